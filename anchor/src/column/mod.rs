@@ -1,0 +1,142 @@
+//! [`Column`]: a Rust type as one SQL column.
+//!
+//! The implementations for the types that work out of the box are in this folder, one file a kind.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::value::Value;
+
+/// The SQL type of a column, before a dialect spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ColumnType {
+    /// `BOOLEAN`.
+    Bool,
+    /// 16 bits.
+    SmallInt,
+    /// 32 bits.
+    Integer,
+    /// 64 bits.
+    BigInt,
+    /// 32-bit float.
+    Real,
+    /// 64-bit float.
+    Double,
+    /// Text of any length.
+    Text,
+    /// Bytes of any length.
+    Bytes,
+    /// A UUID.
+    Uuid,
+    /// An IP address.
+    Ip,
+    /// An instant with microseconds.
+    Timestamp,
+    /// A JSON document.
+    Json,
+    /// Text out of a fixed set, held to it by a `CHECK`.
+    Enum(&'static [&'static str]),
+}
+
+/// A Rust type that is stored as one SQL column.
+///
+/// Derive it with `#[derive(Column)]` for a newtype (stored as what it wraps) or a field-less enum (stored as the variant's name in
+/// `snake_case`, with a `CHECK`). Implement it by hand for a type of your own:
+///
+/// ```
+/// use anchor::{Column, ColumnError, ColumnType, Value};
+///
+/// struct Percent(u8);
+///
+/// impl Column for Percent {
+///     const TYPE: ColumnType = ColumnType::SmallInt;
+///
+///     fn to_value(&self) -> Result<Value, ColumnError> {
+///         Ok(Value::Int(self.0.into()))
+///     }
+///
+///     fn from_value(value: Value) -> Result<Self, ColumnError> {
+///         match value {
+///             Value::Int(n @ 0..=100) => Ok(Percent(n as u8)),
+///             other => Err(ColumnError::unexpected("0 to 100", &other)),
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a session column",
+    label = "this type does not implement `Column`",
+    note = "for any type that serde can write, add `#[session(json)]` to the field",
+    note = "for a newtype or a field-less enum of your own, add `#[derive(Column)]` to it",
+    note = "for `u64`, `usize` or `i128`, use `i64`: no SQL integer holds their whole range",
+    note = "for date-times of `time`, `chrono` or `jiff`, switch on anchor's feature of that name",
+    note = "to leave the field out of the table, add `#[session(skip)]`"
+)]
+pub trait Column: Sized {
+    /// The column's SQL type.
+    const TYPE: ColumnType;
+
+    /// Whether the column may be `NULL`. Only `Option<T>` says yes.
+    const NULLABLE: bool = false;
+
+    /// This value as a cell.
+    ///
+    /// # Errors
+    ///
+    /// When the value has no form in SQL.
+    fn to_value(&self) -> Result<Value, ColumnError>;
+
+    /// The value that a cell holds.
+    ///
+    /// # Errors
+    ///
+    /// When the cell holds something else.
+    fn from_value(value: Value) -> Result<Self, ColumnError>;
+}
+
+/// Why a value could not be written to, or read from, a column. The message never quotes the value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ColumnError(Cow<'static, str>);
+
+impl ColumnError {
+    /// An error with this message; do not put the value into it, for the message is logged.
+    pub fn new(reason: impl fmt::Display) -> Self {
+        Self(Cow::Owned(reason.to_string()))
+    }
+
+    /// The cell holds another kind of value than `wanted`.
+    pub fn unexpected(wanted: &str, found: &Value) -> Self {
+        Self::new(format_args!("expected {wanted}, found {}", found.kind()))
+    }
+}
+
+impl fmt::Display for ColumnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ColumnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ColumnError({})", self.0)
+    }
+}
+
+impl std::error::Error for ColumnError {}
+
+/// The subject of a payload that has none: a type without values, so that `list(subject)` cannot be called for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSubject {}
+
+impl Column for NoSubject {
+    const TYPE: ColumnType = ColumnType::Text;
+
+    fn to_value(&self) -> Result<Value, ColumnError> {
+        match *self {}
+    }
+
+    fn from_value(value: Value) -> Result<Self, ColumnError> {
+        Err(ColumnError::unexpected("no value at all", &value))
+    }
+}

@@ -1,0 +1,239 @@
+//! [`SessionData`]: the trait behind the derive, and the codec between a payload and its row.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::column::{Column, ColumnError, NoSubject};
+use crate::schema::{ColumnSchema, Schema};
+use crate::value::Value;
+
+/// The payload of a session: its columns, its lifetime, its cookie.
+///
+/// Implement it with `#[derive(SessionData)]`; the trait is public so that generic code can name it.
+///
+/// The derive also makes the struct an axum extractor, so a handler may take it as an argument.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a session payload",
+    label = "this type does not implement `SessionData`",
+    note = "write `#[derive(Clone, SessionData)]` on the struct, and `#[session(table = \"..\")]` to name its table"
+)]
+pub trait SessionData: Clone + Send + Sync + 'static {
+    /// The type of the field marked `#[session(subject)]`; [`NoSubject`] where there is none.
+    type Subject: Column + Send + Sync;
+
+    /// How long a session lives after it was last used: `#[session(idle = "..")]`.
+    const IDLE: Duration;
+
+    /// How long a session lives at most after its login: `#[session(absolute = "..")]`.
+    const ABSOLUTE: Duration;
+
+    /// The cookie's name, where the struct names one: `#[session(cookie = "..")]`.
+    const COOKIE: Option<&'static str> = None;
+
+    /// The payload's table and columns.
+    fn schema() -> &'static Schema;
+
+    /// Writes the payload's columns, in the order of [`Schema::columns`].
+    ///
+    /// # Errors
+    ///
+    /// When a field's value has no form in SQL, as JSON that cannot be written; the error names the column.
+    fn encode(&self, row: &mut Encoder) -> Result<(), EncodeError>;
+
+    /// Reads the payload's columns, in the order of [`Schema::columns`].
+    ///
+    /// # Errors
+    ///
+    /// When a column does not hold what the field's type needs; the error names the column. Such a row counts as an ended session.
+    fn decode(row: &mut Decoder<'_>) -> Result<Self, DecodeError>;
+
+    /// Whose session this is.
+    fn subject(&self) -> Option<&Self::Subject>;
+}
+
+/// A column could not be written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("column `{column}` cannot be stored: {reason}")]
+pub struct EncodeError {
+    column: &'static str,
+    reason: ColumnError,
+}
+
+impl EncodeError {
+    /// The column whose value cannot be stored.
+    pub fn new(column: &'static str, reason: ColumnError) -> Self {
+        Self { column, reason }
+    }
+
+    /// The column's name.
+    pub fn column(&self) -> &'static str {
+        self.column
+    }
+}
+
+/// A column could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("column `{column}` cannot be read: {reason}")]
+pub struct DecodeError {
+    column: &'static str,
+    reason: ColumnError,
+}
+
+impl DecodeError {
+    /// The column that does not hold what its field needs.
+    pub fn new(column: &'static str, reason: ColumnError) -> Self {
+        Self { column, reason }
+    }
+
+    /// The column's name.
+    pub fn column(&self) -> &'static str {
+        self.column
+    }
+}
+
+/// Collects a payload's values, one a column, in the schema's order.
+#[derive(Debug)]
+pub struct Encoder {
+    columns: &'static [ColumnSchema],
+    values: Vec<Value>,
+}
+
+impl Encoder {
+    /// The values of `data`, one a column of its schema.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SessionData::encode`].
+    pub fn values_of<T: SessionData>(data: &T) -> Result<Vec<Value>, EncodeError> {
+        let columns = T::schema().columns;
+        let mut encoder = Self { columns, values: Vec::with_capacity(columns.len()) };
+        data.encode(&mut encoder)?;
+        Ok(encoder.values)
+    }
+
+    /// Appends a field whose type is a [`Column`].
+    ///
+    /// # Errors
+    ///
+    /// When the value has no form in SQL.
+    pub fn column<C: Column>(&mut self, field: &C) -> Result<(), EncodeError> {
+        self.push(field.to_value())
+    }
+
+    /// Appends a field marked `#[session(json)]`.
+    ///
+    /// # Errors
+    ///
+    /// When serde cannot write the value as JSON.
+    pub fn json<J: Serialize>(&mut self, field: &J) -> Result<(), EncodeError> {
+        self.push(serde_json::to_string(field).map(Value::Json).map_err(ColumnError::new))
+    }
+
+    fn push(&mut self, value: Result<Value, ColumnError>) -> Result<(), EncodeError> {
+        let column = self.columns[self.values.len()].name;
+        self.values.push(value.map_err(|reason| EncodeError::new(column, reason))?);
+        Ok(())
+    }
+}
+
+/// Where a [`Decoder`] reads from: a database row, behind the store that fetched it.
+pub trait Columns {
+    /// Takes the value of the payload's column `index`.
+    ///
+    /// # Errors
+    ///
+    /// When the database sent something that is not of the column's type.
+    fn take(&mut self, index: usize, column: &ColumnSchema) -> Result<Value, ColumnError>;
+}
+
+impl Columns for std::vec::IntoIter<Value> {
+    fn take(&mut self, _: usize, _: &ColumnSchema) -> Result<Value, ColumnError> {
+        self.next().ok_or_else(|| ColumnError::new("the row has too few columns"))
+    }
+}
+
+/// Reads a payload's columns, one after the other, in the schema's order.
+pub struct Decoder<'r> {
+    columns: &'static [ColumnSchema],
+    next: usize,
+    row: &'r mut dyn Columns,
+}
+
+impl<'r> Decoder<'r> {
+    /// The payload that `row` holds.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SessionData::decode`].
+    pub fn payload_of<T: SessionData>(row: &'r mut dyn Columns) -> Result<T, DecodeError> {
+        T::decode(&mut Self { columns: T::schema().columns, next: 0, row })
+    }
+
+    /// Reads a field whose type is a [`Column`].
+    ///
+    /// # Errors
+    ///
+    /// When the column does not hold a value of the field's type.
+    pub fn column<C: Column>(&mut self) -> Result<C, DecodeError> {
+        self.read(C::from_value)
+    }
+
+    /// Reads a field marked `#[session(json)]`. SQL `NULL` is read as JSON `null`.
+    ///
+    /// # Errors
+    ///
+    /// When the column does not hold JSON of the field's shape.
+    pub fn json<J: DeserializeOwned>(&mut self) -> Result<J, DecodeError> {
+        self.read(|value| match value {
+            // What serde_json says may quote the document; a payload does not belong in a log.
+            Value::Json(text) | Value::Text(text) => serde_json::from_str(&text).map_err(json_error),
+            Value::Null => serde_json::from_str("null").map_err(json_error),
+            other => Err(ColumnError::unexpected("JSON", &other)),
+        })
+    }
+
+    fn read<V>(
+        &mut self,
+        convert: impl FnOnce(Value) -> Result<V, ColumnError>,
+    ) -> Result<V, DecodeError> {
+        let index = self.next;
+        let column = &self.columns[index];
+        self.next += 1;
+        self.row
+            .take(index, column)
+            .and_then(convert)
+            .map_err(|reason| DecodeError::new(column.name, reason))
+    }
+}
+
+fn json_error(error: serde_json::Error) -> ColumnError {
+    ColumnError::new(format_args!(
+        "the JSON does not have the field's shape (line {}, column {})",
+        error.line(),
+        error.column()
+    ))
+}
+
+impl std::fmt::Debug for Decoder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_error_does_not_quote_the_document() {
+        let error = json_error(serde_json::from_str::<u8>("\"hunter2\"").unwrap_err());
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn no_subject_has_no_values() {
+        assert_eq!(size_of::<Option<NoSubject>>(), 0);
+    }
+}

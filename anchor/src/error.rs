@@ -1,0 +1,77 @@
+//! What can go wrong in a store and in an operation on a session.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::data::EncodeError;
+
+/// What kind of failure a [`StoreError`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The store did not answer, or not with what it should: answered to the client as 503.
+    Unavailable,
+    /// The table's constraints refused the row: 409.
+    Constraint,
+    /// The payload has no form in the table: 500.
+    Encode,
+}
+
+/// A store could not do what it was asked. Cheap to clone.
+///
+/// `Debug` and `Display` print the causes' messages, never the values that were bound: a database's detail text can quote a row.
+#[derive(Clone)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    source: Arc<dyn StdError + Send + Sync>,
+}
+
+impl StoreError {
+    /// A failure of this kind.
+    pub fn new(
+        kind: StoreErrorKind,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { kind, source: source.into().into() }
+    }
+
+    /// The store did not answer.
+    pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(StoreErrorKind::Unavailable, source)
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl From<EncodeError> for StoreError {
+    fn from(error: EncodeError) -> Self {
+        Self::new(StoreErrorKind::Encode, error)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            StoreErrorKind::Unavailable => "the session store did not answer: ",
+            StoreErrorKind::Constraint => "the session table refused the row: ",
+            StoreErrorKind::Encode => "the session cannot be stored: ",
+        })?;
+        fmt::Display::fmt(&self.source, f)
+    }
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreError({:?}: {})", self.kind, self.source)
+    }
+}
+
+impl StdError for StoreError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.source()
+    }
+}

@@ -1,0 +1,1 @@
+//! [`KeyRing`]: the keys that sign tokens, newest first.

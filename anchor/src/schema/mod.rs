@@ -1,0 +1,142 @@
+//! [`Schema`]: the table that a session's struct derives, free of any dialect.
+
+use crate::column::{Column, ColumnType};
+
+/// The derived table: its name and its payload columns. The system columns ([`SYSTEM_COLUMNS`]) come before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Schema {
+    /// The table's name, as in `#[session(table = "..")]`; `schema.table` where the database has schemas.
+    pub table: &'static str,
+    /// The payload's columns, in the struct's order.
+    pub columns: &'static [ColumnSchema],
+}
+
+impl Schema {
+    /// A table with these payload columns.
+    pub const fn new(table: &'static str, columns: &'static [ColumnSchema]) -> Self {
+        Self { table, columns }
+    }
+
+    /// The payload's subject column and its place among the columns.
+    pub fn subject(&self) -> Option<(usize, &'static ColumnSchema)> {
+        self.columns.iter().enumerate().find(|(_, column)| column.subject)
+    }
+}
+
+/// One payload column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ColumnSchema {
+    /// The column's name: the field's, or `#[session(column = "..")]`; never with quotes.
+    pub name: &'static str,
+    /// The type, before a dialect spells it.
+    pub ty: ColumnType,
+    /// Whether the column may be `NULL`.
+    pub nullable: bool,
+    /// `#[session(subject)]`: whose session it is.
+    pub subject: bool,
+    /// `#[session(default = "..")]`: an SQL expression.
+    pub default: Option<&'static str>,
+    /// `#[session(sql_type = "..")]`: the type as written in the table, in place of the dialect's.
+    pub sql_type: Option<&'static str>,
+    /// `#[session(references = "table(column)")]`.
+    pub references: Option<Reference>,
+    /// `#[session(unique)]`.
+    pub unique: bool,
+    /// `#[session(index)]`; a subject is always indexed.
+    pub index: bool,
+}
+
+impl ColumnSchema {
+    /// The column of a field of type `C`.
+    pub const fn of<C: Column>(name: &'static str) -> Self {
+        Self::with_type(name, C::TYPE, C::NULLABLE)
+    }
+
+    /// The column of a field marked `#[session(json)]`.
+    pub const fn json(name: &'static str) -> Self {
+        Self::with_type(name, ColumnType::Json, false)
+    }
+
+    const fn with_type(name: &'static str, ty: ColumnType, nullable: bool) -> Self {
+        Self {
+            name,
+            ty,
+            nullable,
+            subject: false,
+            default: None,
+            sql_type: None,
+            references: None,
+            unique: false,
+            index: false,
+        }
+    }
+
+    /// Marks the column as the subject.
+    pub const fn subject(mut self) -> Self {
+        self.subject = true;
+        self
+    }
+
+    /// Gives the column an SQL default expression.
+    pub const fn default(mut self, expression: &'static str) -> Self {
+        self.default = Some(expression);
+        self
+    }
+
+    /// Gives the column another SQL type than the dialect's.
+    pub const fn sql_type(mut self, sql_type: &'static str) -> Self {
+        self.sql_type = Some(sql_type);
+        self
+    }
+
+    /// Makes the column a foreign key.
+    pub const fn references(mut self, reference: Reference) -> Self {
+        self.references = Some(reference);
+        self
+    }
+
+    /// Makes the column unique.
+    pub const fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+
+    /// Indexes the column.
+    pub const fn index(mut self) -> Self {
+        self.index = true;
+        self
+    }
+}
+
+/// A foreign key's target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reference {
+    /// The referenced table.
+    pub table: &'static str,
+    /// The referenced column.
+    pub column: &'static str,
+    /// What happens to the session when the referenced row is deleted.
+    pub on_delete: OnDelete,
+}
+
+impl Reference {
+    /// A foreign key to `table(column)`.
+    pub const fn new(table: &'static str, column: &'static str, on_delete: OnDelete) -> Self {
+        Self { table, column, on_delete }
+    }
+}
+
+/// What happens to a session when the row that it references is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDelete {
+    /// The session ends with it: the default, for a deleted user is logged out.
+    #[default]
+    Cascade,
+    /// The deletion is refused while sessions exist.
+    Restrict,
+    /// The column becomes `NULL`.
+    SetNull,
+}

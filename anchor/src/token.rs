@@ -1,0 +1,198 @@
+//! [`SessionToken`]: the credential, its bytes, and their one canonical text.
+//!
+//! `base64url_nopad( version:1 | key_id:1 | locator:16 | secret:32 | HMAC-SHA256:32 )`
+//!
+//! The MAC covers everything before it, so a forgery is shed without a store call; the store keeps the secret's SHA-256 alone, so a
+//! dump of it opens nothing.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::id::SessionId;
+use crate::keys::TokenKeys;
+
+const VERSION: u8 = 1;
+const KEY_ID: usize = 1;
+const LOCATOR: std::ops::Range<usize> = 2..18;
+const SECRET: std::ops::Range<usize> = 18..50;
+const SIGNED: std::ops::Range<usize> = 0..50;
+const MAC: std::ops::Range<usize> = 50..82;
+const BYTES: usize = 82;
+
+/// How many characters a token's text has.
+pub(crate) const TEXT: usize = 110;
+
+/// The credential of a session: whoever presents it is let in.
+///
+/// It has no `Display` and no `Serialize`, and its `Debug` shows nothing; [`expose`](Self::expose) is the one way to its text. Its memory is
+/// wiped when it is dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SessionToken {
+    text: [u8; TEXT],
+}
+
+impl SessionToken {
+    /// The token's text, to be handed to its owner over a secure channel and to nobody else: never to a log.
+    pub fn expose(&self) -> &str {
+        std::str::from_utf8(&self.text).unwrap_or_default()
+    }
+
+    /// Writes and signs the token of a session.
+    pub(crate) fn sign(id: SessionId, secret: &Secret, keys: &TokenKeys) -> Self {
+        let signer = keys.newest();
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        bytes[0] = VERSION;
+        bytes[KEY_ID] = signer.id();
+        bytes[LOCATOR].copy_from_slice(id.as_uuid().as_bytes());
+        bytes[SECRET].copy_from_slice(&*secret.0);
+        let mac = signer.mac(&bytes[SIGNED]);
+        bytes[MAC].copy_from_slice(&mac);
+        let mut text = [0; TEXT];
+        // The buffer has the exact length, so encoding cannot fail.
+        let _ = Base64UrlUnpadded::encode(&*bytes, &mut text);
+        Self { text }
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(..)")
+    }
+}
+
+/// A token that a request presented and whose MAC holds. Whether its session lives, and has this secret, the store tells.
+pub(crate) struct Verified {
+    pub(crate) id: SessionId,
+    pub(crate) secret: Secret,
+    /// Signed with a key that is no longer the newest.
+    pub(crate) stale_key: bool,
+}
+
+impl Verified {
+    /// Decodes and verifies a presented token: on the stack, without a store call.
+    ///
+    /// Only the one text that [`SessionToken::sign`] would write is accepted: exact length, no padding, no loose bits at the end.
+    pub(crate) fn parse(text: &[u8], keys: &TokenKeys) -> Result<Self, BadToken> {
+        if text.len() != TEXT {
+            return Err(BadToken::Length);
+        }
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        let decoded = Base64UrlUnpadded::decode(text, &mut *bytes).map_err(|_| BadToken::Encoding)?;
+        if decoded.len() != BYTES || has_loose_bits(text[TEXT - 1]) {
+            return Err(BadToken::Encoding);
+        }
+        if bytes[0] != VERSION {
+            return Err(BadToken::Version);
+        }
+        let (key, stale_key) = keys.find(bytes[KEY_ID]).ok_or(BadToken::Key)?;
+        if !key.verify(&bytes[SIGNED], &bytes[MAC]) {
+            return Err(BadToken::Signature);
+        }
+        let mut locator = [0; 16];
+        locator.copy_from_slice(&bytes[LOCATOR]);
+        let mut secret = Zeroizing::new([0; 32]);
+        secret.copy_from_slice(&bytes[SECRET]);
+        Ok(Self { id: SessionId::from_uuid(Uuid::from_bytes(locator)), secret: Secret(secret), stale_key })
+    }
+}
+
+/// Why a presented token was refused before any store call. For the log alone: a response does not tell these apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadToken {
+    /// Not of a token's length.
+    #[error("it does not have a token's length")]
+    Length,
+    /// Not canonical base64url without padding.
+    #[error("it is not canonical base64url")]
+    Encoding,
+    /// Of a format that this release does not know.
+    #[error("its version is unknown")]
+    Version,
+    /// Signed by a key that is not in the ring.
+    #[error("its key is not in the key ring")]
+    Key,
+    /// The MAC does not fit: altered, forged, or made for another cookie.
+    #[error("its signature does not hold")]
+    Signature,
+    /// The request presented several different tokens.
+    #[error("the request carries several different ones")]
+    Conflicting,
+    /// The request's cookies exceed what is looked through.
+    #[error("the request's cookies are too large")]
+    Oversized,
+}
+
+/// 110 characters carry 660 bits, of which 656 are the token's: the last 4 must be zero, or two texts would be one token.
+fn has_loose_bits(last: u8) -> bool {
+    !matches!(last, b'A' | b'Q' | b'g' | b'w')
+}
+
+/// 256 bits from the operating system.
+pub(crate) struct Secret(Zeroizing<[u8; 32]>);
+
+impl Secret {
+    /// A fresh secret.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no randomness to give.
+    pub(crate) fn generate() -> Result<Self, getrandom::Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *bytes)?;
+        Ok(Self(bytes))
+    }
+
+    pub(crate) fn hash(&self) -> SecretHash {
+        SecretHash(Sha256::digest(*self.0).into())
+    }
+}
+
+/// A fresh UUIDv7: 48 bits of this node's milliseconds, so that rows cluster by age, and 74 bits from the operating system.
+///
+/// # Errors
+///
+/// When the operating system has no randomness to give.
+pub(crate) fn new_session_id() -> Result<SessionId, getrandom::Error> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random)?;
+    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    Ok(SessionId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()))
+}
+
+/// The SHA-256 of a session's secret: all that a store keeps of it. Its `Debug` shows nothing.
+#[derive(Clone, Copy)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// The hash with these bytes, as a store kept them.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The hash's bytes, to be kept by a store.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Compares in constant time.
+impl PartialEq for SecretHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SecretHash {}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(..)")
+    }
+}
