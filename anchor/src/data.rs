@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::column::{Column, ColumnError, NoSubject};
+use crate::column::{Column, ColumnError};
 use crate::schema::{ColumnSchema, Schema};
 use crate::value::Value;
 
@@ -20,7 +20,7 @@ use crate::value::Value;
     note = "write `#[derive(Clone, SessionData)]` on the struct, and `#[session(table = \"..\")]` to name its table"
 )]
 pub trait SessionData: Clone + Send + Sync + 'static {
-    /// The type of the field marked `#[session(subject)]`; [`NoSubject`] where there is none.
+    /// The type of the field marked `#[session(subject)]`; [`NoSubject`](crate::NoSubject) where there is none.
     type Subject: Column + Send + Sync;
 
     /// How long a session lives after it was last used: `#[session(idle = "..")]`.
@@ -188,7 +188,9 @@ impl<'r> Decoder<'r> {
     pub fn json<J: DeserializeOwned>(&mut self) -> Result<J, DecodeError> {
         self.read(|value| match value {
             // What serde_json says may quote the document; a payload does not belong in a log.
-            Value::Json(text) | Value::Text(text) => serde_json::from_str(&text).map_err(json_error),
+            Value::Json(text) | Value::Text(text) => {
+                serde_json::from_str(&text).map_err(json_error)
+            }
             Value::Null => serde_json::from_str("null").map_err(json_error),
             other => Err(ColumnError::unexpected("JSON", &other)),
         })
@@ -225,6 +227,7 @@ impl std::fmt::Debug for Decoder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::column::NoSubject;
 
     #[test]
     fn a_json_error_does_not_quote_the_document() {

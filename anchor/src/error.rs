@@ -29,10 +29,7 @@ pub struct StoreError {
 
 impl StoreError {
     /// A failure of this kind.
-    pub fn new(
-        kind: StoreErrorKind,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
+    pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { kind, source: source.into().into() }
     }
 
@@ -75,3 +72,34 @@ impl StdError for StoreError {
         self.source.source()
     }
 }
+
+/// A configuration that cannot work, found at start-up. The message says what to write instead, and quotes no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    /// An error with this message.
+    pub fn new(message: impl fmt::Display) -> Self {
+        Self(message.to_string())
+    }
+
+    /// The same error, said of a place.
+    pub(crate) fn within(self, place: impl fmt::Display) -> Self {
+        Self(format!("{place}: {}", self.0))
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What `fn main() -> Result<(), ConfigError>` prints, so the message itself.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for ConfigError {}

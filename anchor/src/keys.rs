@@ -1,1 +1,245 @@
 //! [`KeyRing`]: the keys that sign tokens, newest first.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::error::ConfigError;
+
+/// The least length of a key, in bytes: that of the HMAC's hash (RFC 2104 section 3).
+const SHORTEST_KEY: usize = 32;
+
+/// The keys that sign session tokens, newest first.
+///
+/// Tokens are signed with the first key and verified with the one that they name, so a key is retired in two steps: put a new key
+/// in front; when every session signed with the old one has ended, or was re-signed by its use, remove the old key.
+///
+/// `Debug` shows how many keys there are, and nothing of them.
+///
+/// ```
+/// use anchor::KeyRing;
+///
+/// let keys = KeyRing::parse("cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=")?;
+/// # Ok::<_, anchor::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct KeyRing {
+    keys: Vec<Zeroizing<Vec<u8>>>,
+}
+
+impl KeyRing {
+    /// A ring of raw keys, newest first; each at least 32 bytes of randomness.
+    ///
+    /// # Errors
+    ///
+    /// When there is no key, a key is shorter than 32 bytes, or two keys share their one-byte key id (they are equal, or one pair in 256 does by
+    /// chance: generate another).
+    pub fn new<K: Into<Vec<u8>>>(keys: impl IntoIterator<Item = K>) -> Result<Self, ConfigError> {
+        let keys: Vec<_> = keys.into_iter().map(|key| Zeroizing::new(key.into())).collect();
+        if keys.is_empty() {
+            return Err(ConfigError::new(
+                "the key ring is empty: give it at least one key, as from `openssl rand -base64 32`",
+            ));
+        }
+        for (index, key) in keys.iter().enumerate() {
+            let nth = index + 1;
+            if key.len() < SHORTEST_KEY {
+                return Err(ConfigError::new(format_args!(
+                    "signing key {nth} has {} bytes and needs at least {SHORTEST_KEY}: \
+                     make one with `openssl rand -base64 32`",
+                    key.len()
+                )));
+            }
+            if let Some(twin) = keys[..index].iter().position(|other| key_id(other) == key_id(key))
+            {
+                return Err(ConfigError::new(format_args!(
+                    "signing keys {} and {nth} have the same key id: if they are the same key, remove one; \
+                     else (1 pair in 256 meets by chance) make another with `openssl rand -base64 32`",
+                    twin + 1
+                )));
+            }
+        }
+        Ok(Self { keys })
+    }
+
+    /// One fresh key from the operating system, for tests and for development: sessions signed with it do not survive a
+    /// restart, nor are they known to another node.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no randomness to give.
+    pub fn generate() -> Result<Self, ConfigError> {
+        let mut key = vec![0; SHORTEST_KEY];
+        getrandom::fill(&mut key)
+            .map_err(|error| ConfigError::new(format_args!("no randomness for a key: {error}")))?;
+        Self::new([key])
+    }
+
+    /// Keys in base64 (either alphabet, padded or not), separated by commas, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When a key is not base64, and as for [`KeyRing::new`]. No message quotes a key.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let mut keys = Vec::new();
+        for (index, key) in text.split(',').map(str::trim).filter(|key| !key.is_empty()).enumerate()
+        {
+            keys.push(decode(key).ok_or_else(|| {
+                ConfigError::new(format_args!(
+                    "signing key {} is not base64: make one with `openssl rand -base64 32`",
+                    index + 1
+                ))
+            })?);
+        }
+        Self::new(keys)
+    }
+
+    /// The keys in an environment variable, written as for [`KeyRing::parse`].
+    ///
+    /// # Errors
+    ///
+    /// When the variable is not set or not Unicode, and as for [`KeyRing::parse`]; the message names the variable.
+    pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
+        let text = std::env::var(variable).map(Zeroizing::new).map_err(|error| match error {
+            std::env::VarError::NotPresent => ConfigError::new(format_args!(
+                "the environment variable {variable} is not set: \
+                 it takes the signing keys, newest first, as {variable}=\"$(openssl rand -base64 32)\""
+            )),
+            std::env::VarError::NotUnicode(_) => ConfigError::new(format_args!(
+                "the environment variable {variable} is not Unicode: it takes base64 keys, separated by commas"
+            )),
+        })?;
+        Self::parse(&text)
+            .map_err(|error| error.within(format_args!("environment variable {variable}")))
+    }
+
+    /// The keys in a file, written as for [`KeyRing::parse`]; a missing file is made, with one fresh key, readable by its
+    /// owner alone. For development and for single-node applications.
+    ///
+    /// # Errors
+    ///
+    /// When the file can be neither read nor made, and as for [`KeyRing::parse`]; the message names the file.
+    pub fn from_file_or_generate(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = match fs::read_to_string(path) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let ring = Self::generate()?;
+                let text = Zeroizing::new(Base64::encode_string(&ring.keys[0]) + "\n");
+                match write_private(path, text.as_bytes()) {
+                    Ok(()) => return Ok(ring),
+                    // Another process made it between the two calls: its key is the one.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        return Self::from_file_or_generate(path);
+                    }
+                    Err(error) => {
+                        return Err(ConfigError::new(format_args!(
+                            "the key file {} cannot be made: {error}",
+                            path.display()
+                        )));
+                    }
+                }
+            }
+            Err(error) => {
+                return Err(ConfigError::new(format_args!(
+                    "the key file {} cannot be read: {error}",
+                    path.display()
+                )));
+            }
+        };
+        Self::parse(text.trim())
+            .map_err(|error| error.within(format_args!("key file {}", path.display())))
+    }
+
+    /// The subkeys for one purpose, so that a token made for one cookie is worth nothing in another.
+    pub(crate) fn derive(&self, purpose: &str) -> TokenKeys {
+        let keys = self
+            .keys
+            .iter()
+            .map(|key| {
+                let mut derivation = hmac(key);
+                derivation.update(b"anchor/v1/session-token\0");
+                derivation.update(purpose.as_bytes());
+                let subkey = Zeroizing::new(<[u8; 32]>::from(derivation.finalize().into_bytes()));
+                TokenKey { id: key_id(key), keyed: hmac(&*subkey) }
+            })
+            .collect();
+        TokenKeys { keys }
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing({} keys)", self.keys.len())
+    }
+}
+
+/// A key's id in a token: one byte that depends on the key alone, so that a ring can be reordered.
+fn key_id(key: &[u8]) -> u8 {
+    Sha256::new().chain_update(b"anchor/v1/key-id\0").chain_update(key).finalize()[0]
+}
+
+fn hmac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+fn decode(key: &str) -> Option<Vec<u8>> {
+    None.or_else(|| Base64::decode_vec(key).ok())
+        .or_else(|| Base64Unpadded::decode_vec(key).ok())
+        .or_else(|| Base64Url::decode_vec(key).ok())
+        .or_else(|| Base64UrlUnpadded::decode_vec(key).ok())
+}
+
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(content)
+}
+
+/// The ring's subkeys for one purpose.
+#[derive(Clone)]
+pub(crate) struct TokenKeys {
+    /// Newest first; never empty.
+    keys: Vec<TokenKey>,
+}
+
+impl TokenKeys {
+    pub(crate) fn newest(&self) -> &TokenKey {
+        &self.keys[0]
+    }
+
+    /// The key of this id, and whether it is no longer the newest.
+    pub(crate) fn find(&self, id: u8) -> Option<(&TokenKey, bool)> {
+        self.keys.iter().position(|key| key.id == id).map(|index| (&self.keys[index], index > 0))
+    }
+}
+
+/// One subkey, with the HMAC's inner state computed once.
+#[derive(Clone)]
+pub(crate) struct TokenKey {
+    id: u8,
+    keyed: Hmac<Sha256>,
+}
+
+impl TokenKey {
+    pub(crate) fn id(&self) -> u8 {
+        self.id
+    }
+
+    pub(crate) fn mac(&self, message: &[u8]) -> [u8; 32] {
+        self.keyed.clone().chain_update(message).finalize().into_bytes().into()
+    }
+
+    /// Compares in constant time.
+    pub(crate) fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
+        self.keyed.clone().chain_update(message).verify_slice(mac).is_ok()
+    }
+}

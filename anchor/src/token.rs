@@ -12,7 +12,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::id::SessionId;
 use crate::keys::TokenKeys;
@@ -32,15 +32,15 @@ pub(crate) const TEXT: usize = 110;
 ///
 /// It has no `Display` and no `Serialize`, and its `Debug` shows nothing; [`expose`](Self::expose) is the one way to its text. Its memory is
 /// wiped when it is dropped.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct SessionToken {
-    text: [u8; TEXT],
+    text: Zeroizing<[u8; TEXT]>,
 }
 
 impl SessionToken {
     /// The token's text, to be handed to its owner over a secure channel and to nobody else: never to a log.
     pub fn expose(&self) -> &str {
-        std::str::from_utf8(&self.text).unwrap_or_default()
+        std::str::from_utf8(&*self.text).unwrap_or_default()
     }
 
     /// Writes and signs the token of a session.
@@ -53,9 +53,9 @@ impl SessionToken {
         bytes[SECRET].copy_from_slice(&*secret.0);
         let mac = signer.mac(&bytes[SIGNED]);
         bytes[MAC].copy_from_slice(&mac);
-        let mut text = [0; TEXT];
+        let mut text = Zeroizing::new([0; TEXT]);
         // The buffer has the exact length, so encoding cannot fail.
-        let _ = Base64UrlUnpadded::encode(&*bytes, &mut text);
+        let _ = Base64UrlUnpadded::encode(&*bytes, &mut *text);
         Self { text }
     }
 }
@@ -83,7 +83,8 @@ impl Verified {
             return Err(BadToken::Length);
         }
         let mut bytes = Zeroizing::new([0; BYTES]);
-        let decoded = Base64UrlUnpadded::decode(text, &mut *bytes).map_err(|_| BadToken::Encoding)?;
+        let decoded =
+            Base64UrlUnpadded::decode(text, &mut *bytes).map_err(|_| BadToken::Encoding)?;
         if decoded.len() != BYTES || has_loose_bits(text[TEXT - 1]) {
             return Err(BadToken::Encoding);
         }
@@ -98,7 +99,11 @@ impl Verified {
         locator.copy_from_slice(&bytes[LOCATOR]);
         let mut secret = Zeroizing::new([0; 32]);
         secret.copy_from_slice(&bytes[SECRET]);
-        Ok(Self { id: SessionId::from_uuid(Uuid::from_bytes(locator)), secret: Secret(secret), stale_key })
+        Ok(Self {
+            id: SessionId::from_uuid(Uuid::from_bytes(locator)),
+            secret: Secret(secret),
+            stale_key,
+        })
     }
 }
 

@@ -14,11 +14,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "memory")]
-pub use memory::MemoryStore;
-#[cfg(feature = "_sql")]
-pub use sql::*;
-
 use crate::data::{DecodeError, SessionData};
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -79,10 +74,19 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
 
     /// Ends one session and says how many it ended: 0 or 1. With `proof`, only when `proof` is its current or previous
     /// secret's hash.
-    fn revoke(&self, id: SessionId, proof: Option<SecretHash>, reason: EndReason) -> StoreFuture<'_, u64>;
+    fn revoke(
+        &self,
+        id: SessionId,
+        proof: Option<SecretHash>,
+        reason: EndReason,
+    ) -> StoreFuture<'_, u64>;
 
     /// Ends every session of a subject and says how many it ended.
-    fn revoke_subject<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>;
+    fn revoke_subject<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64>;
 
     /// Ends every session of a subject but `keep`, and says how many it ended.
     fn revoke_others<'a>(

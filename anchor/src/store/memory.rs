@@ -1,0 +1,1 @@
+//! [`MemoryStore`]: sessions in this process.
