@@ -20,6 +20,9 @@ use crate::id::SessionId;
 use crate::timestamp::Timestamp;
 use crate::token::SecretHash;
 
+#[cfg(feature = "memory")]
+pub use memory::MemoryStore;
+
 /// What a store's verbs return: a boxed future, so that a `dyn SessionStore<T>` works.
 pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>> + Send + 'a>>;
 
