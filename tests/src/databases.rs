@@ -1,0 +1,137 @@
+//! An empty database for each test, on the servers of [`servers`](crate::servers).
+//!
+//! A PostgreSQL test gets a schema, a MySQL test a database, an SQLite test a file, named after this process and a count. What an
+//! earlier process left on a server that the environment named is dropped once it is an hour old.
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Once};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, MySqlPool, PgConnection,
+    PgPool, SqlitePool,
+};
+
+use crate::servers::{MYSQL, POSTGRES, ScratchFolder};
+
+const PREFIX: &str = "anchor_test_";
+const LEFTOVER_AFTER_SECONDS: u64 = 3600;
+const CONNECTIONS: u32 = 8;
+
+/// A pool on an empty schema of PostgreSQL; `None`, said on standard error, when there is no server.
+///
+/// # Panics
+///
+/// When the server refuses.
+pub async fn postgres() -> Option<PgPool> {
+    static TIDIED: Once = Once::new();
+    let server = PgConnectOptions::from_str(POSTGRES.url()?).expect("a PostgreSQL URL");
+    let mut admin: PgConnection = server.connect().await.expect("PostgreSQL answers");
+    if first_time(&TIDIED) {
+        let schemas: Vec<String> = sqlx::query_scalar("SELECT nspname::text FROM pg_namespace")
+            .fetch_all(&mut admin)
+            .await
+            .expect("PostgreSQL lists its schemas");
+        for schema in schemas.iter().filter(|name| is_leftover(name)) {
+            // Another process may be dropping it too.
+            let drop = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
+            let _ = admin.execute(AssertSqlSafe(drop)).await;
+        }
+    }
+    let schema = new_name();
+    admin
+        .execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}")))
+        .await
+        .expect("PostgreSQL makes a schema");
+    admin.close().await.expect("PostgreSQL says goodbye");
+    let options = PgPoolOptions::new().max_connections(CONNECTIONS);
+    Some(options.connect_lazy_with(server.options([("search_path", schema)])))
+}
+
+/// A pool on an empty database of MySQL or MariaDB; `None`, said on standard error, when there is no server.
+///
+/// # Panics
+///
+/// When the server refuses.
+pub async fn mysql() -> Option<MySqlPool> {
+    static TIDIED: Once = Once::new();
+    let server = MySqlConnectOptions::from_str(MYSQL.url()?).expect("a MySQL URL");
+    let mut admin: MySqlConnection = server.connect().await.expect("MySQL answers");
+    if first_time(&TIDIED) {
+        let list = "SELECT CAST(schema_name AS CHAR) FROM information_schema.schemata";
+        let databases: Vec<String> = sqlx::query_scalar(list)
+            .fetch_all(&mut admin)
+            .await
+            .expect("MySQL lists its databases");
+        for database in databases.iter().filter(|name| is_leftover(name)) {
+            // Another process may be dropping it too.
+            let drop = format!("DROP DATABASE IF EXISTS {database}");
+            let _ = admin.execute(AssertSqlSafe(drop)).await;
+        }
+    }
+    let database = new_name();
+    admin
+        .execute(AssertSqlSafe(format!("CREATE DATABASE {database}")))
+        .await
+        .expect("MySQL makes a database");
+    admin.close().await.expect("MySQL says goodbye");
+    let options = MySqlPoolOptions::new().max_connections(CONNECTIONS);
+    Some(options.connect_lazy_with(server.database(&database)))
+}
+
+/// A pool on an empty SQLite file, which is removed when this process ends.
+///
+/// # Panics
+///
+/// When no file can be made.
+pub async fn sqlite() -> SqlitePool {
+    static FOLDER: LazyLock<ScratchFolder> =
+        LazyLock::new(|| ScratchFolder::new("sqlite").expect("a folder for SQLite"));
+    let file = FOLDER.path().join(format!("{}.db", new_name()));
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Off);
+    SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(options)
+}
+
+fn first_time(once: &Once) -> bool {
+    let mut first = false;
+    once.call_once(|| first = true);
+    first
+}
+
+/// `anchor_test_<seconds since 1970>_<process>_<count>`.
+fn new_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{PREFIX}{}_{}_{count}", seconds_now(), std::process::id())
+}
+
+fn is_leftover(name: &str) -> bool {
+    name.strip_prefix(PREFIX)
+        .and_then(|rest| rest.split('_').next()?.parse::<u64>().ok())
+        .is_some_and(|made| made + LEFTOVER_AFTER_SECONDS < seconds_now())
+}
+
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_old_names_of_tests_are_leftovers() {
+        assert!(is_leftover("anchor_test_1000_7_3"));
+        for name in [new_name().as_str(), "public", "anchor_test_", "anchor_test_x_1_1"] {
+            assert!(!is_leftover(name), "{name}");
+        }
+    }
+}

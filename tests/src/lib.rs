@@ -1,0 +1,4 @@
+//! What the workspace's tests share: real database servers, and stores that are broken on purpose.
+
+pub mod databases;
+pub mod servers;

@@ -1,0 +1,55 @@
+//! Starts MariaDB.
+
+use std::fs;
+use std::process::Command;
+
+use super::supervised::{Supervised, free_port, make_folder};
+use super::{Running, programs};
+
+pub(super) fn start() -> Result<Running, String> {
+    let (Some(install), Some(mariadbd)) =
+        (programs::find("mariadb-install-db", &[]), programs::find("mariadbd", &[]))
+    else {
+        return Err("install MariaDB (`apt-get install mariadb-server`)".into());
+    };
+    let folder = make_folder("mariadb")?;
+    let data = folder.join("data");
+
+    let mut prepare = Command::new(install);
+    prepare
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}", data.display()))
+        .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
+        .args(run_as(&folder));
+    programs::run(prepare).inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
+
+    let port = free_port()?;
+    let mut server = Command::new(mariadbd);
+    server
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}", data.display()))
+        .arg(format!("--socket={}", folder.join("socket").display()))
+        .arg(format!("--pid-file={}", folder.join("mariadb.pid").display()))
+        .arg(format!("--port={port}"))
+        .args([
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            "--max-connections=300",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-method=nosync",
+        ])
+        .args(run_as(&folder));
+    let supervised = Supervised::start(&folder, "KILL", &server, "ready for connections")?;
+    let url = format!("mysql://root@127.0.0.1:{port}/mysql");
+    Ok(Running { url, _supervised: Some(supervised) })
+}
+
+/// MariaDB runs as root only when told to.
+fn run_as(folder: &std::path::Path) -> Option<&'static str> {
+    #[cfg(unix)]
+    if fs::metadata(folder).is_ok_and(|folder| std::os::unix::fs::MetadataExt::uid(&folder) == 0) {
+        return Some("--user=root");
+    }
+    let _ = folder;
+    None
+}

@@ -1,0 +1,88 @@
+//! Real servers for tests: found by an environment variable, else started from installed binaries, else skipped out loud.
+//!
+//! | server | variable | started from |
+//! | --- | --- | --- |
+//! | PostgreSQL | `ANCHOR_TEST_POSTGRES_URL` | `initdb` and `postgres` in `PATH` or `/usr/lib/postgresql/*/bin` |
+//! | MySQL, MariaDB | `ANCHOR_TEST_MYSQL_URL` | `mariadb-install-db` and `mariadbd` |
+//! | Redis | `ANCHOR_TEST_REDIS_URL` | `redis-server` |
+//!
+//! With `ANCHOR_TEST_REQUIRE_SERVERS=1` a missing server fails the tests that need it, as continuous integration should.
+
+mod mariadb;
+mod postgres;
+mod programs;
+mod redis;
+mod supervised;
+
+use std::io::Write;
+use std::sync::OnceLock;
+
+pub(crate) use supervised::ScratchFolder;
+use supervised::Supervised;
+
+/// PostgreSQL.
+pub static POSTGRES: Server =
+    Server::new("PostgreSQL", "ANCHOR_TEST_POSTGRES_URL", postgres::start);
+/// MariaDB, or MySQL by its variable.
+pub static MYSQL: Server = Server::new("MariaDB", "ANCHOR_TEST_MYSQL_URL", mariadb::start);
+/// Redis.
+pub static REDIS: Server = Server::new("Redis", "ANCHOR_TEST_REDIS_URL", redis::start);
+
+/// A server that a test process uses, started at most once in it.
+pub struct Server {
+    name: &'static str,
+    variable: &'static str,
+    start: fn() -> Result<Running, String>,
+    found: OnceLock<Result<Running, String>>,
+}
+
+/// A server's address and, where this process started it, its supervisor.
+struct Running {
+    url: String,
+    _supervised: Option<Supervised>,
+}
+
+impl Server {
+    const fn new(
+        name: &'static str,
+        variable: &'static str,
+        start: fn() -> Result<Running, String>,
+    ) -> Self {
+        Self { name, variable, start, found: OnceLock::new() }
+    }
+
+    /// Where the server listens; `None`, said on standard error, when there is none.
+    ///
+    /// The first call starts the server and blocks until it answers; other threads wait for it.
+    ///
+    /// # Panics
+    ///
+    /// Under `ANCHOR_TEST_REQUIRE_SERVERS=1`, when there is none.
+    pub fn url(&self) -> Option<&str> {
+        let found = self.found.get_or_init(|| match std::env::var(self.variable) {
+            Ok(url) => Ok(Running { url, _supervised: None }),
+            Err(_) => (self.start)().inspect_err(|reason| self.announce_skip(reason)),
+        });
+        match found {
+            Ok(running) => Some(&running.url),
+            Err(reason) if servers_are_required() => {
+                panic!("no {} to test against: {reason}; or set {}", self.name, self.variable)
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Written past libtest's capture, which would hide it from whoever believes that everything was tested.
+    fn announce_skip(&self, reason: &str) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "\n*** SKIPPED: every test on {} passes without testing anything: {reason}; or set {} ***\n",
+            self.name,
+            self.variable,
+        );
+    }
+}
+
+fn servers_are_required() -> bool {
+    std::env::var("ANCHOR_TEST_REQUIRE_SERVERS").is_ok_and(|value| value == "1")
+}
