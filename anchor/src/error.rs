@@ -4,7 +4,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use axum::response::{IntoResponse, Response};
+
 use crate::data::EncodeError;
+use crate::id::SessionId;
+use crate::rejection::Rejection;
 
 /// What kind of failure a [`StoreError`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,3 +107,43 @@ impl fmt::Debug for ConfigError {
 }
 
 impl StdError for ConfigError {}
+
+/// An operation on a session failed.
+///
+/// As a response it is what [`Rejection`](crate::Rejection) makes of it: a store that cannot answer is 503, a row refused by the table's constraints 409, an
+/// ended session 401.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The session has ended meanwhile; nothing was written.
+    #[error("session {id} has ended")]
+    Ended {
+        /// The session.
+        id: SessionId,
+    },
+    /// Other requests changed the session again and again; nothing was written.
+    #[error("session {id} is being changed by too many requests at once: tried {attempts} times")]
+    Contended {
+        /// The session.
+        id: SessionId,
+        /// How often the change was tried.
+        attempts: u32,
+    },
+    /// The response's headers have been sent, so no cookie can be set any more: call this before the handler returns.
+    #[error(
+        "the response has begun, so no session cookie can be set: log in before the handler returns"
+    )]
+    ResponseBegun,
+    /// The operating system has no randomness to give.
+    #[error("no randomness for a new session: {0}")]
+    Randomness(getrandom::Error),
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        Rejection::from(self).into_response()
+    }
+}

@@ -1,0 +1,149 @@
+//! [`Auth`]: the requester, logged in or not.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use crate::data::SessionData;
+use crate::error::Error;
+use crate::rejection::Rejection;
+use crate::scope::Scope;
+use crate::session::Session;
+use crate::token::SessionToken;
+
+/// The requester, logged in or not: an extractor that refuses nobody and calls no store by itself.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # async fn handler<T: SessionData>(auth: Auth<T>, payload: T) -> Result<(), anchor::Rejection> {
+/// auth.login(payload).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Auth<T: SessionData> {
+    scope: Arc<Scope<T>>,
+    /// For the verifier, where there is one.
+    request: Option<Arc<Parts>>,
+}
+
+impl<T: SessionData> Auth<T> {
+    pub(crate) fn new(scope: Arc<Scope<T>>, request: &Parts) -> Self {
+        scope.read(&request.headers);
+        let request = scope.manager.verifier.is_some().then(|| Arc::new(request.clone()));
+        Self { scope, request }
+    }
+
+    /// Logs in: mints a new session with a new id and a new secret, ends the one that the request presents (session fixation: OWASP ASVS 5.0
+    /// 7.2.4), and sets the cookie. Await it.
+    ///
+    /// One statement; where a session is replaced, one transaction. When it fails nothing has changed: the old session lives on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the store cannot answer (503), refuses the row (409), or cannot hold the payload (500);
+    /// [`Error::ResponseBegun`] when the response has been sent, so that no cookie can be set.
+    pub fn login(&self, data: T) -> Login<'_, T> {
+        Login { auth: self, data }
+    }
+
+    /// Logs out: ends the request's session and removes its cookie. Says whether there was a live session; none is no error. It goes on
+    /// when the client closes the connection meanwhile.
+    ///
+    /// One statement.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer: the session may live on, its cookie stays, and the response must not claim a logout.
+    pub async fn logout(&self) -> Result<bool, Rejection> {
+        Ok(self.scope.logout().await? > 0)
+    }
+
+    /// The request's session; `None` when there is none that is valid. One statement the first time, none after.
+    ///
+    /// # Errors
+    ///
+    /// When the store or the verifier cannot answer.
+    pub async fn session(&self) -> Result<Option<Session<T>>, Rejection> {
+        match self.scope.resolve(self.request.as_deref()).await {
+            Ok(session) => Ok(Some(session)),
+            Err(rejection) if rejection.is_unauthenticated() => Ok(None),
+            Err(rejection) => Err(rejection),
+        }
+    }
+}
+
+impl<T: SessionData> Clone for Auth<T> {
+    fn clone(&self) -> Self {
+        Self { scope: Arc::clone(&self.scope), request: self.request.clone() }
+    }
+}
+
+impl<T: SessionData> fmt::Debug for Auth<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("table", &T::schema().table).finish_non_exhaustive()
+    }
+}
+
+/// A login that happens when it is awaited: what [`Auth::login`] returns.
+#[must_use = "a login happens when it is awaited: add `.await?`"]
+pub struct Login<'a, T: SessionData> {
+    auth: &'a Auth<T>,
+    data: T,
+}
+
+impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
+    type Output = Result<LoggedIn<T>, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.auth.scope.login(self.data).await })
+    }
+}
+
+impl<T: SessionData> fmt::Debug for Login<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").finish_non_exhaustive()
+    }
+}
+
+/// A session that was just created: the session, and its token.
+///
+/// With a cookie frontend the token is already on its way; with [`Bearer`](crate::Bearer) the handler sends it.
+pub struct LoggedIn<T: SessionData> {
+    session: Session<T>,
+    token: SessionToken,
+}
+
+impl<T: SessionData> LoggedIn<T> {
+    pub(crate) fn new(session: Session<T>, token: SessionToken) -> Self {
+        Self { session, token }
+    }
+
+    /// The credential, to be given to its owner alone.
+    pub fn token(&self) -> &SessionToken {
+        &self.token
+    }
+
+    /// The session without its token.
+    pub fn into_session(self) -> Session<T> {
+        self.session
+    }
+}
+
+impl<T: SessionData> Deref for LoggedIn<T> {
+    type Target = Session<T>;
+
+    fn deref(&self) -> &Session<T> {
+        &self.session
+    }
+}
+
+impl<T: SessionData> fmt::Debug for LoggedIn<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LoggedIn").field(&self.session).finish()
+    }
+}

@@ -1,0 +1,60 @@
+//! [`Bearer`]: the token in `Authorization: Bearer` (RFC 6750).
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{Frontend, Presented};
+
+/// The token in the `Authorization: Bearer ..` header (RFC 6750), for clients that are no browsers.
+///
+/// The login's handler sends the token itself, as [`LoggedIn::token`](crate::LoggedIn::token)`.expose()` in its response's body; the client keeps it
+/// and presents it. An `Authorization` header of another scheme counts as no session.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bearer;
+
+impl Frontend for Bearer {
+    fn channel(&self) -> String {
+        "bearer".into()
+    }
+
+    fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r> {
+        Presented::collect(headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| {
+            let (scheme, token) = value.as_bytes().split_at_checked(7)?;
+            scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+        }))
+    }
+
+    fn vary(&self) -> HeaderName {
+        header::AUTHORIZATION
+    }
+
+    fn challenge(&self) -> Option<HeaderValue> {
+        Some(HeaderValue::from_static("Bearer"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn presented(values: &[&'static str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+        }
+        match Bearer.presented(&headers) {
+            Presented::Token(token) => String::from_utf8_lossy(token).into_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn takes_the_token_of_the_bearer_scheme_alone() {
+        assert_eq!(presented(&["Bearer abc"]), "abc");
+        assert_eq!(presented(&["bEARER   abc"]), "abc");
+        assert_eq!(presented(&["Basic abc"]), "Nothing");
+        assert_eq!(presented(&["Bearer"]), "Nothing");
+        assert_eq!(presented(&[]), "Nothing");
+        assert_eq!(presented(&["Bearer abc", "Bearer abc"]), "abc");
+        assert_eq!(presented(&["Bearer abc", "Bearer abd"]), "Conflicting(..)");
+    }
+}

@@ -1,0 +1,352 @@
+//! [`SessionCookie`]: the token in a signed, HttpOnly cookie.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use cookie::Cookie;
+pub use cookie::SameSite;
+use http::{HeaderMap, HeaderName, header};
+
+use super::{Frontend, Presented, append};
+use crate::error::ConfigError;
+use crate::token::SessionToken;
+
+/// The longest that browsers keep a cookie (RFC 6265bis section 5.5): 400 days.
+const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// How many bytes of `Cookie` headers are looked through: eight times the 4096 bytes that a browser grants one cookie.
+const MOST_BYTES: usize = 32 * 1024;
+
+/// The token in a cookie: always `HttpOnly`, and unless told otherwise `__Host-id` with `Secure`, `Path=/` and `SameSite=Lax`.
+///
+/// | setting | default | cost of changing it |
+/// | --- | --- | --- |
+/// | [`new`](Self::new)`(name)` | `__Host-id` | without the `__Host-` prefix a subdomain can plant a cookie of this name (RFC 6265bis section 4.1.3) |
+/// | [`same_site`](Self::same_site) | `Lax` | `None` sends the cookie with every cross-site request |
+/// | [`domain`](Self::domain) | the host alone | every subdomain receives the token |
+/// | [`path`](Self::path) | `/` | a path is no protection: pages of one origin can read each other |
+/// | [`development`](Self::development) | off | without `Secure` anyone on the way reads the token |
+///
+/// `Max-Age` is the time left until the session's deadline. The setting and the removal of the cookie are made from the same
+/// attributes, so that a logout really removes what a login set.
+///
+/// ```
+/// use anchor::{SameSite, SessionCookie};
+///
+/// let cookie = SessionCookie::new("__Host-admin").same_site(SameSite::Strict);
+/// ```
+#[derive(Debug, Clone)]
+pub struct SessionCookie {
+    name: Cow<'static, str>,
+    domain: Option<String>,
+    path: String,
+    same_site: SameSite,
+    secure: bool,
+    development: bool,
+}
+
+impl SessionCookie {
+    /// A cookie of this name.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: name.into(),
+            domain: None,
+            path: "/".into(),
+            same_site: SameSite::Lax,
+            secure: true,
+            development: false,
+        }
+    }
+
+    /// A cookie for plain HTTP on the developer's own machine: named `id`, without `Secure`. Building a manager with it logs a warning.
+    pub fn development() -> Self {
+        Self { secure: false, development: true, ..Self::new("id") }
+    }
+
+    /// When a browser sends the cookie with requests that another site caused.
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Sends the cookie to this domain and all its subdomains, instead of to the one host that set it. Needs a name without `__Host-`.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Sends the cookie with requests below this path alone. Needs a name without `__Host-`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Whether the cookie is sent over HTTPS alone. Leave it on; [`development`](Self::development) is the way to do without.
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
+    /// The one value that setting and removal are both made from.
+    fn with(&self, value: &str, max_age: Duration) -> String {
+        let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+        let mut cookie = Cookie::build((self.name.as_ref(), value))
+            .path(self.path.as_str())
+            .secure(self.secure)
+            .http_only(true)
+            .same_site(self.same_site)
+            .max_age(cookie::time::Duration::seconds(seconds));
+        if let Some(domain) = &self.domain {
+            cookie = cookie.domain(domain.as_str());
+        }
+        cookie.build().to_string()
+    }
+
+    fn refused(&self, reason: impl std::fmt::Display) -> ConfigError {
+        ConfigError::new(format_args!("cookie `{}`: {reason}", self.name.escape_debug()))
+    }
+}
+
+/// `__Host-id`.
+impl Default for SessionCookie {
+    fn default() -> Self {
+        Self::new("__Host-id")
+    }
+}
+
+impl Frontend for SessionCookie {
+    fn channel(&self) -> String {
+        format!("cookie:{}", self.name)
+    }
+
+    fn check(&self, longest: Duration) -> Result<(), ConfigError> {
+        if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
+            return Err(self.refused(
+                "the name must be a token (RFC 6265 section 4.1.1): letters, digits and !#$%&'*+-.^_`|~",
+            ));
+        }
+        // Browsers compare the prefixes without regard to case (RFC 6265bis section 5.7), so this does too.
+        let name = self.name.to_ascii_lowercase();
+        let prefix = ["__host-http-", "__host-", "__http-", "__secure-"]
+            .into_iter()
+            .find(|prefix| name.starts_with(prefix));
+        if let Some(prefix) = prefix {
+            if !self.secure {
+                return Err(self.refused(format_args!(
+                    "a browser takes the prefix `{prefix}` only with `Secure`: remove `.secure(false)`, \
+                     or use `SessionCookie::development()` on your own machine"
+                )));
+            }
+            if prefix.starts_with("__host-") && self.domain.is_some() {
+                return Err(self.refused(
+                    "a browser refuses the prefix `__Host-` with a domain: remove `.domain(..)`, \
+                     or name the cookie `__Secure-..`",
+                ));
+            }
+            if prefix.starts_with("__host-") && self.path != "/" {
+                return Err(self.refused(
+                    "a browser takes the prefix `__Host-` only with the path `/`: remove `.path(..)`, \
+                     or name the cookie `__Secure-..`",
+                ));
+            }
+        }
+        if self.same_site == SameSite::None && !self.secure {
+            return Err(self.refused(
+                "a browser refuses `SameSite=None` without `Secure`: remove `.secure(false)`, or use `SameSite::Lax`",
+            ));
+        }
+        if let Some(domain) = &self.domain {
+            if !is_domain(domain) {
+                return Err(self.refused(format_args!(
+                    "`{}` is no domain: write a host name as `example.com`, without scheme, port or leading dot",
+                    domain.escape_debug()
+                )));
+            }
+        }
+        if !self.path.starts_with('/')
+            || !self.path.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b';')
+        {
+            return Err(self.refused(format_args!(
+                "`{}` is no path: it begins with `/` and holds printable ASCII without `;`",
+                self.path.escape_debug()
+            )));
+        }
+        if longest > LONGEST {
+            return Err(self.refused(format_args!(
+                "a session of {} days outlives its cookie, which browsers keep for 400 days at most \
+                 (RFC 6265bis section 5.5): set `absolute` to `400d` or less",
+                longest.as_secs() / 86_400
+            )));
+        }
+        if self.development {
+            tracing::warn!(
+                cookie = %self.name,
+                "development cookie: it is sent over plain HTTP, where anyone on the way can read it; \
+                 use SessionCookie::default() in production"
+            );
+        } else if !self.secure {
+            tracing::warn!(cookie = %self.name, "this session cookie is sent over plain HTTP as well");
+        }
+        Ok(())
+    }
+
+    fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r> {
+        let headers = headers.get_all(header::COOKIE);
+        if headers.iter().map(|value| value.len()).sum::<usize>() > MOST_BYTES {
+            return Presented::Oversized;
+        }
+        Presented::collect(
+            headers
+                .iter()
+                .flat_map(|value| pairs(value.as_bytes()))
+                .filter_map(|(name, value)| (name == self.name.as_bytes()).then_some(value)),
+        )
+    }
+
+    fn vary(&self) -> HeaderName {
+        header::COOKIE
+    }
+
+    fn issue(&self, token: &SessionToken, lifetime: Duration, response: &mut HeaderMap) {
+        append(response, header::SET_COOKIE, &self.with(token.expose(), lifetime));
+    }
+
+    fn remove(&self, response: &mut HeaderMap) {
+        append(response, header::SET_COOKIE, &self.with("", Duration::ZERO));
+    }
+}
+
+/// The pairs of a `Cookie` header (RFC 6265 section 5.4), as bytes: nothing is decoded or unquoted.
+fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    header.split(|byte| *byte == b';').filter_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        Some((pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii()))
+    })
+}
+
+/// A `token` of RFC 9110 section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// A host name of letters, digits and hyphens (RFC 1034 section 3.5), with at least one dot or the name `localhost`.
+fn is_domain(domain: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    domain.len() <= 253
+        && domain.split('.').all(label)
+        && (domain.contains('.') || domain == "localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn presented(headers: &[&'static str]) -> String {
+        let mut map = HeaderMap::new();
+        for value in headers {
+            map.append(header::COOKIE, HeaderValue::from_static(value));
+        }
+        match SessionCookie::new("id").presented(&map) {
+            Presented::Token(token) => String::from_utf8_lossy(token).into_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn finds_the_cookie_of_its_exact_name() {
+        assert_eq!(presented(&["id=a"]), "a");
+        assert_eq!(presented(&["x=1; id=a; y=2"]), "a");
+        assert_eq!(presented(&["x=1;id=a;y"]), "a");
+        assert_eq!(presented(&["x=1", "id=a"]), "a");
+        assert_eq!(presented(&["id=\"a\""]), "\"a\"");
+        assert_eq!(presented(&["id=a=b"]), "a=b");
+        assert_eq!(presented(&["id="]), "");
+        for absent in [&[][..], &["Id=a"], &["xid=a"], &["id"], &["x=id=a"], &[""], &[";;;"]] {
+            assert_eq!(presented(absent), "Nothing", "{absent:?}");
+        }
+    }
+
+    #[test]
+    fn two_values_conflict_and_one_value_twice_does_not() {
+        assert_eq!(presented(&["id=a; id=a"]), "a");
+        assert_eq!(presented(&["id=a; id=b"]), "Conflicting(..)");
+        assert_eq!(presented(&["id=a", "id="]), "Conflicting(..)");
+    }
+
+    #[test]
+    fn what_it_writes() {
+        let cookie = SessionCookie::default();
+        assert_eq!(
+            cookie.with("v", DAY),
+            "__Host-id=v; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=86400"
+        );
+        let cookie = SessionCookie::new("__Secure-id")
+            .domain("example.com")
+            .path("/app")
+            .same_site(SameSite::None);
+        assert_eq!(
+            cookie.with("", Duration::ZERO),
+            "__Secure-id=; HttpOnly; SameSite=None; Secure; Path=/app; Domain=example.com; Max-Age=0"
+        );
+    }
+
+    #[test]
+    fn settings_that_no_browser_takes_are_refused() {
+        let cookie = SessionCookie::new;
+        let cases = [
+            (cookie(""), "must be a token"),
+            (cookie("a b"), "must be a token"),
+            (cookie("a;b"), "must be a token"),
+            (cookie("ä"), "must be a token"),
+            (cookie("__Host-id").secure(false), "only with `Secure`"),
+            (cookie("__HOST-id").secure(false), "only with `Secure`"),
+            (cookie("__Secure-id").secure(false), "only with `Secure`"),
+            (cookie("__Host-id").domain("example.com"), "remove `.domain(..)`"),
+            (cookie("__Host-id").path("/app"), "remove `.path(..)`"),
+            (
+                cookie("id").secure(false).same_site(SameSite::None),
+                "`SameSite=None` without `Secure`",
+            ),
+            (cookie("id").domain(".example.com"), "is no domain"),
+            (cookie("id").domain("https://example.com"), "is no domain"),
+            (cookie("id").domain("example.com:3000"), "is no domain"),
+            (cookie("id").domain("a; Secure"), "is no domain"),
+            (cookie("id").domain(""), "is no domain"),
+            (cookie("id").path("app"), "is no path"),
+            (cookie("id").path("/a;b"), "is no path"),
+            (cookie("id").path("/a\r\nb"), "is no path"),
+        ];
+        for (cookie, reason) in cases {
+            let error = cookie.check(DAY).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        let error = cookie("id").check(401 * DAY).unwrap_err().to_string();
+        assert!(error.contains("400 days"), "{error}");
+        for good in [
+            cookie("id"),
+            cookie("id").domain("localhost"),
+            cookie("__Secure-id").domain("app.example.com").path("/a b"),
+            SessionCookie::development(),
+        ] {
+            good.check(400 * DAY).unwrap();
+        }
+    }
+
+    #[test]
+    fn cookies_past_the_bound_are_not_looked_through() {
+        let mut headers = HeaderMap::new();
+        let large = format!("id=a; x={}", "y".repeat(64 * 1024));
+        headers.insert(header::COOKIE, HeaderValue::from_str(&large).unwrap());
+        assert_eq!(SessionCookie::new("id").presented(&headers), Presented::Oversized);
+    }
+}

@@ -1,0 +1,50 @@
+//! [`CustomHeader`]: the token in a header of the application's own.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+
+use super::{Frontend, Presented, append};
+use crate::token::SessionToken;
+
+/// The token in a request header of your own, as `x-session`. A login's response carries the new token in the header of the same name; a logout's carries it empty.
+#[derive(Debug, Clone)]
+pub struct CustomHeader {
+    name: HeaderName,
+}
+
+impl CustomHeader {
+    /// The header of this name.
+    ///
+    /// ```
+    /// use anchor::CustomHeader;
+    /// use http::HeaderName;
+    ///
+    /// let frontend = CustomHeader::new(HeaderName::from_static("x-session"));
+    /// ```
+    pub fn new(name: HeaderName) -> Self {
+        Self { name }
+    }
+}
+
+impl Frontend for CustomHeader {
+    fn channel(&self) -> String {
+        format!("header:{}", self.name)
+    }
+
+    fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r> {
+        Presented::collect(headers.get_all(&self.name).iter().map(|value| value.as_bytes()))
+    }
+
+    fn vary(&self) -> HeaderName {
+        self.name.clone()
+    }
+
+    fn issue(&self, token: &SessionToken, _: Duration, response: &mut HeaderMap) {
+        append(response, self.name.clone(), token.expose());
+    }
+
+    fn remove(&self, response: &mut HeaderMap) {
+        append(response, self.name.clone(), "");
+    }
+}

@@ -1,0 +1,133 @@
+//! [`Frontend`]: how a token travels between the server and its owner.
+
+mod bearer;
+mod cookie;
+mod header;
+
+use std::time::Duration;
+
+pub use bearer::Bearer;
+pub use cookie::{SameSite, SessionCookie};
+pub use header::CustomHeader;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::error::ConfigError;
+use crate::token::SessionToken;
+
+/// How a session's token travels. [`SessionCookie`] is the default; [`Bearer`] and [`CustomHeader`] serve clients that are no browsers.
+///
+/// A frontend of your own takes a few lines:
+///
+/// ```
+/// use std::time::Duration;
+/// use anchor::{Frontend, Presented, SessionToken};
+/// use http::{HeaderMap, HeaderName};
+///
+/// /// The token as the password of `Proxy-Authorization`, say.
+/// struct InProxyAuthorization;
+///
+/// impl Frontend for InProxyAuthorization {
+///     fn channel(&self) -> String {
+///         "proxy-authorization".into()
+///     }
+///
+///     fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r> {
+///         Presented::collect(headers.get_all("proxy-authorization").iter().map(|value| value.as_bytes()))
+///     }
+///
+///     fn vary(&self) -> HeaderName {
+///         HeaderName::from_static("proxy-authorization")
+///     }
+/// }
+/// ```
+pub trait Frontend: Send + Sync + 'static {
+    /// The channel's name, as `cookie:__Host-id`. A token is bound to the channel that it was issued for: in another one
+    /// its signature does not hold.
+    fn channel(&self) -> String;
+
+    /// Whether the settings can work, asked once at `build()`. `longest` is the most that a token is to live.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot; the message says which one and what to write instead.
+    fn check(&self, longest: Duration) -> Result<(), ConfigError> {
+        let _ = longest;
+        Ok(())
+    }
+
+    /// The tokens that a request presents, as they are: nothing is decoded yet.
+    fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r>;
+
+    /// The request header that decides which session a response belongs to, for `Vary`.
+    fn vary(&self) -> HeaderName;
+
+    /// Hands a token to its owner in the response's headers, to be kept for `lifetime`. The default writes nothing: the application sends
+    /// [`LoggedIn::token`](crate::LoggedIn::token) itself, in the body of its login response.
+    fn issue(&self, token: &SessionToken, lifetime: Duration, response: &mut HeaderMap) {
+        let _ = (token, lifetime, response);
+    }
+
+    /// Tells the owner to forget the token. The default writes nothing.
+    fn remove(&self, response: &mut HeaderMap) {
+        let _ = response;
+    }
+
+    /// The `WWW-Authenticate` challenge of a 401 (RFC 9110 section 11.6.1), where this channel has one.
+    fn challenge(&self) -> Option<HeaderValue> {
+        None
+    }
+}
+
+/// The tokens that a request presents.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Presented<'r> {
+    /// None.
+    Nothing,
+    /// One, or the same one several times.
+    Token(&'r [u8]),
+    /// Several different ones. None of them is accepted; a logout ends the sessions of all of them.
+    Conflicting(Vec<&'r [u8]>),
+    /// More than this frontend looks through.
+    Oversized,
+}
+
+impl<'r> Presented<'r> {
+    /// Sorts the tokens found into none, one, or several.
+    pub fn collect(found: impl IntoIterator<Item = &'r [u8]>) -> Self {
+        found.into_iter().fold(Presented::Nothing, |presented, token| match presented {
+            Presented::Nothing => Presented::Token(token),
+            Presented::Token(first) if first == token => Presented::Token(first),
+            Presented::Token(first) => Presented::Conflicting(vec![first, token]),
+            Presented::Conflicting(mut all) => {
+                if !all.contains(&token) {
+                    all.push(token);
+                }
+                Presented::Conflicting(all)
+            }
+            Presented::Oversized => Presented::Oversized,
+        })
+    }
+}
+
+/// Shows how many tokens there are, and nothing of them.
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Presented::Nothing => "Nothing",
+            Presented::Token(_) => "Token(..)",
+            Presented::Conflicting(_) => "Conflicting(..)",
+            Presented::Oversized => "Oversized",
+        })
+    }
+}
+
+/// Appends a header whose value was built from checked parts; a value that is no header after all is left out.
+fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(mut value) => {
+            value.set_sensitive(true);
+            headers.append(name, value);
+        }
+        Err(_) => tracing::error!(header = %name, "a session header could not be written"),
+    }
+}

@@ -1,0 +1,68 @@
+//! The first arguments that `#[require_session]` and `#[logout]` insert.
+//!
+//! axum runs extractors from left to right, so a first argument refuses a request before any other extractor runs and before the body is
+//! read.
+
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+
+use crate::data::SessionData;
+use crate::extract;
+use crate::policy::{Policy, enforce};
+use crate::rejection::Rejection;
+use crate::scope::{Scope, only};
+
+/// `#[require_session(T)]`: a live session of `T` that policy `P` allows.
+pub struct Require<T, P = ()>(PhantomData<fn() -> (T, P)>);
+
+impl<T: SessionData, P: Policy<T>, S: Send + Sync> FromRequestParts<S> for Require<T, P> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let session = extract::session::<T>(request).await?;
+        match enforce::<T, P>(&session) {
+            Ok(()) => Ok(Self(PhantomData)),
+            Err(rejection) => Err(Scope::<T>::of(request)?.refuse(rejection, request)),
+        }
+    }
+}
+
+/// `#[require_session]`: a live session of the one payload type that the route has a layer for.
+pub struct RequireAny(());
+
+impl<S: Send + Sync> FromRequestParts<S> for RequireAny {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        only(request)?.guard(request).await.map(Self)
+    }
+}
+
+/// `#[logout(T)]`: the session of `T` has ended before the handler's body runs.
+pub struct Revoke<T>(PhantomData<fn() -> T>);
+
+impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for Revoke<T> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let scope = Scope::<T>::of(request)?;
+        scope.read(&request.headers);
+        match scope.logout().await {
+            Ok(_) => Ok(Self(PhantomData)),
+            Err(rejection) => Err(scope.refuse(rejection, request)),
+        }
+    }
+}
+
+/// `#[logout]`: the session of the one payload type that the route has a layer for has ended.
+pub struct RevokeAny(());
+
+impl<S: Send + Sync> FromRequestParts<S> for RevokeAny {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        only(request)?.revoke(request).await.map(Self)
+    }
+}

@@ -1,0 +1,154 @@
+//! [`SessionLayer`]: opens a request's scope, and writes the session's headers on the way out.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::data::SessionData;
+use crate::manager::ManagerInner;
+use crate::scope::{Closing, CurrentScope, Scope};
+
+/// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer).
+///
+/// A request that asks for no session costs a pointer in its extensions. Several payload types stack, each with its own layer.
+pub struct SessionLayer<T: SessionData> {
+    manager: Arc<ManagerInner<T>>,
+}
+
+impl<T: SessionData> SessionLayer<T> {
+    pub(crate) fn new(manager: Arc<ManagerInner<T>>) -> Self {
+        Self { manager }
+    }
+}
+
+impl<T: SessionData> Clone for SessionLayer<T> {
+    fn clone(&self) -> Self {
+        Self { manager: Arc::clone(&self.manager) }
+    }
+}
+
+impl<T: SessionData> fmt::Debug for SessionLayer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer")
+            .field("channel", &self.manager.channel)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, T: SessionData> Layer<S> for SessionLayer<T> {
+    type Service = SessionService<S, T>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService { inner, manager: Arc::clone(&self.manager) }
+    }
+}
+
+/// A service with sessions: what [`SessionLayer`] makes of one.
+pub struct SessionService<S, T: SessionData> {
+    inner: S,
+    manager: Arc<ManagerInner<T>>,
+}
+
+impl<S: Clone, T: SessionData> Clone for SessionService<S, T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), manager: Arc::clone(&self.manager) }
+    }
+}
+
+impl<S, T: SessionData> fmt::Debug for SessionService<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService")
+            .field("channel", &self.manager.channel)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, T, B> Service<Request<B>> for SessionService<S, T>
+where
+    S: Service<Request<B>>,
+    S::Response: IntoResponse,
+    T: SessionData,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = SessionFuture<S::Future, T>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let outer = request.extensions_mut().remove::<CurrentScope>();
+        let scope = Scope::open(Arc::clone(&self.manager), outer);
+        request.extensions_mut().insert(CurrentScope(Arc::clone(&scope) as _));
+        let running = self.inner.call(request);
+        SessionFuture { step: Step::Running { running, scope: Some(scope) } }
+    }
+}
+
+pin_project! {
+    /// The response of a [`SessionService`].
+    pub struct SessionFuture<F, T: SessionData> {
+        #[pin]
+        step: Step<F, T>,
+    }
+}
+
+pin_project! {
+    #[project = StepProjection]
+    enum Step<F, T: SessionData> {
+        // The handler is at work.
+        Running { #[pin] running: F, scope: Option<Arc<Scope<T>>> },
+        // The response is ready; the session's use is being recorded.
+        Touching {
+            touching: Pin<Box<dyn Future<Output = ()> + Send>>,
+            ready: Option<(Arc<Scope<T>>, Response)>,
+        },
+    }
+}
+
+impl<F, T, R, E> Future for SessionFuture<F, T>
+where
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+    T: SessionData,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut step = self.project().step;
+        loop {
+            let (scope, mut response) = match step.as_mut().project() {
+                StepProjection::Running { running, scope } => {
+                    let response = ready!(running.poll(context))?.into_response();
+                    let scope = scope.take().expect("polled after completion");
+                    if let Closing::Touch(touching) = scope.close() {
+                        step.set(Step::Touching { touching, ready: Some((scope, response)) });
+                        continue;
+                    }
+                    (scope, response)
+                }
+                StepProjection::Touching { touching, ready } => {
+                    ready!(touching.as_mut().poll(context));
+                    ready.take().expect("polled after completion")
+                }
+            };
+            scope.write(&mut response);
+            return Poll::Ready(Ok(response));
+        }
+    }
+}
+
+impl<F, T: SessionData> fmt::Debug for SessionFuture<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionFuture").finish_non_exhaustive()
+    }
+}

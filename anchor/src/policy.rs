@@ -1,0 +1,104 @@
+//! [`Policy`]: what a handler demands of a session beyond being live.
+
+use std::any::type_name;
+use std::time::Duration;
+
+use crate::data::SessionData;
+use crate::rejection::Rejection;
+use crate::session::Session;
+
+/// A demand on a session, named in `#[require_session(UserSession, policy = Admin)]`. A tuple of policies demands all of them, in order.
+///
+/// ```
+/// use anchor::prelude::*;
+/// use anchor::{Decision, Policy};
+///
+/// #[derive(Clone, SessionData)]
+/// struct UserSession { admin: bool }
+///
+/// struct Admin;
+///
+/// impl Policy<UserSession> for Admin {
+///     fn check(session: &Session<UserSession>) -> Decision {
+///         if session.admin { Decision::Allow } else { Decision::Deny }
+///     }
+/// }
+///
+/// #[require_session(UserSession, policy = Admin)]
+/// async fn delete_account() {}
+/// ```
+pub trait Policy<T: SessionData>: Send + Sync + 'static {
+    /// Whether the handler may run for this session.
+    fn check(session: &Session<T>) -> Decision;
+}
+
+/// What a [`Policy`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Decision {
+    /// The handler runs.
+    Allow,
+    /// 403: this session may not.
+    Deny,
+    /// 403 with the code `reauthentication_required`: prove again who you are. The authentication may be this old at most.
+    Reauthenticate(Duration),
+}
+
+/// Every live session will do.
+impl<T: SessionData> Policy<T> for () {
+    fn check(_: &Session<T>) -> Decision {
+        Decision::Allow
+    }
+}
+
+macro_rules! all_of {
+    ($($policy:ident),+) => {
+        impl<T: SessionData, $($policy: Policy<T>),+> Policy<T> for ($($policy,)+) {
+            fn check(session: &Session<T>) -> Decision {
+                $(match $policy::check(session) {
+                    Decision::Allow => {}
+                    refused => return refused,
+                })+
+                Decision::Allow
+            }
+        }
+    };
+}
+
+all_of!(A);
+all_of!(A, B);
+all_of!(A, B, C);
+all_of!(A, B, C, D);
+
+/// The subject proved who they are at most this many seconds ago: `#[require_session(.., fresh = "10m")]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh<const SECONDS: u64>;
+
+impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
+    fn check(session: &Session<T>) -> Decision {
+        let max_age = Duration::from_secs(SECONDS);
+        if session.authenticated_for() < max_age {
+            Decision::Allow
+        } else {
+            Decision::Reauthenticate(max_age)
+        }
+    }
+}
+
+/// What `when = ..` expands to.
+pub fn when<T: SessionData>(session: &Session<T>, predicate: impl FnOnce(&T) -> bool) -> Decision {
+    if predicate(session.data()) { Decision::Allow } else { Decision::Deny }
+}
+
+/// The policy's decision as a request's fate.
+pub(crate) fn enforce<T: SessionData, P: Policy<T>>(session: &Session<T>) -> Result<(), Rejection> {
+    let rejection = match P::check(session) {
+        Decision::Allow => return Ok(()),
+        Decision::Deny => Rejection::Forbidden { id: session.id(), policy: type_name::<P>() },
+        Decision::Reauthenticate(max_age) => {
+            Rejection::ReauthenticationRequired { id: session.id(), max_age }
+        }
+    };
+    rejection.log(type_name::<T>());
+    Err(rejection)
+}

@@ -1,0 +1,9 @@
+//! What an application needs: `use anchor::prelude::*;`.
+
+#[cfg(feature = "memory")]
+pub use crate::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use crate::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use crate::SqliteStore;
+pub use crate::{Auth, Column, KeyRing, Session, SessionData, SessionManager, SessionStore};

@@ -1,0 +1,124 @@
+//! [`Session`]: a verified, live session in a request.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::data::SessionData;
+use crate::error::Error;
+use crate::id::SessionId;
+use crate::scope::Scope;
+use crate::store::{Change, Load, Record, Updated};
+use crate::timestamp::Timestamp;
+
+/// How often [`Session::update`] tries before it gives up. Each conflict means that another request got through.
+const UPDATE_ATTEMPTS: u32 = 64;
+
+/// A verified, live session: an extractor and a handle. It derefs to the payload.
+///
+/// As an argument it refuses a request without a valid session (401); `Option<Session<T>>` is `None` then, and only then. A store that
+/// cannot answer refuses both (503).
+///
+/// The payload is this request's view of it: shared, unchanging, loaded once. [`update`](Self::update) changes it in the store.
+/// Cheap to clone.
+pub struct Session<T: SessionData> {
+    scope: Arc<Scope<T>>,
+    record: Arc<Record<T>>,
+    now: Timestamp,
+}
+
+impl<T: SessionData> Session<T> {
+    pub(crate) fn new(scope: Arc<Scope<T>>, record: Arc<Record<T>>, now: Timestamp) -> Self {
+        Self { scope, record, now }
+    }
+
+    /// The session's public id: it may be listed and logged.
+    pub fn id(&self) -> SessionId {
+        self.record.id
+    }
+
+    /// The payload.
+    pub fn data(&self) -> &T {
+        &self.record.data
+    }
+
+    /// The session as stored: its times, its version, its payload.
+    pub fn record(&self) -> &Record<T> {
+        &self.record
+    }
+
+    /// How long ago the session's subject last proved who they are, by the store's clock when the session was loaded.
+    pub fn authenticated_for(&self) -> Duration {
+        self.now.saturating_since(self.record.authenticated_at)
+    }
+
+    /// Changes the payload in the store: a compare-and-set that writes only the columns that differ.
+    ///
+    /// When another request changed the session meanwhile, `change` runs again on the fresh payload, so it must depend on its argument alone.
+    /// Two requests that change different fields both win. Afterwards this handle, and later extractors of this request, see
+    /// the new payload. One statement; two more for each conflict.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # async fn demo<T: SessionData>(mut session: Session<T>, set: fn(&mut T)) -> Result<(), anchor::Error> {
+    /// session.update(|user| set(user)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is sent. [`Error::Contended`] after 64
+    /// conflicts. [`Error::Store`] when the store cannot answer, or the payload cannot be stored.
+    pub async fn update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
+        let store = &self.scope.manager.store;
+        let id = self.id();
+        for _ in 0..UPDATE_ATTEMPTS {
+            let from = Arc::clone(&self.record.data);
+            let mut to = T::clone(&from);
+            change(&mut to);
+            let to = Arc::new(to);
+            let version = self.record.version;
+            match store.update(Change { id, version, from, to: Arc::clone(&to) }).await? {
+                Updated::Written { version } => {
+                    self.record = Arc::new(Record { version, data: to, ..*self.record });
+                    self.scope.found_updated(&self.record);
+                    return Ok(());
+                }
+                Updated::Conflict => match store.load(id).await? {
+                    Load::Live(loaded) => self.record = loaded.record,
+                    Load::Ended | Load::Absent | Load::Undecodable(_) => return Err(self.ended()),
+                },
+                Updated::Gone => return Err(self.ended()),
+            }
+        }
+        Err(Error::Contended { id, attempts: UPDATE_ATTEMPTS })
+    }
+
+    fn ended(&self) -> Error {
+        self.scope.found_ended(self.id());
+        Error::Ended { id: self.id() }
+    }
+}
+
+impl<T: SessionData> Deref for Session<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.data()
+    }
+}
+
+impl<T: SessionData> Clone for Session<T> {
+    fn clone(&self) -> Self {
+        Self { scope: Arc::clone(&self.scope), record: Arc::clone(&self.record), now: self.now }
+    }
+}
+
+/// Shows the id and the times, never the payload.
+impl<T: SessionData> fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Session").field(&self.record).finish()
+    }
+}
