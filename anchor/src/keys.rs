@@ -243,3 +243,65 @@ impl TokenKey {
         self.keyed.clone().chain_update(message).verify_slice(mac).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(ring: Result<KeyRing, ConfigError>) -> String {
+        ring.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn short_missing_and_repeated_keys_are_refused() {
+        assert_eq!(
+            refusal(KeyRing::new([[0; 31]])),
+            "signing key 1 has 31 bytes and needs at least 32: make one with `openssl rand -base64 32`"
+        );
+        assert!(refusal(KeyRing::new([[0u8; 32]; 0])).contains("the key ring is empty"));
+        assert!(refusal(KeyRing::new([[1; 32], [1; 32]])).contains("keys 1 and 2 have the same key id"));
+    }
+
+    #[test]
+    fn parses_either_alphabet_with_and_without_padding() {
+        let key = [0xfb_u8; 32];
+        for text in [
+            Base64::encode_string(&key),
+            Base64Unpadded::encode_string(&key),
+            Base64Url::encode_string(&key),
+            Base64UrlUnpadded::encode_string(&key),
+        ] {
+            assert_eq!(*KeyRing::parse(&format!(" {text} ,")).unwrap().keys[0], key);
+        }
+    }
+
+    #[test]
+    fn a_refused_key_is_not_quoted() {
+        let message = refusal(KeyRing::parse("hunter2 is no base64"));
+        assert_eq!(message, "signing key 1 is not base64: make one with `openssl rand -base64 32`");
+        assert!(refusal(KeyRing::from_env("ANCHOR_NO_SUCH_VARIABLE")).contains("is not set"));
+    }
+
+    #[test]
+    fn a_key_file_is_made_once_and_private() {
+        let folder = std::env::temp_dir().join(format!("anchor-keys-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("key");
+        let made = KeyRing::from_file_or_generate(&path).unwrap();
+        let read = KeyRing::from_file_or_generate(&path).unwrap();
+        assert_eq!(made.keys, read.keys);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        fs::write(&path, "short").unwrap();
+        assert!(refusal(KeyRing::from_file_or_generate(&path)).contains(&path.display().to_string()));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        assert_eq!(format!("{:?}", KeyRing::new([[7; 32]]).unwrap()), "KeyRing(1 keys)");
+    }
+}

@@ -201,3 +201,129 @@ impl fmt::Debug for SecretHash {
         f.write_str("SecretHash(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::KeyRing;
+
+    fn keys() -> TokenKeys {
+        KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-id")
+    }
+
+    fn token(keys: &TokenKeys) -> SessionToken {
+        SessionToken::sign(new_session_id().unwrap(), &Secret::generate().unwrap(), keys)
+    }
+
+    fn refusal(text: &[u8], keys: &TokenKeys) -> BadToken {
+        Verified::parse(text, keys).err().expect("the token is refused")
+    }
+
+    #[test]
+    fn a_signed_token_verifies_and_names_its_session() {
+        let (id, secret) = (new_session_id().unwrap(), Secret::generate().unwrap());
+        let token = SessionToken::sign(id, &secret, &keys());
+        let verified = Verified::parse(token.expose().as_bytes(), &keys()).unwrap();
+        assert_eq!(verified.id, id);
+        assert!(verified.secret.hash() == secret.hash());
+        assert!(!verified.stale_key);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused() {
+        let keys = keys();
+        let token = token(&keys);
+        for position in 0..TEXT {
+            for bit in 0..8 {
+                let mut text = token.expose().as_bytes().to_vec();
+                text[position] ^= 1 << bit;
+                refusal(&text, &keys);
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_length_is_refused() {
+        let keys = keys();
+        let token = token(&keys);
+        for length in 0..TEXT {
+            assert_eq!(refusal(&token.expose().as_bytes()[..length], &keys), BadToken::Length);
+        }
+        for extra in ["=", "==", "A", " "] {
+            assert_eq!(refusal((token.expose().to_owned() + extra).as_bytes(), &keys), BadToken::Length);
+        }
+    }
+
+    #[test]
+    fn only_one_text_is_the_token() {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let keys = keys();
+        let token = token(&keys);
+        let mut text = token.expose().as_bytes().to_vec();
+        let last = text[TEXT - 1];
+        for other in ALPHABET.iter().filter(|other| **other != last) {
+            text[TEXT - 1] = *other;
+            refusal(&text, &keys);
+        }
+        let mut standard = token.expose().as_bytes().to_vec();
+        standard[20] = b'+';
+        assert_eq!(refusal(&standard, &keys), BadToken::Encoding);
+    }
+
+    #[test]
+    fn the_last_character_is_the_only_one_with_loose_bits() {
+        // What the decoder accepts at the end, `has_loose_bits` must bound: 82 bytes leave 4 bits over.
+        let mut text = [0; TEXT];
+        let mut bytes = [0; BYTES];
+        bytes[BYTES - 1] = 0xff;
+        Base64UrlUnpadded::encode(&bytes, &mut text).unwrap();
+        assert!(!has_loose_bits(text[TEXT - 1]));
+        assert!(has_loose_bits(text[TEXT - 1] + 1));
+    }
+
+    #[test]
+    fn a_token_of_another_key_version_or_channel_is_refused() {
+        let keys = keys();
+        let text = token(&keys);
+        let other = KeyRing::new([[8; 32]]).unwrap().derive("cookie:__Host-id");
+        assert_eq!(refusal(text.expose().as_bytes(), &other), BadToken::Key);
+        let channel = KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-admin");
+        assert_eq!(refusal(text.expose().as_bytes(), &channel), BadToken::Signature);
+
+        let mut bytes = [0; BYTES];
+        Base64UrlUnpadded::decode(text.expose(), &mut bytes).unwrap();
+        bytes[0] = 2;
+        let mac = keys.newest().mac(&bytes[SIGNED]);
+        bytes[MAC].copy_from_slice(&mac);
+        assert_eq!(
+            refusal(Base64UrlUnpadded::encode_string(&bytes).as_bytes(), &keys),
+            BadToken::Version
+        );
+    }
+
+    #[test]
+    fn an_old_key_still_verifies_and_is_told() {
+        let old = KeyRing::new([[7; 32]]).unwrap().derive("c");
+        let both = KeyRing::new([[8; 32], [7; 32]]).unwrap().derive("c");
+        let verified = Verified::parse(token(&old).expose().as_bytes(), &both).unwrap();
+        assert!(verified.stale_key);
+    }
+
+    #[test]
+    fn nothing_shows_a_secret() {
+        let keys = keys();
+        let token = token(&keys);
+        let verified = Verified::parse(token.expose().as_bytes(), &keys).unwrap();
+        assert_eq!(format!("{token:?}"), "SessionToken(..)");
+        assert_eq!(format!("{:?}", verified.secret.hash()), "SecretHash(..)");
+    }
+
+    #[test]
+    fn session_ids_are_version_7_and_sort_by_age() {
+        let first = new_session_id().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let second = new_session_id().unwrap();
+        assert_eq!(first.as_uuid().get_version_num(), 7);
+        assert!(first < second);
+    }
+}
