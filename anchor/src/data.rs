@@ -131,7 +131,12 @@ impl Encoder {
         self.push(serde_json::to_string(field).map(Value::Json).map_err(ColumnError::new))
     }
 
-    fn push(&mut self, value: Result<Value, ColumnError>) -> Result<(), EncodeError> {
+    /// Appends what a conversion to a cell made of a field.
+    ///
+    /// # Errors
+    ///
+    /// The conversion's.
+    pub fn push(&mut self, value: Result<Value, ColumnError>) -> Result<(), EncodeError> {
         let column = self.columns[self.values.len()].name;
         self.values.push(value.map_err(|reason| EncodeError::new(column, reason))?);
         Ok(())
@@ -196,7 +201,12 @@ impl<'r> Decoder<'r> {
         })
     }
 
-    fn read<V>(
+    /// Reads a field with the conversion from a cell that makes it.
+    ///
+    /// # Errors
+    ///
+    /// The conversion's, and the store's when it cannot read the column.
+    pub fn read<V>(
         &mut self,
         convert: impl FnOnce(Value) -> Result<V, ColumnError>,
     ) -> Result<V, DecodeError> {

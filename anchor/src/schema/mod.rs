@@ -10,12 +10,20 @@ pub struct Schema {
     pub table: &'static str,
     /// The payload's columns, in the struct's order.
     pub columns: &'static [ColumnSchema],
+    /// `#[session(renamed_from = "..")]` on the struct: the table's name before.
+    pub renamed_from: Option<&'static str>,
 }
 
 impl Schema {
     /// A table with these payload columns.
     pub const fn new(table: &'static str, columns: &'static [ColumnSchema]) -> Self {
-        Self { table, columns }
+        Self { table, columns, renamed_from: None }
+    }
+
+    /// Says what the table was called before.
+    pub const fn renamed_from(mut self, name: &'static str) -> Self {
+        self.renamed_from = Some(name);
+        self
     }
 
     /// The payload's subject column and its place among the columns.
@@ -46,20 +54,25 @@ pub struct ColumnSchema {
     pub unique: bool,
     /// `#[session(index)]`; a subject is always indexed.
     pub index: bool,
+    /// `#[session(renamed_from = "..")]`: the column's name before.
+    pub renamed_from: Option<&'static str>,
+    /// What a migration does with the sessions that a change of this column leaves without a value.
+    pub on_change: OnChange,
 }
 
 impl ColumnSchema {
     /// The column of a field of type `C`.
     pub const fn of<C: Column>(name: &'static str) -> Self {
-        Self::with_type(name, C::TYPE, C::NULLABLE)
+        Self::new(name, C::TYPE, C::NULLABLE)
     }
 
     /// The column of a field marked `#[session(json)]`.
     pub const fn json(name: &'static str) -> Self {
-        Self::with_type(name, ColumnType::Json, false)
+        Self::new(name, ColumnType::Json, false)
     }
 
-    const fn with_type(name: &'static str, ty: ColumnType, nullable: bool) -> Self {
+    /// A column of this type.
+    pub const fn new(name: &'static str, ty: ColumnType, nullable: bool) -> Self {
         Self {
             name,
             ty,
@@ -70,11 +83,21 @@ impl ColumnSchema {
             references: None,
             unique: false,
             index: false,
+            renamed_from: None,
+            on_change: OnChange::Refuse,
         }
     }
 
     /// Marks the column as the subject.
+    ///
+    /// # Panics
+    ///
+    /// When the column may be `NULL`: at compile time, in a derived schema.
     pub const fn subject(mut self) -> Self {
+        assert!(
+            !self.nullable,
+            "the subject cannot be an `Option`: a session belongs to someone; use the type inside, or remove `#[session(subject)]`"
+        );
         self.subject = true;
         self
     }
@@ -92,7 +115,15 @@ impl ColumnSchema {
     }
 
     /// Makes the column a foreign key.
+    ///
+    /// # Panics
+    ///
+    /// When deleting the referenced row is to set a column to `NULL` that cannot be: at compile time, in a derived schema.
     pub const fn references(mut self, reference: Reference) -> Self {
+        assert!(
+            self.nullable || !matches!(reference.on_delete, OnDelete::SetNull),
+            "`on delete set null` needs a field that can be NULL: make it an `Option`, or use `on delete cascade`"
+        );
         self.references = Some(reference);
         self
     }
@@ -108,6 +139,28 @@ impl ColumnSchema {
         self.index = true;
         self
     }
+
+    /// Says what the column was called before.
+    pub const fn renamed_from(mut self, name: &'static str) -> Self {
+        self.renamed_from = Some(name);
+        self
+    }
+
+    /// Says what becomes of the sessions that a change of this column leaves without a value.
+    pub const fn on_change(mut self, on_change: OnChange) -> Self {
+        self.on_change = on_change;
+        self
+    }
+}
+
+/// What a migration does with existing sessions when a column changes so that they have no value for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnChange {
+    /// The migration is refused until the struct says more: the default.
+    #[default]
+    Refuse,
+    /// The sessions end: `#[session(on_change = "end_sessions")]`.
+    EndSessions,
 }
 
 /// A foreign key's target.
