@@ -1,5 +1,9 @@
 //! Sessions for axum, declared by one struct.
 
+// The macros name `::anchor`; so may this crate's own tests.
+#[cfg(test)]
+extern crate self as anchor;
+
 mod auth;
 mod column;
 mod data;
@@ -23,6 +27,7 @@ mod token;
 mod value;
 mod verifier;
 
+pub use anchor_macros::{Column, SessionData, logout, require_session};
 pub use auth::{Auth, LoggedIn, Login};
 pub use column::{Column, ColumnError, ColumnType, NoSubject};
 pub use data::{Columns, DecodeError, Decoder, EncodeError, Encoder, SessionData};
@@ -34,7 +39,7 @@ pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use manager::{SessionManager, SessionManagerBuilder};
 pub use policy::{Decision, Fresh, Policy};
 pub use rejection::Rejection;
-pub use schema::{ColumnSchema, OnDelete, Reference, Schema};
+pub use schema::{ColumnSchema, OnChange, OnDelete, Reference, Schema};
 pub use session::Session;
 pub use store::*;
 pub use timestamp::Timestamp;

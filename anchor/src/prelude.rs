@@ -6,4 +6,7 @@ pub use crate::MemoryStore;
 pub use crate::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use crate::SqliteStore;
-pub use crate::{Auth, Column, KeyRing, Session, SessionData, SessionManager, SessionStore};
+pub use crate::{
+    Auth, Column, KeyRing, Session, SessionData, SessionManager, SessionStore, logout,
+    require_session,
+};

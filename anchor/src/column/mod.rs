@@ -2,8 +2,26 @@
 //!
 //! The implementations for the types that work out of the box are in this folder, one file a kind.
 
+mod bool;
+mod bytes;
+#[cfg(feature = "chrono")]
+mod chrono;
+mod derived;
+mod ip;
+#[cfg(feature = "jiff")]
+mod jiff;
+mod number;
+mod option;
+mod text;
+#[cfg(feature = "time")]
+mod time;
+mod timestamp;
+mod uuid;
+
 use std::borrow::Cow;
 use std::fmt;
+
+pub use derived::{newtype, unknown_variant, variant_from_value, variant_to_value};
 
 use crate::value::Value;
 
@@ -138,5 +156,29 @@ impl Column for NoSubject {
 
     fn from_value(value: Value) -> Result<Self, ColumnError> {
         Err(ColumnError::unexpected("no value at all", &value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes the value and reads it back.
+    pub(super) fn round_trip<C: Column>(value: &C) -> C {
+        C::from_value(value.to_value().expect("it can be written")).expect("it can be read")
+    }
+
+    /// The message with which a column refuses a cell.
+    pub(super) fn refusal<C: Column>(cell: Value) -> String {
+        match C::from_value(cell) {
+            Ok(_) => panic!("the cell was accepted"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_refusal_does_not_quote_the_value() {
+        let message = refusal::<i64>(Value::Text("hunter2".to_owned()));
+        assert_eq!(message, "expected an integer, found text");
     }
 }

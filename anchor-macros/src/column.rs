@@ -1,0 +1,215 @@
+//! `#[derive(Column)]`: a newtype as the column that it wraps, a field-less enum as text out of a fixed set.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Data, DataEnum, DeriveInput, Fields, Ident, LitStr, Member, Type, Variant};
+
+use crate::arguments::{Arguments, Known, Place};
+use crate::errors::Errors;
+use crate::{case, suggest};
+
+const CRATE: Known = Known::new("crate", "crate = \"my_crate::anchor\"");
+const ON_STRUCT: &[Known] = &[CRATE];
+const ON_ENUM: &[Known] = &[Known::new("rename_all", "rename_all = \"snake_case\""), CRATE];
+const ON_VARIANT: &[Known] = &[Known::new("rename", "rename = \"member\"")];
+
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::new();
+    let (known, elsewhere): (_, &[_]) = match input.data {
+        Data::Enum(_) => (ON_ENUM, &[("a variant", ON_VARIANT)]),
+        _ => (ON_STRUCT, &[("an enum", ON_ENUM), ("an enum's variant", ON_VARIANT)]),
+    };
+    let place = Place { attribute: "column", known, elsewhere };
+    let arguments = Arguments::read(&input.attrs, &place, &mut errors);
+    let private = crate::krate::private(arguments.text("crate"), &mut errors);
+    if !input.generics.params.is_empty() {
+        errors.at(
+            &input.generics,
+            "`#[derive(Column)]` is for types without generics; implement `Column` by hand for this one",
+        );
+    }
+    let column = match &input.data {
+        Data::Struct(data) => newtype(input, &data.fields, &private, &mut errors),
+        Data::Enum(data) => enumeration(input, data, &arguments, &private, &mut errors),
+        Data::Union(data) => {
+            errors.at(data.union_token, "`#[derive(Column)]` is for newtypes and field-less enums");
+            None
+        }
+    };
+    match (errors.finish(), column) {
+        (Ok(()), Some(column)) => quote!(const _: () = { #column };),
+        (result, _) => {
+            let error = result.err().map(|error| error.to_compile_error());
+            let fallback = fallback(input, &private);
+            quote!(#error #fallback)
+        }
+    }
+}
+
+// Input:
+//     struct Email(String);
+//
+// Output:
+//     impl Column for Email { .. } as that of `String`
+fn newtype(
+    input: &DeriveInput,
+    fields: &Fields,
+    private: &TokenStream,
+    errors: &mut Errors,
+) -> Option<TokenStream> {
+    let mut members = fields.members().zip(fields);
+    let (Some((member, field)), None) = (members.next(), members.next()) else {
+        let message = "a struct that is one column wraps one value, as `struct Email(String);`; for several, mark the session's field `#[session(json)]`";
+        match fields {
+            Fields::Unit => errors.at(&input.ident, message),
+            fields => errors.at(fields, message),
+        }
+        return None;
+    };
+    let place = Place {
+        attribute: "column",
+        known: &[],
+        elsewhere: &[("the struct", ON_STRUCT), ("an enum's variant", ON_VARIANT)],
+    };
+    Arguments::read(&field.attrs, &place, errors);
+    Some(newtype_column(&input.ident, &member, &field.ty, private))
+}
+
+fn newtype_column(ident: &Ident, member: &Member, ty: &Type, private: &TokenStream) -> TokenStream {
+    // A qualified path at the field's span: a type that is no column is reported once, where the user wrote it.
+    let inner = quote_spanned!(ty.span()=> <#ty as #private::Column>);
+    quote! {
+        #[automatically_derived]
+        impl #private::Column for #ident {
+            const TYPE: #private::ColumnType = #private::newtype(#inner::TYPE, #inner::NULLABLE);
+
+            fn to_value(&self) -> ::core::result::Result<#private::Value, #private::ColumnError> {
+                #inner::to_value(&self.#member)
+            }
+
+            fn from_value(
+                value: #private::Value,
+            ) -> ::core::result::Result<Self, #private::ColumnError> {
+                ::core::result::Result::Ok(Self { #member: #inner::from_value(value)? })
+            }
+        }
+    }
+}
+
+// Input:
+//     enum Role { Member, #[column(rename = "boss")] Admin }
+//
+// Output:
+//     impl Column for Role { .. } as text: "member" or "boss"
+fn enumeration(
+    input: &DeriveInput,
+    data: &DataEnum,
+    arguments: &Arguments,
+    private: &TokenStream,
+    errors: &mut Errors,
+) -> Option<TokenStream> {
+    if data.variants.is_empty() {
+        errors.at(&input.ident, "an enum without variants has no values to store; add one");
+        return None;
+    }
+    let case = rename_all(arguments.text("rename_all"), errors);
+    let mut names: Vec<(String, &Ident)> = Vec::new();
+    for variant in &data.variants {
+        if !matches!(variant.fields, Fields::Unit) {
+            errors.at(
+                &variant.fields,
+                "a column's enum has no fields in its variants; for this one, mark the session's field `#[session(json)]`",
+            );
+        }
+        let (name, written) = variant_name(variant, &case, errors);
+        if let Some((_, other)) = names.iter().find(|(taken, _)| *taken == name) {
+            errors.at(
+                written,
+                format_args!("`{other}` is stored as \"{name}\" already; give one of them another name with `#[column(rename = \"..\")]`"),
+            );
+        }
+        names.push((name, &variant.ident));
+    }
+    Some(enum_column(&input.ident, &names, private))
+}
+
+fn rename_all(written: Option<&LitStr>, errors: &mut Errors) -> String {
+    let Some(text) = written else { return "snake_case".to_owned() };
+    let case = text.value();
+    if case::apply(&case, "").is_none() {
+        errors.at(text, format_args!("unknown case; known are {}", suggest::list(case::CASES)));
+        return "snake_case".to_owned();
+    }
+    case
+}
+
+/// What the variant is stored as, and where that was written.
+fn variant_name(variant: &Variant, case: &str, errors: &mut Errors) -> (String, TokenStream) {
+    let place =
+        Place { attribute: "column", known: ON_VARIANT, elsewhere: &[("the enum", ON_ENUM)] };
+    let arguments = Arguments::read(&variant.attrs, &place, errors);
+    let ident = variant.ident.unraw().to_string();
+    match arguments.text("rename") {
+        Some(text) => {
+            if text.value().chars().any(char::is_control) {
+                errors.at(text, "a stored name cannot hold control characters");
+            }
+            (text.value(), text.to_token_stream())
+        }
+        None => {
+            (case::apply(case, &ident).expect("the case is known"), variant.ident.to_token_stream())
+        }
+    }
+}
+
+fn enum_column(ident: &Ident, names: &[(String, &Ident)], private: &TokenStream) -> TokenStream {
+    let (texts, variants): (Vec<_>, Vec<_>) =
+        names.iter().map(|(text, ident)| (text, *ident)).unzip();
+    quote! {
+        #[automatically_derived]
+        impl #private::Column for #ident {
+            const TYPE: #private::ColumnType = #private::ColumnType::Enum(&[#(#texts),*]);
+
+            fn to_value(&self) -> ::core::result::Result<#private::Value, #private::ColumnError> {
+                ::core::result::Result::Ok(#private::variant_to_value(match self {
+                    #(Self::#variants => #texts,)*
+                }))
+            }
+
+            fn from_value(
+                value: #private::Value,
+            ) -> ::core::result::Result<Self, #private::ColumnError> {
+                match #private::variant_from_value(&value)? {
+                    #(#texts => ::core::result::Result::Ok(Self::#variants),)*
+                    _ => ::core::result::Result::Err(#private::unknown_variant(<Self as #private::Column>::TYPE)),
+                }
+            }
+        }
+    }
+}
+
+/// A stub, so that the structs which use a type with mistakes report nothing more.
+fn fallback(input: &DeriveInput, private: &TokenStream) -> TokenStream {
+    let ident = &input.ident;
+    let (impl_generics, type_generics, clause) = input.generics.split_for_impl();
+    quote! {
+        const _: () = {
+            #[automatically_derived]
+            impl #impl_generics #private::Column for #ident #type_generics #clause {
+                const TYPE: #private::ColumnType = #private::ColumnType::Text;
+
+                fn to_value(&self) -> ::core::result::Result<#private::Value, #private::ColumnError> {
+                    ::core::unreachable!()
+                }
+
+                fn from_value(
+                    _: #private::Value,
+                ) -> ::core::result::Result<Self, #private::ColumnError> {
+                    ::core::unreachable!()
+                }
+            }
+        };
+    }
+}

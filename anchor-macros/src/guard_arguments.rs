@@ -1,0 +1,159 @@
+//! What stands in `#[require_session(..)]` and `#[logout(..)]`: a type first, then `name = value`.
+
+use proc_macro2::TokenStream;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Error, Expr, Ident, LitStr, Result, Token, Type};
+
+use crate::arguments::{each, text};
+use crate::errors::Errors;
+use crate::{duration, krate, suggest};
+
+pub(crate) struct GuardArguments {
+    pub(crate) session: Option<Type>,
+    pub(crate) policies: Vec<Policy>,
+    /// Where anchor's private module is.
+    pub(crate) private: TokenStream,
+}
+
+/// What must hold of a session beyond its being live, and the name that asked for it.
+pub(crate) struct Policy {
+    pub(crate) name: Ident,
+    pub(crate) kind: PolicyKind,
+}
+
+pub(crate) enum PolicyKind {
+    /// `when = path_or_closure`.
+    When(Expr),
+    /// `policy = Type`.
+    Type(Type),
+    /// `fresh = "10m"`, in seconds.
+    Fresh(u64),
+}
+
+/// A name that the attribute knows, and how it is written.
+type Known = (&'static str, &'static str);
+
+impl GuardArguments {
+    pub(crate) fn read(tokens: TokenStream, known: &[Known], errors: &mut Errors) -> Self {
+        let mut reader =
+            Reader { known, first: true, session: None, policies: Vec::new(), krate: None };
+        each(tokens, errors, |input, _| reader.part(input));
+        let Reader { session, policies, krate, .. } = reader;
+        let private = krate::private(krate.as_ref(), errors);
+        Self { session, policies, private }
+    }
+}
+
+struct Reader<'a> {
+    known: &'a [Known],
+    first: bool,
+    session: Option<Type>,
+    policies: Vec<Policy>,
+    krate: Option<LitStr>,
+}
+
+impl Reader<'_> {
+    fn part(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let first = std::mem::replace(&mut self.first, false);
+        let is_named =
+            input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]);
+        match is_named {
+            true => self.named(input),
+            false => self.session(input, first),
+        }
+    }
+
+    fn session(&mut self, input: ParseStream<'_>, first: bool) -> Result<()> {
+        let fork = input.fork();
+        if let Ok(word) = fork.call(Ident::parse_any)
+            && (fork.is_empty() || fork.peek(Token![,]))
+            && let Some((name, example)) = self.known.iter().find(|(name, _)| word == *name)
+        {
+            input.call(Ident::parse_any)?;
+            return Err(Error::new(
+                word.span(),
+                format_args!("`{name}` needs a value: `{example}`"),
+            ));
+        }
+        let span = input.span();
+        let session = input.parse().map_err(|_| {
+            Error::new(span, "expected the session's type, without quotes, as `UserSession`")
+        })?;
+        if !first {
+            let message = match self.session {
+                Some(_) => "the session's type is given already",
+                None => "the session's type comes first",
+            };
+            return Err(Error::new(span, message));
+        }
+        self.session = Some(session);
+        Ok(())
+    }
+
+    fn named(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let name = input.call(Ident::parse_any)?;
+        input.parse::<Token![=]>()?;
+        let written = name.to_string();
+        let Some((_, example)) = self.known.iter().find(|(known, _)| written == *known) else {
+            let names: Vec<_> = self.known.iter().map(|(known, _)| *known).collect();
+            skip_value(input)?;
+            return Err(Error::new(name.span(), suggest::unknown(&written, &names)));
+        };
+        if input.is_empty() || input.peek(Token![,]) {
+            return Err(Error::new(
+                name.span(),
+                format_args!("`{written}` needs a value: `{example}`"),
+            ));
+        }
+        let given = self.policies.iter().any(|policy| policy.name == name)
+            || (written == "crate" && self.krate.is_some());
+        let kind = match written.as_str() {
+            "when" => {
+                let predicate: Expr = input.parse()?;
+                if text(&predicate).is_some() {
+                    let message =
+                        format!("`when` takes a path or a closure, without quotes: `{example}`");
+                    return Err(Error::new_spanned(predicate, message));
+                }
+                PolicyKind::When(predicate)
+            }
+            "policy" => {
+                let span = input.span();
+                PolicyKind::Type(input.parse().map_err(|_| {
+                    Error::new(
+                        span,
+                        format_args!("`policy` takes a type or a tuple of types: `{example}`"),
+                    )
+                })?)
+            }
+            _ => {
+                let value: Expr = input.parse()?;
+                let Some(text) = text(&value) else {
+                    let message = format!("`{written}` takes a text in quotes: `{example}`");
+                    return Err(Error::new_spanned(value, message));
+                };
+                if written == "crate" && !given {
+                    self.krate = Some(text);
+                    return Ok(());
+                }
+                PolicyKind::Fresh(duration::seconds(&text)?)
+            }
+        };
+        if given {
+            return Err(Error::new(
+                name.span(),
+                format_args!("`{written}` is given twice; keep one"),
+            ));
+        }
+        self.policies.push(Policy { name, kind });
+        Ok(())
+    }
+}
+
+fn skip_value(input: ParseStream<'_>) -> Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    Ok(())
+}

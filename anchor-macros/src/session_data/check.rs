@@ -1,0 +1,184 @@
+//! What must hold of a payload that was read: names that every database takes, no two alike, sensible lifetimes.
+
+use proc_macro2::Span;
+use syn::Error;
+
+use super::model::Payload;
+use super::sql_name::SqlName;
+use crate::errors::Errors;
+use crate::suggest;
+
+/// The columns that every session's table has.
+const SYSTEM_COLUMNS: &[&str] = &[
+    "id",
+    "secret_hash",
+    "previous_secret_hash",
+    "previous_secret_until",
+    "created_at",
+    "authenticated_at",
+    "last_seen_at",
+    "expires_at",
+    "deadline",
+    "version",
+];
+
+pub(super) fn check(payload: &Payload, errors: &mut Errors) {
+    table(payload, errors);
+    lifetimes(payload, errors);
+    cookie(payload, errors);
+    one_subject(payload, errors);
+    columns(payload, errors);
+}
+
+fn table(payload: &Payload, errors: &mut Errors) {
+    let example = "#[session(table = \"sessions\")]";
+    path(&payload.table, "table", errors, |name| {
+        format!(
+            "`{name}` is a word of SQL; name the table with `{example}`, or quote it: `table = \"\\\"{name}\\\"\"`"
+        )
+    });
+    if let Some(old) = &payload.renamed_from {
+        fault(old, errors);
+    }
+}
+
+/// The parts of a table's path, at most two.
+fn path(parts: &[SqlName], what: &str, errors: &mut Errors, reserved: impl Fn(&str) -> String) {
+    if parts.len() > 2 {
+        let message = format!("a {what} is `table` or `schema.table`");
+        return errors.push(Error::new(parts[0].span, message));
+    }
+    for part in parts {
+        if part.quoted && part.text.contains('.') {
+            let message = format!("a {what} whose quoted name has a dot is not supported");
+            errors.push(Error::new(part.span, message));
+        } else if fault(part, errors) {
+            return;
+        } else if part.is_reserved() {
+            errors.push(Error::new(part.span, reserved(&part.text)));
+        }
+    }
+}
+
+/// Reports a name that no database takes.
+fn fault(name: &SqlName, errors: &mut Errors) -> bool {
+    let fault = name.fault();
+    let faulty = fault.is_some();
+    if let Some(fault) = fault {
+        errors.push(Error::new(name.span, fault));
+    }
+    faulty
+}
+
+fn lifetimes(payload: &Payload, errors: &mut Errors) {
+    let (idle, absolute) = (&payload.idle, &payload.absolute);
+    let Some(span) = idle.written.or(absolute.written) else { return };
+    if idle.seconds > absolute.seconds {
+        let defaulted = match (idle.written, absolute.written) {
+            (None, _) => " (`idle` is \"2h\" where it is not written)",
+            (_, None) => " (`absolute` is \"14d\" where it is not written)",
+            _ => "",
+        };
+        errors.push(Error::new(
+            span,
+            format_args!(
+                "`idle` is longer than `absolute`, so it would never end a session; shorten `idle` or lengthen `absolute`{defaulted}"
+            ),
+        ));
+    }
+}
+
+/// RFC 6265 4.1.1: a cookie's name is a token of RFC 2616.
+fn cookie(payload: &Payload, errors: &mut Errors) {
+    let Some(name) = &payload.cookie else { return };
+    let text = name.value();
+    let allowed = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?={}".contains(c);
+    if let Some(wrong) = text.chars().find(|c| !allowed(*c)) {
+        errors.at(
+            name,
+            format_args!(
+                "a cookie's name cannot hold {wrong:?}; letters, digits and `-_.` are safe: `cookie = \"__Host-id\"`"
+            ),
+        );
+    }
+}
+
+fn one_subject(payload: &Payload, errors: &mut Errors) {
+    let mut subjects = payload
+        .columns()
+        .filter_map(|(field, column)| column.subject.map(|span| (&field.ident, span)));
+    let Some((first, _)) = subjects.next() else { return };
+    for (_, span) in subjects {
+        let message = format!("`{first}` is the subject already; a session belongs to one");
+        errors.push(Error::new(span, message));
+    }
+}
+
+fn columns(payload: &Payload, errors: &mut Errors) {
+    if payload.columns().next().is_none() {
+        let message = match payload.fields.is_empty() {
+            true => "a session without fields stores nothing; add one, as `user_id: Uuid`",
+            false => "every field is skipped, so the session stores nothing; remove a `skip`",
+        };
+        errors.push(Error::new(payload.ident.span(), message));
+    }
+    let mut seen: Vec<(String, String)> = Vec::new();
+    for (field, column) in payload.columns() {
+        // MySQL and SQLite take `Name` and `name` for one column.
+        let name = column.name.text.to_lowercase();
+        let span = column.name.span;
+        if !fault(&column.name, errors) {
+            one_column(&column.name, &name, span, &mut seen, errors);
+        }
+        seen.push((name, field.ident.to_string()));
+        if let Some(old) = &column.renamed_from
+            && !fault(old, errors)
+            && old.text == column.name.text
+        {
+            let message = "this is the column's present name; write the one that it had before";
+            errors.push(Error::new(old.span, message));
+        }
+        if let Some(reference) = &column.references {
+            let reserved = |name: &str| {
+                format!(
+                    "`{name}` is a word of SQL; quote it: `references = \"\\\"{name}\\\"(..)\"`"
+                )
+            };
+            path(&reference.table, "referenced table", errors, reserved);
+            fault(&reference.column, errors);
+        }
+    }
+}
+
+fn one_column(
+    column: &SqlName,
+    name: &str,
+    span: Span,
+    seen: &mut [(String, String)],
+    errors: &mut Errors,
+) {
+    let text = &column.text;
+    if SYSTEM_COLUMNS.contains(&name) {
+        errors.push(Error::new(
+            span,
+            format_args!(
+                "every session's table has a column `{name}` already; choose another, as `#[session(column = \"my_{name}\")]` (taken are {})",
+                suggest::list(SYSTEM_COLUMNS)
+            ),
+        ));
+    } else if let Some((_, field)) = seen.iter().find(|(seen, _)| seen == name) {
+        errors.push(Error::new(
+            span,
+            format_args!(
+                "the field `{field}` has the column `{text}` already (databases ignore case); choose another with `#[session(column = \"..\")]`"
+            ),
+        ));
+    } else if column.is_reserved() {
+        errors.push(Error::new(
+            span,
+            format_args!(
+                "`{text}` is a word of SQL; choose another column name, as `#[session(column = \"{text}_value\")]`, or quote it: `#[session(column = \"\\\"{text}\\\"\")]`"
+            ),
+        ));
+    }
+}

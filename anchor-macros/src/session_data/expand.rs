@@ -1,0 +1,192 @@
+//! The implementations that a payload gets: thin calls into `anchor::__private`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::model::{Column, Field, Payload, Stored};
+use super::reference::{OnDelete, Reference};
+use super::sql_name::SqlName;
+
+// Input:
+//     struct UserSession { #[session(subject)] user_id: Uuid, #[session(json)] cart: Vec<Item> }
+//
+// Output:
+//     impl SessionData for UserSession { .. }
+//     impl<S> FromRequestParts<S> for UserSession { .. }
+//     impl<S> OptionalFromRequestParts<S> for UserSession { .. }
+pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
+    let session_data = session_data(payload, private);
+    let extractors = extractors(&payload.ident, private);
+    quote! {
+        const _: () = {
+            #session_data
+            #extractors
+        };
+    }
+}
+
+fn session_data(payload: &Payload, private: &TokenStream) -> TokenStream {
+    let ident = &payload.ident;
+    let subject = payload.columns().find(|(_, column)| column.subject.is_some());
+    let subject_type = match subject {
+        Some((field, _)) => field.ty.to_token_stream(),
+        None => quote!(#private::NoSubject),
+    };
+    let subject_value = match subject {
+        Some((Field { ident, .. }, _)) => quote!(::core::option::Option::Some(&self.#ident)),
+        None => quote!(::core::option::Option::None),
+    };
+    let (idle, absolute) = (payload.idle.seconds, payload.absolute.seconds);
+    let cookie = payload.cookie.as_ref().map(|name| {
+        quote! {
+            const COOKIE: ::core::option::Option<&'static str> = ::core::option::Option::Some(#name);
+        }
+    });
+    let schema = schema(payload, private);
+    let encode = payload.columns().map(|(field, column)| encode(field, column, private));
+    let decode = payload.fields.iter().map(|field| decode(field, private));
+    quote! {
+        #[automatically_derived]
+        impl #private::SessionData for #ident {
+            type Subject = #subject_type;
+            const IDLE: ::core::time::Duration = ::core::time::Duration::from_secs(#idle);
+            const ABSOLUTE: ::core::time::Duration = ::core::time::Duration::from_secs(#absolute);
+            #cookie
+
+            fn schema() -> &'static #private::Schema {
+                // A constant, so that what can be wrong with a schema is a compile error.
+                const __SCHEMA: &#private::Schema = &#schema;
+                __SCHEMA
+            }
+
+            fn encode(
+                &self,
+                row: &mut #private::Encoder,
+            ) -> ::core::result::Result<(), #private::EncodeError> {
+                #(#encode)*
+                ::core::result::Result::Ok(())
+            }
+
+            fn decode(
+                row: &mut #private::Decoder<'_>,
+            ) -> ::core::result::Result<Self, #private::DecodeError> {
+                ::core::result::Result::Ok(Self {
+                    #(#decode,)*
+                })
+            }
+
+            fn subject(&self) -> ::core::option::Option<&Self::Subject> {
+                #subject_value
+            }
+        }
+    }
+}
+
+fn schema(payload: &Payload, private: &TokenStream) -> TokenStream {
+    let table = joined(&payload.table);
+    let columns = payload.columns().map(|(field, column)| column_schema(field, column, private));
+    let renamed_from =
+        payload.renamed_from.as_ref().map(|SqlName { text, .. }| quote!(.renamed_from(#text)));
+    quote!(#private::Schema::new(#table, &[#(#columns),*])#renamed_from)
+}
+
+fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {
+    let name = &column.name.text;
+    let ty = &field.ty;
+    // The field's span, so that a type which is no column is reported where the user wrote it; a qualified path rather than a bound, so
+    // that it is reported once.
+    let new = match column.json {
+        true => quote!(#private::ColumnSchema::json(#name)),
+        false => quote_spanned! {ty.span()=>
+            #private::ColumnSchema::new(
+                #name,
+                <#ty as #private::Column>::TYPE,
+                <#ty as #private::Column>::NULLABLE,
+            )
+        },
+    };
+    let subject = column.subject.map(|_| quote!(.subject()));
+    let default = column.default.as_ref().map(|sql| quote!(.default(#sql)));
+    let sql_type = column.sql_type.as_ref().map(|sql| quote!(.sql_type(#sql)));
+    let references = column.references.as_ref().map(|target| {
+        let target = reference(target, private);
+        quote!(.references(#target))
+    });
+    let unique = column.unique.then(|| quote!(.unique()));
+    let index = column.index.then(|| quote!(.index()));
+    let renamed_from =
+        column.renamed_from.as_ref().map(|SqlName { text, .. }| quote!(.renamed_from(#text)));
+    let on_change =
+        column.end_sessions.then(|| quote!(.on_change(#private::OnChange::EndSessions)));
+    quote! {
+        #new #subject #default #sql_type #references #unique #index #renamed_from #on_change
+    }
+}
+
+fn reference(reference: &Reference, private: &TokenStream) -> TokenStream {
+    let table = joined(&reference.table);
+    let column = &reference.column.text;
+    let on_delete = match reference.on_delete {
+        OnDelete::Cascade => quote!(Cascade),
+        OnDelete::Restrict => quote!(Restrict),
+        OnDelete::SetNull => quote!(SetNull),
+    };
+    quote!(#private::Reference::new(#table, #column, #private::OnDelete::#on_delete))
+}
+
+/// `schema.table`, without quotes.
+fn joined(path: &[SqlName]) -> String {
+    path.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(".")
+}
+
+fn encode(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {
+    let Field { ident, ty, .. } = field;
+    match column.json {
+        true => quote_spanned!(ty.span()=> row.json(&self.#ident)?;),
+        false => {
+            quote_spanned!(ty.span()=> row.push(<#ty as #private::Column>::to_value(&self.#ident))?;)
+        }
+    }
+}
+
+fn decode(field: &Field, private: &TokenStream) -> TokenStream {
+    let Field { ident, ty, .. } = field;
+    let value = match &field.stored {
+        Stored::No => quote_spanned!(ty.span()=> ::core::default::Default::default()),
+        Stored::Column(column) if column.json => quote_spanned!(ty.span()=> row.json()?),
+        Stored::Column(_) => quote_spanned! {ty.span()=>
+            row.read(<#ty as #private::Column>::from_value)?
+        },
+    };
+    quote!(#ident: #value)
+}
+
+/// The struct as an argument of a handler, and as `Option<..>`.
+pub(super) fn extractors(ident: &Ident, private: &TokenStream) -> TokenStream {
+    quote! {
+        #[automatically_derived]
+        impl<__S: ::core::marker::Send + ::core::marker::Sync> #private::FromRequestParts<__S> for #ident {
+            type Rejection = #private::Rejection;
+
+            async fn from_request_parts(
+                parts: &mut #private::Parts,
+                _: &__S,
+            ) -> ::core::result::Result<Self, Self::Rejection> {
+                #private::extract::<Self>(parts).await
+            }
+        }
+
+        #[automatically_derived]
+        impl<__S: ::core::marker::Send + ::core::marker::Sync> #private::OptionalFromRequestParts<__S> for #ident {
+            type Rejection = #private::Rejection;
+
+            async fn from_request_parts(
+                parts: &mut #private::Parts,
+                _: &__S,
+            ) -> ::core::result::Result<::core::option::Option<Self>, Self::Rejection> {
+                #private::extract_optional::<Self>(parts).await
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a struct with mistakes gets: the errors, and stub implementations, so that the code which uses it reports nothing more.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{DeriveInput, Error};
+
+pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) -> TokenStream {
+    let error = error.to_compile_error();
+    let ident = &input.ident;
+    let (impl_generics, type_generics, _) = input.generics.split_for_impl();
+    let bounds = input.generics.where_clause.as_ref().map(|clause| &clause.predicates);
+    // A bound on a lifetime of its own is checked where the stub is used, not here: a missing `Clone` is another mistake's error.
+    let clause = quote! {
+        where
+            for<'__workaround> #ident #type_generics:
+                ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static,
+            #bounds
+    };
+    let mut extractor_generics = input.generics.clone();
+    let state = format_ident!("__S");
+    extractor_generics.params.push(syn::parse_quote! {
+        #state: ::core::marker::Send + ::core::marker::Sync
+    });
+    let (extractor_generics, _, _) = extractor_generics.split_for_impl();
+    quote! {
+        #error
+
+        const _: () = {
+            #[automatically_derived]
+            impl #impl_generics #private::SessionData for #ident #type_generics #clause {
+                type Subject = #private::NoSubject;
+                const IDLE: ::core::time::Duration = ::core::time::Duration::ZERO;
+                const ABSOLUTE: ::core::time::Duration = ::core::time::Duration::ZERO;
+
+                fn schema() -> &'static #private::Schema {
+                    ::core::unreachable!()
+                }
+
+                fn encode(
+                    &self,
+                    _: &mut #private::Encoder,
+                ) -> ::core::result::Result<(), #private::EncodeError> {
+                    ::core::unreachable!()
+                }
+
+                fn decode(
+                    _: &mut #private::Decoder<'_>,
+                ) -> ::core::result::Result<Self, #private::DecodeError> {
+                    ::core::unreachable!()
+                }
+
+                fn subject(&self) -> ::core::option::Option<&Self::Subject> {
+                    ::core::unreachable!()
+                }
+            }
+
+            #[automatically_derived]
+            impl #extractor_generics #private::FromRequestParts<#state> for #ident #type_generics #clause {
+                type Rejection = #private::Rejection;
+
+                async fn from_request_parts(
+                    _: &mut #private::Parts,
+                    _: &#state,
+                ) -> ::core::result::Result<Self, Self::Rejection> {
+                    ::core::unreachable!()
+                }
+            }
+
+            #[automatically_derived]
+            impl #extractor_generics #private::OptionalFromRequestParts<#state> for #ident #type_generics #clause {
+                type Rejection = #private::Rejection;
+
+                async fn from_request_parts(
+                    _: &mut #private::Parts,
+                    _: &#state,
+                ) -> ::core::result::Result<::core::option::Option<Self>, Self::Rejection> {
+                    ::core::unreachable!()
+                }
+            }
+        };
+    }
+}

@@ -1,0 +1,34 @@
+//! `#[derive(SessionData)]`: attributes ([`attr`]) into a typed model ([`model`]), which is checked ([`check`]) and expanded ([`expand`]). A
+//! struct with mistakes gets its errors and stub implementations ([`fallback`]), so that no errors follow from the first ones.
+
+mod attr;
+mod check;
+mod expand;
+mod fallback;
+mod model;
+mod reference;
+mod sql_name;
+
+use proc_macro2::TokenStream;
+use syn::DeriveInput;
+
+use crate::errors::Errors;
+use model::Payload;
+
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::new();
+    let attributes = attr::of_struct(&input.attrs, &mut errors);
+    let private = crate::krate::private(attributes.text("crate"), &mut errors);
+    let payload = Payload::read(input, &attributes, &mut errors);
+    if let Some(payload) = &payload {
+        check::check(payload, &mut errors);
+    }
+    match (errors.finish(), payload) {
+        (Ok(()), Some(payload)) => expand::expand(&payload, &private),
+        (Ok(()), None) => unreachable!("a struct that cannot be read has an error"),
+        (Err(error), _) => fallback::expand(input, &error, &private),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! `Option<T>` as a column that may be `NULL`.
+
+use super::{Column, ColumnError, ColumnType};
+use crate::value::Value;
+
+impl<T: Column> Column for Option<T> {
+    const TYPE: ColumnType = {
+        assert!(
+            !T::NULLABLE,
+            "an `Option` in an `Option` cannot be a column: SQL has one NULL; use a single `Option`, or mark the field `#[session(json)]`"
+        );
+        T::TYPE
+    };
+    const NULLABLE: bool = true;
+
+    fn to_value(&self) -> Result<Value, ColumnError> {
+        self.as_ref().map_or(Ok(Value::Null), T::to_value)
+    }
+
+    fn from_value(value: Value) -> Result<Self, ColumnError> {
+        match value {
+            Value::Null => Ok(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::column::Column;
+    use crate::column::tests::{refusal, round_trip};
+    use crate::value::Value;
+
+    #[test]
+    fn nothing_and_something_survive_and_stay_apart() {
+        assert_eq!(round_trip(&None::<String>), None);
+        assert_eq!(round_trip(&Some(String::new())), Some(String::new()));
+        assert_eq!(<Option<i16> as Column>::TYPE, <i16 as Column>::TYPE);
+    }
+
+    #[test]
+    fn null_is_refused_by_what_is_no_option() {
+        assert_eq!(refusal::<String>(Value::Null), "expected text, found NULL");
+    }
+}
