@@ -34,7 +34,9 @@ pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use manager::{SessionManager, SessionManagerBuilder};
 pub use policy::{Decision, Fresh, Policy};
 pub use rejection::Rejection;
-pub use schema::{ColumnSchema, OnDelete, Reference, Schema};
+pub use schema::{
+    ColumnSchema, Dialect, Index, OnDelete, Reference, SYSTEM_COLUMNS, Schema, SystemColumn,
+};
 pub use session::Session;
 pub use store::*;
 pub use timestamp::Timestamp;
