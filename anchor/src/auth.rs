@@ -11,7 +11,7 @@ use http::request::Parts;
 use crate::data::SessionData;
 use crate::error::Error;
 use crate::rejection::Rejection;
-use crate::scope::Scope;
+use crate::scope::{Reach, Scope};
 use crate::session::Session;
 use crate::token::SessionToken;
 
@@ -59,7 +59,7 @@ impl<T: SessionData> Auth<T> {
     ///
     /// When the store cannot answer: the session may live on, its cookie stays, and the response must not claim a logout.
     pub async fn logout(&self) -> Result<bool, Rejection> {
-        Ok(self.scope.logout().await? > 0)
+        Ok(self.scope.logout(Reach::This, None).await? > 0)
     }
 
     /// The request's session; `None` when there is none that is valid. One statement the first time, none after.

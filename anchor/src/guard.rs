@@ -12,7 +12,7 @@ use crate::data::SessionData;
 use crate::extract;
 use crate::policy::{Policy, enforce};
 use crate::rejection::Rejection;
-use crate::scope::{Scope, only};
+use crate::scope::{Reach, Scope, only};
 
 /// `#[require_session(T)]`: a live session of `T` that policy `P` allows.
 pub struct Require<T, P = ()>(PhantomData<fn() -> (T, P)>);
@@ -24,7 +24,10 @@ impl<T: SessionData, P: Policy<T>, S: Send + Sync> FromRequestParts<S> for Requi
         let session = extract::session::<T>(request).await?;
         match enforce::<T, P>(&session) {
             Ok(()) => Ok(Self(PhantomData)),
-            Err(rejection) => Err(Scope::<T>::of(request)?.refuse(rejection, request)),
+            Err(rejection) => {
+                let scope = Scope::<T>::of(request)?;
+                Err(scope.refuse(scope.refused(rejection), request))
+            }
         }
     }
 }
@@ -40,16 +43,15 @@ impl<S: Send + Sync> FromRequestParts<S> for RequireAny {
     }
 }
 
-/// `#[logout(T)]`: the session of `T` has ended before the handler's body runs.
-pub struct Revoke<T>(PhantomData<fn() -> T>);
+/// `#[logout(T)]`: the session of `T` has ended before the handler's body runs; with a [`Reach`], others of its subject too.
+pub struct Revoke<T, R = This>(PhantomData<fn() -> (T, R)>);
 
-impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for Revoke<T> {
+impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {
     type Rejection = Rejection;
 
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
         let scope = Scope::<T>::of(request)?;
-        scope.read(&request.headers);
-        match scope.logout().await {
+        match scope.logout(R::REACH, Some(request)).await {
             Ok(_) => Ok(Self(PhantomData)),
             Err(rejection) => Err(scope.refuse(rejection, request)),
         }
@@ -57,12 +59,39 @@ impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for Revoke<T> {
 }
 
 /// `#[logout]`: the session of the one payload type that the route has a layer for has ended.
-pub struct RevokeAny(());
+pub struct RevokeAny<R = This>(PhantomData<fn() -> R>);
 
-impl<S: Send + Sync> FromRequestParts<S> for RevokeAny {
+impl<R: Reaches, S: Send + Sync> FromRequestParts<S> for RevokeAny<R> {
     type Rejection = Rejection;
 
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        only(request)?.revoke(request).await.map(Self)
+        only(request)?.logout(R::REACH, request).await.map(|()| Self(PhantomData))
     }
+}
+
+/// A [`Reach`] as a type.
+pub trait Reaches: Send + Sync + 'static {
+    /// The reach.
+    const REACH: Reach;
+}
+
+macro_rules! reaches {
+    ($($(#[$doc:meta])* $name:ident,)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub enum $name {}
+
+        impl Reaches for $name {
+            const REACH: Reach = Reach::$name;
+        }
+    )+};
+}
+
+reaches! {
+    /// `#[logout]`
+    This,
+    /// `#[logout(all)]`
+    All,
+    /// `#[logout(others)]`
+    Others,
 }

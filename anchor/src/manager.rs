@@ -7,15 +7,20 @@ use std::time::Duration;
 use axum::response::Response;
 use http::request::Parts;
 
+use crate::column::Column;
 use crate::data::SessionData;
-use crate::error::{ConfigError, Error};
+use crate::error::{ConfigError, Error, StoreError};
+use crate::event::{Event, Revoked};
 use crate::frontend::{Frontend, SessionCookie};
 use crate::id::SessionId;
 use crate::keys::{KeyRing, TokenKeys};
 use crate::layer::SessionLayer;
 use crate::rejection::Rejection;
 use crate::store::{EndReason, Load, Record, SessionStore};
+use crate::sweeper::Sweeper;
+use crate::token::SecretHash;
 use crate::verifier::{AnyVerifier, Verifier};
+use crate::watch::Watched;
 
 /// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes. Cheap to clone.
 ///
@@ -32,12 +37,69 @@ pub(crate) struct ManagerInner<T> {
     pub(crate) keys: TokenKeys,
     pub(crate) verifier: Option<Box<dyn AnyVerifier<T>>>,
     pub(crate) on_reject: Option<Box<OnReject>>,
+    on_event: Option<Box<OnEvent<T>>>,
+    pub(crate) watched: Watched,
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
     pub(crate) touch_interval: Duration,
+    pub(crate) rotation_grace: Duration,
+    pub(crate) revocation_poll: Duration,
 }
 
 pub(crate) type OnReject = dyn Fn(&Rejection, &Parts) -> Response + Send + Sync;
+pub(crate) type OnEvent<T> = dyn Fn(&Event<'_, T>) + Send + Sync;
+
+impl<T: SessionData> ManagerInner<T> {
+    /// Logs an event and tells the application's hook.
+    pub(crate) fn emit(&self, event: &Event<'_, T>) {
+        event.log();
+        if let Some(on_event) = &self.on_event {
+            on_event(event);
+        }
+    }
+
+    /// Ends one session: in the store, then for those on this node who wait for it.
+    pub(crate) async fn revoke(
+        &self,
+        id: SessionId,
+        proof: Option<SecretHash>,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let count = self.store.revoke(id, proof, reason).await?;
+        self.watched.ended(id);
+        self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
+        Ok(count)
+    }
+
+    /// Ends a subject's sessions, all or all but one.
+    pub(crate) async fn revoke_subject(
+        &self,
+        subject: &T::Subject,
+        keep: Option<SessionId>,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let (count, which) = match keep {
+            Some(keep) => {
+                (self.store.revoke_others(subject, keep, reason).await?, Revoked::Others(keep))
+            }
+            None => (self.store.revoke_subject(subject, reason).await?, Revoked::Subject),
+        };
+        // A subject that has no form in SQL has no sessions either.
+        if let Ok(subject) = subject.to_value() {
+            self.watched.ended_all(Some(&subject), keep);
+        }
+        self.emit(&Event::Revoked { which, count, reason });
+        Ok(count)
+    }
+
+    pub(crate) async fn sweep(&self, batch: u32) -> Result<u64, StoreError> {
+        let count = self.store.sweep(batch).await?;
+        if count > 0 {
+            self.emit(&Event::Expired { count });
+        }
+        Ok(count)
+    }
+}
 
 impl<T: SessionData> SessionManager<T> {
     /// Begins a manager whose sessions live in `store`.
@@ -48,9 +110,12 @@ impl<T: SessionData> SessionManager<T> {
             keys: None,
             verifier: None,
             on_reject: None,
+            on_event: None,
             idle: T::IDLE,
             absolute: T::ABSOLUTE,
             touch_interval: None,
+            rotation_grace: Duration::from_secs(30),
+            revocation_poll: Duration::from_secs(5),
         }
     }
 
@@ -86,7 +151,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the session may live on.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, Error> {
-        Ok(self.inner.store.revoke(id, None, EndReason::Revoked).await? > 0)
+        Ok(self.inner.revoke(id, None, EndReason::Revoked).await? > 0)
     }
 
     /// Ends every session of a subject and says how many there were. One statement.
@@ -95,7 +160,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the sessions may live on.
     pub async fn revoke_subject(&self, subject: &T::Subject) -> Result<u64, Error> {
-        Ok(self.inner.store.revoke_subject(subject, EndReason::Revoked).await?)
+        Ok(self.inner.revoke_subject(subject, None, EndReason::Revoked).await?)
     }
 
     /// Ends every session of a subject but one and says how many it ended. One statement.
@@ -104,7 +169,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the sessions may live on.
     pub async fn revoke_others(&self, subject: &T::Subject, keep: SessionId) -> Result<u64, Error> {
-        Ok(self.inner.store.revoke_others(subject, keep, EndReason::Revoked).await?)
+        Ok(self.inner.revoke_subject(subject, Some(keep), EndReason::Revoked).await?)
     }
 
     /// Removes at most `batch` ended rows and says how many. One statement.
@@ -113,7 +178,19 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer.
     pub async fn sweep(&self, batch: u32) -> Result<u64, Error> {
-        Ok(self.inner.store.sweep(batch).await?)
+        Ok(self.inner.sweep(batch).await?)
+    }
+
+    /// Starts a task that removes ended rows, about every `interval`, in batches of 1,000. It survives errors, spreads its runs by a quarter of the interval
+    /// so that nodes do not sweep together, and stops when the [`Sweeper`] or the last clone of the manager is dropped.
+    ///
+    /// Ended rows are never accepted, swept or not; the sweep only gives their space back.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn run_sweeper(&self, interval: Duration) -> Sweeper {
+        Sweeper::start(&self.inner, interval)
     }
 }
 
@@ -142,9 +219,12 @@ pub struct SessionManagerBuilder<T: SessionData> {
     keys: Option<KeyRing>,
     verifier: Option<Box<dyn AnyVerifier<T>>>,
     on_reject: Option<Box<OnReject>>,
+    on_event: Option<Box<OnEvent<T>>>,
     idle: Duration,
     absolute: Duration,
     touch_interval: Option<Duration>,
+    rotation_grace: Duration,
+    revocation_poll: Duration,
 }
 
 impl<T: SessionData> SessionManagerBuilder<T> {
@@ -189,6 +269,44 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         respond: impl Fn(&Rejection, &Parts) -> Response + Send + Sync + 'static,
     ) -> Self {
         self.on_reject = Some(Box::new(respond));
+        self
+    }
+
+    /// Tells `hook` of every [`Event`]. It runs where the event happens, so it must not block: send to a channel what takes time.
+    ///
+    /// ```
+    /// use anchor::Event;
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let (audit, _rows) = std::sync::mpsc::channel();
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .on_event(move |event| {
+    ///         if let Event::Revoked { which, reason, .. } = event {
+    ///             let _ = audit.send((*which, *reason));
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_event(mut self, hook: impl Fn(&Event<'_, T>) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Box::new(hook));
+        self
+    }
+
+    /// How long the secret before a [`rotate`](crate::Session::rotate) is still accepted, for requests in flight. Default: 30 seconds.
+    ///
+    /// Within it a copied token is still good; after it, presenting the old secret ends the session.
+    pub fn rotation_grace(mut self, grace: Duration) -> Self {
+        self.rotation_grace = grace;
+        self
+    }
+
+    /// How soon [`Session::revoked`](crate::Session::revoked) notices an end that another node, or the database itself, brought about. Default: 5 seconds.
+    /// Costs one load for each waiting session in that time.
+    pub fn revocation_poll(mut self, interval: Duration) -> Self {
+        self.revocation_poll = interval;
         self
     }
 
@@ -240,6 +358,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 "the idle timeout ({idle:?}) exceeds the absolute one ({absolute:?}): set `idle` to at most `absolute`"
             ));
         }
+        if self.revocation_poll.is_zero() {
+            return refused(format_args!("`revocation_poll` is zero: set it to a second or more"));
+        }
         let touch_interval = self.touch_interval.unwrap_or(idle / 10);
         if touch_interval >= idle {
             return refused(format_args!(
@@ -262,9 +383,13 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 channel,
                 verifier: self.verifier,
                 on_reject: self.on_reject,
+                on_event: self.on_event,
+                watched: Watched::default(),
                 idle,
                 absolute,
                 touch_interval,
+                rotation_grace: self.rotation_grace,
+                revocation_poll: self.revocation_poll,
             }),
         })
     }

@@ -92,13 +92,11 @@ pub fn when<T: SessionData>(session: &Session<T>, predicate: impl FnOnce(&T) -> 
 
 /// The policy's decision as a request's fate.
 pub(crate) fn enforce<T: SessionData, P: Policy<T>>(session: &Session<T>) -> Result<(), Rejection> {
-    let rejection = match P::check(session) {
-        Decision::Allow => return Ok(()),
-        Decision::Deny => Rejection::Forbidden { id: session.id(), policy: type_name::<P>() },
+    match P::check(session) {
+        Decision::Allow => Ok(()),
+        Decision::Deny => Err(Rejection::Forbidden { id: session.id(), policy: type_name::<P>() }),
         Decision::Reauthenticate(max_age) => {
-            Rejection::ReauthenticationRequired { id: session.id(), max_age }
+            Err(Rejection::ReauthenticationRequired { id: session.id(), max_age })
         }
-    };
-    rejection.log(type_name::<T>());
-    Err(rejection)
+    }
 }

@@ -9,7 +9,7 @@ pub use crate::column::{
 };
 pub use crate::data::{DecodeError, Decoder, EncodeError, Encoder, SessionData};
 pub use crate::extract::{extract, extract_optional};
-pub use crate::guard::{Require, RequireAny, Revoke, RevokeAny};
+pub use crate::guard::{All, Others, Require, RequireAny, Revoke, RevokeAny, This};
 pub use crate::policy::{Decision, Fresh, Policy, when};
 pub use crate::rejection::Rejection;
 pub use crate::schema::{ColumnSchema, OnChange, OnDelete, Reference, Schema};

@@ -16,12 +16,13 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::auth::LoggedIn;
 use crate::data::SessionData;
 use crate::error::{Error, StoreError};
+use crate::event::Event;
 use crate::frontend::Presented;
 use crate::id::SessionId;
 use crate::manager::ManagerInner;
 use crate::rejection::Rejection;
 use crate::session::Session;
-use crate::store::{EndReason, Load, Loaded, NewSession, Record, Touched};
+use crate::store::{EndReason, Load, Loaded, NewSession, Record, Rotated, Rotation, Touched};
 use crate::timestamp::Timestamp;
 use crate::token::{BadToken, Secret, SecretHash, SessionToken, Verified, new_session_id};
 use crate::verifier::{BoxError, Verdict};
@@ -77,6 +78,8 @@ enum Current<T> {
 struct Live<T> {
     record: Arc<Record<T>>,
     now: Timestamp,
+    /// The hash of the session's secret; `None` when the request presents the one before it, within its grace.
+    secret: Option<SecretHash>,
     /// Its use is to be recorded.
     touch: bool,
     /// The token again, signed with the newest key.
@@ -88,6 +91,17 @@ enum Outgoing {
     Nothing,
     Issue { token: SessionToken, lifetime: Duration },
     Remove,
+}
+
+/// How far a logout reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The request's own session.
+    This,
+    /// Every session of its subject.
+    All,
+    /// Every session of its subject but its own.
+    Others,
 }
 
 /// What remains to be done when the response is ready.
@@ -192,7 +206,7 @@ impl<T: SessionData> Scope<T> {
         }
         let found = match self.admit(request).await {
             Ok(live) => Current::Live(live),
-            Err(rejection) => Current::Refused(logged::<T>(rejection)),
+            Err(rejection) => Current::Refused(self.refused(rejection)),
         };
         self.found(found);
         self.known().unwrap_or(Err(Rejection::NoSession))
@@ -228,7 +242,8 @@ impl<T: SessionData> Scope<T> {
             Some(Presentation::Refused { reason, .. }) => return Err(Rejection::BadToken(*reason)),
             Some(Presentation::Token(token)) => (token.id, token.secret.hash(), token.stale_key),
         };
-        let loaded = match self.manager.store.load(id).await? {
+        let manager = &self.manager;
+        let loaded = match manager.store.load(id).await? {
             Load::Live(loaded) => loaded,
             Load::Ended => return Err(Rejection::Ended { id }),
             Load::Absent => return Err(Rejection::Unknown { id }),
@@ -240,11 +255,17 @@ impl<T: SessionData> Scope<T> {
                 return Err(Rejection::Ended { id });
             }
         };
-        let current_secret = presented == loaded.secret;
-        if !current_secret && !within_grace(&loaded, presented) {
-            return Err(Rejection::WrongSecret { id });
-        }
-        if let Some(verifier) = &self.manager.verifier {
+        let secret = match which_secret(&loaded, presented) {
+            Which::Current => Some(loaded.secret),
+            Which::PreviousWithinGrace => None,
+            Which::PreviousAfterGrace => {
+                manager.emit(&Event::TheftSuspected { id });
+                manager.revoke(id, None, EndReason::Theft).await?;
+                return Err(Rejection::WrongSecret { id });
+            }
+            Which::Neither => return Err(Rejection::WrongSecret { id }),
+        };
+        if let Some(verifier) = &manager.verifier {
             let request = request.ok_or_else(|| {
                 Rejection::Verifier(BoxError::from("the request is no longer there").into())
             })?;
@@ -255,9 +276,10 @@ impl<T: SessionData> Scope<T> {
             }
         }
         let unrecorded = loaded.now.saturating_since(loaded.record.last_seen_at);
-        let resigned = (stale_key && current_secret).then(|| self.resign()).flatten();
+        let resigned = (stale_key && secret.is_some()).then(|| self.resign()).flatten();
         Ok(Live {
-            touch: unrecorded >= self.manager.touch_interval || resigned.is_some(),
+            touch: unrecorded >= manager.touch_interval || resigned.is_some(),
+            secret,
             resigned,
             now: loaded.now,
             record: loaded.record,
@@ -298,14 +320,17 @@ impl<T: SessionData> Scope<T> {
                 .await?,
         );
         for (other, proof) in others {
-            manager.store.revoke(other, proof, EndReason::Replaced).await?;
+            manager.revoke(other, proof, EndReason::Replaced).await?;
+        }
+        if let Some(replaced) = replaces {
+            manager.watched.ended(replaced);
         }
         let token = SessionToken::sign(id, &secret, &manager.keys);
-        if !self.found_created(&record, &token) {
-            manager.store.revoke(id, None, EndReason::Revoked).await?;
+        if !self.found_created(&record, secret.hash(), &token) {
+            manager.revoke(id, None, EndReason::Revoked).await?;
             return Err(Error::ResponseBegun);
         }
-        tracing::info!(target: "anchor", %id, payload = type_name::<T>(), "session created");
+        manager.emit(&Event::Created { session: &record, replaced: replaces });
         let now = record.created_at;
         Ok(LoggedIn::new(Session::new(Arc::clone(self), record, now), token))
     }
@@ -323,38 +348,52 @@ impl<T: SessionData> Scope<T> {
         }
     }
 
-    /// Ends the request's session, and every other one whose genuine token it presents. Goes on when the client has gone.
-    pub(crate) async fn logout(&self) -> Result<u64, Rejection> {
+    /// Ends the request's sessions, as far as `reach` says, and says how many lived. Goes on when the client has gone.
+    pub(crate) async fn logout(
+        self: &Arc<Self>,
+        reach: Reach,
+        request: Option<&Parts>,
+    ) -> Result<u64, Rejection> {
+        if let Some(request) = request {
+            self.read(&request.headers);
+        }
+        let scope = Arc::clone(self);
+        // The verifier may want to see the request, and the task outlives it.
+        let request =
+            request.filter(|_| reach != Reach::This && self.manager.verifier.is_some()).cloned();
+        // A task of its own, for this future is dropped when the client closes its connection.
+        let ending = tokio::spawn(async move {
+            match reach {
+                Reach::This => scope.logout_this().await,
+                Reach::All => scope.logout_all(request.as_ref()).await,
+                Reach::Others => scope.logout_others(request.as_ref()).await,
+            }
+        });
+        ending.await.unwrap_or_else(|error| Err(Rejection::Store(StoreError::unavailable(error))))
+    }
+
+    /// Ends the request's session, and every other one whose genuine token it presents.
+    async fn logout_this(&self) -> Result<u64, Rejection> {
         let (ending, presented) = {
             let state = self.state();
             // A token that was not looked at may be a live one: say that it was not ended.
             if let Some(Presentation::Refused { reason: reason @ BadToken::Oversized, .. }) =
                 state.presentation
             {
-                return Err(logged::<T>(Rejection::BadToken(reason)));
+                return Err(self.refused(Rejection::BadToken(reason)));
             }
             let presented = !matches!(state.presentation, None | Some(Presentation::Nothing));
             (self.live_ids(&state), presented)
         };
         let first = ending.first().map(|(id, _)| *id);
-        let ended = if ending.is_empty() {
-            0
-        } else {
-            let manager = Arc::clone(&self.manager);
-            // A task of its own, for this future is dropped when the client closes its connection.
-            let revocation = tokio::spawn(async move {
-                let mut ended = 0;
-                for (id, proof) in ending {
-                    ended += manager.store.revoke(id, proof, EndReason::Logout).await?;
-                    tracing::info!(target: "anchor", %id, payload = type_name::<T>(), "session revoked: logout");
-                }
-                Ok::<_, StoreError>(ended)
-            });
-            revocation
+        let mut ended = 0;
+        for (id, proof) in ending {
+            ended += self
+                .manager
+                .revoke(id, proof, EndReason::Logout)
                 .await
-                .unwrap_or_else(|error| Err(StoreError::unavailable(error)))
-                .map_err(|error| logged::<T>(Rejection::Store(error)))?
-        };
+                .map_err(|error| self.refused(error.into()))?;
+        }
         let mut state = self.state();
         if presented || matches!(state.outgoing, Outgoing::Issue { .. }) {
             state.outgoing = Outgoing::Remove;
@@ -363,8 +402,85 @@ impl<T: SessionData> Scope<T> {
         Ok(ended)
     }
 
+    /// Ends every session of the request's subject. Without a live session there is no subject, and nothing but the cookie to end.
+    async fn logout_all(self: &Arc<Self>, request: Option<&Parts>) -> Result<u64, Rejection> {
+        let mut ended = 0;
+        match self.resolve(request).await {
+            Ok(session) => {
+                if let Some(subject) = session.subject() {
+                    ended = self
+                        .manager
+                        .revoke_subject(subject, None, EndReason::LogoutAll)
+                        .await
+                        .map_err(|error| self.refused(error.into()))?;
+                }
+            }
+            Err(rejection) if rejection.is_unauthenticated() => {}
+            Err(rejection) => return Err(rejection),
+        }
+        Ok(ended + self.logout_this().await?)
+    }
+
+    /// Ends every session of the request's subject but the request's own, which must live.
+    async fn logout_others(self: &Arc<Self>, request: Option<&Parts>) -> Result<u64, Rejection> {
+        let session = self.resolve(request).await?;
+        match session.subject() {
+            Some(subject) => self
+                .manager
+                .revoke_subject(subject, Some(session.id()), EndReason::LogoutOthers)
+                .await
+                .map_err(|error| self.refused(error.into())),
+            None => Ok(0),
+        }
+    }
+
+    /// Gives the session a new secret, and the response its token. `None` when another request has done so already.
+    pub(crate) async fn rotate(&self, id: SessionId) -> Result<Option<SessionToken>, Error> {
+        let (from, lifetime) = {
+            let state = self.state();
+            if state.closed {
+                return Err(Error::ResponseBegun);
+            }
+            match &state.current {
+                Current::Live(Live { secret: Some(secret), record, now, .. })
+                    if record.id == id =>
+                {
+                    (*secret, record.deadline.saturating_since(*now))
+                }
+                Current::Live(live) if live.record.id == id => return Ok(None),
+                _ => return Err(Error::Ended { id }),
+            }
+        };
+        let secret = Secret::generate().map_err(Error::Randomness)?;
+        let to = secret.hash();
+        let grace = self.manager.rotation_grace;
+        match self.manager.store.rotate(Rotation { id, from, to, grace }).await? {
+            Rotated::Written => {}
+            Rotated::Conflict => return Ok(None),
+            Rotated::Gone => {
+                self.found_ended(id);
+                return Err(Error::Ended { id });
+            }
+        }
+        let token = SessionToken::sign(id, &secret, &self.manager.keys);
+        let mut state = self.state();
+        if let Current::Live(live) = &mut state.current {
+            live.secret = Some(to);
+            live.resigned = None;
+        }
+        state.outgoing = Outgoing::Issue { token: token.clone(), lifetime };
+        drop(state);
+        self.manager.emit(&Event::Rotated { id });
+        Ok(Some(token))
+    }
+
     /// The session was created; says whether its token can still be sent.
-    fn found_created(&self, record: &Arc<Record<T>>, token: &SessionToken) -> bool {
+    fn found_created(
+        &self,
+        record: &Arc<Record<T>>,
+        secret: SecretHash,
+        token: &SessionToken,
+    ) -> bool {
         let mut state = self.state();
         if state.closed {
             return false;
@@ -374,6 +490,7 @@ impl<T: SessionData> Scope<T> {
         state.current = Current::Live(Live {
             now: record.created_at,
             record: Arc::clone(record),
+            secret: Some(secret),
             touch: false,
             resigned: None,
         });
@@ -396,6 +513,12 @@ impl<T: SessionData> Scope<T> {
                 live.record = Arc::clone(record);
             }
         }
+    }
+
+    /// Tells of a refusal, once.
+    pub(crate) fn refused(&self, rejection: Rejection) -> Rejection {
+        self.manager.emit(&Event::Refused { rejection: &rejection });
+        rejection
     }
 
     /// Remembers the application's own response to a refusal, where it wants one.
@@ -423,6 +546,7 @@ impl<T: SessionData> Scope<T> {
         Closing::Touch(Box::pin(async move {
             match scope.manager.store.touch(id, scope.manager.idle).await {
                 Ok(Touched::Written { .. }) => {
+                    scope.manager.emit(&Event::Touched { id });
                     if let Some(token) = resigned {
                         scope.state().outgoing = Outgoing::Issue { token, lifetime };
                     }
@@ -483,9 +607,26 @@ fn logged<T>(rejection: Rejection) -> Rejection {
     rejection
 }
 
-/// Whether the presented secret is the one before the last rotation, and still accepted.
-fn within_grace<T>(loaded: &Loaded<T>, presented: SecretHash) -> bool {
-    loaded.previous.is_some_and(|(previous, until)| presented == previous && loaded.now < until)
+/// Which of a session's secrets a request presents.
+enum Which {
+    Current,
+    PreviousWithinGrace,
+    PreviousAfterGrace,
+    Neither,
+}
+
+fn which_secret<T>(loaded: &Loaded<T>, presented: SecretHash) -> Which {
+    match loaded.previous {
+        _ if presented == loaded.secret => Which::Current,
+        Some((previous, until)) if presented == previous => {
+            if loaded.now < until {
+                Which::PreviousWithinGrace
+            } else {
+                Which::PreviousAfterGrace
+            }
+        }
+        _ => Which::Neither,
+    }
 }
 
 /// Adds a field to `Vary`, unless it names it, or everything, already.
@@ -514,7 +655,7 @@ pub(crate) trait AnyScope: Send + Sync {
     fn outer(&self) -> Option<&CurrentScope>;
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a>;
-    fn revoke<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a>;
+    fn logout<'a>(self: Arc<Self>, reach: Reach, request: &'a Parts) -> RejectionFuture<'a>;
 }
 
 impl<T: SessionData> AnyScope for Scope<T> {
@@ -543,10 +684,9 @@ impl<T: SessionData> AnyScope for Scope<T> {
         })
     }
 
-    fn revoke<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a> {
+    fn logout<'a>(self: Arc<Self>, reach: Reach, request: &'a Parts) -> RejectionFuture<'a> {
         Box::pin(async move {
-            self.read(&request.headers);
-            match self.logout().await {
+            match Scope::logout(&self, reach, Some(request)).await {
                 Ok(_) => Ok(()),
                 Err(rejection) => Err(self.refuse(rejection, request)),
             }

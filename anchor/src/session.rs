@@ -5,12 +5,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::column::Column;
 use crate::data::SessionData;
 use crate::error::Error;
+use crate::event::Event;
 use crate::id::SessionId;
 use crate::scope::Scope;
-use crate::store::{Change, Load, Record, Updated};
+use crate::store::{Change, EndReason, Load, Record, Updated};
 use crate::timestamp::Timestamp;
+use crate::token::SessionToken;
 
 /// How often [`Session::update`] tries before it gives up. Each conflict means that another request got through.
 const UPDATE_ATTEMPTS: u32 = 64;
@@ -84,6 +87,7 @@ impl<T: SessionData> Session<T> {
                 Updated::Written { version } => {
                     self.record = Arc::new(Record { version, data: to, ..*self.record });
                     self.scope.found_updated(&self.record);
+                    self.scope.manager.emit(&Event::Updated { session: &self.record });
                     return Ok(());
                 }
                 Updated::Conflict => match store.load(id).await? {
@@ -94,6 +98,93 @@ impl<T: SessionData> Session<T> {
             }
         }
         Err(Error::Contended { id, attempts: UPDATE_ATTEMPTS })
+    }
+
+    /// Gives the session a new secret under the same id, and the response its cookie: after a change of privilege, or every so often. The new token is returned for a
+    /// frontend that sends none; `None` when another request has rotated already, and its response carries the token.
+    ///
+    /// The old secret stays good for the manager's [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), for requests in flight. Whoever
+    /// presents it later has a copy of an old token: the session is ended, and
+    /// [`Event::TheftSuspected`] tells of it. One statement.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no cookie can be set any more,
+    /// [`Error::Store`] when the store cannot answer.
+    pub async fn rotate(&self) -> Result<Option<SessionToken>, Error> {
+        self.scope.rotate(self.id()).await
+    }
+
+    /// Whose session this is.
+    pub fn subject(&self) -> Option<&T::Subject> {
+        self.record.data.subject()
+    }
+
+    /// The live sessions of the same subject, this one among them, newest first; none for a payload without a subject. One statement.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    pub async fn siblings(&self) -> Result<Vec<Record<T>>, Error> {
+        match self.subject() {
+            Some(subject) => Ok(self.scope.manager.store.list(subject).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Ends every other session of the same subject, and says how many there were. One statement.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer: the sessions may live on.
+    pub async fn revoke_others(&self) -> Result<u64, Error> {
+        match self.subject() {
+            Some(subject) => {
+                let manager = &self.scope.manager;
+                Ok(manager
+                    .revoke_subject(subject, Some(self.id()), EndReason::LogoutOthers)
+                    .await?)
+            }
+            None => Ok(0),
+        }
+    }
+
+    /// Resolves when the session has ended, wherever and however: close the WebSocket or the event stream then.
+    ///
+    /// An end through this node's manager is noticed at once; one on another node, by expiry, or in the database itself within the manager's
+    /// [`revocation_poll`](crate::SessionManagerBuilder::revocation_poll). While the store cannot answer it goes on waiting.
+    /// One load each poll. It does not count as a use of the session.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # async fn demo<T: SessionData>(session: Session<T>, next_message: impl Future<Output = ()>) {
+    /// tokio::select! {
+    ///     () = session.revoked() => { /* close the connection */ }
+    ///     () = next_message => { /* go on */ }
+    /// }
+    /// # }
+    /// ```
+    pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<T> {
+        let manager = Arc::clone(&self.scope.manager);
+        let id = self.id();
+        let subject = self.subject().and_then(|subject| subject.to_value().ok());
+        async move {
+            let watch = manager.watched.watch(id, subject);
+            loop {
+                let rung = watch.bell.notified();
+                tokio::pin!(rung);
+                // Listen before looking, or an end between the two would be missed.
+                rung.as_mut().enable();
+                match manager.store.load(id).await {
+                    Ok(Load::Live(_)) => {}
+                    Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => return,
+                    Err(error) => tracing::warn!(
+                        target: "anchor", %id, "whether the session has ended is asked again: {error}"
+                    ),
+                }
+                let _ = tokio::time::timeout(manager.revocation_poll, rung).await;
+            }
+        }
     }
 
     fn ended(&self) -> Error {
