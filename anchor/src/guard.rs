@@ -43,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RequireAny {
     }
 }
 
-/// `#[logout(T)]`: the session of `T` has ended before the handler's body runs; with a [`Reach`], others of its subject too.
+/// `#[logout(T)]`: the session of `T` has ended before the handler's body runs; with a reach, others of its subject too.
 pub struct Revoke<T, R = This>(PhantomData<fn() -> (T, R)>);
 
 impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {

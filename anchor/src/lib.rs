@@ -1,4 +1,25 @@
-//! Sessions for axum, declared by one struct.
+//! Session authentication for axum, declared by one struct.
+//!
+//! One struct with `#[derive(SessionData)]` gives a typed payload, its SQL table, an axum extractor and a policy; `#[require_session]` guards a handler;
+//! `#[logout]` ends the session before the handler's body runs. The [README](https://docs.rs/crate/anchor) shows each thing that a user does; this
+//! page is the reference.
+//!
+//! | to | see |
+//! | --- | --- |
+//! | declare a session | [`macro@SessionData`], [`macro@Column`] |
+//! | keep its rows | [`SessionStore`] and its implementations |
+//! | put it together | [`SessionManager`], [`KeyRing`], [`SessionLayer`] |
+//! | log in and out | [`Auth`], [`macro@logout`] |
+//! | read and change it | [`Session`] |
+//! | guard a handler | [`macro@require_session`], [`Policy`] |
+//! | decide for yourself | [`Verifier`], [`SessionManagerBuilder::on_reject`], [`SessionManagerBuilder::on_event`] |
+//! | let the token travel another way | [`Frontend`], [`SessionCookie`], [`Bearer`], [`CustomHeader`] |
+//!
+//! # What it promises
+//!
+//! A session is live, then ended, and ended is for good. Once a logout has been answered, every request that starts afterwards
+//! with that token is refused, on every node; requests already admitted may finish, but write nothing to the session. A store that
+//! cannot answer is a 503: never anonymous, never a logout that did not happen.
 
 // The macros name `::anchor`; so may this crate's own tests.
 #[cfg(test)]
@@ -58,3 +79,8 @@ pub use verifier::{BoxError, Verdict, Verifier};
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+
+/// What README.md shows compiles.
+#[cfg(all(doctest, feature = "sqlite", feature = "postgres"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
