@@ -127,13 +127,13 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             let subject = new.data.subject().map(subject_value::<T>).transpose()?.flatten();
             let (_swept, _replaced);
             let (mut rows, now) = self.lock()?;
-            _swept = rows.sweep(now, SWEPT_BY_CREATE);
             if rows.by_id.contains_key(&new.id) {
                 return Err(StoreError::new(
                     StoreErrorKind::Constraint,
                     format!("a session {} exists already", new.id),
                 ));
             }
+            _swept = rows.sweep(now, SWEPT_BY_CREATE);
             _replaced = new.replaces.and_then(|id| rows.remove(id));
             let deadline = now.saturating_add(new.absolute);
             let record = Record {
