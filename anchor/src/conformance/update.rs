@@ -152,6 +152,8 @@ pub async fn a_counter_raised_by_many_tasks_loses_no_count<S: SessionStore<Paylo
         let mut done = 0;
         while done < EACH {
             let loaded = live(&*store, id).await;
+            // Between read and write the others get their turn.
+            tokio::task::yield_now().await;
             match store.update(change(&loaded, |data| data.visits += 1)).await? {
                 Updated::Written { .. } => done += 1,
                 Updated::Conflict => {}
