@@ -4,6 +4,30 @@ mod memory {
     anchor::conformance!(async || anchor::MemoryStore::new());
 }
 
+mod sqlite {
+    anchor::conformance!(async || {
+        let store = anchor::SqliteStore::new(anchor_tests::databases::sqlite().await);
+        store.migrate().await.expect("SQLite makes the table");
+        store
+    });
+}
+
+mod postgres {
+    anchor::conformance!(async || {
+        let store = anchor::PostgresStore::new(anchor_tests::databases::postgres().await?);
+        store.migrate().await.expect("PostgreSQL makes the table");
+        Some(store)
+    });
+}
+
+mod mysql {
+    anchor::conformance!(async || {
+        let store = anchor::MySqlStore::new(anchor_tests::databases::mysql().await?);
+        store.migrate().await.expect("MySQL makes the table");
+        Some(store)
+    });
+}
+
 /// The suite tests something: it fails on stores that are broken on purpose.
 mod the_suite {
     use anchor::conformance;
