@@ -203,11 +203,9 @@ impl SessionStore<Payload> for NaiveStore {
                         self.rows.revoke(old, None, EndReason::Replaced).await?;
                     }
                 }
-                Fault::CreateChecksBeforeItWrites => {
-                    if self.loaded(new.id).await?.is_none() {
-                        lose_the_race().await;
-                        self.rows.revoke(new.id, None, EndReason::Revoked).await?;
-                    }
+                Fault::CreateChecksBeforeItWrites if self.loaded(new.id).await?.is_none() => {
+                    lose_the_race().await;
+                    self.rows.revoke(new.id, None, EndReason::Revoked).await?;
                 }
                 Fault::CreateAllowsOneSessionOfASubject => {
                     self.rows.revoke_subject(&new.data.user_id, EndReason::Replaced).await?;
