@@ -27,6 +27,8 @@ extern crate self as anchor;
 
 mod auth;
 mod column;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod data;
 mod error;
 mod event;
