@@ -27,6 +27,8 @@ pub enum Fault {
     CreateAllowsOneSessionOfASubject,
     CreateIgnoresTheDeadline,
     CreateCountsInSeconds,
+    CreateTellsOtherTimes,
+    CreateNeedsWhatItReplaces,
     LoadReturnsExpired,
     LoadExtends,
     LoadIsCached,
@@ -60,8 +62,9 @@ pub enum Fault {
     RevokeSubjectCountsExpired,
     RevokeOthersKeepsNone,
     RevokeOthersEndsEveryone,
+    RevokeOthersNeedsTheirOwn,
     ListShowsOthers,
-    ListShowsExpired,
+    ListShowsEnded,
     ListIsOldestFirst,
     ListIsStale,
     SweepRemovesLiveRows,
@@ -71,6 +74,7 @@ pub enum Fault {
     SweepCountsItsBatch,
     ClockStandsStill,
     ClockOfAnotherNode,
+    BooleansAreTrue,
     TextIsTrimmed,
     TextIsNormalised,
     TextIsCutAt255,
@@ -142,6 +146,7 @@ impl NaiveStore {
     fn as_stored(&self, data: &Arc<Payload>) -> Arc<Payload> {
         let mut stored = Payload::clone(data);
         match self.fault {
+            Fault::BooleansAreTrue => stored.active = true,
             Fault::TextIsTrimmed => stored.title = stored.title.trim_end().into(),
             Fault::TextIsNormalised => stored.title = stored.title.replace("e\u{301}", "\u{e9}"),
             Fault::TextIsCutAt255 => stored.title = stored.title.chars().take(255).collect(),
@@ -210,11 +215,22 @@ impl SessionStore<Payload> for NaiveStore {
                 Fault::CreateAllowsOneSessionOfASubject => {
                     self.rows.revoke_subject(&new.data.user_id, EndReason::Replaced).await?;
                 }
+                Fault::CreateNeedsWhatItReplaces => {
+                    if let Some(old) = new.replaces
+                        && self.loaded(old).await?.is_none()
+                    {
+                        return Err(StoreError::new(StoreErrorKind::Constraint, "no such row"));
+                    }
+                }
                 Fault::CreateIgnoresTheDeadline => new.absolute = new.absolute.max(new.idle),
                 Fault::CreateCountsInSeconds => new.idle = Duration::from_secs(new.idle.as_secs()),
                 _ => {}
             }
-            self.rows.create(new).await
+            let mut record = self.rows.create(new).await?;
+            if self.is(Fault::CreateTellsOtherTimes) {
+                record.last_seen_at = Timestamp::from_micros(record.created_at.as_micros() + 1);
+            }
+            Ok(record)
         })
     }
 
@@ -234,17 +250,8 @@ impl SessionStore<Payload> for NaiveStore {
                 }
                 Load::Ended if self.is(Fault::LoadReturnsExpired) => {
                     let new = self.created()[&id].clone();
-                    let now = Timestamp::now();
-                    let record = Arc::new(Record {
-                        id,
-                        created_at: now,
-                        authenticated_at: now,
-                        last_seen_at: now,
-                        expires_at: now,
-                        deadline: now,
-                        version: 1,
-                        data: new.data,
-                    });
+                    let record = Arc::new(revived(&new));
+                    let now = record.created_at;
                     Load::Live(Loaded { record, secret: new.secret, previous: None, now })
                 }
                 Load::Absent if self.is(Fault::LoadFindsAnything) => {
@@ -452,6 +459,13 @@ impl SessionStore<Payload> for NaiveStore {
                     }
                     Ok(ended)
                 }
+                Fault::RevokeOthersNeedsTheirOwn => {
+                    let live = self.rows.list(subject).await?;
+                    if live.iter().all(|record| record.id != keep) {
+                        return Ok(0);
+                    }
+                    self.rows.revoke_others(subject, keep, reason).await
+                }
                 _ => self.rows.revoke_others(subject, keep, reason).await,
             }
         })
@@ -470,13 +484,13 @@ impl SessionStore<Payload> for NaiveStore {
                     }
                     listed.sort_by_key(|record| std::cmp::Reverse(record.created_at));
                 }
-                Fault::ListShowsExpired => {
-                    let seen = self.seen();
-                    let ended = seen.values().filter(|loaded| {
-                        loaded.record.data.user_id == *subject
-                            && listed.iter().all(|record| record.id != loaded.record.id)
+                Fault::ListShowsEnded => {
+                    let created = self.created();
+                    let ended = created.values().filter(|new| {
+                        new.data.user_id == *subject
+                            && listed.iter().all(|record| record.id != new.id)
                     });
-                    let ended: Vec<_> = ended.map(|loaded| (*loaded.record).clone()).collect();
+                    let ended: Vec<_> = ended.map(revived).collect();
                     listed.extend(ended);
                 }
                 Fault::ListIsStale => {
@@ -531,6 +545,21 @@ impl SessionStore<Payload> for NaiveStore {
                 _ => self.rows.sweep(batch).await,
             }
         })
+    }
+}
+
+/// An ended session as if it had just been created.
+fn revived(new: &NewSession<Payload>) -> Record<Payload> {
+    let now = Timestamp::now();
+    Record {
+        id: new.id,
+        created_at: now,
+        authenticated_at: now,
+        last_seen_at: now,
+        expires_at: now,
+        deadline: now,
+        version: 1,
+        data: Arc::clone(&new.data),
     }
 }
 
