@@ -1,4 +1,4 @@
-//! The contract of [`SessionStore`](crate::SessionStore), as tests that run against any store.
+//! The contract of [`SessionStore`], as tests that run against any store.
 //!
 //! [`conformance!`](crate::conformance!) expands to one test a case. The cases are ordinary functions in this folder, one file a verb or
 //! concern, and each fails on a store that breaks the sentence in its name.
