@@ -33,7 +33,7 @@ pub struct Auth<T: SessionData> {
 impl<T: SessionData> Auth<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, request: &Parts) -> Self {
         scope.read(&request.headers);
-        let request = scope.manager.verifier.is_some().then(|| Arc::new(request.clone()));
+        let request = scope.sessions.verifier.is_some().then(|| Arc::new(request.clone()));
         Self { scope, request }
     }
 
@@ -69,7 +69,7 @@ impl<T: SessionData> Auth<T> {
     /// When the store or the verifier cannot answer.
     pub async fn session(&self) -> Result<Option<Session<T>>, Rejection> {
         match self.scope.resolve(self.request.as_deref()).await {
-            Ok(session) => Ok(Some(session)),
+            Ok(admitted) => Ok(Some(Session::new(Arc::clone(&self.scope), admitted))),
             Err(rejection) if rejection.is_unauthenticated() => Ok(None),
             Err(rejection) => Err(rejection),
         }
@@ -100,7 +100,11 @@ impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.auth.scope.login(self.data).await })
+        Box::pin(async move {
+            let scope = &self.auth.scope;
+            let (admitted, token) = scope.login(self.data).await?;
+            Ok(LoggedIn { session: Session::new(Arc::clone(scope), admitted), token })
+        })
     }
 }
 
@@ -119,10 +123,6 @@ pub struct LoggedIn<T: SessionData> {
 }
 
 impl<T: SessionData> LoggedIn<T> {
-    pub(crate) fn new(session: Session<T>, token: SessionToken) -> Self {
-        Self { session, token }
-    }
-
     /// The credential, to be given to its owner alone.
     pub fn token(&self) -> &SessionToken {
         &self.token

@@ -26,6 +26,7 @@
 extern crate self as anchor;
 
 mod auth;
+mod builder;
 mod column;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -45,6 +46,7 @@ mod rejection;
 mod schema;
 mod scope;
 mod session;
+mod sessions;
 mod store;
 mod sweeper;
 mod timestamp;
@@ -55,6 +57,7 @@ mod watch;
 
 pub use anchor_macros::{Column, SessionData, logout, require_session};
 pub use auth::{Auth, LoggedIn, Login};
+pub use builder::SessionManagerBuilder;
 pub use column::{Column, ColumnError, ColumnType, NoSubject};
 pub use data::{Columns, DecodeError, Decoder, EncodeError, Encoder, SessionData};
 pub use error::{ConfigError, Error, StoreError, StoreErrorKind};
@@ -63,7 +66,7 @@ pub use frontend::{Bearer, CustomHeader, Frontend, Presented, SameSite, SessionC
 pub use id::SessionId;
 pub use keys::KeyRing;
 pub use layer::{SessionFuture, SessionLayer, SessionService};
-pub use manager::{SessionManager, SessionManagerBuilder};
+pub use manager::SessionManager;
 pub use policy::{Decision, Fresh, Policy};
 pub use rejection::Rejection;
 pub use schema::{

@@ -10,7 +10,7 @@ use crate::data::SessionData;
 use crate::error::Error;
 use crate::event::Event;
 use crate::id::SessionId;
-use crate::scope::Scope;
+use crate::scope::{Admitted, Scope};
 use crate::store::{Change, EndReason, Load, Record, Updated};
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
@@ -32,8 +32,8 @@ pub struct Session<T: SessionData> {
 }
 
 impl<T: SessionData> Session<T> {
-    pub(crate) fn new(scope: Arc<Scope<T>>, record: Arc<Record<T>>, now: Timestamp) -> Self {
-        Self { scope, record, now }
+    pub(crate) fn new(scope: Arc<Scope<T>>, admitted: Admitted<T>) -> Self {
+        Self { scope, record: admitted.record, now: admitted.now }
     }
 
     /// The session's public id: it may be listed and logged.
@@ -75,7 +75,7 @@ impl<T: SessionData> Session<T> {
     /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is sent. [`Error::Contended`] after 64
     /// conflicts. [`Error::Store`] when the store cannot answer, or the payload cannot be stored.
     pub async fn update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
-        let store = &self.scope.manager.store;
+        let store = &self.scope.sessions.store;
         let id = self.id();
         for _ in 0..UPDATE_ATTEMPTS {
             let from = Arc::clone(&self.record.data);
@@ -87,7 +87,7 @@ impl<T: SessionData> Session<T> {
                 Updated::Written { version } => {
                     self.record = Arc::new(Record { version, data: to, ..*self.record });
                     self.scope.found_updated(&self.record);
-                    self.scope.manager.emit(&Event::Updated { session: &self.record });
+                    self.scope.sessions.emit(&Event::Updated { session: &self.record });
                     return Ok(());
                 }
                 Updated::Conflict => match store.load(id).await? {
@@ -127,7 +127,7 @@ impl<T: SessionData> Session<T> {
     /// When the store cannot answer.
     pub async fn siblings(&self) -> Result<Vec<Record<T>>, Error> {
         match self.subject() {
-            Some(subject) => Ok(self.scope.manager.store.list(subject).await?),
+            Some(subject) => Ok(self.scope.sessions.store.list(subject).await?),
             None => Ok(Vec::new()),
         }
     }
@@ -140,8 +140,8 @@ impl<T: SessionData> Session<T> {
     pub async fn revoke_others(&self) -> Result<u64, Error> {
         match self.subject() {
             Some(subject) => {
-                let manager = &self.scope.manager;
-                Ok(manager
+                let sessions = &self.scope.sessions;
+                Ok(sessions
                     .revoke_subject(subject, Some(self.id()), EndReason::LogoutOthers)
                     .await?)
             }
@@ -165,24 +165,24 @@ impl<T: SessionData> Session<T> {
     /// # }
     /// ```
     pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<T> {
-        let manager = Arc::clone(&self.scope.manager);
+        let sessions = Arc::clone(&self.scope.sessions);
         let id = self.id();
         let subject = self.subject().and_then(|subject| subject.to_value().ok());
         async move {
-            let watch = manager.watched.watch(id, subject);
+            let watch = sessions.watched.watch(id, subject);
             loop {
                 let rung = watch.bell.notified();
                 tokio::pin!(rung);
                 // Listen before looking, or an end between the two would be missed.
                 rung.as_mut().enable();
-                match manager.store.load(id).await {
+                match sessions.store.load(id).await {
                     Ok(Load::Live(_)) => {}
                     Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => return,
                     Err(error) => tracing::warn!(
                         target: "anchor", %id, "whether the session has ended is asked again: {error}"
                     ),
                 }
-                let _ = tokio::time::timeout(manager.revocation_poll, rung).await;
+                let _ = tokio::time::timeout(sessions.revocation_poll, rung).await;
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::data::SessionData;
-use crate::manager::ManagerInner;
+use crate::sessions::Sessions;
 
 /// How many rows one statement of the sweep removes at most, so that it never locks many for long.
 const BATCH: u32 = 1_000;
@@ -20,12 +20,9 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    pub(crate) fn start<T: SessionData>(
-        manager: &Arc<ManagerInner<T>>,
-        interval: Duration,
-    ) -> Self {
-        let manager = Arc::downgrade(manager);
-        Self { task: tokio::spawn(run(manager, interval)) }
+    pub(crate) fn start<T: SessionData>(sessions: &Arc<Sessions<T>>, interval: Duration) -> Self {
+        let sessions = Arc::downgrade(sessions);
+        Self { task: tokio::spawn(run(sessions, interval)) }
     }
 }
 
@@ -35,12 +32,12 @@ impl Drop for Sweeper {
     }
 }
 
-async fn run<T: SessionData>(manager: Weak<ManagerInner<T>>, interval: Duration) {
+async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
     loop {
         tokio::time::sleep(jittered(interval)).await;
-        let Some(manager) = manager.upgrade() else { return };
+        let Some(sessions) = sessions.upgrade() else { return };
         loop {
-            match manager.sweep(BATCH).await {
+            match sessions.sweep(BATCH).await {
                 Ok(removed) if removed == u64::from(BATCH) => tokio::task::yield_now().await,
                 Ok(_) => break,
                 Err(error) => {

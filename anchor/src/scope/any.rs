@@ -1,0 +1,84 @@
+//! The scopes of a request whatever their payloads, hung one behind the other.
+
+use std::any::{Any, TypeId};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::Scope;
+use super::logout::Reach;
+use crate::data::SessionData;
+use crate::rejection::Rejection;
+
+/// The innermost session scope of a request, whatever its payload; the others hang behind it.
+#[derive(Clone)]
+pub(crate) struct CurrentScope(pub(crate) Arc<dyn AnyScope>);
+
+type RejectionFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>>;
+
+/// A scope of any payload type.
+pub(crate) trait AnyScope: Send + Sync {
+    fn payload(&self) -> TypeId;
+    fn channel(&self) -> &str;
+    fn outer(&self) -> Option<&CurrentScope>;
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+    fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a>;
+    fn logout<'a>(self: Arc<Self>, reach: Reach, request: &'a Parts) -> RejectionFuture<'a>;
+}
+
+impl<T: SessionData> AnyScope for Scope<T> {
+    fn payload(&self) -> TypeId {
+        TypeId::of::<T>()
+    }
+
+    fn channel(&self) -> &str {
+        &self.sessions.channel
+    }
+
+    fn outer(&self) -> Option<&CurrentScope> {
+        self.outer.as_ref()
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
+    fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a> {
+        Box::pin(async move {
+            match self.resolve(Some(request)).await {
+                Ok(_) => Ok(()),
+                Err(rejection) => Err(self.refuse(rejection, request)),
+            }
+        })
+    }
+
+    fn logout<'a>(self: Arc<Self>, reach: Reach, request: &'a Parts) -> RejectionFuture<'a> {
+        Box::pin(async move {
+            match Scope::logout(&self, reach, Some(request)).await {
+                Ok(_) => Ok(()),
+                Err(rejection) => Err(self.refuse(rejection, request)),
+            }
+        })
+    }
+}
+
+/// The one session scope of a request; where there are several payloads, nobody can tell which is meant.
+pub(crate) fn only(request: &Parts) -> Result<Arc<dyn AnyScope>, Rejection> {
+    let refused = |rejection: Rejection| {
+        rejection.log("any");
+        Err(rejection)
+    };
+    let Some(CurrentScope(scope)) = request.extensions.get::<CurrentScope>() else {
+        return refused(Rejection::MissingLayer { payload: "the application's session type" });
+    };
+    let mut outer = scope.outer();
+    while let Some(CurrentScope(other)) = outer {
+        if other.payload() != scope.payload() {
+            return refused(Rejection::AmbiguousLayer);
+        }
+        outer = other.outer();
+    }
+    Ok(Arc::clone(scope))
+}
