@@ -61,8 +61,8 @@ impl Schema {
         let mut lines = self.column_lines(dialect);
         let options = match dialect {
             Dialect::MySql => {
-                // MySQL ignores a foreign key beside its column, MariaDB a name of a check there; neither has CREATE INDEX IF NOT EXISTS in
-                // both of them, so that indexes come with the table.
+                // MySQL ignores a foreign key that stands beside its column, MariaDB takes no name for a check there, and MySQL has no
+                // CREATE INDEX IF NOT EXISTS: all three stand after the columns.
                 lines.extend(self.mysql_constraints());
                 " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
             }
