@@ -8,6 +8,7 @@ mod errors;
 mod guard_arguments;
 mod handler;
 mod krate;
+mod located;
 mod logout;
 mod require_session;
 mod session_data;
