@@ -23,7 +23,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     };
     let place = Place { attribute: "column", known, elsewhere };
     let arguments = Arguments::read(&input.attrs, &place, &mut errors);
-    let private = krate::private(arguments.text("crate"), at(&input.ident), &mut errors);
+    let private = krate::private(arguments.text("crate"), at(input.ident.span()), &mut errors);
     if !input.generics.params.is_empty() {
         errors.at(
             &input.generics,
@@ -86,6 +86,7 @@ fn newtype_column(ident: &Ident, member: &Member, ty: &Type, private: &TokenStre
     let newtype = quote_spanned!(last=> #newtype(#type_, #nullable));
     let to_value = quote_spanned!(last=> #to_value(&self.#member));
     quote! {
+        #[allow(unused_qualifications)]
         #[automatically_derived]
         impl #private::Column for #ident {
             const TYPE: #private::ColumnType = #newtype;

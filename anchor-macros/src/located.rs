@@ -4,15 +4,15 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::Type;
 
-/// At this name of the user's, but still known to be generated: lints leave it alone.
-pub(crate) fn at(name: &Ident) -> Span {
-    Span::call_site().located_at(name.span())
+/// At this place, but still known to be generated: lints leave it alone, and a local is the derive's own, even where a `macro_rules!` made the struct.
+pub(crate) fn at(place: Span) -> Span {
+    Span::call_site().located_at(place)
 }
 
 /// A name of the user's at its place, but known to be generated.
 pub(crate) fn generated(name: &Ident) -> Ident {
     let mut name = name.clone();
-    name.set_span(at(&name));
+    name.set_span(at(name.span()));
     name
 }
 
@@ -27,9 +27,9 @@ pub(crate) fn moved(path: &TokenStream, span: Span) -> TokenStream {
         .collect()
 }
 
-/// The first and the last token of a type. What stands between tokens of these spans, stands at the whole type.
-pub(crate) fn ends(ty: &Type) -> (Span, Span) {
-    let mut spans = ty.to_token_stream().into_iter().map(|token| token.span());
+/// The first and the last token. What stands between tokens of these spans, stands at all the tokens.
+pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
+    let mut spans = tokens.into_token_stream().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
 }
@@ -49,10 +49,8 @@ pub(crate) fn guard_type(
     guard: &str,
     arguments: &TokenStream,
 ) -> TokenStream {
-    let mut spans = arguments.clone().into_iter().map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::call_site);
-    let last = spans.last().unwrap_or(first);
-    let [first, last] = [first, last].map(|span| Span::call_site().located_at(span));
+    let (first, last) = ends(arguments);
+    let [first, last] = [first, last].map(at);
     let private = moved(private, first);
     let guard = Ident::new(guard, first);
     let start = quote_spanned!(first=> #private::#guard<);

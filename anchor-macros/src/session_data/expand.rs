@@ -48,6 +48,7 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
     let decode = payload.fields.iter().map(|field| decode(field, private));
     // At the struct's name, so that a missing `Clone` is reported there, and once.
     quote_spanned! {ident.span()=>
+        #[allow(unused_qualifications)]
         #[automatically_derived]
         impl #private::SessionData for #ident {
             type Subject = #subject_type;
@@ -89,7 +90,7 @@ fn schema(payload: &Payload, private: &TokenStream) -> TokenStream {
     let columns = payload.columns().map(|(field, column)| column_schema(field, column, private));
     let renamed_from =
         payload.renamed_from.as_ref().map(|SqlName { text, .. }| quote!(.renamed_from(#text)));
-    quote_spanned! {at(&payload.ident)=>
+    quote_spanned! {at(payload.ident.span())=>
         #private::Schema::new(#table, &[#(#columns),*])#renamed_from
     }
 }
@@ -100,7 +101,7 @@ fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> Token
     let span = column
         .subject
         .or(column.references.as_ref().map(|target| target.column.span))
-        .unwrap_or_else(Span::call_site);
+        .map_or_else(Span::call_site, at);
     let start = moved(private, span);
     let new = match column.json {
         true => quote!(#private::ColumnSchema::json(#name)),
@@ -110,13 +111,13 @@ fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> Token
             quote_spanned!(span=> #start::ColumnSchema::new(#name, #type_, #nullable))
         }
     };
-    let subject = column.subject.map(|at| quote_spanned!(at=> .subject()));
+    let subject = column.subject.map(|_| quote_spanned!(span=> .subject()));
     let default = column.default.as_ref().map(|sql| quote!(.default(#sql)));
     let sql_type = column.sql_type.as_ref().map(|sql| quote!(.sql_type(#sql)));
     let references = column.references.as_ref().map(|target| {
-        let at = target.column.span;
+        let end = at(target.column.span);
         let target = reference(target, private);
-        quote_spanned!(at=> .references(#target))
+        quote_spanned!(end=> .references(#target))
     });
     let unique = column.unique.then(|| quote!(.unique()));
     let index = column.index.then(|| quote!(.index()));
@@ -145,31 +146,34 @@ fn joined(path: &[SqlName]) -> String {
     path.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(".")
 }
 
-// Both stand at the field's type: that is what is wrong when a field cannot be written or read.
+// Both stand at the field's type: that is what is wrong when a field cannot be written or read. The locals alone are the derive's.
 
 fn encode(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {
     let (first, last) = ends(&field.ty);
-    let row = Ident::new("row", first);
+    let [row, self_] = ["row", "self"].map(|local| Ident::new(local, at(first)));
+    let encoder = moved(&quote!(#private::Encoder), first);
     let mut ident = field.ident.clone();
-    ident.set_span(last);
+    ident.set_span(at(last));
+    let value = quote_spanned!(at(last)=> &#self_.#ident);
     if column.json {
-        quote_spanned!(last=> #row.json(&self.#ident)?;)
+        quote_spanned!(last=> #encoder::json(#row, #value)?;)
     } else {
         let to_value = column_item(&field.ty, private, "to_value");
-        quote_spanned!(last=> #row.push(#to_value(&self.#ident))?;)
+        quote_spanned!(last=> #encoder::push(#row, #to_value(#value))?;)
     }
 }
 
 fn decode(field: &Field, private: &TokenStream) -> TokenStream {
     let Field { ident, ty, .. } = field;
     let (first, last) = ends(ty);
-    let row = Ident::new("row", first);
+    let row = Ident::new("row", at(first));
+    let decoder = moved(&quote!(#private::Decoder), first);
     let value = match &field.stored {
         Stored::No => quote_spanned!(last=> ::core::default::Default::default()),
-        Stored::Column(column) if column.json => quote_spanned!(last=> #row.json()?),
+        Stored::Column(column) if column.json => quote_spanned!(last=> #decoder::json(#row)?),
         Stored::Column(_) => {
             let from_value = column_item(ty, private, "from_value");
-            quote_spanned!(last=> #row.read(#from_value)?)
+            quote_spanned!(last=> #decoder::read(#row, #from_value)?)
         }
     };
     quote!(#ident: #value)

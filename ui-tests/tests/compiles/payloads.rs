@@ -75,10 +75,23 @@ macro_rules! payload {
     };
 }
 
+macro_rules! payload_from_tokens {
+    ($name:ident { $($field:ident: [$($ty:tt)*]),* }) => {
+        #[derive(Clone, SessionData)]
+        pub(crate) struct $name {
+            $(pub(crate) $field: $($ty)*,)*
+        }
+    };
+}
+
+payload_from_tokens!(FromTokens { body: [Vec<u8>], value: [bool] });
+
 payload!(FromMacro, visits: Option<i64>, "5m");
 
 #[test]
 fn a_payload_out_of_a_macro() {
+    let from_tokens = FromTokens { body: Vec::new(), value: true };
+    assert!(from_tokens.body.is_empty() && from_tokens.value);
     assert_eq!(FromMacro::schema().columns[0].name, "visits");
     assert_eq!(FromMacro::IDLE.as_secs(), 300);
     assert_eq!(FromMacro { visits: None }.visits, None);
