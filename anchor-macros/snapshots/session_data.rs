@@ -50,7 +50,7 @@ const _: () = {
                 row,
                 <Option<Role> as ::anchor::__private::Column>::to_value(&self.role),
             )?;
-            ::anchor::__private::Encoder::json(row, &self.cart)?;
+            row.json(&self.cart)?;
             ::core::result::Result::Ok(())
         }
         fn decode(

@@ -156,7 +156,7 @@ fn encode(field: &Field, column: &Column, private: &TokenStream) -> TokenStream 
     ident.set_span(at(last));
     let value = quote_spanned!(at(last)=> &#self_.#ident);
     if column.json {
-        quote_spanned!(last=> #encoder::json(#row, #value)?;)
+        quote_spanned!(at(last)=> #row.json(#value)?;)
     } else {
         let to_value = column_item(&field.ty, private, "to_value");
         quote_spanned!(last=> #encoder::push(#row, #to_value(#value))?;)
