@@ -1,6 +1,6 @@
 //! What stands in `#[require_session(..)]` and `#[logout(..)]`: a type first, then `name = value`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Error, Expr, Ident, LitStr, Result, Token, Type};
@@ -40,7 +40,7 @@ impl GuardArguments {
             Reader { known, first: true, session: None, policies: Vec::new(), krate: None };
         each(tokens, errors, |input, _| reader.part(input));
         let Reader { session, policies, krate, .. } = reader;
-        let private = krate::private(krate.as_ref(), errors);
+        let private = krate::private(krate.as_ref(), Span::call_site(), errors);
         Self { session, policies, private }
     }
 }
@@ -153,7 +153,7 @@ impl Reader<'_> {
 
 fn skip_value(input: ParseStream<'_>) -> Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
-        input.parse::<proc_macro2::TokenTree>()?;
+        input.parse::<TokenTree>()?;
     }
     Ok(())
 }

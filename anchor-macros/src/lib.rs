@@ -1,4 +1,7 @@
-//! The procedural macros of anchor. Use them through the `anchor` crate, which documents them.
+//! The procedural macros of anchor. Use them through the `anchor` crate, which re-exports them.
+//!
+//! The macros parse, check and name things; the work is done by ordinary functions of anchor, which the expansions call. They read no file and no
+//! environment. Of a struct or handler with several mistakes they report each, at its own token, in one go.
 
 mod arguments;
 mod case;
@@ -8,33 +11,152 @@ mod errors;
 mod guard_arguments;
 mod handler;
 mod krate;
+mod located;
 mod logout;
 mod require_session;
 mod session_data;
+#[cfg(test)]
+mod snapshots;
 mod suggest;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
-/// d
+/// Makes a struct the payload of a session: its columns, its lifetime, its cookie, and an axum extractor.
+///
+/// ```ignore
+/// #[derive(Clone, SessionData)]
+/// #[session(table = "sessions", idle = "2h", absolute = "14d")]
+/// struct UserSession {
+///     #[session(subject, references = "users(id)")]
+///     user_id: Uuid,
+///     #[session(default = "'member'")]
+///     role: Role,
+///     #[session(json)]
+///     cart: Vec<Item>,
+///     theme: Option<String>,
+/// }
+/// ```
+///
+/// The struct has named fields, no generics, and is `Clone`. A handler may take it as an argument (401 without a session) or as
+/// `Option<UserSession>` (`None` without a session); the handler gets a copy.
+///
+/// # On the struct
+///
+/// | `#[session(..)]` | meaning | without it |
+/// | --- | --- | --- |
+/// | `table = "sessions"` | the table's name; `"schema.table"` where the database has schemas | the struct's name in `snake_case` |
+/// | `idle = "2h"` | a session ends when it is not used for this long | `"2h"` |
+/// | `absolute = "14d"` | a session ends this long after its login, used or not; at least `idle` | `"14d"` |
+/// | `cookie = "__Host-id"` | the cookie's name | the frontend's default |
+/// | `renamed_from = "old"` | what the table was called before, for migrations | |
+/// | `crate = "path"` | where anchor is, when it is not `::anchor` | `::anchor` |
+///
+/// Durations are whole seconds, minutes, hours, days or weeks, the largest first: `"30s"`, `"10m"`, `"2h"`, `"14d"`, `"1w"`, `"1h30m"`; at most 100 years.
+///
+/// # On a field
+///
+/// A field is one column. Its type implements `Column`: `String`, `bool`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `f32`, `f64`, `Vec<u8>`, `Uuid`, `IpAddr`,
+/// date-times of the features `time`, `chrono` and `jiff`, what derives `Column`, and `Option` of all these.
+///
+/// | `#[session(..)]` | meaning |
+/// | --- | --- |
+/// | `subject` | whose session it is: indexed, listable, revocable; one field at most, and no `Option` |
+/// | `json` | stored as JSON through serde, whatever the type |
+/// | `skip` | not stored: `Default::default()` when a session is loaded |
+/// | `default = "'member'"` | the column's SQL default, an expression |
+/// | `column = "order_id"` | the column's name, in place of the field's; a word of SQL in quotes: `"\"order\""` |
+/// | `sql_type = "citext"` | the column's SQL type, in place of the one that follows from the field's |
+/// | `index`, `unique` | the column is indexed, or unique |
+/// | `references = "users(id)"` | a foreign key; a deleted user is logged out. After it: `on delete cascade` (that default), `on delete restrict`, `on delete set null` |
+/// | `renamed_from = "old"` | what the column was called before, for migrations |
+/// | `on_change = "end_sessions"` | a change that existing sessions have no value for ends them, in migrations |
 #[proc_macro_derive(SessionData, attributes(session))]
 pub fn derive_session_data(input: TokenStream) -> TokenStream {
     session_data::derive(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// d
+/// Makes a newtype or a field-less enum a column of a session.
+///
+/// ```ignore
+/// #[derive(Clone, Column)]
+/// struct Email(String); // stored as a String is
+///
+/// #[derive(Clone, Column)]
+/// #[column(rename_all = "kebab-case")]
+/// enum Role {
+///     Member,
+///     SuperAdmin, // stored as super-admin
+///     #[column(rename = "boss")]
+///     Owner,
+/// }
+/// ```
+///
+/// A newtype is stored as what it wraps, and read without a check of its own; implement `Column` by hand to have one. An enum is text,
+/// held to its variants by a `CHECK`.
+///
+/// | `#[column(..)]` | where | meaning |
+/// | --- | --- | --- |
+/// | `rename_all = ".."` | enum | `snake_case` (the default), `kebab-case`, `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, `SCREAMING_SNAKE_CASE` |
+/// | `rename = ".."` | variant | this variant's stored name |
+/// | `crate = "path"` | type | where anchor is, when it is not `::anchor` |
 #[proc_macro_derive(Column, attributes(column))]
 pub fn derive_column(input: TokenStream) -> TokenStream {
     column::derive(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// d
+/// Guards a handler: it runs only for a request with a live session.
+///
+/// ```ignore
+/// #[require_session]
+/// async fn me(session: Session<UserSession>) -> Json<Me> { .. }
+///
+/// #[require_session(UserSession, when = UserSession::is_admin, fresh = "10m")]
+/// async fn delete_account() -> StatusCode { .. }
+/// ```
+///
+/// A request without one gets 401, before any other extractor runs and before the body is read; when the store cannot answer, 503.
+///
+/// | argument | meaning | otherwise |
+/// | --- | --- | --- |
+/// | a type, first | the session's type | that of an argument `Session<T>`; else that of the one session layer which the application has: with several, every request is refused with 500 |
+/// | `when = path_or_closure` | `fn(&T) -> bool` must say yes | 403 |
+/// | `policy = Type` | `impl Policy<T> for Type`, or a tuple of such types, must allow it | 403 |
+/// | `fresh = "10m"` | the subject proved who they are at most this long ago | 403, with a code of its own |
+/// | `crate = "path"` | where anchor is, when it is not `::anchor` | |
+///
+/// `when`, `policy` and `fresh` are asked in the order in which they are written, and need the session's type.
+///
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written. `when` also puts a type beside the handler, so
+/// it does not work inside an `impl` block. With `#[debug_handler]`, put `#[require_session]` above it:
+///
+/// ```ignore
+/// #[require_session]
+/// #[debug_handler]
+/// async fn me(session: Session<UserSession>) -> Json<Me> { .. }
+/// ```
 #[proc_macro_attribute]
 pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream {
     require_session::expand(arguments.into(), item.into()).into()
 }
 
-/// d
+/// Ends the request's session before the handler runs.
+///
+/// ```ignore
+/// #[logout]
+/// async fn logout() -> Redirect {
+///     Redirect::to("/")
+/// }
+/// ```
+///
+/// When the body runs, the session's row is gone, and the response removes the cookie. A logout that the store could not carry out is answered with 503, and
+/// the body does not run. A request without a session is let through: a logout may be repeated. For that reason it does not go with
+/// `#[require_session]`.
+///
+/// The session's type is the macro's argument, as in `#[logout(UserSession)]`; else that of an argument `Session<T>` or `Auth<T>`; else that of the one session
+/// layer which the application has. `crate = "path"` says where anchor is, when it is not `::anchor`.
+///
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written. `#[debug_handler]` goes below.
 #[proc_macro_attribute]
 pub fn logout(arguments: TokenStream, item: TokenStream) -> TokenStream {
     logout::expand(arguments.into(), item.into()).into()

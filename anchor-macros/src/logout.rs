@@ -6,6 +6,7 @@ use quote::quote;
 use crate::errors::Errors;
 use crate::guard_arguments::GuardArguments;
 use crate::handler::Handler;
+use crate::located::guard_type;
 
 const KNOWN: &[(&str, &str)] = &[("crate", "crate = \"my_crate::anchor\"")];
 
@@ -24,7 +25,9 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         let session =
             session.or_else(|| handler.session_type(&["Session", "Auth"], "logout", &mut errors));
         match session {
-            Some(session) => handler.with_first_argument(&quote!(#private::Revoke<#session>)),
+            Some(session) => {
+                handler.with_first_argument(&guard_type(&private, "Revoke", &quote!(#session)))
+            }
             None => handler.with_first_argument(&quote!(#private::RevokeAny)),
         }
     });

@@ -8,6 +8,7 @@ use syn::{Expr, Type};
 use crate::errors::Errors;
 use crate::guard_arguments::{GuardArguments, PolicyKind};
 use crate::handler::Handler;
+use crate::located::guard_type;
 
 const KNOWN: &[(&str, &str)] = &[
     ("when", "when = UserSession::is_admin"),
@@ -68,9 +69,9 @@ fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> Op
     }
     let sibling = predicate.map(|expression| when(&handler, &session, &expression, &private));
     let first = match types.as_slice() {
-        [] => quote!(#private::Require<#session>),
-        [one] => quote!(#private::Require<#session, #one>),
-        several => quote!(#private::Require<#session, (#(#several),*)>),
+        [] => guard_type(&private, "Require", &quote!(#session)),
+        [one] => guard_type(&private, "Require", &quote!(#session, #one)),
+        several => guard_type(&private, "Require", &quote!(#session, (#(#several),*))),
     };
     let handler = handler.with_first_argument(&first);
     Some(quote!(#handler #sibling))

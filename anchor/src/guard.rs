@@ -15,7 +15,7 @@ use crate::rejection::Rejection;
 use crate::scope::{Reach, Scope, only};
 
 /// `#[require_session(T)]`: a live session of `T` that policy `P` allows.
-pub struct Require<T, P = ()>(PhantomData<fn() -> (T, P)>);
+pub struct Require<T: SessionData, P: Policy<T> = ()>(PhantomData<fn() -> (T, P)>);
 
 impl<T: SessionData, P: Policy<T>, S: Send + Sync> FromRequestParts<S> for Require<T, P> {
     type Rejection = Rejection;
@@ -44,7 +44,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RequireAny {
 }
 
 /// `#[logout(T)]`: the session of `T` has ended before the handler's body runs; with a reach, others of its subject too.
-pub struct Revoke<T, R = This>(PhantomData<fn() -> (T, R)>);
+pub struct Revoke<T: SessionData, R = This>(PhantomData<fn() -> (T, R)>);
 
 impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {
     type Rejection = Rejection;

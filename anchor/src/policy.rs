@@ -27,6 +27,12 @@ use crate::session::Session;
 /// #[require_session(UserSession, policy = Admin)]
 /// async fn delete_account() {}
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a policy for sessions of `{T}`",
+    label = "this type does not implement `Policy<{T}>`",
+    note = "write `impl Policy<{T}> for {Self}`; a tuple of up to four policies is one, too",
+    note = "for a check in one line, use `when = |session| ..` in place of `policy`"
+)]
 pub trait Policy<T: SessionData>: Send + Sync + 'static {
     /// Whether the handler may run for this session.
     fn check(session: &Session<T>) -> Decision;
