@@ -12,6 +12,8 @@ use crate::{duration, krate, suggest};
 pub(crate) struct GuardArguments {
     pub(crate) session: Option<Type>,
     pub(crate) policies: Vec<Policy>,
+    /// The login page: `redirect = "/login"`.
+    pub(crate) redirect: Option<LitStr>,
     /// Where anchor's private module is.
     pub(crate) private: TokenStream,
 }
@@ -27,6 +29,8 @@ pub(crate) enum PolicyKind {
     When(Expr),
     /// `policy = Type`.
     Type(Type),
+    /// `role = Role::Admin`.
+    Role(Expr),
     /// `fresh = "10m"`, in seconds.
     Fresh(u64),
 }
@@ -36,20 +40,21 @@ type Known = (&'static str, &'static str);
 
 impl GuardArguments {
     pub(crate) fn read(tokens: TokenStream, known: &[Known], errors: &mut Errors) -> Self {
-        let mut reader =
-            Reader { known, first: true, session: None, policies: Vec::new(), krate: None };
+        let mut reader = Reader { known, first: true, ..Reader::default() };
         each(tokens, errors, |input, _| reader.part(input));
-        let Reader { session, policies, krate, .. } = reader;
+        let Reader { session, policies, redirect, krate, .. } = reader;
         let private = krate::private(krate.as_ref(), Span::call_site(), errors);
-        Self { session, policies, private }
+        Self { session, policies, redirect, private }
     }
 }
 
+#[derive(Default)]
 struct Reader<'a> {
     known: &'a [Known],
     first: bool,
     session: Option<Type>,
     policies: Vec<Policy>,
+    redirect: Option<LitStr>,
     krate: Option<LitStr>,
 }
 
@@ -107,6 +112,7 @@ impl Reader<'_> {
             ));
         }
         let given = self.policies.iter().any(|policy| policy.name == name)
+            || (written == "redirect" && self.redirect.is_some())
             || (written == "crate" && self.krate.is_some());
         let kind = match written.as_str() {
             "when" => {
@@ -117,6 +123,14 @@ impl Reader<'_> {
                     return Err(Error::new_spanned(predicate, message));
                 }
                 PolicyKind::When(predicate)
+            }
+            "role" => {
+                let role: Expr = input.parse()?;
+                if text(&role).is_some() {
+                    let message = format!("`role` takes a value of the field's type: `{example}`");
+                    return Err(Error::new_spanned(role, message));
+                }
+                PolicyKind::Role(role)
             }
             "policy" => {
                 let span = input.span();
@@ -133,22 +147,46 @@ impl Reader<'_> {
                     let message = format!("`{written}` takes a text in quotes: `{example}`");
                     return Err(Error::new_spanned(value, message));
                 };
-                if written == "crate" && !given {
-                    self.krate = Some(text);
-                    return Ok(());
+                if given {
+                    return Err(twice(&name));
+                }
+                match written.as_str() {
+                    "crate" => {
+                        self.krate = Some(text);
+                        return Ok(());
+                    }
+                    "redirect" => {
+                        self.redirect = Some(page(text)?);
+                        return Ok(());
+                    }
+                    _ => {}
                 }
                 PolicyKind::Fresh(duration::seconds(&text)?)
             }
         };
         if given {
-            return Err(Error::new(
-                name.span(),
-                format_args!("`{written}` is given twice; keep one"),
-            ));
+            return Err(twice(&name));
         }
         self.policies.push(Policy { name, kind });
         Ok(())
     }
+}
+
+fn twice(name: &Ident) -> Error {
+    Error::new(name.span(), format_args!("`{name}` is given twice; keep one"))
+}
+
+/// A page of the application itself: a browser that is sent elsewhere would not come back to where it was going.
+fn page(path: LitStr) -> Result<LitStr> {
+    let text = path.value();
+    let in_path = |c: char| c.is_ascii_graphic() && !"\\\"<>#".contains(c);
+    if text.starts_with('/') && !text.starts_with("//") && text.chars().all(in_path) {
+        return Ok(path);
+    }
+    Err(Error::new_spanned(
+        path,
+        "`redirect` takes the path of a page of this application, which begins with one `/`: `redirect = \"/login\"`",
+    ))
 }
 
 fn skip_value(input: ParseStream<'_>) -> Result<()> {

@@ -4,6 +4,7 @@
 //! environment. Of a struct or handler with several mistakes they report each, at its own token, in one go.
 
 mod arguments;
+mod as_written;
 mod case;
 mod column;
 mod duration;
@@ -13,6 +14,7 @@ mod handler;
 mod krate;
 mod located;
 mod logout;
+mod public;
 mod require_session;
 mod session_data;
 #[cfg(test)]
@@ -62,6 +64,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[session(..)]` | meaning |
 /// | --- | --- |
 /// | `subject` | whose session it is: indexed, listable, revocable; one field at most, and no `Option` |
+/// | `role` | what `role = ..` in `#[require_session]` compares with; one field at most |
 /// | `json` | stored as JSON through serde, whatever the type |
 /// | `skip` | not stored: `Default::default()` when a session is loaded |
 /// | `default = "'member'"` | the column's SQL default, an expression |
@@ -123,12 +126,18 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// | `when = path_or_closure` | `fn(&T) -> bool` must say yes | 403 |
 /// | `policy = Type` | `impl Policy<T> for Type`, or a tuple of such types, must allow it | 403 |
 /// | `fresh = "10m"` | the subject proved who they are at most this long ago | 403, with a code of its own |
+/// | `role = Role::Admin` | the field marked `#[session(role)]` must have this value | 403 |
+/// | `redirect = "/login"` | a browser's `GET` or `HEAD` without a session is sent to this page with 303, and a `?next=` that `anchor::Next` reads back | |
 /// | `crate = "path"` | where anchor is, when it is not `::anchor` | |
 ///
-/// `when`, `policy` and `fresh` are asked in the order in which they are written, and need the session's type.
+/// `when`, `policy`, `role` and `fresh` are asked in the order in which they are written, and need the session's type.
 ///
-/// The macro inserts one first argument, without a name, and leaves the rest as it was written. `when` also puts a type beside the handler, so
-/// it does not work inside an `impl` block. With `#[debug_handler]`, put `#[require_session]` above it:
+/// `redirect` answers requests that name HTML in `Accept`, as browsers' navigations do; others get their 401, so that a script is not handed a page and a
+/// `POST` is not repeated. A session that is not `fresh` goes to the page as well, with `&reason=reauthentication_required`: there the page has to ask
+/// for the password although there is a session. Where a policy says no it stays 403, for logging in would not help.
+///
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written. `when`, `role` and `redirect` also put a type beside the handler, so
+/// they do not work inside an `impl` block. With `#[debug_handler]`, put `#[require_session]` above it:
 ///
 /// ```ignore
 /// #[require_session]
@@ -160,4 +169,22 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 #[proc_macro_attribute]
 pub fn logout(arguments: TokenStream, item: TokenStream) -> TokenStream {
     logout::expand(arguments.into(), item.into()).into()
+}
+
+/// Declares a handler open: anyone may call it.
+///
+/// ```ignore
+/// #[public]
+/// async fn home() -> &'static str {
+///     "welcome"
+/// }
+/// ```
+///
+/// It changes nothing but one thing: the routing functions of `anchor::routing` take the handler, which they refuse when it declares no policy.
+///
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written. `crate = "path"` says where anchor is, when it is
+/// not `::anchor`.
+#[proc_macro_attribute]
+pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    public::expand(arguments.into(), item.into()).into()
 }

@@ -39,10 +39,13 @@ mod guard;
 mod id;
 mod keys;
 mod layer;
+mod login_page;
 mod manager;
+mod next;
 mod policy;
 pub mod prelude;
 mod rejection;
+pub mod routing;
 mod schema;
 mod scope;
 mod session;
@@ -51,11 +54,12 @@ mod store;
 mod sweeper;
 mod timestamp;
 mod token;
+mod type_name;
 mod value;
 mod verifier;
 mod watch;
 
-pub use anchor_macros::{Column, SessionData, logout, require_session};
+pub use anchor_macros::{Column, SessionData, logout, public, require_session};
 pub use auth::{Auth, LoggedIn, Login};
 pub use builder::SessionManagerBuilder;
 pub use column::{Column, ColumnError, ColumnType, NoSubject};
@@ -67,7 +71,8 @@ pub use id::SessionId;
 pub use keys::KeyRing;
 pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use manager::SessionManager;
-pub use policy::{Decision, Fresh, Policy};
+pub use next::{Next, safe_next};
+pub use policy::{Decision, Fresh, HasRole, Policy};
 pub use rejection::Rejection;
 pub use schema::{
     ColumnSchema, Dialect, Index, OnChange, OnDelete, Reference, SYSTEM_COLUMNS, Schema,

@@ -9,8 +9,9 @@ pub use crate::column::{
 };
 pub use crate::data::{DecodeError, Decoder, EncodeError, Encoder, SessionData};
 pub use crate::extract::{extract, extract_optional};
-pub use crate::guard::{All, Others, Require, RequireAny, Revoke, RevokeAny, This};
-pub use crate::policy::{Decision, Fresh, Policy, when};
+pub use crate::guard::{All, Others, Public, Require, RequireAny, Revoke, RevokeAny, This};
+pub use crate::login_page::LoginPage;
+pub use crate::policy::{Decision, Fresh, HasRole, Policy, allow_if, when};
 pub use crate::rejection::Rejection;
 pub use crate::schema::{ColumnSchema, OnChange, OnDelete, Reference, Schema};
 pub use crate::session::Session;

@@ -16,6 +16,7 @@ const ON_STRUCT: &[Known] = &[
 
 const ON_FIELD: &[Known] = &[
     Known::new("subject", "subject"),
+    Known::new("role", "role"),
     Known::new("json", "json"),
     Known::new("default", "default = \"'member'\""),
     Known::new("column", "column = \"user_id\""),

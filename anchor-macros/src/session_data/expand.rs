@@ -13,15 +13,21 @@ use crate::located::{at, column_item, ends, generated, moved};
 //
 // Output:
 //     impl SessionData for UserSession { .. }
+//     impl HasRole for UserSession { .. }, where a field is marked `role`
 //     impl<S> FromRequestParts<S> for UserSession { .. }
 //     impl<S> OptionalFromRequestParts<S> for UserSession { .. }
 pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
     let ident = generated(&payload.ident);
     let session_data = session_data(payload, &ident, private);
+    let role = payload
+        .columns()
+        .find(|(_, column)| column.role.is_some())
+        .map(|(field, _)| has_role(&ident, field, private));
     let extractors = extractors(&ident, private);
     quote! {
         const _: () = {
             #session_data
+            #role
             #extractors
         };
     }
@@ -80,6 +86,20 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
 
             fn subject(&self) -> ::core::option::Option<&#subject_type> {
                 #subject_value
+            }
+        }
+    }
+}
+
+fn has_role(payload: &Ident, field: &Field, private: &TokenStream) -> TokenStream {
+    let Field { ident, ty, .. } = field;
+    quote! {
+        #[automatically_derived]
+        impl #private::HasRole for #payload {
+            type Role = #ty;
+
+            fn role(&self) -> &#ty {
+                &self.#ident
             }
         }
     }

@@ -49,6 +49,8 @@ pub(super) struct Column {
     pub(super) json: bool,
     /// Where `subject` was written, if it was.
     pub(super) subject: Option<Span>,
+    /// Where `role` was written, if it was.
+    pub(super) role: Option<Span>,
     pub(super) default: Option<LitStr>,
     pub(super) sql_type: Option<LitStr>,
     pub(super) references: Option<Reference>,
@@ -198,6 +200,7 @@ impl Column {
             name,
             json: arguments.name("json").is_some(),
             subject: arguments.name("subject").map(Spanned::span),
+            role: arguments.name("role").map(Spanned::span),
             default: arguments.text("default").cloned(),
             sql_type: arguments.text("sql_type").cloned(),
             references,

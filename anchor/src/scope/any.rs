@@ -25,6 +25,7 @@ pub(crate) trait AnyScope: Send + Sync {
     fn outer(&self) -> Option<&CurrentScope>;
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a>;
+    fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection;
     fn logout<'a>(self: Arc<Self>, reach: Reach, request: &'a Parts) -> RejectionFuture<'a>;
 }
 
@@ -46,12 +47,11 @@ impl<T: SessionData> AnyScope for Scope<T> {
     }
 
     fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a> {
-        Box::pin(async move {
-            match self.resolve(Some(request)).await {
-                Ok(_) => Ok(()),
-                Err(rejection) => Err(self.refuse(rejection, request)),
-            }
-        })
+        Box::pin(async move { self.resolve(Some(request)).await.map(drop) })
+    }
+
+    fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection {
+        Scope::refuse(self, rejection, request)
     }
 
     fn logout<'a>(self: Arc<Self>, reach: Reach, request: &'a Parts) -> RejectionFuture<'a> {

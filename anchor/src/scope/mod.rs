@@ -18,7 +18,7 @@ use axum::response::Response;
 pub(crate) use closing::Closing;
 use http::HeaderMap;
 use http::request::Parts;
-pub(crate) use logout::Reach;
+pub use logout::Reach;
 use presentation::{Presentation, Which, which_secret};
 
 use crate::data::SessionData;
