@@ -14,6 +14,8 @@ pub(crate) struct GuardArguments {
     pub(crate) policies: Vec<Policy>,
     /// The login page: `redirect = "/login"`.
     pub(crate) redirect: Option<LitStr>,
+    /// A word that stands alone: `all`, `others`.
+    pub(crate) word: Option<Ident>,
     /// Where anchor's private module is.
     pub(crate) private: TokenStream,
 }
@@ -39,22 +41,30 @@ pub(crate) enum PolicyKind {
 type Known = (&'static str, &'static str);
 
 impl GuardArguments {
-    pub(crate) fn read(tokens: TokenStream, known: &[Known], errors: &mut Errors) -> Self {
-        let mut reader = Reader { known, first: true, ..Reader::default() };
+    /// Reads `tokens`, where `known` names take a value and `words` stand alone.
+    pub(crate) fn read(
+        tokens: TokenStream,
+        known: &[Known],
+        words: &[&str],
+        errors: &mut Errors,
+    ) -> Self {
+        let mut reader = Reader { known, words, first: true, ..Reader::default() };
         each(tokens, errors, |input, _| reader.part(input));
-        let Reader { session, policies, redirect, krate, .. } = reader;
+        let Reader { session, policies, redirect, word, krate, .. } = reader;
         let private = krate::private(krate.as_ref(), Span::call_site(), errors);
-        Self { session, policies, redirect, private }
+        Self { session, policies, redirect, word, private }
     }
 }
 
 #[derive(Default)]
 struct Reader<'a> {
     known: &'a [Known],
+    words: &'a [&'a str],
     first: bool,
     session: Option<Type>,
     policies: Vec<Policy>,
     redirect: Option<LitStr>,
+    word: Option<Ident>,
     krate: Option<LitStr>,
 }
 
@@ -73,13 +83,10 @@ impl Reader<'_> {
         let fork = input.fork();
         if let Ok(word) = fork.call(Ident::parse_any)
             && (fork.is_empty() || fork.peek(Token![,]))
-            && let Some((name, example)) = self.known.iter().find(|(name, _)| word == *name)
+            && word.to_string().starts_with(|first: char| first.is_ascii_lowercase())
         {
             input.call(Ident::parse_any)?;
-            return Err(Error::new(
-                word.span(),
-                format_args!("`{name}` needs a value: `{example}`"),
-            ));
+            return self.lone_word(word);
         }
         let span = input.span();
         let session = input.parse().map_err(|_| {
@@ -93,6 +100,35 @@ impl Reader<'_> {
             return Err(Error::new(span, message));
         }
         self.session = Some(session);
+        Ok(())
+    }
+
+    /// A lower-case word alone is no type: it is one of the attribute's own, or a mistake.
+    fn lone_word(&mut self, word: Ident) -> Result<()> {
+        let written = word.to_string();
+        if let Some((name, example)) = self.known.iter().find(|(name, _)| written == *name) {
+            let message = format!("`{name}` needs a value: `{example}`");
+            return Err(Error::new(word.span(), message));
+        }
+        if !self.words.contains(&written.as_str()) {
+            let names: Vec<_> = self
+                .words
+                .iter()
+                .copied()
+                .chain(self.known.iter().map(|(name, _)| *name))
+                .collect();
+            return Err(Error::new(word.span(), suggest::unknown(&written, &names)));
+        }
+        if let Some(given) = self.word.replace(word) {
+            let message = match given == written {
+                true => format!("`{given}` is given twice; keep one"),
+                false => format!(
+                    "`{given}` is given already: `{}` are one or the other",
+                    self.words.join("` and `")
+                ),
+            };
+            return Err(Error::new_spanned(&self.word, message));
+        }
         Ok(())
     }
 

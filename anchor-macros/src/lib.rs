@@ -162,7 +162,13 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// the body does not run. A request without a session is let through: a logout may be repeated. For that reason it does not go with
 /// `#[require_session]`.
 ///
-/// The session's type is the macro's argument, as in `#[logout(UserSession)]`; else that of an argument `Session<T>` or `Auth<T>`; else that of the one session
+/// | written | ends |
+/// | --- | --- |
+/// | `#[logout]` | the request's session |
+/// | `#[logout(all)]` | every session of its subject, this one included; without a live session, nothing |
+/// | `#[logout(others)]` | every session of its subject but this one, which must live: 401 otherwise |
+///
+/// The session's type is the macro's first argument, as in `#[logout(UserSession)]` and `#[logout(UserSession, all)]`; else that of an argument `Session<T>` or `Auth<T>`; else that of the one session
 /// layer which the application has. `crate = "path"` says where anchor is, when it is not `::anchor`.
 ///
 /// The macro inserts one first argument, without a name, and leaves the rest as it was written. `#[debug_handler]` goes below.

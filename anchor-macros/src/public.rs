@@ -18,7 +18,7 @@ const KNOWN: &[(&str, &str)] = &[("crate", "crate = \"my_crate::anchor\"")];
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
     let GuardArguments { session, private, .. } =
-        GuardArguments::read(arguments, KNOWN, &mut errors);
+        GuardArguments::read(arguments, KNOWN, &[], &mut errors);
     if let Some(session) = session {
         errors.at(
             session,

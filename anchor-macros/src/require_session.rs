@@ -33,7 +33,7 @@ const KNOWN: &[(&str, &str)] = &[
 //     impl LoginPage for __anchor_redirect_ban { .. }
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
-    let arguments = GuardArguments::read(arguments, KNOWN, &mut errors);
+    let arguments = GuardArguments::read(arguments, KNOWN, &[], &mut errors);
     let handler = Handler::read(item.clone(), "require_session", &mut errors);
     let guarded = handler.and_then(|handler| guard(handler, arguments, &mut errors));
     match (errors.finish(), guarded) {
@@ -46,7 +46,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> Option<TokenStream> {
-    let GuardArguments { session, policies, redirect, private } = arguments;
+    let GuardArguments { session, policies, redirect, private, .. } = arguments;
     let mut siblings = TokenStream::new();
     let login_page = redirect.map(|path| {
         let page = sibling(&handler, "redirect");

@@ -17,10 +17,11 @@ use crate::rejection::Rejection;
 use crate::scope::{Reach, Scope, only};
 use crate::session::Session;
 
+/// Makes a guard as good as its type parameters, without owning one of them.
+type Marker<T> = PhantomData<fn() -> T>;
+
 /// `#[require_session(T)]`: a live session of `T` that policy `P` allows; a browser without one is sent to `L`.
-pub struct Require<T: SessionData, P: Policy<T> = (), L: LoginPage = ()>(
-    PhantomData<fn() -> (T, P, L)>,
-);
+pub struct Require<T: SessionData, P: Policy<T> = (), L: LoginPage = ()>(Marker<(T, P, L)>);
 
 impl<T, P, L, S> FromRequestParts<S> for Require<T, P, L>
 where
@@ -48,7 +49,7 @@ where
 }
 
 /// `#[require_session]`: a live session of the one payload type that the route has a layer for.
-pub struct RequireAny<L: LoginPage = ()>(PhantomData<fn() -> L>);
+pub struct RequireAny<L: LoginPage = ()>(Marker<L>);
 
 impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
     type Rejection = Refusal;
@@ -65,7 +66,7 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
 }
 
 /// `#[logout(T)]`: the session of `T` has ended before the handler's body runs; with a reach, others of its subject too.
-pub struct Revoke<T: SessionData, R = This>(PhantomData<fn() -> (T, R)>);
+pub struct Revoke<T: SessionData, R = This>(Marker<(T, R)>);
 
 impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {
     type Rejection = Rejection;
@@ -80,7 +81,7 @@ impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<
 }
 
 /// `#[logout]`: the session of the one payload type that the route has a layer for has ended.
-pub struct RevokeAny<R = This>(PhantomData<fn() -> R>);
+pub struct RevokeAny<R = This>(Marker<R>);
 
 impl<R: Reaches, S: Send + Sync> FromRequestParts<S> for RevokeAny<R> {
     type Rejection = Rejection;

@@ -107,7 +107,7 @@ impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
     fn describe() -> String {
         let (number, unit) = [(86_400, "d"), (3600, "h"), (60, "m")]
             .into_iter()
-            .find(|(unit, _)| SECONDS > 0 && SECONDS % unit == 0)
+            .find(|(unit, _)| SECONDS > 0 && SECONDS.is_multiple_of(*unit))
             .map_or((SECONDS, "s"), |(seconds, unit)| (SECONDS / seconds, unit));
         format!("fresh {number}{unit}")
     }

@@ -83,6 +83,12 @@ async fn for_one_platform() {}
 #[cfg(not(target_family = "unix"))]
 async fn for_one_platform() {}
 
+#[logout(all)]
+async fn logout_everywhere() {}
+
+#[logout(UserSession, others)]
+async fn logout_elsewhere() {}
+
 #[logout]
 async fn logout_of_whichever() {}
 
@@ -112,6 +118,7 @@ fn every_one_of_them_is_a_handler() {
         .route("/shapes", get(generic::<String>).post(above_debug_handler).put(returns_a_future))
         .route("/places", get(for_one_platform).post(Handlers::associated))
         .route("/logout", get(logout_of_whichever).put(logout_of_one))
+        .route("/logout/others", post(logout_everywhere).put(logout_elsewhere))
         .route("/logout/argument", post(logout_with_the_type_from_an_argument))
         .with_state("state".to_owned());
 }

@@ -34,6 +34,18 @@ async fn no_value() {}
 #[logout(when = |_| true)]
 async fn logout_has_no_policies() {}
 
+#[logout(al)]
+async fn unknown_reach() {}
+
+#[logout(UserSession, all, others)]
+async fn two_reaches() {}
+
+#[logout(all, all)]
+async fn one_reach_twice() {}
+
+#[logout(all, UserSession)]
+async fn type_after_the_reach() {}
+
 #[logout(UserSession AdminSession)]
 async fn no_comma() {}
 
