@@ -77,15 +77,17 @@ fn within(fits: bool, ty: ColumnType) -> Result<(), ColumnError> {
 }
 
 fn float_fits(dialect: Dialect, float: f64) -> Result<(), ColumnError> {
-    match dialect {
-        Dialect::Sqlite if float.is_nan() => {
-            Err(ColumnError::new("SQLite turns a float that is not a number into NULL"))
-        }
+    let negative_zero = float == 0.0 && float.is_sign_negative();
+    let reason = match dialect {
+        Dialect::Sqlite if negative_zero => "SQLite drops the sign of a negative zero",
+        Dialect::Sqlite if float.is_nan() => "SQLite turns a float that is not a number into NULL",
+        Dialect::MySql if negative_zero => "MySQL drops the sign of a negative zero",
         Dialect::MySql if !float.is_finite() => {
-            Err(ColumnError::new("MySQL keeps no infinite float and none that is not a number"))
+            "MySQL keeps no infinite float and none that is not a number"
         }
-        _ => Ok(()),
-    }
+        _ => return Ok(()),
+    };
+    Err(ColumnError::new(reason))
 }
 
 fn time_fits(dialect: Dialect, time: Timestamp) -> Result<(), ColumnError> {
@@ -157,8 +159,12 @@ mod tests {
         let double =
             |dialect, float| refusal(dialect, ColumnType::Double, Value::Float(float)).is_some();
         assert!(double(Dialect::Sqlite, f64::NAN));
+        assert!(double(Dialect::Sqlite, -0.0));
+        assert!(!double(Dialect::Sqlite, 0.0));
         assert!(!double(Dialect::Sqlite, f64::INFINITY));
         assert!(double(Dialect::MySql, f64::NEG_INFINITY));
+        assert!(double(Dialect::MySql, -0.0));
+        assert!(!double(Dialect::Postgres, -0.0));
         assert!(!double(Dialect::Postgres, f64::NAN));
         assert!(refusal(Dialect::Postgres, ColumnType::Real, Value::Float(0.1)).is_some());
         assert!(

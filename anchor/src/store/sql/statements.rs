@@ -1,8 +1,8 @@
 //! Every statement that a SQL store runs.
 //!
 //! The texts are written with named parameters (`:id`), which become the dialect's placeholders. Two clocks are in them:
-//! `now`, the instant at which the statement began, and `clock`, the instant at which it is evaluated. A write that waited for another's lock must
-//! use the second, or it would bring back a session that ended while it waited.
+//! `now`, the instant at which the statement began, and `clock`, the instant at which it is evaluated. A write that waited for another's lock
+//! must ask by the second whether the row is live, or it would bring back a session that ended while it waited.
 
 use std::sync::Arc;
 
@@ -90,9 +90,9 @@ impl Statements {
             )),
 
             touch: statement({
-                let expires = least(dialect, &after(dialect, &clock, ":idle"), "deadline");
+                let expires = least(dialect, &after(dialect, now, ":idle"), "deadline");
                 format!(
-                    "UPDATE {table} SET last_seen_at = {clock}, expires_at = {} \
+                    "UPDATE {table} SET last_seen_at = {now}, expires_at = {} \
                      WHERE id = :id AND {live}{}",
                     reported(dialect, &expires),
                     returning(dialect, "expires_at"),
@@ -104,7 +104,7 @@ impl Statements {
                 "UPDATE {table} SET previous_secret_hash = secret_hash, previous_secret_until = {}, \
                  secret_hash = :new_secret \
                  WHERE id = :id AND secret_hash = :secret AND {live}",
-                after(dialect, &clock, ":grace"),
+                after(dialect, now, ":grace"),
             )),
 
             end: statement(format!("DELETE FROM {table} WHERE id = :id")),

@@ -81,7 +81,7 @@ fn columns_query(dialect: Dialect) -> &'static str {
             "SELECT CAST(attname AS text), format_type(atttypid, atttypmod), \
              CASE WHEN attnotnull THEN '0' ELSE '1' END, CASE WHEN atthasdef THEN '1' ELSE '0' END \
              FROM pg_catalog.pg_attribute \
-             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND $2 = $2 \
+             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped \
              ORDER BY attnum"
         }
         Dialect::Sqlite => {
@@ -111,7 +111,7 @@ fn indexes_query(dialect: Dialect) -> &'static str {
              CASE WHEN indisunique AND indnkeyatts = 1 THEN '1' ELSE '0' END, '', '' \
              FROM pg_catalog.pg_index \
              JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0] \
-             WHERE indrelid = to_regclass($1) AND indisvalid AND indpred IS NULL AND $2 = $2"
+             WHERE indrelid = to_regclass($1) AND indisvalid AND indpred IS NULL"
         }
         Dialect::Sqlite => {
             "SELECT head.name, CASE WHEN list.\"unique\" AND NOT EXISTS (SELECT 1 \
@@ -141,13 +141,15 @@ async fn catalogue<D: Driver>(
     failure: impl Fn(&sqlx::Error) -> StoreError,
 ) -> Result<Vec<[String; 4]>, StoreError> {
     let text = |text: &str| (ColumnType::Text, Value::Text(text.to_owned()));
-    let null = (ColumnType::Text, Value::Null);
     let arguments = match D::DIALECT {
-        Dialect::Postgres => vec![text(&D::DIALECT.table(schema.table)), null],
+        Dialect::Postgres => vec![text(&D::DIALECT.table(schema.table))],
         Dialect::Sqlite => {
             vec![text(schema.bare_table()), schema.namespace().map_or(text("main"), text)]
         }
-        Dialect::MySql => vec![text(schema.bare_table()), schema.namespace().map_or(null, text)],
+        Dialect::MySql => vec![
+            text(schema.bare_table()),
+            schema.namespace().map_or((ColumnType::Text, Value::Null), text),
+        ],
     };
     let query = Query { sql: AssertSqlSafe(sql).into_sql_str(), arguments };
     let rows = pool.rows(&query).await.map_err(|error| failure(&error))?;
