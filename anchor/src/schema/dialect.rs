@@ -6,9 +6,6 @@ use super::reserved::is_reserved;
 use super::{ColumnSchema, Schema};
 use crate::column::ColumnType;
 
-/// How many characters an indexed text column holds on MySQL and MariaDB, whose indexes need a length.
-pub(crate) const MYSQL_INDEXED_TEXT: usize = 255;
-
 /// A dialect of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -31,6 +28,7 @@ impl Dialect {
         let indexed =
             column.subject || column.unique || column.index || column.references.is_some();
         match (self, column.ty) {
+            // An index of MySQL's needs a length.
             (Dialect::MySql, ColumnType::Text) if indexed => "VARCHAR(255)",
             (Dialect::MySql, ColumnType::Bytes) if indexed => "VARBINARY(255)",
             (_, ty) => self.spell(ty),

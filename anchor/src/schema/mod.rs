@@ -8,8 +8,6 @@ mod system;
 pub use ddl::Index;
 pub use dialect::Dialect;
 #[cfg(feature = "_sql")]
-pub(crate) use dialect::MYSQL_INDEXED_TEXT;
-#[cfg(feature = "_sql")]
 pub(crate) use system::system;
 pub use system::{SYSTEM_COLUMNS, SystemColumn};
 

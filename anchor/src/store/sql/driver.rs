@@ -10,12 +10,12 @@ use crate::timestamp::Timestamp;
 use crate::value::Value;
 
 /// A statement's text and its arguments in the order of its placeholders.
-pub(crate) struct Query {
+pub struct Query {
     pub(crate) sql: SqlStr,
     pub(crate) arguments: Vec<(ColumnType, Value)>,
 }
 
-/// A pool of one database.
+/// A pool of one database. No other crate can name this trait, nor implement it.
 ///
 /// Each call is one statement on a connection of its own, prepared once a connection and kept by its text; [`replace`](Self::replace) is
 /// a transaction of two.

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::column::{ColumnError, ColumnType};
 use crate::data::EncodeError;
-use crate::schema::{ColumnSchema, Dialect, MYSQL_INDEXED_TEXT};
+use crate::schema::{ColumnSchema, Dialect};
 use crate::timestamp::Timestamp;
 use crate::value::Value;
 
@@ -188,8 +188,8 @@ mod tests {
     #[test]
     fn mysql_refuses_text_that_a_lax_server_would_cut() {
         let subject = NOTE.subject();
-        let long = Value::Text("ä".repeat(MYSQL_INDEXED_TEXT + 1));
-        let fits = Value::Text("ä".repeat(MYSQL_INDEXED_TEXT));
+        let long = Value::Text("ä".repeat(256));
+        let fits = Value::Text("ä".repeat(255));
         assert!(check(Dialect::MySql, &subject, &long).is_err());
         assert!(check(Dialect::MySql, &subject, &fits).is_ok());
         assert!(check(Dialect::MySql, &NOTE, &long).is_ok());

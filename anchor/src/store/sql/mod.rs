@@ -159,7 +159,7 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     ///
     /// [`VerifyError::Table`] lists every difference at once: each column that is missing or has another type or nullability, each missing index.
     pub async fn verify(&self) -> Result<(), VerifyError> {
-        verify::verify(&self.pool, T::schema(), |error| self.failure(&error)).await
+        verify::verify(&self.pool, T::schema(), |error| self.failure(error)).await
     }
 
     fn failure(&self, error: &sqlx::Error) -> StoreError {
