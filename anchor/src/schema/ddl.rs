@@ -97,25 +97,32 @@ impl Schema {
     }
 
     fn column_lines(&self, dialect: Dialect) -> Vec<Line> {
-        let system = SYSTEM_COLUMNS.iter().map(|system| {
-            let mut constraints = null_constraint(&system.column).to_owned();
-            if system.column.name == "id" {
-                constraints.push_str(" PRIMARY KEY");
-            }
-            Line {
+        // What a type means is said once, at the first column of that type.
+        let mut explained = Vec::new();
+        let mut explanation = |column: &ColumnSchema| {
+            let first = !explained.contains(&column.ty);
+            explained.push(column.ty);
+            dialect.explanation(column).filter(|_| first)
+        };
+        let mut lines = Vec::new();
+        for system in SYSTEM_COLUMNS {
+            let key = if system.column.name == "id" { " PRIMARY KEY" } else { "" };
+            lines.push(Line {
                 name: dialect.identifier(system.column.name).into_owned(),
                 ty: system.type_in(dialect),
-                constraints,
-                comment: system.comment,
-            }
-        });
-        let payload = self.columns.iter().map(|column| Line {
-            name: dialect.identifier(column.name).into_owned(),
-            ty: dialect.type_of(column),
-            constraints: payload_constraints(dialect, column),
-            comment: dialect.comment(column),
-        });
-        system.chain(payload).collect()
+                constraints: format!("{}{key}", null_constraint(&system.column)),
+                comment: explanation(&system.column).or(system.comment),
+            });
+        }
+        for column in self.columns {
+            lines.push(Line {
+                name: dialect.identifier(column.name).into_owned(),
+                ty: dialect.type_of(column),
+                constraints: payload_constraints(dialect, column),
+                comment: explanation(column),
+            });
+        }
+        lines
     }
 
     fn mysql_constraints(&self) -> Vec<Line> {
@@ -159,8 +166,8 @@ impl Schema {
 }
 
 impl Dialect {
-    /// What the type does not say of a payload column.
-    fn comment(self, column: &ColumnSchema) -> Option<&'static str> {
+    /// What the type does not say of a column.
+    fn explanation(self, column: &ColumnSchema) -> Option<&'static str> {
         if column.sql_type.is_some() {
             return None;
         }
@@ -198,8 +205,21 @@ fn default_clause(dialect: Dialect, column: &ColumnSchema, default: &str) -> Str
         Dialect::Sqlite => is_literal(default),
         Dialect::MySql => is_literal(default) && !long,
     };
-    let wrapped = default.starts_with('(') && default.ends_with(')');
-    if bare || wrapped { format!("DEFAULT {default}") } else { format!("DEFAULT ({default})") }
+    if bare || is_in_parentheses(default) {
+        format!("DEFAULT {default}")
+    } else {
+        format!("DEFAULT ({default})")
+    }
+}
+
+/// Whether the expression's first parenthesis is closed by its last character.
+fn is_in_parentheses(expression: &str) -> bool {
+    let mut depth = 0_i32;
+    let closed_at = expression.char_indices().find(|(_, c)| {
+        depth += i32::from(*c == '(') - i32::from(*c == ')');
+        depth <= 0
+    });
+    expression.starts_with('(') && closed_at.is_some_and(|(at, _)| at + 1 == expression.len())
 }
 
 fn is_literal(expression: &str) -> bool {
@@ -262,4 +282,82 @@ fn layout(lines: &[Line]) -> String {
             None => definition.clone(),
         });
     with_comments.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLES: ColumnType = ColumnType::Enum(&["admin", "member", "it's"]);
+
+    /// One column of each kind, and each thing that may be said of one.
+    static COLUMNS: [ColumnSchema; 13] =
+        [
+            ColumnSchema::new("user_id", ColumnType::Uuid, false)
+                .subject()
+                .references(Reference::new("auth.users", "id", OnDelete::Cascade)),
+            ColumnSchema::new("role", ROLES, false).default("'member'"),
+            ColumnSchema::new("cart", ColumnType::Json, false),
+            ColumnSchema::new("theme", ColumnType::Text, true),
+            ColumnSchema::new("greeting", ColumnType::Text, false).default("'hello'"),
+            ColumnSchema::new("email", ColumnType::Text, false).unique().sql_type("VARCHAR(80)"),
+            ColumnSchema::new("order", ColumnType::Integer, false).default("1 + 1"),
+            ColumnSchema::new("deviceName", ColumnType::Text, true).index(),
+            ColumnSchema::new("address", ColumnType::Ip, true),
+            ColumnSchema::new("born_at", ColumnType::Timestamp, true),
+            ColumnSchema::new("active", ColumnType::Bool, false).default("true"),
+            ColumnSchema::new("score", ColumnType::Double, true),
+            ColumnSchema::new("avatar", ColumnType::Bytes, true),
+        ];
+    static SCHEMA: Schema = Schema::new("sessions", &COLUMNS);
+
+    #[test]
+    fn reads_as_if_written_by_hand() {
+        for (dialect, expected) in [
+            (Dialect::Postgres, include_str!("snapshots/postgres.sql")),
+            (Dialect::MySql, include_str!("snapshots/mysql.sql")),
+            (Dialect::Sqlite, include_str!("snapshots/sqlite.sql")),
+        ] {
+            let written = SCHEMA.create_table(dialect);
+            assert_eq!(written, expected.replace("\r\n", "\n"), "{dialect:?}:\n{written}");
+        }
+    }
+
+    #[test]
+    fn a_table_in_a_schema_has_its_indexes_there() {
+        static SCHEMA: Schema = Schema::new("auth.sessions", &[]);
+        let index = |dialect| SCHEMA.create_statements(dialect, true).remove(1);
+        assert_eq!(
+            index(Dialect::Postgres),
+            "CREATE INDEX IF NOT EXISTS sessions_expires_at_idx ON auth.sessions (expires_at)"
+        );
+        assert_eq!(
+            index(Dialect::Sqlite),
+            "CREATE INDEX IF NOT EXISTS auth.sessions_expires_at_idx ON sessions (expires_at)"
+        );
+    }
+
+    #[test]
+    fn long_names_are_cut_and_stay_different() {
+        static SCHEMA: Schema = Schema::new("sessions_of_the_administrators_of_the_shop", &[]);
+        let first = SCHEMA.name_of("a_long_column_name_whose_end_is_one", "idx");
+        let second = SCHEMA.name_of("a_long_column_name_whose_end_is_two", "idx");
+        assert_eq!((first.len(), second.len()), (LONGEST_NAME, LONGEST_NAME));
+        assert_ne!(first, second);
+        assert!(first.ends_with("_idx"));
+    }
+
+    #[test]
+    fn only_expressions_are_put_in_parentheses() {
+        let number = ColumnSchema::new("n", ColumnType::Integer, false);
+        for literal in ["7", "-1.5", "'it''s'", "NULL", "true", "CURRENT_TIMESTAMP"] {
+            assert_eq!(
+                default_clause(Dialect::Sqlite, &number, literal),
+                format!("DEFAULT {literal}")
+            );
+        }
+        assert_eq!(default_clause(Dialect::Sqlite, &number, "'a' || 'b'"), "DEFAULT ('a' || 'b')");
+        assert_eq!(default_clause(Dialect::MySql, &number, "(1 + 1)"), "DEFAULT (1 + 1)");
+        assert_eq!(default_clause(Dialect::MySql, &number, "(1) + (1)"), "DEFAULT ((1) + (1))");
+    }
 }

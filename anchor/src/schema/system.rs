@@ -32,11 +32,7 @@ const fn nullable(
 /// The system columns, in the table's order.
 pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
     required("id", ColumnType::Uuid, None),
-    required(
-        "secret_hash",
-        ColumnType::Bytes,
-        Some("SHA-256; the secret itself is in the cookie alone"),
-    ),
+    required("secret_hash", ColumnType::Bytes, Some("SHA-256 of the token's secret")),
     nullable("previous_secret_hash", ColumnType::Bytes, Some("the one before the last rotation")),
     nullable("previous_secret_until", ColumnType::Timestamp, None),
     required("created_at", ColumnType::Timestamp, None),
