@@ -259,7 +259,9 @@ mod tests {
             "signing key 1 has 31 bytes and needs at least 32: make one with `openssl rand -base64 32`"
         );
         assert!(refusal(KeyRing::new([[0u8; 32]; 0])).contains("the key ring is empty"));
-        assert!(refusal(KeyRing::new([[1; 32], [1; 32]])).contains("keys 1 and 2 have the same key id"));
+        assert!(
+            refusal(KeyRing::new([[1; 32], [1; 32]])).contains("keys 1 and 2 have the same key id")
+        );
     }
 
     #[test]
@@ -296,7 +298,9 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         fs::write(&path, "short").unwrap();
-        assert!(refusal(KeyRing::from_file_or_generate(&path)).contains(&path.display().to_string()));
+        assert!(
+            refusal(KeyRing::from_file_or_generate(&path)).contains(&path.display().to_string())
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 

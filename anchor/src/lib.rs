@@ -39,7 +39,10 @@ pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use manager::{SessionManager, SessionManagerBuilder};
 pub use policy::{Decision, Fresh, Policy};
 pub use rejection::Rejection;
-pub use schema::{ColumnSchema, OnChange, OnDelete, Reference, Schema};
+pub use schema::{
+    ColumnSchema, Dialect, Index, OnChange, OnDelete, Reference, SYSTEM_COLUMNS, Schema,
+    SystemColumn,
+};
 pub use session::Session;
 pub use store::*;
 pub use timestamp::Timestamp;

@@ -250,7 +250,10 @@ mod tests {
             assert_eq!(refusal(&token.expose().as_bytes()[..length], &keys), BadToken::Length);
         }
         for extra in ["=", "==", "A", " "] {
-            assert_eq!(refusal((token.expose().to_owned() + extra).as_bytes(), &keys), BadToken::Length);
+            assert_eq!(
+                refusal((token.expose().to_owned() + extra).as_bytes(), &keys),
+                BadToken::Length
+            );
         }
     }
 

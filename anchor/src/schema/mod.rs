@@ -1,5 +1,16 @@
 //! [`Schema`]: the table that a session's struct derives, free of any dialect.
 
+mod ddl;
+mod dialect;
+mod reserved;
+mod system;
+
+pub use ddl::Index;
+pub use dialect::Dialect;
+#[cfg(feature = "_sql")]
+pub(crate) use system::system;
+pub use system::{SYSTEM_COLUMNS, SystemColumn};
+
 use crate::column::{Column, ColumnType};
 
 /// The derived table: its name and its payload columns. The system columns ([`SYSTEM_COLUMNS`]) come before them.

@@ -8,6 +8,15 @@ mod memory;
 #[cfg(feature = "_sql")]
 mod sql;
 
+#[cfg(feature = "mysql")]
+pub use sql::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use sql::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use sql::SqliteStore;
+#[cfg(feature = "_sql")]
+pub use sql::{SqlStore, VerifyError};
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -50,7 +59,7 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not store sessions of `{T}`",
     label = "this is no `SessionStore<{T}>`",
-    note = "use `MemoryStore`, `SqliteStore`, `PostgresStore` (each behind anchor's feature of that name), or implement `SessionStore<{T}>`"
+    note = "use `MemoryStore`, `SqliteStore`, `PostgresStore`, `MySqlStore` (each behind anchor's feature of that name), or implement `SessionStore<{T}>`"
 )]
 pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// Inserts a new row and, in the same transaction, ends the session that it replaces.

@@ -1,0 +1,98 @@
+//! What sqlx says went wrong, as a [`StoreError`] that says what to do and quotes no value.
+
+use sqlx::error::{DatabaseError, ErrorKind};
+
+use crate::error::{StoreError, StoreErrorKind};
+use crate::schema::Dialect;
+
+/// The error as a store reports it. Its text alone is kept: the `Debug` of a driver's error has the server's detail, which quotes rows.
+pub(crate) fn store_error(dialect: Dialect, table: &str, error: &sqlx::Error) -> StoreError {
+    let sqlx::Error::Database(error) = error else {
+        return StoreError::unavailable(error.to_string());
+    };
+    let error = &**error;
+    let code = error.code().unwrap_or_default();
+    let message = error.message();
+    if let Some(advice) = advice(dialect, table, error) {
+        return StoreError::unavailable(advice);
+    }
+    let constraint = !matches!(error.kind(), ErrorKind::Other);
+    let bad_value = is_bad_value(dialect, error);
+    let said = match dialect {
+        // Class 22 quotes the value.
+        Dialect::Postgres if bad_value => {
+            format!("a value does not fit its column (SQLSTATE {code})")
+        }
+        Dialect::MySql if constraint || bad_value => mysql_refusal(message, &code),
+        _ => message.to_owned(),
+    };
+    if constraint || bad_value {
+        StoreError::new(StoreErrorKind::Constraint, said)
+    } else {
+        StoreError::unavailable(said)
+    }
+}
+
+/// Whether the database gave up on the statement, or transaction, in favour of another one, so that it may be run again.
+pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    matches!(code.as_deref(), Some("40001" | "40P01"))
+}
+
+fn advice(dialect: Dialect, table: &str, error: &dyn DatabaseError) -> Option<String> {
+    let code = error.code().unwrap_or_default();
+    let message = error.message();
+    let (no_table, no_column) = match dialect {
+        Dialect::Postgres => (code == "42P01", code == "42703"),
+        Dialect::MySql => (code == "42S02", code == "42S22"),
+        Dialect::Sqlite => (
+            message.starts_with("no such table"),
+            message.starts_with("no such column") || message.contains("has no column named"),
+        ),
+    };
+    if no_table {
+        Some(format!(
+            "the table `{table}` does not exist: run your migrations, or call `store.migrate()` for a quick start"
+        ))
+    } else if no_column {
+        Some(format!(
+            "the table `{table}` lacks a column ({message}): run your migrations; `store.verify()` lists every difference"
+        ))
+    } else {
+        None
+    }
+}
+
+fn is_bad_value(dialect: Dialect, error: &dyn DatabaseError) -> bool {
+    let code = error.code().unwrap_or_default();
+    match dialect {
+        Dialect::Postgres => code.starts_with("22"),
+        // MySQL's data errors: out of range, truncated, too long, wrong for the type; some have no class of their own.
+        Dialect::MySql => {
+            code.starts_with("22")
+                || code == "01000"
+                || error.message().starts_with("Incorrect ")
+                || error.message().starts_with("Data truncated")
+        }
+        Dialect::Sqlite => false,
+    }
+}
+
+/// MySQL quotes values in its messages; the names of the key, the column or the constraint are all that is taken over.
+fn mysql_refusal(message: &str, code: &str) -> String {
+    for (mark, words) in [
+        ("for key ", "a duplicate value for the key"),
+        ("for column ", "a value does not fit the column"),
+    ] {
+        if let Some((_, name)) = message.rsplit_once(mark) {
+            let name = name.split(" at row ").next().unwrap_or(name);
+            return format!("{words} {name}");
+        }
+    }
+    // Failed foreign keys and checks name tables, columns and constraints, in backquotes.
+    if message.contains('\'') {
+        format!("a value does not fit (SQLSTATE {code})")
+    } else {
+        message.to_owned()
+    }
+}

@@ -1,0 +1,234 @@
+//! PostgreSQL: values travel in the binary format, exact to the microsecond, without sqlx's type features.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use sqlx::encode::{Encode, IsNull};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{
+    PgArgumentBuffer, PgArguments, PgPool, PgRow, PgTypeInfo, PgValueFormat, Postgres,
+};
+use sqlx::{Arguments, AssertSqlSafe, Row, Type, TypeInfo, ValueRef};
+use uuid::Uuid;
+
+use super::driver::{Driver, Query, mistyped};
+use crate::column::{ColumnError, ColumnType};
+use crate::schema::Dialect;
+use crate::timestamp::Timestamp;
+use crate::value::Value;
+
+/// PostgreSQL counts microseconds from 2000-01-01.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+/// The address families in an INET value.
+const INET_V4: u8 = 2;
+const INET_V6: u8 = 3;
+
+impl Driver for PgPool {
+    const DIALECT: Dialect = Dialect::Postgres;
+
+    type Row = PgRow;
+
+    async fn rows(&self, query: &Query) -> Result<Vec<PgRow>, sqlx::Error> {
+        sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(self).await
+    }
+
+    async fn execute(&self, write: &Query) -> Result<u64, sqlx::Error> {
+        let done = sqlx::query_with(write.sql.clone(), arguments(write)?).execute(self).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn instant(&self, write: &Query) -> Result<Option<Timestamp>, sqlx::Error> {
+        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
+        write.fetch_all(self).await?.first().map(reported).transpose()
+    }
+
+    async fn replace(
+        &self,
+        delete: &Query,
+        insert: &Query,
+    ) -> Result<Option<Timestamp>, sqlx::Error> {
+        let mut transaction = self.begin().await?;
+        let delete = sqlx::query_with(delete.sql.clone(), arguments(delete)?);
+        delete.execute(&mut *transaction).await?;
+        let insert = sqlx::query_with(insert.sql.clone(), arguments(insert)?);
+        let rows = insert.fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        rows.first().map(reported).transpose()
+    }
+
+    async fn define(
+        &self,
+        table: &'static str,
+        statements: Vec<String>,
+    ) -> Result<(), sqlx::Error> {
+        let mut transaction = self.begin().await?;
+        // CREATE TABLE IF NOT EXISTS alone fails when two nodes run it at once.
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('anchor:' || $1, 0))")
+            .bind(table)
+            .execute(&mut *transaction)
+            .await?;
+        for statement in statements {
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    fn cell(row: &PgRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {
+        let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
+        if cell.is_null() {
+            return Ok(Value::Null);
+        }
+        let found = cell.type_info();
+        let foreign = || mistyped(ty, found.name());
+        if cell.format() != PgValueFormat::Binary {
+            return Err(ColumnError::new("the connection does not use the binary protocol"));
+        }
+        let bytes = cell.as_bytes().map_err(ColumnError::new)?;
+        decode(ty, found.oid().map(|oid| oid.0), bytes).ok_or_else(foreign)
+    }
+}
+
+fn reported(row: &PgRow) -> Result<Timestamp, sqlx::Error> {
+    match PgPool::cell(row, 0, ColumnType::Timestamp) {
+        Ok(Value::Timestamp(instant)) => Ok(instant),
+        _ => Err(sqlx::Error::Protocol("the write did not report an instant".into())),
+    }
+}
+
+fn arguments(query: &Query) -> Result<PgArguments, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    for (ty, value) in &query.arguments {
+        arguments.add(Argument { ty: *ty, value }).map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// PostgreSQL's number for the type that a value is sent as; these are fixed for its own types.
+fn oid(ty: ColumnType) -> u32 {
+    match ty {
+        ColumnType::Bool => 16,
+        ColumnType::Bytes => 17,
+        ColumnType::BigInt => 20,
+        ColumnType::SmallInt => 21,
+        ColumnType::Integer => 23,
+        ColumnType::Text | ColumnType::Enum(_) => 25,
+        ColumnType::Real => 700,
+        ColumnType::Double => 701,
+        ColumnType::Ip => 869,
+        ColumnType::Timestamp => 1184,
+        ColumnType::Uuid => 2950,
+        ColumnType::Json => 3802,
+    }
+}
+
+/// One value in the binary format. A NULL has its column's type too, so that a statement is prepared once.
+struct Argument<'v> {
+    ty: ColumnType,
+    value: &'v Value,
+}
+
+impl Type<Postgres> for Argument<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(oid(ColumnType::Text)))
+    }
+}
+
+impl Encode<'_, Postgres> for Argument<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        match (self.ty, self.value) {
+            (_, Value::Null) => return Ok(IsNull::Yes),
+            (_, Value::Bool(value)) => buffer.push(u8::from(*value)),
+            (ColumnType::SmallInt, Value::Int(value)) => {
+                buffer.extend_from_slice(&i16::try_from(*value)?.to_be_bytes());
+            }
+            (ColumnType::Integer, Value::Int(value)) => {
+                buffer.extend_from_slice(&i32::try_from(*value)?.to_be_bytes());
+            }
+            (_, Value::Int(value)) => buffer.extend_from_slice(&value.to_be_bytes()),
+            (ColumnType::Real, Value::Float(value)) => {
+                buffer.extend_from_slice(&(*value as f32).to_be_bytes());
+            }
+            (_, Value::Float(value)) => buffer.extend_from_slice(&value.to_be_bytes()),
+            (_, Value::Text(value)) => buffer.extend_from_slice(value.as_bytes()),
+            (_, Value::Bytes(value)) => buffer.extend_from_slice(value),
+            (_, Value::Uuid(value)) => buffer.extend_from_slice(value.as_bytes()),
+            (_, Value::Ip(IpAddr::V4(value))) => {
+                buffer.extend_from_slice(&[INET_V4, 32, 0, 4]);
+                buffer.extend_from_slice(&value.octets());
+            }
+            (_, Value::Ip(IpAddr::V6(value))) => {
+                buffer.extend_from_slice(&[INET_V6, 128, 0, 16]);
+                buffer.extend_from_slice(&value.octets());
+            }
+            (_, Value::Timestamp(value)) => {
+                let micros = value.as_micros().checked_sub(POSTGRES_EPOCH);
+                let micros = micros.ok_or("the timestamp is out of range")?;
+                buffer.extend_from_slice(&micros.to_be_bytes());
+            }
+            (_, Value::Json(value)) => {
+                // The version of JSONB's format.
+                buffer.push(1);
+                buffer.extend_from_slice(value.as_bytes());
+            }
+        }
+        Ok(IsNull::No)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(PgTypeInfo::with_oid(Oid(oid(self.ty))))
+    }
+}
+
+/// Reads a value in the binary format. `found` is the type that the server says it has: eight bytes of a float are not an integer.
+fn decode(ty: ColumnType, found: Option<u32>, bytes: &[u8]) -> Option<Value> {
+    let is = |ty: ColumnType| found == Some(oid(ty));
+    Some(match ty {
+        ColumnType::Bool if is(ty) => Value::Bool(bytes == [1]),
+        ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => {
+            Value::Int(if is(ColumnType::SmallInt) {
+                i16::from_be_bytes(bytes.try_into().ok()?).into()
+            } else if is(ColumnType::Integer) {
+                i32::from_be_bytes(bytes.try_into().ok()?).into()
+            } else if is(ColumnType::BigInt) {
+                i64::from_be_bytes(bytes.try_into().ok()?)
+            } else {
+                return None;
+            })
+        }
+        ColumnType::Real | ColumnType::Double => Value::Float(if is(ColumnType::Real) {
+            f32::from_be_bytes(bytes.try_into().ok()?).into()
+        } else if is(ColumnType::Double) {
+            f64::from_be_bytes(bytes.try_into().ok()?)
+        } else {
+            return None;
+        }),
+        // Every text-like type has the text itself as its binary format.
+        ColumnType::Text | ColumnType::Enum(_) => {
+            Value::Text(String::from_utf8(bytes.into()).ok()?)
+        }
+        ColumnType::Bytes if is(ty) => Value::Bytes(bytes.into()),
+        ColumnType::Uuid if is(ty) => Value::Uuid(Uuid::from_slice(bytes).ok()?),
+        ColumnType::Ip if is(ty) => Value::Ip(match bytes {
+            [INET_V4, 32, _, 4, address @ ..] => {
+                Ipv4Addr::from(<[u8; 4]>::try_from(address).ok()?).into()
+            }
+            [INET_V6, 128, _, 16, address @ ..] => {
+                Ipv6Addr::from(<[u8; 16]>::try_from(address).ok()?).into()
+            }
+            _ => return None,
+        }),
+        ColumnType::Timestamp if is(ty) => {
+            let micros = i64::from_be_bytes(bytes.try_into().ok()?);
+            // The ends of the range mean infinity.
+            let finite = !matches!(micros, i64::MIN | i64::MAX);
+            let micros = micros.checked_add(POSTGRES_EPOCH).filter(|_| finite)?;
+            Value::Timestamp(Timestamp::from_micros(micros))
+        }
+        ColumnType::Json if is(ty) => match bytes {
+            [1, text @ ..] => Value::Json(String::from_utf8(text.into()).ok()?),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}

@@ -1,0 +1,132 @@
+//! SQLite: instants are integers in microseconds, UUIDs 16 bytes, JSON and IP addresses text.
+
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Sqlite, Type, TypeInfo, ValueRef};
+use uuid::Uuid;
+
+use super::driver::{Driver, Query, mistyped};
+use crate::column::{ColumnError, ColumnType};
+use crate::schema::Dialect;
+use crate::timestamp::Timestamp;
+use crate::value::Value;
+
+/// Takes the write lock at once. A transaction that begins by reading cannot wait for it later, but fails.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+impl Driver for SqlitePool {
+    const DIALECT: Dialect = Dialect::Sqlite;
+
+    type Row = SqliteRow;
+
+    async fn rows(&self, query: &Query) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(self).await
+    }
+
+    async fn execute(&self, write: &Query) -> Result<u64, sqlx::Error> {
+        let done = sqlx::query_with(write.sql.clone(), arguments(write)?).execute(self).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn instant(&self, write: &Query) -> Result<Option<Timestamp>, sqlx::Error> {
+        // All rows, so that the statement runs to its end: SQLite commits a write when it has no more rows to give.
+        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
+        write.fetch_all(self).await?.first().map(reported).transpose()
+    }
+
+    async fn replace(
+        &self,
+        delete: &Query,
+        insert: &Query,
+    ) -> Result<Option<Timestamp>, sqlx::Error> {
+        let mut transaction = self.begin_with(BEGIN).await?;
+        let delete = sqlx::query_with(delete.sql.clone(), arguments(delete)?);
+        delete.execute(&mut *transaction).await?;
+        let insert = sqlx::query_with(insert.sql.clone(), arguments(insert)?);
+        let rows = insert.fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        rows.first().map(reported).transpose()
+    }
+
+    async fn define(&self, _: &'static str, statements: Vec<String>) -> Result<(), sqlx::Error> {
+        let mut transaction = self.begin_with(BEGIN).await?;
+        for statement in statements {
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    fn cell(row: &SqliteRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {
+        let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
+        if cell.is_null() {
+            return Ok(Value::Null);
+        }
+        Ok(match ty {
+            ColumnType::Bool => match decoded::<i64>(cell, ty)? {
+                0 => Value::Bool(false),
+                1 => Value::Bool(true),
+                _ => return Err(mistyped(ty, "another integer than 0 and 1")),
+            },
+            ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => {
+                Value::Int(decoded(cell, ty)?)
+            }
+            ColumnType::Timestamp => Value::Timestamp(Timestamp::from_micros(decoded(cell, ty)?)),
+            ColumnType::Real | ColumnType::Double => Value::Float(decoded(cell, ty)?),
+            ColumnType::Text | ColumnType::Enum(_) => Value::Text(decoded(cell, ty)?),
+            ColumnType::Json => Value::Json(decoded(cell, ty)?),
+            ColumnType::Ip => {
+                let text: String = decoded(cell, ty)?;
+                Value::Ip(text.parse().map_err(|_| mistyped(ty, "other text"))?)
+            }
+            ColumnType::Bytes => Value::Bytes(blob(cell, ty)?),
+            ColumnType::Uuid => {
+                let bytes = blob(cell, ty)?;
+                Value::Uuid(Uuid::from_slice(&bytes).map_err(|_| mistyped(ty, "other bytes"))?)
+            }
+        })
+    }
+}
+
+type Cell<'r> = sqlx::sqlite::SqliteValueRef<'r>;
+
+fn decoded<'r, V: Decode<'r, Sqlite> + Type<Sqlite>>(
+    cell: Cell<'r>,
+    ty: ColumnType,
+) -> Result<V, ColumnError> {
+    let found = cell.type_info().into_owned();
+    if !V::compatible(&found) {
+        return Err(mistyped(ty, found.name()));
+    }
+    V::decode(cell).map_err(|_| mistyped(ty, found.name()))
+}
+
+/// sqlx would take text for bytes.
+fn blob(cell: Cell<'_>, ty: ColumnType) -> Result<Vec<u8>, ColumnError> {
+    let found = cell.type_info().into_owned();
+    if found.name() != "BLOB" {
+        return Err(mistyped(ty, found.name()));
+    }
+    decoded(cell, ty)
+}
+
+fn reported(row: &SqliteRow) -> Result<Timestamp, sqlx::Error> {
+    row.try_get(0).map(Timestamp::from_micros)
+}
+
+fn arguments(query: &Query) -> Result<SqliteArguments, sqlx::Error> {
+    let mut arguments = SqliteArguments::default();
+    for (_, value) in &query.arguments {
+        match value {
+            Value::Null => arguments.add(None::<i64>),
+            Value::Bool(value) => arguments.add(*value),
+            Value::Int(value) => arguments.add(*value),
+            Value::Float(value) => arguments.add(*value),
+            Value::Text(value) | Value::Json(value) => arguments.add(value.clone()),
+            Value::Bytes(value) => arguments.add(value.clone()),
+            Value::Uuid(value) => arguments.add(value.as_bytes().to_vec()),
+            Value::Ip(value) => arguments.add(value.to_string()),
+            Value::Timestamp(value) => arguments.add(value.as_micros()),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
