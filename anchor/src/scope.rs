@@ -116,32 +116,23 @@ impl<T: SessionData> Scope<T> {
 
     /// The scope that the layer of payload `T` opened for this request.
     pub(crate) fn of(request: &Parts) -> Result<Arc<Self>, Rejection> {
-        let mut next = request.extensions.get::<CurrentScope>();
-        while let Some(CurrentScope(scope)) = next {
-            if scope.payload() == TypeId::of::<T>() {
-                let scope = Arc::clone(scope).into_any();
-                let Ok(scope) = scope.downcast::<Self>() else { break };
-                scope.refuse_shared_channel()?;
-                return Ok(scope);
-            }
-            next = scope.outer();
+        let found = scopes(request)
+            .find(|scope| scope.payload() == TypeId::of::<T>())
+            .and_then(|scope| Arc::clone(scope).into_any().downcast::<Self>().ok());
+        let Some(scope) = found else {
+            return Err(logged::<T>(Rejection::MissingLayer { payload: type_name::<T>() }));
+        };
+        // Two payloads behind one cookie would overwrite each other's tokens: a mistake to be told, not to be lived with.
+        let shares_channel = |other: &Arc<dyn AnyScope>| {
+            other.payload() != TypeId::of::<T>() && other.channel() == scope.manager.channel
+        };
+        if scopes(request).any(shares_channel) {
+            return Err(logged::<T>(Rejection::SharedChannel {
+                payload: type_name::<T>(),
+                channel: scope.manager.channel.clone(),
+            }));
         }
-        Err(logged::<T>(Rejection::MissingLayer { payload: type_name::<T>() }))
-    }
-
-    /// Two payloads behind one cookie would overwrite each other's tokens: a mistake to be told, not to be lived with.
-    fn refuse_shared_channel(&self) -> Result<(), Rejection> {
-        let mut outer = self.outer.as_ref();
-        while let Some(CurrentScope(scope)) = outer {
-            if scope.payload() != TypeId::of::<T>() && scope.channel() == self.manager.channel {
-                return Err(logged::<T>(Rejection::SharedChannel {
-                    payload: type_name::<T>(),
-                    channel: self.manager.channel.clone(),
-                }));
-            }
-            outer = scope.outer();
-        }
-        Ok(())
+        Ok(scope)
     }
 
     /// A poisoned lock means a panic in a few lines of assignments: the state is whole.
@@ -554,21 +545,24 @@ impl<T: SessionData> AnyScope for Scope<T> {
     }
 }
 
+/// A request's scopes, the innermost layer's first.
+fn scopes(request: &Parts) -> impl Iterator<Item = &Arc<dyn AnyScope>> {
+    let innermost = request.extensions.get::<CurrentScope>();
+    std::iter::successors(innermost, |CurrentScope(scope)| scope.outer())
+        .map(|CurrentScope(scope)| scope)
+}
+
 /// The one session scope of a request; where there are several payloads, nobody can tell which is meant.
 pub(crate) fn only(request: &Parts) -> Result<Arc<dyn AnyScope>, Rejection> {
     let refused = |rejection: Rejection| {
         rejection.log("any");
         Err(rejection)
     };
-    let Some(CurrentScope(scope)) = request.extensions.get::<CurrentScope>() else {
+    let Some(scope) = scopes(request).next() else {
         return refused(Rejection::MissingLayer { payload: "the application's session type" });
     };
-    let mut outer = scope.outer();
-    while let Some(CurrentScope(other)) = outer {
-        if other.payload() != scope.payload() {
-            return refused(Rejection::AmbiguousLayer);
-        }
-        outer = other.outer();
+    if scopes(request).any(|other| other.payload() != scope.payload()) {
+        return refused(Rejection::AmbiguousLayer);
     }
     Ok(Arc::clone(scope))
 }
