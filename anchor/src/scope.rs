@@ -39,8 +39,8 @@ struct State<T> {
     presentation: Option<Presentation>,
     current: Current<T>,
     outgoing: Outgoing,
-    /// The application's own response to a refusal, until the way out.
-    refusal: Option<Response>,
+    /// The application's own response to this request's last refusal, until the way out.
+    refusal: Option<(Rejection, Response)>,
     /// The response has passed the layer.
     closed: bool,
 }
@@ -391,9 +391,11 @@ impl<T: SessionData> Scope<T> {
 
     /// Remembers the application's own response to a refusal, where it wants one.
     pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection {
+        // A handler may have taken an earlier refusal as a `Result` and gone on: that one is not the answer.
+        scopes(request).for_each(|scope| scope.forget_refusal());
         if let Some(on_reject) = &self.manager.on_reject {
             let response = on_reject(&rejection, request);
-            self.state().refusal = Some(response);
+            self.state().refusal = Some((rejection.clone(), response));
         }
         rejection
     }
@@ -436,7 +438,10 @@ impl<T: SessionData> Scope<T> {
         }
         let frontend = &self.manager.frontend;
         if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
-            if let Some(mut refusal) = state.refusal.take() {
+            // The handler may have failed with another rejection than the one that it was given.
+            if let Some((refused, mut refusal)) = state.refusal.take()
+                && refused.code() == rejection.code()
+            {
                 refusal.extensions_mut().insert(rejection);
                 *response = refusal;
             }
@@ -503,6 +508,7 @@ pub(crate) trait AnyScope: Send + Sync {
     fn payload(&self) -> TypeId;
     fn channel(&self) -> &str;
     fn outer(&self) -> Option<&CurrentScope>;
+    fn forget_refusal(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a>;
     fn revoke<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a>;
@@ -519,6 +525,10 @@ impl<T: SessionData> AnyScope for Scope<T> {
 
     fn outer(&self) -> Option<&CurrentScope> {
         self.outer.as_ref()
+    }
+
+    fn forget_refusal(&self) {
+        self.state().refusal = None;
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
