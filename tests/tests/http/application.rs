@@ -18,7 +18,7 @@ pub(crate) const KEY: [u8; 32] = *b"the signing key of these tests!!";
 #[session(table = "user_sessions", idle = "2h", absolute = "14d")]
 pub(crate) struct UserSession {
     #[session(subject)]
-    pub(crate) user: String,
+    pub(crate) name: String,
     pub(crate) role: Role,
     #[session(json)]
     pub(crate) cart: Vec<String>,
@@ -33,9 +33,9 @@ pub(crate) enum Role {
 }
 
 impl UserSession {
-    pub(crate) fn of(user: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         Self {
-            user: user.into(),
+            name: name.into(),
             role: Role::Member,
             cart: vec!["anchor".into(), "rope".into()],
             visits: 7,
@@ -216,5 +216,5 @@ async fn logout_by_auth(auth: Auth<UserSession>) -> Result<Json<bool>, Rejection
 }
 
 fn name_of(user: Option<&UserSession>) -> String {
-    user.map_or_else(|| "none".into(), |user| user.user.clone())
+    user.map_or_else(|| "none".into(), |user| user.name.clone())
 }

@@ -67,7 +67,7 @@ async fn login_over_a_live_session_kills_the_old_cookie_at_once(backend: Backend
     app.me(&old).await.expect(StatusCode::UNAUTHORIZED);
     assert!(!app.is_live(id_of(&old)).await);
     let me = app.me(&new).await.expect(StatusCode::OK);
-    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().user, "corro");
+    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().name, "corro");
 }
 
 async fn login_over_a_cookie_that_is_dead_or_forged_succeeds(backend: Backend) {
@@ -99,7 +99,7 @@ async fn two_logins_in_one_request_send_one_cookie_the_last(backend: Backend) {
         Application::with_routes(&backend, Router::new().route("/twice", post(twice))).await;
     let login = app.post("/twice").send().await.expect(StatusCode::OK);
     let me = app.me(login.cookie()).await.expect(StatusCode::OK);
-    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().user, "last");
+    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().name, "last");
     assert!(!app.is_live(login.text().parse().unwrap()).await, "the first login's session ended");
 }
 
@@ -125,7 +125,7 @@ async fn create_over_an_existing_id_is_refused(backend: Backend) {
     let again = app.store.inner().create(NewSession::new(id_of(&cookie), secret, usurper)).await;
     assert_eq!(again.unwrap_err().kind(), StoreErrorKind::Constraint);
     let me = app.me(&cookie).await.expect(StatusCode::OK);
-    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().user, "ferris");
+    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().name, "ferris");
 
     // Not even over an ended one: ended is for good.
     app.log_out(&cookie).await.expect(StatusCode::NO_CONTENT);

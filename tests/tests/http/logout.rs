@@ -248,7 +248,7 @@ async fn login_after_a_logout_in_one_request_stands(backend: Backend) {
     let switch = app.post("/switch").cookie(&old).send().await.expect(StatusCode::OK);
     app.me(&old).await.expect(StatusCode::UNAUTHORIZED);
     let me = app.me(switch.cookie()).await.expect(StatusCode::OK);
-    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().user, "corro");
+    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().name, "corro");
 }
 
 async fn logout_after_a_login_in_one_request_ends_it(backend: Backend) {

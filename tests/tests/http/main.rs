@@ -5,11 +5,19 @@
 /// Makes a test of each of these functions for each store.
 macro_rules! on_every_store {
     ($($behaviour:ident),+ $(,)?) => {
-        mod memory {
+        on_every_store! { @store memory $($behaviour)+ }
+        on_every_store! { @store sqlite $($behaviour)+ }
+        on_every_store! { @store postgres $($behaviour)+ }
+        on_every_store! { @store mysql $($behaviour)+ }
+    };
+    (@store $store:ident $($behaviour:ident)+) => {
+        mod $store {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $behaviour() {
-                    super::$behaviour(anchor_tests::Backend::Memory).await;
+                    if let Some(backend) = anchor_tests::Backend::$store().await {
+                        super::$behaviour(backend).await;
+                    }
                 }
             )+
         }
@@ -29,7 +37,7 @@ mod layers;
 mod lifetimes;
 mod login;
 mod logout;
-mod options;
+
 mod payloads;
 mod refusals;
 mod rejections;
