@@ -24,6 +24,7 @@ mod session;
 mod store;
 mod timestamp;
 mod token;
+mod turns;
 mod value;
 mod verifier;
 

@@ -15,6 +15,7 @@ use crate::keys::{KeyRing, TokenKeys};
 use crate::layer::SessionLayer;
 use crate::rejection::Rejection;
 use crate::store::{EndReason, Load, Record, SessionStore};
+use crate::turns::Turns;
 use crate::verifier::{AnyVerifier, Verifier};
 
 /// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes. Cheap to clone.
@@ -35,6 +36,7 @@ pub(crate) struct ManagerInner<T> {
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
     pub(crate) touch_interval: Duration,
+    pub(crate) turns: Turns,
 }
 
 pub(crate) type OnReject = dyn Fn(&Rejection, &Parts) -> Response + Send + Sync;
@@ -265,6 +267,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 idle,
                 absolute,
                 touch_interval,
+                turns: Turns::new(),
             }),
         })
     }
