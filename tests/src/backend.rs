@@ -75,9 +75,15 @@ impl Backend {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Backend::Memory => None,
-            Backend::Sqlite(pool) => Some(sqlx::query(sql).execute(pool).await.expect("SQL").rows_affected()),
-            Backend::Postgres(pool) => Some(sqlx::query(sql).execute(pool).await.expect("SQL").rows_affected()),
-            Backend::MySql(pool) => Some(sqlx::query(sql).execute(pool).await.expect("SQL").rows_affected()),
+            Backend::Sqlite(pool) => {
+                Some(sqlx::query(sql).execute(pool).await.expect("SQL").rows_affected())
+            }
+            Backend::Postgres(pool) => {
+                Some(sqlx::query(sql).execute(pool).await.expect("SQL").rows_affected())
+            }
+            Backend::MySql(pool) => {
+                Some(sqlx::query(sql).execute(pool).await.expect("SQL").rows_affected())
+            }
         }
     }
 }

@@ -3,8 +3,10 @@
 mod backend;
 pub mod databases;
 pub mod http;
+mod postgres_tap;
 pub mod servers;
 mod watched;
 
 pub use backend::Backend;
+pub use postgres_tap::Tap;
 pub use watched::{Hold, Verb, Watched};

@@ -77,7 +77,11 @@ async fn a_handlers_own_caching_headers_stand_where_the_session_is_only_read(bac
     let routes = Router::new().route("/private", get(private)).route("/careless-login", get(login));
     let app = Application::with_routes(&backend, routes).await;
     let login = app.get("/careless-login").send().await.expect(StatusCode::OK);
-    assert_eq!(login.header(CACHE_CONTROL), Some("no-store"), "a response with a token is never kept");
+    assert_eq!(
+        login.header(CACHE_CONTROL),
+        Some("no-store"),
+        "a response with a token is never kept"
+    );
     let vary: Vec<_> = login.headers.get_all(VARY).iter().collect();
     assert_eq!(vary, ["accept", "cookie"]);
     let answer = app.get("/private").cookie(login.cookie()).send().await;

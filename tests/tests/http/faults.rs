@@ -74,7 +74,9 @@ async fn the_managers_verbs_that_fail_say_so(backend: Backend) {
     let served = anchor_tests::http::Served::start(administration(&app)).await;
     let ferris = "ferris".to_owned();
     let id = id_of(&cookie);
-    for verb in [Verb::Load, Verb::Revoke, Verb::RevokeSubject, Verb::RevokeOthers, Verb::List, Verb::Sweep] {
+    for verb in
+        [Verb::Load, Verb::Revoke, Verb::RevokeSubject, Verb::RevokeOthers, Verb::List, Verb::Sweep]
+    {
         app.store.fail(verb, true);
     }
     let sessions = &app.sessions;
@@ -93,4 +95,3 @@ async fn the_managers_verbs_that_fail_say_so(backend: Backend) {
     assert_eq!(served.get("/end-all").send().await.text(), "1");
     assert!(!app.is_live(id).await);
 }
-

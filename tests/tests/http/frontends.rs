@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{Bearer, ConfigError, CustomHeader, Frontend, Presented, SameSite, SessionCookie, SessionToken};
+use anchor::{
+    Bearer, ConfigError, CustomHeader, Frontend, Presented, SameSite, SessionCookie, SessionToken,
+};
 use anchor_tests::{Backend, Watched};
 use axum::Router;
 use axum::routing::post;
@@ -22,8 +24,18 @@ on_every_store![
 async fn cookie_settings_reach_the_browser_verbatim_and_the_removal_has_the_same(backend: Backend) {
     let day = Duration::from_secs(86_400);
     let cases = [
-        (SessionCookie::new("__Host-x").same_site(SameSite::Strict), "__Host-x", "HttpOnly; SameSite=Strict; Secure; Path=/", ""),
-        (SessionCookie::new("__Secure-x").same_site(SameSite::None), "__Secure-x", "HttpOnly; SameSite=None; Secure; Path=/", ""),
+        (
+            SessionCookie::new("__Host-x").same_site(SameSite::Strict),
+            "__Host-x",
+            "HttpOnly; SameSite=Strict; Secure; Path=/",
+            "",
+        ),
+        (
+            SessionCookie::new("__Secure-x").same_site(SameSite::None),
+            "__Secure-x",
+            "HttpOnly; SameSite=None; Secure; Path=/",
+            "",
+        ),
         (
             SessionCookie::new("__Secure-x").domain("shop.example.com").path("/app"),
             "__Secure-x",
@@ -39,7 +51,10 @@ async fn cookie_settings_reach_the_browser_verbatim_and_the_removal_has_the_same
         .await;
         let login = app.post("/login").json(&UserSession::of("ferris")).send().await;
         let (cookie, token) = (login.cookie(), login.token());
-        assert_eq!(login.set_cookie(), format!("{name}={token}; {attributes}{domain}; Max-Age=2592000"));
+        assert_eq!(
+            login.set_cookie(),
+            format!("{name}={token}; {attributes}{domain}; Max-Age=2592000")
+        );
         app.me(&cookie).await.expect(StatusCode::OK);
         let logout = app.log_out(&cookie).await.expect(StatusCode::NO_CONTENT);
         assert_eq!(logout.set_cookie(), format!("{name}=; {attributes}{domain}; Max-Age=0"));
@@ -59,7 +74,10 @@ fn invalid_combinations_fail_at_build() {
     };
     let cookie = SessionCookie::new;
     let refused: [(Result<(), ConfigError>, &str); 9] = [
-        (build(cookie("x").same_site(SameSite::None).secure(false), 1), "`SameSite=None` without `Secure`"),
+        (
+            build(cookie("x").same_site(SameSite::None).secure(false), 1),
+            "`SameSite=None` without `Secure`",
+        ),
         (build(cookie("__Host-x").secure(false), 1), "only with `Secure`"),
         (build(cookie("__Host-x").domain("example.com"), 1), "remove `.domain(..)`"),
         (build(cookie("__Host-x").path("/app"), 1), "remove `.path(..)`"),

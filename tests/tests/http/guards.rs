@@ -117,8 +117,7 @@ async fn never_fresh() -> &'static str {
 }
 
 async fn a_policy_that_says_no_is_403_and_the_session_lives_on(backend: Backend) {
-    let routes =
-        Router::new().route("/policy", get(for_admins)).route("/when", get(when_admin));
+    let routes = Router::new().route("/policy", get(for_admins)).route("/when", get(when_admin));
     let app = Application::with_routes(&backend, routes).await;
     let member = app.log_in("ferris").await;
     let admin = UserSession { role: Role::Admin, ..UserSession::of("corro") };

@@ -31,7 +31,11 @@ async fn a_token_of_an_old_key_is_accepted_and_signed_again_with_the_newest(back
     before.store.reset();
     let me = after.me(&old).await.expect(StatusCode::OK);
     let new = me.cookie();
-    assert_eq!(before.store.calls(Verb::Touch), 1, "the session is known to live when its token is sent");
+    assert_eq!(
+        before.store.calls(Verb::Touch),
+        1,
+        "the session is known to live when its token is sent"
+    );
     assert_eq!(before.store.all_calls(), 2);
     let (old_bytes, new_bytes) = (bytes_of(&old), bytes_of(&new));
     assert_ne!(old_bytes[1], new_bytes[1], "another key");
@@ -76,8 +80,7 @@ async fn a_token_is_not_signed_again_when_the_session_has_ended_meanwhile(backen
     };
     let before = Application::start(&backend).await;
     let old = before.log_in("ferris").await;
-    let after =
-        with_keys(&before.store, &[NEW_KEY, KEY], Router::new().route("/slow", slow)).await;
+    let after = with_keys(&before.store, &[NEW_KEY, KEY], Router::new().route("/slow", slow)).await;
     let slow = after.get("/slow").cookie(&old).send();
     let logout = async {
         hold.reached().await;

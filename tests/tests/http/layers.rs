@@ -1,7 +1,7 @@
 //! The session layer: missing, doubled, and several of them in one application.
 
-use anchor::prelude::*;
 use anchor::SessionCookie;
+use anchor::prelude::*;
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
@@ -74,18 +74,15 @@ struct TwoPayloads {
 async fn two_payloads(backend: &Backend, admin_cookie: &'static str) -> TwoPayloads {
     let users = Watched::new(backend.store::<UserSession>().await);
     let admins = Watched::new(backend.store::<AdminSession>().await);
-    let user_sessions = SessionManager::builder(users.clone())
-        .keys(KeyRing::new([KEY]).unwrap())
-        .build()
-        .unwrap();
+    let user_sessions =
+        SessionManager::builder(users.clone()).keys(KeyRing::new([KEY]).unwrap()).build().unwrap();
     let admin_sessions = SessionManager::builder(admins.clone())
         .keys(KeyRing::new([KEY]).unwrap())
         .frontend(SessionCookie::new(admin_cookie))
         .build()
         .unwrap();
-    let login_admin = async |auth: Auth<AdminSession>| {
-        auth.login(AdminSession { admin: 1 }).await.map(|_| ())
-    };
+    let login_admin =
+        async |auth: Auth<AdminSession>| auth.login(AdminSession { admin: 1 }).await.map(|_| ());
     let login_both = async |users: Auth<UserSession>, admins: Auth<AdminSession>| {
         users.login(UserSession::of("ferris")).await?;
         admins.login(AdminSession { admin: 2 }).await.map(|_| ())

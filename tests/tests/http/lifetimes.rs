@@ -22,38 +22,38 @@ on_every_store![
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 async fn a_session_ends_when_it_is_idle_for_too_long(backend: Backend) {
-    let app = Application::configured(&backend, |sessions| sessions.idle(1500 * MILLISECOND)).await;
+    let app = Application::configured(&backend, |sessions| sessions.idle(1000 * MILLISECOND)).await;
     let cookie = app.log_in("ferris").await;
     app.me(&cookie).await.expect(StatusCode::OK);
-    sleep(1700 * MILLISECOND).await;
+    sleep(1100 * MILLISECOND).await;
     app.me(&cookie).await.expect(StatusCode::UNAUTHORIZED);
 }
 
 async fn a_session_that_is_used_outlives_its_idle_timeout(backend: Backend) {
     let app = Application::configured(&backend, |sessions| {
-        sessions.idle(2000 * MILLISECOND).touch_interval(100 * MILLISECOND)
+        sessions.idle(1200 * MILLISECOND).touch_interval(100 * MILLISECOND)
     })
     .await;
     let cookie = app.log_in("ferris").await;
-    for _ in 0..4 {
-        sleep(700 * MILLISECOND).await;
+    for _ in 0..3 {
+        sleep(500 * MILLISECOND).await;
         app.me(&cookie).await.expect(StatusCode::OK);
     }
 }
 
 async fn a_session_ends_at_its_deadline_however_much_it_is_used(backend: Backend) {
     let app = Application::configured(&backend, |sessions| {
-        let lifetime = 2000 * MILLISECOND;
+        let lifetime = 1500 * MILLISECOND;
         sessions.idle(lifetime).absolute(lifetime).touch_interval(Duration::ZERO)
     })
     .await;
     let cookie = app.log_in("ferris").await;
     for _ in 0..3 {
         app.me(&cookie).await.expect(StatusCode::OK);
-        sleep(400 * MILLISECOND).await;
+        sleep(250 * MILLISECOND).await;
     }
     assert!(app.store.calls(Verb::Touch) >= 3, "each use was recorded");
-    sleep(1000 * MILLISECOND).await;
+    sleep(900 * MILLISECOND).await;
     app.me(&cookie).await.expect(StatusCode::UNAUTHORIZED);
 }
 
@@ -86,7 +86,9 @@ async fn the_boundaries_are_those_that_were_configured(backend: Backend) {
     assert_eq!(touched.expires_at, touched.deadline, "a use never extends past the deadline");
 }
 
-async fn reads_within_the_interval_write_nothing_and_the_first_after_it_writes_once(backend: Backend) {
+async fn reads_within_the_interval_write_nothing_and_the_first_after_it_writes_once(
+    backend: Backend,
+) {
     let app = Application::start(&backend).await;
     let cookie = app.log_in("ferris").await;
     app.store.reset();
@@ -95,29 +97,28 @@ async fn reads_within_the_interval_write_nothing_and_the_first_after_it_writes_o
     }
     assert_eq!((app.store.calls(Verb::Load), app.store.all_calls()), (20, 20));
 
-    let app = Application::configured(&backend, |sessions| {
-        sessions.touch_interval(1000 * MILLISECOND)
-    })
-    .await;
+    let app =
+        Application::configured(&backend, |sessions| sessions.touch_interval(600 * MILLISECOND))
+            .await;
     let cookie = app.log_in("ferris").await;
     app.me(&cookie).await.expect(StatusCode::OK);
     assert_eq!(app.store.calls(Verb::Touch), 0);
-    sleep(1100 * MILLISECOND).await;
+    sleep(650 * MILLISECOND).await;
     for _ in 0..5 {
         app.me(&cookie).await.expect(StatusCode::OK);
     }
     assert_eq!(app.store.calls(Verb::Touch), 1);
     // A request that asks for no session is no use of it.
-    sleep(1100 * MILLISECOND).await;
+    sleep(650 * MILLISECOND).await;
     app.get("/open").cookie(&cookie).send().await.expect(StatusCode::OK);
     assert_eq!(app.store.calls(Verb::Touch), 1);
 }
 
 async fn an_expired_row_is_not_given_out_and_is_left_to_the_sweep(backend: Backend) {
-    let app = Application::configured(&backend, |sessions| sessions.idle(50 * MILLISECOND)).await;
+    let app = Application::configured(&backend, |sessions| sessions.idle(300 * MILLISECOND)).await;
     let id = id_of(&app.log_in("ferris").await);
     let cookie = app.log_in("ferris").await;
-    sleep(100 * MILLISECOND).await;
+    sleep(400 * MILLISECOND).await;
     for path in crate::application::REQUIRING {
         app.get(path).cookie(&cookie).send().await.expect(StatusCode::UNAUTHORIZED);
     }

@@ -95,8 +95,7 @@ async fn two_logins_in_one_request_send_one_cookie_the_last(backend: Backend) {
         auth.login(UserSession::of("last")).await?;
         Ok::<_, Error>(first.to_string())
     };
-    let app =
-        Application::with_routes(&backend, Router::new().route("/twice", post(twice))).await;
+    let app = Application::with_routes(&backend, Router::new().route("/twice", post(twice))).await;
     let login = app.post("/twice").send().await.expect(StatusCode::OK);
     let me = app.me(login.cookie()).await.expect(StatusCode::OK);
     assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().name, "last");
@@ -136,8 +135,7 @@ async fn a_login_that_the_store_refuses_changes_nothing(backend: Backend) {
     let app = Application::start(&backend).await;
     let cookie = app.log_in("ferris").await;
     app.store.fail(Verb::Create, true);
-    let login =
-        app.post("/login").cookie(&cookie).json(&UserSession::of("corro")).send().await;
+    let login = app.post("/login").cookie(&cookie).json(&UserSession::of("corro")).send().await;
     let login = login.expect(StatusCode::SERVICE_UNAVAILABLE);
     assert!(login.set_cookies().is_empty(), "{login:?}");
     app.me(&cookie).await.expect(StatusCode::OK);

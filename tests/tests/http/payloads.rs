@@ -210,7 +210,10 @@ async fn extreme_numbers_and_microseconds_come_back(backend: Backend) {
             Err(login) => {
                 let login = login.expect(StatusCode::INTERNAL_SERVER_ERROR);
                 assert_eq!(login.text(), "{\"error\":\"store_encode\"}", "{micros}");
-                assert!(micros.unsigned_abs() > 60_000_000_000_000_000, "{micros} is an ordinary time");
+                assert!(
+                    micros.unsigned_abs() > 60_000_000_000_000_000,
+                    "{micros} is an ordinary time"
+                );
             }
         }
     }

@@ -109,12 +109,13 @@ struct AdminSession {
 
 /// The application's users, and administrators whose token comes as a bearer; each kind with an `on_reject` of its own.
 async fn users_and_administrators(backend: &Backend, users_inside: bool) -> Served {
-    let users = SessionManager::<UserSession>::builder(anchor_tests::Watched::new(backend.store().await))
-        .keys(KeyRing::new([KEY]).unwrap())
-        .frontend(SessionCookie::default())
-        .on_reject(|_, _| (StatusCode::IM_A_TEAPOT, "users").into_response())
-        .build()
-        .unwrap();
+    let users =
+        SessionManager::<UserSession>::builder(anchor_tests::Watched::new(backend.store().await))
+            .keys(KeyRing::new([KEY]).unwrap())
+            .frontend(SessionCookie::default())
+            .on_reject(|_, _| (StatusCode::IM_A_TEAPOT, "users").into_response())
+            .build()
+            .unwrap();
     let administrators =
         SessionManager::<AdminSession>::builder(anchor_tests::Watched::new(backend.store().await))
             .keys(KeyRing::new([KEY]).unwrap())
@@ -122,10 +123,12 @@ async fn users_and_administrators(backend: &Backend, users_inside: bool) -> Serv
             .on_reject(|_, _| (StatusCode::GONE, "administrators").into_response())
             .build()
             .unwrap();
-    let tolerant = async |user: Result<Session<UserSession>, Rejection>, _: Session<AdminSession>| {
+    let tolerant = async |user: Result<Session<UserSession>, Rejection>,
+                          _: Session<AdminSession>| {
         assert!(user.is_err());
     };
-    let tolerant_too = async |admin: Result<Session<AdminSession>, Rejection>, _: Session<UserSession>| {
+    let tolerant_too = async |admin: Result<Session<AdminSession>, Rejection>,
+                              _: Session<UserSession>| {
         assert!(admin.is_err());
     };
     let own = async |user: Result<Session<UserSession>, Rejection>| match user {
@@ -140,7 +143,10 @@ async fn users_and_administrators(backend: &Backend, users_inside: bool) -> Serv
     let router = Router::new()
         .route("/user", get(async |_: Session<UserSession>| ()))
         .route("/admin", get(async |_: Session<AdminSession>| ()))
-        .route("/user-if-any", get(async |_: Option<Session<UserSession>>, _: Session<AdminSession>| ()))
+        .route(
+            "/user-if-any",
+            get(async |_: Option<Session<UserSession>>, _: Session<AdminSession>| ()),
+        )
         .route("/tolerant", get(tolerant))
         .route("/tolerant-too", get(tolerant_too))
         .route("/own", post(own))

@@ -22,7 +22,11 @@ const VERDICT: HeaderName = HeaderName::from_static("x-verdict");
 struct AsAsked;
 
 impl Verifier<UserSession> for AsAsked {
-    async fn verify(&self, session: &Record<UserSession>, request: &Parts) -> Result<Verdict, BoxError> {
+    async fn verify(
+        &self,
+        session: &Record<UserSession>,
+        request: &Parts,
+    ) -> Result<Verdict, BoxError> {
         tokio::task::yield_now().await;
         assert_eq!(session.data.name, "ferris");
         match request.headers.get(VERDICT).map(|value| value.as_bytes()) {
