@@ -16,6 +16,7 @@ use crate::manager::SessionManager;
 use crate::rejection::Rejection;
 use crate::sessions::{OnEvent, OnReject, Sessions};
 use crate::store::SessionStore;
+use crate::turns::Turns;
 use crate::verifier::{AnyVerifier, Verifier};
 use crate::watch::Watched;
 
@@ -212,6 +213,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 on_reject: self.on_reject,
                 on_event: self.on_event,
                 watched: Watched::default(),
+                turns: Turns::new(),
                 idle,
                 absolute,
                 touch_interval,

@@ -54,6 +54,7 @@ mod store;
 mod sweeper;
 mod timestamp;
 mod token;
+mod turns;
 mod type_name;
 mod value;
 mod verifier;

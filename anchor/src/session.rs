@@ -75,25 +75,35 @@ impl<T: SessionData> Session<T> {
     /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is sent. [`Error::Contended`] after 64
     /// conflicts. [`Error::Store`] when the store cannot answer, or the payload cannot be stored.
     pub async fn update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
-        let store = &self.scope.sessions.store;
+        let sessions = Arc::clone(&self.scope.sessions);
         let id = self.id();
+        let mut turn = None;
         for _ in 0..UPDATE_ATTEMPTS {
             let from = Arc::clone(&self.record.data);
             let mut to = T::clone(&from);
             change(&mut to);
             let to = Arc::new(to);
             let version = self.record.version;
-            match store.update(Change { id, version, from, to: Arc::clone(&to) }).await? {
+            let written = Change { id, version, from, to: Arc::clone(&to) };
+            match sessions.store.update(written).await? {
                 Updated::Written { version } => {
                     self.record = Arc::new(Record { version, data: to, ..*self.record });
                     self.scope.found_updated(&self.record);
-                    self.scope.sessions.emit(&Event::Updated { session: &self.record });
+                    sessions.emit(&Event::Updated { session: &self.record });
                     return Ok(());
                 }
-                Updated::Conflict => match store.load(id).await? {
-                    Load::Live(loaded) => self.record = loaded.record,
-                    Load::Ended | Load::Absent | Load::Undecodable(_) => return Err(self.ended()),
-                },
+                Updated::Conflict => {
+                    // Whoever met a conflict waits for the others of this node who did, or all would load the same version and all but one fail again.
+                    if turn.is_none() {
+                        turn = Some(sessions.turns.of(id).lock().await);
+                    }
+                    match sessions.store.load(id).await? {
+                        Load::Live(loaded) => self.record = loaded.record,
+                        Load::Ended | Load::Absent | Load::Undecodable(_) => {
+                            return Err(self.ended());
+                        }
+                    }
+                }
                 Updated::Gone => return Err(self.ended()),
             }
         }

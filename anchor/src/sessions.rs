@@ -15,6 +15,7 @@ use crate::keys::TokenKeys;
 use crate::rejection::Rejection;
 use crate::store::{EndReason, SessionStore};
 use crate::token::SecretHash;
+use crate::turns::Turns;
 use crate::verifier::AnyVerifier;
 use crate::watch::Watched;
 
@@ -27,6 +28,7 @@ pub(crate) struct Sessions<T> {
     pub(crate) on_reject: Option<Box<OnReject>>,
     pub(crate) on_event: Option<Box<OnEvent<T>>>,
     pub(crate) watched: Watched,
+    pub(crate) turns: Turns,
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
     pub(crate) touch_interval: Duration,

@@ -23,6 +23,7 @@ pub(crate) trait AnyScope: Send + Sync {
     fn payload(&self) -> TypeId;
     fn channel(&self) -> &str;
     fn outer(&self) -> Option<&CurrentScope>;
+    fn forget_refusal(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a>;
     fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection;
@@ -40,6 +41,10 @@ impl<T: SessionData> AnyScope for Scope<T> {
 
     fn outer(&self) -> Option<&CurrentScope> {
         self.outer.as_ref()
+    }
+
+    fn forget_refusal(&self) {
+        self.state().refusal = None;
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
@@ -64,21 +69,24 @@ impl<T: SessionData> AnyScope for Scope<T> {
     }
 }
 
+/// A request's scopes, the innermost layer's first.
+pub(super) fn scopes(request: &Parts) -> impl Iterator<Item = &Arc<dyn AnyScope>> {
+    let innermost = request.extensions.get::<CurrentScope>();
+    std::iter::successors(innermost, |CurrentScope(scope)| scope.outer())
+        .map(|CurrentScope(scope)| scope)
+}
+
 /// The one session scope of a request; where there are several payloads, nobody can tell which is meant.
 pub(crate) fn only(request: &Parts) -> Result<Arc<dyn AnyScope>, Rejection> {
     let refused = |rejection: Rejection| {
         rejection.log("any");
         Err(rejection)
     };
-    let Some(CurrentScope(scope)) = request.extensions.get::<CurrentScope>() else {
+    let Some(scope) = scopes(request).next() else {
         return refused(Rejection::MissingLayer { payload: "the application's session type" });
     };
-    let mut outer = scope.outer();
-    while let Some(CurrentScope(other)) = outer {
-        if other.payload() != scope.payload() {
-            return refused(Rejection::AmbiguousLayer);
-        }
-        outer = other.outer();
+    if scopes(request).any(|other| other.payload() != scope.payload()) {
+        return refused(Rejection::AmbiguousLayer);
     }
     Ok(Arc::clone(scope))
 }

@@ -62,7 +62,10 @@ impl<T: SessionData> Scope<T> {
         }
         let frontend = &self.sessions.frontend;
         if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
-            if let Some(mut refusal) = state.refusal.take() {
+            // The handler may have failed with another rejection than the one that it was given.
+            if let Some((refused, mut refusal)) = state.refusal.take()
+                && refused.code() == rejection.code()
+            {
                 refusal.extensions_mut().insert(rejection);
                 *response = refusal;
             }

@@ -13,6 +13,7 @@ use std::any::{TypeId, type_name};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use any::{AnyScope, scopes};
 pub(crate) use any::{CurrentScope, only};
 use axum::response::Response;
 pub(crate) use closing::Closing;
@@ -44,8 +45,8 @@ struct State<T> {
     presentation: Option<Presentation>,
     current: Current<T>,
     outgoing: Outgoing,
-    /// The application's own response to a refusal, until the way out.
-    refusal: Option<Response>,
+    /// The application's own response to this request's last refusal, until the way out.
+    refusal: Option<(Rejection, Response)>,
     /// The response has passed the layer.
     closed: bool,
 }
@@ -115,32 +116,23 @@ impl<T: SessionData> Scope<T> {
 
     /// The scope that the layer of payload `T` opened for this request.
     pub(crate) fn of(request: &Parts) -> Result<Arc<Self>, Rejection> {
-        let mut next = request.extensions.get::<CurrentScope>();
-        while let Some(CurrentScope(scope)) = next {
-            if scope.payload() == TypeId::of::<T>() {
-                let scope = Arc::clone(scope).into_any();
-                let Ok(scope) = scope.downcast::<Self>() else { break };
-                scope.refuse_shared_channel()?;
-                return Ok(scope);
-            }
-            next = scope.outer();
+        let found = scopes(request)
+            .find(|scope| scope.payload() == TypeId::of::<T>())
+            .and_then(|scope| Arc::clone(scope).into_any().downcast::<Self>().ok());
+        let Some(scope) = found else {
+            return Err(logged::<T>(Rejection::MissingLayer { payload: type_name::<T>() }));
+        };
+        // Two payloads behind one cookie would overwrite each other's tokens: a mistake to be told, not to be lived with.
+        let shares_channel = |other: &Arc<dyn AnyScope>| {
+            other.payload() != TypeId::of::<T>() && other.channel() == scope.sessions.channel
+        };
+        if scopes(request).any(shares_channel) {
+            return Err(logged::<T>(Rejection::SharedChannel {
+                payload: type_name::<T>(),
+                channel: scope.sessions.channel.clone(),
+            }));
         }
-        Err(logged::<T>(Rejection::MissingLayer { payload: type_name::<T>() }))
-    }
-
-    /// Two payloads behind one cookie would overwrite each other's tokens: a mistake to be told, not to be lived with.
-    fn refuse_shared_channel(&self) -> Result<(), Rejection> {
-        let mut outer = self.outer.as_ref();
-        while let Some(CurrentScope(scope)) = outer {
-            if scope.payload() != TypeId::of::<T>() && scope.channel() == self.sessions.channel {
-                return Err(logged::<T>(Rejection::SharedChannel {
-                    payload: type_name::<T>(),
-                    channel: self.sessions.channel.clone(),
-                }));
-            }
-            outer = scope.outer();
-        }
-        Ok(())
+        Ok(scope)
     }
 
     /// A poisoned lock means a panic in a few lines of assignments: the state is whole.
@@ -297,9 +289,11 @@ impl<T: SessionData> Scope<T> {
 
     /// Remembers the application's own response to a refusal, where it wants one.
     pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection {
+        // A handler may have taken an earlier refusal as a `Result` and gone on: that one is not the answer.
+        scopes(request).for_each(|scope| scope.forget_refusal());
         if let Some(on_reject) = &self.sessions.on_reject {
             let response = on_reject(&rejection, request);
-            self.state().refusal = Some(response);
+            self.state().refusal = Some((rejection.clone(), response));
         }
         rejection
     }
