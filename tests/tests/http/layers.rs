@@ -118,7 +118,8 @@ async fn two_payload_types_in_one_request_are_independent(backend: Backend) {
     assert_eq!(answer.text(), "ferris 2");
 
     // One store is asked for the one payload, and only for that.
-    (users.reset(), admins.reset());
+    users.reset();
+    admins.reset();
     served.get("/me").cookie(&both).send().await.expect(StatusCode::OK);
     assert_eq!((users.all_calls(), admins.all_calls()), (1, 0));
 

@@ -28,6 +28,7 @@ mod application;
 mod logs;
 mod tokens;
 
+mod devices;
 mod extractors;
 mod faults;
 mod frontends;
@@ -41,5 +42,6 @@ mod logout;
 mod payloads;
 mod refusals;
 mod rejections;
+mod rotation;
 mod updates;
 mod verifier;
