@@ -14,6 +14,9 @@ use crate::token::SessionToken;
 /// The longest that browsers keep a cookie (RFC 6265bis section 5.5): 400 days.
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
+/// The most bytes of name and value together that browsers keep (RFC 6265bis section 5.6).
+const LARGEST: usize = 4096;
+
 /// How many bytes of `Cookie` headers are looked through: eight times the 4096 bytes that a browser grants one cookie.
 const MOST_BYTES: usize = 32 * 1024;
 
@@ -178,6 +181,18 @@ impl Frontend for SessionCookie {
                 longest.as_secs() / 86_400
             )));
         }
+        if self.name.len() + crate::token::TEXT > LARGEST {
+            return Err(self.refused(format_args!(
+                "name and value have more than {LARGEST} bytes together, which no browser keeps: shorten the name"
+            )));
+        }
+        if prefix.is_none() && !self.development {
+            tracing::warn!(
+                cookie = %self.name,
+                "this session cookie's name has neither the prefix `__Host-` nor `__Secure-`, so another host or plain HTTP \
+                 can plant one of its name (OWASP ASVS 5.0 3.3.1)"
+            );
+        }
         if self.development {
             tracing::warn!(
                 cookie = %self.name,
@@ -302,7 +317,7 @@ mod tests {
 
     #[test]
     fn settings_that_no_browser_takes_are_refused() {
-        let cookie = SessionCookie::new;
+        let cookie = |name: &'static str| SessionCookie::new(name);
         let cases = [
             (cookie(""), "must be a token"),
             (cookie("a b"), "must be a token"),
@@ -330,6 +345,8 @@ mod tests {
             let error = cookie.check(DAY).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
+        let error = cookie(&*"n".repeat(4000).leak()).check(DAY).unwrap_err().to_string();
+        assert!(error.contains("shorten the name"), "{error}");
         let error = cookie("id").check(401 * DAY).unwrap_err().to_string();
         assert!(error.contains("400 days"), "{error}");
         for good in [
