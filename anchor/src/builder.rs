@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::response::Response;
 use http::request::Parts;
 
+use crate::cross_origin::CrossOriginProtection;
 use crate::data::SessionData;
 use crate::error::ConfigError;
 use crate::event::Event;
@@ -29,6 +30,8 @@ impl<T: SessionData> SessionManager<T> {
             keys: None,
             verifier: None,
             on_reject: None,
+            trusted_origins: Vec::new(),
+            allows_cross_origin_requests: false,
             on_event: None,
             idle: T::IDLE,
             absolute: T::ABSOLUTE,
@@ -47,6 +50,8 @@ pub struct SessionManagerBuilder<T: SessionData> {
     keys: Option<KeyRing>,
     verifier: Option<Box<dyn AnyVerifier<T>>>,
     on_reject: Option<Box<OnReject>>,
+    trusted_origins: Vec<String>,
+    allows_cross_origin_requests: bool,
     on_event: Option<Box<OnEvent<T>>>,
     idle: Duration,
     absolute: Duration,
@@ -97,6 +102,34 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         respond: impl Fn(&Rejection, &Parts) -> Response + Send + Sync + 'static,
     ) -> Self {
         self.on_reject = Some(Box::new(respond));
+        self
+    }
+
+    /// Lets the pages of another origin of yours send requests that change something, as `https://app.example.com` for a front end with a host of its own. To be
+    /// called once an origin.
+    ///
+    /// Everyone who can run a script there can act with the sessions of your users. To read the responses as well, that origin also needs CORS, and unless
+    /// it is of the same site, a cookie with `SameSite=None`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .trusted_origin("https://app.example.com")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
+        self.trusted_origins.push(origin.into());
+        self
+    }
+
+    /// Turns off the protection against cross-site request forgery: any page on the web can then have its visitors' browsers send requests with their
+    /// session, as far as the cookie's `SameSite` lets them. Only for an application that has a protection of its own.
+    pub fn dangerously_allow_cross_origin_requests(mut self) -> Self {
+        self.allows_cross_origin_requests = true;
         self
     }
 
@@ -163,8 +196,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// # Errors
     ///
-    /// When there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, or the frontend
-    /// refuses its settings. Each message says what to write instead.
+    /// When there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
+    /// refuses its settings, or a trusted origin is none that a browser sends. Each message says what to write instead.
     pub fn build(self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
         let refused = |reason: fmt::Arguments<'_>| {
@@ -202,6 +235,11 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         if let Err(error) = frontend.check(absolute) {
             return refused(format_args!("{error}"));
         }
+        let cross_origin = match CrossOriginProtection::trusting(&self.trusted_origins) {
+            Ok(protection) => Some(protection)
+                .filter(|_| frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests),
+            Err(error) => return refused(format_args!("{error}")),
+        };
         let channel = frontend.channel();
         Ok(SessionManager {
             inner: Arc::new(Sessions {
@@ -211,6 +249,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 channel,
                 verifier: self.verifier,
                 on_reject: self.on_reject,
+                cross_origin,
                 on_event: self.on_event,
                 watched: Watched::default(),
                 turns: Turns::new(),

@@ -30,6 +30,7 @@ mod builder;
 mod column;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod cross_origin;
 mod data;
 mod error;
 mod event;

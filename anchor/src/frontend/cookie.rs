@@ -207,6 +207,10 @@ impl Frontend for SessionCookie {
         header::COOKIE
     }
 
+    fn is_sent_by_browsers(&self) -> bool {
+        true
+    }
+
     fn issue(&self, token: &SessionToken, lifetime: Duration, response: &mut HeaderMap) {
         append(response, header::SET_COOKIE, &self.with(token.expose(), lifetime));
     }
