@@ -9,6 +9,7 @@ use http::request::Parts;
 
 use crate::cross_origin::CrossOriginProtection;
 use crate::data::SessionData;
+use crate::environment::Environment;
 use crate::error::ConfigError;
 use crate::event::Event;
 use crate::frontend::{Frontend, SessionCookie};
@@ -31,6 +32,7 @@ impl<T: SessionData> SessionManager<T> {
             verifier: None,
             on_reject: None,
             trusted_origins: Vec::new(),
+            environment: None,
             allows_cross_origin_requests: false,
             on_event: None,
             idle: T::IDLE,
@@ -51,6 +53,7 @@ pub struct SessionManagerBuilder<T: SessionData> {
     verifier: Option<Box<dyn AnyVerifier<T>>>,
     on_reject: Option<Box<OnReject>>,
     trusted_origins: Vec<String>,
+    environment: Option<Environment>,
     allows_cross_origin_requests: bool,
     on_event: Option<Box<OnEvent<T>>>,
     idle: Duration,
@@ -133,6 +136,24 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
+    /// Takes keys, cookie, trusted origins and development mode from environment variables; [`Environment`] lists them. [`build`](Self::build) reads them, and
+    /// reports every mistake in them at once.
+    ///
+    /// ```no_run
+    /// use anchor::Environment;
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .environment(Environment::of_process("ANCHOR"))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
     /// Tells `hook` of every [`Event`]. It runs where the event happens, so it must not block: send to a channel what takes time.
     ///
     /// ```
@@ -196,13 +217,23 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// # Errors
     ///
-    /// When there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
+    /// When the environment has a mistake, there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
     /// refuses its settings, or a trusted origin is none that a browser sends. Each message says what to write instead.
-    pub fn build(self) -> Result<SessionManager<T>, ConfigError> {
+    pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
         let refused = |reason: fmt::Arguments<'_>| {
             Err(ConfigError::new(format_args!("sessions of `{payload}`: {reason}")))
         };
+        if let Some(environment) = self.environment.take() {
+            let settings =
+                match environment.read(T::COOKIE, self.keys.is_some(), self.frontend.is_some()) {
+                    Ok(settings) => settings,
+                    Err(error) => return refused(format_args!("{error}")),
+                };
+            self.keys = settings.keys.or(self.keys);
+            self.frontend = settings.cookie.map(|cookie| Box::new(cookie) as _).or(self.frontend);
+            self.trusted_origins.extend(settings.trusted_origins);
+        }
         let Some(keys) = self.keys else {
             return refused(format_args!(
                 "no signing keys: add `.keys(KeyRing::from_env(\"ANCHOR_KEYS\")?)` before `.build()`"

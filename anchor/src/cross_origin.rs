@@ -96,7 +96,7 @@ fn opens_websocket(headers: &HeaderMap) -> bool {
 }
 
 /// What browsers send in `Origin` is compared byte by byte, so an origin that is written otherwise would be trusted in vain.
-fn check(origin: &str) -> Result<(), ConfigError> {
+pub(crate) fn check(origin: &str) -> Result<(), ConfigError> {
     let refused = |reason: std::fmt::Arguments<'_>| {
         Err(ConfigError::new(format_args!("trusted origin `{}`: {reason}", origin.escape_debug())))
     };
