@@ -74,6 +74,13 @@ const _: () = {
         }
     }
     #[automatically_derived]
+    impl ::anchor::__private::HasRole for UserSession {
+        type Role = Option<Role>;
+        fn role(&self) -> &Option<Role> {
+            &self.role
+        }
+    }
+    #[automatically_derived]
     impl<
         __S: ::core::marker::Send + ::core::marker::Sync,
     > ::anchor::__private::FromRequestParts<__S> for UserSession {

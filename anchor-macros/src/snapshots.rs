@@ -15,7 +15,7 @@ fn session_data() {
         struct UserSession {
             #[session(subject, references = "users(id)")]
             user_id: Uuid,
-            #[session(default = "'member'", column = "\"role\"")]
+            #[session(role, default = "'member'", column = "\"role\"")]
             role: Option<Role>,
             #[session(json)]
             cart: Vec<Item>,
@@ -59,7 +59,13 @@ fn column_of_a_newtype() {
 #[test]
 fn require_session() {
     let expansion = crate::require_session::expand(
-        quote!(UserSession, when = |session| session.is_admin(), fresh = "10m"),
+        quote!(
+            UserSession,
+            when = |session| session.is_admin(),
+            role = Role::Admin,
+            fresh = "10m",
+            redirect = "/login"
+        ),
         quote! {
             /// Documented.
             #[cfg(feature = "admin")]
@@ -86,6 +92,19 @@ fn logout() {
         },
     );
     compare("logout.rs", expansion);
+}
+
+#[test]
+fn public() {
+    let expansion = crate::public::expand(
+        quote!(),
+        quote! {
+            async fn home() -> &'static str {
+                "welcome"
+            }
+        },
+    );
+    compare("public.rs", expansion);
 }
 
 fn compare(name: &str, expansion: TokenStream) {

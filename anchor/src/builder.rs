@@ -7,7 +7,9 @@ use std::time::Duration;
 use axum::response::Response;
 use http::request::Parts;
 
+use crate::cross_origin::CrossOriginProtection;
 use crate::data::SessionData;
+use crate::environment::Environment;
 use crate::error::ConfigError;
 use crate::event::Event;
 use crate::frontend::{Frontend, SessionCookie};
@@ -29,6 +31,9 @@ impl<T: SessionData> SessionManager<T> {
             keys: None,
             verifier: None,
             on_reject: None,
+            trusted_origins: Vec::new(),
+            environment: None,
+            allows_cross_origin_requests: false,
             on_event: None,
             idle: T::IDLE,
             absolute: T::ABSOLUTE,
@@ -47,6 +52,9 @@ pub struct SessionManagerBuilder<T: SessionData> {
     keys: Option<KeyRing>,
     verifier: Option<Box<dyn AnyVerifier<T>>>,
     on_reject: Option<Box<OnReject>>,
+    trusted_origins: Vec<String>,
+    environment: Option<Environment>,
+    allows_cross_origin_requests: bool,
     on_event: Option<Box<OnEvent<T>>>,
     idle: Duration,
     absolute: Duration,
@@ -97,6 +105,52 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         respond: impl Fn(&Rejection, &Parts) -> Response + Send + Sync + 'static,
     ) -> Self {
         self.on_reject = Some(Box::new(respond));
+        self
+    }
+
+    /// Lets the pages of another origin of yours send requests that change something, as `https://app.example.com` for a front end with a host of its own. To be
+    /// called once an origin.
+    ///
+    /// Everyone who can run a script there can act with the sessions of your users. To read the responses as well, that origin also needs CORS, and unless
+    /// it is of the same site, a cookie with `SameSite=None`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .trusted_origin("https://app.example.com")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
+        self.trusted_origins.push(origin.into());
+        self
+    }
+
+    /// Turns off the protection against cross-site request forgery: any page on the web can then have its visitors' browsers send requests with their
+    /// session, as far as the cookie's `SameSite` lets them. Only for an application that has a protection of its own.
+    pub fn dangerously_allow_cross_origin_requests(mut self) -> Self {
+        self.allows_cross_origin_requests = true;
+        self
+    }
+
+    /// Takes keys, cookie, trusted origins and development mode from environment variables; [`Environment`] lists them. [`build`](Self::build) reads them, and
+    /// reports every mistake in them at once.
+    ///
+    /// ```no_run
+    /// use anchor::Environment;
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .environment(Environment::of_process("ANCHOR"))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
         self
     }
 
@@ -163,13 +217,23 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// # Errors
     ///
-    /// When there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, or the frontend
-    /// refuses its settings. Each message says what to write instead.
-    pub fn build(self) -> Result<SessionManager<T>, ConfigError> {
+    /// When the environment has a mistake, there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
+    /// refuses its settings, or a trusted origin is none that a browser sends. Each message says what to write instead.
+    pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
         let refused = |reason: fmt::Arguments<'_>| {
             Err(ConfigError::new(format_args!("sessions of `{payload}`: {reason}")))
         };
+        if let Some(environment) = self.environment.take() {
+            let settings =
+                match environment.read(T::COOKIE, self.keys.is_some(), self.frontend.is_some()) {
+                    Ok(settings) => settings,
+                    Err(error) => return refused(format_args!("{error}")),
+                };
+            self.keys = settings.keys.or(self.keys);
+            self.frontend = settings.cookie.map(|cookie| Box::new(cookie) as _).or(self.frontend);
+            self.trusted_origins.extend(settings.trusted_origins);
+        }
         let Some(keys) = self.keys else {
             return refused(format_args!(
                 "no signing keys: add `.keys(KeyRing::from_env(\"ANCHOR_KEYS\")?)` before `.build()`"
@@ -202,6 +266,11 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         if let Err(error) = frontend.check(absolute) {
             return refused(format_args!("{error}"));
         }
+        let cross_origin = match CrossOriginProtection::trusting(&self.trusted_origins) {
+            Ok(protection) => Some(protection)
+                .filter(|_| frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests),
+            Err(error) => return refused(format_args!("{error}")),
+        };
         let channel = frontend.channel();
         Ok(SessionManager {
             inner: Arc::new(Sessions {
@@ -211,6 +280,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 channel,
                 verifier: self.verifier,
                 on_reject: self.on_reject,
+                cross_origin,
                 on_event: self.on_event,
                 watched: Watched::default(),
                 turns: Turns::new(),

@@ -18,7 +18,9 @@ use crate::sessions::Sessions;
 
 /// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer).
 ///
-/// A request that asks for no session costs a pointer in its extensions. Several payload types stack, each with its own layer.
+/// A request that asks for no session costs a pointer in its extensions. Where browsers send the token by themselves, as cookies, an unsafe request (other than
+/// `GET`, `HEAD`, `OPTIONS`) or a WebSocket that another origin caused is refused with 403 before any handler runs, those of logins and logouts included;
+/// [`SessionManagerBuilder::trusted_origin`](crate::SessionManagerBuilder::trusted_origin) names the exceptions. Several payload types stack, each with its own layer.
 pub struct SessionLayer<T: SessionData> {
     sessions: Arc<Sessions<T>>,
 }
@@ -85,7 +87,13 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut request = match self.sessions.refuse_cross_origin(request) {
+            Ok(request) => request,
+            Err(response) => {
+                return SessionFuture { step: Step::Refused { response: Some(response) } };
+            }
+        };
         let outer = request.extensions_mut().remove::<CurrentScope>();
         let scope = Scope::open(Arc::clone(&self.sessions), outer);
         request.extensions_mut().insert(CurrentScope(Arc::clone(&scope) as _));
@@ -105,6 +113,8 @@ pin_project! {
 pin_project! {
     #[project = StepProjection]
     enum Step<F, T: SessionData> {
+        // Another site made a browser send the request.
+        Refused { response: Option<Response> },
         // The handler is at work.
         Running { #[pin] running: F, scope: Option<Arc<Scope<T>>> },
         // The response is ready; the session's use is being recorded.
@@ -127,6 +137,9 @@ where
         let mut step = self.project().step;
         loop {
             let (scope, mut response) = match step.as_mut().project() {
+                StepProjection::Refused { response } => {
+                    return Poll::Ready(Ok(response.take().expect("polled after completion")));
+                }
                 StepProjection::Running { running, scope } => {
                     let response = ready!(running.poll(context))?.into_response();
                     let scope = scope.take().expect("polled after completion");

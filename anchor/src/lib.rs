@@ -12,6 +12,9 @@
 //! | log in and out | [`Auth`], [`macro@logout`] |
 //! | read and change it | [`Session`] |
 //! | guard a handler | [`macro@require_session`], [`Policy`] |
+//! | let no handler go unguarded | [`routing`], [`macro@public`] |
+//! | send a browser to the login page and back | `redirect` of [`macro@require_session`], [`Next`] |
+//! | configure from the environment | [`Environment`] |
 //! | decide for yourself | [`Verifier`], [`SessionManagerBuilder::on_reject`], [`SessionManagerBuilder::on_event`] |
 //! | let the token travel another way | [`Frontend`], [`SessionCookie`], [`Bearer`], [`CustomHeader`] |
 //!
@@ -30,7 +33,9 @@ mod builder;
 mod column;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod cross_origin;
 mod data;
+mod environment;
 mod error;
 mod event;
 mod extract;
@@ -65,6 +70,7 @@ pub use auth::{Auth, LoggedIn, Login};
 pub use builder::SessionManagerBuilder;
 pub use column::{Column, ColumnError, ColumnType, NoSubject};
 pub use data::{Columns, DecodeError, Decoder, EncodeError, Encoder, SessionData};
+pub use environment::Environment;
 pub use error::{ConfigError, Error, StoreError, StoreErrorKind};
 pub use event::{Event, Revoked};
 pub use frontend::{Bearer, CustomHeader, Frontend, Presented, SameSite, SessionCookie};

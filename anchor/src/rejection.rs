@@ -24,6 +24,7 @@ use crate::token::BadToken;
 /// | `RefusedByVerifier` | `refused_by_verifier` | 401 | `unauthenticated` |
 /// | `Forbidden` | `forbidden` | 403 | `forbidden` |
 /// | `ReauthenticationRequired` | `reauthentication_required` | 403 | `reauthentication_required` |
+/// | `CrossOrigin` | `cross_origin` | 403 | `cross_origin` |
 /// | `Store` | `store_unavailable`, `store_refused` (409), `store_encode` (500) | 503 | the same |
 /// | `Operation` | `operation_failed` | 503, or 500 for [`Error::ResponseBegun`] | `operation_failed` |
 /// | `Verifier` | `verifier_failed` | 503 | `verifier_failed` |
@@ -83,6 +84,16 @@ pub enum Rejection {
         /// How long ago the authentication may be.
         max_age: Duration,
     },
+    /// Another site made a browser send the request, with the session's cookie (CSRF). The layer refuses it before any handler runs.
+    #[error(
+        "a browser sent this request for another origin ({}): if that one is the application's own, name it with \
+         `.trusted_origin(..)` before `.build()`; behind a proxy, have it forward `Host` and `Origin` unchanged",
+        origin.as_deref().unwrap_or("it does not say which")
+    )]
+    CrossOrigin {
+        /// The request's `Origin`, escaped.
+        origin: Option<String>,
+    },
     /// The store could not answer. Never anonymous, never 401.
     #[error(transparent)]
     Store(StoreError),
@@ -132,6 +143,7 @@ impl Rejection {
             Rejection::RefusedByVerifier { .. } => "refused_by_verifier",
             Rejection::Forbidden { .. } => "forbidden",
             Rejection::ReauthenticationRequired { .. } => "reauthentication_required",
+            Rejection::CrossOrigin { .. } => "cross_origin",
             Rejection::Store(error) => match error.kind() {
                 StoreErrorKind::Unavailable => "store_unavailable",
                 StoreErrorKind::Constraint => "store_refused",
@@ -154,9 +166,9 @@ impl Rejection {
             | Rejection::WrongSecret { .. }
             | Rejection::Ended { .. }
             | Rejection::RefusedByVerifier { .. } => StatusCode::UNAUTHORIZED,
-            Rejection::Forbidden { .. } | Rejection::ReauthenticationRequired { .. } => {
-                StatusCode::FORBIDDEN
-            }
+            Rejection::Forbidden { .. }
+            | Rejection::ReauthenticationRequired { .. }
+            | Rejection::CrossOrigin { .. } => StatusCode::FORBIDDEN,
             Rejection::Store(error) => match error.kind() {
                 StoreErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 StoreErrorKind::Constraint => StatusCode::CONFLICT,

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use http::Request;
 use http::request::Parts;
 
 use crate::column::Column;
+use crate::cross_origin::CrossOriginProtection;
 use crate::data::SessionData;
 use crate::error::StoreError;
 use crate::event::{Event, Revoked};
@@ -26,6 +28,7 @@ pub(crate) struct Sessions<T> {
     pub(crate) keys: TokenKeys,
     pub(crate) verifier: Option<Box<dyn AnyVerifier<T>>>,
     pub(crate) on_reject: Option<Box<OnReject>>,
+    pub(crate) cross_origin: Option<CrossOriginProtection>,
     pub(crate) on_event: Option<Box<OnEvent<T>>>,
     pub(crate) watched: Watched,
     pub(crate) turns: Turns,
@@ -46,6 +49,22 @@ impl<T: SessionData> Sessions<T> {
         if let Some(on_event) = &self.on_event {
             on_event(event);
         }
+    }
+
+    /// The response to a request that another site made a browser send.
+    pub(crate) fn refuse_cross_origin<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<Request<B>, Response> {
+        let protection = self.cross_origin.as_ref();
+        let Some(rejection) = protection.and_then(|protection| protection.refusal(&request)) else {
+            return Ok(request);
+        };
+        self.emit(&Event::Refused { rejection: &rejection });
+        let Some(on_reject) = &self.on_reject else { return Err(rejection.into_response()) };
+        let mut response = on_reject(&rejection, &request.into_parts().0);
+        response.extensions_mut().insert(rejection);
+        Err(response)
     }
 
     /// Ends one session: in the store, then for those on this node who wait for it.

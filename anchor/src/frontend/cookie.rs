@@ -66,6 +66,10 @@ impl SessionCookie {
         Self { secure: false, development: true, ..Self::new("id") }
     }
 
+    pub(crate) fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
     /// When a browser sends the cookie with requests that another site caused.
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
@@ -220,6 +224,10 @@ impl Frontend for SessionCookie {
 
     fn vary(&self) -> HeaderName {
         header::COOKIE
+    }
+
+    fn is_sent_by_browsers(&self) -> bool {
+        true
     }
 
     fn issue(&self, token: &SessionToken, lifetime: Duration, response: &mut HeaderMap) {

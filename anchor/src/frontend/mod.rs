@@ -72,6 +72,12 @@ pub trait Frontend: Send + Sync + 'static {
         let _ = response;
     }
 
+    /// Whether browsers send the token by themselves, as they do with cookies. Then another site can make them send it, and
+    /// [`SessionLayer`](crate::SessionLayer) refuses what it makes them send. A header that a script has to set is not sent by itself.
+    fn is_sent_by_browsers(&self) -> bool {
+        false
+    }
+
     /// The `WWW-Authenticate` challenge of a 401 (RFC 9110 section 11.6.1), where this channel has one.
     fn challenge(&self) -> Option<HeaderValue> {
         None

@@ -1,0 +1,3 @@
+async fn home(_: ::anchor::__private::Public) -> &'static str {
+    "welcome"
+}

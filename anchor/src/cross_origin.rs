@@ -1,0 +1,221 @@
+//! [`CrossOriginProtection`]: refuses what another site made a browser send (CSRF), by what browsers themselves say of a request.
+//!
+//! The decision is `tower-http`'s, which follows Go's `http.CrossOriginProtection`; it is asked about the few parts of a request that matter.
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use http::{HeaderMap, Method, Request, Response, Uri, header};
+use tower_http::csrf::{Csrf, CsrfLayer, ProtectionError};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::error::ConfigError;
+use crate::rejection::Rejection;
+
+pub(crate) struct CrossOriginProtection {
+    csrf: Csrf<Allow, fn(ProtectionError) -> Response<Verdict>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Allowed,
+    Refused,
+}
+
+/// The service behind [`Csrf`]: it is asked when the request may pass.
+#[derive(Clone)]
+struct Allow;
+
+impl Service<Request<()>> for Allow {
+    type Response = Response<Verdict>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Verdict>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        ready(Ok(Response::new(Verdict::Allowed)))
+    }
+}
+
+impl CrossOriginProtection {
+    /// Requests of these origins pass, as those of the application's own do.
+    pub(crate) fn trusting(origins: &[String]) -> Result<Self, ConfigError> {
+        let refuse: fn(ProtectionError) -> Response<Verdict> = |_| Response::new(Verdict::Refused);
+        let mut layer = CsrfLayer::new().with_rejection_response(refuse);
+        for origin in origins {
+            check(origin)?;
+            layer = layer
+                .add_trusted_origin(origin)
+                .map_err(|error| ConfigError::new(format_args!("{error}")))?;
+        }
+        Ok(Self { csrf: layer.layer(Allow) })
+    }
+
+    /// The refusal of a request that another site caused. Safe methods pass without a look, unless they open a WebSocket: that is a `GET` which
+    /// browsers let any site make, with cookies.
+    pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Rejection> {
+        let headers = request.headers();
+        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        if safe && !opens_websocket(headers) {
+            return None;
+        }
+        let method = if safe { &Method::POST } else { request.method() };
+        let verdict = self.ask(method.clone(), request.uri().clone(), headers);
+        let origin = || headers.get(header::ORIGIN).map(|origin| format!("{origin:?}"));
+        (verdict == Verdict::Refused).then(|| Rejection::CrossOrigin { origin: origin() })
+    }
+
+    fn ask(&self, method: Method, uri: Uri, headers: &HeaderMap) -> Verdict {
+        let mut question = Request::new(());
+        *question.method_mut() = method;
+        *question.uri_mut() = uri;
+        for name in ["origin", "sec-fetch-site", "host"] {
+            if let Some(value) = headers.get(name) {
+                question.headers_mut().insert(name, value.clone());
+            }
+        }
+        let answer = pin!(self.csrf.clone().call(question));
+        match answer.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(answer)) => *answer.body(),
+            // Both answers are ready at once.
+            Poll::Pending => Verdict::Refused,
+        }
+    }
+}
+
+fn opens_websocket(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::UPGRADE)
+        .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// What browsers send in `Origin` is compared byte by byte, so an origin that is written otherwise would be trusted in vain.
+pub(crate) fn check(origin: &str) -> Result<(), ConfigError> {
+    let refused = |reason: std::fmt::Arguments<'_>| {
+        Err(ConfigError::new(format_args!("trusted origin `{}`: {reason}", origin.escape_debug())))
+    };
+    let no_origin = format_args!(
+        "write scheme, host and port as a browser sends them, as `https://app.example.com`, without path"
+    );
+    let Ok(uri) = origin.parse::<Uri>() else { return refused(no_origin) };
+    let (Some(scheme @ ("http" | "https")), Some(host)) = (uri.scheme_str(), uri.host()) else {
+        return refused(no_origin);
+    };
+    if host.is_empty() || host.contains('*') {
+        return refused(no_origin);
+    }
+    let default = if scheme == "https" { 443 } else { 80 };
+    let port = uri.port_u16().filter(|port| *port != default);
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let canonical = format!("{scheme}://{}{port}", host.to_ascii_lowercase());
+    if origin != canonical {
+        return refused(format_args!("browsers send it as `{canonical}`; write that"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a request passes: its method and its headers.
+    fn passes(method: &str, headers: &[(&str, &str)]) -> bool {
+        let mut request = Request::builder().method(method).uri("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let trusted = ["https://app.example.com".to_owned()];
+        let protection = CrossOriginProtection::trusting(&trusted).unwrap();
+        protection.refusal(&request.body(()).unwrap()).is_none()
+    }
+
+    #[test]
+    fn another_site_passes_with_safe_methods_alone() {
+        let evil = [("origin", "https://evil.example"), ("host", "example.com")];
+        let evil_site = [("sec-fetch-site", "cross-site"), ("host", "example.com")];
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            assert!(passes(method, &evil) && passes(method, &evil_site), "{method}");
+        }
+        for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "QUERY"] {
+            assert!(!passes(method, &evil) && !passes(method, &evil_site), "{method}");
+        }
+    }
+
+    #[test]
+    fn the_own_origin_trusted_ones_and_clients_that_are_no_browsers_pass() {
+        let host = ("host", "example.com");
+        for headers in [
+            &[host][..],
+            &[host, ("origin", "https://example.com")],
+            &[host, ("sec-fetch-site", "same-origin"), ("origin", "https://example.com")],
+            &[host, ("sec-fetch-site", "none")],
+            &[host, ("origin", "https://app.example.com")],
+            &[host, ("sec-fetch-site", "same-site"), ("origin", "https://app.example.com")],
+        ] {
+            assert!(passes("POST", headers), "{headers:?}");
+        }
+        for headers in [
+            &[host, ("origin", "null")][..],
+            &[host, ("origin", "https://example.com:8443")],
+            &[host, ("origin", "https://example.com.evil.example")],
+            &[host, ("origin", "https://app.example.com:444")],
+            &[host, ("origin", "http://app.example.com")],
+            &[host, ("origin", "https://App.example.com")],
+            &[host, ("sec-fetch-site", "same-site"), ("origin", "https://other.example.com")],
+            &[host, ("sec-fetch-site", "cross-site"), ("origin", "https://example.com")],
+            &[host, ("sec-fetch-site", "Same-Origin")],
+        ] {
+            assert!(!passes("POST", headers), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_websocket_of_another_site_is_refused() {
+        let host = ("host", "example.com");
+        let evil = ("origin", "https://evil.example");
+        assert!(!passes("GET", &[host, evil, ("upgrade", "websocket")]));
+        assert!(!passes("GET", &[host, evil, ("upgrade", "WebSocket")]));
+        assert!(passes(
+            "GET",
+            &[host, ("origin", "https://example.com"), ("upgrade", "websocket")]
+        ));
+        assert!(passes("GET", &[host, ("upgrade", "h2c")]));
+    }
+
+    #[test]
+    fn an_origin_that_no_browser_sends_is_refused() {
+        let refusal = |origin: &str| {
+            let trusted = CrossOriginProtection::trusting(&[origin.to_owned()]);
+            trusted.err().map(|error| error.to_string())
+        };
+        for good in ["https://app.example.com", "http://localhost:3000", "https://[::1]:8443"] {
+            assert_eq!(refusal(good), None, "{good}");
+        }
+        for (origin, instead) in [
+            ("app.example.com", "write scheme, host and port"),
+            ("*", "write scheme, host and port"),
+            ("https://*.example.com", "write scheme, host and port"),
+            ("null", "write scheme, host and port"),
+            ("", "write scheme, host and port"),
+            ("file:///etc", "write scheme, host and port"),
+            ("https://ünicode.example", "write scheme, host and port"),
+            ("https://app.example.com/", "`https://app.example.com`; write that"),
+            ("https://app.example.com/login", "`https://app.example.com`; write that"),
+            ("https://app.example.com?x", "`https://app.example.com`; write that"),
+            ("https://App.Example.com", "`https://app.example.com`; write that"),
+            ("https://app.example.com:443", "`https://app.example.com`; write that"),
+            ("http://app.example.com:80", "`http://app.example.com`; write that"),
+            ("https://me@app.example.com", "`https://app.example.com`; write that"),
+            ("https://app.example.com#x", "`https://app.example.com`; write that"),
+        ] {
+            let message = refusal(origin).unwrap_or_else(|| panic!("{origin} was trusted"));
+            assert!(message.contains(instead), "{message}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Policies, routing, redirects to a login page, requests of other origins, and the environment: what a client sees of them.
+
+mod application;
+mod cross_origin;
+mod environment;
+mod policies;
+mod redirects;
+mod router;

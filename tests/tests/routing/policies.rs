@@ -1,0 +1,80 @@
+//! `when`, `fresh`, `policy` and `role`, together on one handler.
+
+use anchor::prelude::*;
+use anchor::routing::{Router, get, post};
+use anchor::{Decision, Fresh, Policy};
+
+use crate::application::{Role, UserSession, body, log_in, login, send, sessions};
+
+struct Admin;
+
+impl Policy<UserSession> for Admin {
+    fn check(session: &Session<UserSession>) -> Decision {
+        if session.role == Role::Admin { Decision::Allow } else { Decision::Deny }
+    }
+}
+
+#[require_session(UserSession, role = Role::Admin)]
+async fn by_role() {}
+
+#[require_session(UserSession, policy = (Admin, Fresh<600>), when = |user| user.user_id == 1, fresh = "10m", role = Role::Admin)]
+async fn by_everything() {}
+
+#[require_session(UserSession, policy = Admin, when = |user| user.user_id == 2)]
+async fn by_another_id() {}
+
+/// Nobody is as fresh as this.
+#[require_session(UserSession, role = Role::Admin, policy = Fresh<0>)]
+async fn admin_then_fresh() {}
+
+#[require_session(UserSession, policy = (Fresh<0>, Admin))]
+async fn fresh_then_admin() {}
+
+fn application() -> Router {
+    Router::new()
+        .route("/login/{role}", post(login))
+        .route("/role", get(by_role))
+        .route("/everything", get(by_everything))
+        .route("/another-id", get(by_another_id))
+        .route("/admin-then-fresh", get(admin_then_fresh))
+        .route("/fresh-then-admin", get(fresh_then_admin))
+        .layer(sessions().layer())
+}
+
+#[tokio::test]
+async fn all_of_a_handlers_policies_must_allow_it_in_their_order() {
+    let app = application();
+    let member = log_in(&app, "member").await;
+    let admin = log_in(&app, "admin").await;
+    const FORBIDDEN: &str = r#"{"error":"forbidden"}"#;
+    const STALE: &str = r#"{"error":"reauthentication_required"}"#;
+    for (path, as_member, as_admin) in [
+        ("/role", FORBIDDEN, ""),
+        ("/everything", FORBIDDEN, ""),
+        ("/another-id", FORBIDDEN, FORBIDDEN),
+        ("/admin-then-fresh", FORBIDDEN, STALE),
+        ("/fresh-then-admin", STALE, STALE),
+    ] {
+        assert_eq!(send(&app, "GET", path, &[]).await.status(), 401, "{path}");
+        for (cookie, expected) in [(&member, as_member), (&admin, as_admin)] {
+            let response = send(&app, "GET", path, &[("cookie", cookie)]).await;
+            assert_eq!(response.status(), if expected.is_empty() { 200 } else { 403 }, "{path}");
+            assert_eq!(body(response).await, expected, "{path}");
+        }
+    }
+}
+
+#[test]
+fn the_table_names_each_policy() {
+    assert_eq!(
+        application().policies().to_string(),
+        "\
+GET   /admin-then-fresh  session UserSession, role Role::Admin, fresh 0s
+GET   /another-id        session UserSession, Admin, when |user| user.user_id == 2
+GET   /everything        session UserSession, Admin, fresh 10m, when |user| user.user_id == 1, fresh 10m, role Role::Admin
+GET   /fresh-then-admin  session UserSession, fresh 0s, Admin
+POST  /login/{role}      public
+GET   /role              session UserSession, role Role::Admin
+"
+    );
+}
