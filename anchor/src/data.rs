@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::column::{Column, ColumnError};
 use crate::schema::{ColumnSchema, Schema};
+use crate::store::SubjectLimit;
 use crate::value::Value;
 
 /// The payload of a session: its columns, its lifetime, its cookie.
@@ -32,6 +33,12 @@ pub trait SessionData: Clone + Send + Sync + 'static {
     /// The cookie's name, where the struct names one: `#[session(cookie = "..")]`.
     const COOKIE: Option<&'static str> = None;
 
+    /// How many live sessions a subject may have: `#[session(max_per_subject = 5, overflow = "end_oldest")]`.
+    const LIMIT: Option<SubjectLimit> = None;
+
+    /// How long ended sessions are kept: `#[session(keep_ended = "30d")]`. Set exactly where [`Extras::keep_ended`](crate::Extras::keep_ended) is.
+    const KEEP_ENDED: Option<Duration> = None;
+
     /// The payload's table and columns.
     fn schema() -> &'static Schema;
 
@@ -52,6 +59,15 @@ pub trait SessionData: Clone + Send + Sync + 'static {
     /// Whose session this is.
     fn subject(&self) -> Option<&Self::Subject>;
 }
+
+/// A payload whose subjects can be cut off: `#[session(cut_off)]`, which also implements this. Its schema has
+/// [`Extras::cut_off`](crate::Extras::cut_off).
+#[diagnostic::on_unimplemented(
+    message = "the sessions of `{Self}` have no cut-offs",
+    label = "this payload does not implement `CutOff`",
+    note = "add `#[session(cut_off)]` to the struct, next to its `table = \"..\"`, and write the migration"
+)]
+pub trait CutOff: SessionData {}
 
 /// A column could not be written.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -69,7 +69,7 @@ pub use anchor_macros::{Column, SessionData, logout, public, require_session};
 pub use auth::{Auth, LoggedIn, Login};
 pub use builder::SessionManagerBuilder;
 pub use column::{Column, ColumnError, ColumnType, NoSubject};
-pub use data::{Columns, DecodeError, Decoder, EncodeError, Encoder, SessionData};
+pub use data::{Columns, CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
 pub use environment::Environment;
 pub use error::{ConfigError, Error, StoreError, StoreErrorKind};
 pub use event::{Event, Revoked};
@@ -82,7 +82,7 @@ pub use next::{Next, safe_next};
 pub use policy::{Decision, Fresh, HasRole, Policy};
 pub use rejection::Rejection;
 pub use schema::{
-    ColumnSchema, Dialect, Index, OnChange, OnDelete, Reference, SYSTEM_COLUMNS, Schema,
+    ColumnSchema, Dialect, Extras, Index, OnChange, OnDelete, Reference, SYSTEM_COLUMNS, Schema,
     SystemColumn,
 };
 pub use session::Session;

@@ -87,7 +87,8 @@ impl<T: SessionData> Session<T> {
             let written = Change { id, version, from, to: Arc::clone(&to) };
             match sessions.store.update(written).await? {
                 Updated::Written { version } => {
-                    self.record = Arc::new(Record { version, data: to, ..*self.record });
+                    self.record =
+                        Arc::new(Record { version, data: to, ..Record::clone(&self.record) });
                     self.scope.found_updated(&self.record);
                     sessions.emit(&Event::Updated { session: &self.record });
                     return Ok(());

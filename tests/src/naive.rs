@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anchor::conformance::Payload;
 use anchor::{
-    Change, EndReason, Load, Loaded, MemoryStore, NewSession, Record, Rotated, Rotation,
-    SecretHash, SessionId, SessionStore, StoreError, StoreErrorKind, StoreFuture, Timestamp,
-    Touched, Updated,
+    Change, Created, EndReason, EndedRecord, Load, Loaded, MemoryStore, NewSession,
+    Reauthenticated, Record, Rotated, Rotation, SecretHash, SessionId, SessionStore, StoreError,
+    StoreErrorKind, StoreFuture, Timestamp, Touch, Touched, Updated,
 };
 use uuid::Uuid;
 
@@ -139,7 +139,7 @@ impl NaiveStore {
         edit(&mut new);
         self.rows.revoke(id, None, EndReason::Revoked).await?;
         self.rows.sweep(u32::MAX).await?;
-        self.rows.create(new).await.map(Some)
+        Ok(self.rows.create(new).await?.into_record())
     }
 
     /// What a lossy table makes of a payload.
@@ -191,7 +191,7 @@ async fn lose_the_race() {
 }
 
 impl SessionStore<Payload> for NaiveStore {
-    fn create(&self, mut new: NewSession<Payload>) -> StoreFuture<'_, Record<Payload>> {
+    fn create(&self, mut new: NewSession<Payload>) -> StoreFuture<'_, Created<Payload>> {
         Box::pin(async move {
             new.data = self.as_stored(&new.data);
             self.created().entry(new.id).or_insert_with(|| new.clone());
@@ -226,11 +226,13 @@ impl SessionStore<Payload> for NaiveStore {
                 Fault::CreateCountsInSeconds => new.idle = Duration::from_secs(new.idle.as_secs()),
                 _ => {}
             }
-            let mut record = self.rows.create(new).await?;
-            if self.is(Fault::CreateTellsOtherTimes) {
+            let mut created = self.rows.create(new).await?;
+            if let Created::Session { record, .. } = &mut created
+                && self.is(Fault::CreateTellsOtherTimes)
+            {
                 record.last_seen_at = Timestamp::from_micros(record.created_at.as_micros() + 1);
             }
-            Ok(record)
+            Ok(created)
         })
     }
 
@@ -244,7 +246,7 @@ impl SessionStore<Payload> for NaiveStore {
                         return Ok(Load::Live(first));
                     }
                     if self.is(Fault::LoadExtends) {
-                        self.rows.touch(id, Duration::from_secs(3600)).await?;
+                        self.rows.touch(Touch::new(id, Duration::from_secs(3600))).await?;
                     }
                     Load::Live(self.as_told(loaded))
                 }
@@ -252,7 +254,8 @@ impl SessionStore<Payload> for NaiveStore {
                     let new = self.created()[&id].clone();
                     let record = Arc::new(revived(&new));
                     let now = record.created_at;
-                    Load::Live(Loaded { record, secret: new.secret, previous: None, now })
+                    let (secret, previous) = (new.secret, None);
+                    Load::Live(Loaded { record, secret, previous, fingerprint: None, now })
                 }
                 Load::Absent if self.is(Fault::LoadFindsAnything) => {
                     self.seen().values().next().cloned().map_or(Load::Ended, Load::Live)
@@ -299,7 +302,7 @@ impl SessionStore<Payload> for NaiveStore {
                     return Ok(Updated::Conflict);
                 }
                 Fault::UpdateTouches => {
-                    self.rows.touch(change.id, Duration::from_secs(5400)).await?;
+                    self.rows.touch(Touch::new(change.id, Duration::from_secs(5400))).await?;
                 }
                 _ => {}
             }
@@ -312,8 +315,9 @@ impl SessionStore<Payload> for NaiveStore {
         })
     }
 
-    fn touch(&self, id: SessionId, idle: Duration) -> StoreFuture<'_, Touched> {
+    fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
         Box::pin(async move {
+            let Touch { id, idle, .. } = touch;
             match self.fault {
                 Fault::TouchLies => {
                     let expires_at = Timestamp::now().saturating_add(idle);
@@ -334,7 +338,7 @@ impl SessionStore<Payload> for NaiveStore {
                 }
                 _ => {}
             }
-            let touched = self.rows.touch(id, idle).await?;
+            let touched = self.rows.touch(Touch::new(id, idle)).await?;
             if touched == Touched::Gone && self.is(Fault::TouchRevives) {
                 self.created().entry(id).or_insert_with(|| any_session(id));
                 self.put(id, |_| {}).await?;
@@ -471,6 +475,22 @@ impl SessionStore<Payload> for NaiveStore {
         })
     }
 
+    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+        self.rows.reauthenticate(id)
+    }
+
+    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
+        self.rows.revoke_everyone(reason)
+    }
+
+    fn cut_off<'a>(&'a self, _: &'a Uuid, _: EndReason) -> StoreFuture<'a, u64> {
+        unreachable!("the payload has no cut-offs")
+    }
+
+    fn history<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<EndedRecord<Payload>>> {
+        self.rows.history(subject)
+    }
+
     fn list<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<Record<Payload>>> {
         Box::pin(async move {
             let mut listed = self.rows.list(subject).await?;
@@ -559,6 +579,8 @@ fn revived(new: &NewSession<Payload>) -> Record<Payload> {
         expires_at: now,
         deadline: now,
         version: 1,
+        remembered: new.remembered,
+        origin: None,
         data: Arc::clone(&new.data),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anchor::{
     Change, Column, EndReason, Load, MySqlStore, NewSession, PostgresStore, Record, SecretHash,
-    SessionData, SessionId, SessionStore, SqliteStore, StoreError, StoreErrorKind, Touched,
+    SessionData, SessionId, SessionStore, SqliteStore, StoreError, StoreErrorKind, Touch, Touched,
     Updated, VerifyError,
 };
 use anchor_tests::databases;
@@ -267,7 +267,8 @@ async fn a_refused_row_names_the_constraint_and_no_value(database: impl Database
     let first = session(Everything { device, ..everything() });
     store.create(first.clone()).await.unwrap();
     let mut second = session(Everything { device, name: "hunter2".into(), ..everything() });
-    second.replaces = Some(store.create(session(everything())).await.unwrap().id);
+    let first = store.create(session(everything())).await.unwrap().into_record().unwrap();
+    second.replaces = Some(first.id);
     let error = store.create(second.clone()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Constraint);
     let text = format!("{error} {error:?}");
@@ -307,7 +308,10 @@ async fn a_live_row_that_does_not_decode_is_no_session(database: impl Database) 
         other => panic!("{other:?}"),
     }
     let listed = store.list(&"ferris".to_owned()).await.unwrap();
-    assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [good.id]);
+    assert_eq!(
+        listed.iter().map(|created| created.into_record().unwrap().id).collect::<Vec<_>>(),
+        [good.id]
+    );
     assert_eq!(store.revoke(bad.id, None, EndReason::Logout).await.unwrap(), 1);
 }
 
@@ -361,7 +365,7 @@ async fn many_logins_over_sessions_that_are_gone_all_succeed(database: impl Data
             tokio::spawn(async move {
                 let mut new = session(everything());
                 new.replaces = Some(session(everything()).id);
-                store.create(new).await.map(|record| record.id)
+                store.create(new).await.map(|created| created.into_record().unwrap().id)
             })
         })
         .collect();
@@ -404,7 +408,8 @@ macro_rules! a_write_that_waits_past_the_end_does_not_revive {
         let to = Arc::new(Everything { double: 2.0, ..everything() });
         let change = Change { id: new.id, version: 1, from: new.data.clone(), to };
         let [toucher, updater] = waiting;
-        let touch = tokio::spawn(async move { toucher.touch(new.id, Everything::IDLE).await });
+        let touch =
+            tokio::spawn(async move { toucher.touch(Touch::new(new.id, Everything::IDLE)).await });
         let update = tokio::spawn(async move { updater.update(change).await });
         tokio::time::sleep(Duration::from_millis(600)).await;
         holder.commit().await.unwrap();
@@ -440,9 +445,10 @@ async fn on_mysql_the_sessions_time_zone_and_a_lax_mode_do_not_matter() {
     let here = ready::<Everything, _>(&pool).await;
     let there = elsewhere.store::<Everything>();
     let new = session(everything());
-    let created = there.create(new.clone()).await.unwrap();
+    let created = there.create(new.clone()).await.unwrap().into_record().unwrap();
     assert_eq!(format!("{created:?}"), format!("{:?}", loaded(&here, new.id).await));
-    let Touched::Written { expires_at } = there.touch(new.id, Everything::IDLE).await.unwrap()
+    let Touched::Written { expires_at } =
+        there.touch(Touch::new(new.id, Everything::IDLE)).await.unwrap()
     else {
         panic!("the session is live")
     };

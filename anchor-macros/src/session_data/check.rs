@@ -20,6 +20,7 @@ const SYSTEM_COLUMNS: &[&str] = &[
     "expires_at",
     "deadline",
     "version",
+    "remembered",
 ];
 
 pub(super) fn check(payload: &Payload, errors: &mut Errors) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Payload;
 use super::scene::*;
 use crate::error::StoreErrorKind;
-use crate::store::{Load, NewSession, SessionStore};
+use crate::store::{Created, Load, NewSession, SessionStore};
 
 pub async fn a_created_session_loads_as_it_was_created<S: SessionStore<Payload>>(store: S) {
     let new = session();
@@ -84,14 +84,15 @@ pub async fn of_many_creates_with_one_id_one_wins<S: SessionStore<Payload>>(stor
     for refused in refused.into_iter().filter_map(Result::err) {
         assert_eq!(refused.kind(), StoreErrorKind::Constraint, "{refused}");
     }
-    let created = created.into_iter().find_map(Result::ok).expect("one was created");
+    let created = created.into_iter().find_map(Result::ok).and_then(Created::into_record);
+    let created = created.expect("one was created");
     assert_same_record(&live(&*store, id).await.record, &created);
 }
 
 pub async fn sessions_of_one_subject_live_side_by_side<S: SessionStore<Payload>>(store: S) {
     let (subject, store) = (new_subject(), Arc::new(store));
     let ids = together(&store, CROWD, |store, _| async move {
-        store.create(session_of(subject)).await.map(|record| record.id)
+        Ok(create(&*store, &session_of(subject)).await.id)
     })
     .await;
     for id in ids {

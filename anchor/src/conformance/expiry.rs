@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{Load, NewSession, Rotated, SessionStore, Touched, Updated};
+use crate::store::{Load, NewSession, Rotated, SessionStore, Touch, Touched, Updated};
 
 pub async fn a_session_ends_when_it_was_idle_too_long<S: SessionStore<Payload>>(store: S) {
     let (short, long) = (short_session_of(new_subject()), session());
@@ -26,11 +26,11 @@ pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched<
     create(&store, &new).await;
     let created = Instant::now();
     while created.elapsed() < DEADLINE + Duration::from_millis(100) {
-        store.touch(new.id, HOUR).await.expect("touch answers");
+        store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(!is_live(&store, new.id).await, "touches carried it past its deadline");
-    assert_eq!(store.touch(new.id, HOUR).await.expect("touch answers"), Touched::Gone);
+    assert_eq!(store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers"), Touched::Gone);
 }
 
 pub async fn an_expired_session_is_gone_to_every_verb<S: SessionStore<Payload>>(store: S) {
@@ -43,7 +43,7 @@ pub async fn an_expired_session_is_gone_to_every_verb<S: SessionStore<Payload>>(
 
     let update = change(&loaded, |data| data.visits += 1);
     assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
-    assert_eq!(store.touch(new.id, HOUR).await.expect("touch answers"), Touched::Gone);
+    assert_eq!(store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers"), Touched::Gone);
     let rotated = store.rotate(rotation(&loaded)).await.expect("rotate answers");
     assert_eq!(rotated, Rotated::Gone);
     assert!(!is_live(&store, new.id).await, "a write brought it back");

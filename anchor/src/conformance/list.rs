@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Payload;
 use super::scene::*;
 use crate::id::SessionId;
-use crate::store::{Record, SessionStore};
+use crate::store::{Record, SessionStore, Touch};
 
 pub async fn a_list_has_the_subjects_sessions_newest_first<S: SessionStore<Payload>>(store: S) {
     let (subject, stranger) = (new_subject(), session());
@@ -45,7 +45,7 @@ pub async fn a_list_shows_what_was_written_last<S: SessionStore<Payload>>(store:
     create(&store, &new).await;
     let loaded = live(&store, new.id).await;
     store.update(change(&loaded, |data| data.title = "Corro".into())).await.expect("answers");
-    store.touch(new.id, HOUR / 2).await.expect("touch answers");
+    store.touch(Touch::new(new.id, HOUR / 2)).await.expect("touch answers");
     let listed = store.list(&new.data.user_id).await.expect("list answers");
     let [record] = listed.as_slice() else { panic!("one session: {listed:?}") };
     assert_same_record(record, &live(&store, new.id).await.record);

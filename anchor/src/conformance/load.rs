@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{Load, SessionStore, Touched, Updated};
+use crate::store::{Load, SessionStore, Touch, Touched, Updated};
 
 pub async fn an_unknown_id_is_absent<S: SessionStore<Payload>>(store: S) {
     create(&store, &session()).await;
@@ -36,7 +36,7 @@ pub async fn a_load_sees_every_write_that_was_answered_before_it_began<S: Sessio
             assert!(matches!(updated, Updated::Written { .. }), "{updated:?}");
             let reloaded = live(&*store, new.id).await;
             assert_eq!(reloaded.record.data.visits, round, "the load missed an update");
-            if let Touched::Written { expires_at } = store.touch(new.id, HOUR).await? {
+            if let Touched::Written { expires_at } = store.touch(Touch::new(new.id, HOUR)).await? {
                 let reloaded = live(&*store, new.id).await;
                 assert_eq!(reloaded.record.expires_at, expires_at, "the load missed a touch");
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Payload;
 use super::scene::*;
 use crate::error::StoreError;
-use crate::store::{EndReason, Loaded, NewSession, SessionStore};
+use crate::store::{EndReason, Loaded, NewSession, SessionStore, Touch};
 
 const ROUNDS: usize = 25;
 const WRITERS: usize = 4;
@@ -69,7 +69,7 @@ async fn late_touch<S: SessionStore<Payload>>(
     store: Arc<S>,
     loaded: Loaded<Payload>,
 ) -> Result<(), StoreError> {
-    store.touch(loaded.record.id, HOUR).await.map(drop)
+    store.touch(Touch::new(loaded.record.id, HOUR)).await.map(drop)
 }
 
 async fn late_rotation<S: SessionStore<Payload>>(

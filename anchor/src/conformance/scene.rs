@@ -84,7 +84,8 @@ pub(super) async fn create<S: SessionStore<Payload>>(
     store: &S,
     new: &NewSession<Payload>,
 ) -> Record<Payload> {
-    store.create(new.clone()).await.expect("the session is created")
+    let created = store.create(new.clone()).await.expect("the session is created");
+    created.into_record().expect("the subject has room")
 }
 
 /// The session, which must be live.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Payload;
 use super::scene::*;
 use crate::id::SessionId;
-use crate::store::{Load, NewSession, SessionStore, Touched};
+use crate::store::{Load, NewSession, SessionStore, Touch, Touched};
 
 const ENDED: usize = 10;
 
@@ -71,13 +71,13 @@ pub async fn a_sweep_leaves_a_session_that_was_touched_in_time<S: SessionStore<P
     let lifetime = Duration::from_secs(2);
     let store = Arc::new(store);
     let in_time = create(&*store, &NewSession { idle: lifetime, ..session() }).await.id;
-    store.touch(in_time, HOUR).await.expect("touch answers");
+    store.touch(Touch::new(in_time, HOUR)).await.expect("touch answers");
 
     // These touches race with the expiry and with sweeps; whichever was answered `Written` must hold.
     let raced = together(&store, CROWD, |store, index| async move {
         let id = create(&*store, &short_session_of(new_subject())).await.id;
         tokio::time::sleep(SHORT * index as u32 / CROWD as u32).await;
-        let touched = store.touch(id, HOUR).await?;
+        let touched = store.touch(Touch::new(id, HOUR)).await?;
         store.sweep(CROWD as u32).await?;
         Ok((id, touched != Touched::Gone))
     })

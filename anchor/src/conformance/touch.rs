@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{NewSession, SessionStore, Touched};
+use crate::store::{NewSession, SessionStore, Touch, Touched};
 
 pub async fn a_touch_extends_the_idle_expiry<S: SessionStore<Payload>>(store: S) {
     let (new, bystander) = (session(), session());
@@ -14,7 +14,7 @@ pub async fn a_touch_extends_the_idle_expiry<S: SessionStore<Payload>>(store: S)
     tokio::time::sleep(Duration::from_millis(20)).await;
 
     let idle = HOUR + HOUR / 2;
-    let touched = store.touch(new.id, idle).await.expect("touch answers");
+    let touched = store.touch(Touch::new(new.id, idle)).await.expect("touch answers");
     let after = live(&store, new.id).await;
     assert_eq!(touched, Touched::Written { expires_at: after.record.expires_at });
     let seen = after.record.last_seen_at;
@@ -32,7 +32,7 @@ pub async fn a_touched_session_outlives_its_first_expiry<S: SessionStore<Payload
     let lifetime = Duration::from_secs(2);
     let new = NewSession { idle: lifetime, ..session() };
     create(&store, &new).await;
-    let touched = store.touch(new.id, HOUR).await.expect("touch answers");
+    let touched = store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers");
     assert!(matches!(touched, Touched::Written { .. }), "{touched:?}");
     tokio::time::sleep(lifetime + Duration::from_millis(100)).await;
     assert!(is_live(&store, new.id).await, "it ended although it was used");
@@ -41,7 +41,7 @@ pub async fn a_touched_session_outlives_its_first_expiry<S: SessionStore<Payload
 pub async fn a_touch_never_goes_past_the_deadline<S: SessionStore<Payload>>(store: S) {
     let new = NewSession { idle: HOUR, absolute: 2 * HOUR, ..session() };
     let deadline = create(&store, &new).await.deadline;
-    let touched = store.touch(new.id, 3 * HOUR).await.expect("touch answers");
+    let touched = store.touch(Touch::new(new.id, 3 * HOUR)).await.expect("touch answers");
     assert_eq!(touched, Touched::Written { expires_at: deadline });
     let record = live(&store, new.id).await.record;
     assert_eq!((record.expires_at, record.deadline), (deadline, deadline));
@@ -53,12 +53,12 @@ pub async fn a_touch_of_a_revoked_session_is_gone_and_revives_nothing<S: Session
     let new = session();
     create(&store, &new).await;
     log_out(&store, new.id).await;
-    assert_eq!(store.touch(new.id, HOUR).await.expect("touch answers"), Touched::Gone);
+    assert_eq!(store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers"), Touched::Gone);
     assert!(!is_live(&store, new.id).await, "a touch brought it back");
 }
 
 pub async fn a_touch_of_an_unknown_session_creates_nothing<S: SessionStore<Payload>>(store: S) {
     let unknown = new_id();
-    assert_eq!(store.touch(unknown, HOUR).await.expect("touch answers"), Touched::Gone);
+    assert_eq!(store.touch(Touch::new(unknown, HOUR)).await.expect("touch answers"), Touched::Gone);
     assert!(!is_live(&store, unknown).await, "a touch created a session");
 }

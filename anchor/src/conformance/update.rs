@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{Change, SessionStore, Updated};
+use crate::store::{Change, SessionStore, Touch, Updated};
 
 pub async fn an_update_writes_the_payload_and_nothing_else<S: SessionStore<Payload>>(store: S) {
     let (new, bystander) = (session(), session());
@@ -119,7 +119,7 @@ pub async fn a_touch_and_a_rotation_do_not_make_an_update_conflict<S: SessionSto
     let new = session();
     create(&store, &new).await;
     let loaded = live(&store, new.id).await;
-    store.touch(new.id, HOUR).await.expect("touch answers");
+    store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers");
     store.rotate(rotation(&loaded)).await.expect("rotate answers");
     let updated = store.update(change(&loaded, |data| data.visits += 1)).await.expect("answers");
     assert_eq!(updated, Updated::Written { version: loaded.record.version + 1 });

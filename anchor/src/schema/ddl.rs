@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{ColumnSchema, Dialect, OnDelete, Reference, SYSTEM_COLUMNS, Schema};
+use super::{ColumnSchema, Dialect, OnDelete, Reference, Schema};
 use crate::column::ColumnType;
 
 /// The longest name that every dialect keeps whole: PostgreSQL cuts at 63 bytes.
@@ -29,7 +29,8 @@ struct Line {
 }
 
 impl Schema {
-    /// The statements that create the table and its indexes, as one text that can stand in a migration.
+    /// The statements that create the table and its indexes, and the companion table where it has one, as one text that can stand in a
+    /// migration.
     pub fn create_table(&self, dialect: Dialect) -> String {
         let mut text = self.create_statements(dialect, false).join(";\n\n");
         text.push_str(";\n");
@@ -39,12 +40,14 @@ impl Schema {
             .replacen(";\nCREATE", ";\n\nCREATE", 1)
     }
 
-    /// The indexes: on the expiry (for the sweep), on the subject, on foreign keys (for the cascade), and where the struct asks for one.
+    /// The indexes: on the expiry and, where ended rows are kept, on their end (for the sweep), on the subject, on foreign keys (for the cascade), and where the struct asks for one.
     pub fn indexes(&self) -> Vec<Index> {
         let wanted = self.columns.iter().filter(|column| {
             column.subject || column.index || column.unique || column.references.is_some()
         });
+        let kept = self.extras.keep_ended.then_some(("ended_at", false));
         std::iter::once(("expires_at", false))
+            .chain(kept)
             .chain(wanted.map(|column| (column.name, column.unique)))
             .map(|(column, unique)| Index {
                 name: self.name_of(column, if unique { "key" } else { "idx" }),
@@ -75,6 +78,7 @@ impl Schema {
                 self.indexes().iter().map(|index| self.create_index(dialect, index, exists)),
             );
         }
+        statements.extend(self.create_cut_offs(dialect, exists));
         statements
     }
 
@@ -105,12 +109,15 @@ impl Schema {
             dialect.explanation(column).filter(|_| first)
         };
         let mut lines = Vec::new();
-        for system in SYSTEM_COLUMNS {
-            let key = if system.column.name == "id" { " PRIMARY KEY" } else { "" };
+        for system in self.system_columns() {
+            let mut constraints = column_constraints(dialect, &system.column);
+            if system.column.name == "id" {
+                constraints.push_str(" PRIMARY KEY");
+            }
             lines.push(Line {
                 name: dialect.identifier(system.column.name).into_owned(),
                 ty: system.type_in(dialect),
-                constraints: format!("{}{key}", null_constraint(&system.column)),
+                constraints,
                 comment: explanation(&system.column).or(system.comment),
             });
         }
@@ -118,7 +125,7 @@ impl Schema {
             lines.push(Line {
                 name: dialect.identifier(column.name).into_owned(),
                 ty: dialect.type_of(column),
-                constraints: payload_constraints(dialect, column),
+                constraints: column_constraints(dialect, column),
                 comment: explanation(column),
             });
         }
@@ -135,7 +142,8 @@ impl Schema {
                 (dialect.identifier(&index.name), dialect.identifier(index.column));
             bare(format!("{unique}INDEX {name} ({column})"))
         });
-        let checks = self.columns.iter().filter_map(|column| {
+        let system = self.system_columns().map(|system| &system.column);
+        let checks = system.chain(self.columns).filter_map(|column| {
             let check = check(dialect, column)?;
             let name = self.name_of(column.name, "check");
             Some(bare(format!("CONSTRAINT {} {check}", dialect.identifier(&name))))
@@ -151,18 +159,23 @@ impl Schema {
 
     /// `table_column_suffix`, cut so that every database keeps it whole and two long names stay two.
     fn name_of(&self, column: &str, suffix: &str) -> String {
-        let name = format!("{}_{column}_{suffix}", self.bare_table());
-        if name.len() <= LONGEST_NAME {
-            return name;
-        }
-        let hash = Sha256::digest(&name);
-        let hash = format!("{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]);
-        let mut cut = LONGEST_NAME - hash.len() - suffix.len() - 2;
-        while !name.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        format!("{}_{hash}_{suffix}", &name[..cut])
+        cut_name(&format!("{}_{column}", self.bare_table()), suffix)
     }
+}
+
+/// `name_suffix`, cut so that every database keeps it whole and two long names stay two.
+pub(super) fn cut_name(name: &str, suffix: &str) -> String {
+    let name = format!("{name}_{suffix}");
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let hash = Sha256::digest(&name);
+    let hash = format!("{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]);
+    let mut cut = LONGEST_NAME - hash.len() - suffix.len() - 2;
+    while !name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{}_{hash}_{suffix}", &name[..cut])
 }
 
 impl Dialect {
@@ -185,7 +198,7 @@ fn null_constraint(column: &ColumnSchema) -> &'static str {
     if column.nullable { "" } else { "NOT NULL" }
 }
 
-fn payload_constraints(dialect: Dialect, column: &ColumnSchema) -> String {
+fn column_constraints(dialect: Dialect, column: &ColumnSchema) -> String {
     let mut parts = vec![null_constraint(column).to_owned()];
     parts.extend(column.default.map(|default| default_clause(dialect, column, default)));
     if dialect != Dialect::MySql {

@@ -1,19 +1,24 @@
 //! [`Schema`]: the table that a session's struct derives, free of any dialect.
 
+mod cut_offs;
 mod ddl;
 mod dialect;
+mod extras;
 mod reserved;
 mod system;
 
+#[cfg(feature = "_sql")]
+pub(crate) use cut_offs::cut_off_columns;
 pub use ddl::Index;
 pub use dialect::Dialect;
+pub use extras::Extras;
 #[cfg(feature = "_sql")]
 pub(crate) use system::system;
 pub use system::{SYSTEM_COLUMNS, SystemColumn};
 
 use crate::column::{Column, ColumnType};
 
-/// The derived table: its name and its payload columns. The system columns ([`SYSTEM_COLUMNS`]) come before them.
+/// The derived table: its name and its payload columns. The system columns ([`system_columns`](Schema::system_columns)) come before them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Schema {
@@ -23,17 +28,39 @@ pub struct Schema {
     pub columns: &'static [ColumnSchema],
     /// `#[session(renamed_from = "..")]` on the struct: the table's name before.
     pub renamed_from: Option<&'static str>,
+    /// What the table has besides.
+    pub extras: Extras,
 }
 
 impl Schema {
     /// A table with these payload columns.
     pub const fn new(table: &'static str, columns: &'static [ColumnSchema]) -> Self {
-        Self { table, columns, renamed_from: None }
+        Self { table, columns, renamed_from: None, extras: Extras::NONE }
     }
 
     /// Says what the table was called before.
     pub const fn renamed_from(mut self, name: &'static str) -> Self {
         self.renamed_from = Some(name);
+        self
+    }
+
+    /// Says what the table has besides.
+    ///
+    /// # Panics
+    ///
+    /// When it is to have cut-offs, and no column is the subject: at compile time, in a derived schema.
+    pub const fn extras(mut self, extras: Extras) -> Self {
+        let mut subject = false;
+        let mut index = 0;
+        while index < self.columns.len() {
+            subject |= self.columns[index].subject;
+            index += 1;
+        }
+        assert!(
+            subject || !extras.cut_off,
+            "`cut_off` ends the sessions of a subject: mark the field that says whose the session is with `#[session(subject)]`"
+        );
+        self.extras = extras;
         self
     }
 

@@ -1,6 +1,6 @@
-//! The columns that every session table has, whatever its payload.
+//! The columns that anchor itself keeps: those of every session table, and those that a struct asks for.
 
-use super::{ColumnSchema, Dialect};
+use super::{ColumnSchema, Dialect, Schema};
 use crate::column::ColumnType;
 
 /// A column that anchor itself keeps.
@@ -29,7 +29,7 @@ const fn nullable(
     SystemColumn { column: ColumnSchema::new(name, ty, true), comment }
 }
 
-/// The system columns, in the table's order.
+/// The system columns that every table has, in its order.
 pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
     required("id", ColumnType::Uuid, None),
     required("secret_hash", ColumnType::Bytes, Some("SHA-256 of the token's secret")),
@@ -41,7 +41,39 @@ pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
     required("expires_at", ColumnType::Timestamp, Some("moves with use, never past the deadline")),
     required("deadline", ColumnType::Timestamp, None),
     required("version", ColumnType::BigInt, Some("counts the payload's updates")),
+    required("remembered", ColumnType::Bool, Some("whether the cookie outlives the browser")),
 ];
+
+/// Those of [`Extras::keep_ended`](super::Extras::keep_ended).
+const KEEP_ENDED: &[SystemColumn] = &[
+    required("status", ColumnType::Enum(&["active", "revoked", "expired"]), None),
+    nullable("ended_at", ColumnType::Timestamp, None),
+    nullable("end_reason", ColumnType::Text, None),
+];
+
+/// Those of [`Extras::track`](super::Extras::track).
+const TRACK: &[SystemColumn] = &[
+    nullable("ip_address", ColumnType::Ip, Some("of the latest use")),
+    nullable("user_agent", ColumnType::Text, None),
+];
+
+/// Those of [`Extras::fingerprint`](super::Extras::fingerprint).
+const FINGERPRINT: &[SystemColumn] =
+    &[nullable("fingerprint", ColumnType::Bytes, Some("SHA-256 of what the session is bound to"))];
+
+impl Schema {
+    /// The system columns of this table, in its order: [`SYSTEM_COLUMNS`], then those that the struct asks for.
+    pub fn system_columns(&self) -> impl Iterator<Item = &'static SystemColumn> + use<> {
+        let extras = self.extras;
+        let optional = [
+            (extras.keep_ended, KEEP_ENDED),
+            (extras.track, TRACK),
+            (extras.fingerprint, FINGERPRINT),
+        ];
+        let optional = optional.into_iter().filter(|(wanted, _)| *wanted);
+        SYSTEM_COLUMNS.iter().chain(optional.flat_map(|(_, columns)| columns))
+    }
+}
 
 impl SystemColumn {
     /// The column's type in a dialect.
@@ -49,6 +81,8 @@ impl SystemColumn {
         match (dialect, self.column.ty) {
             // The only bytes among the system columns are SHA-256 hashes.
             (Dialect::MySql, ColumnType::Bytes) => "BINARY(32)",
+            // The only texts are words of anchor's own, and a user agent that is cut.
+            (Dialect::MySql, ColumnType::Text) => "VARCHAR(512)",
             (_, ty) => dialect.spell(ty),
         }
     }
@@ -57,8 +91,9 @@ impl SystemColumn {
 /// The system column of this name. For names in this crate's own code.
 #[cfg(feature = "_sql")]
 pub(crate) fn system(name: &'static str) -> ColumnSchema {
-    SYSTEM_COLUMNS
-        .iter()
+    [SYSTEM_COLUMNS, KEEP_ENDED, TRACK, FINGERPRINT]
+        .into_iter()
+        .flatten()
         .map(|system| system.column)
         .find(|column| column.name == name)
         .unwrap_or_else(|| unreachable!("`{name}` is no system column"))

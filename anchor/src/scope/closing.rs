@@ -12,7 +12,7 @@ use super::{Current, Outgoing, Scope};
 use crate::data::SessionData;
 use crate::event::Event;
 use crate::rejection::Rejection;
-use crate::store::Touched;
+use crate::store::{Touch, Touched};
 
 /// What remains to be done when the response is ready.
 pub(crate) enum Closing {
@@ -36,8 +36,9 @@ impl<T: SessionData> Scope<T> {
         let resigned = live.resigned.take();
         drop(state);
         let scope = Arc::clone(self);
+        let touch = Touch { id, idle: self.sessions.idle, origin: None };
         Closing::Touch(Box::pin(async move {
-            match scope.sessions.store.touch(id, scope.sessions.idle).await {
+            match scope.sessions.store.touch(touch).await {
                 Ok(Touched::Written { .. }) => {
                     scope.sessions.emit(&Event::Touched { id });
                     if let Some(token) = resigned {

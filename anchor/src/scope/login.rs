@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Admitted, Current, Live, Outgoing, Scope};
 use crate::data::SessionData;
-use crate::error::Error;
+use crate::error::{Error, StoreError, StoreErrorKind};
 use crate::event::Event;
 use crate::id::SessionId;
-use crate::store::{EndReason, NewSession, Record, Rotated, Rotation};
+use crate::store::{Created, EndReason, NewSession, Record, Rotated, Rotation};
 use crate::token::{Secret, SecretHash, SessionToken, new_session_id};
 
 impl<T: SessionData> Scope<T> {
@@ -24,17 +24,25 @@ impl<T: SessionData> Scope<T> {
         let id = new_session_id().map_err(Error::Randomness)?;
         let secret = Secret::generate().map_err(Error::Randomness)?;
         let sessions = &self.sessions;
-        let record = Arc::new(
-            sessions
-                .store
-                .create(NewSession {
-                    idle: sessions.idle,
-                    absolute: sessions.absolute,
-                    replaces,
-                    ..NewSession::new(id, secret.hash(), Arc::new(data))
-                })
-                .await?,
-        );
+        let created = sessions
+            .store
+            .create(NewSession {
+                idle: sessions.idle,
+                absolute: sessions.absolute,
+                replaces,
+                ..NewSession::new(id, secret.hash(), Arc::new(data))
+            })
+            .await?;
+        let (record, ended) = match created {
+            Created::Session { record, ended } => (Arc::new(record), ended),
+            Created::SubjectFull => {
+                let full = "the subject has as many sessions as it may have";
+                return Err(StoreError::new(StoreErrorKind::Constraint, full).into());
+            }
+        };
+        for id in ended {
+            sessions.watched.ended(id);
+        }
         for (other, proof) in others {
             sessions.revoke(other, proof, EndReason::Replaced).await?;
         }

@@ -1,9 +1,9 @@
 //! [`MemoryStore`]: sessions in this process.
 //!
-//! One table of rows behind one lock, with two indexes derived from it: by subject, and by expiry. No user code runs while the lock is
+//! One table of rows behind one lock, with two indexes derived from it: by subject, and by when the sweep is due. No user code runs while the lock is
 //! held (a payload may have a `Drop`), so a panic elsewhere cannot leave the three in disagreement.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,11 +11,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Change, EndReason, Load, Loaded, NewSession, Record, Rotated, Rotation, SessionStore,
-    StoreFuture, Touched, Updated,
+    Change, Created, EndReason, EndStatus, EndedRecord, Fingerprint, LONGEST_LOGIN, Load, Loaded,
+    NewSession, Overflow, Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture,
+    Touch, Touched, Updated,
 };
 use crate::column::Column;
-use crate::data::{EncodeError, SessionData};
+use crate::data::{CutOff, EncodeError, SessionData};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
 use crate::timestamp::Timestamp;
@@ -86,8 +87,14 @@ struct Shared<T> {
 impl<T: SessionData> MemoryStore<T> {
     /// An empty store.
     pub fn new() -> Self {
-        let rows =
-            Rows { by_id: HashMap::new(), by_subject: HashMap::new(), by_expiry: BTreeSet::new() };
+        let rows = Rows {
+            keep: T::KEEP_ENDED,
+            by_id: HashMap::new(),
+            by_subject: HashMap::new(),
+            by_due: BTreeSet::new(),
+            cut_offs: HashMap::new(),
+            cut_offs_in_order: VecDeque::new(),
+        };
         Self {
             shared: Arc::new(Shared {
                 started_at: Timestamp::now(),
@@ -110,8 +117,17 @@ impl<T: SessionData> MemoryStore<T> {
             .rows
             .lock()
             .map_err(|_| StoreError::unavailable("an earlier operation panicked half way"))?;
-        let now = self.shared.started_at.saturating_add(self.shared.started.elapsed());
+        let mut now = self.at(Instant::now());
+        // What begins after a cut-off is answered is later than it, also where the clock shows the same microsecond.
+        if let Some((latest, _)) = rows.cut_offs_in_order.back() {
+            now = now.max(latest.saturating_add(Duration::from_micros(1)));
+        }
         Ok((rows, now))
+    }
+
+    fn at(&self, instant: Instant) -> Timestamp {
+        let Shared { started_at, started, .. } = &*self.shared;
+        started_at.saturating_add(instant.saturating_duration_since(*started))
     }
 }
 
@@ -134,10 +150,12 @@ impl<T> fmt::Debug for MemoryStore<T> {
 }
 
 impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
-    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Record<T>> {
+    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
+        let called = Instant::now();
         Box::pin(async move {
             let subject = new.data.subject().map(subject_value::<T>).transpose()?.flatten();
-            let (_swept, _replaced);
+            new.check()?;
+            let mut dropped = Vec::new();
             let (mut rows, now) = self.lock()?;
             if rows.by_id.contains_key(&new.id) {
                 return Err(StoreError::new(
@@ -145,26 +163,57 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
                     format!("a session {} exists already", new.id),
                 ));
             }
-            _swept = rows.sweep(now, SWEPT_BY_CREATE);
-            _replaced = new.replaces.and_then(|id| rows.remove(id));
+            let mut overflowing = Vec::new();
+            if let (Some(limit), Some(subject)) = (new.limit, &subject) {
+                let mut live: Vec<(Timestamp, SessionId)> = rows
+                    .live_of(subject, now)
+                    .map(|row| (row.record.created_at, row.record.id))
+                    .filter(|(_, id)| Some(*id) != new.replaces)
+                    .collect();
+                let max = usize::try_from(limit.max.get()).unwrap_or(usize::MAX);
+                if live.len() >= max {
+                    if limit.overflow == Overflow::Refuse {
+                        return Ok(Created::SubjectFull);
+                    }
+                    live.sort_unstable();
+                    live.truncate(live.len() - (max - 1));
+                    overflowing = live.into_iter().map(|(_, id)| id).collect();
+                }
+            }
+            rows.sweep(now, SWEPT_BY_CREATE, &mut dropped);
+            rows.forget_cut_offs(now, SWEPT_BY_CREATE, &mut dropped);
+            if let Some(replaced) = new.replaces {
+                rows.end_live(replaced, now, EndReason::Replaced, &mut dropped);
+            }
+            for id in &overflowing {
+                rows.end_live(*id, now, EndReason::Overflow, &mut dropped);
+            }
             let deadline = now.saturating_add(new.absolute);
+            let authenticated_at = match new.began {
+                Duration::ZERO => now,
+                began => self.at(called).saturating_sub(began),
+            };
             let record = Record {
                 id: new.id,
                 created_at: now,
-                authenticated_at: now,
+                authenticated_at,
                 last_seen_at: now,
                 expires_at: now.saturating_add(new.idle).min(deadline),
                 deadline,
                 version: 1,
+                remembered: new.remembered,
+                origin: new.origin.filter(|_| T::schema().extras.track),
                 data: Arc::clone(&new.data),
             };
             rows.insert(Row {
                 record: Arc::new(record.clone()),
                 secret: new.secret,
                 previous: None,
+                fingerprint: new.fingerprint.filter(|_| T::schema().extras.fingerprint),
                 subject,
+                ended: None,
             });
-            Ok(record)
+            Ok(Created::Session { record, ended: overflowing })
         })
     }
 
@@ -172,10 +221,11 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         Box::pin(async move {
             let (rows, now) = self.lock()?;
             Ok(match rows.by_id.get(&id) {
-                Some(row) if row.is_live(now) => Load::Live(Loaded {
+                Some(row) if rows.is_live(row, now) => Load::Live(Loaded {
                     record: Arc::clone(&row.record),
                     secret: row.secret,
                     previous: row.previous,
+                    fingerprint: row.fingerprint,
                     now,
                 }),
                 Some(_) => Load::Ended,
@@ -202,17 +252,30 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         })
     }
 
-    fn touch(&self, id: SessionId, idle: Duration) -> StoreFuture<'_, Touched> {
+    fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
         Box::pin(async move {
+            let Touch { id, idle, origin } = touch;
             let (mut rows, now) = self.lock()?;
             let Some(row) = rows.live(id, now) else { return Ok(Touched::Gone) };
             let record = Arc::make_mut(&mut row.record);
             let expires_at = now.saturating_add(idle).min(record.deadline);
             let before = std::mem::replace(&mut record.expires_at, expires_at);
             record.last_seen_at = now;
-            rows.by_expiry.remove(&(before, id));
-            rows.by_expiry.insert((expires_at, id));
+            if T::schema().extras.track && origin.is_some() {
+                record.origin = origin;
+            }
+            rows.by_due.remove(&(before, id));
+            rows.by_due.insert((expires_at, id));
             Ok(Touched::Written { expires_at })
+        })
+    }
+
+    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+        Box::pin(async move {
+            let (mut rows, now) = self.lock()?;
+            let Some(row) = rows.live(id, now) else { return Ok(Reauthenticated::Gone) };
+            Arc::make_mut(&mut row.record).authenticated_at = now;
+            Ok(Reauthenticated::Written { authenticated_at: now })
         })
     }
 
@@ -233,31 +296,32 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         &self,
         id: SessionId,
         proof: Option<SecretHash>,
-        _reason: EndReason,
+        reason: EndReason,
     ) -> StoreFuture<'_, u64> {
         Box::pin(async move {
-            let removed;
+            let mut dropped = Vec::new();
             let (mut rows, now) = self.lock()?;
             let proven = rows.live(id, now).is_some_and(|row| match proof {
                 Some(proof) => row.has_secret(proof),
                 None => true,
             });
-            removed = if proven { rows.remove(id) } else { None };
-            Ok(u64::from(removed.is_some()))
+            if proven {
+                rows.end(id, now, reason, &mut dropped);
+            }
+            Ok(u64::from(proven))
         })
     }
 
     fn revoke_subject<'a>(
         &'a self,
         subject: &'a T::Subject,
-        _reason: EndReason,
+        reason: EndReason,
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let Some(subject) = subject_value::<T>(subject)? else { return Ok(0) };
-            let removed;
+            let mut dropped = Vec::new();
             let (mut rows, now) = self.lock()?;
-            removed = rows.remove_subject(&subject, now, None);
-            Ok(removed.len() as u64)
+            Ok(rows.end_subject(&subject, now, None, reason, &mut dropped))
         })
     }
 
@@ -265,14 +329,39 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         &'a self,
         subject: &'a T::Subject,
         keep: SessionId,
-        _reason: EndReason,
+        reason: EndReason,
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let Some(subject) = subject_value::<T>(subject)? else { return Ok(0) };
-            let removed;
+            let mut dropped = Vec::new();
             let (mut rows, now) = self.lock()?;
-            removed = rows.remove_subject(&subject, now, Some(keep));
-            Ok(removed.len() as u64)
+            Ok(rows.end_subject(&subject, now, Some(keep), reason, &mut dropped))
+        })
+    }
+
+    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let mut dropped = Vec::new();
+            let (mut rows, now) = self.lock()?;
+            let ids: Vec<SessionId> = rows.by_id.keys().copied().collect();
+            let ended =
+                ids.into_iter().filter(|id| rows.end_live(*id, now, reason, &mut dropped)).count();
+            Ok(ended as u64)
+        })
+    }
+
+    fn cut_off<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>
+    where
+        T: CutOff,
+    {
+        Box::pin(async move {
+            let Some(subject) = subject_value::<T>(subject)? else { return Ok(0) };
+            let mut dropped = Vec::new();
+            let (mut rows, now) = self.lock()?;
+            let ended = rows.end_subject(&subject, now, None, reason, &mut dropped);
+            rows.cut_offs.insert(subject.clone(), now);
+            rows.cut_offs_in_order.push_back((now, subject));
+            Ok(ended)
         })
     }
 
@@ -289,12 +378,31 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         })
     }
 
+    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+        Box::pin(async move {
+            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Vec::new()) };
+            let mut ended: Vec<EndedRecord<T>> = {
+                let (rows, now) = self.lock()?;
+                if rows.keep.is_none() {
+                    return Ok(Vec::new());
+                }
+                rows.of(&subject).filter_map(|row| rows.ended(row, now)).collect()
+            };
+            ended.sort_unstable_by_key(|ended| (ended.ended_at, ended.record.id));
+            ended.reverse();
+            Ok(ended)
+        })
+    }
+
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
-            let removed;
+            let batch = usize::try_from(batch).unwrap_or(usize::MAX);
+            let mut dropped = Vec::new();
             let (mut rows, now) = self.lock()?;
-            removed = rows.sweep(now, usize::try_from(batch).unwrap_or(usize::MAX));
-            Ok(removed.len() as u64)
+            let mut swept = rows.sweep(now, batch, &mut dropped);
+            swept += rows.sweep_cut_off(now, batch - swept, &mut dropped);
+            rows.forget_cut_offs(now, batch, &mut dropped);
+            Ok(swept as u64)
         })
     }
 }
@@ -317,35 +425,90 @@ struct Row<T> {
     record: Arc<Record<T>>,
     secret: SecretHash,
     previous: Option<(SecretHash, Timestamp)>,
+    fingerprint: Option<Fingerprint>,
     subject: Option<Value>,
+    /// Of a row that is kept although it ended.
+    ended: Option<Ended>,
+}
+
+#[derive(Clone, Copy)]
+struct Ended {
+    status: EndStatus,
+    at: Timestamp,
+    reason: Option<EndReason>,
 }
 
 impl<T> Row<T> {
-    /// The idle expiry is never after the deadline, so it alone decides.
-    fn is_live(&self, now: Timestamp) -> bool {
-        now < self.record.expires_at
-    }
-
     fn has_secret(&self, proof: SecretHash) -> bool {
         proof == self.secret || self.previous.is_some_and(|(previous, _)| proof == previous)
+    }
+
+    /// When the sweep has something to do with this row.
+    fn due(&self, keep: Option<Duration>) -> Timestamp {
+        match (self.ended, keep) {
+            (Some(ended), Some(keep)) => ended.at.saturating_add(keep),
+            _ => self.record.expires_at,
+        }
     }
 }
 
 /// The rows, and the two indexes that every change here keeps in step with them.
+///
+/// Rows that leave the table go into the caller's `dropped`, to be dropped when the lock is free.
 struct Rows<T> {
+    /// How long ended rows are kept, if they are.
+    keep: Option<Duration>,
     by_id: HashMap<SessionId, Row<T>>,
     by_subject: HashMap<Value, HashSet<SessionId>>,
-    by_expiry: BTreeSet<(Timestamp, SessionId)>,
+    by_due: BTreeSet<(Timestamp, SessionId)>,
+    /// A subject's latest cut-off.
+    cut_offs: HashMap<Value, Timestamp>,
+    /// Every cut-off that is remembered, the oldest first.
+    cut_offs_in_order: VecDeque<(Timestamp, Value)>,
 }
 
 impl<T> Rows<T> {
+    /// The idle expiry is never after the deadline, so it alone decides.
+    fn is_live(&self, row: &Row<T>, now: Timestamp) -> bool {
+        row.ended.is_none() && now < row.record.expires_at && self.cut_off(row).is_none()
+    }
+
+    /// The cut-off that came after the row's login began.
+    fn cut_off(&self, row: &Row<T>) -> Option<Timestamp> {
+        let at = *self.cut_offs.get(row.subject.as_ref()?)?;
+        (row.record.authenticated_at <= at).then_some(at)
+    }
+
     fn live(&mut self, id: SessionId, now: Timestamp) -> Option<&mut Row<T>> {
-        self.by_id.get_mut(&id).filter(|row| row.is_live(now))
+        let is_live = self.by_id.get(&id).is_some_and(|row| self.is_live(row, now));
+        self.by_id.get_mut(&id).filter(|_| is_live)
+    }
+
+    fn of(&self, subject: &Value) -> impl Iterator<Item = &Row<T>> {
+        let ids = self.by_subject.get(subject).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get(id))
     }
 
     fn live_of(&self, subject: &Value, now: Timestamp) -> impl Iterator<Item = &Row<T>> {
-        let ids = self.by_subject.get(subject).into_iter().flatten();
-        ids.filter_map(|id| self.by_id.get(id)).filter(move |row| row.is_live(now))
+        self.of(subject).filter(move |row| self.is_live(row, now))
+    }
+
+    /// How a row ended, if it has, whether the sweep has seen it or not.
+    fn ended(&self, row: &Row<T>, now: Timestamp) -> Option<EndedRecord<T>> {
+        let ended = match (row.ended, self.cut_off(row)) {
+            (Some(ended), _) => ended,
+            (None, Some(at)) => Ended {
+                status: EndStatus::Revoked,
+                at: at.max(row.record.created_at),
+                reason: Some(EndReason::CutOff),
+            },
+            (None, None) if now >= row.record.expires_at => {
+                Ended { status: EndStatus::Expired, at: row.record.expires_at, reason: None }
+            }
+            (None, None) => return None,
+        };
+        let Ended { status, at: ended_at, reason } = ended;
+        Some(EndedRecord { record: Record::clone(&row.record), status, ended_at, reason })
     }
 
     fn insert(&mut self, row: Row<T>) {
@@ -353,14 +516,14 @@ impl<T> Rows<T> {
         if let Some(subject) = row.subject.clone() {
             self.by_subject.entry(subject).or_default().insert(id);
         }
-        self.by_expiry.insert((row.record.expires_at, id));
+        self.by_due.insert((row.due(self.keep), id));
         self.by_id.insert(id, row);
     }
 
     fn remove(&mut self, id: SessionId) -> Option<Row<T>> {
         self.assign(id, None);
         let row = self.by_id.remove(&id)?;
-        self.by_expiry.remove(&(row.record.expires_at, id));
+        self.by_due.remove(&(row.due(self.keep), id));
         Some(row)
     }
 
@@ -382,28 +545,118 @@ impl<T> Rows<T> {
         }
     }
 
-    fn remove_subject(
+    /// Ends a row before its time.
+    fn end(&mut self, id: SessionId, now: Timestamp, reason: EndReason, dropped: &mut Vec<Row<T>>) {
+        self.settle(
+            id,
+            Ended { status: EndStatus::Revoked, at: now, reason: Some(reason) },
+            dropped,
+        );
+    }
+
+    /// Removes a row that ends, or keeps it as an ended one.
+    fn settle(&mut self, id: SessionId, ended: Ended, dropped: &mut Vec<Row<T>>) {
+        let keep = self.keep;
+        if keep.is_none() {
+            dropped.extend(self.remove(id));
+            return;
+        }
+        let Some(row) = self.by_id.get_mut(&id) else { return };
+        self.by_due.remove(&(row.due(keep), id));
+        let record = Arc::make_mut(&mut row.record);
+        record.expires_at = record.expires_at.min(ended.at);
+        row.ended = Some(ended);
+        self.by_due.insert((row.due(keep), id));
+    }
+
+    /// Ends a row if it is live, and says whether it was.
+    fn end_live(
+        &mut self,
+        id: SessionId,
+        now: Timestamp,
+        reason: EndReason,
+        dropped: &mut Vec<Row<T>>,
+    ) -> bool {
+        let is_live = self.live(id, now).is_some();
+        if is_live {
+            self.end(id, now, reason, dropped);
+        }
+        is_live
+    }
+
+    fn end_subject(
         &mut self,
         subject: &Value,
         now: Timestamp,
         keep: Option<SessionId>,
-    ) -> Vec<Row<T>> {
+        reason: EndReason,
+        dropped: &mut Vec<Row<T>>,
+    ) -> u64 {
         let ids: Vec<SessionId> = self
             .live_of(subject, now)
             .map(|row| row.record.id)
             .filter(|id| Some(*id) != keep)
             .collect();
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+        for id in &ids {
+            self.end(*id, now, reason, dropped);
+        }
+        ids.len() as u64
     }
 
-    fn sweep(&mut self, now: Timestamp, batch: usize) -> Vec<Row<T>> {
-        let ended: Vec<SessionId> = self
-            .by_expiry
-            .iter()
-            .take_while(|(expires_at, _)| *expires_at <= now)
+    /// Removes what has ended, or marks it as expired first where ended rows are kept, and says how many it was.
+    fn sweep(&mut self, now: Timestamp, batch: usize, dropped: &mut Vec<Row<T>>) -> usize {
+        let due: Vec<(Timestamp, SessionId)> =
+            self.by_due.iter().take_while(|(due, _)| *due <= now).take(batch).copied().collect();
+        for (at, id) in &due {
+            match self.by_id.get(id) {
+                Some(row) if row.ended.is_none() => {
+                    let ended = Ended { status: EndStatus::Expired, at: *at, reason: None };
+                    self.settle(*id, ended, dropped);
+                }
+                _ => dropped.extend(self.remove(*id)),
+            }
+        }
+        due.len()
+    }
+
+    /// Removes rows that were cut off before they arrived, or marks them, and says how many it was.
+    fn sweep_cut_off(&mut self, now: Timestamp, batch: usize, dropped: &mut Vec<Row<T>>) -> usize {
+        let dead: Vec<SessionId> = self
+            .cut_offs
+            .keys()
+            .flat_map(|subject| self.of(subject))
+            .filter(|row| row.ended.is_none() && self.cut_off(row).is_some())
+            .map(|row| row.record.id)
             .take(batch)
-            .map(|(_, id)| *id)
             .collect();
-        ended.into_iter().filter_map(|id| self.remove(id)).collect()
+        for id in &dead {
+            self.end(*id, now, EndReason::CutOff, dropped);
+        }
+        dead.len()
+    }
+
+    /// Forgets cut-offs that no login can have begun before, and ends the rows that they kept from being live.
+    fn forget_cut_offs(&mut self, now: Timestamp, batch: usize, dropped: &mut Vec<Row<T>>) {
+        for _ in 0..batch {
+            let Some((at, subject)) = self
+                .cut_offs_in_order
+                .pop_front_if(|(at, _)| at.saturating_add(LONGEST_LOGIN) < now)
+            else {
+                return;
+            };
+            // A later cut-off of the subject stands further back.
+            if self.cut_offs.get(&subject) != Some(&at) {
+                continue;
+            }
+            let dead: Vec<SessionId> = self
+                .of(&subject)
+                .filter(|row| row.ended.is_none() && self.cut_off(row).is_some())
+                .map(|row| row.record.id)
+                .collect();
+            for id in dead {
+                self.end(id, now, EndReason::CutOff, dropped);
+            }
+            self.cut_offs.remove(&subject);
+        }
     }
 }

@@ -3,10 +3,20 @@
 //! A store knows schema and payload, and nothing of HTTP. A session is live, then ended (revoked or expired), and ended is for good:
 //! no verb here brings a row back.
 
+mod ended;
+mod fingerprint;
+mod limit;
 #[cfg(feature = "memory")]
 mod memory;
+mod origin;
+mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
+
+pub use ended::{EndReason, EndStatus, EndedRecord};
+pub use fingerprint::Fingerprint;
+pub use limit::{Overflow, SubjectLimit};
+pub use origin::Origin;
 
 #[cfg(feature = "mysql")]
 pub use sql::MySqlStore;
@@ -23,8 +33,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::data::{DecodeError, SessionData};
-use crate::error::StoreError;
+use crate::data::{CutOff, DecodeError, SessionData};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
 use crate::timestamp::Timestamp;
 use crate::token::SecretHash;
@@ -43,13 +53,19 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 /// | [`load`](Self::load) | returns a live row | returns an ended one; writes |
 /// | [`update`](Self::update) | compare-and-set on the version, only the changed columns | creates; last-writer-wins |
 /// | [`touch`](Self::touch) | extends the idle expiry, never past the deadline | creates |
+/// | [`reauthenticate`](Self::reauthenticate) | sets the time at which the subject proved who they are | creates |
 /// | [`rotate`](Self::rotate) | gives the same session a new secret, one winner | creates; leaves two live secrets past the grace |
-/// | [`revoke`](Self::revoke), [`revoke_subject`](Self::revoke_subject), [`revoke_others`](Self::revoke_others) | end sessions; idempotent | fail on an absent row |
-/// | [`list`](Self::list) | a subject's live sessions | shows a secret |
+/// | [`revoke`](Self::revoke), [`revoke_subject`](Self::revoke_subject), [`revoke_others`](Self::revoke_others), [`revoke_everyone`](Self::revoke_everyone) | end sessions; idempotent | fail on an absent row |
+/// | [`cut_off`](Self::cut_off) | ends a subject's sessions, and those of logins that have begun and not arrived | lets such a login in |
+/// | [`list`](Self::list), [`history`](Self::history) | a subject's live sessions, its ended ones | show a secret |
 /// | [`sweep`](Self::sweep) | removes ended rows | touches a live row |
 ///
 /// Time is the store's clock, never the caller's: every duration is added to the store's `now`. A row is live while `now` is
-/// before both its idle expiry and its deadline; at the very instant of either it has ended.
+/// before both its idle expiry and its deadline; at the very instant of either it has ended. It has also ended when its login began
+/// before a [`cut_off`](Self::cut_off) of its subject, whenever it was inserted.
+///
+/// **What ended rows become** is the payload's choice: they are removed, or with `#[session(keep_ended = "..")]`
+/// ([`SessionData::KEEP_ENDED`]) kept for that long, with the reason, for [`history`](Self::history) alone.
 ///
 /// `anchor::conformance!` runs the whole contract against any store.
 ///
@@ -62,14 +78,15 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
     note = "use `MemoryStore`, `SqliteStore`, `PostgresStore`, `MySqlStore` (each behind anchor's feature of that name), or implement `SessionStore<{T}>`"
 )]
 pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
-    /// Inserts a new row and, in the same transaction, ends the session that it replaces.
+    /// Inserts a new row and, in the same transaction, ends the session that it replaces, then those for which the subject's limit leaves
+    /// no room. The limit holds whatever else logs in meanwhile.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Constraint`](crate::StoreErrorKind::Constraint) when a row of this id exists, or when the table's own
-    /// constraints (unique, foreign key, check) refuse the payload; [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the
+    /// [`StoreErrorKind::Constraint`](crate::StoreErrorKind::Constraint) when a row of this id exists, when the login took longer than
+    /// [`LONGEST_LOGIN`], or when the table's own constraints (unique, foreign key, check) refuse the payload; [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the
     /// payload has no form in the table. In either case nothing was written and nothing was ended.
-    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Record<T>>;
+    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>>;
 
     /// The live row of this id. One round trip; it never returns a state older than its own start.
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>>;
@@ -77,8 +94,12 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// Writes the columns that differ between `change.from` and `change.to`, if the row is live and still at `change.version`.
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated>;
 
-    /// Marks a live session as used now: its idle expiry becomes `idle` from now, at most its deadline.
-    fn touch(&self, id: SessionId, idle: Duration) -> StoreFuture<'_, Touched>;
+    /// Marks a live session as used now: its idle expiry becomes `touch.idle` from now, at most its deadline. Where the table tracks
+    /// origins, `touch.origin` replaces the one before.
+    fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched>;
+
+    /// Sets the time at which a live session's subject last proved who they are to now.
+    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated>;
 
     /// Replaces the secret of a live session, if `rotation.from` is still its current one. The replaced secret is remembered as the
     /// previous one, valid until `rotation.grace` from now.
@@ -108,13 +129,33 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
         reason: EndReason,
     ) -> StoreFuture<'a, u64>;
 
+    /// Ends every session in the table and says how many it ended.
+    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64>;
+
+    /// Ends every session of a subject, also those of logins that have begun and are yet to be created ([`NewSession::began`]), and says
+    /// how many it ended: for a new password. A login that begins after the answer is let in.
+    ///
+    /// First it records the instant, then it ends the rows: every verb takes a row whose login began at that instant or before
+    /// for an ended one, so that one inserted later is dead on arrival. Only for payloads with `#[session(cut_off)]`.
+    fn cut_off<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>
+    where
+        T: CutOff;
+
     /// A subject's live sessions, newest first. A row that the struct cannot decode is left out, and logged.
     fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>>;
 
+    /// A subject's ended sessions, as far as they are kept, the one that ended last first. Empty for a payload without
+    /// `#[session(keep_ended = "..")]`. A row that the struct cannot decode is left out, and logged.
+    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>>;
+
     /// Removes at most `batch` ended rows and says how many. The statement's own predicate decides what has ended, so a row that is
-    /// touched meanwhile stays.
+    /// touched meanwhile stays. Where ended rows are kept, it marks those that have expired, removes those that ended longer ago
+    /// than they are kept, and says how many both were.
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64>;
 }
+
+/// The longest that a login may take, from its beginning to its `create`: what a store must remember a cut-off for.
+pub const LONGEST_LOGIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A session as it is stored, without its secret.
 pub struct Record<T> {
@@ -132,17 +173,21 @@ pub struct Record<T> {
     pub deadline: Timestamp,
     /// Counts the payload's updates, from 1.
     pub version: i64,
+    /// Whether its cookie outlives the browser.
+    pub remembered: bool,
+    /// Where it was last used from, where the table has `#[session(track)]`.
+    pub origin: Option<Origin>,
     /// The payload.
     pub data: Arc<T>,
 }
 
 impl<T> Clone for Record<T> {
     fn clone(&self) -> Self {
-        Self { data: Arc::clone(&self.data), ..*self }
+        Self { origin: self.origin.clone(), data: Arc::clone(&self.data), ..*self }
     }
 }
 
-/// Prints everything but the payload.
+/// Prints everything but the payload and the origin.
 impl<T> fmt::Debug for Record<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
@@ -153,6 +198,7 @@ impl<T> fmt::Debug for Record<T> {
             .field("expires_at", &self.expires_at)
             .field("deadline", &self.deadline)
             .field("version", &self.version)
+            .field("remembered", &self.remembered)
             .finish_non_exhaustive()
     }
 }
@@ -173,12 +219,72 @@ pub struct NewSession<T> {
     pub absolute: Duration,
     /// The session to end in the same transaction, if it exists.
     pub replaces: Option<SessionId>,
+    /// Whether its cookie is to outlive the browser.
+    pub remembered: bool,
+    /// How long before this call the login began, by the caller's own clock: before it looked at a password, say. Zero for a login that begins with the insertion
+    /// itself. The row's `authenticated_at` is that instant of the store's clock or, where the store cannot tell, an earlier one.
+    pub began: Duration,
+    /// Where the login came from; kept where the table has `#[session(track)]`.
+    pub origin: Option<Origin>,
+    /// What the session is bound to; kept where the table has `#[session(fingerprint)]`.
+    pub fingerprint: Option<Fingerprint>,
+    /// How many live sessions the subject may have, this one among them.
+    pub limit: Option<SubjectLimit>,
 }
 
 impl<T: SessionData> NewSession<T> {
-    /// A session with the payload type's own lifetime, which replaces none.
+    /// A session with the payload type's own lifetime and limit, which replaces none.
     pub fn new(id: SessionId, secret: SecretHash, data: Arc<T>) -> Self {
-        Self { id, secret, data, idle: T::IDLE, absolute: T::ABSOLUTE, replaces: None }
+        Self {
+            id,
+            secret,
+            data,
+            idle: T::IDLE,
+            absolute: T::ABSOLUTE,
+            replaces: None,
+            remembered: true,
+            began: Duration::ZERO,
+            origin: None,
+            fingerprint: None,
+            limit: T::LIMIT,
+        }
+    }
+}
+
+impl<T> NewSession<T> {
+    /// Says no to a login that took longer than a cut-off is remembered.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        if self.began <= LONGEST_LOGIN {
+            return Ok(());
+        }
+        Err(StoreError::new(
+            StoreErrorKind::Constraint,
+            format!("the login began {:?} ago, and may take {LONGEST_LOGIN:?}", self.began),
+        ))
+    }
+}
+
+/// What became of a creation.
+#[derive(Debug, Clone)]
+pub enum Created<T> {
+    /// The session exists.
+    Session {
+        /// The new session.
+        record: Record<T>,
+        /// The sessions that ended to make room for it, oldest first; not the one that it replaced.
+        ended: Vec<SessionId>,
+    },
+    /// The subject has as many live sessions as it may have: nothing was written, and nothing was ended.
+    SubjectFull,
+}
+
+impl<T> Created<T> {
+    /// The new session, if there is one.
+    pub fn into_record(self) -> Option<Record<T>> {
+        match self {
+            Created::Session { record, .. } => Some(record),
+            Created::SubjectFull => None,
+        }
     }
 }
 
@@ -204,6 +310,8 @@ pub struct Loaded<T> {
     pub secret: SecretHash,
     /// The hash of the secret before the last rotation, and until when that one is accepted.
     pub previous: Option<(SecretHash, Timestamp)>,
+    /// What it is bound to, where the table has `#[session(fingerprint)]`.
+    pub fingerprint: Option<Fingerprint>,
     /// The store's clock at this load.
     pub now: Timestamp,
 }
@@ -239,6 +347,24 @@ pub enum Updated {
     Conflict,
     /// The session has ended; nothing was written.
     Gone,
+}
+
+/// A use of a session, which [`SessionStore::touch`] records.
+#[derive(Debug, Clone)]
+pub struct Touch {
+    /// The session.
+    pub id: SessionId,
+    /// How long it may now stay unused.
+    pub idle: Duration,
+    /// Where it was used from; `None` leaves what is recorded.
+    pub origin: Option<Origin>,
+}
+
+impl Touch {
+    /// A use of which it is not known where it came from.
+    pub const fn new(id: SessionId, idle: Duration) -> Self {
+        Self { id, idle, origin: None }
+    }
 }
 
 /// What became of a touch.
@@ -277,34 +403,14 @@ pub enum Rotated {
     Gone,
 }
 
-/// Why a session was ended before its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EndReason {
-    /// The requester logged out.
-    Logout,
-    /// The requester logged out everywhere.
-    LogoutAll,
-    /// The requester logged out everywhere else.
-    LogoutOthers,
-    /// A login in the same browser replaced it.
-    Replaced,
-    /// The application revoked it.
-    Revoked,
-    /// A secret that had been replaced was presented after its grace: the token was copied.
-    Theft,
-}
-
-impl EndReason {
-    /// The reason as one stable word, for logs and tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            EndReason::Logout => "logout",
-            EndReason::LogoutAll => "logout_all",
-            EndReason::LogoutOthers => "logout_others",
-            EndReason::Replaced => "replaced",
-            EndReason::Revoked => "revoked",
-            EndReason::Theft => "theft",
-        }
-    }
+/// What became of a re-authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reauthenticated {
+    /// The session's subject counts as having proved who they are at this instant.
+    Written {
+        /// The new time.
+        authenticated_at: Timestamp,
+    },
+    /// The session has ended; nothing was written.
+    Gone,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anchor::conformance::Payload;
 use anchor::{
     Change, EndReason, Load, MemoryStore, NewSession, SecretHash, SessionData, SessionId,
-    SessionStore, Timestamp, Touched,
+    SessionStore, Timestamp, Touch, Touched,
 };
 use uuid::Uuid;
 
@@ -44,22 +44,22 @@ async fn a_paused_test_clock_ends_sessions_to_the_microsecond() {
 #[tokio::test(start_paused = true)]
 async fn a_touched_session_ends_at_the_very_instant_of_its_deadline() {
     let (store, new) = (MemoryStore::new(), session(1));
-    let deadline = store.create(new.clone()).await.unwrap().deadline;
+    let deadline = store.create(new.clone()).await.unwrap().into_record().unwrap().deadline;
     let step = Payload::IDLE / 2;
     for _ in 0..Payload::ABSOLUTE.as_secs() / step.as_secs() {
-        let touched = store.touch(new.id, Payload::IDLE).await.unwrap();
+        let touched = store.touch(Touch::new(new.id, Payload::IDLE)).await.unwrap();
         let Touched::Written { expires_at } = touched else { panic!("it is used in time") };
         assert!(expires_at <= deadline);
         tokio::time::advance(step).await;
     }
-    assert_eq!(store.touch(new.id, Payload::IDLE).await.unwrap(), Touched::Gone);
+    assert_eq!(store.touch(Touch::new(new.id, Payload::IDLE)).await.unwrap(), Touched::Gone);
     assert!(is_ended(&store, new.id).await);
 }
 
 #[tokio::test]
 async fn payloads_are_shared_and_not_copied() {
     let (store, new) = (MemoryStore::new(), session(1));
-    let created = store.create(new.clone()).await.unwrap();
+    let created = store.create(new.clone()).await.unwrap().into_record().unwrap();
     let Load::Live(loaded) = store.load(new.id).await.unwrap() else { panic!("it is live") };
     assert!(Arc::ptr_eq(&created.data, &new.data));
     assert!(Arc::ptr_eq(&loaded.record.data, &new.data));

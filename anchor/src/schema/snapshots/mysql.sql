@@ -9,6 +9,7 @@ CREATE TABLE sessions (
     expires_at             DATETIME(6)   NOT NULL,  -- moves with use, never past the deadline
     deadline               DATETIME(6)   NOT NULL,
     version                BIGINT        NOT NULL,  -- counts the payload's updates
+    remembered             BOOLEAN       NOT NULL,  -- whether the cookie outlives the browser
     user_id                BINARY(16)    NOT NULL,
     role                   VARCHAR(255)  NOT NULL DEFAULT 'member',
     cart                   JSON          NOT NULL,

@@ -9,6 +9,7 @@ CREATE TABLE sessions (
     expires_at             TIMESTAMPTZ       NOT NULL,  -- moves with use, never past the deadline
     deadline               TIMESTAMPTZ       NOT NULL,
     version                BIGINT            NOT NULL,  -- counts the payload's updates
+    remembered             BOOLEAN           NOT NULL,  -- whether the cookie outlives the browser
     user_id                UUID              NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
     role                   TEXT              NOT NULL DEFAULT 'member' CHECK (role IN ('admin', 'member', 'it''s')),
     cart                   JSONB             NOT NULL,

@@ -9,6 +9,7 @@ CREATE TABLE sessions (
     expires_at             INTEGER      NOT NULL,              -- moves with use, never past the deadline
     deadline               INTEGER      NOT NULL,
     version                INTEGER      NOT NULL,              -- counts the payload's updates
+    remembered             BOOLEAN      NOT NULL,              -- whether the cookie outlives the browser
     user_id                BLOB         NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
     role                   TEXT         NOT NULL DEFAULT 'member' CHECK (role IN ('admin', 'member', 'it''s')),
     cart                   TEXT         NOT NULL,              -- JSON

@@ -1,9 +1,11 @@
 //! [`Driver`]: the little that a store needs of a database's pool. All of sqlx's types end here.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use sqlx::SqlStr;
 
+use super::login::{Entered, Login};
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
@@ -17,14 +19,17 @@ pub struct Query {
 
 /// A pool of one database. No other crate can name this trait, nor implement it.
 ///
-/// Each call is one statement on a connection of its own, prepared once a connection and kept by its text; [`replace`](Self::replace) is
-/// a transaction of two.
+/// Each call is one statement on a connection of its own, prepared once a connection and kept by its text; [`login`](Self::login) is
+/// one transaction.
 pub trait Driver: Clone + Send + Sync + 'static {
     /// The database's dialect.
     const DIALECT: Dialect;
 
     /// A row of a result.
     type Row: Send + Sync;
+
+    /// A connection, in a transaction or not.
+    type Connection: Send;
 
     /// The rows that a query finds.
     fn rows(
@@ -41,12 +46,29 @@ pub trait Driver: Clone + Send + Sync + 'static {
         write: &Query,
     ) -> impl Future<Output = Result<Option<Timestamp>, sqlx::Error>> + Send;
 
-    /// Runs `delete`, then `insert`, in one transaction, and gives the instant that `insert` reports.
-    fn replace(
-        &self,
-        delete: &Query,
-        insert: &Query,
+    /// [`rows`](Self::rows) on a connection.
+    fn rows_on(
+        connection: &mut Self::Connection,
+        query: &Query,
+    ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+
+    /// [`execute`](Self::execute) on a connection.
+    fn execute_on(
+        connection: &mut Self::Connection,
+        write: &Query,
+    ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
+
+    /// [`instant`](Self::instant) on a connection.
+    fn instant_on(
+        connection: &mut Self::Connection,
+        write: &Query,
     ) -> impl Future<Output = Result<Option<Timestamp>, sqlx::Error>> + Send;
+
+    /// Runs a login in one transaction; one that needs room, while no other one of its subject runs.
+    fn login(
+        &self,
+        login: &Arc<Login>,
+    ) -> impl Future<Output = Result<Entered, sqlx::Error>> + Send;
 
     /// Runs statements that define `table`, one node at a time.
     fn define(

@@ -6,6 +6,7 @@
 mod driver;
 mod failure;
 mod fit;
+mod login;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -18,21 +19,26 @@ mod verify;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use driver::{Driver, Query};
-use statements::{Arguments, RECORD, SECRETS, Statements, SubjectStatements};
+use login::{Entered, Login, Room, SubjectLock};
+use statements::{
+    Arguments, ENDED, FINGERPRINT, ORIGIN, RECORD, SECRETS, SQLITE_CLOCK_STEP, Statements,
+    SubjectStatements,
+};
 pub use verify::VerifyError;
 
 use super::{
-    Change, EndReason, Load, Loaded, NewSession, Record, Rotated, Rotation, SessionStore,
-    StoreFuture, Touched, Updated,
+    Change, Created, EndReason, EndStatus, EndedRecord, Fingerprint, Load, Loaded, NewSession,
+    Origin, Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched,
+    Updated,
 };
 use crate::column::{Column, ColumnError, ColumnType};
-use crate::data::{Columns, DecodeError, Decoder, EncodeError, Encoder, SessionData};
+use crate::data::{Columns, CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::schema::{ColumnSchema, Schema};
+use crate::schema::{ColumnSchema, Dialect, Schema};
 use crate::timestamp::Timestamp;
 use crate::token::SecretHash;
 use crate::value::Value;
@@ -123,8 +129,9 @@ macro_rules! run_again_after_deadlock {
 
 /// Sessions in a SQL table; `PostgresStore`, `SqliteStore` and `MySqlStore` are its names. Cheap to clone.
 ///
-/// Each verb is one prepared statement, but for two cases: `create` with a session to replace is one transaction of two, and an `update` or `rotate`
-/// that met no row asks a second time, to tell a conflict from an ended session.
+/// Each verb is one prepared statement, but for these cases: `create` with a session to replace, or with a limit, is one transaction; an `update` or `rotate`
+/// that met no row asks a second time, to tell a conflict from an ended session; `cut_off` is two, and where the payload has cut-offs, `create` asks for the
+/// database's clock first; `sweep` is two more where there are cut-offs, and one more where ended rows are kept.
 pub struct SqlStore<D, T> {
     pool: D,
     statements: Arc<Statements>,
@@ -180,8 +187,28 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         run_again_after_deadlock!(self, self.pool.instant(&write))
     }
 
-    async fn replace(&self, delete: Query, insert: Query) -> Result<Option<Timestamp>, StoreError> {
-        run_again_after_deadlock!(self, self.pool.replace(&delete, &insert))
+    async fn login(&self, login: Login) -> Result<Entered, StoreError> {
+        let login = Arc::new(login);
+        run_again_after_deadlock!(self, self.pool.login(&login))
+    }
+
+    /// An instant of the database's clock at which a login that began `began` before `called` had not begun yet: the time that its answer takes is
+    /// counted against the login, so that no cut-off slips in between.
+    async fn before(
+        &self,
+        called: Instant,
+        began: Duration,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Some(cut_offs) = self.statements.cut_offs.as_ref().filter(|_| !began.is_zero()) else {
+            return Ok(None);
+        };
+        let rows = self.rows(cut_offs.now.with(Arguments::default())).await?;
+        let passed = began + called.elapsed() + Duration::from_micros(1);
+        let now = rows.first().map(|row| (Cells::<D> { row, at: 0 }).instant(NOW));
+        match now {
+            Some(Ok(now)) => Ok(Some(now.saturating_sub(passed))),
+            _ => Err(StoreError::unavailable("the database did not say what time it is")),
+        }
     }
 
     /// The payload's values, each of which the table keeps as it is.
@@ -209,20 +236,14 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         Ok(can_be_stored.then_some((statements, value)))
     }
 
-    /// Whether the row lives, and at which version; `None` where there is no live row.
+    /// The version of a live row; `None` where there is none.
     async fn live_version(&self, id: SessionId) -> Result<Option<i64>, StoreError> {
-        let query = self.statements.state.with(Arguments { id: Some(id), ..Arguments::default() });
+        let query =
+            self.statements.version.with(Arguments { id: Some(id), ..Arguments::default() });
         let rows = self.rows(query).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let mut cells = Cells::<D> { row, at: 0 };
-        let state = (|| {
-            let version = cells.int("version")?;
-            let (expires_at, deadline) = (cells.instant("expires_at")?, cells.instant("deadline")?);
-            let now = cells.instant(NOW)?;
-            Ok((now < expires_at && now < deadline).then_some(version))
-        })();
         // A row that cannot be read counts as ended.
-        Ok(state.unwrap_or_else(|error: DecodeError| {
+        Ok((Cells::<D> { row, at: 0 }).int("version").map(Some).unwrap_or_else(|error| {
             undecodable(T::schema(), id, &error);
             None
         }))
@@ -241,44 +262,127 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
 
     /// The session of a row that [`Statements::load`] selected, if it is live.
     fn read_live(&self, row: &D::Row) -> Result<Option<Loaded<T>>, DecodeError> {
-        let payload_at = RECORD.len();
-        let mut after = Cells::<D> { row, at: payload_at + T::schema().columns.len() };
+        let extras = T::schema().extras;
+        let mut after = Cells::<D> { row, at: record_width::<T>() };
         let secret = after.hash(SECRETS[0])?;
         let previous = after.hash(SECRETS[1])?;
         let until = after.instant_or_null(SECRETS[2])?;
+        let fingerprint = if extras.fingerprint { after.hash(FINGERPRINT)? } else { None };
+        let is_active =
+            !extras.keep_ended || after.text_or_null(ENDED[0])?.as_deref() == Some(ACTIVE);
+        let cut_off_at = if extras.cut_off { after.instant_or_null(CUT_OFF)? } else { None };
         let now = after.instant(NOW)?;
-        let mut before = Cells::<D> { row, at: RECORD.len() - 3 };
-        let (expires_at, deadline) = (before.instant("expires_at")?, before.instant("deadline")?);
-        if now >= expires_at || now >= deadline {
+        let times = Times::read::<D>(row)?;
+        if !is_active || !times.live_at(now) || times.cut_off_by(cut_off_at) {
             return Ok(None);
         }
         let record = read_record::<D, T>(row)?;
         let secret = secret.ok_or_else(|| {
             DecodeError::new(SECRETS[0], ColumnError::unexpected("a hash", &Value::Null))
         })?;
-        let previous = previous.zip(until);
-        Ok(Some(Loaded { record: Arc::new(record), secret, previous, now }))
+        Ok(Some(Loaded {
+            record: Arc::new(record),
+            secret: SecretHash::from_bytes(secret),
+            previous: previous.map(SecretHash::from_bytes).zip(until),
+            fingerprint: fingerprint.map(Fingerprint::from_bytes),
+            now,
+        }))
+    }
+
+    /// The session of a row that [`SubjectStatements::history`] selected, if it has ended.
+    fn read_ended(&self, row: &D::Row) -> Result<Option<EndedRecord<T>>, DecodeError> {
+        let mut after = Cells::<D> { row, at: record_width::<T>() };
+        let status = after.text_or_null(ENDED[0])?;
+        let ended_at = after.instant_or_null(ENDED[1])?;
+        let reason = after.text_or_null(ENDED[2])?;
+        let cut_off_at =
+            if T::schema().extras.cut_off { after.instant_or_null(CUT_OFF)? } else { None };
+        let now = after.instant(NOW)?;
+        let times = Times::read::<D>(row)?;
+        let reason = reason.as_deref().and_then(EndReason::from_word);
+        let (status, ended_at, reason) = match (status.as_deref(), ended_at) {
+            (Some(ACTIVE), _) | (_, None) => match cut_off_at {
+                // The sweep has not come by.
+                Some(at) if times.cut_off_by(cut_off_at) => {
+                    (EndStatus::Revoked, at.max(times.created_at), Some(EndReason::CutOff))
+                }
+                _ if !times.live_at(now) => (EndStatus::Expired, times.end(), None),
+                _ => return Ok(None),
+            },
+            (Some("expired"), Some(at)) => (EndStatus::Expired, at, reason),
+            (_, Some(at)) => (EndStatus::Revoked, at, reason),
+        };
+        Ok(Some(EndedRecord { record: read_record::<D, T>(row)?, status, ended_at, reason }))
+    }
+
+    /// Runs what ends a subject's sessions.
+    async fn end(
+        &self,
+        statement: &statements::Statement,
+        subject: Value,
+        keep: Option<SessionId>,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let arguments = Arguments {
+            id: keep,
+            subject: Some(subject),
+            reason: Some(reason),
+            ..Arguments::default()
+        };
+        self.execute(statement.with(arguments)).await
     }
 }
 
 impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
-    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Record<T>> {
+    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
+        let called = Instant::now();
         Box::pin(async move {
-            let NewSession { id, secret, data, idle, absolute, replaces } = new;
+            new.check()?;
+            let NewSession { id, secret, data, idle, absolute, replaces, remembered, .. } = new;
             let payload = self.encode(&data)?;
+            let room = match (new.limit, data.subject()) {
+                (Some(limit), Some(subject)) => self.subject(subject)?.zip(Some(limit)),
+                _ => None,
+            };
+            let began_at = self.before(called, new.began).await?;
+            let since = match new.began {
+                Duration::ZERO => 0,
+                began => micros(began + called.elapsed()),
+            };
             let insert = self.statements.create.with(Arguments {
                 id: Some(id),
                 secret: Some(secret),
                 idle: Some(micros(idle)),
                 absolute: Some(micros(absolute)),
+                since: Some(since),
+                began_at,
+                remembered,
+                origin: new.origin.clone(),
+                fingerprint: new.fingerprint,
                 payload,
                 ..Arguments::default()
             });
-            let created_at = match replaces {
-                None => self.instant(insert).await?,
-                Some(_) => {
-                    let old = Arguments { id: replaces, ..Arguments::default() };
-                    self.replace(self.statements.end.with(old), insert).await?
+            let (created_at, ended) = if replaces.is_none() && room.is_none() {
+                (self.instant(insert).await?, Vec::new())
+            } else {
+                let end_replaced = replaces.map(|id| {
+                    self.statements.revoke.with(Arguments {
+                        id: Some(id),
+                        reason: Some(EndReason::Replaced),
+                        ..Arguments::default()
+                    })
+                });
+                let room = room.map(|((statements, subject), limit)| Room {
+                    lock: SubjectLock::of(T::schema().table, &subject),
+                    live_ids: statements
+                        .live_ids
+                        .with(Arguments { subject: Some(subject), ..Arguments::default() }),
+                    limit,
+                    statements: Arc::clone(&self.statements),
+                });
+                match self.login(Login { end_replaced, room, insert }).await? {
+                    Entered::Written { created_at, ended } => (created_at, ended),
+                    Entered::Full => return Ok(Created::SubjectFull),
                 }
             };
             let created_at = created_at.ok_or_else(|| {
@@ -288,16 +392,22 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let after =
                 |span| created_at.saturating_add(Duration::from_micros(micros(span) as u64));
             let deadline = after(absolute);
-            Ok(Record {
+            let record = Record {
                 id,
                 created_at,
-                authenticated_at: created_at,
+                authenticated_at: began_at.unwrap_or(match T::schema().extras.cut_off {
+                    true => created_at,
+                    false => created_at.saturating_sub(Duration::from_micros(since as u64)),
+                }),
                 last_seen_at: created_at,
                 expires_at: after(idle).min(deadline),
                 deadline,
                 version: 1,
+                remembered,
+                origin: new.origin.filter(|_| T::schema().extras.track),
                 data,
-            })
+            };
+            Ok(Created::Session { record, ended })
         })
     }
 
@@ -341,12 +451,30 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         })
     }
 
-    fn touch(&self, id: SessionId, idle: Duration) -> StoreFuture<'_, Touched> {
+    fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
         Box::pin(async move {
-            let arguments =
-                Arguments { id: Some(id), idle: Some(micros(idle)), ..Arguments::default() };
-            let expires_at = self.instant(self.statements.touch.with(arguments)).await?;
+            let statement = match (&self.statements.touch_from, &touch.origin) {
+                (Some(touch_from), Some(_)) => touch_from,
+                _ => &self.statements.touch,
+            };
+            let arguments = Arguments {
+                id: Some(touch.id),
+                idle: Some(micros(touch.idle)),
+                origin: touch.origin,
+                ..Arguments::default()
+            };
+            let expires_at = self.instant(statement.with(arguments)).await?;
             Ok(expires_at.map_or(Touched::Gone, |expires_at| Touched::Written { expires_at }))
+        })
+    }
+
+    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+        Box::pin(async move {
+            let by_id = Arguments { id: Some(id), ..Arguments::default() };
+            let written = self.instant(self.statements.reauthenticate.with(by_id)).await?;
+            Ok(written.map_or(Reauthenticated::Gone, |authenticated_at| Reauthenticated::Written {
+                authenticated_at,
+            }))
         })
     }
 
@@ -373,23 +501,31 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         &self,
         id: SessionId,
         proof: Option<SecretHash>,
-        _: EndReason,
+        reason: EndReason,
     ) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let statement = match proof {
                 Some(_) => &self.statements.revoke_proven,
                 None => &self.statements.revoke,
             };
-            let arguments = Arguments { id: Some(id), secret: proof, ..Arguments::default() };
+            let arguments = Arguments {
+                id: Some(id),
+                secret: proof,
+                reason: Some(reason),
+                ..Arguments::default()
+            };
             self.execute(statement.with(arguments)).await
         })
     }
 
-    fn revoke_subject<'a>(&'a self, subject: &'a T::Subject, _: EndReason) -> StoreFuture<'a, u64> {
+    fn revoke_subject<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let Some((statements, subject)) = self.subject(subject)? else { return Ok(0) };
-            let arguments = Arguments { subject: Some(subject), ..Arguments::default() };
-            self.execute(statements.revoke_all.with(arguments)).await
+            self.end(&statements.revoke_all, subject, None, reason).await
         })
     }
 
@@ -397,13 +533,41 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         &'a self,
         subject: &'a T::Subject,
         keep: SessionId,
-        _: EndReason,
+        reason: EndReason,
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let Some((statements, subject)) = self.subject(subject)? else { return Ok(0) };
-            let arguments =
-                Arguments { id: Some(keep), subject: Some(subject), ..Arguments::default() };
-            self.execute(statements.revoke_others.with(arguments)).await
+            self.end(&statements.revoke_others, subject, Some(keep), reason).await
+        })
+    }
+
+    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let arguments = Arguments { reason: Some(reason), ..Arguments::default() };
+            self.execute(self.statements.revoke_everyone.with(arguments)).await
+        })
+    }
+
+    fn cut_off<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>
+    where
+        T: CutOff,
+    {
+        Box::pin(async move {
+            let Some(cut_offs) = &self.statements.cut_offs else {
+                return Err(StoreError::unavailable(format!(
+                    "the schema of `{}` has no cut-offs, and its payload claims them: add `Extras::cut_off` to it",
+                    T::schema().table
+                )));
+            };
+            let Some((_, subject)) = self.subject(subject)? else { return Ok(0) };
+            let arguments = Arguments { subject: Some(subject.clone()), ..Arguments::default() };
+            self.execute(cut_offs.record.with(arguments)).await?;
+            let ended = self.end(&cut_offs.end, subject, None, reason).await?;
+            if D::DIALECT == Dialect::Sqlite {
+                // Until a login that begins after the answer is later than the cut-off by SQLite's clock too.
+                tokio::time::sleep(3 * SQLITE_CLOCK_STEP).await;
+            }
+            Ok(ended)
         })
     }
 
@@ -412,22 +576,53 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let Some((statements, subject)) = self.subject(subject)? else { return Ok(Vec::new()) };
             let arguments = Arguments { subject: Some(subject), ..Arguments::default() };
             let rows = self.rows(statements.list.with(arguments)).await?;
-            let readable = rows.iter().filter_map(|row| {
-                read_record::<D, T>(row)
-                    .map_err(|error| match (Cells::<D> { row, at: 0 }).id() {
-                        Ok(id) => undecodable(T::schema(), id, &error),
-                        Err(error) => undecodable(T::schema(), "unreadable", &error),
-                    })
-                    .ok()
-            });
-            Ok(readable.collect())
+            Ok(rows
+                .iter()
+                .filter_map(|row| told::<D, T, _>(row, read_record::<D, T>(row)))
+                .collect())
+        })
+    }
+
+    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+        Box::pin(async move {
+            let Some((SubjectStatements { history: Some(history), .. }, subject)) =
+                self.subject(subject)?
+            else {
+                return Ok(Vec::new());
+            };
+            let arguments = Arguments { subject: Some(subject), ..Arguments::default() };
+            let rows = self.rows(history.with(arguments)).await?;
+            let mut ended: Vec<EndedRecord<T>> = rows
+                .iter()
+                .filter_map(|row| told::<D, T, _>(row, self.read_ended(row)).flatten())
+                .collect();
+            ended.sort_unstable_by_key(|ended| (ended.ended_at, ended.record.id));
+            ended.reverse();
+            Ok(ended)
         })
     }
 
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
-            let arguments = Arguments { batch: Some(batch.into()), ..Arguments::default() };
-            self.execute(self.statements.sweep.with(arguments)).await
+            let batch = u64::from(batch);
+            let limited = |swept: u64| Arguments {
+                batch: Some(batch.saturating_sub(swept) as i64),
+                since: T::KEEP_ENDED.map(micros),
+                ..Arguments::default()
+            };
+            let mut swept = self.execute(self.statements.sweep.with(limited(0))).await?;
+            if let Some(sweep_kept) = &self.statements.sweep_kept
+                && swept < batch
+            {
+                swept += self.execute(sweep_kept.with(limited(swept))).await?;
+            }
+            if let Some(cut_offs) = &self.statements.cut_offs
+                && swept < batch
+            {
+                swept += self.execute(cut_offs.sweep.with(limited(swept))).await?;
+                self.execute(cut_offs.forget.with(Arguments::default())).await?;
+            }
+            Ok(swept)
         })
     }
 }
@@ -468,6 +663,59 @@ fn undecodable(schema: &Schema, id: impl fmt::Display, error: &DecodeError) {
 /// What an error calls the database's clock, which is no column of the table.
 const NOW: &str = "now";
 
+/// What an error calls the subject's latest cut-off, which is in another table.
+const CUT_OFF: &str = "cut_off_at";
+
+/// The status of a kept row that has not ended.
+const ACTIVE: &str = "active";
+
+/// How many cells a record has.
+fn record_width<T: SessionData>() -> usize {
+    let schema = T::schema();
+    let origin = if schema.extras.track { ORIGIN.len() } else { 0 };
+    RECORD.len() + origin + schema.columns.len()
+}
+
+/// A list's row that can be read; the others are logged.
+fn told<D: Driver, T: SessionData, R>(row: &D::Row, read: Result<R, DecodeError>) -> Option<R> {
+    read.map_err(|error| match (Cells::<D> { row, at: 0 }).id() {
+        Ok(id) => undecodable(T::schema(), id, &error),
+        Err(_) => undecodable(T::schema(), "unreadable", &error),
+    })
+    .ok()
+}
+
+/// The times that say whether a row is live, read before the rest of it.
+struct Times {
+    created_at: Timestamp,
+    authenticated_at: Timestamp,
+    expires_at: Timestamp,
+    deadline: Timestamp,
+}
+
+impl Times {
+    fn read<D: Driver>(row: &D::Row) -> Result<Self, DecodeError> {
+        let mut cells = Cells::<D> { row, at: 1 };
+        let (created_at, authenticated_at) =
+            (cells.instant("created_at")?, cells.instant("authenticated_at")?);
+        cells.instant("last_seen_at")?;
+        let (expires_at, deadline) = (cells.instant("expires_at")?, cells.instant("deadline")?);
+        Ok(Self { created_at, authenticated_at, expires_at, deadline })
+    }
+
+    fn end(&self) -> Timestamp {
+        self.expires_at.min(self.deadline)
+    }
+
+    fn live_at(&self, now: Timestamp) -> bool {
+        now < self.end()
+    }
+
+    fn cut_off_by(&self, cut_off_at: Option<Timestamp>) -> bool {
+        cut_off_at.is_some_and(|at| self.authenticated_at <= at)
+    }
+}
+
 fn read_record<D: Driver, T: SessionData>(row: &D::Row) -> Result<Record<T>, DecodeError> {
     let mut cells = Cells::<D> { row, at: 0 };
     Ok(Record {
@@ -478,6 +726,8 @@ fn read_record<D: Driver, T: SessionData>(row: &D::Row) -> Result<Record<T>, Dec
         expires_at: cells.instant("expires_at")?,
         deadline: cells.instant("deadline")?,
         version: cells.int("version")?,
+        remembered: cells.bool("remembered")?,
+        origin: if T::schema().extras.track { cells.origin()? } else { None },
         data: Arc::new(Decoder::payload_of(&mut cells)?),
     })
 }
@@ -520,11 +770,37 @@ impl<D: Driver> Cells<'_, D> {
         self.instant_or_null(name)?.ok_or_else(|| unreadable(name, Ok(Value::Null)))
     }
 
-    fn hash(&mut self, name: &'static str) -> Result<Option<SecretHash>, DecodeError> {
+    fn bool(&mut self, name: &'static str) -> Result<bool, DecodeError> {
+        match self.next(ColumnType::Bool) {
+            Ok(Value::Bool(value)) => Ok(value),
+            other => Err(unreadable(name, other)),
+        }
+    }
+
+    fn text_or_null(&mut self, name: &'static str) -> Result<Option<String>, DecodeError> {
+        match self.next(ColumnType::Text) {
+            Ok(Value::Text(text)) => Ok(Some(text)),
+            Ok(Value::Null) => Ok(None),
+            other => Err(unreadable(name, other)),
+        }
+    }
+
+    fn origin(&mut self) -> Result<Option<Origin>, DecodeError> {
+        let ip = match self.next(ColumnType::Ip) {
+            Ok(Value::Ip(ip)) => Some(ip),
+            Ok(Value::Null) => None,
+            other => return Err(unreadable(ORIGIN[0], other)),
+        };
+        let user_agent = self.text_or_null(ORIGIN[1])?;
+        let known = ip.is_some() || user_agent.is_some();
+        Ok(known.then(|| Origin::new(ip, user_agent.as_deref())))
+    }
+
+    fn hash(&mut self, name: &'static str) -> Result<Option<[u8; 32]>, DecodeError> {
         match self.next(ColumnType::Bytes) {
             Ok(Value::Null) => Ok(None),
             Ok(Value::Bytes(bytes)) => match bytes.try_into() {
-                Ok(bytes) => Ok(Some(SecretHash::from_bytes(bytes))),
+                Ok(bytes) => Ok(Some(bytes)),
                 Err(_) => Err(unreadable(name, Err(ColumnError::new("expected 32 bytes")))),
             },
             other => Err(unreadable(name, other)),

@@ -1,21 +1,31 @@
 //! MySQL and MariaDB: instants are DATETIME(6) in UTC and travel as microseconds, whatever the session's time zone; UUIDs are 16 bytes.
 
-use sqlx::mysql::{MySqlArguments, MySqlPool, MySqlQueryResult, MySqlRow, MySqlValueRef};
+use std::sync::Arc;
+
+use sqlx::mysql::{
+    MySqlArguments, MySqlConnection, MySqlPool, MySqlQueryResult, MySqlRow, MySqlValueRef,
+};
 use sqlx::{
     Arguments, AssertSqlSafe, Connection, Decode, Executor, MySql, Row, Type, TypeInfo, ValueRef,
 };
 use uuid::Uuid;
 
 use super::driver::{Driver, Query, mistyped};
+use super::login::{Entered, Login, enter};
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 use crate::value::Value;
 
+/// How long a login waits for the other logins of its subject.
+const LOCK_TIMEOUT_SECONDS: i64 = 30;
+
 impl Driver for MySqlPool {
     const DIALECT: Dialect = Dialect::MySql;
 
     type Row = MySqlRow;
+
+    type Connection = MySqlConnection;
 
     async fn rows(&self, query: &Query) -> Result<Vec<MySqlRow>, sqlx::Error> {
         sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(self).await
@@ -31,21 +41,58 @@ impl Driver for MySqlPool {
         Ok(reported(&write.execute(self).await?))
     }
 
-    async fn replace(
-        &self,
-        delete: &Query,
-        insert: &Query,
+    async fn rows_on(
+        connection: &mut MySqlConnection,
+        query: &Query,
+    ) -> Result<Vec<Self::Row>, sqlx::Error> {
+        sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(connection).await
+    }
+
+    async fn execute_on(
+        connection: &mut MySqlConnection,
+        write: &Query,
+    ) -> Result<u64, sqlx::Error> {
+        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
+        Ok(write.execute(connection).await?.rows_affected())
+    }
+
+    async fn instant_on(
+        connection: &mut MySqlConnection,
+        write: &Query,
     ) -> Result<Option<Timestamp>, sqlx::Error> {
+        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
+        Ok(reported(&write.execute(connection).await?))
+    }
+
+    async fn login(&self, login: &Arc<Login>) -> Result<Entered, sqlx::Error> {
         let mut connection = self.acquire().await?;
-        // At MySQL's own level, a DELETE of a row that is gone locks the gap where it would be, and logins deadlock on each other's.
-        (&mut *connection).execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
-        let mut transaction = connection.begin().await?;
-        let delete = sqlx::query_with(delete.sql.clone(), arguments(delete)?);
-        delete.execute(&mut *transaction).await?;
-        let insert = sqlx::query_with(insert.sql.clone(), arguments(insert)?);
-        let done = insert.execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(reported(&done))
+        if login.room.is_none() {
+            return transact(&mut connection, login).await;
+        }
+        // A task of its own: the lock is the connection's and not the transaction's, so that a future dropped half way would leave it locked.
+        let login = Arc::clone(login);
+        let task = tokio::spawn(async move {
+            let Some(room) = &login.room else { return transact(&mut connection, &login).await };
+            let name = room.lock.name();
+            let locked: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK(?, ?)")
+                .bind(&name)
+                .bind(LOCK_TIMEOUT_SECONDS)
+                .fetch_one(&mut *connection)
+                .await?;
+            if locked != Some(1) {
+                let waited = "other logins of this subject did not end in time";
+                return Err(sqlx::Error::Protocol(waited.into()));
+            }
+            let entered = transact(&mut connection, &login).await;
+            let unlocked =
+                sqlx::query("DO RELEASE_LOCK(?)").bind(&name).execute(&mut *connection).await;
+            if unlocked.is_err() {
+                // The server gives the lock back when the connection ends.
+                connection.close_on_drop();
+            }
+            entered
+        });
+        task.await.unwrap_or_else(|error| Err(sqlx::Error::Protocol(error.to_string())))
     }
 
     async fn define(&self, _: &'static str, statements: Vec<String>) -> Result<(), sqlx::Error> {
@@ -89,6 +136,18 @@ impl Driver for MySqlPool {
             }
         })
     }
+}
+
+async fn transact(connection: &mut MySqlConnection, login: &Login) -> Result<Entered, sqlx::Error> {
+    // At MySQL's own level, a DELETE of a row that is gone locks the gap where it would be, and logins deadlock on each other's.
+    connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+    let mut transaction = connection.begin().await?;
+    let entered = enter::<MySqlPool>(&mut transaction, login).await?;
+    match &entered {
+        Entered::Written { .. } => transaction.commit().await?,
+        Entered::Full => transaction.rollback().await?,
+    }
+    Ok(entered)
 }
 
 fn decoded<'r, V: Decode<'r, MySql> + Type<MySql>>(

@@ -1,17 +1,19 @@
 //! PostgreSQL: values travel in the binary format, exact to the microsecond, without sqlx's type features.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{
-    PgArgumentBuffer, PgArguments, PgPool, PgRow, PgTypeInfo, PgValueFormat, Postgres,
+    PgArgumentBuffer, PgArguments, PgConnection, PgPool, PgRow, PgTypeInfo, PgValueFormat, Postgres,
 };
 use sqlx::{Arguments, AssertSqlSafe, Row, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
 
 use super::driver::{Driver, Query, mistyped};
+use super::login::{Entered, Login, enter};
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
@@ -29,6 +31,8 @@ impl Driver for PgPool {
 
     type Row = PgRow;
 
+    type Connection = PgConnection;
+
     async fn rows(&self, query: &Query) -> Result<Vec<PgRow>, sqlx::Error> {
         sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(self).await
     }
@@ -43,18 +47,41 @@ impl Driver for PgPool {
         write.fetch_all(self).await?.first().map(reported).transpose()
     }
 
-    async fn replace(
-        &self,
-        delete: &Query,
-        insert: &Query,
+    async fn rows_on(
+        connection: &mut PgConnection,
+        query: &Query,
+    ) -> Result<Vec<Self::Row>, sqlx::Error> {
+        sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(connection).await
+    }
+
+    async fn execute_on(connection: &mut PgConnection, write: &Query) -> Result<u64, sqlx::Error> {
+        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
+        Ok(write.execute(connection).await?.rows_affected())
+    }
+
+    async fn instant_on(
+        connection: &mut PgConnection,
+        write: &Query,
     ) -> Result<Option<Timestamp>, sqlx::Error> {
-        let mut transaction = self.begin().await?;
-        let delete = sqlx::query_with(delete.sql.clone(), arguments(delete)?);
-        delete.execute(&mut *transaction).await?;
-        let insert = sqlx::query_with(insert.sql.clone(), arguments(insert)?);
-        let rows = insert.fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
-        rows.first().map(reported).transpose()
+        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
+        write.fetch_all(connection).await?.first().map(reported).transpose()
+    }
+
+    async fn login(&self, login: &Arc<Login>) -> Result<Entered, sqlx::Error> {
+        // At a stricter level, what is counted would be as it was before the wait for the lock.
+        let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        if let Some(room) = &login.room {
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(room.lock.number())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        let entered = enter::<Self>(&mut transaction, login).await?;
+        match &entered {
+            Entered::Written { .. } => transaction.commit().await?,
+            Entered::Full => transaction.rollback().await?,
+        }
+        Ok(entered)
     }
 
     async fn define(

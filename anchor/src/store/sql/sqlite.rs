@@ -1,10 +1,13 @@
 //! SQLite: instants are integers in microseconds, UUIDs 16 bytes, JSON and IP addresses text.
 
-use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use std::sync::Arc;
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Sqlite, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
 
 use super::driver::{Driver, Query, mistyped};
+use super::login::{Entered, Login, enter};
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
@@ -17,6 +20,8 @@ impl Driver for SqlitePool {
     const DIALECT: Dialect = Dialect::Sqlite;
 
     type Row = SqliteRow;
+
+    type Connection = SqliteConnection;
 
     async fn rows(&self, query: &Query) -> Result<Vec<SqliteRow>, sqlx::Error> {
         sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(self).await
@@ -33,18 +38,37 @@ impl Driver for SqlitePool {
         write.fetch_all(self).await?.first().map(reported).transpose()
     }
 
-    async fn replace(
-        &self,
-        delete: &Query,
-        insert: &Query,
+    async fn rows_on(
+        connection: &mut SqliteConnection,
+        query: &Query,
+    ) -> Result<Vec<Self::Row>, sqlx::Error> {
+        sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(connection).await
+    }
+
+    async fn execute_on(
+        connection: &mut SqliteConnection,
+        write: &Query,
+    ) -> Result<u64, sqlx::Error> {
+        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
+        Ok(write.execute(connection).await?.rows_affected())
+    }
+
+    async fn instant_on(
+        connection: &mut SqliteConnection,
+        write: &Query,
     ) -> Result<Option<Timestamp>, sqlx::Error> {
+        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
+        write.fetch_all(connection).await?.first().map(reported).transpose()
+    }
+
+    async fn login(&self, login: &Arc<Login>) -> Result<Entered, sqlx::Error> {
         let mut transaction = self.begin_with(BEGIN).await?;
-        let delete = sqlx::query_with(delete.sql.clone(), arguments(delete)?);
-        delete.execute(&mut *transaction).await?;
-        let insert = sqlx::query_with(insert.sql.clone(), arguments(insert)?);
-        let rows = insert.fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
-        rows.first().map(reported).transpose()
+        let entered = enter::<Self>(&mut transaction, login).await?;
+        match &entered {
+            Entered::Written { .. } => transaction.commit().await?,
+            Entered::Full => transaction.rollback().await?,
+        }
+        Ok(entered)
     }
 
     async fn define(&self, _: &'static str, statements: Vec<String>) -> Result<(), sqlx::Error> {

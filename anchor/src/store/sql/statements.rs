@@ -6,6 +6,7 @@
 //! the wait only if the other did change the row, so there the row is locked first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
@@ -13,16 +14,36 @@ use super::driver::Query;
 use crate::column::ColumnType;
 use crate::id::SessionId;
 use crate::schema::{ColumnSchema, Dialect, Schema, system};
+use crate::store::{EndReason, EndStatus, Fingerprint, LONGEST_LOGIN, Origin};
+use crate::timestamp::Timestamp;
 use crate::token::SecretHash;
 use crate::value::Value;
 
-/// What [`Statements::list`] selects, and [`Statements::load`] before its own: the payload follows.
-pub(crate) const RECORD: [&str; 7] =
-    ["id", "created_at", "authenticated_at", "last_seen_at", "expires_at", "deadline", "version"];
+/// What [`SubjectStatements::list`] selects first; then [`ORIGIN`] where it is tracked, and the payload.
+pub(crate) const RECORD: [&str; 8] = [
+    "id",
+    "created_at",
+    "authenticated_at",
+    "last_seen_at",
+    "expires_at",
+    "deadline",
+    "version",
+    "remembered",
+];
 
-/// What [`Statements::load`] selects after the payload; the last one is the database's now.
+/// The columns of an [`Origin`].
+pub(crate) const ORIGIN: [&str; 2] = ["ip_address", "user_agent"];
+
+/// What [`Statements::load`] selects after a record; then [`FINGERPRINT`], [`ENDED`] and the subject's cut-off where the table has them, and
+/// the database's now.
 pub(crate) const SECRETS: [&str; 3] =
     ["secret_hash", "previous_secret_hash", "previous_secret_until"];
+
+/// What a session is bound to.
+pub(crate) const FINGERPRINT: &str = "fingerprint";
+
+/// How a kept row ended. [`SubjectStatements::history`] selects it after a record, then the subject's cut-off, and the database's now.
+pub(crate) const ENDED: [&str; 3] = ["status", "ended_at", "end_reason"];
 
 /// The statements of one table.
 pub(crate) struct Statements {
@@ -31,12 +52,21 @@ pub(crate) struct Statements {
     pub(crate) create: Statement,
     pub(crate) load: Statement,
     pub(crate) touch: Statement,
+    /// `None` where origins are not tracked.
+    pub(crate) touch_from: Option<Statement>,
+    pub(crate) reauthenticate: Statement,
     pub(crate) rotate: Statement,
-    pub(crate) end: Statement,
     pub(crate) revoke: Statement,
     pub(crate) revoke_proven: Statement,
-    pub(crate) state: Statement,
+    pub(crate) revoke_everyone: Statement,
+    /// The version of a live row.
+    pub(crate) version: Statement,
+    /// Ends expired rows: removes them, or marks them where they are kept.
     pub(crate) sweep: Statement,
+    /// Removes ended rows that were kept long enough; `None` where they are not kept.
+    pub(crate) sweep_kept: Option<Statement>,
+    /// `None` where the payload has no cut-offs.
+    pub(crate) cut_offs: Option<CutOffStatements>,
     /// `None` where the payload has no subject.
     pub(crate) subject: Option<SubjectStatements>,
 }
@@ -44,62 +74,131 @@ pub(crate) struct Statements {
 /// The statements that go by the subject.
 pub(crate) struct SubjectStatements {
     pub(crate) list: Statement,
+    /// The ids of the live sessions, oldest first.
+    pub(crate) live_ids: Statement,
+    /// `None` where ended rows are not kept.
+    pub(crate) history: Option<Statement>,
     pub(crate) revoke_all: Statement,
     pub(crate) revoke_others: Statement,
 }
 
+/// The statements about cut-offs.
+pub(crate) struct CutOffStatements {
+    /// The database's now.
+    pub(crate) now: Statement,
+    pub(crate) record: Statement,
+    /// Ends the subject's rows, whatever is recorded.
+    pub(crate) end: Statement,
+    /// Ends rows that were dead on arrival.
+    pub(crate) sweep: Statement,
+    /// Removes cut-offs that nothing depends on any more.
+    pub(crate) forget: Statement,
+}
+
 impl Statements {
     pub(crate) fn of(dialect: Dialect, schema: &'static Schema) -> Self {
+        let extras = schema.extras;
         let table = dialect.table(schema.table);
         let now = now(dialect);
         let clock = clock(dialect);
         let row = row(dialect, &table);
-        let live = format!("expires_at > {clock} AND deadline > {clock}");
-        let record = RECORD.iter().map(|name| read(dialect, &system(name)));
-        let payload = schema.columns.iter().map(|column| read(dialect, column));
-        let record = record.chain(payload).collect::<Vec<_>>().join(", ");
-        let secrets = SECRETS.map(|name| read(dialect, &system(name))).join(", ");
+        let live = live(dialect, schema, &clock);
+        let listed = self::live(dialect, schema, now);
+        let columns = |names: &[&'static str]| -> Vec<String> {
+            names.iter().map(|name| read(dialect, &system(name))).collect()
+        };
+        let mut record = columns(&RECORD);
+        if extras.track {
+            record.extend(columns(&ORIGIN));
+        }
+        record.extend(schema.columns.iter().map(|column| read(dialect, column)));
+        let record = record.join(", ");
+        let ended = if extras.keep_ended { columns(&ENDED) } else { Vec::new() };
+        let cut_off: Option<String> = CutOffs::of(dialect, schema).map(|cut_offs| {
+            let at = read_expression(dialect, ColumnType::Timestamp, "c.cut_off_at");
+            format!("(SELECT {at} {})", cut_offs.of_row)
+        });
         let read_now = read_expression(dialect, ColumnType::Timestamp, now);
         let statement = |text: String| Statement::parse(dialect, schema, &text);
+        // Ends rows before their time. A kept one has expired too, for eyes that do not know of its status.
+        let end = |condition: &str, reason: &str| match extras.keep_ended {
+            false => format!("DELETE FROM {table} WHERE {condition}"),
+            true => format!(
+                "UPDATE {table} SET status = '{}', ended_at = {now}, end_reason = {reason}, \
+                 expires_at = {} WHERE {condition}",
+                EndStatus::Revoked.as_str(),
+                least(dialect, "expires_at", now),
+            ),
+        };
 
         Self {
             dialect,
             schema,
 
             create: statement({
-                let columns = schema.columns.iter().enumerate();
-                let (names, values): (Vec<_>, Vec<_>) = columns
-                    .map(|(index, column)| {
-                        let name = dialect.reference(column.name);
-                        (format!(", {name}"), format!(", {}", write(dialect, column, index)))
-                    })
-                    .unzip();
                 let deadline = after(dialect, now, ":absolute");
-                let expires = least(dialect, &after(dialect, now, ":idle"), &deadline);
-                let created = reported(dialect, now);
+                let authenticated = match extras.cut_off {
+                    true => {
+                        let began = write_as(dialect, &system("created_at"), ":began_at");
+                        format!("COALESCE({began}, {now})")
+                    }
+                    false => after(dialect, now, ":since"),
+                };
+                let mut written: Vec<(String, String)> = [
+                    ("id", ":id".into()),
+                    ("secret_hash", ":secret".into()),
+                    ("created_at", reported(dialect, now)),
+                    ("authenticated_at", authenticated),
+                    ("last_seen_at", now.into()),
+                    ("expires_at", least(dialect, &after(dialect, now, ":idle"), &deadline)),
+                    ("deadline", deadline),
+                    ("version", "1".into()),
+                    ("remembered", ":remembered".into()),
+                ]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into();
+                let mut extra = |wanted: bool, name: &str, value: &str| {
+                    written.extend(wanted.then(|| (name.to_owned(), value.to_owned())));
+                };
+                extra(extras.keep_ended, "status", "'active'");
+                extra(extras.track, "ip_address", ":ip");
+                extra(extras.track, "user_agent", ":user_agent");
+                extra(extras.fingerprint, "fingerprint", ":fingerprint");
+                let payload = schema.columns.iter().enumerate().map(|(index, column)| {
+                    (dialect.reference(column.name), write(dialect, column, index))
+                });
+                let (names, values): (Vec<_>, Vec<_>) = written.into_iter().chain(payload).unzip();
                 format!(
-                    "INSERT INTO {table} (id, secret_hash, created_at, authenticated_at, last_seen_at, \
-                     expires_at, deadline, version{}) \
-                     VALUES (:id, :secret, {created}, {now}, {now}, {expires}, {deadline}, 1{}){}",
-                    names.concat(),
-                    values.concat(),
+                    "INSERT INTO {table} ({}) VALUES ({}){}",
+                    names.join(", "),
+                    values.join(", "),
                     returning(dialect, "created_at"),
                 )
             }),
 
-            load: statement(format!(
-                "SELECT {record}, {secrets}, {read_now} FROM {table} WHERE id = :id"
-            )),
-
-            touch: statement({
-                let expires = least(dialect, &after(dialect, now, ":idle"), "deadline");
-                format!(
-                    "UPDATE {table} SET last_seen_at = {now}, expires_at = {} \
-                     WHERE {row} AND {live}{}",
-                    reported(dialect, &expires),
-                    returning(dialect, "expires_at"),
-                )
+            load: statement({
+                let mut after = columns(&SECRETS);
+                if extras.fingerprint {
+                    after.push(read(dialect, &system(FINGERPRINT)));
+                }
+                after.extend(ended.first().cloned());
+                after.extend(cut_off.clone());
+                after.push(read_now.clone());
+                format!("SELECT {record}, {} FROM {table} WHERE id = :id", after.join(", "))
             }),
+
+            touch: statement(touch(dialect, &table, &row, &live, "")),
+
+            touch_from: extras.track.then(|| {
+                let origin = ", ip_address = :ip, user_agent = :user_agent";
+                statement(touch(dialect, &table, &row, &live, origin))
+            }),
+
+            reauthenticate: statement(format!(
+                "UPDATE {table} SET authenticated_at = {} WHERE {row} AND {live}{}",
+                reported(dialect, now),
+                returning(dialect, "authenticated_at"),
+            )),
 
             // MySQL assigns from left to right: the old secret is copied before the new one replaces it.
             rotate: statement(format!(
@@ -109,54 +208,134 @@ impl Statements {
                 after(dialect, now, ":grace"),
             )),
 
-            end: statement(format!("DELETE FROM {table} WHERE id = :id")),
+            revoke: statement(end(&format!("id = :id AND {live}"), ":reason")),
 
-            revoke: statement(format!("DELETE FROM {table} WHERE id = :id AND {live}")),
-
-            revoke_proven: statement(format!(
-                "DELETE FROM {table} WHERE id = :id AND {live} \
-                 AND (secret_hash = :secret OR previous_secret_hash = :secret)"
+            revoke_proven: statement(end(
+                &format!(
+                    "id = :id AND {live} \
+                     AND (secret_hash = :secret OR previous_secret_hash = :secret)"
+                ),
+                ":reason",
             )),
 
-            state: statement(format!(
-                "SELECT {}, {}, {}, {read_now} FROM {table} WHERE id = :id",
+            revoke_everyone: statement(end(&live, ":reason")),
+
+            version: statement(format!(
+                "SELECT {} FROM {table} WHERE id = :id AND {live}",
                 read(dialect, &system("version")),
-                read(dialect, &system("expires_at")),
-                read(dialect, &system("deadline")),
             )),
 
-            sweep: statement(match dialect {
-                // The array is computed once; a plain IN may be planned as a join that runs the LIMIT again and again.
-                Dialect::Postgres => format!(
-                    "DELETE FROM {table} WHERE expires_at <= {now} AND id = ANY(ARRAY(\
-                     SELECT id FROM {table} WHERE expires_at <= {now} \
-                     ORDER BY expires_at LIMIT :batch FOR UPDATE SKIP LOCKED))"
+            sweep: statement(match extras.keep_ended {
+                false => batch(
+                    dialect,
+                    &table,
+                    &format!("DELETE FROM {table}"),
+                    &format!("expires_at <= {now}"),
+                    "expires_at",
                 ),
-                Dialect::Sqlite => format!(
-                    "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} \
-                     WHERE expires_at <= {now} ORDER BY expires_at LIMIT :batch)"
+                true => batch(
+                    dialect,
+                    &table,
+                    &format!(
+                        "UPDATE {table} SET status = '{}', ended_at = expires_at",
+                        EndStatus::Expired.as_str()
+                    ),
+                    &format!("status = 'active' AND expires_at <= {now}"),
+                    "expires_at",
                 ),
-                Dialect::MySql => format!(
-                    "DELETE FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT :batch"
-                ),
+            }),
+
+            sweep_kept: extras.keep_ended.then(|| {
+                statement(batch(
+                    dialect,
+                    &table,
+                    &format!("DELETE FROM {table}"),
+                    &format!("ended_at <= {}", after(dialect, now, ":since")),
+                    "ended_at",
+                ))
             }),
 
             subject: schema.subject().map(|(_, column)| {
                 let subject = is_subject(dialect, column);
-                let listed = format!("expires_at > {now} AND deadline > {now}");
                 SubjectStatements {
                     list: statement(format!(
                         "SELECT {record} FROM {table} WHERE {subject} AND {listed} \
                          ORDER BY created_at DESC, id DESC"
                     )),
-                    revoke_all: statement(format!(
-                        "DELETE FROM {table} WHERE {subject} AND {live}"
+                    live_ids: statement(format!(
+                        "SELECT id FROM {table} WHERE {subject} AND {live} ORDER BY created_at, id"
                     )),
-                    revoke_others: statement(format!(
-                        "DELETE FROM {table} WHERE {subject} AND id <> :id AND {live}"
+                    history: extras.keep_ended.then(|| {
+                        let cut_off = cut_off.iter().map(|at| format!(", {at}"));
+                        statement(format!(
+                            "SELECT {record}, {}{}, {read_now} FROM {table} \
+                             WHERE {subject} AND NOT ({listed})",
+                            ended.join(", "),
+                            cut_off.collect::<String>(),
+                        ))
+                    }),
+                    revoke_all: statement(end(&format!("{subject} AND {live}"), ":reason")),
+                    revoke_others: statement(end(
+                        &format!("{subject} AND id <> :id AND {live}"),
+                        ":reason",
                     )),
                 }
             }),
+
+            cut_offs: CutOffs::of(dialect, schema).zip(schema.subject()).map(
+                |(CutOffs { table: cut_offs, .. }, (_, column))| {
+                    let subject = dialect.reference(column.name);
+                    let of_subject = match joins_as_bytes(dialect, column) {
+                        // The index of the sessions is on the text.
+                        true => format!(
+                            "s.{subject} = CONVERT(c.subject USING utf8mb4) COLLATE utf8mb4_bin \
+                             AND LENGTH(s.{subject}) = LENGTH(c.subject)"
+                        ),
+                        false => format!("s.{subject} = c.subject"),
+                    };
+                    let (active, still) = match extras.keep_ended {
+                        true => (" AND s.status = 'active'", " AND status = 'active'"),
+                        false => ("", ""),
+                    };
+                    let dead = format!(
+                        "SELECT s.id FROM {cut_offs} AS c JOIN {table} AS s ON {of_subject} \
+                         WHERE s.authenticated_at <= c.cut_off_at{active} LIMIT :batch"
+                    );
+                    let dead = match dialect {
+                        Dialect::Postgres => {
+                            format!("id = ANY(ARRAY({dead} FOR UPDATE OF s SKIP LOCKED))")
+                        }
+                        Dialect::Sqlite => format!("id IN ({dead})"),
+                        // MySQL limits no subquery of IN, but a table derived from one.
+                        Dialect::MySql => format!("id IN (SELECT id FROM ({dead}) AS dead)"),
+                    };
+                    let longest = LONGEST_LOGIN.as_micros();
+                    CutOffStatements {
+                        now: statement(format!("SELECT {read_now}")),
+                        record: statement(record_cut_off(dialect, column, &cut_offs)),
+                        end: statement(end(
+                            &format!(
+                                "{} AND {}",
+                                is_subject(dialect, column),
+                                unexpired(schema, &clock)
+                            ),
+                            ":reason",
+                        )),
+                        sweep: statement(end(
+                            &format!("{dead}{still}"),
+                            &format!("'{}'", EndReason::CutOff.as_str()),
+                        )),
+                        // Twice the longest login: a node's clock may be slow.
+                        forget: statement(format!(
+                            "DELETE FROM {cut_offs} WHERE cut_off_at < {} \
+                             AND NOT EXISTS (SELECT 1 FROM {table} AS s WHERE {} \
+                             AND s.authenticated_at <= {cut_offs}.cut_off_at{active})",
+                            after(dialect, now, &format!("-{}", 2 * longest)),
+                            of_subject.replace("c.subject", &format!("{cut_offs}.subject")),
+                        )),
+                    }
+                },
+            ),
         }
     }
 
@@ -165,7 +344,7 @@ impl Statements {
     pub(crate) fn update(&self, changed: &[usize]) -> Statement {
         let dialect = self.dialect;
         let table = dialect.table(self.schema.table);
-        let clock = clock(dialect);
+        let live = live(dialect, self.schema, &clock(dialect));
         let columns = self.schema.columns;
         let assignments: String = changed
             .iter()
@@ -176,12 +355,112 @@ impl Statements {
             .collect();
         let text = format!(
             "UPDATE {table} SET {assignments}version = version + 1 \
-             WHERE {row} AND version = :version AND expires_at > {clock} AND deadline > {clock}",
+             WHERE {row} AND version = :version AND {live}",
             row = row(dialect, &table),
         );
         Statement::parse(dialect, self.schema, &text)
     }
 }
+
+/// The condition on which a row is live at an instant.
+fn live(dialect: Dialect, schema: &Schema, instant: &str) -> String {
+    let unexpired = unexpired(schema, instant);
+    match CutOffs::of(dialect, schema) {
+        None => unexpired,
+        Some(CutOffs { of_row, .. }) => {
+            let table = dialect.table(schema.table);
+            format!(
+                "{unexpired} AND NOT EXISTS (SELECT 1 {of_row} \
+                 AND c.cut_off_at >= {table}.authenticated_at)"
+            )
+        }
+    }
+}
+
+/// The same, but for cut-offs.
+fn unexpired(schema: &Schema, instant: &str) -> String {
+    let active = if schema.extras.keep_ended { "status = 'active' AND " } else { "" };
+    format!("{active}expires_at > {instant} AND deadline > {instant}")
+}
+
+/// The companion table in statements.
+struct CutOffs {
+    table: String,
+    /// `FROM .. AS c WHERE ..`: the cut-off of the row's subject.
+    of_row: String,
+}
+
+impl CutOffs {
+    fn of(dialect: Dialect, schema: &Schema) -> Option<Self> {
+        let table = dialect.table(&schema.cut_offs_table()?);
+        let (_, column) = schema.subject()?;
+        let mut subject =
+            format!("{}.{}", dialect.table(schema.table), dialect.reference(column.name));
+        if joins_as_bytes(dialect, column) {
+            subject = format!("CAST({subject} AS BINARY)");
+        }
+        let of_row = format!("FROM {table} AS c WHERE c.subject = {subject}");
+        Some(Self { table, of_row })
+    }
+}
+
+/// Whether the companion table has the subject's bytes in place of its text.
+fn joins_as_bytes(dialect: Dialect, subject: &ColumnSchema) -> bool {
+    dialect == Dialect::MySql && matches!(subject.ty, ColumnType::Text | ColumnType::Enum(_))
+}
+
+/// Records a cut-off. It is never earlier than now: where the clock is coarse, it is the clock's next step.
+fn record_cut_off(dialect: Dialect, subject: &ColumnSchema, cut_offs: &str) -> String {
+    let subject = write_as(dialect, subject, ":subject");
+    let clock = clock(dialect);
+    match dialect {
+        Dialect::Postgres => format!(
+            "INSERT INTO {cut_offs} AS c (subject, cut_off_at) VALUES ({subject}, {clock}) \
+             ON CONFLICT (subject) DO UPDATE \
+             SET cut_off_at = GREATEST(c.cut_off_at, EXCLUDED.cut_off_at)"
+        ),
+        Dialect::Sqlite => format!(
+            "INSERT INTO {cut_offs} AS c (subject, cut_off_at) VALUES ({subject}, {clock} + {step}) \
+             ON CONFLICT (subject) DO UPDATE \
+             SET cut_off_at = max(c.cut_off_at, excluded.cut_off_at)",
+            step = SQLITE_CLOCK_STEP.as_micros(),
+        ),
+        Dialect::MySql => format!(
+            "INSERT INTO {cut_offs} (subject, cut_off_at) VALUES ({subject}, {clock}) \
+             ON DUPLICATE KEY UPDATE cut_off_at = GREATEST(cut_off_at, VALUES(cut_off_at))"
+        ),
+    }
+}
+
+fn touch(dialect: Dialect, table: &str, row: &str, live: &str, origin: &str) -> String {
+    let now = now(dialect);
+    let expires = least(dialect, &after(dialect, now, ":idle"), "deadline");
+    format!(
+        "UPDATE {table} SET last_seen_at = {now}, expires_at = {}{origin} \
+         WHERE {row} AND {live}{}",
+        reported(dialect, &expires),
+        returning(dialect, "expires_at"),
+    )
+}
+
+/// `write` for at most `:batch` of the rows that meet the condition.
+fn batch(dialect: Dialect, table: &str, write: &str, condition: &str, order: &str) -> String {
+    match dialect {
+        // The array is computed once; a plain IN may be planned as a join that runs the LIMIT again and again.
+        Dialect::Postgres => format!(
+            "{write} WHERE {condition} AND id = ANY(ARRAY(SELECT id FROM {table} \
+             WHERE {condition} ORDER BY {order} LIMIT :batch FOR UPDATE SKIP LOCKED))"
+        ),
+        Dialect::Sqlite => format!(
+            "{write} WHERE id IN (SELECT id FROM {table} \
+             WHERE {condition} ORDER BY {order} LIMIT :batch)"
+        ),
+        Dialect::MySql => format!("{write} WHERE {condition} ORDER BY {order} LIMIT :batch"),
+    }
+}
+
+/// How coarse SQLite's clock is.
+pub(crate) const SQLITE_CLOCK_STEP: Duration = Duration::from_millis(1);
 
 /// The instant at which the statement began.
 fn now(dialect: Dialect) -> &'static str {
@@ -351,6 +630,13 @@ enum Parameter {
     Version,
     Batch,
     Subject,
+    Since,
+    BeganAt,
+    Remembered,
+    Ip,
+    UserAgent,
+    Fingerprint,
+    Reason,
     Payload(usize),
 }
 
@@ -367,6 +653,13 @@ pub(crate) struct Arguments {
     pub(crate) version: Option<i64>,
     pub(crate) batch: Option<i64>,
     pub(crate) subject: Option<Value>,
+    /// How long ago something was.
+    pub(crate) since: Option<i64>,
+    pub(crate) began_at: Option<Timestamp>,
+    pub(crate) remembered: bool,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) fingerprint: Option<Fingerprint>,
+    pub(crate) reason: Option<EndReason>,
     /// A value a payload column, in the schema's order.
     pub(crate) payload: Vec<Value>,
 }
@@ -422,6 +715,25 @@ impl Statement {
                 Parameter::Version => int(arguments.version),
                 Parameter::Batch => int(arguments.batch),
                 Parameter::Subject => arguments.subject.clone().unwrap_or(Value::Null),
+                Parameter::Since => int(arguments.since.map(|since| -since)),
+                Parameter::BeganAt => arguments.began_at.map_or(Value::Null, Value::Timestamp),
+                Parameter::Remembered => Value::Bool(arguments.remembered),
+                Parameter::Ip => {
+                    let ip = arguments.origin.as_ref().and_then(Origin::ip);
+                    ip.map_or(Value::Null, Value::Ip)
+                }
+                Parameter::UserAgent => {
+                    let agent = arguments.origin.as_ref().and_then(Origin::user_agent);
+                    agent.map_or(Value::Null, |agent| Value::Text(agent.to_owned()))
+                }
+                Parameter::Fingerprint => match arguments.fingerprint {
+                    Some(fingerprint) => Value::Bytes(fingerprint.as_bytes().to_vec()),
+                    None => Value::Null,
+                },
+                Parameter::Reason => match arguments.reason {
+                    Some(reason) => Value::Text(reason.as_str().to_owned()),
+                    None => Value::Null,
+                },
                 // Each payload column occurs once in a statement, so its value need not be copied.
                 Parameter::Payload(index) => {
                     std::mem::replace(&mut arguments.payload[index], Value::Null)
@@ -451,6 +763,13 @@ impl Parameter {
             "version" => Parameter::Version,
             "batch" => Parameter::Batch,
             "subject" => Parameter::Subject,
+            "since" => Parameter::Since,
+            "began_at" => Parameter::BeganAt,
+            "remembered" => Parameter::Remembered,
+            "ip" => Parameter::Ip,
+            "user_agent" => Parameter::UserAgent,
+            "fingerprint" => Parameter::Fingerprint,
+            "reason" => Parameter::Reason,
             _ => match name.strip_prefix('p').and_then(|index| index.parse().ok()) {
                 Some(index) => Parameter::Payload(index),
                 None => unreachable!("`:{name}` is no parameter"),
@@ -461,8 +780,13 @@ impl Parameter {
     fn ty(self, schema: &Schema) -> ColumnType {
         match self {
             Parameter::Id => ColumnType::Uuid,
-            Parameter::Secret | Parameter::NewSecret => ColumnType::Bytes,
-            Parameter::Idle
+            Parameter::Secret | Parameter::NewSecret | Parameter::Fingerprint => ColumnType::Bytes,
+            Parameter::BeganAt => ColumnType::Timestamp,
+            Parameter::Remembered => ColumnType::Bool,
+            Parameter::Ip => ColumnType::Ip,
+            Parameter::UserAgent | Parameter::Reason => ColumnType::Text,
+            Parameter::Since
+            | Parameter::Idle
             | Parameter::Absolute
             | Parameter::Grace
             | Parameter::Version
@@ -495,7 +819,7 @@ mod tests {
         assert_eq!(
             on(Dialect::Postgres).load.text(),
             "SELECT \"id\", \"created_at\", \"authenticated_at\", \"last_seen_at\", \"expires_at\", \
-             \"deadline\", \"version\", \"user_id\", \"a:b\", CAST(\"mood\" AS TEXT), \
+             \"deadline\", \"version\", \"remembered\", \"user_id\", \"a:b\", CAST(\"mood\" AS TEXT), \
              \"secret_hash\", \"previous_secret_hash\", \"previous_secret_until\", \
              statement_timestamp() FROM sessions WHERE id = $1"
         );

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use super::driver::{Driver, Query};
 use crate::column::ColumnType;
 use crate::error::StoreError;
-use crate::schema::{ColumnSchema, Dialect, SYSTEM_COLUMNS, Schema};
+use crate::schema::{ColumnSchema, Dialect, Schema, cut_off_columns};
 use crate::value::Value;
 
 /// Why [`SqlStore::verify`](super::SqlStore::verify) failed.
@@ -51,27 +51,64 @@ pub(crate) async fn verify<D: Driver>(
     schema: &'static Schema,
     failure: impl Fn(&sqlx::Error) -> StoreError,
 ) -> Result<(), VerifyError> {
-    let columns = catalogue(pool, schema, columns_query(D::DIALECT), &failure).await?;
-    let columns: Vec<LiveColumn> = columns
-        .into_iter()
-        .map(|[name, ty, nullable, default]| LiveColumn {
-            name,
-            ty,
-            nullable: nullable == "1",
-            has_default: default == "1",
-        })
-        .collect();
-    let indexes = catalogue(pool, schema, indexes_query(D::DIALECT), &failure).await?;
+    let table = schema.table;
+    let columns = live_columns(pool, table, &failure).await?;
+    let indexes = catalogue(pool, table, indexes_query(D::DIALECT), &failure).await?;
     let indexes: Vec<LiveIndex> = indexes
         .into_iter()
         .map(|[column, unique, ..]| LiveIndex { column, unique: unique == "1" })
         .collect();
-    let differences = differences(D::DIALECT, schema, &columns, &indexes);
+    let mut differences = differences(D::DIALECT, schema, &columns, &indexes);
+    if let Some(cut_offs) = schema.cut_offs_table() {
+        let columns = live_columns(pool, &cut_offs, &failure).await?;
+        differences.extend(cut_off_differences(D::DIALECT, schema, &cut_offs, &columns));
+    }
     if differences.is_empty() {
         Ok(())
     } else {
         Err(VerifyError::Table { table: schema.table, differences })
     }
+}
+
+async fn live_columns<D: Driver>(
+    pool: &D,
+    table: &str,
+    failure: impl Fn(&sqlx::Error) -> StoreError,
+) -> Result<Vec<LiveColumn>, StoreError> {
+    let columns = catalogue(pool, table, columns_query(D::DIALECT), failure).await?;
+    let columns = columns.into_iter().map(|[name, ty, nullable, default]| LiveColumn {
+        name,
+        ty,
+        nullable: nullable == "1",
+        has_default: default == "1",
+    });
+    Ok(columns.collect())
+}
+
+/// What the companion table lacks.
+fn cut_off_differences(
+    dialect: Dialect,
+    schema: &Schema,
+    table: &str,
+    columns: &[LiveColumn],
+) -> Vec<String> {
+    if columns.is_empty() {
+        return vec![format!("the table `{table}` does not exist")];
+    }
+    let Some((_, subject)) = schema.subject() else { return Vec::new() };
+    let custom = subject.sql_type.is_some();
+    cut_off_columns(dialect, subject)
+        .into_iter()
+        .filter_map(|(name, ty)| match columns.iter().find(|live| live.name == name) {
+            None => Some(format!("column `{name}` ({ty}) of `{table}` is missing")),
+            Some(live)
+                if canonical(&live.ty) != canonical(ty) && !(custom && name == "subject") =>
+            {
+                Some(format!("column `{name}` of `{table}` is {} where it should be {ty}", live.ty))
+            }
+            Some(_) => None,
+        })
+        .collect()
 }
 
 /// Four texts a row: name, type, nullable, default.
@@ -136,20 +173,19 @@ fn indexes_query(dialect: Dialect) -> &'static str {
 
 async fn catalogue<D: Driver>(
     pool: &D,
-    schema: &'static Schema,
+    table: &str,
     sql: &'static str,
     failure: impl Fn(&sqlx::Error) -> StoreError,
 ) -> Result<Vec<[String; 4]>, StoreError> {
     let text = |text: &str| (ColumnType::Text, Value::Text(text.to_owned()));
+    let (namespace, bare) =
+        table.rsplit_once('.').map_or((None, table), |(namespace, bare)| (Some(namespace), bare));
     let arguments = match D::DIALECT {
-        Dialect::Postgres => vec![text(&D::DIALECT.table(schema.table))],
-        Dialect::Sqlite => {
-            vec![text(schema.bare_table()), schema.namespace().map_or(text("main"), text)]
+        Dialect::Postgres => vec![text(&D::DIALECT.table(table))],
+        Dialect::Sqlite => vec![text(bare), namespace.map_or(text("main"), text)],
+        Dialect::MySql => {
+            vec![text(bare), namespace.map_or((ColumnType::Text, Value::Null), text)]
         }
-        Dialect::MySql => vec![
-            text(schema.bare_table()),
-            schema.namespace().map_or((ColumnType::Text, Value::Null), text),
-        ],
     };
     let query = Query { sql: AssertSqlSafe(sql).into_sql_str(), arguments };
     let rows = pool.rows(&query).await.map_err(|error| failure(&error))?;
@@ -175,7 +211,7 @@ fn differences(
         return vec!["the table does not exist".into()];
     }
     let system =
-        SYSTEM_COLUMNS.iter().map(|system| (&system.column, Some(system.type_in(dialect))));
+        schema.system_columns().map(|system| (&system.column, Some(system.type_in(dialect))));
     let payload = schema.columns.iter().map(|column| {
         // The database has its own names for a type of the user's own; they are not compared.
         (column, column.sql_type.is_none().then(|| dialect.type_of(column)))
@@ -261,7 +297,7 @@ mod tests {
     }
 
     fn as_declared() -> (Vec<LiveColumn>, Vec<LiveIndex>) {
-        let system = SYSTEM_COLUMNS.iter().map(|system| {
+        let system = SCHEMA.system_columns().map(|system| {
             live(system.column.name, system.type_in(Dialect::MySql), system.column.nullable)
         });
         let payload = [live("user_id", "bigint(20)", false), live("email", "varchar(255)", true)];

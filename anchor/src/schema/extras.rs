@@ -1,0 +1,45 @@
+//! [`Extras`]: what a session table has only where the struct asks for it.
+
+/// The optional parts of a session table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Extras {
+    /// `#[session(keep_ended = "..")]`: columns that say whether, when and why a session ended.
+    pub keep_ended: bool,
+    /// `#[session(track)]`: columns for the address and the user agent.
+    pub track: bool,
+    /// `#[session(fingerprint)]`: a column for what the session is bound to.
+    pub fingerprint: bool,
+    /// `#[session(cut_off)]`: a companion table, `<table>_cut_offs`.
+    pub cut_off: bool,
+}
+
+impl Extras {
+    /// Nothing besides.
+    pub const NONE: Self =
+        Self { keep_ended: false, track: false, fingerprint: false, cut_off: false };
+
+    /// Keeps ended rows.
+    pub const fn keep_ended(mut self) -> Self {
+        self.keep_ended = true;
+        self
+    }
+
+    /// Keeps the address and the user agent.
+    pub const fn track(mut self) -> Self {
+        self.track = true;
+        self
+    }
+
+    /// Keeps a fingerprint.
+    pub const fn fingerprint(mut self) -> Self {
+        self.fingerprint = true;
+        self
+    }
+
+    /// Has cut-offs.
+    pub const fn cut_off(mut self) -> Self {
+        self.cut_off = true;
+        self
+    }
+}

@@ -1,0 +1,130 @@
+//! How and why sessions ended: [`EndReason`], and the [`EndedRecord`] of a table that keeps them.
+
+use std::fmt;
+
+use super::Record;
+use crate::timestamp::Timestamp;
+
+/// Why a session was ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The requester logged out.
+    Logout,
+    /// The requester logged out everywhere.
+    LogoutAll,
+    /// The requester logged out everywhere else.
+    LogoutOthers,
+    /// A login in the same browser replaced it.
+    Replaced,
+    /// The application revoked it.
+    Revoked,
+    /// A secret that had been replaced was presented after its grace: the token was copied.
+    Theft,
+    /// Its subject logged in once more than `#[session(max_per_subject = ..)]` allows.
+    Overflow,
+    /// Its subject's sessions were cut off: a new password.
+    CutOff,
+    /// Everyone's sessions were ended.
+    Everyone,
+    /// It was used by something else than what it is bound to.
+    Fingerprint,
+}
+
+impl EndReason {
+    const ALL: [EndReason; 10] = [
+        EndReason::Logout,
+        EndReason::LogoutAll,
+        EndReason::LogoutOthers,
+        EndReason::Replaced,
+        EndReason::Revoked,
+        EndReason::Theft,
+        EndReason::Overflow,
+        EndReason::CutOff,
+        EndReason::Everyone,
+        EndReason::Fingerprint,
+    ];
+
+    /// The reason as one stable word, for logs and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EndReason::Logout => "logout",
+            EndReason::LogoutAll => "logout_all",
+            EndReason::LogoutOthers => "logout_others",
+            EndReason::Replaced => "replaced",
+            EndReason::Revoked => "revoked",
+            EndReason::Theft => "theft",
+            EndReason::Overflow => "overflow",
+            EndReason::CutOff => "cut_off",
+            EndReason::Everyone => "everyone",
+            EndReason::Fingerprint => "fingerprint",
+        }
+    }
+
+    /// The reason of this word; `None` for one that this version does not know.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndStatus {
+    /// It was ended before its time.
+    Revoked,
+    /// It was idle too long, or reached its deadline.
+    Expired,
+}
+
+impl EndStatus {
+    /// The status as one stable word, for tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EndStatus::Revoked => "revoked",
+            EndStatus::Expired => "expired",
+        }
+    }
+}
+
+/// A session that has ended, kept by `#[session(keep_ended = "..")]`.
+pub struct EndedRecord<T> {
+    /// The session as it last was; its `expires_at` is not after its end.
+    pub record: Record<T>,
+    /// How it ended.
+    pub status: EndStatus,
+    /// When it ended, by the store's clock.
+    pub ended_at: Timestamp,
+    /// Why it was ended before its time; `None` when it expired, or for a reason that this version does not know.
+    pub reason: Option<EndReason>,
+}
+
+impl<T> Clone for EndedRecord<T> {
+    fn clone(&self) -> Self {
+        Self { record: self.record.clone(), ..*self }
+    }
+}
+
+/// Prints everything but the payload and the origin.
+impl<T> fmt::Debug for EndedRecord<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndedRecord")
+            .field("record", &self.record)
+            .field("status", &self.status)
+            .field("ended_at", &self.ended_at)
+            .field("reason", &self.reason)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_read_back_from_its_word() {
+        for reason in EndReason::ALL {
+            assert_eq!(EndReason::from_word(reason.as_str()), Some(reason));
+        }
+        assert_eq!(EndReason::from_word("a reason of a later version"), None);
+    }
+}

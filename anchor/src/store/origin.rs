@@ -1,0 +1,51 @@
+//! [`Origin`]: where a session was last used from.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// The address and the user agent that a session was last used from: personal data, so `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    ip: Option<IpAddr>,
+    user_agent: Option<Box<str>>,
+}
+
+impl Origin {
+    /// How many characters of a user agent are kept.
+    pub const LONGEST_USER_AGENT: usize = 512;
+
+    /// An address and a user agent, cut to [`LONGEST_USER_AGENT`](Self::LONGEST_USER_AGENT) characters and rid of NUL, which no table takes.
+    pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>) -> Self {
+        let kept = |text: &str| {
+            text.chars().filter(|c| *c != '\0').take(Self::LONGEST_USER_AGENT).collect()
+        };
+        Self { ip, user_agent: user_agent.map(kept) }
+    }
+
+    /// The address.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.ip
+    }
+
+    /// What the client says it is.
+    pub fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Origin(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_user_agent_is_cut_by_characters() {
+        let origin = Origin::new(None, Some(&format!("\0{}", "ä".repeat(600))));
+        assert_eq!(origin.user_agent(), Some("ä".repeat(512).as_str()));
+    }
+}

@@ -1,0 +1,86 @@
+//! A store behind an [`Arc`], which may be a `dyn SessionStore<T>`: one that is chosen at run time.
+
+use std::sync::Arc;
+
+use super::{
+    Change, Created, EndReason, EndedRecord, Load, NewSession, Reauthenticated, Record, Rotated,
+    Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+};
+use crate::data::{CutOff, SessionData};
+use crate::id::SessionId;
+use crate::token::SecretHash;
+
+impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
+    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
+        (**self).create(new)
+    }
+
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
+        (**self).load(id)
+    }
+
+    fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
+        (**self).update(change)
+    }
+
+    fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
+        (**self).touch(touch)
+    }
+
+    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+        (**self).reauthenticate(id)
+    }
+
+    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
+        (**self).rotate(rotation)
+    }
+
+    fn revoke(
+        &self,
+        id: SessionId,
+        proof: Option<SecretHash>,
+        reason: EndReason,
+    ) -> StoreFuture<'_, u64> {
+        (**self).revoke(id, proof, reason)
+    }
+
+    fn revoke_subject<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
+        (**self).revoke_subject(subject, reason)
+    }
+
+    fn revoke_others<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        keep: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
+        (**self).revoke_others(subject, keep, reason)
+    }
+
+    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
+        (**self).revoke_everyone(reason)
+    }
+
+    fn cut_off<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>
+    where
+        T: CutOff,
+    {
+        (**self).cut_off(subject, reason)
+    }
+
+    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
+        (**self).list(subject)
+    }
+
+    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+        (**self).history(subject)
+    }
+
+    fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
+        (**self).sweep(batch)
+    }
+}

@@ -1,0 +1,109 @@
+//! [`Login`]: what a login that ends other sessions writes, in one transaction.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::driver::{Driver, Query};
+use super::statements::{Arguments, Statements};
+use crate::column::ColumnType;
+use crate::id::SessionId;
+use crate::store::{EndReason, Overflow, SubjectLimit};
+use crate::timestamp::Timestamp;
+use crate::value::Value;
+
+/// The statements of a login.
+pub struct Login {
+    /// Ends the session that it replaces.
+    pub(crate) end_replaced: Option<Query>,
+    pub(crate) room: Option<Room>,
+    pub(crate) insert: Query,
+}
+
+/// How a login makes room for itself.
+pub(crate) struct Room {
+    /// Names what the logins of this subject wait for.
+    pub(crate) lock: SubjectLock,
+    /// The ids of the subject's live sessions, oldest first.
+    pub(crate) live_ids: Query,
+    pub(crate) limit: SubjectLimit,
+    pub(crate) statements: Arc<Statements>,
+}
+
+/// What became of a [`Login`].
+pub enum Entered {
+    Written { created_at: Option<Timestamp>, ended: Vec<SessionId> },
+    Full,
+}
+
+/// Runs a login on a connection that is in a transaction, and holds the subject's lock.
+pub(crate) async fn enter<D: Driver>(
+    connection: &mut D::Connection,
+    login: &Login,
+) -> Result<Entered, sqlx::Error> {
+    if let Some(end_replaced) = &login.end_replaced {
+        D::execute_on(connection, end_replaced).await?;
+    }
+    let mut ended = Vec::new();
+    if let Some(room) = &login.room {
+        let live = D::rows_on(connection, &room.live_ids).await?;
+        let max = usize::try_from(room.limit.max.get()).unwrap_or(usize::MAX);
+        let overflowing = (live.len() + 1).saturating_sub(max);
+        if overflowing > 0 && room.limit.overflow == Overflow::Refuse {
+            return Ok(Entered::Full);
+        }
+        for row in &live[..overflowing] {
+            let Ok(Value::Uuid(id)) = D::cell(row, 0, ColumnType::Uuid) else {
+                return Err(sqlx::Error::Protocol("an id is no UUID".into()));
+            };
+            let id = SessionId::from_uuid(id);
+            let end = room.statements.revoke.with(Arguments {
+                id: Some(id),
+                reason: Some(EndReason::Overflow),
+                ..Arguments::default()
+            });
+            if D::execute_on(connection, &end).await? > 0 {
+                ended.push(id);
+            }
+        }
+    }
+    let created_at = D::instant_on(connection, &login.insert).await?;
+    Ok(Entered::Written { created_at, ended })
+}
+
+/// A name for one subject of one table, the same on every node.
+pub(crate) struct SubjectLock([u8; 32]);
+
+impl SubjectLock {
+    pub(crate) fn of(table: &str, subject: &Value) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(table);
+        hash.update([0]);
+        match subject {
+            Value::Null => {}
+            Value::Bool(value) => hash.update([u8::from(*value)]),
+            Value::Int(value) => hash.update(value.to_be_bytes()),
+            Value::Float(value) => hash.update(value.to_be_bytes()),
+            Value::Text(value) | Value::Json(value) => hash.update(value),
+            Value::Bytes(value) => hash.update(value),
+            Value::Uuid(value) => hash.update(value.as_bytes()),
+            Value::Ip(value) => hash.update(value.to_string()),
+            Value::Timestamp(value) => hash.update(value.as_micros().to_be_bytes()),
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// As PostgreSQL numbers its advisory locks.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn number(&self) -> i64 {
+        let mut number = [0; 8];
+        number.copy_from_slice(&self.0[..8]);
+        i64::from_be_bytes(number)
+    }
+
+    /// As MySQL names its locks, in at most 64 characters.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn name(&self) -> String {
+        self.0[..16].iter().fold("anchor:".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+    }
+}
