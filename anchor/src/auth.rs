@@ -32,7 +32,7 @@ pub struct Auth<T: SessionData> {
 
 impl<T: SessionData> Auth<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, request: &Parts) -> Self {
-        scope.read(&request.headers);
+        scope.read(request);
         let request = scope.sessions.verifier.is_some().then(|| Arc::new(request.clone()));
         Self { scope, request }
     }
@@ -45,9 +45,10 @@ impl<T: SessionData> Auth<T> {
     /// # Errors
     ///
     /// [`Error::Store`] when the store cannot answer (503), refuses the row (409), or cannot hold the payload (500);
+    /// [`Error::TooManySessions`] when the subject has as many sessions as it may have (409);
     /// [`Error::ResponseBegun`] when the response has been sent, so that no cookie can be set.
     pub fn login(&self, data: T) -> Login<'_, T> {
-        Login { auth: self, data }
+        Login { auth: self, data, remembered: true, begins_now: false }
     }
 
     /// Logs out: ends the request's session and removes its cookie. Says whether there was a live session; none is no error. It goes on
@@ -93,6 +94,24 @@ impl<T: SessionData> fmt::Debug for Auth<T> {
 pub struct Login<'a, T: SessionData> {
     auth: &'a Auth<T>,
     data: T,
+    remembered: bool,
+    begins_now: bool,
+}
+
+impl<T: SessionData> Login<'_, T> {
+    /// Whether the client keeps the token when it is closed: `false` for a browser-session cookie, the unticked "remember me". The session's idle and
+    /// absolute timeouts are the same either way: a browser that restores its tabs restores such cookies, too. Default: `true`.
+    pub fn remember(mut self, remember: bool) -> Self {
+        self.remembered = remember;
+        self
+    }
+
+    /// What this login rests on was checked just now, not since the request arrived: it stands after a
+    /// [`cut_off`](crate::SessionManager::cut_off) that the same request made, as a change of password does.
+    pub fn begins_now(mut self) -> Self {
+        self.begins_now = true;
+        self
+    }
 }
 
 impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
@@ -102,7 +121,8 @@ impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let scope = &self.auth.scope;
-            let (admitted, token) = scope.login(self.data).await?;
+            let (admitted, token) =
+                scope.login(self.data, self.remembered, self.begins_now).await?;
             Ok(LoggedIn { session: Session::new(Arc::clone(scope), admitted), token })
         })
     }

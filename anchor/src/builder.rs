@@ -1,12 +1,14 @@
 //! [`SessionManagerBuilder`]: the settings of a manager, checked together.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
 use http::request::Parts;
 
+use crate::client::{ClientSettings, Mismatch};
 use crate::cross_origin::CrossOriginProtection;
 use crate::data::SessionData;
 use crate::environment::Environment;
@@ -40,6 +42,7 @@ impl<T: SessionData> SessionManager<T> {
             touch_interval: None,
             rotation_grace: Duration::from_secs(30),
             revocation_poll: Duration::from_secs(5),
+            client: ClientSettings::default(),
         }
     }
 }
@@ -61,6 +64,7 @@ pub struct SessionManagerBuilder<T: SessionData> {
     touch_interval: Option<Duration>,
     rotation_grace: Duration,
     revocation_poll: Duration,
+    client: ClientSettings,
 }
 
 impl<T: SessionData> SessionManagerBuilder<T> {
@@ -177,6 +181,64 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
+    /// Where a client's IP address comes from, for a payload with `#[session(track)]`. Default: nowhere, and none is recorded.
+    ///
+    /// A direct client's address is axum's `ConnectInfo`. Behind a proxy that is the proxy's own, and the client's is in a header which
+    /// the proxy sets: read that one, and only where every request passes the proxy, for anyone can send the header.
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     // This proxy overwrites the header; one that appends to it needs its last entry.
+    ///     .client_ip(|request| request.headers.get("x-real-ip")?.to_str().ok()?.parse::<IpAddr>().ok())
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn client_ip(
+        mut self,
+        ip: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.client.ip = Some(Box::new(ip));
+        self
+    }
+
+    /// Binds each session to what `take` makes of the request that logs in: a later request that gives something else is refused. For a payload with
+    /// `#[session(fingerprint)]`, which needs it. Only its SHA-256 is stored. `None` at the login leaves the session unbound; `None` later does not fit a bound one.
+    ///
+    /// Off by default, because what a request shows is mostly either shared by the thief (the user agent) or changed by the
+    /// owner (the IP address of a phone): it then locks out users and stops few thieves. It earns its place with something the client proves, as the
+    /// fingerprint of its TLS certificate.
+    ///
+    /// ```
+    /// use anchor::Mismatch;
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(fingerprint)]
+    /// # struct UserSession { name: String }
+    /// # fn demo(store: impl SessionStore<UserSession>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<UserSession>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     // The proxy puts the client certificate's fingerprint here.
+    ///     .fingerprint(Mismatch::End, |request| {
+    ///         Some(request.headers.get("x-client-cert-sha256")?.as_bytes().to_vec())
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fingerprint(
+        mut self,
+        on_mismatch: Mismatch,
+        take: impl Fn(&Parts) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        self.client.fingerprint = Some((Box::new(take), on_mismatch));
+        self
+    }
+
     /// How long the secret before a [`rotate`](crate::Session::rotate) is still accepted, for requests in flight. Default: 30 seconds.
     ///
     /// Within it a copied token is still good; after it, presenting the old secret ends the session.
@@ -250,6 +312,19 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 "the idle timeout ({idle:?}) exceeds the absolute one ({absolute:?}): set `idle` to at most `absolute`"
             ));
         }
+        match (T::schema().extras.fingerprint, &self.client.fingerprint) {
+            (true, None) => {
+                return refused(format_args!(
+                    "the struct says `#[session(fingerprint)]`, but nobody says of what: add `.fingerprint(Mismatch::Refuse, |request| ..)`"
+                ));
+            }
+            (false, Some(_)) => {
+                return refused(format_args!(
+                    "`.fingerprint(..)` has no column to keep its hash: add `#[session(fingerprint)]` to the struct, and write the migration"
+                ));
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
         if self.revocation_poll.is_zero() {
             return refused(format_args!("`revocation_poll` is zero: set it to a second or more"));
         }
@@ -282,6 +357,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 on_reject: self.on_reject,
                 cross_origin,
                 on_event: self.on_event,
+                client: self.client,
                 watched: Watched::default(),
                 turns: Turns::new(),
                 idle,

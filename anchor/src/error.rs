@@ -134,6 +134,9 @@ pub enum Error {
         "the response has begun, so no session cookie can be set: log in before the handler returns"
     )]
     ResponseBegun,
+    /// The subject has as many live sessions as `#[session(max_per_subject = .., overflow = "refuse")]` allows; nothing was written.
+    #[error("the subject has as many sessions as it may have: let it end one of them first")]
+    TooManySessions,
     /// The operating system has no randomness to give.
     #[error("no randomness for a new session: {0}")]
     Randomness(getrandom::Error),

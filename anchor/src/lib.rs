@@ -30,6 +30,7 @@ extern crate self as anchor;
 
 mod auth;
 mod builder;
+mod client;
 mod column;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -68,6 +69,7 @@ mod watch;
 pub use anchor_macros::{Column, SessionData, logout, public, require_session};
 pub use auth::{Auth, LoggedIn, Login};
 pub use builder::SessionManagerBuilder;
+pub use client::Mismatch;
 pub use column::{Column, ColumnError, ColumnType, NoSubject};
 pub use data::{Columns, CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
 pub use environment::Environment;

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::data::SessionData;
+use crate::data::{CutOff, SessionData};
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::layer::SessionLayer;
 use crate::sessions::Sessions;
-use crate::store::{EndReason, Load, Record};
+use crate::store::{EndReason, EndedRecord, Load, Record};
 use crate::sweeper::Sweeper;
 
 /// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes. Cheap to clone.
@@ -72,6 +72,44 @@ impl<T: SessionData> SessionManager<T> {
     /// When the store cannot answer: the sessions may live on.
     pub async fn revoke_others(&self, subject: &T::Subject, keep: SessionId) -> Result<u64, Error> {
         Ok(self.inner.revoke_subject(subject, Some(keep), EndReason::Revoked).await?)
+    }
+
+    /// Ends every session of every subject and says how many there were. One statement.
+    ///
+    /// A login that is under way stands; for that, retire the signing keys as well.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer: the sessions may live on.
+    pub async fn revoke_everyone(&self) -> Result<u64, Error> {
+        Ok(self.inner.revoke_everyone().await?)
+    }
+
+    /// Ends every session of a subject, and beats its logins that have begun and are still under way, on every node: for a new password. Says how many
+    /// sessions it ended. Two statements. A payload takes part with `#[session(cut_off)]`; for another this does not compile.
+    ///
+    /// A login that checked the old password before this call, and creates its session after it, gets one that is dead on arrival: a login begins
+    /// when its request reaches the session layer. Within the request that cut the subject off, log in with
+    /// [`Login::begins_now`](crate::Login::begins_now).
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer: the sessions may live on.
+    pub async fn cut_off(&self, subject: &T::Subject) -> Result<u64, Error>
+    where
+        T: CutOff,
+    {
+        Ok(self.inner.cut_off(subject).await?)
+    }
+
+    /// A subject's ended sessions with how, when and why, the one that ended last first; as long as
+    /// `#[session(keep_ended = "..")]` keeps them, else none. One statement.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    pub async fn history(&self, subject: &T::Subject) -> Result<Vec<EndedRecord<T>>, Error> {
+        Ok(self.inner.store.history(subject).await?)
     }
 
     /// Removes at most `batch` ended rows and says how many. One statement.

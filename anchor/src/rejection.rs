@@ -21,11 +21,13 @@ use crate::token::BadToken;
 /// | `Unknown` | `unknown_session` | 401 | `unauthenticated` |
 /// | `WrongSecret` | `wrong_secret` | 401 | `unauthenticated` |
 /// | `Ended` | `session_ended` | 401 | `unauthenticated` |
+/// | `OtherClient` | `other_client` | 401 | `unauthenticated` |
 /// | `RefusedByVerifier` | `refused_by_verifier` | 401 | `unauthenticated` |
 /// | `Forbidden` | `forbidden` | 403 | `forbidden` |
 /// | `ReauthenticationRequired` | `reauthentication_required` | 403 | `reauthentication_required` |
 /// | `CrossOrigin` | `cross_origin` | 403 | `cross_origin` |
 /// | `Store` | `store_unavailable`, `store_refused` (409), `store_encode` (500) | 503 | the same |
+/// | `Operation` | `too_many_sessions` | 409 | the same |
 /// | `Operation` | `operation_failed` | 503, or 500 for [`Error::ResponseBegun`] | `operation_failed` |
 /// | `Verifier` | `verifier_failed` | 503 | `verifier_failed` |
 /// | `MissingLayer` | `missing_layer` | 500 | `missing_layer`, and the message |
@@ -59,6 +61,12 @@ pub enum Rejection {
     /// The session has expired, was revoked, or can no longer be decoded.
     #[error("session {id} has ended")]
     Ended {
+        /// The session.
+        id: SessionId,
+    },
+    /// The session is bound to another client: its fingerprint is another one.
+    #[error("session {id} was used by another client than the one that it is bound to")]
+    OtherClient {
         /// The session.
         id: SessionId,
     },
@@ -140,6 +148,7 @@ impl Rejection {
             Rejection::Unknown { .. } => "unknown_session",
             Rejection::WrongSecret { .. } => "wrong_secret",
             Rejection::Ended { .. } => "session_ended",
+            Rejection::OtherClient { .. } => "other_client",
             Rejection::RefusedByVerifier { .. } => "refused_by_verifier",
             Rejection::Forbidden { .. } => "forbidden",
             Rejection::ReauthenticationRequired { .. } => "reauthentication_required",
@@ -149,6 +158,7 @@ impl Rejection {
                 StoreErrorKind::Constraint => "store_refused",
                 StoreErrorKind::Encode => "store_encode",
             },
+            Rejection::Operation(Error::TooManySessions) => "too_many_sessions",
             Rejection::Operation(_) => "operation_failed",
             Rejection::Verifier(_) => "verifier_failed",
             Rejection::MissingLayer { .. } => "missing_layer",
@@ -165,6 +175,7 @@ impl Rejection {
             | Rejection::Unknown { .. }
             | Rejection::WrongSecret { .. }
             | Rejection::Ended { .. }
+            | Rejection::OtherClient { .. }
             | Rejection::RefusedByVerifier { .. } => StatusCode::UNAUTHORIZED,
             Rejection::Forbidden { .. }
             | Rejection::ReauthenticationRequired { .. }
@@ -174,6 +185,7 @@ impl Rejection {
                 StoreErrorKind::Constraint => StatusCode::CONFLICT,
                 StoreErrorKind::Encode => StatusCode::INTERNAL_SERVER_ERROR,
             },
+            Rejection::Operation(Error::TooManySessions) => StatusCode::CONFLICT,
             Rejection::Operation(Error::ResponseBegun) => StatusCode::INTERNAL_SERVER_ERROR,
             Rejection::Operation(_) | Rejection::Verifier(_) => StatusCode::SERVICE_UNAVAILABLE,
             Rejection::MissingLayer { .. }
@@ -200,7 +212,7 @@ impl Rejection {
         let code = self.code();
         match self {
             Rejection::NoSession => tracing::debug!(target: "anchor", code, payload, "{self}"),
-            Rejection::WrongSecret { .. } => {
+            Rejection::WrongSecret { .. } | Rejection::OtherClient { .. } => {
                 tracing::warn!(target: "anchor", code, payload, "{self}")
             }
             Rejection::Store(_)

@@ -6,9 +6,10 @@ use axum::response::{IntoResponse, Response};
 use http::Request;
 use http::request::Parts;
 
+use crate::client::ClientSettings;
 use crate::column::Column;
 use crate::cross_origin::CrossOriginProtection;
-use crate::data::SessionData;
+use crate::data::{CutOff, SessionData};
 use crate::error::StoreError;
 use crate::event::{Event, Revoked};
 use crate::frontend::Frontend;
@@ -30,6 +31,7 @@ pub(crate) struct Sessions<T> {
     pub(crate) on_reject: Option<Box<OnReject>>,
     pub(crate) cross_origin: Option<CrossOriginProtection>,
     pub(crate) on_event: Option<Box<OnEvent<T>>>,
+    pub(crate) client: ClientSettings,
     pub(crate) watched: Watched,
     pub(crate) turns: Turns,
     pub(crate) idle: Duration,
@@ -93,12 +95,38 @@ impl<T: SessionData> Sessions<T> {
             }
             None => (self.store.revoke_subject(subject, reason).await?, Revoked::Subject),
         };
+        self.ended_of(subject, keep);
+        self.emit(&Event::Revoked { which, count, reason });
+        Ok(count)
+    }
+
+    /// Ends everyone's sessions.
+    pub(crate) async fn revoke_everyone(&self) -> Result<u64, StoreError> {
+        let reason = EndReason::Everyone;
+        let count = self.store.revoke_everyone(reason).await?;
+        self.watched.ended_all(None, None);
+        self.emit(&Event::Revoked { which: Revoked::Everyone, count, reason });
+        Ok(count)
+    }
+
+    /// Ends a subject's sessions, and those of its logins that have begun.
+    pub(crate) async fn cut_off(&self, subject: &T::Subject) -> Result<u64, StoreError>
+    where
+        T: CutOff,
+    {
+        let reason = EndReason::CutOff;
+        let count = self.store.cut_off(subject, reason).await?;
+        self.ended_of(subject, None);
+        self.emit(&Event::Revoked { which: Revoked::Subject, count, reason });
+        Ok(count)
+    }
+
+    /// Tells those who wait for the end of a subject's sessions.
+    fn ended_of(&self, subject: &T::Subject, keep: Option<SessionId>) {
         // A subject that has no form in SQL has no sessions either.
         if let Ok(subject) = subject.to_value() {
             self.watched.ended_all(Some(&subject), keep);
         }
-        self.emit(&Event::Revoked { which, count, reason });
-        Ok(count)
     }
 
     pub(crate) async fn sweep(&self, batch: u32) -> Result<u64, StoreError> {

@@ -30,7 +30,7 @@ const MOST_BYTES: usize = 32 * 1024;
 /// | [`path`](Self::path) | `/` | a path is no protection: pages of one origin can read each other |
 /// | [`development`](Self::development) | off | without `Secure` anyone on the way reads the token |
 ///
-/// `Max-Age` is the time left until the session's deadline. The setting and the removal of the cookie are made from the same
+/// `Max-Age` is the time left until the session's deadline; a login that is [not remembered](crate::Login::remember) has none. The setting and the removal of the cookie are made from the same
 /// attributes, so that a logout really removes what a login set.
 ///
 /// ```
@@ -95,14 +95,19 @@ impl SessionCookie {
     }
 
     /// The one value that setting and removal are both made from.
-    fn with(&self, value: &str, max_age: Duration) -> String {
-        let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+    fn with(&self, value: &str, max_age: Option<Duration>) -> String {
+        let max_age = max_age.map(|age| {
+            let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            cookie::time::Duration::seconds(seconds)
+        });
         let mut cookie = Cookie::build((self.name.as_ref(), value))
             .path(self.path.as_str())
             .secure(self.secure)
             .http_only(true)
-            .same_site(self.same_site)
-            .max_age(cookie::time::Duration::seconds(seconds));
+            .same_site(self.same_site);
+        if let Some(max_age) = max_age {
+            cookie = cookie.max_age(max_age);
+        }
         if let Some(domain) = &self.domain {
             cookie = cookie.domain(domain.as_str());
         }
@@ -230,12 +235,12 @@ impl Frontend for SessionCookie {
         true
     }
 
-    fn issue(&self, token: &SessionToken, lifetime: Duration, response: &mut HeaderMap) {
+    fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
         append(response, header::SET_COOKIE, &self.with(token.expose(), lifetime));
     }
 
     fn remove(&self, response: &mut HeaderMap) {
-        append(response, header::SET_COOKIE, &self.with("", Duration::ZERO));
+        append(response, header::SET_COOKIE, &self.with("", Some(Duration::ZERO)));
     }
 }
 
@@ -310,15 +315,16 @@ mod tests {
     fn what_it_writes() {
         let cookie = SessionCookie::default();
         assert_eq!(
-            cookie.with("v", DAY),
+            cookie.with("v", Some(DAY)),
             "__Host-id=v; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=86400"
         );
+        assert_eq!(cookie.with("v", None), "__Host-id=v; HttpOnly; SameSite=Lax; Secure; Path=/");
         let cookie = SessionCookie::new("__Secure-id")
             .domain("example.com")
             .path("/app")
             .same_site(SameSite::None);
         assert_eq!(
-            cookie.with("", Duration::ZERO),
+            cookie.with("", Some(Duration::ZERO)),
             "__Secure-id=; HttpOnly; SameSite=None; Secure; Path=/app; Domain=example.com; Max-Age=0"
         );
     }

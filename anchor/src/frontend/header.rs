@@ -40,7 +40,7 @@ impl Frontend for CustomHeader {
         self.name.clone()
     }
 
-    fn issue(&self, token: &SessionToken, _: Duration, response: &mut HeaderMap) {
+    fn issue(&self, token: &SessionToken, _: Option<Duration>, response: &mut HeaderMap) {
         append(response, self.name.clone(), token.expose());
     }
 

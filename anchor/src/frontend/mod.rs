@@ -61,9 +61,10 @@ pub trait Frontend: Send + Sync + 'static {
     /// The request header that decides which session a response belongs to, for `Vary`.
     fn vary(&self) -> HeaderName;
 
-    /// Hands a token to its owner in the response's headers, to be kept for `lifetime`. The default writes nothing: the application sends
+    /// Hands a token to its owner in the response's headers, to be kept for `lifetime`; without one, until
+    /// the client is closed. The default writes nothing: the application sends
     /// [`LoggedIn::token`](crate::LoggedIn::token) itself, in the body of its login response.
-    fn issue(&self, token: &SessionToken, lifetime: Duration, response: &mut HeaderMap) {
+    fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
         let _ = (token, lifetime, response);
     }
 

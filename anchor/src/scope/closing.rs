@@ -32,11 +32,11 @@ impl<T: SessionData> Scope<T> {
             return Closing::Done;
         }
         let id = live.record.id;
-        let lifetime = live.record.deadline.saturating_since(live.now);
+        let lifetime = live.lifetime();
         let resigned = live.resigned.take();
+        let touch = Touch { id, idle: self.sessions.idle, origin: state.client.origin.take() };
         drop(state);
         let scope = Arc::clone(self);
-        let touch = Touch { id, idle: self.sessions.idle, origin: None };
         Closing::Touch(Box::pin(async move {
             match scope.sessions.store.touch(touch).await {
                 Ok(Touched::Written { .. }) => {

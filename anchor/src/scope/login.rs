@@ -1,25 +1,31 @@
 //! What mints tokens: a login, and a rotation.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Admitted, Current, Live, Outgoing, Scope};
 use crate::data::SessionData;
-use crate::error::{Error, StoreError, StoreErrorKind};
-use crate::event::Event;
+use crate::error::Error;
+use crate::event::{Event, Revoked};
 use crate::id::SessionId;
 use crate::store::{Created, EndReason, NewSession, Record, Rotated, Rotation};
 use crate::token::{Secret, SecretHash, SessionToken, new_session_id};
 
 impl<T: SessionData> Scope<T> {
     /// Creates a session and ends the presented one, or the one that this request logged in before.
-    pub(crate) async fn login(&self, data: T) -> Result<(Admitted<T>, SessionToken), Error> {
-        let (replaces, others) = {
+    pub(crate) async fn login(
+        &self,
+        data: T,
+        remembered: bool,
+        begins_now: bool,
+    ) -> Result<(Admitted<T>, SessionToken), Error> {
+        let (replaces, others, client) = {
             let state = self.state();
             if state.closed {
                 return Err(Error::ResponseBegun);
             }
             let mut presented = self.live_ids(&state).into_iter();
-            (presented.next().map(|(id, _)| id), presented)
+            (presented.next().map(|(id, _)| id), presented, state.client.clone())
         };
         let id = new_session_id().map_err(Error::Randomness)?;
         let secret = Secret::generate().map_err(Error::Randomness)?;
@@ -30,18 +36,24 @@ impl<T: SessionData> Scope<T> {
                 idle: sessions.idle,
                 absolute: sessions.absolute,
                 replaces,
+                remembered,
+                began: self
+                    .arrived
+                    .filter(|_| !begins_now)
+                    .map_or(Duration::ZERO, |at| at.elapsed()),
+                origin: client.origin,
+                fingerprint: client.fingerprint,
                 ..NewSession::new(id, secret.hash(), Arc::new(data))
             })
             .await?;
         let (record, ended) = match created {
             Created::Session { record, ended } => (Arc::new(record), ended),
-            Created::SubjectFull => {
-                let full = "the subject has as many sessions as it may have";
-                return Err(StoreError::new(StoreErrorKind::Constraint, full).into());
-            }
+            Created::SubjectFull => return Err(Error::TooManySessions),
         };
         for id in ended {
             sessions.watched.ended(id);
+            let which = Revoked::One(id);
+            sessions.emit(&Event::Revoked { which, count: 1, reason: EndReason::Overflow });
         }
         for (other, proof) in others {
             sessions.revoke(other, proof, EndReason::Replaced).await?;
@@ -70,15 +82,15 @@ impl<T: SessionData> Scope<T> {
         if state.closed {
             return false;
         }
-        let lifetime = self.sessions.absolute;
-        state.outgoing = Outgoing::Issue { token: token.clone(), lifetime };
-        state.current = Current::Live(Live {
+        let live = Live {
             now: record.created_at,
             record: Arc::clone(record),
             secret: Some(secret),
             touch: false,
             resigned: None,
-        });
+        };
+        state.outgoing = Outgoing::Issue { token: token.clone(), lifetime: live.lifetime() };
+        state.current = Current::Live(live);
         true
     }
 
@@ -90,12 +102,10 @@ impl<T: SessionData> Scope<T> {
                 return Err(Error::ResponseBegun);
             }
             match &state.current {
-                Current::Live(Live { secret: Some(secret), record, now, .. })
-                    if record.id == id =>
-                {
-                    (*secret, record.deadline.saturating_since(*now))
-                }
-                Current::Live(live) if live.record.id == id => return Ok(None),
+                Current::Live(live) if live.record.id == id => match live.secret {
+                    Some(secret) => (secret, live.lifetime()),
+                    None => return Ok(None),
+                },
                 _ => return Err(Error::Ended { id }),
             }
         };

@@ -31,7 +31,7 @@ impl<T: SessionData> Scope<T> {
         request: Option<&Parts>,
     ) -> Result<u64, Rejection> {
         if let Some(request) = request {
-            self.read(&request.headers);
+            self.read(request);
         }
         let scope = Arc::clone(self);
         // The verifier may want to see the request, and the task outlives it.

@@ -11,23 +11,23 @@ mod presentation;
 
 use std::any::{TypeId, type_name};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use any::{AnyScope, scopes};
 pub(crate) use any::{CurrentScope, only};
 use axum::response::Response;
 pub(crate) use closing::Closing;
-use http::HeaderMap;
 use http::request::Parts;
 pub use logout::Reach;
 use presentation::{Presentation, Which, which_secret};
 
+use crate::client::{Client, Mismatch};
 use crate::data::SessionData;
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::rejection::Rejection;
 use crate::sessions::Sessions;
-use crate::store::{EndReason, Load, Record};
+use crate::store::{EndReason, Load, Loaded, Record};
 use crate::timestamp::Timestamp;
 use crate::token::{SecretHash, SessionToken};
 use crate::verifier::{BoxError, Verdict};
@@ -35,6 +35,8 @@ use crate::verifier::{BoxError, Verdict};
 pub(crate) struct Scope<T: SessionData> {
     pub(crate) sessions: Arc<Sessions<T>>,
     outer: Option<CurrentScope>,
+    /// When the request arrived, where a login is measured against cut-offs.
+    arrived: Option<Instant>,
     /// Held while the session is loaded, so that it is loaded once.
     loading: tokio::sync::Mutex<()>,
     state: Mutex<State<T>>,
@@ -43,6 +45,7 @@ pub(crate) struct Scope<T: SessionData> {
 struct State<T> {
     /// `None` until something asks.
     presentation: Option<Presentation>,
+    client: Client,
     current: Current<T>,
     outgoing: Outgoing,
     /// The application's own response to this request's last refusal, until the way out.
@@ -84,10 +87,21 @@ struct Live<T> {
     resigned: Option<SessionToken>,
 }
 
+impl<T> Live<T> {
+    /// How long the client is to keep the token.
+    fn lifetime(&self) -> Option<Duration> {
+        self.record.remembered.then(|| self.record.deadline.saturating_since(self.now))
+    }
+}
+
 /// What the response is to tell the token's owner.
 enum Outgoing {
     Nothing,
-    Issue { token: SessionToken, lifetime: Duration },
+    /// Without a lifetime, until the client is closed.
+    Issue {
+        token: SessionToken,
+        lifetime: Option<Duration>,
+    },
     Remove,
 }
 
@@ -103,9 +117,11 @@ impl<T: SessionData> Scope<T> {
         Arc::new(Self {
             sessions,
             outer,
+            arrived: T::schema().extras.cut_off.then(Instant::now),
             loading: tokio::sync::Mutex::new(()),
             state: Mutex::new(State {
                 presentation: None,
+                client: Client::default(),
                 current: Current::Unasked,
                 outgoing: Outgoing::Nothing,
                 refusal: None,
@@ -141,12 +157,17 @@ impl<T: SessionData> Scope<T> {
     }
 
     /// Decodes and verifies what the request presents, the first time that something asks.
-    pub(crate) fn read(&self, headers: &HeaderMap) {
-        let mut state = self.state();
-        if state.presentation.is_none() {
-            let presented = self.sessions.frontend.presented(headers);
-            state.presentation = Some(Presentation::of(presented, &self.sessions.keys));
+    pub(crate) fn read(&self, request: &Parts) {
+        if self.state().presentation.is_some() {
+            return;
         }
+        let sessions = &self.sessions;
+        let presented = sessions.frontend.presented(&request.headers);
+        let presentation = Presentation::of(presented, &sessions.keys);
+        let client = sessions.client.look::<T>(request);
+        let mut state = self.state();
+        state.client = client;
+        state.presentation = Some(presentation);
     }
 
     /// The request's live session: loaded, checked and verified at most once a request.
@@ -192,7 +213,7 @@ impl<T: SessionData> Scope<T> {
     /// Loads the presented session and decides whether it is let in.
     async fn admit(&self, request: Option<&Parts>) -> Result<Live<T>, Rejection> {
         if let Some(request) = request {
-            self.read(&request.headers);
+            self.read(request);
         }
         let (id, presented, stale_key) = match &self.state().presentation {
             None | Some(Presentation::Nothing) => return Err(Rejection::NoSession),
@@ -222,6 +243,7 @@ impl<T: SessionData> Scope<T> {
             }
             Which::Neither => return Err(Rejection::WrongSecret { id }),
         };
+        self.check_client(&loaded).await?;
         if let Some(verifier) = &sessions.verifier {
             let request = request.ok_or_else(|| {
                 Rejection::Verifier(BoxError::from("the request is no longer there").into())
@@ -241,6 +263,24 @@ impl<T: SessionData> Scope<T> {
             now: loaded.now,
             record: loaded.record,
         })
+    }
+
+    /// A session that is bound to a client is used by no other.
+    async fn check_client(&self, loaded: &Loaded<T>) -> Result<(), Rejection> {
+        let sessions = &self.sessions;
+        let (Some(bound), Some((_, on_mismatch))) =
+            (loaded.fingerprint, &sessions.client.fingerprint)
+        else {
+            return Ok(());
+        };
+        if self.state().client.fingerprint == Some(bound) {
+            return Ok(());
+        }
+        let id = loaded.record.id;
+        if *on_mismatch == Mismatch::End {
+            sessions.revoke(id, None, EndReason::Fingerprint).await?;
+        }
+        Err(Rejection::OtherClient { id })
     }
 
     fn resign(&self) -> Option<SessionToken> {

@@ -170,9 +170,9 @@ impl Frontend for Own {
         HeaderName::from_static("x-own")
     }
 
-    fn issue(&self, token: &SessionToken, lifetime: Duration, response: &mut HeaderMap) {
+    fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
         response.insert("x-own", token.expose().parse().unwrap());
-        response.insert("x-own-lifetime", lifetime.as_secs().into());
+        response.insert("x-own-lifetime", lifetime.map_or(0, |lifetime| lifetime.as_secs()).into());
     }
 }
 
