@@ -87,13 +87,12 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let mut request = match self.sessions.refuse_cross_origin(request) {
-            Ok(request) => request,
-            Err(response) => {
-                return SessionFuture { step: Step::Refused { response: Some(response) } };
-            }
-        };
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if let Some(rejection) = self.sessions.cross_origin_refusal(&request) {
+            let (request, _) = request.into_parts();
+            let response = self.sessions.respond(rejection, &request);
+            return SessionFuture { step: Step::Refused { response: Some(response) } };
+        }
         let outer = request.extensions_mut().remove::<CurrentScope>();
         let scope = Scope::open(Arc::clone(&self.sessions), outer);
         request.extensions_mut().insert(CurrentScope(Arc::clone(&scope) as _));

@@ -53,20 +53,19 @@ impl<T: SessionData> Sessions<T> {
         }
     }
 
-    /// The response to a request that another site made a browser send.
-    pub(crate) fn refuse_cross_origin<B>(
-        &self,
-        request: Request<B>,
-    ) -> Result<Request<B>, Response> {
-        let protection = self.cross_origin.as_ref();
-        let Some(rejection) = protection.and_then(|protection| protection.refusal(&request)) else {
-            return Ok(request);
-        };
+    /// The refusal of a request that another site made a browser send.
+    pub(crate) fn cross_origin_refusal<B>(&self, request: &Request<B>) -> Option<Rejection> {
+        let rejection = self.cross_origin.as_ref()?.refusal(request)?;
         self.emit(&Event::Refused { rejection: &rejection });
-        let Some(on_reject) = &self.on_reject else { return Err(rejection.into_response()) };
-        let mut response = on_reject(&rejection, &request.into_parts().0);
+        Some(rejection)
+    }
+
+    /// The response to a refusal, the application's own where it has one.
+    pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response {
+        let Some(on_reject) = &self.on_reject else { return rejection.into_response() };
+        let mut response = on_reject(&rejection, request);
         response.extensions_mut().insert(rejection);
-        Err(response)
+        response
     }
 
     /// Ends one session: in the store, then for those on this node who wait for it.

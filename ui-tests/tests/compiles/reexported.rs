@@ -6,9 +6,9 @@ mod framework {
     }
 }
 
-use framework::sessions::{Column, SessionData, logout, require_session};
+use framework::sessions::{Column, SessionData, logout, public, require_session};
 
-#[derive(Debug, Clone, Column)]
+#[derive(Debug, Clone, PartialEq, Column)]
 #[column(crate = "crate::reexported::framework::sessions")]
 enum Role {
     Member,
@@ -17,12 +17,15 @@ enum Role {
 #[derive(Debug, Clone, SessionData)]
 #[session(crate = "crate::reexported::framework::sessions")]
 struct Reexported {
+    #[session(role)]
     role: Role,
 }
 
 #[require_session(
     Reexported,
     when = |session| matches!(session.role, Role::Member),
+    role = Role::Member,
+    redirect = "/login",
     crate = "crate::reexported::framework::sessions"
 )]
 async fn guarded() {}
@@ -30,8 +33,11 @@ async fn guarded() {}
 #[logout(crate = "crate::reexported::framework::sessions")]
 async fn ended() {}
 
+#[public(crate = "crate::reexported::framework::sessions")]
+async fn open() {}
+
 #[test]
 fn the_macros_name_the_path_that_they_are_given() {
     assert_eq!(Reexported::schema().columns[0].name, "role");
-    let _ = axum::routing::get::<_, _, ()>(guarded).post(ended);
+    let _ = axum::routing::get::<_, _, ()>(guarded).post(ended).put(open);
 }
