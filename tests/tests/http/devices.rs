@@ -169,7 +169,9 @@ async fn a_session_that_is_waited_for_is_noticed_at_once_on_this_node(backend: B
         wait_for(&app, &by_logout, async || drop(app.log_out(&by_logout).await)).await;
     assert_eq!(answer.text(), "ended");
     let by_subject = app.log_in("ferris").await;
-    let revoke = async || drop(app.sessions.revoke_subject(&"ferris".to_owned()).await.unwrap());
+    let revoke = async || {
+        app.sessions.revoke_subject(&"ferris".to_owned()).await.unwrap();
+    };
     assert_eq!(wait_for(&app, &by_subject, revoke).await.0.text(), "ended");
     let by_login = app.log_in("ferris").await;
     let login = async || drop(app.log_in_over("ferris", &by_login).await);
