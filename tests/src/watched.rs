@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anchor::{
-    Change, EndReason, Load, NewSession, Record, Rotated, Rotation, SecretHash, SessionData,
-    SessionId, SessionStore, StoreError, StoreFuture, Touched, Updated,
+    Change, Created, CutOff, EndReason, EndedRecord, Load, NewSession, Reauthenticated, Record,
+    Rotated, Rotation, SecretHash, SessionData, SessionId, SessionStore, StoreError, StoreFuture,
+    Touch, Touched, Updated,
 };
 use tokio::sync::Semaphore;
 
@@ -18,11 +19,15 @@ pub enum Verb {
     Load,
     Update,
     Touch,
+    Reauthenticate,
     Rotate,
     Revoke,
     RevokeSubject,
     RevokeOthers,
+    RevokeEveryone,
+    CutOff,
     List,
+    History,
     Sweep,
 }
 
@@ -143,7 +148,7 @@ impl Hold {
 
 /// Each verb is counted, held, failed, and only then passed on.
 impl<T: SessionData> SessionStore<T> for Watched<T> {
-    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Record<T>> {
+    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
         Box::pin(async move {
             self.admit(Verb::Create).await?;
             self.inner.create(new).await
@@ -164,10 +169,17 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
         })
     }
 
-    fn touch(&self, id: SessionId, idle: Duration) -> StoreFuture<'_, Touched> {
+    fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
         Box::pin(async move {
             self.admit(Verb::Touch).await?;
-            self.inner.touch(id, idle).await
+            self.inner.touch(touch).await
+        })
+    }
+
+    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+        Box::pin(async move {
+            self.admit(Verb::Reauthenticate).await?;
+            self.inner.reauthenticate(id).await
         })
     }
 
@@ -210,6 +222,30 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
         Box::pin(async move {
             self.admit(Verb::RevokeOthers).await?;
             self.inner.revoke_others(subject, keep, reason).await
+        })
+    }
+
+    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            self.admit(Verb::RevokeEveryone).await?;
+            self.inner.revoke_everyone(reason).await
+        })
+    }
+
+    fn cut_off<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>
+    where
+        T: CutOff,
+    {
+        Box::pin(async move {
+            self.admit(Verb::CutOff).await?;
+            self.inner.cut_off(subject, reason).await
+        })
+    }
+
+    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+        Box::pin(async move {
+            self.admit(Verb::History).await?;
+            self.inner.history(subject).await
         })
     }
 
