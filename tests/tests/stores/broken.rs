@@ -5,7 +5,7 @@ use anchor_tests::naive::{Fault, NaiveStore};
 
 /// The broken stores without their faults, so that a fault alone is what fails below.
 mod passes_the_same_store_without_a_fault {
-    anchor::conformance!(async || super::NaiveStore::new(super::Fault::Nothing));
+    anchor::__conformance_plain!(async || super::NaiveStore::new(super::Fault::Nothing));
 }
 
 /// `Fault => file::case, ..;`: each case must fail on a store with that fault.
