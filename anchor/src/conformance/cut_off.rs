@@ -95,7 +95,7 @@ pub async fn a_login_that_begins_after_a_cut_off_lives<S: SessionStore<Payload>>
     let subject = new_subject();
     cut_off(&store, subject).await;
     // What a store cannot tell exactly, it takes for earlier.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let later = login_of(subject);
     create(&store, &later).await;
     assert!(is_live(&store, later.id).await, "a login after the cut-off is dead");
@@ -111,10 +111,12 @@ pub async fn a_cut_off_beats_the_logins_that_it_races_with<S: SessionStore<Paylo
         together(&store, CROWD + 1, |store, index| {
             let login = logins.get(index).cloned();
             async move {
+                // Some arrive before the cut-off, some with it, some after it.
+                let pause = if login.is_some() { index as u64 % 5 } else { 2 };
+                tokio::time::sleep(Duration::from_millis(pause)).await;
                 match login {
                     Some(login) => drop(store.create(login).await?),
                     None => {
-                        tokio::time::sleep(Duration::from_millis(2)).await;
                         cut_off(&*store, subject).await;
                         let listed = store.list(&subject).await?;
                         assert!(listed.is_empty(), "cut off, and {listed:?}");

@@ -64,8 +64,10 @@ pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(stor
                 let other = NewSession { limit, ..extended_of(subject) };
                 create(&store, &other).await;
                 expected.push((new.id, reason));
+                tokio::time::sleep(Duration::from_millis(5)).await;
                 store.revoke(other.id, None, EndReason::Revoked).await.expect(answer);
                 expected.push((other.id, EndReason::Revoked));
+                tokio::time::sleep(Duration::from_millis(5)).await;
                 continue;
             }
             EndReason::Everyone => {
@@ -184,7 +186,7 @@ pub async fn a_sweep_removes_ended_sessions_after_their_time<S: SessionStore<Bri
     log_out(&store, revoked.id).await;
     short_sessions_have_ended().await;
     store.sweep(1_000).await.expect("sweep answers");
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     assert_eq!(store.sweep(1).await.expect("sweep answers"), 1, "a batch of one");
     assert_eq!(store.sweep(1_000).await.expect("sweep answers"), 1);
     for id in [revoked.id, expired.id] {
