@@ -1,6 +1,7 @@
 //! What the workspace's tests share: real database servers, a real HTTP server and client, and a store that is watched and made to fail.
 
 mod backend;
+pub mod careless;
 pub mod databases;
 pub mod http;
 pub mod naive;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anchor::conformance::Payload;
 use anchor::{
-    Change, Created, EndReason, EndedRecord, Load, Loaded, MemoryStore, NewSession,
+    Change, Created, EndReason, EndedRecord, Load, Loaded, MemoryStore, NewSession, Overflow,
     Reauthenticated, Record, Rotated, Rotation, SecretHash, SessionId, SessionStore, StoreError,
-    StoreErrorKind, StoreFuture, Timestamp, Touch, Touched, Updated,
+    StoreErrorKind, StoreFuture, SubjectLimit, Timestamp, Touch, Touched, Updated,
 };
 use uuid::Uuid;
 
@@ -82,6 +82,24 @@ pub enum Fault {
     IntegersAreFloats,
     InstantsAreMilliseconds,
     NulEndsTheText,
+    CreateRemembersEveryone,
+    CreateForgetsWhenTheLoginBegan,
+    CreateKeepsWhatTheTableDoesNot,
+    LimitIsIgnored,
+    LimitChecksBeforeItWrites,
+    LimitEndsTheNewest,
+    LimitEndsAll,
+    LimitNeverRefuses,
+    LimitCountsTheReplaced,
+    LimitCountsEnded,
+    LimitEndsInSilence,
+    LimitIsTheWholeTables,
+    RefusedLoginEndsWhatItReplaces,
+    ReauthenticateLies,
+    ReauthenticateRevives,
+    ReauthenticateTouches,
+    RevokeEveryoneSparesOne,
+    RevokeEveryoneCountsEnded,
 }
 
 /// A [`MemoryStore`] with a fault.
@@ -142,6 +160,51 @@ impl NaiveStore {
         Ok(self.rows.create(new).await?.into_record())
     }
 
+    /// A login that looks first whether there is room, and then makes some, and then writes.
+    async fn create_in_steps(
+        &self,
+        mut new: NewSession<Payload>,
+    ) -> Result<Created<Payload>, StoreError> {
+        let Some(limit) = new.limit.take() else { return self.rows.create(new).await };
+        let subject = new.data.user_id;
+        let mut live = self.rows.list(&subject).await?;
+        if self.is(Fault::LimitIsTheWholeTables) {
+            for id in self.ids() {
+                let loaded = self.loaded(id).await?.map(|loaded| (*loaded.record).clone());
+                live.extend(loaded.filter(|record| record.data.user_id != subject));
+            }
+        }
+        if !self.is(Fault::LimitCountsTheReplaced) {
+            live.retain(|record| Some(record.id) != new.replaces);
+        }
+        let mut count = live.len();
+        if self.is(Fault::LimitCountsEnded) {
+            let created = self.created();
+            count = created.values().filter(|one| one.data.user_id == subject).count() - 1;
+        }
+        if self.is(Fault::LimitChecksBeforeItWrites) {
+            lose_the_race().await;
+        }
+        let max = limit.max.get() as usize;
+        let mut ended = Vec::new();
+        if count >= max {
+            if limit.overflow == Overflow::Refuse {
+                return Ok(Created::SubjectFull);
+            }
+            // Listed newest first.
+            if !self.is(Fault::LimitEndsTheNewest) {
+                live.reverse();
+            }
+            let many = if self.is(Fault::LimitEndsAll) { count } else { count + 1 - max };
+            for record in live.iter().take(many) {
+                self.rows.revoke(record.id, None, EndReason::Overflow).await?;
+                ended.push(record.id);
+            }
+        }
+        let record = self.rows.create(new).await?.into_record();
+        Ok(Created::Session { record: record.expect("nothing limits it"), ended })
+    }
+
     /// What a lossy table makes of a payload.
     fn as_stored(&self, data: &Arc<Payload>) -> Arc<Payload> {
         let mut stored = Payload::clone(data);
@@ -194,6 +257,7 @@ impl SessionStore<Payload> for NaiveStore {
     fn create(&self, mut new: NewSession<Payload>) -> StoreFuture<'_, Created<Payload>> {
         Box::pin(async move {
             new.data = self.as_stored(&new.data);
+            let origin = new.origin.clone();
             self.created().entry(new.id).or_insert_with(|| new.clone());
             match self.fault {
                 Fault::CreateOverwrites => {
@@ -223,6 +287,25 @@ impl SessionStore<Payload> for NaiveStore {
                     }
                 }
                 Fault::CreateIgnoresTheDeadline => new.absolute = new.absolute.max(new.idle),
+                Fault::CreateRemembersEveryone => new.remembered = true,
+                Fault::CreateForgetsWhenTheLoginBegan => new.began = None,
+                Fault::LimitIsIgnored => new.limit = None,
+                Fault::LimitNeverRefuses => {
+                    new.limit = new
+                        .limit
+                        .map(|limit| SubjectLimit { overflow: Overflow::EndOldest, ..limit });
+                }
+                Fault::LimitChecksBeforeItWrites
+                | Fault::LimitEndsTheNewest
+                | Fault::LimitEndsAll
+                | Fault::LimitCountsTheReplaced
+                | Fault::LimitCountsEnded
+                | Fault::LimitIsTheWholeTables => return self.create_in_steps(new).await,
+                Fault::RefusedLoginEndsWhatItReplaces => {
+                    if let Some(replaced) = new.replaces.take() {
+                        self.rows.revoke(replaced, None, EndReason::Replaced).await?;
+                    }
+                }
                 Fault::CreateCountsInSeconds => new.idle = Duration::from_secs(new.idle.as_secs()),
                 _ => {}
             }
@@ -231,6 +314,16 @@ impl SessionStore<Payload> for NaiveStore {
                 && self.is(Fault::CreateTellsOtherTimes)
             {
                 record.last_seen_at = Timestamp::from_micros(record.created_at.as_micros() + 1);
+            }
+            if let Created::Session { ended, .. } = &mut created
+                && self.is(Fault::LimitEndsInSilence)
+            {
+                ended.clear();
+            }
+            if let Created::Session { record, .. } = &mut created
+                && self.is(Fault::CreateKeepsWhatTheTableDoesNot)
+            {
+                record.origin = origin;
             }
             Ok(created)
         })
@@ -476,11 +569,45 @@ impl SessionStore<Payload> for NaiveStore {
     }
 
     fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
-        self.rows.reauthenticate(id)
+        Box::pin(async move {
+            match self.fault {
+                Fault::ReauthenticateLies => {
+                    let authenticated_at = Timestamp::now();
+                    return Ok(Reauthenticated::Written { authenticated_at });
+                }
+                Fault::ReauthenticateTouches => {
+                    self.rows.touch(Touch::new(id, Duration::from_secs(3600))).await?;
+                }
+                _ => {}
+            }
+            let outcome = self.rows.reauthenticate(id).await?;
+            if outcome == Reauthenticated::Gone && self.is(Fault::ReauthenticateRevives) {
+                self.put(id, |_| {}).await?;
+            }
+            Ok(outcome)
+        })
     }
 
     fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
-        self.rows.revoke_everyone(reason)
+        Box::pin(async move {
+            match self.fault {
+                Fault::RevokeEveryoneSparesOne => {
+                    let mut live = Vec::new();
+                    for id in self.ids() {
+                        live.extend(self.loaded(id).await?.map(|_| id));
+                    }
+                    for id in live.iter().skip(1) {
+                        self.rows.revoke(*id, None, reason).await?;
+                    }
+                    Ok(live.len() as u64)
+                }
+                Fault::RevokeEveryoneCountsEnded => {
+                    self.rows.revoke_everyone(reason).await?;
+                    Ok(self.ids().len() as u64)
+                }
+                _ => self.rows.revoke_everyone(reason).await,
+            }
+        })
     }
 
     fn cut_off<'a>(&'a self, _: &'a Uuid, _: EndReason) -> StoreFuture<'a, u64> {

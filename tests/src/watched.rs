@@ -19,8 +19,8 @@ pub enum Verb {
     Load,
     Update,
     Touch,
-    Rotate,
     Reauthenticate,
+    Rotate,
     Revoke,
     RevokeSubject,
     RevokeOthers,
@@ -176,17 +176,17 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
         })
     }
 
-    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
-        Box::pin(async move {
-            self.admit(Verb::Rotate).await?;
-            self.inner.rotate(rotation).await
-        })
-    }
-
     fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(async move {
             self.admit(Verb::Reauthenticate).await?;
             self.inner.reauthenticate(id).await
+        })
+    }
+
+    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
+        Box::pin(async move {
+            self.admit(Verb::Rotate).await?;
+            self.inner.rotate(rotation).await
         })
     }
 

@@ -1,11 +1,15 @@
 //! `create` inserts a new row, and never overwrites one.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Payload;
 use super::scene::*;
 use crate::error::StoreErrorKind;
 use crate::store::{Created, Load, NewSession, SessionStore};
+use crate::timestamp::Timestamp;
 
 pub async fn a_created_session_loads_as_it_was_created<S: SessionStore<Payload>>(store: S) {
     let new = session();
@@ -98,4 +102,46 @@ pub async fn sessions_of_one_subject_live_side_by_side<S: SessionStore<Payload>>
     for id in ids {
         assert!(is_live(&*store, id).await);
     }
+}
+
+pub async fn a_session_remembers_whether_its_cookie_outlives_the_browser<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    for remembered in [true, false] {
+        let new = NewSession { remembered, ..session() };
+        assert_eq!(create(&store, &new).await.remembered, remembered);
+        assert_eq!(live(&store, new.id).await.record.remembered, remembered);
+        let listed = store.list(&new.data.user_id).await.expect("list answers");
+        assert_eq!(listed[0].remembered, remembered);
+    }
+}
+
+pub async fn a_login_counts_as_authenticated_when_it_began<S: SessionStore<Payload>>(store: S) {
+    let first = live_now(&store).await;
+    let began = Some(Instant::now());
+    let second = live_now(&store).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let record = create(&store, &NewSession { began, ..session() }).await;
+    let authenticated_at = record.authenticated_at;
+    // A statement's time on its way may be counted in, and a millisecond of a coarse clock.
+    let slack = Duration::from_millis(2);
+    assert!(
+        first.saturating_sub(slack) <= authenticated_at,
+        "authenticated at {authenticated_at}, and began after {first}"
+    );
+    assert!(
+        authenticated_at <= second.saturating_add(slack + Duration::from_millis(50)),
+        "authenticated at {authenticated_at}, and began before {second}"
+    );
+    assert_eq!(record.expires_at, record.created_at.saturating_add(HOUR), "it lives from now on");
+    assert_same_record(&live(&store, record.id).await.record, &record);
+}
+
+/// The store's clock.
+async fn live_now<S: SessionStore<Payload>>(store: &S) -> Timestamp {
+    let new = session();
+    create(store, &new).await;
+    live(store, new.id).await.now
 }

@@ -91,6 +91,13 @@ pub async fn logout_beats_a_late_rotation<S: SessionStore<Payload>>(store: S) {
     end_beats_writes(store, late_rotation, logout).await;
 }
 
+pub async fn logout_beats_a_late_reauthentication<S: SessionStore<Payload>>(store: S) {
+    let reauthenticate = |store: Arc<S>, loaded: Loaded<Payload>| async move {
+        store.reauthenticate(loaded.record.id).await.map(drop)
+    };
+    end_beats_writes(store, reauthenticate, logout).await;
+}
+
 pub async fn logout_everywhere_beats_late_writes<S: SessionStore<Payload>>(store: S) {
     let every_write = |store: Arc<S>, loaded: Loaded<Payload>| async move {
         late_update(Arc::clone(&store), loaded.clone()).await?;

@@ -8,14 +8,24 @@ pub mod clock;
 #[doc(hidden)]
 pub mod create;
 #[doc(hidden)]
+pub mod cut_off;
+#[doc(hidden)]
 pub mod expiry;
+#[doc(hidden)]
+pub mod kept;
+#[doc(hidden)]
+pub mod limit;
 #[doc(hidden)]
 pub mod list;
 #[doc(hidden)]
 pub mod load;
 #[doc(hidden)]
 pub mod logout_races;
+#[doc(hidden)]
+pub mod origin;
 mod payload;
+#[doc(hidden)]
+pub mod reauthenticate;
 #[doc(hidden)]
 pub mod revoke;
 #[doc(hidden)]
@@ -34,14 +44,16 @@ pub mod update;
 
 use std::time::Duration;
 
-pub use payload::Payload;
+pub use payload::{Extended, Payload};
 
+use crate::data::SessionData;
 use crate::store::SessionStore;
 
 /// Tests that a session store keeps the contract of [`SessionStore`](crate::SessionStore): one `#[test]` a case, named as a sentence.
 ///
-/// Its argument is an async closure that makes an empty store of [`Payload`](crate::conformance::Payload)s, called once a test;
-/// where the store needs a table, `Payload::schema()` describes it. The tests run in parallel, so each store must have a
+/// Its argument is an async closure that makes an empty store of any payload, called once a test; it is compiled for each of the suite's own:
+/// [`Payload`](crate::conformance::Payload), and [`Extended`](crate::conformance::Extended), whose table has every extra. Where the store needs a
+/// table, the payload's `schema()` describes it. The tests run in parallel, so each store must have a
 /// table of its own. A closure that returns `Option<Store>` skips the test with `None`: a server that is not there.
 ///
 /// Call it in a module of its own, in a crate of tests. It needs anchor's feature `conformance`.
@@ -54,6 +66,16 @@ use crate::store::SessionStore;
 #[macro_export]
 macro_rules! conformance {
     ($fresh_store:expr) => {
+        $crate::__conformance_plain!($fresh_store);
+        $crate::__conformance_extended!($fresh_store);
+    };
+}
+
+/// The cases on tables without extras.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_plain {
+    ($fresh_store:expr) => {
         $crate::__conformance_tests! { ($fresh_store)
             create {
                 a_created_session_loads_as_it_was_created
@@ -64,6 +86,16 @@ macro_rules! conformance {
                 a_refused_create_leaves_the_session_to_replace_alive
                 of_many_creates_with_one_id_one_wins
                 sessions_of_one_subject_live_side_by_side
+                a_session_remembers_whether_its_cookie_outlives_the_browser
+                a_login_counts_as_authenticated_when_it_began
+            }
+            limit {
+                a_login_over_the_limit_ends_the_oldest_sessions
+                a_login_over_the_limit_is_refused_where_the_limit_says_so
+                the_session_that_a_login_replaces_leaves_room
+                sessions_that_have_ended_leave_room
+                logins_at_once_never_exceed_a_limit_that_ends_the_oldest
+                logins_at_once_never_exceed_a_limit_that_refuses
             }
             load {
                 an_unknown_id_is_absent
@@ -99,6 +131,10 @@ macro_rules! conformance {
                 a_touch_of_a_revoked_session_is_gone_and_revives_nothing
                 a_touch_of_an_unknown_session_creates_nothing
             }
+            reauthenticate {
+                a_reauthentication_sets_its_time_and_nothing_else
+                a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing
+            }
             rotate {
                 a_rotation_changes_the_secret_and_remembers_the_previous_one
                 the_grace_of_a_previous_secret_is_counted_from_the_rotation
@@ -121,6 +157,7 @@ macro_rules! conformance {
                 revoking_a_subject_counts_only_sessions_that_were_live
                 revoking_the_others_keeps_one_and_every_other_subject
                 revoking_the_others_of_a_session_that_is_not_theirs_ends_all_of_the_subject
+                revoking_everyone_ends_every_session_and_counts_them
             }
             list {
                 a_list_has_the_subjects_sessions_newest_first
@@ -138,6 +175,7 @@ macro_rules! conformance {
                 logout_beats_a_late_update
                 logout_beats_a_late_touch
                 logout_beats_a_late_rotation
+                logout_beats_a_late_reauthentication
                 logout_everywhere_beats_late_writes
                 a_login_over_a_session_beats_its_late_writes
             }
@@ -152,6 +190,44 @@ macro_rules! conformance {
                 a_payload_read_is_a_copy
                 a_payload_given_is_a_copy
             }
+            origin {
+                a_table_without_extras_keeps_neither
+            }
+        }
+    };
+}
+
+/// The cases on tables with extras.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_extended {
+    ($fresh_store:expr) => {
+        $crate::__conformance_tests! { ($fresh_store)
+            origin of $crate::conformance::Extended<0> {
+                a_session_keeps_where_it_came_from
+                a_touch_records_where_a_session_was_used_from
+                a_session_keeps_what_it_is_bound_to
+            }
+            cut_off of $crate::conformance::Extended<0> {
+                a_cut_off_ends_all_sessions_of_a_subject_and_no_other
+                a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead
+                a_login_that_arrives_dead_is_gone_to_every_verb
+                a_login_that_begins_after_a_cut_off_lives
+                a_cut_off_beats_the_logins_that_it_races_with
+                a_cut_off_beats_a_late_reauthentication
+                a_cut_off_beats_late_writes
+                a_sweep_removes_what_was_dead_on_arrival
+            }
+            kept of $crate::conformance::Extended<86_400> {
+                the_history_says_why_each_session_ended
+                the_history_has_no_live_session_and_no_other_subject
+                a_kept_session_is_never_live_again
+                an_expired_session_is_in_the_history_swept_or_not
+                a_login_that_arrived_dead_is_in_the_history
+            }
+            kept of $crate::conformance::Extended<1> {
+                a_sweep_removes_ended_sessions_after_their_time
+            }
         }
     };
 }
@@ -160,10 +236,18 @@ macro_rules! conformance {
 #[macro_export]
 macro_rules! __conformance_tests {
     (($fresh_store:expr) $($file:ident { $($case:ident)* })*) => {
+        $($crate::__conformance_tests! {
+            ($fresh_store) $file of $crate::conformance::Payload { $($case)* }
+        })*
+    };
+    (($fresh_store:expr) $($file:ident of $payload:ty { $($case:ident)* })*) => {
         $($(
             #[test]
             fn $case() {
-                $crate::conformance::run($fresh_store, $crate::conformance::$file::$case);
+                $crate::conformance::run::<$payload, _>(
+                    $fresh_store,
+                    $crate::conformance::$file::$case,
+                );
             }
         )*)*
     };
@@ -172,39 +256,51 @@ macro_rules! __conformance_tests {
 /// What [`conformance!`](crate::conformance!)'s closure may return: a store, or an `Option` of one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store that the conformance suite can test",
-    label = "neither a `SessionStore<anchor::conformance::Payload>` nor an `Option` of one",
-    note = "return a store for sessions of the suite's own payload, as in `MemoryStore::<anchor::conformance::Payload>::new()`"
+    label = "neither a `SessionStore<{T}>` nor an `Option` of one",
+    note = "return a store for sessions of any payload, as in `MemoryStore::new()`"
 )]
-pub trait Candidate {
+pub trait Candidate<T: SessionData> {
     /// The store.
-    type Store: SessionStore<Payload>;
+    type Store: SessionStore<T>;
 
     /// The store, or `None` to skip the test.
     fn store(self) -> Option<Self::Store>;
 }
 
-impl<S: SessionStore<Payload>> Candidate for S {
-    type Store = S;
+/// One payload after the other: for any at all, an `Option` might be a store itself.
+macro_rules! candidates {
+    ($([$($parameter:tt)*] $payload:ty),*) => {
+        $(
+            impl<$($parameter)* S: SessionStore<$payload>> Candidate<$payload> for S {
+                type Store = S;
 
-    fn store(self) -> Option<S> {
-        Some(self)
-    }
+                fn store(self) -> Option<S> {
+                    Some(self)
+                }
+            }
+
+            impl<$($parameter)* S: SessionStore<$payload>> Candidate<$payload> for Option<S> {
+                type Store = S;
+
+                fn store(self) -> Option<S> {
+                    self
+                }
+            }
+        )*
+    };
 }
 
-impl<S: SessionStore<Payload>> Candidate for Option<S> {
-    type Store = S;
-
-    fn store(self) -> Option<S> {
-        self
-    }
-}
+candidates!([] Payload, [const KEEP: u64,] Extended<KEEP>);
 
 /// Runs one case on one fresh store, in a runtime of its own: several threads, so that races are races.
 ///
 /// # Panics
 ///
 /// When the store breaks the contract, or when the case takes more than two minutes.
-pub fn run<C: Candidate>(fresh_store: impl AsyncFnOnce() -> C, case: impl AsyncFnOnce(C::Store)) {
+pub fn run<T: SessionData, C: Candidate<T>>(
+    fresh_store: impl AsyncFnOnce() -> C,
+    case: impl AsyncFnOnce(C::Store),
+) {
     const LIMIT: Duration = Duration::from_secs(120);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
@@ -225,10 +321,15 @@ mod tests {
         let files = [
             include_str!("clock.rs"),
             include_str!("create.rs"),
+            include_str!("cut_off.rs"),
             include_str!("expiry.rs"),
+            include_str!("kept.rs"),
+            include_str!("limit.rs"),
             include_str!("list.rs"),
             include_str!("load.rs"),
             include_str!("logout_races.rs"),
+            include_str!("origin.rs"),
+            include_str!("reauthenticate.rs"),
             include_str!("revoke.rs"),
             include_str!("revoke_many.rs"),
             include_str!("rotate.rs"),

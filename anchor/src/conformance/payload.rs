@@ -1,12 +1,12 @@
-//! [`Payload`]: what the conformance suite stores, a column of every kind.
+//! What the conformance suite stores: [`Payload`], a column of every kind, and [`Extended`], whose table has every extra.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::data::{DecodeError, Decoder, EncodeError, Encoder, SessionData};
-use crate::schema::{ColumnSchema, Schema};
+use crate::data::{CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
+use crate::schema::{ColumnSchema, Extras, Schema};
 use crate::timestamp::Timestamp;
 
 /// The payload of the conformance suite's sessions. Its table is `anchor_conformance`.
@@ -88,3 +88,47 @@ impl SessionData for Payload {
         Some(&self.user_id)
     }
 }
+
+/// A payload with cut-offs, origins and fingerprints, whose ended rows are kept for so many seconds; 0 is not at all. Its table is `anchor_conformance_extended`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extended<const KEEP_ENDED_SECONDS: u64> {
+    /// The subject.
+    pub user_id: Uuid,
+    /// An integer.
+    pub visits: i64,
+}
+
+impl<const KEEP_ENDED_SECONDS: u64> SessionData for Extended<KEEP_ENDED_SECONDS> {
+    type Subject = Uuid;
+    const IDLE: Duration = Duration::from_secs(2 * 3600);
+    const ABSOLUTE: Duration = Duration::from_secs(14 * 86_400);
+    const KEEP_ENDED: Option<Duration> = match KEEP_ENDED_SECONDS {
+        0 => None,
+        seconds => Some(Duration::from_secs(seconds)),
+    };
+
+    fn schema() -> &'static Schema {
+        const COLUMNS: &[ColumnSchema] =
+            &[ColumnSchema::of::<Uuid>("user_id").subject(), ColumnSchema::of::<i64>("visits")];
+        const EXTRAS: Extras = Extras::NONE.track().fingerprint().cut_off();
+        const BASE: Schema = Schema::new("anchor_conformance_extended", COLUMNS);
+        const SCHEMA: Schema = BASE.extras(EXTRAS);
+        const KEPT: Schema = BASE.extras(EXTRAS.keep_ended());
+        if KEEP_ENDED_SECONDS == 0 { &SCHEMA } else { &KEPT }
+    }
+
+    fn encode(&self, row: &mut Encoder) -> Result<(), EncodeError> {
+        row.column(&self.user_id)?;
+        row.column(&self.visits)
+    }
+
+    fn decode(row: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { user_id: row.column()?, visits: row.column()? })
+    }
+
+    fn subject(&self) -> Option<&Uuid> {
+        Some(&self.user_id)
+    }
+}
+
+impl<const KEEP_ENDED_SECONDS: u64> CutOff for Extended<KEEP_ENDED_SECONDS> {}

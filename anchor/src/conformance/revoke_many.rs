@@ -68,3 +68,24 @@ pub async fn revoking_the_others_of_a_session_that_is_not_theirs_ends_all_of_the
     assert!(!is_live(&store, new.id).await);
     assert!(is_live(&store, stranger.id).await);
 }
+
+pub async fn revoking_everyone_ends_every_session_and_counts_them<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let sessions = [(); 3].map(|()| session());
+    for new in &sessions {
+        create(&store, new).await;
+    }
+    create(&store, &short_session_of(new_subject())).await;
+    short_sessions_have_ended().await;
+    log_out(&store, sessions[0].id).await;
+    let revoke = || store.revoke_everyone(EndReason::Everyone);
+    assert_eq!(revoke().await.expect("revoke_everyone answers"), 2);
+    for new in &sessions {
+        assert!(!is_live(&store, new.id).await, "a session lives on");
+    }
+    assert_eq!(revoke().await.expect("revoke_everyone answers"), 0);
+    let later = session();
+    create(&store, &later).await;
+    assert!(is_live(&store, later.id).await);
+}

@@ -1,6 +1,7 @@
 //! What the cases begin with: sessions, secrets, and tasks that start together.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
-use super::Payload;
+use super::{Extended, Payload};
+use crate::data::SessionData;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::store::{Change, EndReason, Load, Loaded, NewSession, Record, Rotation, SessionStore};
@@ -74,26 +76,35 @@ pub(super) fn short_session_of(user_id: Uuid) -> NewSession<Payload> {
     NewSession { idle: SHORT, ..session_of(user_id) }
 }
 
+/// A session of this subject, in a table with all extras.
+pub(super) fn extended_of<const KEEP: u64>(user_id: Uuid) -> NewSession<Extended<KEEP>> {
+    NewSession {
+        idle: HOUR,
+        absolute: 2 * HOUR,
+        ..NewSession::new(new_id(), new_secret(), Arc::new(Extended { user_id, visits: 0 }))
+    }
+}
+
 /// Waits until sessions of [`SHORT`] that exist now have ended.
 pub(super) async fn short_sessions_have_ended() {
     tokio::time::sleep(SHORT + Duration::from_millis(100)).await;
 }
 
 /// Creates a session that nothing forbids.
-pub(super) async fn create<S: SessionStore<Payload>>(
+pub(super) async fn create<T: SessionData, S: SessionStore<T>>(
     store: &S,
-    new: &NewSession<Payload>,
-) -> Record<Payload> {
+    new: &NewSession<T>,
+) -> Record<T> {
     let created = store.create(new.clone()).await.expect("the session is created");
     created.into_record().expect("the subject has room")
 }
 
 /// The session, which must be live.
 #[track_caller]
-pub(super) fn live<S: SessionStore<Payload>>(
+pub(super) fn live<T: SessionData + Debug, S: SessionStore<T>>(
     store: &S,
     id: SessionId,
-) -> impl Future<Output = Loaded<Payload>> {
+) -> impl Future<Output = Loaded<T>> {
     let place = std::panic::Location::caller();
     async move {
         match store.load(id).await.expect("load answers") {
@@ -104,13 +115,13 @@ pub(super) fn live<S: SessionStore<Payload>>(
 }
 
 /// Whether the session is live.
-pub(super) async fn is_live<S: SessionStore<Payload>>(store: &S, id: SessionId) -> bool {
+pub(super) async fn is_live<T: SessionData, S: SessionStore<T>>(store: &S, id: SessionId) -> bool {
     matches!(store.load(id).await.expect("load answers"), Load::Live(_))
 }
 
 /// The change that `edit` makes to a loaded session.
-pub(super) fn change(loaded: &Loaded<Payload>, edit: impl FnOnce(&mut Payload)) -> Change<Payload> {
-    let mut to = Payload::clone(&loaded.record.data);
+pub(super) fn change<T: Clone>(loaded: &Loaded<T>, edit: impl FnOnce(&mut T)) -> Change<T> {
+    let mut to = T::clone(&loaded.record.data);
     edit(&mut to);
     Change {
         id: loaded.record.id,
@@ -121,29 +132,31 @@ pub(super) fn change(loaded: &Loaded<Payload>, edit: impl FnOnce(&mut Payload)) 
 }
 
 /// A rotation from a loaded session's secret to a new one.
-pub(super) fn rotation(loaded: &Loaded<Payload>) -> Rotation {
+pub(super) fn rotation<T>(loaded: &Loaded<T>) -> Rotation {
     Rotation { id: loaded.record.id, from: loaded.secret, to: new_secret(), grace: HOUR }
 }
 
 /// Ends a session as a logout does.
-pub(super) async fn log_out<S: SessionStore<Payload>>(store: &S, id: SessionId) -> u64 {
+pub(super) async fn log_out<T: SessionData, S: SessionStore<T>>(store: &S, id: SessionId) -> u64 {
     store.revoke(id, None, EndReason::Logout).await.expect("revoke answers")
 }
 
 /// Two records of one row, compared in all but identity.
 #[track_caller]
-pub(super) fn assert_same_record(left: &Record<Payload>, right: &Record<Payload>) {
+pub(super) fn assert_same_record<T: Debug + PartialEq>(left: &Record<T>, right: &Record<T>) {
     // The times, the version and the id are what `Debug` prints.
     assert_eq!(format!("{left:?}"), format!("{right:?}"));
+    assert_eq!(left.origin, right.origin);
     assert_eq!(left.data, right.data);
 }
 
 /// The row is as it was.
 #[track_caller]
-pub(super) fn assert_unchanged(before: &Loaded<Payload>, after: &Loaded<Payload>) {
+pub(super) fn assert_unchanged<T: Debug + PartialEq>(before: &Loaded<T>, after: &Loaded<T>) {
     assert_same_record(&before.record, &after.record);
     assert_eq!(before.secret, after.secret);
     assert_eq!(before.previous, after.previous);
+    assert_eq!(before.fingerprint, after.fingerprint);
 }
 
 /// Runs `count` tasks that begin at the same moment, and returns what each gave.
@@ -153,7 +166,7 @@ pub(super) async fn together<S, R, F>(
     task: impl Fn(Arc<S>, usize) -> F,
 ) -> Vec<R>
 where
-    S: SessionStore<Payload>,
+    S: Send + Sync + 'static,
     R: Send + 'static,
     F: Future<Output = Result<R, StoreError>> + Send + 'static,
 {
@@ -171,7 +184,7 @@ pub(super) async fn together_with_errors<S, R, F>(
     task: impl Fn(Arc<S>, usize) -> F,
 ) -> Vec<R>
 where
-    S: SessionStore<Payload>,
+    S: Send + Sync + 'static,
     R: Send + 'static,
     F: Future<Output = R> + Send + 'static,
 {

@@ -1,7 +1,6 @@
 //! What mints tokens: a login, and a rotation.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Admitted, Current, Live, Outgoing, Scope};
 use crate::data::SessionData;
@@ -37,10 +36,7 @@ impl<T: SessionData> Scope<T> {
                 absolute: sessions.absolute,
                 replaces,
                 remembered,
-                began: self
-                    .arrived
-                    .filter(|_| !begins_now)
-                    .map_or(Duration::ZERO, |at| at.elapsed()),
+                began: self.arrived.filter(|_| !begins_now),
                 origin: client.origin,
                 fingerprint: client.fingerprint,
                 ..NewSession::new(id, secret.hash(), Arc::new(data))

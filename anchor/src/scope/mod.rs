@@ -11,7 +11,7 @@ mod presentation;
 
 use std::any::{TypeId, type_name};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use any::{AnyScope, scopes};
 pub(crate) use any::{CurrentScope, only};
@@ -20,6 +20,7 @@ pub(crate) use closing::Closing;
 use http::request::Parts;
 pub use logout::Reach;
 use presentation::{Presentation, Which, which_secret};
+use tokio::time::Instant;
 
 use crate::client::{Client, Mismatch};
 use crate::data::SessionData;

@@ -125,9 +125,13 @@ impl<T: SessionData> MemoryStore<T> {
         Ok((rows, now))
     }
 
+    /// What the store's clock shows, or showed, at an instant.
     fn at(&self, instant: Instant) -> Timestamp {
         let Shared { started_at, started, .. } = &*self.shared;
-        started_at.saturating_add(instant.saturating_duration_since(*started))
+        match instant.checked_duration_since(*started) {
+            Some(since) => started_at.saturating_add(since),
+            None => started_at.saturating_sub(started.duration_since(instant)),
+        }
     }
 }
 
@@ -151,7 +155,6 @@ impl<T> fmt::Debug for MemoryStore<T> {
 
 impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
-        let called = Instant::now();
         Box::pin(async move {
             let subject = new.data.subject().map(subject_value::<T>).transpose()?.flatten();
             new.check()?;
@@ -189,10 +192,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
                 rows.end_live(*id, now, EndReason::Overflow, &mut dropped);
             }
             let deadline = now.saturating_add(new.absolute);
-            let authenticated_at = match new.began {
-                Duration::ZERO => now,
-                began => self.at(called).saturating_sub(began),
-            };
+            let authenticated_at = new.began.map_or(now, |began| self.at(began).min(now));
             let record = Record {
                 id: new.id,
                 created_at: now,

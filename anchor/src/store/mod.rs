@@ -33,6 +33,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::data::{CutOff, DecodeError, SessionData};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
@@ -221,9 +223,9 @@ pub struct NewSession<T> {
     pub replaces: Option<SessionId>,
     /// Whether its cookie is to outlive the browser.
     pub remembered: bool,
-    /// How long before this call the login began, by the caller's own clock: before it looked at a password, say. Zero for a login that begins with the insertion
-    /// itself. The row's `authenticated_at` is that instant of the store's clock or, where the store cannot tell, an earlier one.
-    pub began: Duration,
+    /// When the login began, by this node's clock: before it looked at a password, say. `None` for a login that begins with the
+    /// insertion itself. The row's `authenticated_at` is that instant of the store's clock or, where the store cannot tell, an earlier one.
+    pub began: Option<Instant>,
     /// Where the login came from; kept where the table has `#[session(track)]`.
     pub origin: Option<Origin>,
     /// What the session is bound to; kept where the table has `#[session(fingerprint)]`.
@@ -243,7 +245,7 @@ impl<T: SessionData> NewSession<T> {
             absolute: T::ABSOLUTE,
             replaces: None,
             remembered: true,
-            began: Duration::ZERO,
+            began: None,
             origin: None,
             fingerprint: None,
             limit: T::LIMIT,
@@ -252,15 +254,19 @@ impl<T: SessionData> NewSession<T> {
 }
 
 impl<T> NewSession<T> {
-    /// Says no to a login that took longer than a cut-off is remembered.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        if self.began <= LONGEST_LOGIN {
-            return Ok(());
+    /// Says no to a login that takes longer than a cut-off is remembered. A store's `create` calls it first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Constraint`] when the login began more than [`LONGEST_LOGIN`] ago.
+    pub fn check(&self) -> Result<(), StoreError> {
+        match self.began.map(|began| began.elapsed()) {
+            Some(taken) if taken > LONGEST_LOGIN => Err(StoreError::new(
+                StoreErrorKind::Constraint,
+                format!("the login began {taken:?} ago, and may take {LONGEST_LOGIN:?}"),
+            )),
+            _ => Ok(()),
         }
-        Err(StoreError::new(
-            StoreErrorKind::Constraint,
-            format!("the login began {:?} ago, and may take {LONGEST_LOGIN:?}", self.began),
-        ))
     }
 }
 

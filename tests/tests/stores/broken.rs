@@ -1,16 +1,26 @@
 //! The conformance suite tests something: it fails on stores that are broken on purpose.
 
 use anchor::conformance;
+use anchor_tests::careless::{CarelessStore, Carelessness};
 use anchor_tests::naive::{Fault, NaiveStore};
 
 /// The broken stores without their faults, so that a fault alone is what fails below.
 mod passes_the_same_store_without_a_fault {
-    anchor::conformance!(async || super::NaiveStore::new(super::Fault::Nothing));
+    anchor::__conformance_plain!(async || super::NaiveStore::new(super::Fault::Nothing));
+}
+
+mod passes_the_same_extended_store_without_a_fault {
+    anchor::__conformance_extended!(async || super::CarelessStore::new(
+        super::Carelessness::Nothing
+    ));
 }
 
 /// `Fault => file::case, ..;`: each case must fail on a store with that fault.
 macro_rules! catches {
-    ($($fault:ident => $($file:ident::$case:ident),+;)*) => {
+    ($store:ident($faults:ident): $($fault:ident => $($file:ident::$case:ident),+;)*) => {
+        catches!(@ $store $faults $($fault [$($file::$case)+])*);
+    };
+    (@ $store:ident $faults:ident $($fault:ident [$($file:ident::$case:ident)+])*) => {
         $(
             #[allow(non_snake_case, reason = "the fault's own name")]
             mod $fault {
@@ -19,7 +29,7 @@ macro_rules! catches {
                     #[should_panic]
                     fn $case() {
                         super::conformance::run(
-                            async || super::NaiveStore::new(super::Fault::$fault),
+                            async || super::$store::new(super::$faults::$fault),
                             super::conformance::$file::$case,
                         );
                     }
@@ -29,7 +39,7 @@ macro_rules! catches {
     };
 }
 
-catches! {
+catches! { NaiveStore(Fault):
     CreateOverwrites => create::create_over_an_existing_id_is_refused, create::of_many_creates_with_one_id_one_wins;
     CreateOverwritesExpired => create::create_over_an_expired_row_is_refused;
     CreateForgetsWhatItReplaces => create::create_ends_the_session_that_it_replaces, logout_races::a_login_over_a_session_beats_its_late_writes;
@@ -93,6 +103,65 @@ catches! {
     IntegersAreFloats => round_trip::extreme_numbers_come_back_equal;
     InstantsAreMilliseconds => round_trip::microseconds_come_back_equal;
     NulEndsTheText => round_trip::what_a_table_may_not_hold_comes_back_equal_or_is_refused;
+    CreateRemembersEveryone => create::a_session_remembers_whether_its_cookie_outlives_the_browser;
+    CreateForgetsWhenTheLoginBegan => create::a_login_counts_as_authenticated_when_it_began;
+    CreateKeepsWhatTheTableDoesNot => origin::a_table_without_extras_keeps_neither;
+    LimitIsIgnored => limit::a_login_over_the_limit_ends_the_oldest_sessions, limit::a_login_over_the_limit_is_refused_where_the_limit_says_so, limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest;
+    LimitChecksBeforeItWrites => limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest, limit::logins_at_once_never_exceed_a_limit_that_refuses;
+    LimitEndsTheNewest => limit::a_login_over_the_limit_ends_the_oldest_sessions;
+    LimitEndsAll => limit::a_login_over_the_limit_ends_the_oldest_sessions;
+    LimitNeverRefuses => limit::a_login_over_the_limit_is_refused_where_the_limit_says_so, limit::logins_at_once_never_exceed_a_limit_that_refuses;
+    LimitCountsTheReplaced => limit::the_session_that_a_login_replaces_leaves_room;
+    LimitCountsEnded => limit::sessions_that_have_ended_leave_room;
+    LimitEndsInSilence => limit::a_login_over_the_limit_ends_the_oldest_sessions, limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest;
+    LimitIsTheWholeTables => limit::a_login_over_the_limit_ends_the_oldest_sessions;
+    RefusedLoginEndsWhatItReplaces => limit::a_login_over_the_limit_is_refused_where_the_limit_says_so;
+    ReauthenticateLies => reauthenticate::a_reauthentication_sets_its_time_and_nothing_else, reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing;
+    ReauthenticateRevives => reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing, logout_races::logout_beats_a_late_reauthentication;
+    ReauthenticateTouches => reauthenticate::a_reauthentication_sets_its_time_and_nothing_else;
+    RevokeEveryoneSparesOne => revoke_many::revoking_everyone_ends_every_session_and_counts_them;
+    RevokeEveryoneCountsEnded => revoke_many::revoking_everyone_ends_every_session_and_counts_them;
+}
+
+catches! { CarelessStore(Carelessness):
+    CutOffEndsRowsAlone => cut_off::a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead, cut_off::a_login_that_arrives_dead_is_gone_to_every_verb, cut_off::a_cut_off_beats_the_logins_that_it_races_with, cut_off::a_sweep_removes_what_was_dead_on_arrival, kept::a_login_that_arrived_dead_is_in_the_history;
+    CutOffEndsEveryone => cut_off::a_cut_off_ends_all_sessions_of_a_subject_and_no_other;
+    CutOffLies => cut_off::a_cut_off_ends_all_sessions_of_a_subject_and_no_other;
+    CutOffIsForGood => cut_off::a_login_that_begins_after_a_cut_off_lives;
+    CutOffIsForgottenBySweeps => cut_off::a_sweep_removes_what_was_dead_on_arrival;
+    DeadLoginsAreListed => cut_off::a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead;
+    DeadLoginsAreRevived => cut_off::a_login_that_arrives_dead_is_gone_to_every_verb;
+    DeadLoginsStay => cut_off::a_sweep_removes_what_was_dead_on_arrival;
+    ReauthenticationEscapes => cut_off::a_cut_off_beats_a_late_reauthentication;
+    TouchEscapes => cut_off::a_cut_off_beats_late_writes;
+    OriginIsForgotten => origin::a_session_keeps_where_it_came_from;
+    OriginIsNeverUpdated => origin::a_touch_records_where_a_session_was_used_from;
+    OriginIsOverwrittenByNone => origin::a_touch_records_where_a_session_was_used_from;
+    FingerprintIsForgotten => origin::a_session_keeps_what_it_is_bound_to;
+    HistoryIsEmpty => kept::the_history_says_why_each_session_ended, kept::an_expired_session_is_in_the_history_swept_or_not;
+    HistoryHasNoReasons => kept::the_history_says_why_each_session_ended, kept::a_login_that_arrived_dead_is_in_the_history;
+    HistoryIsOldestFirst => kept::the_history_says_why_each_session_ended;
+    HistoryShowsLiveSessions => kept::the_history_has_no_live_session_and_no_other_subject;
+    HistoryShowsOthers => kept::the_history_has_no_live_session_and_no_other_subject;
+    HistoryWaitsForTheSweep => kept::an_expired_session_is_in_the_history_swept_or_not, kept::a_login_that_arrived_dead_is_in_the_history;
+    HistoryCallsExpiredRevoked => kept::an_expired_session_is_in_the_history_swept_or_not;
+    KeptSessionsAreListed => kept::a_kept_session_is_never_live_again, kept::the_history_has_no_live_session_and_no_other_subject;
+    KeptSessionsAreLive => kept::a_kept_session_is_never_live_again;
+    KeptSessionsAreOverwritten => kept::a_kept_session_is_never_live_again;
+    KeptSessionsCountAgain => kept::a_kept_session_is_never_live_again;
+    KeptSessionsGoWithTheSweep => kept::a_kept_session_is_never_live_again;
+}
+
+/// The one case whose payload is kept for a second only.
+mod keeps_too_long {
+    #[test]
+    #[should_panic]
+    fn a_sweep_removes_ended_sessions_after_their_time() {
+        super::conformance::run::<super::conformance::Extended<1>, _>(
+            async || super::CarelessStore::new(super::Carelessness::KeptSessionsStay),
+            super::conformance::kept::a_sweep_removes_ended_sessions_after_their_time,
+        );
+    }
 }
 
 #[test]
@@ -100,14 +169,13 @@ fn every_case_has_a_broken_store_that_it_catches() {
     // The type `Arc<Payload>` keeps these two; no safe store can break them.
     const KEPT_BY_THE_TYPES: [&str; 2] = ["a_payload_read_is_a_copy", "a_payload_given_is_a_copy"];
     let suite = include_str!("../../../anchor/src/conformance/mod.rs");
-    let (_, list) = suite.split_once("$crate::__conformance_tests! { ($fresh_store)").unwrap();
-    let (list, _) = list.split_once("#[doc(hidden)]").unwrap();
-    let cases: Vec<&str> = list
-        .lines()
+    let lists = suite.split("$crate::__conformance_tests! { ($fresh_store)").skip(1);
+    let cases: Vec<&str> = lists
+        .flat_map(|list| list.split("#[doc(hidden)]").next().unwrap().lines())
         .map(str::trim)
         .filter(|line| line.contains('_') && !line.contains('{'))
         .collect();
-    assert!(cases.len() > 60, "{cases:?}");
+    assert!(cases.len() > 85, "{cases:?}");
     for case in cases.into_iter().filter(|case| !KEPT_BY_THE_TYPES.contains(case)) {
         let caught = include_str!("broken.rs").contains(&format!("::{case}"));
         assert!(caught, "no broken store shows that `{case}` catches anything");

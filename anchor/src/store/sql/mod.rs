@@ -19,7 +19,9 @@ mod verify;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use driver::{Driver, Query};
 use login::{Entered, Login, Room, SubjectLock};
@@ -192,20 +194,14 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         run_again_after_deadlock!(self, self.pool.login(&login))
     }
 
-    /// An instant of the database's clock at which a login that began `began` before `called` had not begun yet: the time that its answer takes is
-    /// counted against the login, so that no cut-off slips in between.
-    async fn before(
-        &self,
-        called: Instant,
-        began: Duration,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let Some(cut_offs) = self.statements.cut_offs.as_ref().filter(|_| !began.is_zero()) else {
-            return Ok(None);
-        };
+    /// An instant of the database's clock at which a login that began then had not begun yet: the time that the database's answer takes is
+    /// counted against the login, so that no cut-off slips in between. `None` where there are no cut-offs.
+    async fn not_after(&self, began: Instant) -> Result<Option<Timestamp>, StoreError> {
+        let Some(cut_offs) = &self.statements.cut_offs else { return Ok(None) };
         let rows = self.rows(cut_offs.now.with(Arguments::default())).await?;
-        let passed = began + called.elapsed() + Duration::from_micros(1);
-        let now = rows.first().map(|row| (Cells::<D> { row, at: 0 }).instant(NOW));
-        match now {
+        // Both clocks cut what is below a microsecond off.
+        let passed = began.elapsed() + Duration::from_micros(1);
+        match rows.first().map(|row| (Cells::<D> { row, at: 0 }).instant(NOW)) {
             Some(Ok(now)) => Ok(Some(now.saturating_sub(passed))),
             _ => Err(StoreError::unavailable("the database did not say what time it is")),
         }
@@ -335,7 +331,6 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
 
 impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
-        let called = Instant::now();
         Box::pin(async move {
             new.check()?;
             let NewSession { id, secret, data, idle, absolute, replaces, remembered, .. } = new;
@@ -344,11 +339,11 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
                 (Some(limit), Some(subject)) => self.subject(subject)?.zip(Some(limit)),
                 _ => None,
             };
-            let began_at = self.before(called, new.began).await?;
-            let since = match new.began {
-                Duration::ZERO => 0,
-                began => micros(began + called.elapsed()),
+            let began_at = match new.began {
+                Some(began) => self.not_after(began).await?,
+                None => None,
             };
+            let since = new.began.map_or(0, |began| micros(began.elapsed()));
             let insert = self.statements.create.with(Arguments {
                 id: Some(id),
                 secret: Some(secret),

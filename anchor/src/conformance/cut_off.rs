@@ -1,0 +1,201 @@
+//! A cut-off ends a subject's sessions, and beats the logins that began before it and arrive after it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Extended;
+use super::scene::*;
+use crate::error::StoreError;
+use crate::store::{
+    EndReason, Load, Loaded, NewSession, Reauthenticated, Rotated, Rotation, SessionStore, Touch,
+    Touched, Updated,
+};
+
+type Payload = Extended<0>;
+
+/// A login of this subject that has begun.
+fn login_of(subject: Uuid) -> NewSession<Payload> {
+    NewSession { began: Some(Instant::now()), ..extended_of(subject) }
+}
+
+async fn cut_off<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> u64 {
+    store.cut_off(&subject, EndReason::CutOff).await.expect("cut_off answers")
+}
+
+pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let (subject, stranger) = (new_subject(), new_subject());
+    let ended = [extended_of(subject), login_of(subject)];
+    let others = [extended_of(stranger), login_of(stranger)];
+    for new in ended.iter().chain(&others) {
+        create(&store, new).await;
+    }
+    assert_eq!(cut_off(&store, subject).await, 2);
+    for new in &ended {
+        assert!(!is_live(&store, new.id).await, "a session lives on");
+    }
+    for new in &others {
+        assert!(is_live(&store, new.id).await, "another subject's session ended");
+    }
+    assert!(store.list(&subject).await.expect("list answers").is_empty());
+    assert_eq!(cut_off(&store, subject).await, 0);
+}
+
+pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    let subject = new_subject();
+    let late = login_of(subject);
+    cut_off(&store, subject).await;
+    create(&store, &late).await;
+    let found = store.load(late.id).await.expect("load answers");
+    assert!(matches!(found, Load::Ended), "it arrived after the cut-off, and is {found:?}");
+    let listed = store.list(&subject).await.expect("list answers");
+    assert!(listed.is_empty(), "{listed:?}");
+}
+
+pub async fn a_login_that_arrives_dead_is_gone_to_every_verb<S: SessionStore<Payload>>(store: S) {
+    let subject = new_subject();
+    let late = login_of(subject);
+    cut_off(&store, subject).await;
+    let record = create(&store, &late).await;
+    let (secret, now) = (late.secret, record.created_at);
+    let record = Arc::new(record);
+    let loaded = Loaded { record, secret, previous: None, fingerprint: None, now };
+
+    let update = change(&loaded, |data| data.visits += 1);
+    assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
+    let touch = Touch::new(late.id, HOUR);
+    assert_eq!(store.touch(touch).await.expect("touch answers"), Touched::Gone);
+    let reauthenticated = store.reauthenticate(late.id).await.expect("reauthenticate answers");
+    assert_eq!(reauthenticated, Reauthenticated::Gone);
+    let rotation: Rotation = rotation(&loaded);
+    assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Gone);
+    assert_eq!(log_out(&store, late.id).await, 0);
+    let revoked = store.revoke_subject(&subject, EndReason::Revoked).await;
+    assert_eq!(revoked.expect("revoke_subject answers"), 0);
+    assert!(!is_live(&store, late.id).await, "a write brought it to life");
+}
+
+pub async fn a_login_that_begins_after_a_cut_off_lives<S: SessionStore<Payload>>(store: S) {
+    for _ in 0..10 {
+        let subject = new_subject();
+        create(&store, &extended_of::<0>(subject)).await;
+        cut_off(&store, subject).await;
+        let at_once = extended_of(subject);
+        create(&store, &at_once).await;
+        assert!(is_live(&store, at_once.id).await, "a login after the cut-off is dead");
+    }
+    let subject = new_subject();
+    cut_off(&store, subject).await;
+    // What a store cannot tell exactly, it takes for earlier.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let later = login_of(subject);
+    create(&store, &later).await;
+    assert!(is_live(&store, later.id).await, "a login after the cut-off is dead");
+}
+
+pub async fn a_cut_off_beats_the_logins_that_it_races_with<S: SessionStore<Payload>>(store: S) {
+    const ROUNDS: usize = 5;
+    let store = Arc::new(store);
+    for _ in 0..ROUNDS {
+        let subject = new_subject();
+        // Every login begins here, before the cut-off.
+        let logins: Vec<_> = (0..CROWD).map(|_| login_of(subject)).collect();
+        together(&store, CROWD + 1, |store, index| {
+            let login = logins.get(index).cloned();
+            async move {
+                // Some arrive before the cut-off, some with it, some after it.
+                let pause = if login.is_some() { index as u64 % 5 } else { 2 };
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                match login {
+                    Some(login) => drop(store.create(login).await?),
+                    None => {
+                        cut_off(&*store, subject).await;
+                        let listed = store.list(&subject).await?;
+                        assert!(listed.is_empty(), "cut off, and {listed:?}");
+                    }
+                }
+                Ok(())
+            }
+        })
+        .await;
+        for login in &logins {
+            assert!(!is_live(&*store, login.id).await, "a login from before the cut-off lives");
+        }
+    }
+}
+
+/// Sets a write against a cut-off, many times.
+async fn beats<S, W>(store: S, write: impl Fn(Arc<S>, Loaded<Payload>) -> W)
+where
+    S: SessionStore<Payload>,
+    W: Future<Output = Result<(), StoreError>> + Send + 'static,
+{
+    const ROUNDS: usize = 15;
+    let store = Arc::new(store);
+    for round in 0..ROUNDS {
+        let subject = new_subject();
+        let id = create(&*store, &extended_of::<0>(subject)).await.id;
+        let loaded = live(&*store, id).await;
+        together(&store, 4, |store, index| {
+            let racer: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = if index == round % 4 {
+                Box::pin(async move {
+                    cut_off(&*store, subject).await;
+                    assert!(!is_live(&*store, id).await, "cut off, and it is live");
+                    Ok(())
+                })
+            } else {
+                Box::pin(write(store, loaded.clone()))
+            };
+            racer
+        })
+        .await;
+        assert!(!is_live(&*store, id).await, "a write under way escaped the cut-off");
+    }
+}
+
+pub async fn a_cut_off_beats_a_late_reauthentication<S: SessionStore<Payload>>(store: S) {
+    beats(
+        store,
+        |store, loaded| async move { store.reauthenticate(loaded.record.id).await.map(drop) },
+    )
+    .await;
+}
+
+pub async fn a_cut_off_beats_late_writes<S: SessionStore<Payload>>(store: S) {
+    beats(store, |store, loaded| async move {
+        store.update(change(&loaded, |data| data.visits += 1)).await?;
+        store.touch(Touch::new(loaded.record.id, HOUR)).await?;
+        store.rotate(rotation(&loaded)).await.map(drop)
+    })
+    .await;
+}
+
+pub async fn a_sweep_removes_what_was_dead_on_arrival<S: SessionStore<Payload>>(store: S) {
+    let subject = new_subject();
+    let late = [(); 3].map(|()| login_of(subject));
+    cut_off(&store, subject).await;
+    for new in &late {
+        create(&store, new).await;
+    }
+    let alive = extended_of(subject);
+    create(&store, &alive).await;
+    assert_eq!(store.sweep(2).await.expect("sweep answers"), 2);
+    assert_eq!(store.sweep(1_000).await.expect("sweep answers"), 1);
+    for new in &late {
+        let found = store.load(new.id).await.expect("load answers");
+        assert!(matches!(found, Load::Absent), "{found:?}");
+    }
+    assert!(is_live(&store, alive.id).await, "the sweep removed a live session");
+    // The cut-off outlives the sweep: more logins may be on their way.
+    let later = NewSession { began: late[0].began, ..extended_of(subject) };
+    create(&store, &later).await;
+    assert!(!is_live(&store, later.id).await, "the sweep forgot the cut-off");
+}

@@ -1,0 +1,198 @@
+//! Ended sessions that are kept: for the history alone, and for their time.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Extended;
+use super::scene::*;
+use crate::error::StoreErrorKind;
+use crate::id::SessionId;
+use crate::store::{
+    EndReason, EndStatus, EndedRecord, Load, NewSession, Overflow, Reauthenticated, Rotated,
+    SessionStore, SubjectLimit, Touch, Touched, Updated,
+};
+
+/// Kept for a day, so that no slow machine sees it pass.
+type Kept = Extended<86_400>;
+/// Kept for a second.
+type Briefly = Extended<1>;
+
+async fn history<const KEEP: u64, S: SessionStore<Extended<KEEP>>>(
+    store: &S,
+    subject: Uuid,
+) -> Vec<EndedRecord<Extended<KEEP>>> {
+    store.history(&subject).await.expect("history answers")
+}
+
+fn short_of<const KEEP: u64>(subject: Uuid) -> NewSession<Extended<KEEP>> {
+    NewSession { idle: SHORT, ..extended_of(subject) }
+}
+
+pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(store: S) {
+    let (subject, stranger) = (new_subject(), new_subject());
+    create(&store, &extended_of(stranger)).await;
+    let mut expected: Vec<(SessionId, EndReason)> = Vec::new();
+    let reasons = [
+        EndReason::Logout,
+        EndReason::LogoutAll,
+        EndReason::LogoutOthers,
+        EndReason::Replaced,
+        EndReason::Overflow,
+        EndReason::Theft,
+        EndReason::Everyone,
+        EndReason::CutOff,
+    ];
+    for reason in reasons {
+        let new = extended_of(subject);
+        let before = create(&store, &new).await;
+        let answer = "the store answers";
+        match reason {
+            EndReason::LogoutAll => {
+                store.revoke_subject(&subject, reason).await.expect(answer);
+            }
+            EndReason::LogoutOthers => {
+                store.revoke_others(&subject, new_id(), reason).await.expect(answer);
+            }
+            EndReason::Replaced => {
+                let other = NewSession { replaces: Some(new.id), ..extended_of(stranger) };
+                create(&store, &other).await;
+            }
+            EndReason::Overflow => {
+                let limit = Some(SubjectLimit::new(1, Overflow::EndOldest));
+                let other = NewSession { limit, ..extended_of(subject) };
+                create(&store, &other).await;
+                expected.push((new.id, reason));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                store.revoke(other.id, None, EndReason::Revoked).await.expect(answer);
+                expected.push((other.id, EndReason::Revoked));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                continue;
+            }
+            EndReason::Everyone => {
+                store.revoke_everyone(reason).await.expect(answer);
+            }
+            EndReason::CutOff => {
+                store.cut_off(&subject, reason).await.expect(answer);
+            }
+            _ => {
+                store.revoke(new.id, Some(new.secret), reason).await.expect(answer);
+            }
+        }
+        expected.push((new.id, reason));
+        let newest = history(&store, subject).await.swap_remove(0);
+        assert_eq!((newest.record.id, newest.status), (new.id, EndStatus::Revoked));
+        assert_eq!(newest.record.data, new.data);
+        assert_eq!(newest.record.created_at, before.created_at);
+        assert!(before.created_at <= newest.ended_at, "{newest:?}");
+        assert!(newest.record.expires_at <= newest.ended_at, "{newest:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let found = history(&store, subject).await.into_iter();
+    let mut found: Vec<_> = found.map(|ended| (ended.record.id, ended.reason)).collect();
+    found.reverse();
+    let expected: Vec<_> = expected.into_iter().map(|(id, reason)| (id, Some(reason))).collect();
+    assert_eq!(found, expected, "newest first, each once, with its reason");
+}
+
+pub async fn the_history_has_no_live_session_and_no_other_subject<S: SessionStore<Kept>>(store: S) {
+    let (subject, stranger) = (new_subject(), new_subject());
+    let (ended, alive, other) = (extended_of(subject), extended_of(subject), extended_of(stranger));
+    for new in [&ended, &alive, &other] {
+        create(&store, new).await;
+    }
+    log_out(&store, ended.id).await;
+    log_out(&store, other.id).await;
+    let found: Vec<_> = history(&store, subject).await.iter().map(|one| one.record.id).collect();
+    assert_eq!(found, [ended.id]);
+    let listed = store.list(&subject).await.expect("list answers");
+    assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [alive.id]);
+    assert!(history(&store, new_subject()).await.is_empty());
+}
+
+pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S) {
+    let (revoked, expired) = (extended_of(new_subject()), short_of(new_subject()));
+    for new in [&revoked, &expired] {
+        create(&store, new).await;
+    }
+    let loaded = live(&store, revoked.id).await;
+    log_out(&store, revoked.id).await;
+    short_sessions_have_ended().await;
+    store.sweep(1_000).await.expect("sweep answers");
+    for new in [&revoked, &expired] {
+        let found = store.load(new.id).await.expect("load answers");
+        assert!(matches!(found, Load::Ended), "it should be kept, and not live: {found:?}");
+        let update = change(&loaded, |data| data.visits += 1);
+        let update = crate::store::Change { id: new.id, ..update };
+        assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
+        let touch = Touch::new(new.id, HOUR);
+        assert_eq!(store.touch(touch).await.expect("touch answers"), Touched::Gone);
+        let rotation = crate::store::Rotation { id: new.id, from: new.secret, ..rotation(&loaded) };
+        assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Gone);
+        let outcome = store.reauthenticate(new.id).await.expect("reauthenticate answers");
+        assert_eq!(outcome, Reauthenticated::Gone);
+        assert_eq!(log_out(&store, new.id).await, 0, "it had ended already");
+        assert!(store.list(&new.data.user_id).await.expect("list answers").is_empty());
+        let again = NewSession { id: new.id, ..extended_of::<86_400>(new_subject()) };
+        let refused = store.create(again).await.expect_err("the row is still there");
+        assert_eq!(refused.kind(), StoreErrorKind::Constraint, "{refused}");
+        assert!(!is_live(&store, new.id).await, "a write brought it back");
+        assert_eq!(history(&store, new.data.user_id).await.len(), 1);
+    }
+    // An end that is written down is not written over.
+    let revoke = store.revoke_subject(&revoked.data.user_id, EndReason::Theft).await;
+    assert_eq!(revoke.expect("revoke_subject answers"), 0);
+    let ended = history(&store, revoked.data.user_id).await.swap_remove(0);
+    assert_eq!(ended.reason, Some(EndReason::Logout));
+}
+
+pub async fn an_expired_session_is_in_the_history_swept_or_not<S: SessionStore<Kept>>(store: S) {
+    let new = short_of(new_subject());
+    let record = create(&store, &new).await;
+    assert!(history(&store, new.data.user_id).await.is_empty(), "it lives");
+    short_sessions_have_ended().await;
+    for swept in [1, 0] {
+        let found = history(&store, new.data.user_id).await;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].status, found[0].reason), (EndStatus::Expired, None));
+        assert_eq!(found[0].ended_at, record.expires_at);
+        assert_same_record(&found[0].record, &record);
+        assert_eq!(store.sweep(1_000).await.expect("sweep answers"), swept, "marked once");
+    }
+}
+
+pub async fn a_login_that_arrived_dead_is_in_the_history<S: SessionStore<Kept>>(store: S) {
+    let subject = new_subject();
+    let late = NewSession { began: Some(Instant::now()), ..extended_of(subject) };
+    store.cut_off(&subject, EndReason::CutOff).await.expect("cut_off answers");
+    create(&store, &late).await;
+    for swept in [1, 0] {
+        assert!(!is_live(&store, late.id).await);
+        let found = history(&store, subject).await;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].record.id, found[0].status), (late.id, EndStatus::Revoked));
+        assert_eq!(found[0].reason, Some(EndReason::CutOff));
+        assert_eq!(store.sweep(1_000).await.expect("sweep answers"), swept, "marked once");
+    }
+}
+
+pub async fn a_sweep_removes_ended_sessions_after_their_time<S: SessionStore<Briefly>>(store: S) {
+    let subject = new_subject();
+    let (revoked, expired, alive) = (extended_of(subject), short_of(subject), extended_of(subject));
+    for new in [&revoked, &expired, &alive] {
+        create(&store, new).await;
+    }
+    log_out(&store, revoked.id).await;
+    short_sessions_have_ended().await;
+    store.sweep(1_000).await.expect("sweep answers");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(store.sweep(1).await.expect("sweep answers"), 1, "a batch of one");
+    assert_eq!(store.sweep(1_000).await.expect("sweep answers"), 1);
+    for id in [revoked.id, expired.id] {
+        let found = store.load(id).await.expect("load answers");
+        assert!(matches!(found, Load::Absent), "{found:?}");
+    }
+    assert!(history(&store, subject).await.is_empty());
+    assert!(is_live(&store, alive.id).await);
+}

@@ -1,0 +1,329 @@
+//! Stores whose tables have every extra, and that are broken on purpose: as [`naive`](crate::naive), for what only such tables can do.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard};
+
+use anchor::conformance::Extended;
+use anchor::{
+    Change, Created, EndReason, EndStatus, EndedRecord, Load, Loaded, MemoryStore, NewSession,
+    Reauthenticated, Record, Rotated, Rotation, SecretHash, SessionData, SessionId, SessionStore,
+    StoreFuture, Timestamp, Touch, Touched, Updated,
+};
+use uuid::Uuid;
+
+/// What is wrong with a [`CarelessStore`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each name is its own sentence")]
+pub enum Carelessness {
+    Nothing,
+    CutOffEndsRowsAlone,
+    CutOffEndsEveryone,
+    CutOffLies,
+    CutOffIsForGood,
+    CutOffIsForgottenBySweeps,
+    DeadLoginsAreListed,
+    DeadLoginsAreRevived,
+    DeadLoginsStay,
+    ReauthenticationEscapes,
+    TouchEscapes,
+    OriginIsForgotten,
+    OriginIsNeverUpdated,
+    OriginIsOverwrittenByNone,
+    FingerprintIsForgotten,
+    HistoryIsEmpty,
+    HistoryHasNoReasons,
+    HistoryIsOldestFirst,
+    HistoryShowsLiveSessions,
+    HistoryShowsOthers,
+    HistoryWaitsForTheSweep,
+    HistoryCallsExpiredRevoked,
+    KeptSessionsAreListed,
+    KeptSessionsAreLive,
+    KeptSessionsAreOverwritten,
+    KeptSessionsCountAgain,
+    KeptSessionsStay,
+    KeptSessionsGoWithTheSweep,
+}
+
+use Carelessness as Fault;
+
+/// A [`MemoryStore`] with a fault.
+pub struct CarelessStore<const KEEP: u64> {
+    fault: Fault,
+    rows: MemoryStore<Extended<KEEP>>,
+    created: Mutex<HashMap<SessionId, NewSession<Extended<KEEP>>>>,
+    cut_off: Mutex<HashSet<Uuid>>,
+    swept: Mutex<bool>,
+    /// Sessions whose late write brings them back.
+    escaped: Mutex<HashSet<SessionId>>,
+}
+
+impl<const KEEP: u64> CarelessStore<KEEP> {
+    /// An empty store with this fault.
+    pub fn new(fault: Carelessness) -> Self {
+        Self {
+            fault,
+            rows: MemoryStore::new(),
+            created: Mutex::default(),
+            cut_off: Mutex::default(),
+            swept: Mutex::default(),
+            escaped: Mutex::default(),
+        }
+    }
+
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn created(&self) -> MutexGuard<'_, HashMap<SessionId, NewSession<Extended<KEEP>>>> {
+        self.created.lock().unwrap()
+    }
+
+    fn ids(&self) -> Vec<SessionId> {
+        self.created().keys().copied().collect()
+    }
+
+    /// A session as it was created, whatever became of it.
+    fn as_created(&self, id: SessionId) -> Option<Loaded<Extended<KEEP>>> {
+        let new = self.created().get(&id)?.clone();
+        let now = Timestamp::now();
+        let record = Record {
+            id,
+            created_at: now,
+            authenticated_at: now,
+            last_seen_at: now,
+            expires_at: now.saturating_add(new.idle),
+            deadline: now.saturating_add(new.absolute),
+            version: 1,
+            remembered: new.remembered,
+            origin: new.origin,
+            data: new.data,
+        };
+        Some(Loaded {
+            record: record.into(),
+            secret: new.secret,
+            previous: None,
+            fingerprint: new.fingerprint,
+            now,
+        })
+    }
+
+    fn is_cut_off(&self, id: SessionId) -> bool {
+        let created = self.created();
+        let subject = created.get(&id).map(|new| new.data.user_id);
+        subject.is_some_and(|subject| self.cut_off.lock().unwrap().contains(&subject))
+    }
+}
+
+impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
+    fn create(
+        &self,
+        mut new: NewSession<Extended<KEEP>>,
+    ) -> StoreFuture<'_, Created<Extended<KEEP>>> {
+        Box::pin(async move {
+            let before = self.created().insert(new.id, new.clone());
+            match self.fault {
+                Fault::CutOffEndsRowsAlone => new.began = None,
+                Fault::CutOffIsForGood if self.is_cut_off(new.id) => {
+                    self.rows.create(new.clone()).await?;
+                    self.rows.revoke(new.id, None, EndReason::CutOff).await?;
+                    let loaded = self.as_created(new.id).expect("it was created");
+                    let record = Record::clone(&loaded.record);
+                    return Ok(Created::Session { record, ended: Vec::new() });
+                }
+                Fault::CutOffIsForgottenBySweeps if *self.swept.lock().unwrap() => new.began = None,
+                Fault::OriginIsForgotten => new.origin = None,
+                Fault::FingerprintIsForgotten => new.fingerprint = None,
+                Fault::KeptSessionsAreOverwritten if before.is_some() => {
+                    let loaded = self.as_created(new.id).expect("it was created");
+                    let record = Record::clone(&loaded.record);
+                    return Ok(Created::Session { record, ended: Vec::new() });
+                }
+                _ => {}
+            }
+            self.rows.create(new).await
+        })
+    }
+
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Load<Extended<KEEP>>> {
+        Box::pin(async move {
+            Ok(match self.rows.load(id).await? {
+                Load::Ended if self.is(Fault::KeptSessionsAreLive) => match self.as_created(id) {
+                    Some(loaded) => Load::Live(loaded),
+                    None => Load::Absent,
+                },
+                Load::Ended if self.is(Fault::KeptSessionsGoWithTheSweep) => Load::Absent,
+                Load::Absent if self.is(Fault::KeptSessionsStay) => Load::Ended,
+                Load::Ended | Load::Absent if self.escaped.lock().unwrap().contains(&id) => {
+                    self.as_created(id).map_or(Load::Absent, Load::Live)
+                }
+                other => other,
+            })
+        })
+    }
+
+    fn update(&self, change: Change<Extended<KEEP>>) -> StoreFuture<'_, Updated> {
+        self.rows.update(change)
+    }
+
+    fn touch(&self, mut touch: Touch) -> StoreFuture<'_, Touched> {
+        Box::pin(async move {
+            match self.fault {
+                Fault::OriginIsNeverUpdated => touch.origin = None,
+                Fault::OriginIsOverwrittenByNone if touch.origin.is_none() => {
+                    touch.origin = Some(anchor::Origin::new(None, None));
+                }
+                _ => {}
+            }
+            if self.is(Fault::TouchEscapes)
+                && let Load::Live(_) = self.rows.load(touch.id).await?
+            {
+                self.escaped.lock().unwrap().insert(touch.id);
+            }
+            let idle = touch.idle;
+            let touched = self.rows.touch(touch).await?;
+            if touched == Touched::Gone && self.is(Fault::DeadLoginsAreRevived) {
+                return Ok(Touched::Written { expires_at: Timestamp::now().saturating_add(idle) });
+            }
+            Ok(touched)
+        })
+    }
+
+    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+        Box::pin(async move {
+            if self.is(Fault::ReauthenticationEscapes)
+                && let Load::Live(_) = self.rows.load(id).await?
+            {
+                // Its write arrives after the cut-off.
+                self.escaped.lock().unwrap().insert(id);
+            }
+            self.rows.reauthenticate(id).await
+        })
+    }
+
+    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
+        self.rows.rotate(rotation)
+    }
+
+    fn revoke(
+        &self,
+        id: SessionId,
+        proof: Option<SecretHash>,
+        reason: EndReason,
+    ) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let ended = self.rows.revoke(id, proof, reason).await?;
+            let known = self.created().contains_key(&id);
+            Ok(if self.is(Fault::KeptSessionsCountAgain) { u64::from(known) } else { ended })
+        })
+    }
+
+    fn revoke_subject<'a>(&'a self, subject: &'a Uuid, reason: EndReason) -> StoreFuture<'a, u64> {
+        self.rows.revoke_subject(subject, reason)
+    }
+
+    fn revoke_others<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        keep: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
+        self.rows.revoke_others(subject, keep, reason)
+    }
+
+    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
+        self.rows.revoke_everyone(reason)
+    }
+
+    fn cut_off<'a>(
+        &'a self,
+        subject: &'a <Extended<KEEP> as SessionData>::Subject,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            self.cut_off.lock().unwrap().insert(*subject);
+            match self.fault {
+                Fault::CutOffEndsRowsAlone => self.rows.revoke_subject(subject, reason).await,
+                Fault::CutOffEndsEveryone => {
+                    self.rows.cut_off(subject, reason).await?;
+                    self.rows.revoke_everyone(reason).await
+                }
+                Fault::CutOffLies => {
+                    self.rows.cut_off(subject, reason).await?;
+                    Ok(2)
+                }
+                _ => self.rows.cut_off(subject, reason).await,
+            }
+        })
+    }
+
+    fn list<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<Record<Extended<KEEP>>>> {
+        Box::pin(async move {
+            let mut listed = self.rows.list(subject).await?;
+            let faulty = match self.fault {
+                Fault::DeadLoginsAreListed => self.cut_off.lock().unwrap().contains(subject),
+                Fault::KeptSessionsAreListed => true,
+                _ => false,
+            };
+            if faulty {
+                let all = self.ids().into_iter().filter_map(|id| self.as_created(id));
+                listed = all
+                    .map(|loaded| Record::clone(&loaded.record))
+                    .filter(|record| record.data.user_id == *subject)
+                    .collect();
+            }
+            Ok(listed)
+        })
+    }
+
+    fn history<'a>(
+        &'a self,
+        subject: &'a Uuid,
+    ) -> StoreFuture<'a, Vec<EndedRecord<Extended<KEEP>>>> {
+        Box::pin(async move {
+            let mut ended = self.rows.history(subject).await?;
+            match self.fault {
+                Fault::HistoryIsEmpty => ended.clear(),
+                Fault::HistoryHasNoReasons => ended.iter_mut().for_each(|one| one.reason = None),
+                Fault::HistoryIsOldestFirst => ended.reverse(),
+                Fault::HistoryCallsExpiredRevoked => {
+                    ended.iter_mut().for_each(|one| one.status = EndStatus::Revoked);
+                }
+                Fault::HistoryWaitsForTheSweep if !*self.swept.lock().unwrap() => {
+                    ended.retain(|one| {
+                        one.status == EndStatus::Revoked && one.reason != Some(EndReason::CutOff)
+                    });
+                }
+                Fault::HistoryShowsLiveSessions => {
+                    let live = self.rows.list(subject).await?;
+                    ended.extend(live.into_iter().map(|record| EndedRecord {
+                        ended_at: record.created_at,
+                        status: EndStatus::Revoked,
+                        reason: None,
+                        record,
+                    }));
+                }
+                Fault::HistoryShowsOthers => {
+                    let others: HashSet<Uuid> =
+                        self.created().values().map(|new| new.data.user_id).collect();
+                    ended.clear();
+                    for other in others {
+                        ended.extend(self.rows.history(&other).await?);
+                    }
+                }
+                _ => {}
+            }
+            Ok(ended)
+        })
+    }
+
+    fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            *self.swept.lock().unwrap() = true;
+            if self.is(Fault::DeadLoginsStay) {
+                return Ok(0);
+            }
+            self.rows.sweep(batch).await
+        })
+    }
+}
