@@ -4,12 +4,17 @@ mod ddl;
 mod dialect;
 mod reserved;
 mod system;
+mod table;
 
 pub use ddl::Index;
+#[cfg(feature = "_sql")]
+pub(crate) use ddl::{default_clause, is_literal};
 pub use dialect::Dialect;
 #[cfg(feature = "_sql")]
 pub(crate) use system::system;
 pub use system::{SYSTEM_COLUMNS, SystemColumn};
+#[cfg(feature = "_sql")]
+pub(crate) use table::{ForeignKey, Kind, Table, TableColumn, TableIndex};
 
 use crate::column::{Column, ColumnType};
 

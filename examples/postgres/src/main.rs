@@ -9,12 +9,16 @@ use sqlx::PgPool;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_env_filter("info,sqlx=warn").init();
-    let url = std::env::var("DATABASE_URL")
-        .map_err(|_| "DATABASE_URL is not set: it names the database, as postgres://localhost/test")?;
+    let url = std::env::var("DATABASE_URL").map_err(
+        |_| "DATABASE_URL is not set: it names the database, as postgres://localhost/test",
+    )?;
     let pool = PgPool::connect(&url).await?;
     postgres_example::migrate(&pool).await?;
-    let app =
-        postgres_example::app(pool, KeyRing::from_env("ANCHOR_KEYS")?, SessionCookie::development())?;
+    let app = postgres_example::app(
+        pool,
+        KeyRing::from_env("ANCHOR_KEYS")?,
+        SessionCookie::development(),
+    )?;
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 3000)).await?;
     println!("Listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app).await?;

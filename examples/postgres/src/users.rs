@@ -13,14 +13,20 @@ pub(crate) struct User {
 }
 
 /// Says whether the address was free.
-pub(crate) async fn create(pool: &PgPool, email: &str, password: String) -> Result<bool, UsersError> {
+pub(crate) async fn create(
+    pool: &PgPool,
+    email: &str,
+    password: String,
+) -> Result<bool, UsersError> {
     let hash = tokio::task::spawn_blocking(|| password_auth::generate_hash(password)).await?;
-    let done = sqlx::query("INSERT INTO users (id, email, password_hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-        .bind(Uuid::new_v4())
-        .bind(email)
-        .bind(hash)
-        .execute(pool)
-        .await?;
+    let done = sqlx::query(
+        "INSERT INTO users (id, email, password_hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    )
+    .bind(Uuid::new_v4())
+    .bind(email)
+    .bind(hash)
+    .execute(pool)
+    .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -40,8 +46,10 @@ pub(crate) async fn authenticate(
         tokio::task::spawn_blocking(|| password_auth::generate_hash(password)).await?;
         return Ok(None);
     };
-    let matches =
-        tokio::task::spawn_blocking(move || password_auth::verify_password(password, &hash).is_ok()).await?;
+    let matches = tokio::task::spawn_blocking(move || {
+        password_auth::verify_password(password, &hash).is_ok()
+    })
+    .await?;
     let role = if role == "admin" { Role::Admin } else { Role::Member };
     Ok(matches.then_some(User { id, role }))
 }

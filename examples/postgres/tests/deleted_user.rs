@@ -13,14 +13,21 @@ impl Site {
     async fn start(pool: PgPool) -> Self {
         postgres_example::migrate(&pool).await.unwrap();
         let app =
-            postgres_example::app(pool, KeyRing::generate().unwrap(), SessionCookie::default()).unwrap();
+            postgres_example::app(pool, KeyRing::generate().unwrap(), SessionCookie::default())
+                .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { url, client: Client::new() }
     }
 
-    async fn send(&self, method: Method, path: &str, cookie: &str, form: &'static str) -> (StatusCode, String, String) {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        cookie: &str,
+        form: &'static str,
+    ) -> (StatusCode, String, String) {
         let response = self
             .client
             .request(method, format!("{}{path}", self.url))
@@ -52,7 +59,10 @@ async fn a_deleted_user_is_logged_out_everywhere() {
     assert_eq!(site.send(Method::POST, "/register", "", account).await.0, StatusCode::CONFLICT);
 
     let (desk, phone) = (site.login().await, site.login().await);
-    assert_eq!(site.send(Method::POST, "/theme", &phone, "theme=dark").await.0, StatusCode::NO_CONTENT);
+    assert_eq!(
+        site.send(Method::POST, "/theme", &phone, "theme=dark").await.0,
+        StatusCode::NO_CONTENT
+    );
     let (_, _, me) = site.send(Method::GET, "/me", &phone, "").await;
     assert!(me.contains(r#""role":"member","theme":"dark""#), "{me}");
     assert_eq!(site.send(Method::GET, "/users", &phone, "").await.0, StatusCode::FORBIDDEN);
@@ -63,7 +73,8 @@ async fn a_deleted_user_is_logged_out_everywhere() {
     for cookie in [&desk, &phone] {
         assert_eq!(site.send(Method::GET, "/me", cookie, "").await.0, StatusCode::UNAUTHORIZED);
     }
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&pool).await.unwrap();
+    let rows: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&pool).await.unwrap();
     assert_eq!(rows, 0);
 
     // Logging out of a session that is gone is no error, and clears the cookie.

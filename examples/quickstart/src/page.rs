@@ -7,7 +7,8 @@ use crate::UserSession;
 
 /// The page of a visitor without a session.
 pub(crate) fn login(error: Option<&str>) -> String {
-    let error = error.map_or_else(String::new, |text| format!("<p class=error role=alert>{}</p>", escape(text)));
+    let error = error
+        .map_or_else(String::new, |text| format!("<p class=error role=alert>{}</p>", escape(text)));
     document(&format!(
         "<h1>Log in</h1>
          <p class=hint>The demo user is <code>ferris</code>, the password <code>rustacean</code>.</p>

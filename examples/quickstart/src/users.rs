@@ -22,9 +22,11 @@ pub(crate) async fn migrate(pool: &SqlitePool) -> Result<(), UsersError> {
     )
     .execute(pool)
     .await?;
-    let exists = sqlx::query("SELECT 1 FROM users WHERE username = 'ferris'").fetch_optional(pool).await?;
+    let exists =
+        sqlx::query("SELECT 1 FROM users WHERE username = 'ferris'").fetch_optional(pool).await?;
     if exists.is_none() {
-        let hash = tokio::task::spawn_blocking(|| password_auth::generate_hash("rustacean")).await?;
+        let hash =
+            tokio::task::spawn_blocking(|| password_auth::generate_hash("rustacean")).await?;
         sqlx::query("INSERT INTO users (username, password_hash) VALUES ('ferris', ?) ON CONFLICT DO NOTHING")
             .bind(hash)
             .execute(pool)

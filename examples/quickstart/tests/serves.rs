@@ -25,7 +25,11 @@ impl Quickstart {
         let mut line = String::new();
         while !line.starts_with("Listening on ") {
             line.clear();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the quickstart ended before it listened");
+            assert_ne!(
+                output.read_line(&mut line).unwrap(),
+                0,
+                "the quickstart ended before it listened"
+            );
         }
         let (url, _) = line["Listening on ".len()..].split_once(": ").unwrap();
         // The rest is read to the end, or the log would fill the pipe.
@@ -36,7 +40,12 @@ impl Quickstart {
     }
 
     async fn get(&self, path: &str, cookie: &str) -> Response {
-        self.client.get(format!("{}{path}", self.url)).header("cookie", cookie).send().await.unwrap()
+        self.client
+            .get(format!("{}{path}", self.url))
+            .header("cookie", cookie)
+            .send()
+            .await
+            .unwrap()
     }
 
     async fn post(&self, path: &str, cookie: &str, body: &'static str) -> Response {
@@ -68,7 +77,10 @@ async fn login_me_restart_logout() {
     let folder = tempfile::tempdir().unwrap();
     let site = Quickstart::start(folder.path());
     let page = site.get("/", "").await.text().await.unwrap();
-    assert!(page.contains("<form method=post action=/login>") && page.contains("rustacean"), "{page}");
+    assert!(
+        page.contains("<form method=post action=/login>") && page.contains("rustacean"),
+        "{page}"
+    );
     assert_eq!(site.get("/me", "").await.status(), StatusCode::UNAUTHORIZED);
 
     for wrong in ["username=ferris&password=crab", "username=nobody&password=rustacean"] {

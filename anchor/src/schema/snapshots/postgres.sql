@@ -9,8 +9,8 @@ CREATE TABLE sessions (
     expires_at             TIMESTAMPTZ       NOT NULL,  -- moves with use, never past the deadline
     deadline               TIMESTAMPTZ       NOT NULL,
     version                BIGINT            NOT NULL,  -- counts the payload's updates
-    user_id                UUID              NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
-    role                   TEXT              NOT NULL DEFAULT 'member' CHECK (role IN ('admin', 'member', 'it''s')),
+    user_id                UUID              NOT NULL CONSTRAINT sessions_user_id_fkey REFERENCES auth.users (id) ON DELETE CASCADE,
+    role                   TEXT              NOT NULL DEFAULT 'member' CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'it''s')),
     cart                   JSONB             NOT NULL,
     theme                  TEXT,
     greeting               TEXT              NOT NULL DEFAULT 'hello',
