@@ -15,6 +15,8 @@ mod id;
 mod keys;
 mod layer;
 mod manager;
+#[cfg(feature = "_sql")]
+pub mod migrate;
 mod policy;
 pub mod prelude;
 mod rejection;

@@ -97,6 +97,17 @@ impl Table {
         self.name.rsplit_once('.').map(|(namespace, _)| namespace)
     }
 
+    /// The name that PostgreSQL gives to the primary key.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn primary_key_name(&self) -> String {
+        let table = self.bare_name();
+        let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());
+        while !table.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        format!("{}_pkey", &table[..cut])
+    }
+
     /// The name of the column's `CHECK`.
     pub(crate) fn check_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "check")

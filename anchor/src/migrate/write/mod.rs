@@ -1,0 +1,273 @@
+//! A change of the table as SQL, the way a careful person would write it. One file a dialect; what they share is here.
+
+mod mysql;
+mod postgres;
+mod sqlite;
+
+use super::diff::{Condition, Misfit, Plan, Remedy};
+use crate::schema::{Dialect, Table, TableColumn};
+
+const ENDS_ALL: &str = "DESTRUCTIVE: ends every session; their users log in again.";
+
+/// The SQL of a migration.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    /// Whether the file must tell sqlx to open no transaction round it.
+    pub(crate) no_transaction: bool,
+    statements: Vec<Statement>,
+    comments: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Statement {
+    comments: Vec<String>,
+    sql: String,
+}
+
+impl Script {
+    /// A comment on the next statement.
+    fn say(&mut self, comment: impl Into<String>) {
+        let comment = comment.into();
+        if !self.comments.contains(&comment) {
+            self.comments.push(comment);
+        }
+    }
+
+    /// A statement, without its semicolon.
+    fn run(&mut self, sql: impl Into<String>) {
+        let comments = std::mem::take(&mut self.comments);
+        self.statements.push(Statement { comments, sql: sql.into() });
+    }
+
+    /// One `ALTER TABLE` of these clauses; nothing when there are none.
+    fn alter(&mut self, table: &str, clauses: &[String]) {
+        match clauses {
+            [] => {}
+            [one] => self.run(format!("ALTER TABLE {table} {one}")),
+            many => self.run(format!("ALTER TABLE {table}\n    {}", many.join(",\n    "))),
+        }
+    }
+
+    /// The statements, each with the comments on it, short ones of a kind below each other.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let mut group = None;
+        for Statement { comments, sql } in &self.statements {
+            let kind = (!sql.contains('\n')).then(|| sql.split(' ').take(2).collect::<Vec<_>>());
+            if !text.is_empty() && (!comments.is_empty() || kind.is_none() || kind != group) {
+                text.push('\n');
+            }
+            group = kind;
+            for comment in comments {
+                text.push_str(&wrapped(comment));
+            }
+            text.push_str(sql);
+            text.push_str(";\n");
+        }
+        text
+    }
+
+    fn or_nothing(mut self) -> Self {
+        if self.statements.is_empty() {
+            self.say("Nothing to do: this database stores both alike.");
+            self.run("SELECT 1");
+        }
+        self
+    }
+}
+
+/// A comment in lines that a narrow window shows whole.
+fn wrapped(comment: &str) -> String {
+    let mut text = String::new();
+    let mut line = String::from("--");
+    for word in comment.split(' ') {
+        if line.chars().count() + word.chars().count() > 98 {
+            text.push_str(&line);
+            text.push('\n');
+            line = String::from("--");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    text + &line + "\n"
+}
+
+/// The table's own first migration.
+pub(crate) fn create(table: &Table) -> String {
+    table.create_text()
+}
+
+/// The way back from [`create`].
+pub(crate) fn drop_table(table: &Table) -> String {
+    let mut script = Script::default();
+    script.say(ENDS_ALL);
+    script.run(format!("DROP TABLE {}", table.dialect.table(&table.name)));
+    script.text()
+}
+
+/// A change of the table.
+pub(crate) fn change(plan: &Plan) -> Script {
+    match plan.diff.new.dialect {
+        Dialect::Postgres => postgres::change(plan),
+        Dialect::MySql => mysql::change(plan),
+        Dialect::Sqlite => sqlite::change(plan),
+    }
+    .or_nothing()
+}
+
+/// One index more on a live PostgreSQL table; or, on the way back, one less.
+pub(crate) use postgres::{create_index_concurrently, drop_index_concurrently};
+
+/// Comments that a change deserves in every dialect.
+fn say_what_to_know(script: &mut Script, plan: &Plan) {
+    let diff = &plan.diff;
+    if diff.old.name != diff.new.name {
+        script.say(format!(
+            "RENAMED: releases that know the table as `{}` fail from here on: stop them first.",
+            diff.old.name
+        ));
+    }
+    for (old, new) in diff.kept.iter().filter(|(old, new)| old.name != new.name) {
+        script.say(format!(
+            "RENAMED: releases that know the column as `{}` fail from here on: stop them first (it is `{}` now).",
+            old.name, new.name
+        ));
+    }
+    for column in &diff.dropped {
+        script.say(format!(
+            "DESTRUCTIVE: drops `{}` with its values; releases that know it fail from here on.",
+            column.name
+        ));
+    }
+    for column in diff.added.iter().filter(|column| column.default.is_some() && !column.nullable) {
+        script.say(format!(
+            "`{}` keeps its default, so that the release before this one can still insert.",
+            column.name
+        ));
+    }
+    for misfit in &plan.misfits {
+        if misfit.remedy == Remedy::Default && misfit.conditions.contains(&Condition::Every) {
+            script.say(format!(
+                "DESTRUCTIVE: `{}` is set to its default in every row: its old values do not fit its new type.",
+                misfit.column.name
+            ));
+        }
+    }
+    for index in diff.added_indexes.iter().filter(|index| index.unique) {
+        script.say(format!("Fails if two rows have the same `{}`.", index.column));
+    }
+    for (old, new) in diff.kept.iter().filter(|(old, new)| old.references != new.references) {
+        if let Some(target) = &new.references
+            && !plan.ends_all
+        {
+            script.say(format!("Fails if a row's `{}` is not in `{}`.", old.name, target.table));
+        }
+    }
+}
+
+/// The condition under which a row's old value does not fit, `column` being its present name.
+fn predicate(dialect: Dialect, column: &str, misfit: &Misfit) -> String {
+    let column = dialect.identifier(column);
+    let conditions = misfit.conditions.iter().map(|condition| match condition {
+        Condition::Null => format!("{column} IS NULL"),
+        Condition::Outside(least, most) => format!("{column} NOT BETWEEN {least} AND {most}"),
+        Condition::NotAmong(values) => {
+            let values: Vec<_> = values.iter().map(|value| dialect.literal(value)).collect();
+            format!("{column} NOT IN ({})", values.join(", "))
+        }
+        Condition::LongerThan(length) => format!("CHAR_LENGTH({column}) > {length}"),
+        Condition::Every => "TRUE".to_owned(),
+    });
+    conditions.collect::<Vec<_>>().join(" OR ")
+}
+
+/// The statements that end, or give the default to, the rows whose values do not fit.
+fn tend_misfits(script: &mut Script, plan: &Plan, table: &str, name: impl Fn(&Misfit) -> String) {
+    let dialect = plan.diff.new.dialect;
+    for misfit in plan.misfits.iter().filter(|misfit| !misfit.is_reset()) {
+        let name = name(misfit);
+        let predicate = predicate(dialect, &name, misfit);
+        match misfit.remedy {
+            Remedy::End => {
+                script.say(format!(
+                    "DESTRUCTIVE: ends the sessions whose `{name}` the table cannot hold."
+                ));
+                script.run(format!("DELETE FROM {table} WHERE {predicate}"));
+            }
+            Remedy::Default => {
+                script.say(format!("Values of `{name}` that do not fit become the default."));
+                let default = default_of(&misfit.column);
+                let column = dialect.identifier(&name);
+                script.run(format!("UPDATE {table} SET {column} = {default} WHERE {predicate}"));
+            }
+        }
+    }
+}
+
+impl Misfit {
+    /// Whether the column starts anew, because its types have nothing in common.
+    fn is_reset(&self) -> bool {
+        self.conditions.contains(&Condition::Every)
+    }
+}
+
+/// The column's default as an expression.
+fn default_of(column: &TableColumn) -> String {
+    format!("({})", column.default.as_deref().unwrap_or("NULL"))
+}
+
+/// Renames in an order in which no target is still taken by another.
+fn in_order(mut renames: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut ordered = Vec::with_capacity(renames.len());
+    while !renames.is_empty() {
+        let free = |(_, to): &(String, String)| !renames.iter().any(|(from, _)| from == to);
+        let at = renames.iter().position(free).unwrap_or(0);
+        ordered.push(renames.remove(at));
+    }
+    ordered
+}
+
+/// The columns whose names change.
+fn column_renames(plan: &Plan) -> Vec<(String, String)> {
+    let renamed = plan.diff.kept.iter().filter(|(old, new)| old.name != new.name);
+    in_order(renamed.map(|(old, new)| (old.name.clone(), new.name.clone())).collect())
+}
+
+/// The indexes whose names change.
+fn index_renames(plan: &Plan) -> Vec<(String, String)> {
+    let renamed = plan.diff.kept_indexes.iter().filter(|(old, new)| old.name != new.name);
+    in_order(renamed.map(|(old, new)| (old.name.clone(), new.name.clone())).collect())
+}
+
+fn is_retyped(old: &TableColumn, new: &TableColumn) -> bool {
+    !old.sql_type.eq_ignore_ascii_case(&new.sql_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renames_give_way_to_each_other() {
+        let rename = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        let ordered = in_order(vec![rename("a", "b"), rename("b", "c"), rename("x", "a")]);
+        assert_eq!(ordered, [rename("b", "c"), rename("a", "b"), rename("x", "a")]);
+    }
+
+    #[test]
+    fn comments_are_wrapped_and_statements_of_a_kind_stand_together() {
+        let mut script = Script::default();
+        script.say("word ".repeat(30).trim());
+        script.run("CREATE INDEX a ON t (a)");
+        script.run("CREATE INDEX b ON t (b)");
+        script.run("DROP INDEX c");
+        let text = script.text();
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(
+            text.ends_with(
+                "\nCREATE INDEX a ON t (a);\nCREATE INDEX b ON t (b);\n\nDROP INDEX c;\n"
+            ),
+            "{text}"
+        );
+    }
+}
