@@ -7,7 +7,9 @@ use std::fmt;
 
 use super::refusal::Refusal;
 use crate::column::ColumnType;
-use crate::schema::{Kind, OnChange, SYSTEM_COLUMNS, Schema, Table, TableColumn, TableIndex};
+use crate::schema::{
+    Kind, OnChange, SYSTEM_COLUMNS, Schema, Table, TableColumn, TableIndex, is_literal,
+};
 
 /// Two tables, matched.
 #[derive(Debug, Clone)]
@@ -155,6 +157,11 @@ impl Diff {
         Self::matched(old.clone(), new, kept, Vec::new())
     }
 
+    /// Whether no two rows may have the same in the column.
+    fn is_unique(&self, column: &TableColumn) -> bool {
+        self.new.indexes.iter().any(|index| index.unique && index.column == column.name)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         // The order of columns and indexes is no difference: an added column comes last in the live table.
         self.old.name == self.new.name
@@ -231,12 +238,17 @@ impl Plan {
             });
         }
         for column in &diff.added {
-            if column.nullable || has_value(column) {
+            let shared = diff.is_unique(column)
+                && has_value(column)
+                && column.default.as_deref().is_some_and(is_literal);
+            if (column.nullable || has_value(column)) && !shared {
                 continue;
             }
             // A system column's answer is not the user's to give.
             if ends(column) || is_system(column) {
                 ends_all = true;
+            } else if shared {
+                refusals.push(Refusal::SharedValue { column: column.name.clone() });
             } else if !undecided.contains(&column.name) {
                 refusals.push(Refusal::NoValue { column: column.name.clone() });
             }
@@ -269,7 +281,11 @@ impl Plan {
     /// The way back: sessions that the old table cannot hold end.
     pub(crate) fn backward(diff: &Diff) -> Self {
         let diff = diff.inverse();
-        let without_value = |column: &TableColumn| !column.nullable && !has_value(column);
+        // A default that every row gets is no value where they have to differ.
+        let without_value = |column: &TableColumn| match has_value(column) {
+            true => diff.is_unique(column),
+            false => !column.nullable,
+        };
         let mut ends_all = diff.added.iter().any(without_value);
         let mut misfits = Vec::new();
         for (old, new) in &diff.kept {

@@ -11,6 +11,11 @@ pub enum Refusal {
         /// The column.
         column: String,
     },
+    /// A new column's default would give every session that exists the same value, and it is unique.
+    SharedValue {
+        /// The column.
+        column: String,
+    },
     /// A column would be dropped with its values.
     Dropped {
         /// The column.
@@ -50,6 +55,12 @@ impl fmt::Display for Refusal {
                  \x20 - they have none: make the field an `Option`\n\
                  \x20 - they get one:   #[session(default = \"..\")]\n\
                  \x20 - they end:       #[session(on_change = \"end_sessions\")]"
+            ),
+            Refusal::SharedValue { column } => write!(
+                f,
+                "`{column}` is new and unique, and its default would give the sessions that exist all the same value. Choose:\n\
+                 \x20 - they have none: make the field an `Option`, without `default`\n\
+                 \x20 - they end:       #[session(on_change = \"end_sessions\")], without `default`"
             ),
             Refusal::Dropped { column } => write!(
                 f,

@@ -48,16 +48,16 @@ impl Script {
         }
     }
 
-    /// The statements, each with the comments on it, short ones of a kind below each other.
+    /// The statements, each with the comments on it, short ones below each other.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        let mut group = None;
+        let mut after_short = false;
         for Statement { comments, sql } in &self.statements {
-            let kind = (!sql.contains('\n')).then(|| sql.split(' ').take(2).collect::<Vec<_>>());
-            if !text.is_empty() && (!comments.is_empty() || kind.is_none() || kind != group) {
+            let is_short = !sql.contains('\n');
+            if !text.is_empty() && !(comments.is_empty() && is_short && after_short) {
                 text.push('\n');
             }
-            group = kind;
+            after_short = is_short;
             for comment in comments {
                 text.push_str(&wrapped(comment));
             }
@@ -78,18 +78,23 @@ impl Script {
 
 /// A comment in lines that a narrow window shows whole.
 fn wrapped(comment: &str) -> String {
-    let mut text = String::new();
-    let mut line = String::from("--");
-    for word in comment.split(' ') {
-        if line.chars().count() + word.chars().count() > 98 {
-            text.push_str(&line);
-            text.push('\n');
-            line = String::from("--");
+    let words: Vec<_> = comment.split(' ').map(str::to_owned).collect();
+    filled("-- ", &words, " ") + "\n"
+}
+
+/// Words in lines that begin with `indent` and are at most 100 characters long, unless a word is longer.
+fn filled(indent: &str, words: &[String], separator: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + separator.len() + word.chars().count() <= 100 => {
+                line.push_str(separator);
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{indent}{word}")),
         }
-        line.push(' ');
-        line.push_str(word);
     }
-    text + &line + "\n"
+    lines.join(&format!("{}\n", separator.trim_end()))
 }
 
 /// The table's own first migration.
@@ -255,12 +260,12 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_wrapped_and_statements_of_a_kind_stand_together() {
+    fn comments_are_wrapped_and_short_statements_stand_together() {
         let mut script = Script::default();
         script.say("word ".repeat(30).trim());
         script.run("CREATE INDEX a ON t (a)");
-        script.run("CREATE INDEX b ON t (b)");
-        script.run("DROP INDEX c");
+        script.run("DROP INDEX b");
+        script.run("ALTER TABLE t\n    ADD a");
         let text = script.text();
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(

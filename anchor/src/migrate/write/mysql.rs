@@ -4,23 +4,28 @@
 use super::{
     ENDS_ALL, Script, column_renames, index_renames, is_retyped, say_what_to_know, tend_misfits,
 };
+use crate::column::ColumnType;
 use crate::migrate::diff::Plan;
-use crate::schema::{Dialect, TableColumn, default_clause};
+use crate::schema::{Dialect, Kind, TableColumn, default_clause};
 
 const DIALECT: Dialect = Dialect::MySql;
 
 pub(super) fn change(plan: &Plan) -> Script {
     let mut script = Script::default();
     let diff = &plan.diff;
-    let table = DIALECT.table(&diff.old.name);
+    let table = DIALECT.table(&diff.new.name);
     say_what_to_know(&mut script, plan);
+    let moved = diff.old.name != diff.new.name;
+    if moved {
+        // For itself: MariaDB 10.11 leaves the old name behind when an ALTER TABLE does this beside other things.
+        script.run(format!("RENAME TABLE {} TO {table}", DIALECT.table(&diff.old.name)));
+    }
     if plan.ends_all {
         script.say(ENDS_ALL);
         script.run(format!("DELETE FROM {table}"));
     }
 
     // A constraint holds its column as it is, and its name is not free before the statement's end.
-    let moved = diff.old.name != diff.new.name;
     let mut drops = Vec::new();
     let mut adds = Vec::new();
     for column in &diff.dropped {
@@ -95,9 +100,6 @@ pub(super) fn change(plan: &Plan) -> Script {
         adds.extend(diff.new.foreign_key(column).map(|key| format!("ADD {key}")));
     }
     clauses.append(&mut adds);
-    if moved {
-        clauses.push(format!("RENAME TO {}", DIALECT.table(&diff.new.name)));
-    }
     script.alter(&table, &clauses);
     script
 }
@@ -112,12 +114,14 @@ fn drop_check(plan: &Plan, column: &TableColumn) -> String {
     format!("DROP CONSTRAINT {}", DIALECT.identifier(&name))
 }
 
-/// Whether the column's type, nullability or default changes.
+/// Whether the column's definition has to be said anew.
 fn is_redefined(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
     is_retyped(old, new)
         || old.nullable != new.nullable
         || default_clause(DIALECT, old) != default_clause(DIALECT, new)
         || is_reset(plan, new)
+        // MariaDB keeps a check of a JSON column under the name that the column is defined with.
+        || (old.name != new.name && new.kind == Kind::Plain(ColumnType::Json))
 }
 
 fn is_reset(plan: &Plan, new: &TableColumn) -> bool {

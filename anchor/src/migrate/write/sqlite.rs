@@ -1,7 +1,7 @@
 //! SQLite: `ALTER TABLE` where it can, else the table is built anew and its rows are copied, as SQLite's documentation describes.
 
 use super::{
-    ENDS_ALL, Script, column_renames, default_of, is_retyped, predicate, say_what_to_know,
+    ENDS_ALL, Script, column_renames, default_of, filled, is_retyped, predicate, say_what_to_know,
     tend_misfits,
 };
 use crate::migrate::diff::{Plan, Remedy};
@@ -134,11 +134,9 @@ fn rebuild(script: &mut Script, plan: &Plan) {
     if !plan.ends_all {
         let (into, values): (Vec<_>, Vec<_>) =
             diff.kept.iter().map(|(old, new)| copy(plan, old, new)).unzip();
-        script.run(format!(
-            "INSERT INTO {temporary} (\n    {}\n)\nSELECT\n    {}\nFROM {source}",
-            into.join(",\n    "),
-            values.join(",\n    ")
-        ));
+        let (into, values) = (filled("    ", &into, ", "), filled("    ", &values, ", "));
+        script
+            .run(format!("INSERT INTO {temporary} (\n{into}\n)\nSELECT\n{values}\nFROM {source}"));
     }
     script.run(format!("DROP TABLE {source}"));
     script.run("PRAGMA legacy_alter_table = ON");
