@@ -54,6 +54,8 @@ pub(crate) enum Condition {
     NotAmong(Vec<String>),
     /// Texts of more characters.
     LongerThan(usize),
+    /// Values that another row has too.
+    Shared,
     /// All: the types have nothing in common.
     Every,
 }
@@ -289,8 +291,11 @@ impl Plan {
         let mut ends_all = diff.added.iter().any(without_value);
         let mut misfits = Vec::new();
         for (old, new) in &diff.kept {
-            let conditions = conditions(old, new);
+            let mut conditions = conditions(old, new);
             ends_all |= conditions.contains(&Condition::Every);
+            if diff.added_indexes.iter().any(|index| index.unique && index.column == new.name) {
+                conditions.push(Condition::Shared);
+            }
             if !conditions.is_empty() {
                 let column = new.clone();
                 misfits.push(Misfit { column, conditions, remedy: Remedy::End });

@@ -5,7 +5,7 @@ mod postgres;
 mod sqlite;
 
 use super::diff::{Condition, Misfit, Plan, Remedy};
-use crate::schema::{Dialect, Table, TableColumn};
+use crate::schema::{Dialect, Table, TableColumn, TableIndex};
 
 const ENDS_ALL: &str = "DESTRUCTIVE: ends every session; their users log in again.";
 
@@ -158,7 +158,13 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
             ));
         }
     }
-    for index in diff.added_indexes.iter().filter(|index| index.unique) {
+    let unchecked = |index: &&TableIndex| {
+        let column = diff.new.column(&index.column);
+        let misfit = column.and_then(|column| plan.misfit(column));
+        let ends = misfit.is_some_and(|misfit| misfit.conditions.contains(&Condition::Shared));
+        index.unique && !ends && !plan.ends_all
+    };
+    for index in diff.added_indexes.iter().filter(unchecked) {
         script.say(format!("Fails if two rows have the same `{}`.", index.column));
     }
     for (old, new) in diff.kept.iter().filter(|(old, new)| old.references != new.references) {
@@ -171,7 +177,7 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
 }
 
 /// The condition under which a row's old value does not fit, `column` being its present name.
-fn predicate(dialect: Dialect, column: &str, misfit: &Misfit) -> String {
+fn predicate(dialect: Dialect, table: &str, column: &str, misfit: &Misfit) -> String {
     let column = dialect.identifier(column);
     let conditions = misfit.conditions.iter().map(|condition| match condition {
         Condition::Null => format!("{column} IS NULL"),
@@ -181,6 +187,11 @@ fn predicate(dialect: Dialect, column: &str, misfit: &Misfit) -> String {
             format!("{column} NOT IN ({})", values.join(", "))
         }
         Condition::LongerThan(length) => format!("CHAR_LENGTH({column}) > {length}"),
+        // MySQL deletes from no table that the condition reads, unless it reads it first.
+        Condition::Shared => format!(
+            "{column} IN (SELECT {column} FROM (SELECT {column} FROM {table} GROUP BY {column} \
+             HAVING COUNT(*) > 1) AS shared)"
+        ),
         Condition::Every => "TRUE".to_owned(),
     });
     conditions.collect::<Vec<_>>().join(" OR ")
@@ -191,7 +202,7 @@ fn tend_misfits(script: &mut Script, plan: &Plan, table: &str, name: impl Fn(&Mi
     let dialect = plan.diff.new.dialect;
     for misfit in plan.misfits.iter().filter(|misfit| !misfit.is_reset()) {
         let name = name(misfit);
-        let predicate = predicate(dialect, &name, misfit);
+        let predicate = predicate(dialect, table, &name, misfit);
         match misfit.remedy {
             Remedy::End => {
                 script.say(format!(
@@ -207,6 +218,13 @@ fn tend_misfits(script: &mut Script, plan: &Plan, table: &str, name: impl Fn(&Mi
             }
         }
     }
+}
+
+/// What the column was called before the change.
+fn name_before(plan: &Plan, misfit: &Misfit) -> String {
+    let name = &misfit.column.name;
+    let before = plan.diff.kept.iter().find(|(_, new)| new.name == *name);
+    before.map_or_else(|| name.clone(), |(old, _)| old.name.clone())
 }
 
 impl Misfit {

@@ -2,7 +2,8 @@
 //! are in its way.
 
 use super::{
-    ENDS_ALL, Script, column_renames, index_renames, is_retyped, say_what_to_know, tend_misfits,
+    ENDS_ALL, Script, column_renames, index_renames, is_retyped, name_before, say_what_to_know,
+    tend_misfits,
 };
 use crate::column::ColumnType;
 use crate::migrate::diff::Plan;
@@ -46,7 +47,7 @@ pub(super) fn change(plan: &Plan) -> Script {
         }
     }
     script.alter(&table, &drops);
-    tend_misfits(&mut script, plan, &table, |misfit| name_before(plan, &misfit.column));
+    tend_misfits(&mut script, plan, &table, |misfit| name_before(plan, misfit));
 
     let mut clauses = Vec::new();
     for index in &diff.dropped_indexes {
@@ -126,9 +127,4 @@ fn is_redefined(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
 
 fn is_reset(plan: &Plan, new: &TableColumn) -> bool {
     plan.misfit(new).is_some_and(super::Misfit::is_reset)
-}
-
-fn name_before(plan: &Plan, column: &TableColumn) -> String {
-    let before = plan.diff.kept.iter().find(|(_, new)| new.name == column.name);
-    before.map_or_else(|| column.name.clone(), |(old, _)| old.name.clone())
 }

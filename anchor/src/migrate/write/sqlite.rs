@@ -1,8 +1,8 @@
 //! SQLite: `ALTER TABLE` where it can, else the table is built anew and its rows are copied, as SQLite's documentation describes.
 
 use super::{
-    ENDS_ALL, Script, column_renames, default_of, filled, is_retyped, predicate, say_what_to_know,
-    tend_misfits,
+    ENDS_ALL, Misfit, Script, column_renames, default_of, filled, is_retyped, name_before,
+    predicate, say_what_to_know, tend_misfits,
 };
 use crate::migrate::diff::{Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, default_clause, is_literal};
@@ -34,7 +34,7 @@ fn needs_rebuild(plan: &Plan) -> bool {
                 || default_clause(DIALECT, old) != default_clause(DIALECT, new)
                 || old.checked_values() != new.checked_values()
                 || old.references != new.references
-                || plan.misfit(new).is_some()
+                || plan.misfit(new).is_some_and(Misfit::is_reset)
         })
         || diff.added.iter().any(|column| !can_be_added(column))
         // A column of a foreign key cannot be dropped.
@@ -56,6 +56,8 @@ fn can_be_added(column: &TableColumn) -> bool {
 
 fn alter(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
+    let before = DIALECT.table(&diff.old.name);
+    tend_misfits(script, plan, &before, |misfit| name_before(plan, misfit));
     for index in &diff.dropped_indexes {
         script.run(drop_index(&diff.old, &index.name));
     }
@@ -67,7 +69,7 @@ fn alter(script: &mut Script, plan: &Plan) {
     }
     if diff.old.name != diff.new.name {
         let to = DIALECT.identifier(diff.new.bare_name());
-        script.run(format!("ALTER TABLE {} RENAME TO {to}", DIALECT.table(&diff.old.name)));
+        script.run(format!("ALTER TABLE {before} RENAME TO {to}"));
     }
     let table = DIALECT.table(&diff.new.name);
     for column in &diff.dropped {
@@ -104,16 +106,10 @@ fn rebuild(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let old = DIALECT.table(&diff.old.name);
     if !plan.ends_all {
-        // Ended as usual, so that what references them follows.
-        let ending = Plan {
-            misfits: plan.misfits.iter().filter(|m| m.remedy == Remedy::End).cloned().collect(),
-            ..plan.clone()
-        };
-        let name_before = |misfit: &super::Misfit| {
-            let kept = diff.kept.iter().find(|(_, new)| new.name == misfit.column.name);
-            kept.map_or_else(|| misfit.column.name.clone(), |(old, _)| old.name.clone())
-        };
-        tend_misfits(script, &ending, &old, name_before);
+        // Ended as usual, so that what references them follows; what gets a default gets it while it is copied.
+        let ending = plan.misfits.iter().filter(|misfit| misfit.remedy == Remedy::End);
+        let ending = Plan { misfits: ending.cloned().collect(), ..plan.clone() };
+        tend_misfits(script, &ending, &old, |misfit| name_before(plan, misfit));
         // Dropping a table deletes its rows first, and what references them would follow. In a transaction the pragma does nothing.
         script.no_transaction = true;
         script.say(
@@ -159,7 +155,7 @@ fn copy(plan: &Plan, old: &TableColumn, new: &TableColumn) -> (String, String) {
     let value = match plan.misfit(new) {
         Some(misfit) if misfit.is_reset() => default_of(new),
         Some(misfit) if misfit.remedy == Remedy::Default => {
-            let predicate = predicate(DIALECT, &old.name, misfit);
+            let predicate = predicate(DIALECT, &plan.diff.old.name, &old.name, misfit);
             format!("CASE WHEN {predicate} THEN {} ELSE {before} END", default_of(new))
         }
         _ => before,
