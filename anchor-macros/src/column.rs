@@ -3,12 +3,12 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{Data, DataEnum, DeriveInput, Fields, Ident, LitStr, Member, Type, Variant};
 
 use crate::arguments::{Arguments, Known, Place};
 use crate::errors::Errors;
-use crate::{case, suggest};
+use crate::located::{at, column_item, ends};
+use crate::{case, krate, suggest};
 
 const CRATE: Known = Known::new("crate", "crate = \"my_crate::anchor\"");
 const ON_STRUCT: &[Known] = &[CRATE];
@@ -23,7 +23,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     };
     let place = Place { attribute: "column", known, elsewhere };
     let arguments = Arguments::read(&input.attrs, &place, &mut errors);
-    let private = crate::krate::private(arguments.text("crate"), &mut errors);
+    let private = krate::private(arguments.text("crate"), at(input.ident.span()), &mut errors);
     if !input.generics.params.is_empty() {
         errors.at(
             &input.generics,
@@ -78,21 +78,27 @@ fn newtype(
 }
 
 fn newtype_column(ident: &Ident, member: &Member, ty: &Type, private: &TokenStream) -> TokenStream {
-    // A qualified path at the field's span: a type that is no column is reported once, where the user wrote it.
-    let inner = quote_spanned!(ty.span()=> <#ty as #private::Column>);
+    let [type_, nullable, to_value, from_value] =
+        ["TYPE", "NULLABLE", "to_value", "from_value"].map(|item| column_item(ty, private, item));
+    // At the type: that is what is wrong when the newtype cannot be a column.
+    let (first, last) = ends(ty);
+    let newtype = quote_spanned!(first=> #private::newtype);
+    let newtype = quote_spanned!(last=> #newtype(#type_, #nullable));
+    let to_value = quote_spanned!(last=> #to_value(&self.#member));
     quote! {
+        #[allow(unused_qualifications)]
         #[automatically_derived]
         impl #private::Column for #ident {
-            const TYPE: #private::ColumnType = #private::newtype(#inner::TYPE, #inner::NULLABLE);
+            const TYPE: #private::ColumnType = #newtype;
 
             fn to_value(&self) -> ::core::result::Result<#private::Value, #private::ColumnError> {
-                #inner::to_value(&self.#member)
+                #to_value
             }
 
             fn from_value(
                 value: #private::Value,
             ) -> ::core::result::Result<Self, #private::ColumnError> {
-                ::core::result::Result::Ok(Self { #member: #inner::from_value(value)? })
+                ::core::result::Result::Ok(Self { #member: #from_value(value)? })
             }
         }
     }

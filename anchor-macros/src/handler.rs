@@ -82,12 +82,8 @@ impl Handler {
             };
             if name == macro_name {
                 errors.at(attribute.path(), format_args!("`#[{name}]` is given twice; keep one"));
-            } else if matches!(name.as_str(), "require_session" | "logout") {
-                errors.at(
-                    attribute.path(),
-                    "`#[logout]` does not go with `#[require_session]`: a logout must work when the session has ended already, \
-                     so that it can be repeated; remove `#[require_session]`",
-                );
+            } else if let Some(reason) = contradiction(macro_name, &name) {
+                errors.at(attribute.path(), reason);
             }
         }
     }
@@ -132,6 +128,24 @@ impl Handler {
         self.sig.inputs.insert(0, parse_quote!(_: #ty));
         let Self { attrs, vis, sig, body } = self;
         quote!(#(#attrs)* #vis #sig #body)
+    }
+}
+
+/// Why two attributes do not go together, if they do not.
+fn contradiction(one: &str, other: &str) -> Option<&'static str> {
+    match (one, other) {
+        ("require_session", "logout") | ("logout", "require_session") => Some(
+            "`#[logout]` does not go with `#[require_session]`: a logout must work when the session has ended already, \
+             so that it can be repeated; remove `#[require_session]`",
+        ),
+        ("public", "logout") | ("logout", "public") => Some(
+            "`#[public]` does not go with `#[logout]`, which is open already: a logout must work when the session has ended; \
+             remove `#[public]`",
+        ),
+        ("public", "require_session") | ("require_session", "public") => Some(
+            "`#[public]` does not go with `#[require_session]`: a handler is open or guarded; remove one",
+        ),
+        _ => None,
     }
 }
 

@@ -1,15 +1,15 @@
 //! The path under which an expansion finds anchor: `::anchor`, or what `crate = ".."` says.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::{LitStr, Path};
 
 use crate::errors::Errors;
 
-/// `::anchor::__private`, or the same under the path in `crate = "path"`.
-pub(crate) fn private(path: Option<&LitStr>, errors: &mut Errors) -> TokenStream {
+/// `::anchor::__private`, or the same under the path in `crate = "path"`. What the compiler says of it, it says at `span`.
+pub(crate) fn private(path: Option<&LitStr>, span: Span, errors: &mut Errors) -> TokenStream {
     let Some(literal) = path else {
-        return quote!(::anchor::__private);
+        return quote_spanned!(span=> ::anchor::__private);
     };
     match literal.parse_with(Path::parse_mod_style) {
         Ok(path) => quote!(#path::__private),
@@ -18,7 +18,7 @@ pub(crate) fn private(path: Option<&LitStr>, errors: &mut Errors) -> TokenStream
                 literal,
                 "expected the path of the anchor crate: `crate = \"my_crate::anchor\"`",
             );
-            quote!(::anchor::__private)
+            quote_spanned!(span=> ::anchor::__private)
         }
     }
 }

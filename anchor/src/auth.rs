@@ -11,7 +11,7 @@ use http::request::Parts;
 use crate::data::SessionData;
 use crate::error::Error;
 use crate::rejection::Rejection;
-use crate::scope::Scope;
+use crate::scope::{Reach, Scope};
 use crate::session::Session;
 use crate::token::SessionToken;
 
@@ -33,7 +33,7 @@ pub struct Auth<T: SessionData> {
 impl<T: SessionData> Auth<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, request: &Parts) -> Self {
         scope.read(&request.headers);
-        let request = scope.manager.verifier.is_some().then(|| Arc::new(request.clone()));
+        let request = scope.sessions.verifier.is_some().then(|| Arc::new(request.clone()));
         Self { scope, request }
     }
 
@@ -59,7 +59,7 @@ impl<T: SessionData> Auth<T> {
     ///
     /// When the store cannot answer: the session may live on, its cookie stays, and the response must not claim a logout.
     pub async fn logout(&self) -> Result<bool, Rejection> {
-        Ok(self.scope.logout().await? > 0)
+        Ok(self.scope.logout(Reach::This, None).await? > 0)
     }
 
     /// The request's session; `None` when there is none that is valid. One statement the first time, none after.
@@ -69,7 +69,7 @@ impl<T: SessionData> Auth<T> {
     /// When the store or the verifier cannot answer.
     pub async fn session(&self) -> Result<Option<Session<T>>, Rejection> {
         match self.scope.resolve(self.request.as_deref()).await {
-            Ok(session) => Ok(Some(session)),
+            Ok(admitted) => Ok(Some(Session::new(Arc::clone(&self.scope), admitted))),
             Err(rejection) if rejection.is_unauthenticated() => Ok(None),
             Err(rejection) => Err(rejection),
         }
@@ -100,7 +100,11 @@ impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.auth.scope.login(self.data).await })
+        Box::pin(async move {
+            let scope = &self.auth.scope;
+            let (admitted, token) = scope.login(self.data).await?;
+            Ok(LoggedIn { session: Session::new(Arc::clone(scope), admitted), token })
+        })
     }
 }
 
@@ -119,10 +123,6 @@ pub struct LoggedIn<T: SessionData> {
 }
 
 impl<T: SessionData> LoggedIn<T> {
-    pub(crate) fn new(session: Session<T>, token: SessionToken) -> Self {
-        Self { session, token }
-    }
-
     /// The credential, to be given to its owner alone.
     pub fn token(&self) -> &SessionToken {
         &self.token

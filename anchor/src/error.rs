@@ -4,11 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::response::{IntoResponse, Response};
-
 use crate::data::EncodeError;
 use crate::id::SessionId;
-use crate::rejection::Rejection;
 
 /// What kind of failure a [`StoreError`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -140,10 +137,4 @@ pub enum Error {
     /// The operating system has no randomness to give.
     #[error("no randomness for a new session: {0}")]
     Randomness(getrandom::Error),
-}
-
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        Rejection::from(self).into_response()
-    }
 }

@@ -37,7 +37,7 @@ impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for Auth<T> {
 pub(crate) async fn session<T: SessionData>(request: &Parts) -> Result<Session<T>, Rejection> {
     let scope = Scope::of(request)?;
     match scope.resolve(Some(request)).await {
-        Ok(session) => Ok(session),
+        Ok(admitted) => Ok(Session::new(scope, admitted)),
         Err(rejection) => Err(scope.refuse(rejection, request)),
     }
 }
@@ -48,7 +48,7 @@ async fn optional_session<T: SessionData>(
 ) -> Result<Option<Session<T>>, Rejection> {
     let scope = Scope::of(request)?;
     match scope.resolve(Some(request)).await {
-        Ok(session) => Ok(Some(session)),
+        Ok(admitted) => Ok(Some(Session::new(scope, admitted))),
         Err(rejection) if rejection.is_unauthenticated() => Ok(None),
         Err(rejection) => Err(scope.refuse(rejection, request)),
     }

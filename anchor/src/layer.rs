@@ -13,32 +13,32 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::data::SessionData;
-use crate::manager::ManagerInner;
 use crate::scope::{Closing, CurrentScope, Scope};
+use crate::sessions::Sessions;
 
 /// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer).
 ///
 /// A request that asks for no session costs a pointer in its extensions. Several payload types stack, each with its own layer.
 pub struct SessionLayer<T: SessionData> {
-    manager: Arc<ManagerInner<T>>,
+    sessions: Arc<Sessions<T>>,
 }
 
 impl<T: SessionData> SessionLayer<T> {
-    pub(crate) fn new(manager: Arc<ManagerInner<T>>) -> Self {
-        Self { manager }
+    pub(crate) fn new(sessions: Arc<Sessions<T>>) -> Self {
+        Self { sessions }
     }
 }
 
 impl<T: SessionData> Clone for SessionLayer<T> {
     fn clone(&self) -> Self {
-        Self { manager: Arc::clone(&self.manager) }
+        Self { sessions: Arc::clone(&self.sessions) }
     }
 }
 
 impl<T: SessionData> fmt::Debug for SessionLayer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLayer")
-            .field("channel", &self.manager.channel)
+            .field("channel", &self.sessions.channel)
             .finish_non_exhaustive()
     }
 }
@@ -47,26 +47,26 @@ impl<S, T: SessionData> Layer<S> for SessionLayer<T> {
     type Service = SessionService<S, T>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionService { inner, manager: Arc::clone(&self.manager) }
+        SessionService { inner, sessions: Arc::clone(&self.sessions) }
     }
 }
 
 /// A service with sessions: what [`SessionLayer`] makes of one.
 pub struct SessionService<S, T: SessionData> {
     inner: S,
-    manager: Arc<ManagerInner<T>>,
+    sessions: Arc<Sessions<T>>,
 }
 
 impl<S: Clone, T: SessionData> Clone for SessionService<S, T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), manager: Arc::clone(&self.manager) }
+        Self { inner: self.inner.clone(), sessions: Arc::clone(&self.sessions) }
     }
 }
 
 impl<S, T: SessionData> fmt::Debug for SessionService<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionService")
-            .field("channel", &self.manager.channel)
+            .field("channel", &self.sessions.channel)
             .finish_non_exhaustive()
     }
 }
@@ -87,7 +87,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let outer = request.extensions_mut().remove::<CurrentScope>();
-        let scope = Scope::open(Arc::clone(&self.manager), outer);
+        let scope = Scope::open(Arc::clone(&self.sessions), outer);
         request.extensions_mut().insert(CurrentScope(Arc::clone(&scope) as _));
         let running = self.inner.call(request);
         SessionFuture { step: Step::Running { running, scope: Some(scope) } }

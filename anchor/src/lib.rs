@@ -1,45 +1,81 @@
-//! Sessions for axum, declared by one struct.
+//! Session authentication for axum, declared by one struct.
+//!
+//! One struct with `#[derive(SessionData)]` gives a typed payload, its SQL table, an axum extractor and a policy; `#[require_session]` guards a handler;
+//! `#[logout]` ends the session before the handler's body runs. The [README](https://docs.rs/crate/anchor) shows each thing that a user does; this
+//! page is the reference.
+//!
+//! | to | see |
+//! | --- | --- |
+//! | declare a session | [`macro@SessionData`], [`macro@Column`] |
+//! | keep its rows | [`SessionStore`] and its implementations |
+//! | put it together | [`SessionManager`], [`KeyRing`], [`SessionLayer`] |
+//! | log in and out | [`Auth`], [`macro@logout`] |
+//! | read and change it | [`Session`] |
+//! | guard a handler | [`macro@require_session`], [`Policy`] |
+//! | decide for yourself | [`Verifier`], [`SessionManagerBuilder::on_reject`], [`SessionManagerBuilder::on_event`] |
+//! | let the token travel another way | [`Frontend`], [`SessionCookie`], [`Bearer`], [`CustomHeader`] |
+//!
+//! # What it promises
+//!
+//! A session is live, then ended, and ended is for good. Once a logout has been answered, every request that starts afterwards
+//! with that token is refused, on every node; requests already admitted may finish, but write nothing to the session. A store that
+//! cannot answer is a 503: never anonymous, never a logout that did not happen.
 
 // The macros name `::anchor`; so may this crate's own tests.
 #[cfg(test)]
 extern crate self as anchor;
 
 mod auth;
+mod builder;
 mod column;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod data;
 mod error;
+mod event;
 mod extract;
 mod frontend;
 mod guard;
 mod id;
 mod keys;
 mod layer;
+mod login_page;
 mod manager;
 #[cfg(feature = "_sql")]
 pub mod migrate;
+mod next;
 mod policy;
 pub mod prelude;
 mod rejection;
+pub mod routing;
 mod schema;
 mod scope;
 mod session;
+mod sessions;
 mod store;
+mod sweeper;
 mod timestamp;
 mod token;
+mod turns;
+mod type_name;
 mod value;
 mod verifier;
+mod watch;
 
-pub use anchor_macros::{Column, SessionData, logout, require_session};
+pub use anchor_macros::{Column, SessionData, logout, public, require_session};
 pub use auth::{Auth, LoggedIn, Login};
+pub use builder::SessionManagerBuilder;
 pub use column::{Column, ColumnError, ColumnType, NoSubject};
 pub use data::{Columns, DecodeError, Decoder, EncodeError, Encoder, SessionData};
 pub use error::{ConfigError, Error, StoreError, StoreErrorKind};
+pub use event::{Event, Revoked};
 pub use frontend::{Bearer, CustomHeader, Frontend, Presented, SameSite, SessionCookie};
 pub use id::SessionId;
 pub use keys::KeyRing;
 pub use layer::{SessionFuture, SessionLayer, SessionService};
-pub use manager::{SessionManager, SessionManagerBuilder};
-pub use policy::{Decision, Fresh, Policy};
+pub use manager::SessionManager;
+pub use next::{Next, safe_next};
+pub use policy::{Decision, Fresh, HasRole, Policy};
 pub use rejection::Rejection;
 pub use schema::{
     ColumnSchema, Dialect, Index, OnChange, OnDelete, Reference, SYSTEM_COLUMNS, Schema,
@@ -47,6 +83,7 @@ pub use schema::{
 };
 pub use session::Session;
 pub use store::*;
+pub use sweeper::Sweeper;
 pub use timestamp::Timestamp;
 pub use token::{BadToken, SecretHash, SessionToken};
 pub use value::Value;
@@ -55,3 +92,8 @@ pub use verifier::{BoxError, Verdict, Verifier};
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+
+/// What README.md shows compiles.
+#[cfg(all(doctest, feature = "sqlite", feature = "postgres"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::data::SessionData;
 use crate::rejection::Rejection;
 use crate::session::Session;
+use crate::type_name::short;
 
 /// A demand on a session, named in `#[require_session(UserSession, policy = Admin)]`. A tuple of policies demands all of them, in order.
 ///
@@ -27,9 +28,20 @@ use crate::session::Session;
 /// #[require_session(UserSession, policy = Admin)]
 /// async fn delete_account() {}
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a policy for sessions of `{T}`",
+    label = "this type does not implement `Policy<{T}>`",
+    note = "write `impl Policy<{T}> for {Self}`; a tuple of up to four policies is one, too",
+    note = "for a check in one line, use `when = |session| ..` in place of `policy`"
+)]
 pub trait Policy<T: SessionData>: Send + Sync + 'static {
     /// Whether the handler may run for this session.
     fn check(session: &Session<T>) -> Decision;
+
+    /// The policy's name in the table of [`Router::policies`](crate::routing::Router::policies). Default: the type's name.
+    fn describe() -> String {
+        short::<Self>()
+    }
 }
 
 /// What a [`Policy`] says.
@@ -49,6 +61,10 @@ impl<T: SessionData> Policy<T> for () {
     fn check(_: &Session<T>) -> Decision {
         Decision::Allow
     }
+
+    fn describe() -> String {
+        String::new()
+    }
 }
 
 macro_rules! all_of {
@@ -60,6 +76,10 @@ macro_rules! all_of {
                     refused => return refused,
                 })+
                 Decision::Allow
+            }
+
+            fn describe() -> String {
+                [$($policy::describe()),+].join(", ")
             }
         }
     };
@@ -83,22 +103,46 @@ impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
             Decision::Reauthenticate(max_age)
         }
     }
+
+    fn describe() -> String {
+        let (number, unit) = [(86_400, "d"), (3600, "h"), (60, "m")]
+            .into_iter()
+            .find(|(unit, _)| SECONDS > 0 && SECONDS.is_multiple_of(*unit))
+            .map_or((SECONDS, "s"), |(seconds, unit)| (SECONDS / seconds, unit));
+        format!("fresh {number}{unit}")
+    }
 }
 
 /// What `when = ..` expands to.
 pub fn when<T: SessionData>(session: &Session<T>, predicate: impl FnOnce(&T) -> bool) -> Decision {
-    if predicate(session.data()) { Decision::Allow } else { Decision::Deny }
+    allow_if(predicate(session.data()))
+}
+
+/// A payload with a role: its field marked `#[session(role)]`. What `role = ..` in `#[require_session]` compares with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no role: mark the field that holds it with `#[session(role)]`",
+    label = "`role = ..` needs a payload whose field is marked `#[session(role)]`"
+)]
+pub trait HasRole: SessionData {
+    /// The field's type.
+    type Role: PartialEq;
+
+    /// The role of the session's subject.
+    fn role(&self) -> &Self::Role;
+}
+
+/// What `role = ..` expands to.
+pub fn allow_if(allowed: bool) -> Decision {
+    if allowed { Decision::Allow } else { Decision::Deny }
 }
 
 /// The policy's decision as a request's fate.
 pub(crate) fn enforce<T: SessionData, P: Policy<T>>(session: &Session<T>) -> Result<(), Rejection> {
-    let rejection = match P::check(session) {
-        Decision::Allow => return Ok(()),
-        Decision::Deny => Rejection::Forbidden { id: session.id(), policy: type_name::<P>() },
+    match P::check(session) {
+        Decision::Allow => Ok(()),
+        Decision::Deny => Err(Rejection::Forbidden { id: session.id(), policy: type_name::<P>() }),
         Decision::Reauthenticate(max_age) => {
-            Rejection::ReauthenticationRequired { id: session.id(), max_age }
+            Err(Rejection::ReauthenticationRequired { id: session.id(), max_age })
         }
-    };
-    rejection.log(type_name::<T>());
-    Err(rejection)
+    }
 }

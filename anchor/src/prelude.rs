@@ -7,6 +7,6 @@ pub use crate::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use crate::SqliteStore;
 pub use crate::{
-    Auth, Column, KeyRing, Session, SessionData, SessionManager, SessionStore, logout,
+    Auth, Column, KeyRing, Session, SessionData, SessionManager, SessionStore, logout, public,
     require_session,
 };

@@ -241,3 +241,9 @@ impl IntoResponse for Rejection {
         response
     }
 }
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        Rejection::from(self).into_response()
+    }
+}

@@ -5,12 +5,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::column::Column;
 use crate::data::SessionData;
 use crate::error::Error;
+use crate::event::Event;
 use crate::id::SessionId;
-use crate::scope::Scope;
-use crate::store::{Change, Load, Record, Updated};
+use crate::scope::{Admitted, Scope};
+use crate::store::{Change, EndReason, Load, Record, Updated};
 use crate::timestamp::Timestamp;
+use crate::token::SessionToken;
 
 /// How often [`Session::update`] tries before it gives up. Each conflict means that another request got through.
 const UPDATE_ATTEMPTS: u32 = 64;
@@ -29,8 +32,8 @@ pub struct Session<T: SessionData> {
 }
 
 impl<T: SessionData> Session<T> {
-    pub(crate) fn new(scope: Arc<Scope<T>>, record: Arc<Record<T>>, now: Timestamp) -> Self {
-        Self { scope, record, now }
+    pub(crate) fn new(scope: Arc<Scope<T>>, admitted: Admitted<T>) -> Self {
+        Self { scope, record: admitted.record, now: admitted.now }
     }
 
     /// The session's public id: it may be listed and logged.
@@ -72,28 +75,126 @@ impl<T: SessionData> Session<T> {
     /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is sent. [`Error::Contended`] after 64
     /// conflicts. [`Error::Store`] when the store cannot answer, or the payload cannot be stored.
     pub async fn update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
-        let store = &self.scope.manager.store;
+        let sessions = Arc::clone(&self.scope.sessions);
         let id = self.id();
+        let mut turn = None;
         for _ in 0..UPDATE_ATTEMPTS {
             let from = Arc::clone(&self.record.data);
             let mut to = T::clone(&from);
             change(&mut to);
             let to = Arc::new(to);
             let version = self.record.version;
-            match store.update(Change { id, version, from, to: Arc::clone(&to) }).await? {
+            let written = Change { id, version, from, to: Arc::clone(&to) };
+            match sessions.store.update(written).await? {
                 Updated::Written { version } => {
                     self.record = Arc::new(Record { version, data: to, ..*self.record });
                     self.scope.found_updated(&self.record);
+                    sessions.emit(&Event::Updated { session: &self.record });
                     return Ok(());
                 }
-                Updated::Conflict => match store.load(id).await? {
-                    Load::Live(loaded) => self.record = loaded.record,
-                    Load::Ended | Load::Absent | Load::Undecodable(_) => return Err(self.ended()),
-                },
+                Updated::Conflict => {
+                    // Whoever met a conflict waits for the others of this node who did, or all would load the same version and all but one fail again.
+                    if turn.is_none() {
+                        turn = Some(sessions.turns.of(id).lock().await);
+                    }
+                    match sessions.store.load(id).await? {
+                        Load::Live(loaded) => self.record = loaded.record,
+                        Load::Ended | Load::Absent | Load::Undecodable(_) => {
+                            return Err(self.ended());
+                        }
+                    }
+                }
                 Updated::Gone => return Err(self.ended()),
             }
         }
         Err(Error::Contended { id, attempts: UPDATE_ATTEMPTS })
+    }
+
+    /// Gives the session a new secret under the same id, and the response its cookie: after a change of privilege, or every so often. The new token is returned for a
+    /// frontend that sends none; `None` when another request has rotated already, and its response carries the token.
+    ///
+    /// The old secret stays good for the manager's [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), for requests in flight. Whoever
+    /// presents it later has a copy of an old token: the session is ended, and
+    /// [`Event::TheftSuspected`] tells of it. One statement.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no cookie can be set any more,
+    /// [`Error::Store`] when the store cannot answer.
+    pub async fn rotate(&self) -> Result<Option<SessionToken>, Error> {
+        self.scope.rotate(self.id()).await
+    }
+
+    /// Whose session this is.
+    pub fn subject(&self) -> Option<&T::Subject> {
+        self.record.data.subject()
+    }
+
+    /// The live sessions of the same subject, this one among them, newest first; none for a payload without a subject. One statement.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    pub async fn siblings(&self) -> Result<Vec<Record<T>>, Error> {
+        match self.subject() {
+            Some(subject) => Ok(self.scope.sessions.store.list(subject).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Ends every other session of the same subject, and says how many there were. One statement.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer: the sessions may live on.
+    pub async fn revoke_others(&self) -> Result<u64, Error> {
+        match self.subject() {
+            Some(subject) => {
+                let sessions = &self.scope.sessions;
+                Ok(sessions
+                    .revoke_subject(subject, Some(self.id()), EndReason::LogoutOthers)
+                    .await?)
+            }
+            None => Ok(0),
+        }
+    }
+
+    /// Resolves when the session has ended, wherever and however: close the WebSocket or the event stream then.
+    ///
+    /// An end through this node's manager is noticed at once; one on another node, by expiry, or in the database itself within the manager's
+    /// [`revocation_poll`](crate::SessionManagerBuilder::revocation_poll). While the store cannot answer it goes on waiting.
+    /// One load each poll. It does not count as a use of the session.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # async fn demo<T: SessionData>(session: Session<T>, next_message: impl Future<Output = ()>) {
+    /// tokio::select! {
+    ///     () = session.revoked() => { /* close the connection */ }
+    ///     () = next_message => { /* go on */ }
+    /// }
+    /// # }
+    /// ```
+    pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<T> {
+        let sessions = Arc::clone(&self.scope.sessions);
+        let id = self.id();
+        let subject = self.subject().and_then(|subject| subject.to_value().ok());
+        async move {
+            let watch = sessions.watched.watch(id, subject);
+            loop {
+                let rung = watch.bell.notified();
+                tokio::pin!(rung);
+                // Listen before looking, or an end between the two would be missed.
+                rung.as_mut().enable();
+                match sessions.store.load(id).await {
+                    Ok(Load::Live(_)) => {}
+                    Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => return,
+                    Err(error) => tracing::warn!(
+                        target: "anchor", %id, "whether the session has ended is asked again: {error}"
+                    ),
+                }
+                let _ = tokio::time::timeout(sessions.revocation_poll, rung).await;
+            }
+        }
     }
 
     fn ended(&self) -> Error {

@@ -1,4 +1,13 @@
-//! What the workspace's tests share: real database servers, and stores that are broken on purpose.
+//! What the workspace's tests share: real database servers, a real HTTP server and client, and a store that is watched and made to fail.
 
+mod backend;
 pub mod databases;
+pub mod http;
+pub mod naive;
+mod postgres_tap;
 pub mod servers;
+mod watched;
+
+pub use backend::Backend;
+pub use postgres_tap::Tap;
+pub use watched::{Hold, Verb, Watched};

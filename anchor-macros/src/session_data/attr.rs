@@ -11,11 +11,13 @@ const ON_STRUCT: &[Known] = &[
     Known::new("absolute", "absolute = \"14d\""),
     Known::new("cookie", "cookie = \"__Host-id\""),
     Known::new("renamed_from", "renamed_from = \"old_name\""),
+    Known::new("migrations", "migrations = false"),
     Known::new("crate", "crate = \"my_crate::anchor\""),
 ];
 
 const ON_FIELD: &[Known] = &[
     Known::new("subject", "subject"),
+    Known::new("role", "role"),
     Known::new("json", "json"),
     Known::new("default", "default = \"'member'\""),
     Known::new("column", "column = \"user_id\""),

@@ -27,6 +27,7 @@ pub(super) fn check(payload: &Payload, errors: &mut Errors) {
     lifetimes(payload, errors);
     cookie(payload, errors);
     one_subject(payload, errors);
+    one_role(payload, errors);
     columns(payload, errors);
 }
 
@@ -110,6 +111,19 @@ fn one_subject(payload: &Payload, errors: &mut Errors) {
     let Some((first, _)) = subjects.next() else { return };
     for (_, span) in subjects {
         let message = format!("`{first}` is the subject already; a session belongs to one");
+        errors.push(Error::new(span, message));
+    }
+}
+
+fn one_role(payload: &Payload, errors: &mut Errors) {
+    let mut roles = payload
+        .columns()
+        .filter_map(|(field, column)| column.role.map(|span| (&field.ident, span)));
+    let Some((first, _)) = roles.next() else { return };
+    for (_, span) in roles {
+        let message = format!(
+            "`{first}` is the role already; keep one `#[session(role)]`, and check the other field with `when = ..`"
+        );
         errors.push(Error::new(span, message));
     }
 }

@@ -1,33 +1,55 @@
 //! The implementations that a payload gets: thin calls into `anchor::__private`.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 
-use super::model::{Column, Field, Payload, Stored};
+use super::model::{Column, Field, Migrations, Payload, Stored};
 use super::reference::{OnDelete, Reference};
 use super::sql_name::SqlName;
+use crate::located::{at, column_item, ends, generated, moved};
 
 // Input:
 //     struct UserSession { #[session(subject)] user_id: Uuid, #[session(json)] cart: Vec<Item> }
 //
 // Output:
 //     impl SessionData for UserSession { .. }
+//     impl HasRole for UserSession { .. }, where a field is marked `role`
 //     impl<S> FromRequestParts<S> for UserSession { .. }
 //     impl<S> OptionalFromRequestParts<S> for UserSession { .. }
+//     #[test] fn anchor_migrations_UserSession() { .. }, with an SQL store
 pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
-    let session_data = session_data(payload, private);
-    let extractors = extractors(&payload.ident, private);
+    let ident = generated(&payload.ident);
+    let session_data = session_data(payload, &ident, private);
+    let role = payload
+        .columns()
+        .find(|(_, column)| column.role.is_some())
+        .map(|(field, _)| has_role(&ident, field, private));
+    let extractors = extractors(&ident, private);
+    let migrations_test = migrations_test(payload, private);
     quote! {
         const _: () = {
             #session_data
+            #role
             #extractors
         };
+        #migrations_test
     }
 }
 
-fn session_data(payload: &Payload, private: &TokenStream) -> TokenStream {
+/// Beside the struct and not in the constant: Rust collects tests from modules alone.
+fn migrations_test(payload: &Payload, private: &TokenStream) -> Option<TokenStream> {
+    let folder = match &payload.migrations {
+        Migrations::None => return None,
+        Migrations::In(Some(folder)) => quote!(::core::option::Option::Some(#folder)),
+        Migrations::In(None) => quote!(::core::option::Option::None),
+    };
     let ident = &payload.ident;
+    let name = format_ident!("anchor_migrations_{}", ident.unraw(), span = Span::call_site());
+    Some(quote!(#private::migrations_test! { #name, #ident, #folder }))
+}
+
+fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> TokenStream {
     let subject = payload.columns().find(|(_, column)| column.subject.is_some());
     let subject_type = match subject {
         Some((field, _)) => field.ty.to_token_stream(),
@@ -46,7 +68,9 @@ fn session_data(payload: &Payload, private: &TokenStream) -> TokenStream {
     let schema = schema(payload, private);
     let encode = payload.columns().map(|(field, column)| encode(field, column, private));
     let decode = payload.fields.iter().map(|field| decode(field, private));
-    quote! {
+    // At the struct's name, so that a missing `Clone` is reported there, and once.
+    quote_spanned! {ident.span()=>
+        #[allow(unused_qualifications)]
         #[automatically_derived]
         impl #private::SessionData for #ident {
             type Subject = #subject_type;
@@ -76,8 +100,22 @@ fn session_data(payload: &Payload, private: &TokenStream) -> TokenStream {
                 })
             }
 
-            fn subject(&self) -> ::core::option::Option<&Self::Subject> {
+            fn subject(&self) -> ::core::option::Option<&#subject_type> {
                 #subject_value
+            }
+        }
+    }
+}
+
+fn has_role(payload: &Ident, field: &Field, private: &TokenStream) -> TokenStream {
+    let Field { ident, ty, .. } = field;
+    quote! {
+        #[automatically_derived]
+        impl #private::HasRole for #payload {
+            type Role = #ty;
+
+            fn role(&self) -> &#ty {
+                &self.#ident
             }
         }
     }
@@ -88,30 +126,34 @@ fn schema(payload: &Payload, private: &TokenStream) -> TokenStream {
     let columns = payload.columns().map(|(field, column)| column_schema(field, column, private));
     let renamed_from =
         payload.renamed_from.as_ref().map(|SqlName { text, .. }| quote!(.renamed_from(#text)));
-    quote!(#private::Schema::new(#table, &[#(#columns),*])#renamed_from)
+    quote_spanned! {at(payload.ident.span())=>
+        #private::Schema::new(#table, &[#(#columns),*])#renamed_from
+    }
 }
 
 fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {
     let name = &column.name.text;
-    let ty = &field.ty;
-    // The field's span, so that a type which is no column is reported where the user wrote it; a qualified path rather than a bound, so
-    // that it is reported once.
+    // What the constant's evaluation refuses is an argument, so the expression stands there.
+    let span = column
+        .subject
+        .or(column.references.as_ref().map(|target| target.column.span))
+        .map_or_else(Span::call_site, at);
+    let start = moved(private, span);
     let new = match column.json {
         true => quote!(#private::ColumnSchema::json(#name)),
-        false => quote_spanned! {ty.span()=>
-            #private::ColumnSchema::new(
-                #name,
-                <#ty as #private::Column>::TYPE,
-                <#ty as #private::Column>::NULLABLE,
-            )
-        },
+        false => {
+            let type_ = column_item(&field.ty, private, "TYPE");
+            let nullable = column_item(&field.ty, private, "NULLABLE");
+            quote_spanned!(span=> #start::ColumnSchema::new(#name, #type_, #nullable))
+        }
     };
-    let subject = column.subject.map(|_| quote!(.subject()));
+    let subject = column.subject.map(|_| quote_spanned!(span=> .subject()));
     let default = column.default.as_ref().map(|sql| quote!(.default(#sql)));
     let sql_type = column.sql_type.as_ref().map(|sql| quote!(.sql_type(#sql)));
     let references = column.references.as_ref().map(|target| {
+        let end = at(target.column.span);
         let target = reference(target, private);
-        quote!(.references(#target))
+        quote_spanned!(end=> .references(#target))
     });
     let unique = column.unique.then(|| quote!(.unique()));
     let index = column.index.then(|| quote!(.index()));
@@ -140,31 +182,42 @@ fn joined(path: &[SqlName]) -> String {
     path.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(".")
 }
 
+// Both stand at the field's type: that is what is wrong when a field cannot be written or read. The locals alone are the derive's.
+
 fn encode(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {
-    let Field { ident, ty, .. } = field;
-    match column.json {
-        true => quote_spanned!(ty.span()=> row.json(&self.#ident)?;),
-        false => {
-            quote_spanned!(ty.span()=> row.push(<#ty as #private::Column>::to_value(&self.#ident))?;)
-        }
+    let (first, last) = ends(&field.ty);
+    let [row, self_] = ["row", "self"].map(|local| Ident::new(local, at(first)));
+    let encoder = moved(&quote!(#private::Encoder), first);
+    let mut ident = field.ident.clone();
+    ident.set_span(at(last));
+    let value = quote_spanned!(at(last)=> &#self_.#ident);
+    if column.json {
+        quote_spanned!(at(last)=> #row.json(#value)?;)
+    } else {
+        let to_value = column_item(&field.ty, private, "to_value");
+        quote_spanned!(last=> #encoder::push(#row, #to_value(#value))?;)
     }
 }
 
 fn decode(field: &Field, private: &TokenStream) -> TokenStream {
     let Field { ident, ty, .. } = field;
+    let (first, last) = ends(ty);
+    let row = Ident::new("row", at(first));
+    let decoder = moved(&quote!(#private::Decoder), first);
     let value = match &field.stored {
-        Stored::No => quote_spanned!(ty.span()=> ::core::default::Default::default()),
-        Stored::Column(column) if column.json => quote_spanned!(ty.span()=> row.json()?),
-        Stored::Column(_) => quote_spanned! {ty.span()=>
-            row.read(<#ty as #private::Column>::from_value)?
-        },
+        Stored::No => quote_spanned!(last=> ::core::default::Default::default()),
+        Stored::Column(column) if column.json => quote_spanned!(last=> #decoder::json(#row)?),
+        Stored::Column(_) => {
+            let from_value = column_item(ty, private, "from_value");
+            quote_spanned!(last=> #decoder::read(#row, #from_value)?)
+        }
     };
     quote!(#ident: #value)
 }
 
 /// The struct as an argument of a handler, and as `Option<..>`.
-pub(super) fn extractors(ident: &Ident, private: &TokenStream) -> TokenStream {
-    quote! {
+fn extractors(ident: &Ident, private: &TokenStream) -> TokenStream {
+    quote_spanned! {ident.span()=>
         #[automatically_derived]
         impl<__S: ::core::marker::Send + ::core::marker::Sync> #private::FromRequestParts<__S> for #ident {
             type Rejection = #private::Rejection;

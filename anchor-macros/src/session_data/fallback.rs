@@ -2,7 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{DeriveInput, Error};
+use syn::{Data, DeriveInput, Error};
+
+use super::attr;
+use crate::errors::Errors;
 
 pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) -> TokenStream {
     let error = error.to_compile_error();
@@ -16,6 +19,18 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
                 ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static,
             #bounds
     };
+    let role = role(input).map(|role| {
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics #private::HasRole for #ident #type_generics #clause {
+                type Role = #role;
+
+                fn role(&self) -> &#role {
+                    ::core::unreachable!()
+                }
+            }
+        }
+    });
     let mut extractor_generics = input.generics.clone();
     let state = format_ident!("__S");
     extractor_generics.params.push(syn::parse_quote! {
@@ -54,6 +69,8 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
                 }
             }
 
+            #role
+
             #[automatically_derived]
             impl #extractor_generics #private::FromRequestParts<#state> for #ident #type_generics #clause {
                 type Rejection = #private::Rejection;
@@ -79,4 +96,15 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
             }
         };
     }
+}
+
+/// The type of the field marked `role`, so that its users are not told that there is none.
+fn role(input: &DeriveInput) -> Option<&syn::Type> {
+    let Data::Struct(data) = &input.data else { return None };
+    data.fields.iter().find_map(|field| {
+        let mut reported_already = Errors::new();
+        let arguments = attr::of_field(&field.attrs, &mut reported_already);
+        let _: syn::Result<()> = reported_already.finish();
+        arguments.name("role").map(|_| &field.ty)
+    })
 }

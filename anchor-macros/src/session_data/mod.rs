@@ -13,12 +13,14 @@ use proc_macro2::TokenStream;
 use syn::DeriveInput;
 
 use crate::errors::Errors;
+use crate::krate;
+use crate::located::at;
 use model::Payload;
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::new();
     let attributes = attr::of_struct(&input.attrs, &mut errors);
-    let private = crate::krate::private(attributes.text("crate"), &mut errors);
+    let private = krate::private(attributes.text("crate"), at(input.ident.span()), &mut errors);
     let payload = Payload::read(input, &attributes, &mut errors);
     if let Some(payload) = &payload {
         check::check(payload, &mut errors);
@@ -29,6 +31,3 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         (Err(error), _) => fallback::expand(input, &error, &private),
     }
 }
-
-#[cfg(test)]
-mod tests;

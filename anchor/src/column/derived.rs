@@ -8,6 +8,7 @@ use crate::value::Value;
 /// # Panics
 ///
 /// When that may be `NULL`: at compile time, in the derived constant.
+#[track_caller]
 pub const fn newtype(inner: ColumnType, nullable: bool) -> ColumnType {
     assert!(
         !nullable,

@@ -4,13 +4,7 @@ use super::{Column, ColumnError, ColumnType};
 use crate::value::Value;
 
 impl<T: Column> Column for Option<T> {
-    const TYPE: ColumnType = {
-        assert!(
-            !T::NULLABLE,
-            "an `Option` in an `Option` cannot be a column: SQL has one NULL; use a single `Option`, or mark the field `#[session(json)]`"
-        );
-        T::TYPE
-    };
+    const TYPE: ColumnType = nullable(T::TYPE, T::NULLABLE);
     const NULLABLE: bool = true;
 
     fn to_value(&self) -> Result<Value, ColumnError> {
@@ -23,6 +17,16 @@ impl<T: Column> Column for Option<T> {
             value => T::from_value(value).map(Some),
         }
     }
+}
+
+/// The type inside an `Option`. Its panic is a compile error where the type is named.
+#[track_caller]
+const fn nullable(inner: ColumnType, is_nullable: bool) -> ColumnType {
+    assert!(
+        !is_nullable,
+        "an `Option` in an `Option` cannot be a column: SQL has one NULL; use a single `Option`, or mark the field `#[session(json)]`"
+    );
+    inner
 }
 
 #[cfg(test)]

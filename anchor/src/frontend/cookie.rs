@@ -155,13 +155,13 @@ impl Frontend for SessionCookie {
                 "a browser refuses `SameSite=None` without `Secure`: remove `.secure(false)`, or use `SameSite::Lax`",
             ));
         }
-        if let Some(domain) = &self.domain {
-            if !is_domain(domain) {
-                return Err(self.refused(format_args!(
+        if let Some(domain) = &self.domain
+            && !is_domain(domain)
+        {
+            return Err(self.refused(format_args!(
                     "`{}` is no domain: write a host name as `example.com`, without scheme, port or leading dot",
                     domain.escape_debug()
                 )));
-            }
         }
         if !self.path.starts_with('/')
             || !self.path.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b';')

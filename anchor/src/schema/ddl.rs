@@ -82,8 +82,8 @@ impl Table {
         let mut lines = self.column_lines();
         let options = match self.dialect {
             Dialect::MySql => {
-                // MySQL ignores a foreign key beside its column, MariaDB a name of a check there; neither has CREATE INDEX IF NOT EXISTS in
-                // both of them, so that indexes come with the table.
+                // MySQL ignores a foreign key that stands beside its column, MariaDB takes no name for a check there, and MySQL has no
+                // CREATE INDEX IF NOT EXISTS: all three stand after the columns.
                 lines.extend(self.mysql_constraints());
                 " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
             }
@@ -113,6 +113,7 @@ impl Table {
     }
 
     /// A column's definition: its name, type, nullability and default, and the constraints that stand beside a column in this dialect.
+    #[cfg(feature = "_sql")]
     pub(crate) fn column_definition(&self, column: &TableColumn) -> String {
         let Line { name, ty, constraints, .. } = self.line(column, None);
         format!("{name} {ty} {constraints}").trim_end().to_owned()

@@ -99,6 +99,7 @@ impl Dialect {
 
     /// A column's name as statements refer to it. SQLite reads a double-quoted name that no column has as a string, so there
     /// it is a back-quoted one, which fails instead.
+    #[cfg(feature = "_sql")]
     pub(crate) fn reference(self, name: &str) -> String {
         match self {
             Dialect::Postgres => self.quote(name),
@@ -128,6 +129,7 @@ impl Schema {
     }
 
     /// The schema that the table is in, where its name says so.
+    #[cfg(feature = "_sql")]
     pub(crate) fn namespace(&self) -> Option<&'static str> {
         self.table.rsplit_once('.').map(|(namespace, _)| namespace)
     }

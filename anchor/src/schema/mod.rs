@@ -109,6 +109,7 @@ impl ColumnSchema {
     /// # Panics
     ///
     /// When the column may be `NULL`: at compile time, in a derived schema.
+    #[track_caller]
     pub const fn subject(mut self) -> Self {
         assert!(
             !self.nullable,
@@ -135,6 +136,7 @@ impl ColumnSchema {
     /// # Panics
     ///
     /// When deleting the referenced row is to set a column to `NULL` that cannot be: at compile time, in a derived schema.
+    #[track_caller]
     pub const fn references(mut self, reference: Reference) -> Self {
         assert!(
             self.nullable || !matches!(reference.on_delete, OnDelete::SetNull),

@@ -55,6 +55,7 @@ impl SystemColumn {
 }
 
 /// The system column of this name. For names in this crate's own code.
+#[cfg(feature = "_sql")]
 pub(crate) fn system(name: &'static str) -> ColumnSchema {
     SYSTEM_COLUMNS
         .iter()

@@ -39,13 +39,25 @@ const SWEPT_BY_CREATE: usize = 4;
 /// backwards, it does not jump when the machine's clock is set, and a test can make sessions expire without waiting:
 ///
 /// ```
-/// # use anchor::{MemoryStore, SessionData, SessionStore, Load, NewSession, SessionId, SecretHash};
-/// # use std::{sync::Arc, time::Duration};
-/// # async fn example<T: SessionData>(id: SessionId, secret: SecretHash, payload: T) {
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use anchor::{Load, MemoryStore, NewSession, SecretHash, SessionData, SessionId, SessionStore};
+///
+/// #[derive(Clone, SessionData)]
+/// #[session(table = "sessions", idle = "2h", absolute = "14d")]
+/// struct Visit {
+///     page: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
 /// tokio::time::pause();
 /// let store = MemoryStore::new();
-/// store.create(NewSession::new(id, secret, Arc::new(payload))).await.unwrap();
-/// tokio::time::advance(T::IDLE).await;
+/// # let (id, secret) = (SessionId::from_uuid(uuid::Uuid::from_u128(1)), SecretHash::from_bytes([1; 32]));
+/// let visit = Visit { page: "/".into() };
+/// store.create(NewSession::new(id, secret, Arc::new(visit))).await.unwrap();
+/// tokio::time::advance(Duration::from_secs(2 * 3600)).await;
 /// assert!(matches!(store.load(id).await.unwrap(), Load::Ended));
 /// # }
 /// ```
@@ -127,13 +139,13 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             let subject = new.data.subject().map(subject_value::<T>).transpose()?.flatten();
             let (_swept, _replaced);
             let (mut rows, now) = self.lock()?;
-            _swept = rows.sweep(now, SWEPT_BY_CREATE);
             if rows.by_id.contains_key(&new.id) {
                 return Err(StoreError::new(
                     StoreErrorKind::Constraint,
                     format!("a session {} exists already", new.id),
                 ));
             }
+            _swept = rows.sweep(now, SWEPT_BY_CREATE);
             _replaced = new.replaces.and_then(|id| rows.remove(id));
             let deadline = now.saturating_add(new.absolute);
             let record = Record {

@@ -283,10 +283,16 @@ pub enum Rotated {
 pub enum EndReason {
     /// The requester logged out.
     Logout,
+    /// The requester logged out everywhere.
+    LogoutAll,
+    /// The requester logged out everywhere else.
+    LogoutOthers,
     /// A login in the same browser replaced it.
     Replaced,
     /// The application revoked it.
     Revoked,
+    /// A secret that had been replaced was presented after its grace: the token was copied.
+    Theft,
 }
 
 impl EndReason {
@@ -294,8 +300,11 @@ impl EndReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             EndReason::Logout => "logout",
+            EndReason::LogoutAll => "logout_all",
+            EndReason::LogoutOthers => "logout_others",
             EndReason::Replaced => "replaced",
             EndReason::Revoked => "revoked",
+            EndReason::Theft => "theft",
         }
     }
 }

@@ -69,7 +69,7 @@ const STYLE: &str = "
     * { box-sizing: border-box }
     body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem;
            font: 16px/1.5 system-ui, sans-serif; background: light-dark(#f4f6f7, #15181b); color: light-dark(#1c2226, #e7ebee) }
-    main { width: min(100%, 44rem); padding: 2rem; border: 1px solid var(--line); border-radius: 12px; background: light-dark(#fff, #1d2125) }
+    main { width: min(100%, 56rem); padding: 2rem; border: 1px solid var(--line); border-radius: 12px; background: light-dark(#fff, #1d2125) }
     main:has(label) { max-width: 24rem }
     h1 { margin: 0 0 .25rem; font-size: 1.5rem }
     .hint { margin: 0 0 1.25rem; opacity: .75 }

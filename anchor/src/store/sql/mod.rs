@@ -90,6 +90,8 @@ pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
 /// ```
 ///
 /// A text that is a subject, indexed, unique or a foreign key has at most 255 characters here, and is compared exactly, case and accents included.
+/// A column with an `sql_type` of your own needs the server's strict mode, its default: a lax server cuts what does not fit. `binlog_format = STATEMENT` does not work; ROW and MIXED, the
+/// defaults, do.
 ///
 /// # What it promises after a crash and a failover
 ///
@@ -100,8 +102,8 @@ pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
 #[cfg(feature = "mysql")]
 pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 
-/// How often a statement is run again that the database gave up for another's sake.
-const DEADLOCK_RETRIES: u32 = 3;
+/// How often a statement is run again that the database gave up for another's sake. Each time one of the contenders is done.
+const DEADLOCK_RETRIES: u32 = 10;
 
 /// The longest span that is added to the database's clock: longer ones are cut to two hundred years, which every database can hold.
 const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
@@ -119,7 +121,7 @@ macro_rules! run_again_after_deadlock {
     }};
 }
 
-/// Sessions in a SQL table; [`PostgresStore`], [`SqliteStore`] and [`MySqlStore`] are its names. Cheap to clone.
+/// Sessions in a SQL table; `PostgresStore`, `SqliteStore` and `MySqlStore` are its names. Cheap to clone.
 ///
 /// Each verb is one prepared statement, but for two cases: `create` with a session to replace is one transaction of two, and an `update` or `rotate`
 /// that met no row asks a second time, to tell a conflict from an ended session.
@@ -310,7 +312,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
         Box::pin(async move {
             let Change { id, version, from, to } = change;
-            let mut payload = self.encode(&to)?;
+            let payload = self.encode(&to)?;
             // What was loaded may hold a value that could not be written any more; then its column counts as changed.
             let from = Encoder::values_of(&*from).unwrap_or_default();
             let changed: Vec<usize> =
@@ -323,7 +325,6 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
                     None => Updated::Gone,
                 });
             }
-            payload.shrink_to_fit();
             let write = self.statements.update(&changed).with(Arguments {
                 id: Some(id),
                 version: Some(version),

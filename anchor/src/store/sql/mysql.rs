@@ -1,7 +1,9 @@
 //! MySQL and MariaDB: instants are DATETIME(6) in UTC and travel as microseconds, whatever the session's time zone; UUIDs are 16 bytes.
 
 use sqlx::mysql::{MySqlArguments, MySqlPool, MySqlQueryResult, MySqlRow, MySqlValueRef};
-use sqlx::{Arguments, AssertSqlSafe, Decode, MySql, Row, Type, TypeInfo, ValueRef};
+use sqlx::{
+    Arguments, AssertSqlSafe, Connection, Decode, Executor, MySql, Row, Type, TypeInfo, ValueRef,
+};
 use uuid::Uuid;
 
 use super::driver::{Driver, Query, mistyped};
@@ -34,7 +36,10 @@ impl Driver for MySqlPool {
         delete: &Query,
         insert: &Query,
     ) -> Result<Option<Timestamp>, sqlx::Error> {
-        let mut transaction = self.begin().await?;
+        let mut connection = self.acquire().await?;
+        // At MySQL's own level, a DELETE of a row that is gone locks the gap where it would be, and logins deadlock on each other's.
+        (&mut *connection).execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+        let mut transaction = connection.begin().await?;
         let delete = sqlx::query_with(delete.sql.clone(), arguments(delete)?);
         delete.execute(&mut *transaction).await?;
         let insert = sqlx::query_with(insert.sql.clone(), arguments(insert)?);

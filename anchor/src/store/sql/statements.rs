@@ -2,7 +2,8 @@
 //!
 //! The texts are written with named parameters (`:id`), which become the dialect's placeholders. Two clocks are in them:
 //! `now`, the instant at which the statement began, and `clock`, the instant at which it is evaluated. A write that waited for another's lock
-//! must ask by the second whether the row is live, or it would bring back a session that ended while it waited.
+//! must ask by the second whether the row is live, or it would bring back a session that ended while it waited. PostgreSQL asks again after
+//! the wait only if the other did change the row, so there the row is locked first.
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ impl Statements {
         let table = dialect.table(schema.table);
         let now = now(dialect);
         let clock = clock(dialect);
+        let row = row(dialect, &table);
         let live = format!("expires_at > {clock} AND deadline > {clock}");
         let record = RECORD.iter().map(|name| read(dialect, &system(name)));
         let payload = schema.columns.iter().map(|column| read(dialect, column));
@@ -93,7 +95,7 @@ impl Statements {
                 let expires = least(dialect, &after(dialect, now, ":idle"), "deadline");
                 format!(
                     "UPDATE {table} SET last_seen_at = {now}, expires_at = {} \
-                     WHERE id = :id AND {live}{}",
+                     WHERE {row} AND {live}{}",
                     reported(dialect, &expires),
                     returning(dialect, "expires_at"),
                 )
@@ -103,7 +105,7 @@ impl Statements {
             rotate: statement(format!(
                 "UPDATE {table} SET previous_secret_hash = secret_hash, previous_secret_until = {}, \
                  secret_hash = :new_secret \
-                 WHERE id = :id AND secret_hash = :secret AND {live}",
+                 WHERE {row} AND secret_hash = :secret AND {live}",
                 after(dialect, now, ":grace"),
             )),
 
@@ -174,7 +176,8 @@ impl Statements {
             .collect();
         let text = format!(
             "UPDATE {table} SET {assignments}version = version + 1 \
-             WHERE id = :id AND version = :version AND expires_at > {clock} AND deadline > {clock}"
+             WHERE {row} AND version = :version AND expires_at > {clock} AND deadline > {clock}",
+            row = row(dialect, &table),
         );
         Statement::parse(dialect, self.schema, &text)
     }
@@ -200,6 +203,16 @@ fn clock(dialect: Dialect) -> String {
             .into(),
         // SQLite reads the clock after it got the lock.
         Dialect::Sqlite => now(dialect).into(),
+    }
+}
+
+/// The row of `:id`, locked before anything is asked about it.
+fn row(dialect: Dialect, table: &str) -> String {
+    match dialect {
+        Dialect::Postgres => {
+            format!("id = (SELECT id FROM {table} WHERE id = :id FOR NO KEY UPDATE)")
+        }
+        Dialect::MySql | Dialect::Sqlite => "id = :id".into(),
     }
 }
 
@@ -458,6 +471,97 @@ impl Parameter {
                 schema.subject().map_or(ColumnType::Text, |(_, column)| column.ty)
             }
             Parameter::Payload(index) => schema.columns[index].ty,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static COLUMNS: [ColumnSchema; 3] = [
+        ColumnSchema::new("user_id", ColumnType::Text, false).subject(),
+        ColumnSchema::new("a:b", ColumnType::Timestamp, true),
+        ColumnSchema::new("mood", ColumnType::Text, false).sql_type("mood"),
+    ];
+    static SCHEMA: Schema = Schema::new("sessions", &COLUMNS);
+
+    fn on(dialect: Dialect) -> Statements {
+        Statements::of(dialect, &SCHEMA)
+    }
+
+    #[test]
+    fn a_load_is_one_select_by_the_key() {
+        assert_eq!(
+            on(Dialect::Postgres).load.text(),
+            "SELECT \"id\", \"created_at\", \"authenticated_at\", \"last_seen_at\", \"expires_at\", \
+             \"deadline\", \"version\", \"user_id\", \"a:b\", CAST(\"mood\" AS TEXT), \
+             \"secret_hash\", \"previous_secret_hash\", \"previous_secret_until\", \
+             statement_timestamp() FROM sessions WHERE id = $1"
+        );
+    }
+
+    #[test]
+    fn an_update_writes_the_changed_columns_alone() {
+        let text = |dialect| on(dialect).update(&[2]).text().to_owned();
+        assert!(
+            text(Dialect::Postgres).starts_with(
+                "UPDATE sessions SET \"mood\" = CAST($1 AS mood), version = version + 1 WHERE id = "
+            ),
+            "{}",
+            text(Dialect::Postgres)
+        );
+        assert!(text(Dialect::Sqlite).contains(
+            "SET `mood` = ?, version = version + 1 WHERE id = ? AND version = ? AND expires_at > "
+        ));
+    }
+
+    #[test]
+    fn mysql_reports_the_expiry_without_a_second_statement() {
+        let statements = on(Dialect::MySql);
+        assert!(
+            statements
+                .touch
+                .text()
+                .contains("expires_at = TIMESTAMPADD(MICROSECOND, LAST_INSERT_ID(")
+        );
+        assert!(!statements.touch.text().contains("RETURNING"));
+        assert!(on(Dialect::Sqlite).touch.text().ends_with(" RETURNING expires_at"));
+    }
+
+    #[test]
+    fn parameters_are_found_outside_of_quotes_and_keep_their_order() {
+        let statement = Statement::parse(
+            Dialect::Postgres,
+            &SCHEMA,
+            "SELECT ':id', \"a:b\" FROM t WHERE x = :version AND id = :id AND y = :p1",
+        );
+        assert_eq!(
+            statement.text(),
+            "SELECT ':id', \"a:b\" FROM t WHERE x = $1 AND id = $2 AND y = $3"
+        );
+        assert_eq!(
+            statement.parameters,
+            [
+                (Parameter::Version, ColumnType::BigInt),
+                (Parameter::Id, ColumnType::Uuid),
+                (Parameter::Payload(1), ColumnType::Timestamp),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_cast_never_names_a_length() {
+        for (sql_type, target) in [
+            ("citext", Some("citext")),
+            ("numeric(10, 2)", Some("numeric")),
+            ("timestamp (3) with time zone", Some("timestamp with time zone")),
+            ("auth.mood", Some("auth.mood")),
+            ("varchar(40)", None),
+            ("CHARACTER VARYING (40)", None),
+            ("char(10)", None),
+        ] {
+            assert_eq!(cast_target(sql_type).as_deref(), target, "{sql_type}");
         }
     }
 }

@@ -1,0 +1,3 @@
+async fn logout(_: ::anchor::__private::RevokeAny) -> Redirect {
+    Redirect::to("/")
+}

@@ -1,0 +1,100 @@
+//! `create` inserts a new row, and never overwrites one.
+
+use std::sync::Arc;
+
+use super::Payload;
+use super::scene::*;
+use crate::error::StoreErrorKind;
+use crate::store::{Load, NewSession, SessionStore};
+
+pub async fn a_created_session_loads_as_it_was_created<S: SessionStore<Payload>>(store: S) {
+    let new = session();
+    let record = create(&store, &new).await;
+    assert_eq!(record.id, new.id);
+    assert_eq!(record.version, 1);
+    assert_eq!(record.data, new.data);
+    assert_eq!(record.authenticated_at, record.created_at);
+    assert_eq!(record.last_seen_at, record.created_at);
+    let loaded = live(&store, new.id).await;
+    assert_same_record(&loaded.record, &record);
+    assert_eq!(loaded.secret, new.secret);
+    assert_eq!(loaded.previous, None);
+}
+
+pub async fn create_over_an_existing_id_is_refused<S: SessionStore<Payload>>(store: S) {
+    let first = session();
+    create(&store, &first).await;
+    let before = live(&store, first.id).await;
+    let second = NewSession { id: first.id, ..session() };
+    let refused = store.create(second).await.expect_err("an id is given only once");
+    assert_eq!(refused.kind(), StoreErrorKind::Constraint, "{refused}");
+    assert_unchanged(&before, &live(&store, first.id).await);
+}
+
+pub async fn create_over_an_expired_row_is_refused<S: SessionStore<Payload>>(store: S) {
+    let first = short_session_of(new_subject());
+    create(&store, &first).await;
+    short_sessions_have_ended().await;
+    // A store that drops expired rows by itself has nothing left to overwrite.
+    if matches!(store.load(first.id).await, Ok(Load::Ended)) {
+        let second = NewSession { id: first.id, ..session() };
+        let refused = store.create(second).await.expect_err("the row is still there");
+        assert_eq!(refused.kind(), StoreErrorKind::Constraint, "{refused}");
+        assert!(!is_live(&store, first.id).await, "an ended session came back");
+    }
+}
+
+pub async fn create_ends_the_session_that_it_replaces<S: SessionStore<Payload>>(store: S) {
+    let (old, bystander) = (session(), session());
+    create(&store, &old).await;
+    create(&store, &bystander).await;
+    let new = NewSession { replaces: Some(old.id), ..session() };
+    create(&store, &new).await;
+    assert!(!is_live(&store, old.id).await, "the replaced session lives on");
+    assert!(is_live(&store, new.id).await);
+    assert!(is_live(&store, bystander.id).await);
+}
+
+pub async fn create_may_replace_a_session_that_is_not_there<S: SessionStore<Payload>>(store: S) {
+    let new = NewSession { replaces: Some(new_id()), ..session() };
+    create(&store, &new).await;
+    assert!(is_live(&store, new.id).await);
+}
+
+pub async fn a_refused_create_leaves_the_session_to_replace_alive<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let (old, taken) = (session(), session());
+    create(&store, &old).await;
+    create(&store, &taken).await;
+    let before = live(&store, old.id).await;
+    let second = NewSession { id: taken.id, replaces: Some(old.id), ..session() };
+    store.create(second).await.expect_err("the id is taken");
+    assert_unchanged(&before, &live(&store, old.id).await);
+}
+
+pub async fn of_many_creates_with_one_id_one_wins<S: SessionStore<Payload>>(store: S) {
+    let (store, id) = (Arc::new(store), new_id());
+    let results = together_with_errors(&store, CROWD, |store, _| async move {
+        store.create(NewSession { id, ..session() }).await
+    })
+    .await;
+    let (created, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!(created.len(), 1);
+    for refused in refused.into_iter().filter_map(Result::err) {
+        assert_eq!(refused.kind(), StoreErrorKind::Constraint, "{refused}");
+    }
+    let created = created.into_iter().find_map(Result::ok).expect("one was created");
+    assert_same_record(&live(&*store, id).await.record, &created);
+}
+
+pub async fn sessions_of_one_subject_live_side_by_side<S: SessionStore<Payload>>(store: S) {
+    let (subject, store) = (new_subject(), Arc::new(store));
+    let ids = together(&store, CROWD, |store, _| async move {
+        store.create(session_of(subject)).await.map(|record| record.id)
+    })
+    .await;
+    for id in ids {
+        assert!(is_live(&*store, id).await);
+    }
+}

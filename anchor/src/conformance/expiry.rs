@@ -1,0 +1,53 @@
+//! A session ends by itself: when idle too long, and at its deadline.
+
+use std::time::{Duration, Instant};
+
+use super::Payload;
+use super::scene::*;
+use crate::store::{Load, NewSession, Rotated, SessionStore, Touched, Updated};
+
+pub async fn a_session_ends_when_it_was_idle_too_long<S: SessionStore<Payload>>(store: S) {
+    let (short, long) = (short_session_of(new_subject()), session());
+    create(&store, &short).await;
+    create(&store, &long).await;
+    short_sessions_have_ended().await;
+    let found = store.load(short.id).await.expect("load answers");
+    assert!(matches!(found, Load::Ended | Load::Absent), "{found:?}");
+    assert!(is_live(&store, long.id).await);
+}
+
+pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    const DEADLINE: Duration = Duration::from_millis(600);
+    let new = NewSession { idle: HOUR, absolute: DEADLINE, ..session() };
+    create(&store, &new).await;
+    let created = Instant::now();
+    while created.elapsed() < DEADLINE + Duration::from_millis(100) {
+        store.touch(new.id, HOUR).await.expect("touch answers");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!is_live(&store, new.id).await, "touches carried it past its deadline");
+    assert_eq!(store.touch(new.id, HOUR).await.expect("touch answers"), Touched::Gone);
+}
+
+pub async fn an_expired_session_is_gone_to_every_verb<S: SessionStore<Payload>>(store: S) {
+    // Long enough to be read once while it is live.
+    let lifetime = Duration::from_secs(2);
+    let new = NewSession { idle: lifetime, ..session() };
+    create(&store, &new).await;
+    let loaded = live(&store, new.id).await;
+    tokio::time::sleep(lifetime + Duration::from_millis(100)).await;
+
+    let update = change(&loaded, |data| data.visits += 1);
+    assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
+    assert_eq!(store.touch(new.id, HOUR).await.expect("touch answers"), Touched::Gone);
+    let rotated = store.rotate(rotation(&loaded)).await.expect("rotate answers");
+    assert_eq!(rotated, Rotated::Gone);
+    assert!(!is_live(&store, new.id).await, "a write brought it back");
+    let listed = store.list(&new.data.user_id).await.expect("list answers");
+    assert!(listed.is_empty(), "{listed:?}");
+    assert_eq!(log_out(&store, new.id).await, 0, "it had ended already");
+}

@@ -1,0 +1,49 @@
+//! `load` returns a live row, and writes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Payload;
+use super::scene::*;
+use crate::store::{Load, SessionStore, Touched, Updated};
+
+pub async fn an_unknown_id_is_absent<S: SessionStore<Payload>>(store: S) {
+    create(&store, &session()).await;
+    let found = store.load(new_id()).await.expect("load answers");
+    assert!(matches!(found, Load::Absent), "{found:?}");
+}
+
+pub async fn loading_writes_nothing<S: SessionStore<Payload>>(store: S) {
+    let new = session();
+    create(&store, &new).await;
+    let before = live(&store, new.id).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_unchanged(&before, &live(&store, new.id).await);
+}
+
+/// Loads may share a statement or a cache, but not at the price of the past.
+pub async fn a_load_sees_every_write_that_was_answered_before_it_began<S: SessionStore<Payload>>(
+    store: S,
+) {
+    const ROUNDS: i64 = 20;
+    let store = Arc::new(store);
+    together(&store, CROWD / 2, |store, _| async move {
+        let new = session();
+        create(&*store, &new).await;
+        for round in 1..=ROUNDS {
+            let loaded = live(&*store, new.id).await;
+            let updated = store.update(change(&loaded, |data| data.visits = round)).await?;
+            assert!(matches!(updated, Updated::Written { .. }), "{updated:?}");
+            let reloaded = live(&*store, new.id).await;
+            assert_eq!(reloaded.record.data.visits, round, "the load missed an update");
+            if let Touched::Written { expires_at } = store.touch(new.id, HOUR).await? {
+                let reloaded = live(&*store, new.id).await;
+                assert_eq!(reloaded.record.expires_at, expires_at, "the load missed a touch");
+            }
+        }
+        log_out(&*store, new.id).await;
+        assert!(!is_live(&*store, new.id).await, "the load missed a logout");
+        Ok(())
+    })
+    .await;
+}

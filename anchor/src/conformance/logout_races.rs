@@ -1,0 +1,113 @@
+//! Once a session's end was answered, no write that was under way brings it back.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::Payload;
+use super::scene::*;
+use crate::error::StoreError;
+use crate::store::{EndReason, Loaded, NewSession, SessionStore};
+
+const ROUNDS: usize = 25;
+const WRITERS: usize = 4;
+
+/// Sets writers that loaded the session beforehand against one task that ends it, many times.
+async fn end_beats_writes<S, W, E>(
+    store: S,
+    write: impl Fn(Arc<S>, Loaded<Payload>) -> W,
+    end: impl Fn(Arc<S>, Loaded<Payload>) -> E,
+) where
+    S: SessionStore<Payload>,
+    W: Future<Output = Result<(), StoreError>> + Send + 'static,
+    E: Future<Output = Result<(), StoreError>> + Send + 'static,
+{
+    let store = Arc::new(store);
+    for round in 0..ROUNDS {
+        let id = create(&*store, &session()).await.id;
+        let loaded = live(&*store, id).await;
+        // The place of the end among the writes differs from round to round.
+        let ending = round % (WRITERS + 1);
+        together(&store, WRITERS + 1, |store, index| {
+            let loaded = loaded.clone();
+            let racer: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = if index == ending {
+                let ended = end(Arc::clone(&store), loaded);
+                Box::pin(async move {
+                    ended.await?;
+                    assert!(!is_live(&*store, id).await, "its end was answered, and it is live");
+                    Ok(())
+                })
+            } else {
+                Box::pin(write(store, loaded))
+            };
+            racer
+        })
+        .await;
+        assert!(!is_live(&*store, id).await, "a write under way brought it back");
+        write(Arc::clone(&store), loaded).await.expect("the store answers a late write");
+        assert!(!is_live(&*store, id).await, "a late write brought it back");
+    }
+}
+
+async fn logout<S: SessionStore<Payload>>(
+    store: Arc<S>,
+    loaded: Loaded<Payload>,
+) -> Result<(), StoreError> {
+    let ended = store.revoke(loaded.record.id, Some(loaded.secret), EndReason::Logout).await?;
+    // A rotation may have come first; its own secret is then the previous one, which ends the session too.
+    assert_eq!(ended, 1, "the logout of a live session ended nothing");
+    Ok(())
+}
+
+async fn late_update<S: SessionStore<Payload>>(
+    store: Arc<S>,
+    loaded: Loaded<Payload>,
+) -> Result<(), StoreError> {
+    store.update(change(&loaded, |data| data.visits += 1)).await.map(drop)
+}
+
+async fn late_touch<S: SessionStore<Payload>>(
+    store: Arc<S>,
+    loaded: Loaded<Payload>,
+) -> Result<(), StoreError> {
+    store.touch(loaded.record.id, HOUR).await.map(drop)
+}
+
+async fn late_rotation<S: SessionStore<Payload>>(
+    store: Arc<S>,
+    loaded: Loaded<Payload>,
+) -> Result<(), StoreError> {
+    store.rotate(rotation(&loaded)).await.map(drop)
+}
+
+pub async fn logout_beats_a_late_update<S: SessionStore<Payload>>(store: S) {
+    end_beats_writes(store, late_update, logout).await;
+}
+
+pub async fn logout_beats_a_late_touch<S: SessionStore<Payload>>(store: S) {
+    end_beats_writes(store, late_touch, logout).await;
+}
+
+pub async fn logout_beats_a_late_rotation<S: SessionStore<Payload>>(store: S) {
+    end_beats_writes(store, late_rotation, logout).await;
+}
+
+pub async fn logout_everywhere_beats_late_writes<S: SessionStore<Payload>>(store: S) {
+    let every_write = |store: Arc<S>, loaded: Loaded<Payload>| async move {
+        late_update(Arc::clone(&store), loaded.clone()).await?;
+        late_touch(Arc::clone(&store), loaded.clone()).await?;
+        late_rotation(store, loaded).await
+    };
+    end_beats_writes(store, every_write, |store, loaded| async move {
+        let subject = loaded.record.data.user_id;
+        store.revoke_subject(&subject, EndReason::Revoked).await.map(drop)
+    })
+    .await;
+}
+
+pub async fn a_login_over_a_session_beats_its_late_writes<S: SessionStore<Payload>>(store: S) {
+    end_beats_writes(store, late_update, |store, loaded| async move {
+        let new = NewSession { replaces: Some(loaded.record.id), ..session() };
+        store.create(new).await.map(drop)
+    })
+    .await;
+}

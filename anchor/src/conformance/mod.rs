@@ -1,0 +1,246 @@
+//! The contract of [`SessionStore`], as tests that run against any store.
+//!
+//! [`conformance!`](crate::conformance!) expands to one test a case. The cases are ordinary functions in this folder, one file a verb or
+//! concern, and each fails on a store that breaks the sentence in its name.
+
+#[doc(hidden)]
+pub mod clock;
+#[doc(hidden)]
+pub mod create;
+#[doc(hidden)]
+pub mod expiry;
+#[doc(hidden)]
+pub mod list;
+#[doc(hidden)]
+pub mod load;
+#[doc(hidden)]
+pub mod logout_races;
+mod payload;
+#[doc(hidden)]
+pub mod revoke;
+#[doc(hidden)]
+pub mod revoke_many;
+#[doc(hidden)]
+pub mod rotate;
+#[doc(hidden)]
+pub mod round_trip;
+mod scene;
+#[doc(hidden)]
+pub mod sweep;
+#[doc(hidden)]
+pub mod touch;
+#[doc(hidden)]
+pub mod update;
+
+use std::time::Duration;
+
+pub use payload::Payload;
+
+use crate::store::SessionStore;
+
+/// Tests that a session store keeps the contract of [`SessionStore`](crate::SessionStore): one `#[test]` a case, named as a sentence.
+///
+/// Its argument is an async closure that makes an empty store of [`Payload`](crate::conformance::Payload)s, called once a test;
+/// where the store needs a table, `Payload::schema()` describes it. The tests run in parallel, so each store must have a
+/// table of its own. A closure that returns `Option<Store>` skips the test with `None`: a server that is not there.
+///
+/// Call it in a module of its own, in a crate of tests. It needs anchor's feature `conformance`.
+///
+/// ```
+/// mod memory {
+///     anchor::conformance!(async || anchor::MemoryStore::new());
+/// }
+/// ```
+#[macro_export]
+macro_rules! conformance {
+    ($fresh_store:expr) => {
+        $crate::__conformance_tests! { ($fresh_store)
+            create {
+                a_created_session_loads_as_it_was_created
+                create_over_an_existing_id_is_refused
+                create_over_an_expired_row_is_refused
+                create_ends_the_session_that_it_replaces
+                create_may_replace_a_session_that_is_not_there
+                a_refused_create_leaves_the_session_to_replace_alive
+                of_many_creates_with_one_id_one_wins
+                sessions_of_one_subject_live_side_by_side
+            }
+            load {
+                an_unknown_id_is_absent
+                loading_writes_nothing
+                a_load_sees_every_write_that_was_answered_before_it_began
+            }
+            clock {
+                lifetimes_are_counted_from_the_creation
+                an_idle_timeout_longer_than_the_absolute_one_ends_at_the_deadline
+                time_comes_from_one_clock_that_moves_forward
+            }
+            expiry {
+                a_session_ends_when_it_was_idle_too_long
+                a_session_ends_at_its_deadline_however_often_it_is_touched
+                an_expired_session_is_gone_to_every_verb
+            }
+            update {
+                an_update_writes_the_payload_and_nothing_else
+                an_update_from_a_stale_version_conflicts_and_writes_nothing
+                a_conflicting_update_succeeds_when_run_again_on_fresh_data
+                an_update_without_a_difference_changes_nothing
+                an_update_can_hand_a_session_to_another_subject
+                an_update_of_a_revoked_session_is_gone_and_revives_nothing
+                an_update_of_an_unknown_session_creates_nothing
+                a_touch_and_a_rotation_do_not_make_an_update_conflict
+                of_many_updates_of_one_version_one_wins
+                a_counter_raised_by_many_tasks_loses_no_count
+            }
+            touch {
+                a_touch_extends_the_idle_expiry
+                a_touched_session_outlives_its_first_expiry
+                a_touch_never_goes_past_the_deadline
+                a_touch_of_a_revoked_session_is_gone_and_revives_nothing
+                a_touch_of_an_unknown_session_creates_nothing
+            }
+            rotate {
+                a_rotation_changes_the_secret_and_remembers_the_previous_one
+                the_grace_of_a_previous_secret_is_counted_from_the_rotation
+                a_second_rotation_forgets_the_first_secret
+                a_rotation_from_another_secret_conflicts_and_writes_nothing
+                of_many_rotations_of_one_secret_one_wins
+                a_rotation_of_a_revoked_session_is_gone_and_revives_nothing
+                a_rotation_of_an_unknown_session_creates_nothing
+            }
+            revoke {
+                a_revoked_session_is_not_live_and_the_second_revoke_counts_none
+                revoking_an_unknown_session_counts_none
+                revoking_a_session_leaves_the_others_alive
+                a_revoke_with_the_current_or_the_previous_secret_ends_the_session
+                a_revoke_with_another_secret_ends_nothing
+                of_many_revokes_of_one_session_one_counts_it
+            }
+            revoke_many {
+                revoking_a_subject_ends_all_its_sessions_and_no_other
+                revoking_a_subject_counts_only_sessions_that_were_live
+                revoking_the_others_keeps_one_and_every_other_subject
+                revoking_the_others_of_a_session_that_is_not_theirs_ends_all_of_the_subject
+            }
+            list {
+                a_list_has_the_subjects_sessions_newest_first
+                a_list_leaves_out_revoked_and_expired_sessions
+                a_list_shows_what_was_written_last
+                a_subject_without_sessions_has_an_empty_list
+            }
+            sweep {
+                a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them
+                a_sweep_leaves_live_sessions
+                a_sweep_leaves_a_session_that_was_touched_in_time
+                concurrent_sweeps_count_every_row_once
+            }
+            logout_races {
+                logout_beats_a_late_update
+                logout_beats_a_late_touch
+                logout_beats_a_late_rotation
+                logout_everywhere_beats_late_writes
+                a_login_over_a_session_beats_its_late_writes
+            }
+            round_trip {
+                ordinary_payloads_come_back_equal
+                unicode_comes_back_equal
+                empty_values_come_back_equal_and_distinct_from_none
+                sixty_four_kilobytes_come_back_equal
+                extreme_numbers_come_back_equal
+                microseconds_come_back_equal
+                what_a_table_may_not_hold_comes_back_equal_or_is_refused
+                a_payload_read_is_a_copy
+                a_payload_given_is_a_copy
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    (($fresh_store:expr) $($file:ident { $($case:ident)* })*) => {
+        $($(
+            #[test]
+            fn $case() {
+                $crate::conformance::run($fresh_store, $crate::conformance::$file::$case);
+            }
+        )*)*
+    };
+}
+
+/// What [`conformance!`](crate::conformance!)'s closure may return: a store, or an `Option` of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store that the conformance suite can test",
+    label = "neither a `SessionStore<anchor::conformance::Payload>` nor an `Option` of one",
+    note = "return a store for sessions of the suite's own payload, as in `MemoryStore::<anchor::conformance::Payload>::new()`"
+)]
+pub trait Candidate {
+    /// The store.
+    type Store: SessionStore<Payload>;
+
+    /// The store, or `None` to skip the test.
+    fn store(self) -> Option<Self::Store>;
+}
+
+impl<S: SessionStore<Payload>> Candidate for S {
+    type Store = S;
+
+    fn store(self) -> Option<S> {
+        Some(self)
+    }
+}
+
+impl<S: SessionStore<Payload>> Candidate for Option<S> {
+    type Store = S;
+
+    fn store(self) -> Option<S> {
+        self
+    }
+}
+
+/// Runs one case on one fresh store, in a runtime of its own: several threads, so that races are races.
+///
+/// # Panics
+///
+/// When the store breaks the contract, or when the case takes more than two minutes.
+pub fn run<C: Candidate>(fresh_store: impl AsyncFnOnce() -> C, case: impl AsyncFnOnce(C::Store)) {
+    const LIMIT: Duration = Duration::from_secs(120);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a tokio runtime");
+    runtime.block_on(async {
+        let Some(store) = fresh_store().await.store() else { return };
+        tokio::time::timeout(LIMIT, case(store)).await.expect("the case ends within two minutes");
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    /// A case that the macro does not name would never run.
+    #[test]
+    fn the_macro_names_every_case() {
+        let files = [
+            include_str!("clock.rs"),
+            include_str!("create.rs"),
+            include_str!("expiry.rs"),
+            include_str!("list.rs"),
+            include_str!("load.rs"),
+            include_str!("logout_races.rs"),
+            include_str!("revoke.rs"),
+            include_str!("revoke_many.rs"),
+            include_str!("rotate.rs"),
+            include_str!("round_trip.rs"),
+            include_str!("sweep.rs"),
+            include_str!("touch.rs"),
+            include_str!("update.rs"),
+        ];
+        let cases = files.iter().flat_map(|file| file.split("pub async fn ").skip(1));
+        for case in cases.filter_map(|rest| rest.split('<').next()) {
+            let named = include_str!("mod.rs").lines().any(|line| line.trim() == case);
+            assert!(named, "`conformance!` does not name the case `{case}`");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! [`Payload`]: what the conformance suite stores, a column of every kind.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::data::{DecodeError, Decoder, EncodeError, Encoder, SessionData};
+use crate::schema::{ColumnSchema, Schema};
+use crate::timestamp::Timestamp;
+
+/// The payload of the conformance suite's sessions. Its table is `anchor_conformance`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payload {
+    /// The subject.
+    pub user_id: Uuid,
+    /// Text.
+    pub title: String,
+    /// Text that may be absent.
+    pub note: Option<String>,
+    /// A boolean.
+    pub active: bool,
+    /// A 16-bit integer.
+    pub level: i16,
+    /// A 64-bit integer.
+    pub visits: i64,
+    /// A float.
+    pub ratio: f64,
+    /// Bytes.
+    pub avatar: Vec<u8>,
+    /// JSON.
+    pub tags: BTreeMap<String, String>,
+    /// An instant.
+    pub born_at: Timestamp,
+}
+
+impl SessionData for Payload {
+    type Subject = Uuid;
+    const IDLE: Duration = Duration::from_secs(2 * 3600);
+    const ABSOLUTE: Duration = Duration::from_secs(14 * 86_400);
+
+    fn schema() -> &'static Schema {
+        const COLUMNS: &[ColumnSchema] = &[
+            ColumnSchema::of::<Uuid>("user_id").subject(),
+            ColumnSchema::of::<String>("title"),
+            ColumnSchema::of::<Option<String>>("note"),
+            ColumnSchema::of::<bool>("active"),
+            ColumnSchema::of::<i16>("level"),
+            ColumnSchema::of::<i64>("visits"),
+            ColumnSchema::of::<f64>("ratio"),
+            ColumnSchema::of::<Vec<u8>>("avatar"),
+            ColumnSchema::json("tags"),
+            ColumnSchema::of::<Timestamp>("born_at"),
+        ];
+        const SCHEMA: Schema = Schema::new("anchor_conformance", COLUMNS);
+        &SCHEMA
+    }
+
+    fn encode(&self, row: &mut Encoder) -> Result<(), EncodeError> {
+        row.column(&self.user_id)?;
+        row.column(&self.title)?;
+        row.column(&self.note)?;
+        row.column(&self.active)?;
+        row.column(&self.level)?;
+        row.column(&self.visits)?;
+        row.column(&self.ratio)?;
+        row.column(&self.avatar)?;
+        row.json(&self.tags)?;
+        row.column(&self.born_at)
+    }
+
+    fn decode(row: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            user_id: row.column()?,
+            title: row.column()?,
+            note: row.column()?,
+            active: row.column()?,
+            level: row.column()?,
+            visits: row.column()?,
+            ratio: row.column()?,
+            avatar: row.column()?,
+            tags: row.json()?,
+            born_at: row.column()?,
+        })
+    }
+
+    fn subject(&self) -> Option<&Uuid> {
+        Some(&self.user_id)
+    }
+}

@@ -1,0 +1,70 @@
+//! `revoke_subject` and `revoke_others` end a subject's sessions, and nobody else's.
+
+use super::Payload;
+use super::scene::*;
+use crate::store::{EndReason, SessionStore};
+
+pub async fn revoking_a_subject_ends_all_its_sessions_and_no_other<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let (subject, stranger) = (new_subject(), session());
+    let sessions = [(); 3].map(|()| session_of(subject));
+    for new in sessions.iter().chain([&stranger]) {
+        create(&store, new).await;
+    }
+    let revoke = || store.revoke_subject(&subject, EndReason::Revoked);
+    assert_eq!(revoke().await.expect("revoke_subject answers"), 3);
+    for new in &sessions {
+        assert!(!is_live(&store, new.id).await);
+    }
+    assert!(is_live(&store, stranger.id).await, "another subject's session ended");
+    assert_eq!(revoke().await.expect("revoke_subject answers"), 0);
+}
+
+pub async fn revoking_a_subject_counts_only_sessions_that_were_live<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let subject = new_subject();
+    let (expired, revoked, kept) =
+        (short_session_of(subject), session_of(subject), session_of(subject));
+    for new in [&expired, &revoked, &kept] {
+        create(&store, new).await;
+    }
+    log_out(&store, revoked.id).await;
+    short_sessions_have_ended().await;
+    let others = store.revoke_others(&subject, kept.id, EndReason::Revoked).await;
+    assert_eq!(others.expect("revoke_others answers"), 0);
+    let all = store.revoke_subject(&subject, EndReason::Revoked).await;
+    assert_eq!(all.expect("revoke_subject answers"), 1);
+}
+
+pub async fn revoking_the_others_keeps_one_and_every_other_subject<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let (subject, stranger) = (new_subject(), session());
+    let [kept, first, second] = [(); 3].map(|()| session_of(subject));
+    for new in [&first, &kept, &second, &stranger] {
+        create(&store, new).await;
+    }
+    let revoke = || store.revoke_others(&subject, kept.id, EndReason::Revoked);
+    assert_eq!(revoke().await.expect("revoke_others answers"), 2);
+    assert!(is_live(&store, kept.id).await, "the session to keep ended");
+    assert!(is_live(&store, stranger.id).await, "another subject's session ended");
+    assert!(!is_live(&store, first.id).await);
+    assert!(!is_live(&store, second.id).await);
+    assert_eq!(revoke().await.expect("revoke_others answers"), 0);
+}
+
+pub async fn revoking_the_others_of_a_session_that_is_not_theirs_ends_all_of_the_subject<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    let (new, stranger) = (session(), session());
+    create(&store, &new).await;
+    create(&store, &stranger).await;
+    let ended = store.revoke_others(&new.data.user_id, stranger.id, EndReason::Revoked).await;
+    assert_eq!(ended.expect("revoke_others answers"), 1);
+    assert!(!is_live(&store, new.id).await);
+    assert!(is_live(&store, stranger.id).await);
+}

@@ -1,0 +1,192 @@
+//! What the cases begin with: sessions, secrets, and tasks that start together.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Barrier;
+use uuid::Uuid;
+
+use super::Payload;
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::store::{Change, EndReason, Load, Loaded, NewSession, Record, Rotation, SessionStore};
+use crate::timestamp::Timestamp;
+use crate::token::{Secret, SecretHash, new_session_id};
+
+/// Long enough that no slow machine sees it pass.
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+/// A lifetime that a case waits for.
+pub(super) const SHORT: Duration = Duration::from_millis(300);
+/// How many tasks race.
+pub(super) const CROWD: usize = 32;
+
+pub(super) fn new_id() -> SessionId {
+    new_session_id().expect("the operating system has randomness")
+}
+
+pub(super) fn new_secret() -> SecretHash {
+    Secret::generate().expect("the operating system has randomness").hash()
+}
+
+pub(super) fn new_subject() -> Uuid {
+    *new_id().as_uuid()
+}
+
+/// An ordinary payload of this subject.
+pub(super) fn payload_of(user_id: Uuid) -> Payload {
+    Payload {
+        user_id,
+        title: "Ferris".into(),
+        note: Some("likes anchors".into()),
+        active: true,
+        level: 3,
+        visits: 41,
+        ratio: 0.25,
+        avatar: vec![0, 159, 146, 150],
+        tags: BTreeMap::from([("colour".into(), "orange".into())]),
+        born_at: Timestamp::from_micros(1_431_648_000_000_000),
+    }
+}
+
+/// A session with this payload.
+pub(super) fn session_with(data: Payload) -> NewSession<Payload> {
+    NewSession {
+        idle: HOUR,
+        absolute: 2 * HOUR,
+        ..NewSession::new(new_id(), new_secret(), Arc::new(data))
+    }
+}
+
+/// A session of this subject.
+pub(super) fn session_of(user_id: Uuid) -> NewSession<Payload> {
+    session_with(payload_of(user_id))
+}
+
+/// A session of a subject of its own.
+pub(super) fn session() -> NewSession<Payload> {
+    session_of(new_subject())
+}
+
+/// A session that ends after [`SHORT`].
+pub(super) fn short_session_of(user_id: Uuid) -> NewSession<Payload> {
+    NewSession { idle: SHORT, ..session_of(user_id) }
+}
+
+/// Waits until sessions of [`SHORT`] that exist now have ended.
+pub(super) async fn short_sessions_have_ended() {
+    tokio::time::sleep(SHORT + Duration::from_millis(100)).await;
+}
+
+/// Creates a session that nothing forbids.
+pub(super) async fn create<S: SessionStore<Payload>>(
+    store: &S,
+    new: &NewSession<Payload>,
+) -> Record<Payload> {
+    store.create(new.clone()).await.expect("the session is created")
+}
+
+/// The session, which must be live.
+#[track_caller]
+pub(super) fn live<S: SessionStore<Payload>>(
+    store: &S,
+    id: SessionId,
+) -> impl Future<Output = Loaded<Payload>> {
+    let place = std::panic::Location::caller();
+    async move {
+        match store.load(id).await.expect("load answers") {
+            Load::Live(loaded) => loaded,
+            other => panic!("the session should be live, but is {other:?} (at {place})"),
+        }
+    }
+}
+
+/// Whether the session is live.
+pub(super) async fn is_live<S: SessionStore<Payload>>(store: &S, id: SessionId) -> bool {
+    matches!(store.load(id).await.expect("load answers"), Load::Live(_))
+}
+
+/// The change that `edit` makes to a loaded session.
+pub(super) fn change(loaded: &Loaded<Payload>, edit: impl FnOnce(&mut Payload)) -> Change<Payload> {
+    let mut to = Payload::clone(&loaded.record.data);
+    edit(&mut to);
+    Change {
+        id: loaded.record.id,
+        version: loaded.record.version,
+        from: Arc::clone(&loaded.record.data),
+        to: Arc::new(to),
+    }
+}
+
+/// A rotation from a loaded session's secret to a new one.
+pub(super) fn rotation(loaded: &Loaded<Payload>) -> Rotation {
+    Rotation { id: loaded.record.id, from: loaded.secret, to: new_secret(), grace: HOUR }
+}
+
+/// Ends a session as a logout does.
+pub(super) async fn log_out<S: SessionStore<Payload>>(store: &S, id: SessionId) -> u64 {
+    store.revoke(id, None, EndReason::Logout).await.expect("revoke answers")
+}
+
+/// Two records of one row, compared in all but identity.
+#[track_caller]
+pub(super) fn assert_same_record(left: &Record<Payload>, right: &Record<Payload>) {
+    // The times, the version and the id are what `Debug` prints.
+    assert_eq!(format!("{left:?}"), format!("{right:?}"));
+    assert_eq!(left.data, right.data);
+}
+
+/// The row is as it was.
+#[track_caller]
+pub(super) fn assert_unchanged(before: &Loaded<Payload>, after: &Loaded<Payload>) {
+    assert_same_record(&before.record, &after.record);
+    assert_eq!(before.secret, after.secret);
+    assert_eq!(before.previous, after.previous);
+}
+
+/// Runs `count` tasks that begin at the same moment, and returns what each gave.
+pub(super) async fn together<S, R, F>(
+    store: &Arc<S>,
+    count: usize,
+    task: impl Fn(Arc<S>, usize) -> F,
+) -> Vec<R>
+where
+    S: SessionStore<Payload>,
+    R: Send + 'static,
+    F: Future<Output = Result<R, StoreError>> + Send + 'static,
+{
+    together_with_errors(store, count, task)
+        .await
+        .into_iter()
+        .map(|result| result.expect("the store answers every task"))
+        .collect()
+}
+
+/// [`together`], for tasks that the store may refuse.
+pub(super) async fn together_with_errors<S, R, F>(
+    store: &Arc<S>,
+    count: usize,
+    task: impl Fn(Arc<S>, usize) -> F,
+) -> Vec<R>
+where
+    S: SessionStore<Payload>,
+    R: Send + 'static,
+    F: Future<Output = R> + Send + 'static,
+{
+    let barrier = Arc::new(Barrier::new(count));
+    let tasks: Vec<_> = (0..count)
+        .map(|index| {
+            let (barrier, task) = (Arc::clone(&barrier), task(Arc::clone(store), index));
+            tokio::spawn(async move {
+                barrier.wait().await;
+                task.await
+            })
+        })
+        .collect();
+    let mut results = Vec::with_capacity(count);
+    for task in tasks {
+        results.push(task.await.expect("the task does not panic"));
+    }
+    results
+}

@@ -1,0 +1,104 @@
+//! `sweep` removes ended rows, a batch at a time, and never a live one.
+//!
+//! A store may drop expired rows by itself, as Redis does; its sweeps then find less, and these cases allow that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Payload;
+use super::scene::*;
+use crate::id::SessionId;
+use crate::store::{Load, NewSession, SessionStore, Touched};
+
+const ENDED: usize = 10;
+
+/// The ids of rows that have ended and wait for the sweep.
+async fn ended_rows<S: SessionStore<Payload>>(store: &S) -> Vec<SessionId> {
+    let mut ids = Vec::new();
+    for _ in 0..ENDED {
+        ids.push(create(store, &short_session_of(new_subject())).await.id);
+    }
+    short_sessions_have_ended().await;
+    ids
+}
+
+async fn still_there<S: SessionStore<Payload>>(store: &S, ids: &[SessionId]) -> usize {
+    let mut count = 0;
+    for id in ids {
+        let found = store.load(*id).await.expect("load answers");
+        count += usize::from(matches!(found, Load::Ended));
+    }
+    count
+}
+
+pub async fn a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    const BATCH: usize = 4;
+    let ids = ended_rows(&store).await;
+    let mut left = still_there(&store, &ids).await;
+    let drops_rows_by_itself = left < ENDED;
+    loop {
+        let swept = store.sweep(BATCH as u32).await.expect("sweep answers") as usize;
+        assert!(swept <= BATCH, "a batch of {BATCH} removed {swept}");
+        let now_left = still_there(&store, &ids).await;
+        assert!(
+            left - now_left == swept || drops_rows_by_itself,
+            "it says {swept}, and {left} ended rows became {now_left}"
+        );
+        left = now_left;
+        if swept == 0 {
+            break;
+        }
+    }
+    assert_eq!(left, 0, "ended rows stay for ever");
+}
+
+pub async fn a_sweep_leaves_live_sessions<S: SessionStore<Payload>>(store: S) {
+    let new = session();
+    create(&store, &new).await;
+    let before = live(&store, new.id).await;
+    ended_rows(&store).await;
+    store.sweep(1_000).await.expect("sweep answers");
+    assert_unchanged(&before, &live(&store, new.id).await);
+    assert_eq!(store.sweep(1_000).await.expect("sweep answers"), 0, "only a live row is left");
+}
+
+pub async fn a_sweep_leaves_a_session_that_was_touched_in_time<S: SessionStore<Payload>>(store: S) {
+    // Long enough to be touched once while it is live.
+    let lifetime = Duration::from_secs(2);
+    let store = Arc::new(store);
+    let in_time = create(&*store, &NewSession { idle: lifetime, ..session() }).await.id;
+    store.touch(in_time, HOUR).await.expect("touch answers");
+
+    // These touches race with the expiry and with sweeps; whichever was answered `Written` must hold.
+    let raced = together(&store, CROWD, |store, index| async move {
+        let id = create(&*store, &short_session_of(new_subject())).await.id;
+        tokio::time::sleep(SHORT * index as u32 / CROWD as u32).await;
+        let touched = store.touch(id, HOUR).await?;
+        store.sweep(CROWD as u32).await?;
+        Ok((id, touched != Touched::Gone))
+    })
+    .await;
+    tokio::time::sleep(lifetime).await;
+    store.sweep(1_000).await.expect("sweep answers");
+    assert!(is_live(&*store, in_time).await, "the sweep removed a session in use");
+    for (id, written) in raced {
+        assert_eq!(is_live(&*store, id).await, written, "live exactly if its touch was in time");
+    }
+}
+
+pub async fn concurrent_sweeps_count_every_row_once<S: SessionStore<Payload>>(store: S) {
+    let store = Arc::new(store);
+    let ids = ended_rows(&*store).await;
+    let waiting = still_there(&*store, &ids).await as u64;
+    let counts = together(&store, 8, |store, _| async move { store.sweep(3).await }).await;
+    let rest = store.sweep(1_000).await.expect("sweep answers");
+    assert!(
+        counts.iter().sum::<u64>() + rest <= waiting,
+        "{waiting} ended rows were counted as {counts:?} and {rest}"
+    );
+    assert_eq!(still_there(&*store, &ids).await, 0);
+}

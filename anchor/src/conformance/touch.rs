@@ -1,0 +1,64 @@
+//! `touch` extends the idle expiry, never past the deadline; it never creates.
+
+use std::time::Duration;
+
+use super::Payload;
+use super::scene::*;
+use crate::store::{NewSession, SessionStore, Touched};
+
+pub async fn a_touch_extends_the_idle_expiry<S: SessionStore<Payload>>(store: S) {
+    let (new, bystander) = (session(), session());
+    create(&store, &new).await;
+    create(&store, &bystander).await;
+    let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+
+    let idle = HOUR + HOUR / 2;
+    let touched = store.touch(new.id, idle).await.expect("touch answers");
+    let after = live(&store, new.id).await;
+    assert_eq!(touched, Touched::Written { expires_at: after.record.expires_at });
+    let seen = after.record.last_seen_at;
+    assert!(before.now < seen && seen <= after.now, "touched at {seen}, read {}", after.now);
+    let mut expected = (*before.record).clone();
+    expected.last_seen_at = seen;
+    expected.expires_at = seen.saturating_add(idle);
+    assert_same_record(&after.record, &expected);
+    assert_eq!((after.secret, after.previous), (before.secret, before.previous));
+    assert_unchanged(&untouched, &live(&store, bystander.id).await);
+}
+
+pub async fn a_touched_session_outlives_its_first_expiry<S: SessionStore<Payload>>(store: S) {
+    // Long enough to be touched once while it is live.
+    let lifetime = Duration::from_secs(2);
+    let new = NewSession { idle: lifetime, ..session() };
+    create(&store, &new).await;
+    let touched = store.touch(new.id, HOUR).await.expect("touch answers");
+    assert!(matches!(touched, Touched::Written { .. }), "{touched:?}");
+    tokio::time::sleep(lifetime + Duration::from_millis(100)).await;
+    assert!(is_live(&store, new.id).await, "it ended although it was used");
+}
+
+pub async fn a_touch_never_goes_past_the_deadline<S: SessionStore<Payload>>(store: S) {
+    let new = NewSession { idle: HOUR, absolute: 2 * HOUR, ..session() };
+    let deadline = create(&store, &new).await.deadline;
+    let touched = store.touch(new.id, 3 * HOUR).await.expect("touch answers");
+    assert_eq!(touched, Touched::Written { expires_at: deadline });
+    let record = live(&store, new.id).await.record;
+    assert_eq!((record.expires_at, record.deadline), (deadline, deadline));
+}
+
+pub async fn a_touch_of_a_revoked_session_is_gone_and_revives_nothing<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let new = session();
+    create(&store, &new).await;
+    log_out(&store, new.id).await;
+    assert_eq!(store.touch(new.id, HOUR).await.expect("touch answers"), Touched::Gone);
+    assert!(!is_live(&store, new.id).await, "a touch brought it back");
+}
+
+pub async fn a_touch_of_an_unknown_session_creates_nothing<S: SessionStore<Payload>>(store: S) {
+    let unknown = new_id();
+    assert_eq!(store.touch(unknown, HOUR).await.expect("touch answers"), Touched::Gone);
+    assert!(!is_live(&store, unknown).await, "a touch created a session");
+}

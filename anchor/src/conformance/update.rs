@@ -1,0 +1,168 @@
+//! `update` is a compare-and-set on the version; it never creates, and the last writer does not win.
+
+use std::sync::Arc;
+
+use super::Payload;
+use super::scene::*;
+use crate::store::{Change, SessionStore, Updated};
+
+pub async fn an_update_writes_the_payload_and_nothing_else<S: SessionStore<Payload>>(store: S) {
+    let (new, bystander) = (session(), session());
+    create(&store, &new).await;
+    create(&store, &bystander).await;
+    let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
+
+    let change = change(&before, |data| {
+        data.title = "Corro".into();
+        data.note = None;
+        data.visits += 1;
+    });
+    let updated = store.update(change.clone()).await.expect("update answers");
+    let version = before.record.version + 1;
+    assert_eq!(updated, Updated::Written { version });
+
+    let after = live(&store, new.id).await;
+    let mut expected = (*before.record).clone();
+    expected.version = version;
+    expected.data = change.to;
+    assert_same_record(&after.record, &expected);
+    assert_eq!((after.secret, after.previous), (before.secret, before.previous));
+    assert_unchanged(&untouched, &live(&store, bystander.id).await);
+}
+
+pub async fn an_update_from_a_stale_version_conflicts_and_writes_nothing<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    let new = session();
+    create(&store, &new).await;
+    let loaded = live(&store, new.id).await;
+    let first = change(&loaded, |data| data.title = "first".into());
+    let second = change(&loaded, |data| data.visits = 1_000);
+    store.update(first).await.expect("update answers");
+    let before = live(&store, new.id).await;
+    assert_eq!(store.update(second).await.expect("update answers"), Updated::Conflict);
+    assert_unchanged(&before, &live(&store, new.id).await);
+    // Nor is a version from the future the row's own.
+    let from_the_future = Change { version: 99, ..change(&before, |data| data.visits = 1_000) };
+    assert_eq!(store.update(from_the_future).await.expect("update answers"), Updated::Conflict);
+    assert_unchanged(&before, &live(&store, new.id).await);
+}
+
+pub async fn a_conflicting_update_succeeds_when_run_again_on_fresh_data<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    let new = session();
+    create(&store, &new).await;
+    let loaded = live(&store, new.id).await;
+    store.update(change(&loaded, |data| data.title = "first".into())).await.expect("answers");
+    store.update(change(&loaded, |data| data.visits = 1_000)).await.expect("answers");
+    let fresh = live(&store, new.id).await;
+    let again = store.update(change(&fresh, |data| data.visits = 1_000)).await.expect("answers");
+    assert_eq!(again, Updated::Written { version: fresh.record.version + 1 });
+    let data = Arc::clone(&live(&store, new.id).await.record.data);
+    assert_eq!((data.title.as_str(), data.visits), ("first", 1_000));
+}
+
+pub async fn an_update_without_a_difference_changes_nothing<S: SessionStore<Payload>>(store: S) {
+    let new = session();
+    create(&store, &new).await;
+    let loaded = live(&store, new.id).await;
+    let updated = store.update(change(&loaded, |_| {})).await.expect("update answers");
+    assert!(matches!(updated, Updated::Written { .. }), "{updated:?}");
+    let after = live(&store, new.id).await;
+    assert_eq!(Updated::Written { version: after.record.version }, updated);
+    assert_eq!(after.record.data, loaded.record.data);
+}
+
+pub async fn an_update_can_hand_a_session_to_another_subject<S: SessionStore<Payload>>(store: S) {
+    let (new, heir) = (session(), new_subject());
+    create(&store, &new).await;
+    let loaded = live(&store, new.id).await;
+    store.update(change(&loaded, |data| data.user_id = heir)).await.expect("update answers");
+    assert!(store.list(&new.data.user_id).await.expect("list answers").is_empty());
+    let listed = store.list(&heir).await.expect("list answers");
+    assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [new.id]);
+}
+
+pub async fn an_update_of_a_revoked_session_is_gone_and_revives_nothing<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    let new = session();
+    create(&store, &new).await;
+    let loaded = live(&store, new.id).await;
+    log_out(&store, new.id).await;
+    let update = change(&loaded, |data| data.visits += 1);
+    assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
+    assert!(!is_live(&store, new.id).await, "an update brought it back");
+}
+
+pub async fn an_update_of_an_unknown_session_creates_nothing<S: SessionStore<Payload>>(store: S) {
+    let new = session();
+    create(&store, &new).await;
+    let loaded = live(&store, new.id).await;
+    let unknown = new_id();
+    let update = Change { id: unknown, ..change(&loaded, |data| data.visits += 1) };
+    assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
+    assert!(!is_live(&store, unknown).await, "an update created a session");
+}
+
+/// The version counts the payload's updates alone.
+pub async fn a_touch_and_a_rotation_do_not_make_an_update_conflict<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let new = session();
+    create(&store, &new).await;
+    let loaded = live(&store, new.id).await;
+    store.touch(new.id, HOUR).await.expect("touch answers");
+    store.rotate(rotation(&loaded)).await.expect("rotate answers");
+    let updated = store.update(change(&loaded, |data| data.visits += 1)).await.expect("answers");
+    assert_eq!(updated, Updated::Written { version: loaded.record.version + 1 });
+}
+
+pub async fn of_many_updates_of_one_version_one_wins<S: SessionStore<Payload>>(store: S) {
+    let (store, new) = (Arc::new(store), session());
+    create(&*store, &new).await;
+    let loaded = live(&*store, new.id).await;
+    let outcomes = together(&store, CROWD, |store, index| {
+        let change = change(&loaded, |data| data.visits = 1_000 + index as i64);
+        async move { store.update(change).await }
+    })
+    .await;
+    let winners: Vec<usize> =
+        (0..CROWD).filter(|index| outcomes[*index] != Updated::Conflict).collect();
+    let &[winner] = winners.as_slice() else { panic!("one update wins: {outcomes:?}") };
+    assert_eq!(outcomes[winner], Updated::Written { version: loaded.record.version + 1 });
+    let after = live(&*store, new.id).await;
+    assert_eq!(after.record.data.visits, 1_000 + winner as i64, "the loser's payload was kept");
+    assert_eq!(after.record.version, loaded.record.version + 1);
+}
+
+pub async fn a_counter_raised_by_many_tasks_loses_no_count<S: SessionStore<Payload>>(store: S) {
+    const TASKS: usize = 8;
+    const EACH: usize = 10;
+    let (store, new) = (Arc::new(store), session());
+    let id = create(&*store, &new).await.id;
+    together(&store, TASKS, |store, _| async move {
+        let mut done = 0;
+        while done < EACH {
+            let loaded = live(&*store, id).await;
+            // Between read and write the others get their turn.
+            tokio::task::yield_now().await;
+            match store.update(change(&loaded, |data| data.visits += 1)).await? {
+                Updated::Written { .. } => done += 1,
+                Updated::Conflict => {}
+                Updated::Gone => panic!("nobody ended the session"),
+            }
+        }
+        Ok(())
+    })
+    .await;
+    let visits = live(&*store, new.id).await.record.data.visits;
+    assert_eq!(visits, new.data.visits + (TASKS * EACH) as i64);
+}

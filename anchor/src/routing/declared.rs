@@ -1,0 +1,194 @@
+//! [`Declared`]: what makes a handler one that declares a policy, and how the compiler finds it.
+
+use std::fmt;
+
+use crate::data::SessionData;
+use crate::guard::{Public, Reaches, Require, RequireAny, Revoke, RevokeAny};
+use crate::login_page::LoginPage;
+use crate::policy::Policy;
+use crate::scope::Reach;
+use crate::type_name::short;
+
+/// The first argument of a handler that declares its policy: what `#[require_session]`, `#[logout]` and `#[public]` insert.
+///
+/// Implement it for an extractor of your own that guards a handler by itself, as an API key:
+///
+/// ```
+/// use anchor::routing::{Declared, DeclaredPolicy, Router, get};
+/// use axum::extract::FromRequestParts;
+/// use axum::http::{StatusCode, request::Parts};
+///
+/// struct ApiKey;
+///
+/// impl<S: Send + Sync> FromRequestParts<S> for ApiKey {
+///     type Rejection = StatusCode;
+///     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+///         request.headers.get("x-api-key").map(|_| ApiKey).ok_or(StatusCode::UNAUTHORIZED)
+///     }
+/// }
+///
+/// impl Declared for ApiKey {
+///     fn policy() -> DeclaredPolicy {
+///         DeclaredPolicy::Other("API key".into())
+///     }
+/// }
+///
+/// async fn export(_: ApiKey) -> &'static str { "a,b" }
+///
+/// let app: Router = Router::new().route("/export", get(export));
+/// assert_eq!(app.policies().to_string(), "GET  /export  API key\n");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "this handler declares no policy: add `#[require_session]`, `#[logout]` or `#[public]`",
+    label = "the handler's first argument is `{Self}`, which declares none",
+    note = "write the attribute above the handler's `async fn`; for a closure, make it one",
+    note = "`anchor::routing` takes only handlers that say who may call them"
+)]
+pub trait Declared {
+    /// What the argument demands, for the table of [`Router::policies`](super::Router::policies).
+    fn policy() -> DeclaredPolicy;
+}
+
+/// What a route demands of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeclaredPolicy {
+    /// `#[require_session]`: a live session.
+    Session {
+        /// The payload's type, where the handler names it.
+        payload: Option<String>,
+        /// The policies on top, as `Admin, fresh 10m`; empty where there are none.
+        demands: String,
+        /// The login page that a browser without a session is sent to.
+        redirect: Option<&'static str>,
+    },
+    /// `#[logout]`: open, for a logout must work when the session has ended already.
+    Logout {
+        /// The payload's type, where the handler names it.
+        payload: Option<String>,
+        /// Which sessions it ends.
+        reach: Reach,
+    },
+    /// `#[public]`: open.
+    Public,
+    /// A tower service, declared open by [`public_service`](super::public_service).
+    PublicService,
+    /// What the application's own [`Declared`] says.
+    Other(String),
+    /// Nobody knows: the routes of an axum router, taken in by [`Router::merge_unchecked`](super::Router::merge_unchecked).
+    Unchecked,
+}
+
+impl fmt::Display for DeclaredPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |f: &mut fmt::Formatter<'_>, kind: &str, payload: &Option<String>| {
+            f.write_str(kind)?;
+            payload.as_ref().map_or(Ok(()), |payload| write!(f, " {payload}"))
+        };
+        match self {
+            DeclaredPolicy::Session { payload, demands, redirect } => {
+                named(f, "session", payload)?;
+                if !demands.is_empty() {
+                    write!(f, ", {demands}")?;
+                }
+                redirect.map_or(Ok(()), |page| write!(f, ", else to {page}"))
+            }
+            DeclaredPolicy::Logout { payload, reach } => {
+                named(f, "logout", payload)?;
+                f.write_str(match reach {
+                    Reach::This => "",
+                    Reach::All => ", all",
+                    Reach::Others => ", others",
+                })
+            }
+            DeclaredPolicy::Public => f.write_str("public"),
+            DeclaredPolicy::PublicService => f.write_str("public service"),
+            DeclaredPolicy::Other(policy) => f.write_str(policy),
+            DeclaredPolicy::Unchecked => f.write_str("UNCHECKED"),
+        }
+    }
+}
+
+impl<T: SessionData, P: Policy<T>, L: LoginPage> Declared for Require<T, P, L> {
+    fn policy() -> DeclaredPolicy {
+        DeclaredPolicy::Session {
+            payload: Some(short::<T>()),
+            demands: P::describe(),
+            redirect: L::PATH,
+        }
+    }
+}
+
+impl<L: LoginPage> Declared for RequireAny<L> {
+    fn policy() -> DeclaredPolicy {
+        DeclaredPolicy::Session { payload: None, demands: String::new(), redirect: L::PATH }
+    }
+}
+
+impl<T: SessionData, R: Reaches> Declared for Revoke<T, R> {
+    fn policy() -> DeclaredPolicy {
+        DeclaredPolicy::Logout { payload: Some(short::<T>()), reach: R::REACH }
+    }
+}
+
+impl<R: Reaches> Declared for RevokeAny<R> {
+    fn policy() -> DeclaredPolicy {
+        DeclaredPolicy::Logout { payload: None, reach: R::REACH }
+    }
+}
+
+impl Declared for Public {
+    fn policy() -> DeclaredPolicy {
+        DeclaredPolicy::Public
+    }
+}
+
+/// The arguments of a handler, as axum's [`Handler<T, S>`](axum::handler::Handler) has them in `T`.
+///
+/// The routing functions bound `T: FirstArgument<First: Declared>`. It is implemented for the arguments of every handler, declared or not, so
+/// that it has no say in which arguments the compiler infers, and what is missing is always [`Declared`].
+#[diagnostic::on_unimplemented(
+    message = "this handler declares no policy: add `#[require_session]`, `#[logout]` or `#[public]`",
+    label = "this is no `async fn` with a first argument that declares one",
+    note = "a plain value has no arguments: return it from an `async fn` under `#[public]`",
+    note = "a tower service is declared open by `anchor::routing::public_service`"
+)]
+pub trait FirstArgument {
+    /// The first argument's type; [`NoArgument`] where there is none.
+    type First;
+}
+
+/// The first argument of a handler that has none.
+#[derive(Debug)]
+pub enum NoArgument {}
+
+#[diagnostic::do_not_recommend]
+impl FirstArgument for ((),) {
+    type First = NoArgument;
+}
+
+macro_rules! first_argument {
+    ($($other:ident)*) => {
+        #[diagnostic::do_not_recommend]
+        impl<M, First, $($other),*> FirstArgument for (M, First, $($other,)*) {
+            type First = First;
+        }
+    };
+}
+
+first_argument!();
+first_argument!(A);
+first_argument!(A B);
+first_argument!(A B C);
+first_argument!(A B C D);
+first_argument!(A B C D E);
+first_argument!(A B C D E F);
+first_argument!(A B C D E F G);
+first_argument!(A B C D E F G H);
+first_argument!(A B C D E F G H I);
+first_argument!(A B C D E F G H I J);
+first_argument!(A B C D E F G H I J K);
+first_argument!(A B C D E F G H I J K N);
+first_argument!(A B C D E F G H I J K N O);
+first_argument!(A B C D E F G H I J K N O P);
+first_argument!(A B C D E F G H I J K N O P Q);

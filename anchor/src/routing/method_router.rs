@@ -1,0 +1,255 @@
+//! [`MethodRouter`]: the handlers of one path by method, each with its policy.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, Route};
+use http::Method;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::declared::{Declared, DeclaredPolicy, FirstArgument};
+use super::policies::RouteMethod;
+use super::public_service::PublicService;
+
+/// axum's [`MethodRouter`](axum::routing::MethodRouter), for handlers that declare a policy.
+#[must_use]
+pub struct MethodRouter<S = ()> {
+    pub(super) inner: axum::routing::MethodRouter<S>,
+    pub(super) policies: Vec<(RouteMethod, DeclaredPolicy)>,
+}
+
+const METHODS: [(MethodFilter, Method); 9] = [
+    (MethodFilter::CONNECT, Method::CONNECT),
+    (MethodFilter::DELETE, Method::DELETE),
+    (MethodFilter::GET, Method::GET),
+    (MethodFilter::HEAD, Method::HEAD),
+    (MethodFilter::OPTIONS, Method::OPTIONS),
+    (MethodFilter::PATCH, Method::PATCH),
+    (MethodFilter::POST, Method::POST),
+    (MethodFilter::PUT, Method::PUT),
+    (MethodFilter::TRACE, Method::TRACE),
+];
+
+macro_rules! route_functions {
+    ($($name:ident $method:ident)*) => {
+        $(
+            #[doc = concat!("Routes `", stringify!($method), "` requests to a handler that declares a policy.")]
+            pub fn $name<H, T, S>(handler: H) -> MethodRouter<S>
+            where
+                H: Handler<T, S>,
+                T: FirstArgument<First: Declared> + 'static,
+                S: Clone + Send + Sync + 'static,
+            {
+                on(MethodFilter::$method, handler)
+            }
+        )*
+
+        impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
+            $(
+                #[doc = concat!("Routes `", stringify!($method), "` requests to a handler that declares a policy, too.")]
+                ///
+                /// # Panics
+                ///
+                /// When the method has a handler already.
+                #[track_caller]
+                pub fn $name<H, T>(self, handler: H) -> Self
+                where
+                    H: Handler<T, S>,
+                    T: FirstArgument<First: Declared> + 'static,
+                {
+                    self.on(MethodFilter::$method, handler)
+                }
+            )*
+        }
+    };
+}
+
+route_functions! {
+    connect CONNECT
+    delete DELETE
+    get GET
+    head HEAD
+    options OPTIONS
+    patch PATCH
+    post POST
+    put PUT
+    trace TRACE
+}
+
+/// Routes requests of these methods to a handler that declares a policy.
+pub fn on<H, T, S>(filter: MethodFilter, handler: H) -> MethodRouter<S>
+where
+    H: Handler<T, S>,
+    T: FirstArgument<First: Declared> + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    MethodRouter::new().on(filter, handler)
+}
+
+/// Routes requests of every method to a handler that declares a policy.
+pub fn any<H, T, S>(handler: H) -> MethodRouter<S>
+where
+    H: Handler<T, S>,
+    T: FirstArgument<First: Declared> + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    MethodRouter {
+        inner: axum::routing::any(handler),
+        policies: vec![(RouteMethod::Any, T::First::policy())],
+    }
+}
+
+/// Routes requests of these methods to a service that is declared open.
+pub fn on_service<T, S>(filter: MethodFilter, service: PublicService<T>) -> MethodRouter<S>
+where
+    T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+    T::Response: IntoResponse + 'static,
+    T::Future: Send + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    MethodRouter::new().on_service(filter, service)
+}
+
+/// Routes requests of every method to a service that is declared open.
+pub fn any_service<T, S>(service: PublicService<T>) -> MethodRouter<S>
+where
+    T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+    T::Response: IntoResponse + 'static,
+    T::Future: Send + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    MethodRouter {
+        inner: axum::routing::any_service(service.0),
+        policies: vec![(RouteMethod::Any, DeclaredPolicy::PublicService)],
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
+    /// No handler yet.
+    pub fn new() -> Self {
+        Self { inner: axum::routing::MethodRouter::new(), policies: Vec::new() }
+    }
+
+    /// Routes requests of these methods to a handler that declares a policy, too.
+    ///
+    /// # Panics
+    ///
+    /// When one of the methods has a handler already.
+    #[track_caller]
+    pub fn on<H, T>(self, filter: MethodFilter, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: FirstArgument<First: Declared> + 'static,
+    {
+        let policies = added(self.policies, filter, &T::First::policy());
+        Self { inner: self.inner.on(filter, handler), policies }
+    }
+
+    /// Routes requests of these methods to a service that is declared open, too.
+    ///
+    /// # Panics
+    ///
+    /// When one of the methods has a handler already.
+    #[track_caller]
+    pub fn on_service<T>(self, filter: MethodFilter, service: PublicService<T>) -> Self
+    where
+        T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+        T::Response: IntoResponse + 'static,
+        T::Future: Send + 'static,
+    {
+        let policies = added(self.policies, filter, &DeclaredPolicy::PublicService);
+        Self { inner: self.inner.on_service(filter, service.0), policies }
+    }
+
+    /// Routes requests of the methods that have no handler to this one, which declares a policy.
+    pub fn fallback<H, T>(mut self, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: FirstArgument<First: Declared> + 'static,
+    {
+        self.policies.retain(|(method, _)| matches!(method, RouteMethod::Only(_)));
+        self.policies.push((RouteMethod::Other, T::First::policy()));
+        Self { inner: self.inner.fallback(handler), ..self }
+    }
+
+    /// Adds the handlers of another one.
+    ///
+    /// # Panics
+    ///
+    /// When a method has a handler in both, or both have a fallback.
+    #[track_caller]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.policies.extend(other.policies);
+        Self { inner: self.inner.merge(other.inner), ..self }
+    }
+
+    /// Puts a layer around all its handlers, the fallback included.
+    pub fn layer<L>(self, layer: L) -> Self
+    where
+        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        Self { inner: self.inner.layer(layer), ..self }
+    }
+
+    /// Puts a layer around all its handlers, but not around the answer to a method that has none.
+    ///
+    /// # Panics
+    ///
+    /// When it has no handler yet.
+    #[track_caller]
+    pub fn route_layer<L>(self, layer: L) -> Self
+    where
+        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        Self { inner: self.inner.route_layer(layer), ..self }
+    }
+
+    /// Gives the handlers their state.
+    pub fn with_state<S2>(self, state: S) -> MethodRouter<S2> {
+        MethodRouter { inner: self.inner.with_state(state), policies: self.policies }
+    }
+}
+
+/// The policies, and this one for each method of the filter.
+fn added(
+    mut policies: Vec<(RouteMethod, DeclaredPolicy)>,
+    filter: MethodFilter,
+    policy: &DeclaredPolicy,
+) -> Vec<(RouteMethod, DeclaredPolicy)> {
+    for (one, method) in METHODS {
+        // Adding a method that the filter has changes nothing.
+        if filter.or(one) == filter {
+            policies.push((RouteMethod::Only(method), policy.clone()));
+        }
+    }
+    policies
+}
+
+impl<S: Clone + Send + Sync + 'static> Default for MethodRouter<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Clone for MethodRouter<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), policies: self.policies.clone() }
+    }
+}
+
+impl<S> fmt::Debug for MethodRouter<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MethodRouter").field("policies", &self.policies).finish_non_exhaustive()
+    }
+}

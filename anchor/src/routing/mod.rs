@@ -1,0 +1,58 @@
+//! Deny by default: axum's routing, for handlers that declare a policy. [`Declared`] says what counts as one; [`RoutePolicies`] is
+//! the table of what was declared.
+//!
+//! Import these in place of axum's, and a handler without `#[require_session]`, `#[logout]` or `#[public]` does not compile:
+//!
+//! ```
+//! use anchor::prelude::*;
+//! use anchor::routing::{Router, get};
+//!
+//! #[derive(Clone, SessionData)]
+//! struct UserSession { admin: bool }
+//!
+//! #[public]
+//! async fn home() -> &'static str { "welcome" }
+//!
+//! #[require_session(UserSession, when = |user: &UserSession| user.admin)]
+//! async fn stats() -> &'static str { "42" }
+//!
+//! let app = Router::new()
+//!     .route("/", get(home))
+//!     .nest("/admin", Router::new().route("/stats", get(stats)));
+//!
+//! assert_eq!(app.policies().to_string(), "\
+//! GET  /             public
+//! GET  /admin/stats  session UserSession, when |user: &UserSession| user.admin
+//! ");
+//! # let _: Router = app;
+//! ```
+//!
+//! ```compile_fail
+//! use anchor::routing::{Router, get};
+//!
+//! async fn stats() -> &'static str { "42" }
+//!
+//! // error: this handler declares no policy: add `#[require_session]`, `#[logout]` or `#[public]`
+//! let app: Router = Router::new().route("/stats", get(stats));
+//! ```
+//!
+//! A tower service has no arguments to declare a policy with: [`public_service`] says that it is open. A router of axum's comes in
+//! through [`Router::merge_unchecked`]. Both stand in the table.
+
+mod declared;
+mod method_router;
+mod policies;
+mod public_service;
+mod router;
+
+pub use axum::routing::MethodFilter;
+pub use declared::{Declared, DeclaredPolicy, FirstArgument, NoArgument};
+pub use method_router::{
+    MethodRouter, any, any_service, connect, delete, get, head, on, on_service, options, patch,
+    post, put, trace,
+};
+pub use policies::{RouteMethod, RoutePolicies, RoutePolicy};
+pub use public_service::{PublicService, public_service};
+pub use router::Router;
+
+pub use crate::scope::Reach;

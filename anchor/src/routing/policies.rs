@@ -1,0 +1,125 @@
+//! [`RoutePolicies`]: the table of all routes with what they demand, for review and for snapshot tests.
+
+use std::fmt;
+use std::ops::Deref;
+
+use http::Method;
+
+use super::declared::DeclaredPolicy;
+
+/// All routes of a router with their policies, by path: from [`Router::policies`](super::Router::policies).
+///
+/// It is a slice of [`RoutePolicy`]; `Display` prints it as a table, one line a route.
+///
+/// ```
+/// use anchor::prelude::*;
+/// use anchor::routing::{DeclaredPolicy, Router, get};
+///
+/// #[public]
+/// async fn home() {}
+///
+/// let app: Router = Router::new().route("/", get(home));
+/// let open: Vec<_> =
+///     app.policies().iter().filter(|route| route.policy == DeclaredPolicy::Public).map(|route| route.path.clone()).collect();
+/// assert_eq!(open, ["/"]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutePolicies(Vec<RoutePolicy>);
+
+impl RoutePolicies {
+    pub(super) fn new(mut routes: Vec<RoutePolicy>) -> Self {
+        routes.sort_by(|a, b| (&a.path, a.method.rank()).cmp(&(&b.path, b.method.rank())));
+        Self(routes)
+    }
+}
+
+impl Deref for RoutePolicies {
+    type Target = [RoutePolicy];
+
+    fn deref(&self) -> &[RoutePolicy] {
+        &self.0
+    }
+}
+
+impl IntoIterator for RoutePolicies {
+    type Item = RoutePolicy;
+    type IntoIter = std::vec::IntoIter<RoutePolicy>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for RoutePolicies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |text: fn(&RoutePolicy) -> &str| {
+            self.iter().map(|route| text(route).chars().count()).max().unwrap_or(0)
+        };
+        let method = width(|route| route.method.as_str());
+        let path = width(|route| &route.path);
+        for route in self.iter() {
+            writeln!(
+                f,
+                "{:method$}  {:path$}  {}",
+                route.method.as_str(),
+                route.path,
+                route.policy
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A route and its policy: a line of [`RoutePolicies`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoutePolicy {
+    /// The methods that it answers.
+    pub method: RouteMethod,
+    /// The path, from the root of the outermost router. A fallback's, a nested service's and a merged axum router's ends with `/*`.
+    pub path: String,
+    /// What it demands.
+    pub policy: DeclaredPolicy,
+    /// The router's fallback, which goes when the router's fallback is reset.
+    pub(super) fallback: bool,
+}
+
+impl RoutePolicy {
+    pub(super) fn new(
+        method: RouteMethod,
+        path: impl Into<String>,
+        policy: DeclaredPolicy,
+    ) -> Self {
+        Self { method, path: path.into(), policy, fallback: false }
+    }
+}
+
+/// The methods that a route answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteMethod {
+    /// This one; `GET` answers `HEAD` too, unless the path has a handler for `HEAD`.
+    Only(Method),
+    /// Those that the path has no handler for.
+    Other,
+    /// All.
+    Any,
+}
+
+impl RouteMethod {
+    /// The method's name, `other` or `any`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            RouteMethod::Only(method) => method.as_str(),
+            RouteMethod::Other => "other",
+            RouteMethod::Any => "any",
+        }
+    }
+
+    fn rank(&self) -> (u8, &str) {
+        match self {
+            RouteMethod::Only(method) => (0, method.as_str()),
+            RouteMethod::Other => (1, ""),
+            RouteMethod::Any => (2, ""),
+        }
+    }
+}

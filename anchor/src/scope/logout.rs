@@ -1,0 +1,112 @@
+//! What ends sessions: a logout, near and far.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::presentation::Presentation;
+use super::{Current, Outgoing, Scope};
+use crate::data::SessionData;
+use crate::error::StoreError;
+use crate::rejection::Rejection;
+use crate::store::EndReason;
+use crate::token::BadToken;
+
+/// How far a logout reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The request's own session.
+    This,
+    /// Every session of its subject.
+    All,
+    /// Every session of its subject but its own.
+    Others,
+}
+
+impl<T: SessionData> Scope<T> {
+    /// Ends the request's sessions, as far as `reach` says, and says how many lived. Goes on when the client has gone.
+    pub(crate) async fn logout(
+        self: &Arc<Self>,
+        reach: Reach,
+        request: Option<&Parts>,
+    ) -> Result<u64, Rejection> {
+        if let Some(request) = request {
+            self.read(&request.headers);
+        }
+        let scope = Arc::clone(self);
+        // The verifier may want to see the request, and the task outlives it.
+        let request =
+            request.filter(|_| reach != Reach::This && self.sessions.verifier.is_some()).cloned();
+        // A task of its own, for this future is dropped when the client closes its connection.
+        let ending = tokio::spawn(async move {
+            match reach {
+                Reach::This => scope.logout_this().await,
+                Reach::All => scope.logout_all(request.as_ref()).await,
+                Reach::Others => scope.logout_others(request.as_ref()).await,
+            }
+        });
+        ending.await.unwrap_or_else(|error| Err(Rejection::Store(StoreError::unavailable(error))))
+    }
+
+    /// Ends the request's session, and every other one whose genuine token it presents.
+    async fn logout_this(&self) -> Result<u64, Rejection> {
+        let (ending, presented) = {
+            let state = self.state();
+            // A token that was not looked at may be a live one: say that it was not ended.
+            if let Some(Presentation::Refused { reason: reason @ BadToken::Oversized, .. }) =
+                state.presentation
+            {
+                return Err(self.refused(Rejection::BadToken(reason)));
+            }
+            let presented = !matches!(state.presentation, None | Some(Presentation::Nothing));
+            (self.live_ids(&state), presented)
+        };
+        let first = ending.first().map(|(id, _)| *id);
+        let mut ended = 0;
+        for (id, proof) in ending {
+            ended += self
+                .sessions
+                .revoke(id, proof, EndReason::Logout)
+                .await
+                .map_err(|error| self.refused(error.into()))?;
+        }
+        let mut state = self.state();
+        if presented || matches!(state.outgoing, Outgoing::Issue { .. }) {
+            state.outgoing = Outgoing::Remove;
+        }
+        state.current = Current::Ended(first);
+        Ok(ended)
+    }
+
+    /// Ends every session of the request's subject. Without a live session there is no subject, and nothing but the cookie to end.
+    async fn logout_all(self: &Arc<Self>, request: Option<&Parts>) -> Result<u64, Rejection> {
+        let mut ended = 0;
+        match self.resolve(request).await {
+            Ok(session) => {
+                if let Some(subject) = session.record.data.subject() {
+                    ended = self
+                        .sessions
+                        .revoke_subject(subject, None, EndReason::LogoutAll)
+                        .await
+                        .map_err(|error| self.refused(error.into()))?;
+                }
+            }
+            Err(rejection) if rejection.is_unauthenticated() => {}
+            Err(rejection) => return Err(rejection),
+        }
+        Ok(ended + self.logout_this().await?)
+    }
+
+    /// Ends every session of the request's subject but the request's own, which must live.
+    async fn logout_others(self: &Arc<Self>, request: Option<&Parts>) -> Result<u64, Rejection> {
+        let session = self.resolve(request).await?;
+        match session.record.data.subject() {
+            Some(subject) => self
+                .sessions
+                .revoke_subject(subject, Some(session.record.id), EndReason::LogoutOthers)
+                .await
+                .map_err(|error| self.refused(error.into())),
+            None => Ok(0),
+        }
+    }
+}

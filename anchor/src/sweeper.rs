@@ -1,0 +1,71 @@
+//! [`Sweeper`]: the task that removes ended rows.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::data::SessionData;
+use crate::sessions::Sessions;
+
+/// How many rows one statement of the sweep removes at most, so that it never locks many for long.
+const BATCH: u32 = 1_000;
+
+/// The task that removes ended rows, from [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task; so does dropping the
+/// last clone of the manager.
+#[must_use = "dropping the sweeper stops it: keep it as long as the application runs"]
+#[derive(Debug)]
+pub struct Sweeper {
+    task: JoinHandle<()>,
+}
+
+impl Sweeper {
+    pub(crate) fn start<T: SessionData>(sessions: &Arc<Sessions<T>>, interval: Duration) -> Self {
+        let sessions = Arc::downgrade(sessions);
+        Self { task: tokio::spawn(run(sessions, interval)) }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
+    loop {
+        tokio::time::sleep(jittered(interval)).await;
+        let Some(sessions) = sessions.upgrade() else { return };
+        loop {
+            match sessions.sweep(BATCH).await {
+                Ok(removed) if removed == u64::from(BATCH) => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(target: "anchor", "the sweep failed, and is tried again later: {error}");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Between three quarters and five quarters of the interval, so that nodes started together do not sweep together.
+fn jittered(interval: Duration) -> Duration {
+    let mut byte = [128];
+    // Without randomness the interval itself will do.
+    let _ = getrandom::fill(&mut byte);
+    interval.mul_f64(0.75 + f64::from(byte[0]) / 512.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_stays_within_a_quarter() {
+        for _ in 0..1_000 {
+            let jittered = jittered(Duration::from_secs(100));
+            assert!((75.0..=125.0).contains(&jittered.as_secs_f64()), "{jittered:?}");
+        }
+    }
+}

@@ -1,0 +1,581 @@
+//! Stores that are broken on purpose, so that the conformance suite can be shown to catch them.
+//!
+//! Each [`Fault`] is a mistake that a store's author could make: a check left out, a check apart from its write, a verb that lies.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use anchor::conformance::Payload;
+use anchor::{
+    Change, EndReason, Load, Loaded, MemoryStore, NewSession, Record, Rotated, Rotation,
+    SecretHash, SessionId, SessionStore, StoreError, StoreErrorKind, StoreFuture, Timestamp,
+    Touched, Updated,
+};
+use uuid::Uuid;
+
+/// What is wrong with a [`NaiveStore`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each name is its own sentence")]
+pub enum Fault {
+    Nothing,
+    CreateOverwrites,
+    CreateOverwritesExpired,
+    CreateForgetsWhatItReplaces,
+    CreateEndsBeforeItInserts,
+    CreateChecksBeforeItWrites,
+    CreateAllowsOneSessionOfASubject,
+    CreateIgnoresTheDeadline,
+    CreateCountsInSeconds,
+    CreateTellsOtherTimes,
+    CreateNeedsWhatItReplaces,
+    LoadReturnsExpired,
+    LoadExtends,
+    LoadIsCached,
+    LoadFindsAnything,
+    UpdateRevives,
+    UpdateOverwritesAStaleVersion,
+    UpdateChecksBeforeItWrites,
+    UpdateTakesANewerVersion,
+    UpdateLies,
+    UpdateTouches,
+    UpdateForgetsTheOldSubject,
+    TouchRevives,
+    TouchPassesTheDeadline,
+    TouchLies,
+    TouchRaisesTheVersion,
+    RotateRevives,
+    RotateIgnoresTheSecret,
+    RotateChecksBeforeItWrites,
+    RotateForgetsThePreviousSecret,
+    RotateKeepsTheFirstSecret,
+    RotateGivesNoGrace,
+    RevokeLies,
+    RevokeIsSlow,
+    RevokeIgnoresTheProof,
+    RevokeRefusesThePreviousSecret,
+    RevokeCountsTwice,
+    RevokeFailsOnAnAbsentRow,
+    RevokeEndsTheSubject,
+    RevokeSubjectEndsEveryone,
+    RevokeSubjectSparesOne,
+    RevokeSubjectCountsExpired,
+    RevokeOthersKeepsNone,
+    RevokeOthersEndsEveryone,
+    RevokeOthersNeedsTheirOwn,
+    ListShowsOthers,
+    ListShowsEnded,
+    ListIsOldestFirst,
+    ListIsStale,
+    SweepRemovesLiveRows,
+    SweepForgetsTouches,
+    SweepIgnoresTheBatch,
+    SweepDoesNothing,
+    SweepCountsItsBatch,
+    ClockStandsStill,
+    ClockOfAnotherNode,
+    BooleansAreTrue,
+    TextIsTrimmed,
+    TextIsNormalised,
+    TextIsCutAt255,
+    EmptyTextIsNull,
+    IntegersAreFloats,
+    InstantsAreMilliseconds,
+    NulEndsTheText,
+}
+
+/// A [`MemoryStore`] with a fault.
+pub struct NaiveStore {
+    fault: Fault,
+    rows: MemoryStore<Payload>,
+    /// What was created, so that a faulty verb can bring it back.
+    created: Mutex<HashMap<SessionId, NewSession<Payload>>>,
+    /// What was loaded or listed first, so that a faulty verb can repeat it.
+    seen: Mutex<HashMap<SessionId, Loaded<Payload>>>,
+}
+
+impl NaiveStore {
+    /// An empty store with this fault.
+    pub fn new(fault: Fault) -> Self {
+        let rows = MemoryStore::new();
+        Self { fault, rows, created: Mutex::default(), seen: Mutex::default() }
+    }
+
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn created(&self) -> MutexGuard<'_, HashMap<SessionId, NewSession<Payload>>> {
+        self.created.lock().unwrap()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<SessionId, Loaded<Payload>>> {
+        self.seen.lock().unwrap()
+    }
+
+    fn ids(&self) -> Vec<SessionId> {
+        self.created().keys().copied().collect()
+    }
+
+    async fn loaded(&self, id: SessionId) -> Result<Option<Loaded<Payload>>, StoreError> {
+        Ok(match self.rows.load(id).await? {
+            Load::Live(loaded) => Some(loaded),
+            _ => None,
+        })
+    }
+
+    /// Writes the row anew, whatever it was.
+    async fn put(
+        &self,
+        id: SessionId,
+        edit: impl FnOnce(&mut NewSession<Payload>),
+    ) -> Result<Option<Record<Payload>>, StoreError> {
+        let any = self.created().values().next().cloned();
+        let Some(mut new) = self.created().get(&id).cloned().or(any) else {
+            return Ok(None);
+        };
+        new.id = id;
+        new.replaces = None;
+        edit(&mut new);
+        self.rows.revoke(id, None, EndReason::Revoked).await?;
+        self.rows.sweep(u32::MAX).await?;
+        self.rows.create(new).await.map(Some)
+    }
+
+    /// What a lossy table makes of a payload.
+    fn as_stored(&self, data: &Arc<Payload>) -> Arc<Payload> {
+        let mut stored = Payload::clone(data);
+        match self.fault {
+            Fault::BooleansAreTrue => stored.active = true,
+            Fault::TextIsTrimmed => stored.title = stored.title.trim_end().into(),
+            Fault::TextIsNormalised => stored.title = stored.title.replace("e\u{301}", "\u{e9}"),
+            Fault::TextIsCutAt255 => stored.title = stored.title.chars().take(255).collect(),
+            Fault::EmptyTextIsNull => stored.note = stored.note.filter(|note| !note.is_empty()),
+            Fault::IntegersAreFloats => stored.visits = stored.visits as f64 as i64,
+            Fault::InstantsAreMilliseconds => {
+                let micros = stored.born_at.as_micros();
+                stored.born_at = Timestamp::from_micros(micros - micros.rem_euclid(1_000));
+            }
+            Fault::NulEndsTheText => {
+                stored.title = stored.title.split('\0').next().unwrap_or_default().into();
+            }
+            _ => return Arc::clone(data),
+        }
+        Arc::new(stored)
+    }
+
+    /// A load's answer as a store with a faulty clock or memory would give it.
+    fn as_told(&self, mut loaded: Loaded<Payload>) -> Loaded<Payload> {
+        match self.fault {
+            Fault::ClockStandsStill => loaded.now = loaded.record.created_at,
+            Fault::ClockOfAnotherNode => {
+                loaded.now = Timestamp::from_micros(loaded.now.as_micros() - 5_000_000);
+            }
+            Fault::RotateForgetsThePreviousSecret => loaded.previous = None,
+            Fault::RotateGivesNoGrace => {
+                loaded.previous = loaded.previous.map(|(secret, _)| (secret, loaded.now));
+            }
+            Fault::RotateKeepsTheFirstSecret => {
+                let first = self.created().get(&loaded.record.id).map(|new| new.secret);
+                loaded.previous = loaded.previous.zip(first).map(|((_, until), at)| (at, until));
+            }
+            _ => {}
+        }
+        loaded
+    }
+}
+
+/// Lets every task that races read before any of them writes.
+async fn lose_the_race() {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
+impl SessionStore<Payload> for NaiveStore {
+    fn create(&self, mut new: NewSession<Payload>) -> StoreFuture<'_, Record<Payload>> {
+        Box::pin(async move {
+            new.data = self.as_stored(&new.data);
+            self.created().entry(new.id).or_insert_with(|| new.clone());
+            match self.fault {
+                Fault::CreateOverwrites => {
+                    self.rows.revoke(new.id, None, EndReason::Revoked).await?;
+                }
+                Fault::CreateOverwritesExpired => {
+                    self.rows.sweep(u32::MAX).await?;
+                }
+                Fault::CreateForgetsWhatItReplaces => new.replaces = None,
+                Fault::CreateEndsBeforeItInserts => {
+                    if let Some(old) = new.replaces.take() {
+                        self.rows.revoke(old, None, EndReason::Replaced).await?;
+                    }
+                }
+                Fault::CreateChecksBeforeItWrites if self.loaded(new.id).await?.is_none() => {
+                    lose_the_race().await;
+                    self.rows.revoke(new.id, None, EndReason::Revoked).await?;
+                }
+                Fault::CreateAllowsOneSessionOfASubject => {
+                    self.rows.revoke_subject(&new.data.user_id, EndReason::Replaced).await?;
+                }
+                Fault::CreateNeedsWhatItReplaces => {
+                    if let Some(old) = new.replaces
+                        && self.loaded(old).await?.is_none()
+                    {
+                        return Err(StoreError::new(StoreErrorKind::Constraint, "no such row"));
+                    }
+                }
+                Fault::CreateIgnoresTheDeadline => new.absolute = new.absolute.max(new.idle),
+                Fault::CreateCountsInSeconds => new.idle = Duration::from_secs(new.idle.as_secs()),
+                _ => {}
+            }
+            let mut record = self.rows.create(new).await?;
+            if self.is(Fault::CreateTellsOtherTimes) {
+                record.last_seen_at = Timestamp::from_micros(record.created_at.as_micros() + 1);
+            }
+            Ok(record)
+        })
+    }
+
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Load<Payload>> {
+        Box::pin(async move {
+            let load = self.rows.load(id).await?;
+            Ok(match load {
+                Load::Live(loaded) => {
+                    let first = self.seen().entry(id).or_insert_with(|| loaded.clone()).clone();
+                    if self.is(Fault::LoadIsCached) {
+                        return Ok(Load::Live(first));
+                    }
+                    if self.is(Fault::LoadExtends) {
+                        self.rows.touch(id, Duration::from_secs(3600)).await?;
+                    }
+                    Load::Live(self.as_told(loaded))
+                }
+                Load::Ended if self.is(Fault::LoadReturnsExpired) => {
+                    let new = self.created()[&id].clone();
+                    let record = Arc::new(revived(&new));
+                    let now = record.created_at;
+                    Load::Live(Loaded { record, secret: new.secret, previous: None, now })
+                }
+                Load::Absent if self.is(Fault::LoadFindsAnything) => {
+                    self.seen().values().next().cloned().map_or(Load::Ended, Load::Live)
+                }
+                other => other,
+            })
+        })
+    }
+
+    fn update(&self, mut change: Change<Payload>) -> StoreFuture<'_, Updated> {
+        Box::pin(async move {
+            change.to = self.as_stored(&change.to);
+            match self.fault {
+                Fault::UpdateLies => {
+                    return Ok(Updated::Written { version: change.version + 1 });
+                }
+                Fault::UpdateOverwritesAStaleVersion => {
+                    if let Some(loaded) = self.loaded(change.id).await? {
+                        change.version = loaded.record.version;
+                    }
+                }
+                Fault::UpdateTakesANewerVersion => {
+                    if let Some(loaded) = self.loaded(change.id).await?
+                        && change.version > loaded.record.version
+                    {
+                        change.version = loaded.record.version;
+                    }
+                }
+                Fault::UpdateChecksBeforeItWrites => {
+                    let Some(loaded) = self.loaded(change.id).await? else {
+                        return Ok(Updated::Gone);
+                    };
+                    if loaded.record.version != change.version {
+                        return Ok(Updated::Conflict);
+                    }
+                    lose_the_race().await;
+                    if let Some(now) = self.loaded(change.id).await? {
+                        let version = change.version + 1;
+                        change.version = now.record.version;
+                        if let Updated::Written { .. } = self.rows.update(change).await? {
+                            return Ok(Updated::Written { version });
+                        }
+                    }
+                    return Ok(Updated::Conflict);
+                }
+                Fault::UpdateTouches => {
+                    self.rows.touch(change.id, Duration::from_secs(5400)).await?;
+                }
+                _ => {}
+            }
+            let (id, to) = (change.id, Arc::clone(&change.to));
+            let updated = self.rows.update(change).await?;
+            if updated == Updated::Gone && self.is(Fault::UpdateRevives) {
+                self.put(id, |new| new.data = to).await?;
+            }
+            Ok(updated)
+        })
+    }
+
+    fn touch(&self, id: SessionId, idle: Duration) -> StoreFuture<'_, Touched> {
+        Box::pin(async move {
+            match self.fault {
+                Fault::TouchLies => {
+                    let expires_at = Timestamp::now().saturating_add(idle);
+                    return Ok(Touched::Written { expires_at });
+                }
+                Fault::TouchPassesTheDeadline => {
+                    let record =
+                        self.put(id, |new| (new.idle, new.absolute) = (idle, idle)).await?;
+                    return Ok(record.map_or(Touched::Gone, |record| Touched::Written {
+                        expires_at: record.expires_at,
+                    }));
+                }
+                Fault::TouchRaisesTheVersion => {
+                    if let Some(Loaded { record, .. }) = self.loaded(id).await? {
+                        let (from, to) = (Arc::clone(&record.data), Arc::clone(&record.data));
+                        self.rows.update(Change { id, version: record.version, from, to }).await?;
+                    }
+                }
+                _ => {}
+            }
+            let touched = self.rows.touch(id, idle).await?;
+            if touched == Touched::Gone && self.is(Fault::TouchRevives) {
+                self.created().entry(id).or_insert_with(|| any_session(id));
+                self.put(id, |_| {}).await?;
+            }
+            Ok(touched)
+        })
+    }
+
+    fn rotate(&self, mut rotation: Rotation) -> StoreFuture<'_, Rotated> {
+        Box::pin(async move {
+            let (id, to) = (rotation.id, rotation.to);
+            let held = self.loaded(id).await?.map(|loaded| loaded.secret);
+            match (self.fault, held) {
+                (Fault::RotateIgnoresTheSecret, Some(held)) => rotation.from = held,
+                (Fault::RotateChecksBeforeItWrites, Some(held)) if held == rotation.from => {
+                    lose_the_race().await;
+                    if let Some(loaded) = self.loaded(id).await? {
+                        rotation.from = loaded.secret;
+                    }
+                }
+                _ => {}
+            }
+            let rotated = self.rows.rotate(rotation).await?;
+            if rotated == Rotated::Gone && self.is(Fault::RotateRevives) {
+                self.put(id, |new| new.secret = to).await?;
+            }
+            Ok(rotated)
+        })
+    }
+
+    fn revoke(
+        &self,
+        id: SessionId,
+        mut proof: Option<SecretHash>,
+        reason: EndReason,
+    ) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            match self.fault {
+                Fault::RevokeLies => return Ok(1),
+                Fault::RevokeIsSlow => {
+                    let rows = self.rows.clone();
+                    let known = self.loaded(id).await?.is_some();
+                    tokio::spawn(async move {
+                        lose_the_race().await;
+                        rows.revoke(id, proof, reason).await
+                    });
+                    return Ok(u64::from(known));
+                }
+                Fault::RevokeIgnoresTheProof => proof = None,
+                Fault::RevokeRefusesThePreviousSecret => {
+                    let held = self.loaded(id).await?.map(|loaded| loaded.secret);
+                    if proof.is_some() && proof != held {
+                        return Ok(0);
+                    }
+                }
+                Fault::RevokeCountsTwice => {
+                    let known = self.loaded(id).await?.is_some();
+                    lose_the_race().await;
+                    self.rows.revoke(id, proof, reason).await?;
+                    return Ok(u64::from(known));
+                }
+                Fault::RevokeEndsTheSubject => {
+                    if let Some(loaded) = self.loaded(id).await? {
+                        let subject = loaded.record.data.user_id;
+                        self.rows.revoke_subject(&subject, reason).await?;
+                        return Ok(1);
+                    }
+                }
+                _ => {}
+            }
+            let ended = self.rows.revoke(id, proof, reason).await?;
+            if ended == 0 && self.is(Fault::RevokeFailsOnAnAbsentRow) {
+                return Err(StoreError::new(StoreErrorKind::Constraint, "no such row"));
+            }
+            Ok(ended)
+        })
+    }
+
+    fn revoke_subject<'a>(&'a self, subject: &'a Uuid, reason: EndReason) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let live = self.rows.list(subject).await?;
+            match self.fault {
+                Fault::RevokeSubjectEndsEveryone => {
+                    for id in self.ids() {
+                        self.rows.revoke(id, None, reason).await?;
+                    }
+                    return Ok(live.len() as u64);
+                }
+                Fault::RevokeSubjectSparesOne => {
+                    let spared = live.first().map(|record| record.id);
+                    return match spared {
+                        Some(id) => self.rows.revoke_others(subject, id, reason).await,
+                        None => Ok(0),
+                    };
+                }
+                Fault::RevokeSubjectCountsExpired => {
+                    self.rows.revoke_subject(subject, reason).await?;
+                    let created = self.created();
+                    return Ok(
+                        created.values().filter(|new| new.data.user_id == *subject).count() as u64
+                    );
+                }
+                _ => {}
+            }
+            self.rows.revoke_subject(subject, reason).await
+        })
+    }
+
+    fn revoke_others<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        keep: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            match self.fault {
+                Fault::RevokeOthersKeepsNone => self.rows.revoke_subject(subject, reason).await,
+                Fault::RevokeOthersEndsEveryone => {
+                    let mut ended = 0;
+                    for id in self.ids().into_iter().filter(|id| *id != keep) {
+                        ended += self.rows.revoke(id, None, reason).await?;
+                    }
+                    Ok(ended)
+                }
+                Fault::RevokeOthersNeedsTheirOwn => {
+                    let live = self.rows.list(subject).await?;
+                    if live.iter().all(|record| record.id != keep) {
+                        return Ok(0);
+                    }
+                    self.rows.revoke_others(subject, keep, reason).await
+                }
+                _ => self.rows.revoke_others(subject, keep, reason).await,
+            }
+        })
+    }
+
+    fn list<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<Record<Payload>>> {
+        Box::pin(async move {
+            let mut listed = self.rows.list(subject).await?;
+            match self.fault {
+                Fault::ListIsOldestFirst => listed.reverse(),
+                Fault::ListShowsOthers => {
+                    listed.clear();
+                    for id in self.ids() {
+                        let loaded = self.loaded(id).await?;
+                        listed.extend(loaded.map(|loaded| (*loaded.record).clone()));
+                    }
+                    listed.sort_by_key(|record| std::cmp::Reverse(record.created_at));
+                }
+                Fault::ListShowsEnded => {
+                    let created = self.created();
+                    let ended = created.values().filter(|new| {
+                        new.data.user_id == *subject
+                            && listed.iter().all(|record| record.id != new.id)
+                    });
+                    let ended: Vec<_> = ended.map(revived).collect();
+                    listed.extend(ended);
+                }
+                Fault::ListIsStale => {
+                    let seen = self.seen();
+                    for record in &mut listed {
+                        if let Some(first) = seen.get(&record.id) {
+                            *record = (*first.record).clone();
+                        }
+                    }
+                }
+                Fault::UpdateForgetsTheOldSubject => {
+                    let seen = self.seen();
+                    let before =
+                        seen.values().filter(|loaded| loaded.record.data.user_id == *subject);
+                    let before: Vec<_> = before.map(|loaded| (*loaded.record).clone()).collect();
+                    if listed.is_empty() {
+                        listed = before;
+                    }
+                }
+                _ => {}
+            }
+            Ok(listed)
+        })
+    }
+
+    fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            match self.fault {
+                Fault::SweepDoesNothing => Ok(0),
+                Fault::SweepIgnoresTheBatch => self.rows.sweep(u32::MAX).await,
+                Fault::SweepCountsItsBatch => {
+                    let swept = self.rows.sweep(batch).await?;
+                    Ok(if swept == 0 { 0 } else { batch.into() })
+                }
+                Fault::SweepRemovesLiveRows => {
+                    let mut swept = 0;
+                    for id in self.ids() {
+                        swept += self.rows.revoke(id, None, EndReason::Revoked).await?;
+                    }
+                    Ok(swept + self.rows.sweep(batch).await?)
+                }
+                Fault::SweepForgetsTouches => {
+                    for id in self.ids() {
+                        let Some(loaded) = self.loaded(id).await? else { continue };
+                        let idle = self.created()[&id].idle;
+                        if loaded.record.created_at.saturating_add(idle) <= loaded.now {
+                            self.rows.revoke(id, None, EndReason::Revoked).await?;
+                        }
+                    }
+                    self.rows.sweep(batch).await
+                }
+                _ => self.rows.sweep(batch).await,
+            }
+        })
+    }
+}
+
+/// An ended session as if it had just been created.
+fn revived(new: &NewSession<Payload>) -> Record<Payload> {
+    let now = Timestamp::now();
+    Record {
+        id: new.id,
+        created_at: now,
+        authenticated_at: now,
+        last_seen_at: now,
+        expires_at: now,
+        deadline: now,
+        version: 1,
+        data: Arc::clone(&new.data),
+    }
+}
+
+/// A session that nobody asked for.
+fn any_session(id: SessionId) -> NewSession<Payload> {
+    let data = Payload {
+        user_id: Uuid::nil(),
+        title: String::new(),
+        note: None,
+        active: false,
+        level: 0,
+        visits: 0,
+        ratio: 0.0,
+        avatar: Vec::new(),
+        tags: Default::default(),
+        born_at: Timestamp::from_micros(0),
+    };
+    NewSession::new(id, SecretHash::from_bytes([0; 32]), Arc::new(data))
+}

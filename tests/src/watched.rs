@@ -1,0 +1,229 @@
+//! [`Watched`]: a store that counts the calls of each verb, fails on demand, and holds a call half way.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anchor::{
+    Change, EndReason, Load, NewSession, Record, Rotated, Rotation, SecretHash, SessionData,
+    SessionId, SessionStore, StoreError, StoreFuture, Touched, Updated,
+};
+use tokio::sync::Semaphore;
+
+/// A verb of [`SessionStore`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs)]
+pub enum Verb {
+    Create,
+    Load,
+    Update,
+    Touch,
+    Rotate,
+    Revoke,
+    RevokeSubject,
+    RevokeOthers,
+    List,
+    Sweep,
+}
+
+const VERBS: usize = Verb::Sweep as usize + 1;
+
+/// A store in front of another one. Clones share what they count.
+pub struct Watched<T> {
+    inner: Arc<dyn SessionStore<T>>,
+    watch: Arc<Watch>,
+}
+
+#[derive(Default)]
+struct Watch {
+    calls: [AtomicUsize; VERBS],
+    failing: [AtomicBool; VERBS],
+    holds: Mutex<Vec<(Verb, Hold)>>,
+}
+
+impl<T: SessionData> Watched<T> {
+    /// Watches `inner`.
+    pub fn new(inner: Arc<dyn SessionStore<T>>) -> Self {
+        Self { inner, watch: Arc::default() }
+    }
+
+    /// The store behind, unwatched.
+    pub fn inner(&self) -> &dyn SessionStore<T> {
+        &*self.inner
+    }
+
+    /// How often `verb` was called, failed calls included.
+    pub fn calls(&self, verb: Verb) -> usize {
+        self.watch.calls[verb as usize].load(Ordering::SeqCst)
+    }
+
+    /// How often the store was called at all.
+    pub fn all_calls(&self) -> usize {
+        self.watch.calls.iter().map(|calls| calls.load(Ordering::SeqCst)).sum()
+    }
+
+    /// Counts from zero again.
+    pub fn reset(&self) {
+        self.watch.calls.iter().for_each(|calls| calls.store(0, Ordering::SeqCst));
+    }
+
+    /// From now on `verb` fails without reaching the store behind, or no longer does.
+    pub fn fail(&self, verb: Verb, failing: bool) {
+        self.watch.failing[verb as usize].store(failing, Ordering::SeqCst);
+    }
+
+    /// Holds every call of `verb` before it reaches the store behind, until [`Hold::release`].
+    pub fn hold(&self, verb: Verb) -> Hold {
+        let hold = Hold::default();
+        self.watch.holds.lock().unwrap().push((verb, hold.clone()));
+        hold
+    }
+
+    async fn admit(&self, verb: Verb) -> Result<(), StoreError> {
+        self.watch.calls[verb as usize].fetch_add(1, Ordering::SeqCst);
+        let hold = {
+            let holds = self.watch.holds.lock().unwrap();
+            holds.iter().find(|(held, _)| *held == verb).map(|(_, hold)| hold.clone())
+        };
+        if let Some(hold) = hold {
+            hold.pass().await;
+        }
+        if self.watch.failing[verb as usize].load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable(format!("{verb:?} is made to fail")));
+        }
+        Ok(())
+    }
+}
+
+impl<T> Clone for Watched<T> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), watch: Arc::clone(&self.watch) }
+    }
+}
+
+/// A place where somebody waits until the test lets them go on.
+#[derive(Clone)]
+pub struct Hold {
+    reached: Arc<Semaphore>,
+    released: Arc<Semaphore>,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self { reached: Arc::new(Semaphore::new(0)), released: Arc::new(Semaphore::new(0)) }
+    }
+}
+
+impl Hold {
+    /// Waits here until [`release`](Self::release).
+    pub async fn pass(&self) {
+        self.reached.add_permits(1);
+        // Closing is the release.
+        let _ = self.released.acquire().await;
+    }
+
+    /// Returns when somebody waits here: once for each who came.
+    ///
+    /// # Panics
+    ///
+    /// After ten seconds.
+    pub async fn reached(&self) {
+        tokio::time::timeout(Duration::from_secs(10), self.reached.acquire())
+            .await
+            .expect("nobody came")
+            .expect("the semaphore is never closed")
+            .forget();
+    }
+
+    /// Lets everyone go on, and whoever comes later.
+    pub fn release(&self) {
+        self.released.close();
+    }
+}
+
+/// Each verb is counted, held, failed, and only then passed on.
+impl<T: SessionData> SessionStore<T> for Watched<T> {
+    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Record<T>> {
+        Box::pin(async move {
+            self.admit(Verb::Create).await?;
+            self.inner.create(new).await
+        })
+    }
+
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
+        Box::pin(async move {
+            self.admit(Verb::Load).await?;
+            self.inner.load(id).await
+        })
+    }
+
+    fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
+        Box::pin(async move {
+            self.admit(Verb::Update).await?;
+            self.inner.update(change).await
+        })
+    }
+
+    fn touch(&self, id: SessionId, idle: Duration) -> StoreFuture<'_, Touched> {
+        Box::pin(async move {
+            self.admit(Verb::Touch).await?;
+            self.inner.touch(id, idle).await
+        })
+    }
+
+    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
+        Box::pin(async move {
+            self.admit(Verb::Rotate).await?;
+            self.inner.rotate(rotation).await
+        })
+    }
+
+    fn revoke(
+        &self,
+        id: SessionId,
+        proof: Option<SecretHash>,
+        reason: EndReason,
+    ) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            self.admit(Verb::Revoke).await?;
+            self.inner.revoke(id, proof, reason).await
+        })
+    }
+
+    fn revoke_subject<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            self.admit(Verb::RevokeSubject).await?;
+            self.inner.revoke_subject(subject, reason).await
+        })
+    }
+
+    fn revoke_others<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        keep: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            self.admit(Verb::RevokeOthers).await?;
+            self.inner.revoke_others(subject, keep, reason).await
+        })
+    }
+
+    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
+        Box::pin(async move {
+            self.admit(Verb::List).await?;
+            self.inner.list(subject).await
+        })
+    }
+
+    fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            self.admit(Verb::Sweep).await?;
+            self.inner.sweep(batch).await
+        })
+    }
+}

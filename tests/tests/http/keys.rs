@@ -1,0 +1,106 @@
+//! Keys that are rotated and retired while sessions live.
+
+use anchor::prelude::*;
+use anchor_tests::{Backend, Hold, Verb, Watched};
+use axum::Router;
+use axum::routing::get;
+use http::StatusCode;
+
+use crate::application::{Application, KEY, UserSession};
+use crate::tokens::{bytes_of, id_of};
+
+const NEW_KEY: [u8; 32] = *b"the key that replaces the former";
+
+on_every_store![
+    a_token_of_an_old_key_is_accepted_and_signed_again_with_the_newest,
+    a_token_of_a_removed_key_is_refused,
+    a_token_is_not_signed_again_when_its_use_could_not_be_recorded,
+    a_token_is_not_signed_again_when_the_session_has_ended_meanwhile,
+];
+
+/// An application over the rows of another one, with other keys.
+async fn with_keys(store: &Watched<UserSession>, keys: &[[u8; 32]], more: Router) -> Application {
+    let keys = KeyRing::new(keys.to_vec()).unwrap();
+    Application::assemble(store.clone(), |sessions| sessions.keys(keys), more).await
+}
+
+async fn a_token_of_an_old_key_is_accepted_and_signed_again_with_the_newest(backend: Backend) {
+    let before = Application::start(&backend).await;
+    let old = before.log_in("ferris").await;
+    let after = with_keys(&before.store, &[NEW_KEY, KEY], Router::new()).await;
+    before.store.reset();
+    let me = after.me(&old).await.expect(StatusCode::OK);
+    let new = me.cookie();
+    assert_eq!(
+        before.store.calls(Verb::Touch),
+        1,
+        "the session is known to live when its token is sent"
+    );
+    assert_eq!(before.store.all_calls(), 2);
+    let (old_bytes, new_bytes) = (bytes_of(&old), bytes_of(&new));
+    assert_ne!(old_bytes[1], new_bytes[1], "another key");
+    assert_eq!(old_bytes[2..50], new_bytes[2..50], "the same id and secret");
+    let max_age: u64 = me.set_cookie().rsplit_once("Max-Age=").unwrap().1.parse().unwrap();
+    assert!((1_209_600 - 60..=1_209_600).contains(&max_age), "until the deadline: {max_age}");
+    assert!(me.set_cookie().contains("; HttpOnly; SameSite=Lax; Secure; Path=/; "));
+
+    let again = after.me(&new).await.expect(StatusCode::OK);
+    assert!(again.set_cookies().is_empty(), "a token of the newest key is left as it is");
+    let retired = with_keys(&before.store, &[NEW_KEY], Router::new()).await;
+    retired.me(&new).await.expect(StatusCode::OK);
+    retired.me(&old).await.expect(StatusCode::UNAUTHORIZED);
+}
+
+async fn a_token_of_a_removed_key_is_refused(backend: Backend) {
+    let before = Application::start(&backend).await;
+    let old = before.log_in("ferris").await;
+    let retired = with_keys(&before.store, &[NEW_KEY], Router::new()).await;
+    before.store.reset();
+    let refused = retired.me(&old).await.expect(StatusCode::UNAUTHORIZED);
+    assert!(refused.set_cookies().is_empty());
+    assert_eq!(before.store.all_calls(), 0);
+}
+
+async fn a_token_is_not_signed_again_when_its_use_could_not_be_recorded(backend: Backend) {
+    let before = Application::start(&backend).await;
+    let old = before.log_in("ferris").await;
+    let after = with_keys(&before.store, &[NEW_KEY, KEY], Router::new()).await;
+    before.store.fail(Verb::Touch, true);
+    let me = after.me(&old).await.expect(StatusCode::OK);
+    assert!(me.set_cookies().is_empty(), "{me:?}");
+    before.store.fail(Verb::Touch, false);
+    assert_eq!(after.me(&old).await.expect(StatusCode::OK).set_cookies().len(), 1);
+}
+
+async fn a_token_is_not_signed_again_when_the_session_has_ended_meanwhile(backend: Backend) {
+    let hold = Hold::default();
+    let slow = {
+        let hold = hold.clone();
+        get(async move |_: Session<UserSession>| hold.pass().await)
+    };
+    let before = Application::start(&backend).await;
+    let old = before.log_in("ferris").await;
+    let after = with_keys(&before.store, &[NEW_KEY, KEY], Router::new().route("/slow", slow)).await;
+    let slow = after.get("/slow").cookie(&old).send();
+    let logout = async {
+        hold.reached().await;
+        after.log_out(&old).await.expect(StatusCode::NO_CONTENT);
+        hold.release();
+    };
+    let (slow, ()) = tokio::join!(slow, logout);
+    assert!(slow.expect(StatusCode::OK).set_cookies().is_empty());
+    assert!(!after.is_live(id_of(&old)).await);
+
+    // And when it ends between the handler's answer and the recording of its use.
+    let old = before.log_in("ferris").await;
+    let hold = before.store.hold(Verb::Touch);
+    let me = after.get("/me").cookie(&old).send();
+    let revoke = async {
+        hold.reached().await;
+        assert!(after.sessions.revoke(id_of(&old)).await.unwrap());
+        hold.release();
+    };
+    let (me, ()) = tokio::join!(me, revoke);
+    assert!(me.expect(StatusCode::OK).set_cookies().is_empty());
+    assert!(!after.is_live(id_of(&old)).await);
+}

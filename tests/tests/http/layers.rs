@@ -1,0 +1,223 @@
+//! The session layer: missing, doubled, and several of them in one application.
+
+use anchor::SessionCookie;
+use anchor::prelude::*;
+use anchor_tests::http::Served;
+use anchor_tests::{Backend, Verb, Watched};
+use axum::Router;
+use axum::routing::{get, post};
+use http::StatusCode;
+
+use crate::application::{Application, KEY, OPTIONAL, REQUIRING, UserSession, routes};
+use crate::tokens::id_of;
+
+on_every_store![
+    two_payload_types_in_one_request_are_independent,
+    a_failing_store_of_one_payload_leaves_the_other_alone,
+    two_payload_types_with_one_cookie_are_500_that_says_so,
+    a_bare_guard_under_two_layers_is_500_that_says_so,
+    the_same_layer_twice_works_as_once,
+    a_layer_covers_the_routes_that_it_was_added_to,
+];
+
+#[tokio::test]
+async fn a_missing_layer_is_500_with_the_message() {
+    let served = Served::start(routes()).await;
+    let of_type = concat!(
+        "{\"error\":\"missing_layer\",\"message\":\"no session layer for `http::application::UserSession` on this route: ",
+        "add `.layer(sessions.layer())` to the router, after its routes (axum applies a layer to the routes that were added before it), ",
+        "where `sessions` is a `SessionManager<http::application::UserSession>`\"}"
+    );
+    let gets = REQUIRING.into_iter().chain(OPTIONAL).map(|path| (path, served.get(path)));
+    let posts = ["/login", "/logout", "/logout-bare", "/logout-by-auth"];
+    let posts = posts.into_iter().map(|path| (path, served.post(path)));
+    for (path, call) in gets.chain(posts) {
+        let answer = call.cookie("__Host-id=x").send().await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+        if path.ends_with("bare") {
+            assert!(answer.text().contains("no session layer for"), "{path}: {answer:?}");
+        } else {
+            assert_eq!(answer.text(), of_type, "{path}");
+        }
+        assert!(answer.text().contains("`.layer(sessions.layer())`"), "{path}");
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, SessionData)]
+#[session(table = "admin_sessions", idle = "10m", absolute = "8h", cookie = "__Host-admin")]
+struct AdminSession {
+    #[session(subject)]
+    admin: i64,
+}
+
+#[require_session(UserSession)]
+#[allow(clippy::unused_async)]
+async fn both(user: Session<UserSession>, admin: Session<AdminSession>) -> String {
+    format!("{} {}", user.name, admin.admin)
+}
+
+#[logout(AdminSession)]
+async fn logout_admin() {}
+
+#[require_session]
+async fn bare_guard() {}
+
+#[logout]
+async fn bare_logout() {}
+
+struct TwoPayloads {
+    served: Served,
+    users: Watched<UserSession>,
+    admins: Watched<AdminSession>,
+}
+
+async fn two_payloads(backend: &Backend, admin_cookie: &'static str) -> TwoPayloads {
+    let users = Watched::new(backend.store::<UserSession>().await);
+    let admins = Watched::new(backend.store::<AdminSession>().await);
+    let user_sessions =
+        SessionManager::builder(users.clone()).keys(KeyRing::new([KEY]).unwrap()).build().unwrap();
+    let admin_sessions = SessionManager::builder(admins.clone())
+        .keys(KeyRing::new([KEY]).unwrap())
+        .frontend(SessionCookie::new(admin_cookie))
+        .build()
+        .unwrap();
+    let login_admin =
+        async |auth: Auth<AdminSession>| auth.login(AdminSession { admin: 1 }).await.map(|_| ());
+    let login_both = async |users: Auth<UserSession>, admins: Auth<AdminSession>| {
+        users.login(UserSession::of("ferris")).await?;
+        admins.login(AdminSession { admin: 2 }).await.map(|_| ())
+    };
+    let router = routes()
+        .route("/admin", get(async |admin: AdminSession| admin.admin.to_string()))
+        .route("/login-admin", post(login_admin))
+        .route("/login-both", post(login_both))
+        .route("/logout-admin", post(logout_admin))
+        .route("/both", get(both))
+        .route("/bare-guard", get(bare_guard))
+        .route("/bare-logout", post(bare_logout))
+        .layer(user_sessions.layer())
+        .layer(admin_sessions.layer());
+    TwoPayloads { served: Served::start(router).await, users, admins }
+}
+
+async fn two_payload_types_in_one_request_are_independent(backend: Backend) {
+    let TwoPayloads { served, users, admins } = two_payloads(&backend, "__Host-admin").await;
+    let login = served.post("/login-both").send().await.expect(StatusCode::OK);
+    let cookies: Vec<&str> =
+        login.set_cookies().iter().map(|cookie| cookie.split(';').next().unwrap()).collect();
+    let [admin, user] = ["__Host-admin=", "__Host-id="].map(|name| {
+        let mut found = cookies.iter().filter(|cookie| cookie.starts_with(name));
+        let cookie = found.next().unwrap();
+        assert!(found.next().is_none(), "{cookies:?}");
+        *cookie
+    });
+    assert_eq!(cookies.len(), 2);
+
+    let both = format!("{user}; {admin}");
+    let answer = served.get("/both").cookie(&both).send().await.expect(StatusCode::OK);
+    assert_eq!(answer.text(), "ferris 2");
+
+    // One store is asked for the one payload, and only for that.
+    users.reset();
+    admins.reset();
+    served.get("/me").cookie(&both).send().await.expect(StatusCode::OK);
+    assert_eq!((users.all_calls(), admins.all_calls()), (1, 0));
+
+    // Neither token opens the other's session.
+    let crossed = format!("__Host-id={}", admin.split_once('=').unwrap().1);
+    served.get("/me").cookie(crossed).send().await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(admins.all_calls(), 0);
+
+    // A login over both ends the one of its own payload.
+    let again = served.post("/login-admin").cookie(&both).send().await.expect(StatusCode::OK);
+    served.get("/admin").cookie(admin).send().await.expect(StatusCode::UNAUTHORIZED);
+    served.get("/me").cookie(user).send().await.expect(StatusCode::OK);
+    let admin = again.cookie();
+    let both = format!("{user}; {admin}");
+
+    let logout = served.post("/logout-admin").cookie(&both).send().await.expect(StatusCode::OK);
+    assert!(logout.set_cookie().starts_with("__Host-admin=;"), "{logout:?}");
+    served.get("/admin").cookie(&both).send().await.expect(StatusCode::UNAUTHORIZED);
+    served.get("/both").cookie(&both).send().await.expect(StatusCode::UNAUTHORIZED);
+    served.get("/me").cookie(&both).send().await.expect(StatusCode::OK);
+    assert!(matches!(users.inner().load(id_of(user)).await, Ok(anchor::Load::Live(_))));
+}
+
+async fn a_failing_store_of_one_payload_leaves_the_other_alone(backend: Backend) {
+    let TwoPayloads { served, users, admins } = two_payloads(&backend, "__Host-admin").await;
+    let user = served.post("/login").json(&UserSession::of("ferris")).send().await.cookie();
+    let admin = served.post("/login-admin").send().await.cookie();
+    let both = format!("{user}; {admin}");
+    users.fail(Verb::Load, true);
+    served.get("/both").cookie(&both).send().await.expect(StatusCode::SERVICE_UNAVAILABLE);
+    served.get("/admin").cookie(&both).send().await.expect(StatusCode::OK);
+    users.fail(Verb::Load, false);
+    admins.fail(Verb::Load, true);
+    served.get("/both").cookie(&both).send().await.expect(StatusCode::SERVICE_UNAVAILABLE);
+    served.get("/me").cookie(&both).send().await.expect(StatusCode::OK);
+}
+
+/// Whichever of the two a handler asks for: otherwise the outer one's routes would work until somebody asks for the inner one.
+async fn two_payload_types_with_one_cookie_are_500_that_says_so(backend: Backend) {
+    let TwoPayloads { served, users, admins } = two_payloads(&backend, "__Host-id").await;
+    for path in ["/me", "/admin", "/both", "/optional"] {
+        let answer = served.get(path).cookie("__Host-id=x").send().await;
+        let answer = answer.expect(StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(answer.text().starts_with("{\"error\":\"shared_channel\","), "{path}: {answer:?}");
+        assert!(answer.text().contains("both travel by `cookie:__Host-id`"), "{path}: {answer:?}");
+    }
+    for path in ["/login-admin", "/login-both", "/logout-admin", "/logout", "/bare-logout"] {
+        let answer = served.post(path).cookie("__Host-id=x").send().await;
+        let answer = answer.expect(StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(answer.set_cookies().is_empty(), "{path}: {answer:?}");
+    }
+    assert_eq!((users.all_calls(), admins.all_calls()), (0, 0));
+}
+
+async fn a_bare_guard_under_two_layers_is_500_that_says_so(backend: Backend) {
+    let TwoPayloads { served, users, admins } = two_payloads(&backend, "__Host-admin").await;
+    let user = served.post("/login").json(&UserSession::of("ferris")).send().await.cookie();
+    for call in [served.get("/bare-guard"), served.post("/bare-logout")] {
+        let answer = call.cookie(&user).send().await.expect(StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(answer.text().starts_with("{\"error\":\"ambiguous_layer\","), "{answer:?}");
+        assert!(answer.text().contains("name the type, as in `#[require_session(UserSession)]`"));
+        assert!(answer.set_cookies().is_empty());
+    }
+    served.get("/me").cookie(&user).send().await.expect(StatusCode::OK);
+    assert_eq!(admins.all_calls(), 0);
+    assert_eq!(users.calls(Verb::Revoke), 0);
+}
+
+async fn the_same_layer_twice_works_as_once(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let twice = routes().layer(app.sessions.layer()).layer(app.sessions.layer());
+    let served = Served::start(twice).await;
+    let login = served.post("/login").json(&UserSession::of("ferris")).send().await;
+    let cookie = login.expect(StatusCode::OK).cookie();
+    app.store.reset();
+    for path in REQUIRING {
+        served.get(path).cookie(&cookie).send().await.expect(StatusCode::OK);
+    }
+    assert_eq!(app.store.all_calls(), REQUIRING.len());
+    let logout = served.post("/logout-bare").cookie(&cookie).send().await;
+    assert_eq!(logout.expect(StatusCode::NO_CONTENT).set_cookies().len(), 1);
+    served.get("/me").cookie(&cookie).send().await.expect(StatusCode::UNAUTHORIZED);
+}
+
+async fn a_layer_covers_the_routes_that_it_was_added_to(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let cookie = app.log_in("ferris").await;
+    let name = async |user: UserSession| user.name;
+    let router = Router::new()
+        .nest("/inside", Router::new().route("/me", get(name)))
+        .route_layer(app.sessions.layer())
+        .route("/outside", get(name))
+        .fallback(name);
+    let served = Served::start(router).await;
+    let inside = served.get("/inside/me").cookie(&cookie).send().await;
+    assert_eq!(inside.expect(StatusCode::OK).text(), "ferris");
+    for path in ["/outside", "/nowhere"] {
+        let answer = served.get(path).cookie(&cookie).send().await;
+        answer.expect(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

@@ -1,0 +1,144 @@
+//! Login: what it sets, what it ends.
+
+use std::sync::{Arc, Mutex};
+
+use anchor::prelude::*;
+use anchor::{Error, Load, NewSession, SecretHash, StoreErrorKind};
+use anchor_tests::{Backend, Verb};
+use axum::Router;
+use axum::routing::post;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, VARY};
+
+use crate::application::{Application, UserSession};
+use crate::tokens::{bytes_of, id_of};
+
+on_every_store![
+    login_sets_exactly_one_cookie_with_the_promised_attributes_then_me_gives_the_payload,
+    every_login_mints_a_new_id_and_a_new_secret,
+    login_over_a_live_session_kills_the_old_cookie_at_once,
+    login_over_a_cookie_that_is_dead_or_forged_succeeds,
+    login_with_two_different_cookies_ends_both_sessions,
+    two_logins_in_one_request_send_one_cookie_the_last,
+    a_login_after_the_response_leaves_no_session,
+    create_over_an_existing_id_is_refused,
+    a_login_that_the_store_refuses_changes_nothing,
+];
+
+async fn login_sets_exactly_one_cookie_with_the_promised_attributes_then_me_gives_the_payload(
+    backend: Backend,
+) {
+    let app = Application::start(&backend).await;
+    let ferris = UserSession::of("ferris");
+    let login = app.post("/login").json(&ferris).send().await.expect(StatusCode::OK);
+    let token = login.token();
+    assert_eq!(token.len(), 110);
+    assert_eq!(
+        login.set_cookie(),
+        format!("__Host-id={token}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=1209600")
+    );
+    assert_eq!(login.header(CACHE_CONTROL), Some("no-store"));
+    assert_eq!(login.header(VARY), Some("cookie"));
+    assert_eq!(login.text(), format!("\"{}\"", id_of(&login.cookie())));
+
+    let me = app.me(login.cookie()).await.expect(StatusCode::OK);
+    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap(), ferris);
+    assert!(me.set_cookies().is_empty(), "nothing changed, so nothing is set: {me:?}");
+    assert_eq!(me.header(CACHE_CONTROL), Some("no-store"));
+    assert_eq!(me.header(VARY), Some("cookie"));
+}
+
+async fn every_login_mints_a_new_id_and_a_new_secret(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let first = app.log_in("ferris").await;
+    let second = app.log_in_over("ferris", &first).await;
+    let third = app.log_in("ferris").await;
+    let [first, second, third] = [&first, &second, &third].map(|cookie| bytes_of(cookie));
+    for (a, b) in [(&first, &second), (&second, &third), (&first, &third)] {
+        assert_ne!(a[2..18], b[2..18], "the id");
+        assert_ne!(a[18..50], b[18..50], "the secret");
+    }
+}
+
+async fn login_over_a_live_session_kills_the_old_cookie_at_once(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let old = app.log_in("ferris").await;
+    let new = app.log_in_over("corro", &old).await;
+    app.me(&old).await.expect(StatusCode::UNAUTHORIZED);
+    assert!(!app.is_live(id_of(&old)).await);
+    let me = app.me(&new).await.expect(StatusCode::OK);
+    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().name, "corro");
+}
+
+async fn login_over_a_cookie_that_is_dead_or_forged_succeeds(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let dead = app.log_in("ferris").await;
+    app.log_out(&dead).await.expect(StatusCode::NO_CONTENT);
+    for cookie in [dead.as_str(), "__Host-id=forged", "__Host-id="] {
+        let new = app.log_in_over("ferris", cookie).await;
+        app.me(&new).await.expect(StatusCode::OK);
+    }
+}
+
+async fn login_with_two_different_cookies_ends_both_sessions(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let (one, other) = (app.log_in("ferris").await, app.log_in("corro").await);
+    let new = app.log_in_over("ferris", &format!("{one}; {other}")).await;
+    app.me(&one).await.expect(StatusCode::UNAUTHORIZED);
+    app.me(&other).await.expect(StatusCode::UNAUTHORIZED);
+    app.me(&new).await.expect(StatusCode::OK);
+}
+
+async fn two_logins_in_one_request_send_one_cookie_the_last(backend: Backend) {
+    let twice = async |auth: Auth<UserSession>| {
+        let first = auth.login(UserSession::of("first")).await?.id();
+        auth.login(UserSession::of("last")).await?;
+        Ok::<_, Error>(first.to_string())
+    };
+    let app = Application::with_routes(&backend, Router::new().route("/twice", post(twice))).await;
+    let login = app.post("/twice").send().await.expect(StatusCode::OK);
+    let me = app.me(login.cookie()).await.expect(StatusCode::OK);
+    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().name, "last");
+    assert!(!app.is_live(login.text().parse().unwrap()).await, "the first login's session ended");
+}
+
+async fn a_login_after_the_response_leaves_no_session(backend: Backend) {
+    let kept: Arc<Mutex<Option<Auth<UserSession>>>> = Arc::default();
+    let keeper = Arc::clone(&kept);
+    let keep = move |auth: Auth<UserSession>| async move {
+        *keeper.lock().unwrap() = Some(auth);
+    };
+    let app = Application::with_routes(&backend, Router::new().route("/keep", post(keep))).await;
+    app.post("/keep").send().await.expect(StatusCode::OK);
+    let auth = kept.lock().unwrap().take().unwrap();
+    let late = auth.login(UserSession::of("late")).await;
+    assert!(matches!(late, Err(Error::ResponseBegun)), "{late:?}");
+    assert!(app.sessions.list(&"late".to_owned()).await.unwrap().is_empty());
+}
+
+async fn create_over_an_existing_id_is_refused(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let cookie = app.log_in("ferris").await;
+    let usurper = Arc::new(UserSession::of("usurper"));
+    let secret = SecretHash::from_bytes([1; 32]);
+    let again = app.store.inner().create(NewSession::new(id_of(&cookie), secret, usurper)).await;
+    assert_eq!(again.unwrap_err().kind(), StoreErrorKind::Constraint);
+    let me = app.me(&cookie).await.expect(StatusCode::OK);
+    assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().name, "ferris");
+
+    // Not even over an ended one: ended is for good.
+    app.log_out(&cookie).await.expect(StatusCode::NO_CONTENT);
+    app.me(&cookie).await.expect(StatusCode::UNAUTHORIZED);
+}
+
+async fn a_login_that_the_store_refuses_changes_nothing(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let cookie = app.log_in("ferris").await;
+    app.store.fail(Verb::Create, true);
+    let login = app.post("/login").cookie(&cookie).json(&UserSession::of("corro")).send().await;
+    let login = login.expect(StatusCode::SERVICE_UNAVAILABLE);
+    assert!(login.set_cookies().is_empty(), "{login:?}");
+    app.me(&cookie).await.expect(StatusCode::OK);
+    let loaded = app.store.inner().load(id_of(&cookie)).await.unwrap();
+    assert!(matches!(loaded, Load::Live(_)));
+}

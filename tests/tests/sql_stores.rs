@@ -1,0 +1,493 @@
+//! What the SQL stores promise beyond the contract: columns, migrate, verify, waiting writes, errors that quote nothing.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anchor::{
+    Change, Column, EndReason, Load, MySqlStore, NewSession, PostgresStore, Record, SecretHash,
+    SessionData, SessionId, SessionStore, SqliteStore, StoreError, StoreErrorKind, Touched,
+    Updated, VerifyError,
+};
+use anchor_tests::databases;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, MySqlPool, PgPool, SqlitePool};
+use uuid::Uuid;
+
+#[derive(Clone, Copy, Debug, PartialEq, Column)]
+enum Role {
+    Admin,
+    Member,
+}
+
+/// Every type, and names that need quotes.
+#[derive(Clone, Debug, PartialEq, SessionData)]
+#[session(table = "sessions", idle = "2h", absolute = "14d")]
+struct Everything {
+    #[session(subject)]
+    name: String,
+    #[session(default = "'member'")]
+    role: Role,
+    #[session(column = "Größe")]
+    large: Option<u32>,
+    #[session(column = "camelCase", index)]
+    small: i16,
+    #[session(unique)]
+    device: Option<Uuid>,
+    single: f32,
+    #[session(column = "\"double\"")]
+    double: f64,
+    address: Option<IpAddr>,
+    bytes: Option<Vec<u8>>,
+    active: Option<bool>,
+    #[session(json)]
+    numbers: Vec<u64>,
+}
+
+fn everything() -> Everything {
+    Everything {
+        name: "ferris".into(),
+        role: Role::Member,
+        large: Some(u32::MAX),
+        small: i16::MIN,
+        device: None,
+        single: 0.1,
+        double: 0.1,
+        address: Some(IpAddr::from([127, 0, 0, 1])),
+        bytes: Some(vec![0, 1, 255]),
+        active: Some(true),
+        numbers: vec![u64::MAX, 0],
+    }
+}
+
+/// A database of one test, and its stores.
+trait Database {
+    type Store<T: SessionData>: TableStore<T>;
+
+    fn store<T: SessionData>(&self) -> Self::Store<T>;
+
+    /// Runs a statement that no store would.
+    async fn run(&self, sql: &str);
+}
+
+/// What a SQL store can do beyond the contract.
+trait TableStore<T: SessionData>: SessionStore<T> + Clone {
+    async fn migrate(&self) -> Result<(), StoreError>;
+    async fn verify(&self) -> Result<(), VerifyError>;
+}
+
+macro_rules! databases {
+    ($($pool:ty => $store:ident;)*) => {$(
+        impl Database for $pool {
+            type Store<T: SessionData> = $store<T>;
+
+            fn store<T: SessionData>(&self) -> $store<T> {
+                $store::new(self.clone())
+            }
+
+            async fn run(&self, sql: &str) {
+                self.execute(AssertSqlSafe(sql.to_owned())).await.expect(sql);
+            }
+        }
+
+        impl<T: SessionData> TableStore<T> for $store<T> {
+            async fn migrate(&self) -> Result<(), StoreError> {
+                self.migrate().await
+            }
+
+            async fn verify(&self) -> Result<(), VerifyError> {
+                self.verify().await
+            }
+        }
+    )*};
+}
+
+databases! {
+    SqlitePool => SqliteStore;
+    PgPool => PostgresStore;
+    MySqlPool => MySqlStore;
+}
+
+/// One test a database for each function.
+macro_rules! on_every_database {
+    ($($case:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::databases::sqlite().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $case() {
+                let Some(pool) = super::databases::postgres().await else { return };
+                super::$case(pool).await;
+            })*
+        }
+        mod mysql {
+            $(#[tokio::test]
+            async fn $case() {
+                let Some(pool) = super::databases::mysql().await else { return };
+                super::$case(pool).await;
+            })*
+        }
+    };
+}
+
+on_every_database! {
+    every_type_comes_back_as_it_was_written
+    several_nodes_migrate_at_once
+    verify_lists_every_difference
+    a_missing_table_says_what_to_do
+    a_refused_row_names_the_constraint_and_no_value
+    a_live_row_that_does_not_decode_is_no_session
+    a_subject_is_compared_exactly
+    an_own_sql_type_is_never_cut
+    many_logins_over_sessions_that_are_gone_all_succeed
+    a_column_that_is_missing_is_not_read_as_its_name
+}
+
+/// A store whose table is there.
+async fn ready<T: SessionData, D: Database>(database: &D) -> D::Store<T> {
+    let store = database.store::<T>();
+    store.migrate().await.unwrap();
+    store.verify().await.unwrap();
+    store
+}
+
+fn session<T: SessionData>(data: T) -> NewSession<T> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = Uuid::from_u64_pair(7, COUNT.fetch_add(1, Ordering::Relaxed));
+    NewSession::new(SessionId::from_uuid(id), SecretHash::from_bytes([1; 32]), Arc::new(data))
+}
+
+async fn loaded<T: SessionData>(store: &impl SessionStore<T>, id: SessionId) -> Record<T> {
+    match store.load(id).await.unwrap() {
+        Load::Live(loaded) => Record::clone(&loaded.record),
+        _ => panic!("the session is not live"),
+    }
+}
+
+async fn every_type_comes_back_as_it_was_written(database: impl Database) {
+    let store = ready::<Everything, _>(&database).await;
+    let mut payloads = vec![
+        everything(),
+        Everything { large: None, address: None, bytes: None, active: None, ..everything() },
+        Everything { role: Role::Admin, small: i16::MAX, large: Some(0), ..everything() },
+        Everything { device: Some(Uuid::nil()), bytes: Some(vec![]), ..everything() },
+        Everything { active: Some(false), numbers: vec![], ..everything() },
+    ];
+    for single in [f32::MAX, f32::MIN, f32::MIN_POSITIVE, 1e-45, 16_777_217.0, 123_456.79] {
+        payloads.push(Everything { single, ..everything() });
+    }
+    for double in [f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324, 1e15, 123_456_789.123_456_79] {
+        payloads.push(Everything { double, ..everything() });
+    }
+    for address in ["0.0.0.0", "255.255.255.255", "::", "2001:db8::ff", "::ffff:1.2.3.4"] {
+        payloads.push(Everything { address: Some(address.parse().unwrap()), ..everything() });
+    }
+    for data in payloads {
+        let new = session(data);
+        let created = store.create(new.clone()).await.unwrap();
+        let loaded = loaded(&store, new.id).await;
+        assert_eq!(loaded.data, new.data);
+        assert_eq!(format!("{created:?}"), format!("{loaded:?}"), "create returns what it stored");
+    }
+    for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0] {
+        let new = session(Everything { double: odd, single: odd as f32, ..everything() });
+        match store.create(new.clone()).await {
+            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Encode, "{error}"),
+            Ok(_) => {
+                let data = loaded(&store, new.id).await.data;
+                assert_eq!(data.double.to_bits(), odd.to_bits());
+                assert_eq!(data.single.to_bits(), (odd as f32).to_bits());
+            }
+        }
+    }
+}
+
+async fn several_nodes_migrate_at_once(database: impl Database) {
+    // SQLite's first connection turns the file to WAL mode, for which no other can wait.
+    database.run("SELECT 1").await;
+    let [a, b, c] = [(); 3].map(|()| database.store::<Everything>());
+    let (a, b, c) = tokio::join!(a.migrate(), b.migrate(), c.migrate());
+    a.and(b).and(c).unwrap();
+    database.store::<Everything>().verify().await.unwrap();
+}
+
+async fn verify_lists_every_difference(database: impl Database) {
+    #[derive(Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    struct Narrower {
+        #[session(subject)]
+        name: i64,
+        role: Option<String>,
+        legacy: String,
+    }
+
+    ready::<Narrower, _>(&database).await;
+    let Err(VerifyError::Table { table, differences }) =
+        database.store::<Everything>().verify().await
+    else {
+        panic!("the table is not that of the struct")
+    };
+    assert_eq!(table, "sessions");
+    let all = differences.join("\n");
+    for part in [
+        "column `name` is ",
+        "column `role` may be NULL and should be NOT NULL",
+        "column `Größe` (",
+        "column `camelCase` (",
+        "column `device` (",
+        "column `numbers` (",
+        "column `legacy` is not in the struct and refuses every new row",
+        "column `camelCase` has no index",
+        "column `device` has no unique index",
+    ] {
+        assert!(all.contains(part), "{part} is not in\n{all}");
+    }
+}
+
+async fn a_missing_table_says_what_to_do(database: impl Database) {
+    let store = database.store::<Everything>();
+    let error = store.create(session(everything())).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(
+        error.to_string(),
+        "the session store did not answer: the table `sessions` does not exist: \
+         run your migrations, or call `store.migrate()` for a quick start"
+    );
+    assert!(store.verify().await.unwrap_err().to_string().contains("store.migrate()"));
+}
+
+async fn a_refused_row_names_the_constraint_and_no_value(database: impl Database) {
+    let store = ready::<Everything, _>(&database).await;
+    let device = Some(Uuid::from_u128(0xdead_beef_dead_beef));
+    let first = session(Everything { device, ..everything() });
+    store.create(first.clone()).await.unwrap();
+    let mut second = session(Everything { device, name: "hunter2".into(), ..everything() });
+    second.replaces = Some(store.create(session(everything())).await.unwrap().id);
+    let error = store.create(second.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Constraint);
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("device"), "{text}");
+    assert!(!text.contains("hunter2") && !text.to_lowercase().contains("deadbeef"), "{text}");
+    // Nothing was written, and nothing was ended.
+    assert!(matches!(store.load(second.id).await.unwrap(), Load::Absent));
+    loaded(&store, second.replaces.unwrap()).await;
+}
+
+async fn a_live_row_that_does_not_decode_is_no_session(database: impl Database) {
+    #[derive(Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    struct Written {
+        #[session(subject)]
+        name: String,
+        #[session(json)]
+        level: Vec<String>,
+    }
+    #[derive(Clone, Debug, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    struct Declared {
+        #[session(subject)]
+        name: String,
+        #[session(json)]
+        level: Vec<u8>,
+    }
+
+    let writer = ready::<Written, _>(&database).await;
+    let bad = session(Written { name: "ferris".into(), level: vec!["high".into()] });
+    let good = session(Written { name: "ferris".into(), level: vec![] });
+    writer.create(bad.clone()).await.unwrap();
+    writer.create(good.clone()).await.unwrap();
+    let store = database.store::<Declared>();
+    match store.load(bad.id).await.unwrap() {
+        Load::Undecodable(error) => assert_eq!(error.column(), "level"),
+        other => panic!("{other:?}"),
+    }
+    let listed = store.list(&"ferris".to_owned()).await.unwrap();
+    assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [good.id]);
+    assert_eq!(store.revoke(bad.id, None, EndReason::Logout).await.unwrap(), 1);
+}
+
+async fn a_subject_is_compared_exactly(database: impl Database) {
+    let store = ready::<Everything, _>(&database).await;
+    for name in ["ann", "ANN", "ann ", " ann", "änn", "a\u{308}nn"] {
+        store.create(session(Everything { name: name.into(), ..everything() })).await.unwrap();
+    }
+    let ann = "ann".to_owned();
+    assert_eq!(store.list(&ann).await.unwrap().len(), 1);
+    assert_eq!(store.revoke_subject(&ann, EndReason::Revoked).await.unwrap(), 1);
+    assert_eq!(store.list(&"ann ".to_owned()).await.unwrap().len(), 1);
+    let longer_than_any = "a".repeat(100_000);
+    assert!(store.list(&longer_than_any).await.unwrap().is_empty());
+}
+
+async fn an_own_sql_type_is_never_cut(database: impl Database) {
+    #[derive(Clone, Debug, PartialEq, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    struct Sized {
+        #[session(subject, sql_type = "varchar(5)")]
+        name: String,
+        #[session(sql_type = "char(5)")]
+        code: String,
+        #[session(sql_type = "varchar(5)")]
+        note: Option<String>,
+    }
+
+    let store = ready::<Sized, _>(&database).await;
+    let fits = Sized { name: "fünf5".into(), code: "12345".into(), note: None };
+    let new = session(fits.clone());
+    store.create(new.clone()).await.unwrap();
+    assert_eq!(*loaded(&store, new.id).await.data, fits);
+    assert_eq!(store.list(&fits.name).await.unwrap().len(), 1);
+
+    let from = Arc::new(fits.clone());
+    let longer = Arc::new(Sized { note: Some("123456".into()), ..fits });
+    let change = Change { id: new.id, version: 1, from, to: longer.clone() };
+    match store.update(change).await {
+        Ok(_) => assert_eq!(loaded(&store, new.id).await.data, longer, "SQLite has no lengths"),
+        Err(error) => assert!(!error.to_string().contains("123456"), "{error}"),
+    }
+}
+
+/// A DELETE that finds no row locks the gap where it would be, on MySQL's own isolation level: these would deadlock.
+async fn many_logins_over_sessions_that_are_gone_all_succeed(database: impl Database) {
+    let store = ready::<Everything, _>(&database).await;
+    let logins: Vec<_> = (0..32)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut new = session(everything());
+                new.replaces = Some(session(everything()).id);
+                store.create(new).await.map(|record| record.id)
+            })
+        })
+        .collect();
+    for login in logins {
+        loaded(&store, login.await.unwrap().unwrap()).await;
+    }
+}
+
+async fn a_column_that_is_missing_is_not_read_as_its_name(database: impl Database) {
+    #[derive(Clone, Debug, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    struct Before {
+        name: String,
+    }
+    #[derive(Clone, Debug, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    struct After {
+        name: String,
+        #[session(column = "\"Order\"")]
+        order: String,
+    }
+
+    let store = ready::<Before, _>(&database).await;
+    let new = session(Before { name: "ferris".into() });
+    store.create(new.clone()).await.unwrap();
+    let error = database.store::<After>().load(new.id).await.unwrap_err();
+    assert!(error.to_string().contains("`store.verify()` lists every difference"), "{error}");
+}
+
+/// A write that began while the session was live, and waited for another's lock past its end, must not bring it back.
+macro_rules! a_write_that_waits_past_the_end_does_not_revive {
+    ($pool:ident) => {{
+        let store = ready::<Everything, _>(&$pool).await;
+        let mut new = session(everything());
+        new.idle = Duration::from_millis(400);
+        store.create(new.clone()).await.unwrap();
+        let mut holder = $pool.begin().await.unwrap();
+        holder.execute("SELECT id FROM sessions FOR UPDATE").await.unwrap();
+        let waiting = [store.clone(), store.clone()];
+        let to = Arc::new(Everything { double: 2.0, ..everything() });
+        let change = Change { id: new.id, version: 1, from: new.data.clone(), to };
+        let [toucher, updater] = waiting;
+        let touch = tokio::spawn(async move { toucher.touch(new.id, Everything::IDLE).await });
+        let update = tokio::spawn(async move { updater.update(change).await });
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        holder.commit().await.unwrap();
+        assert_eq!(touch.await.unwrap().unwrap(), Touched::Gone);
+        assert_eq!(update.await.unwrap().unwrap(), Updated::Gone);
+        assert!(matches!(store.load(new.id).await.unwrap(), Load::Ended));
+    }};
+}
+
+#[tokio::test]
+async fn on_postgres_a_write_that_waits_past_the_end_does_not_revive() {
+    let Some(pool) = databases::postgres().await else { return };
+    a_write_that_waits_past_the_end_does_not_revive!(pool);
+}
+
+#[tokio::test]
+async fn on_mysql_a_write_that_waits_past_the_end_does_not_revive() {
+    let Some(pool) = databases::mysql().await else { return };
+    a_write_that_waits_past_the_end_does_not_revive!(pool);
+}
+
+#[tokio::test]
+async fn on_mysql_the_sessions_time_zone_and_a_lax_mode_do_not_matter() {
+    let Some(pool) = databases::mysql().await else { return };
+    let options = MySqlConnectOptions::clone(&pool.connect_options());
+    let elsewhere = MySqlPoolOptions::new()
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute("SET time_zone = '-09:30', sql_mode = ''").await.map(|_| ())
+            })
+        })
+        .connect_lazy_with(options);
+    let here = ready::<Everything, _>(&pool).await;
+    let there = elsewhere.store::<Everything>();
+    let new = session(everything());
+    let created = there.create(new.clone()).await.unwrap();
+    assert_eq!(format!("{created:?}"), format!("{:?}", loaded(&here, new.id).await));
+    let Touched::Written { expires_at } = there.touch(new.id, Everything::IDLE).await.unwrap()
+    else {
+        panic!("the session is live")
+    };
+    assert_eq!(loaded(&here, new.id).await.expires_at, expires_at);
+    assert!(
+        expires_at.saturating_since(created.created_at)
+            < Everything::IDLE + Duration::from_secs(60)
+    );
+    let long = Everything { name: "x".repeat(256), ..everything() };
+    assert_eq!(there.create(session(long)).await.unwrap_err().kind(), StoreErrorKind::Encode);
+}
+
+#[tokio::test]
+async fn on_postgres_types_of_the_users_own_are_written_and_read() {
+    #[derive(Clone, Debug, PartialEq, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    struct Own {
+        #[session(subject, sql_type = "handle")]
+        name: String,
+        #[session(sql_type = "mood", default = "'calm'")]
+        mood: String,
+        #[session(sql_type = "mood")]
+        earlier: Option<String>,
+        #[session(sql_type = "numeric(12, 4)")]
+        price: f64,
+        #[session(sql_type = "json", json)]
+        tags: Vec<String>,
+    }
+
+    let Some(pool) = databases::postgres().await else { return };
+    pool.run("CREATE TYPE mood AS ENUM ('calm', 'storm')").await;
+    pool.run("CREATE DOMAIN handle AS text CHECK (value <> '')").await;
+    let store = ready::<Own, _>(&pool).await;
+    let data = Own {
+        name: "ferris".into(),
+        mood: "storm".into(),
+        earlier: None,
+        price: 12.25,
+        tags: vec!["a".into()],
+    };
+    let new = session(data.clone());
+    store.create(new.clone()).await.unwrap();
+    assert_eq!(*loaded(&store, new.id).await.data, data);
+    assert_eq!(store.list(&data.name).await.unwrap().len(), 1);
+    let error = store.create(session(Own { mood: "hunter2".into(), ..data })).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Constraint);
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+}
