@@ -28,6 +28,7 @@ pub(crate) struct Diff {
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) diff: Diff,
+    pub(crate) is_way_back: bool,
     /// Every session ends.
     pub(crate) ends_all: bool,
     /// The columns, by their new names, whose old values do not all fit.
@@ -277,7 +278,11 @@ impl Plan {
         if ends_all {
             misfits.clear();
         }
-        if refusals.is_empty() { Ok(Self { diff, ends_all, misfits }) } else { Err(refusals) }
+        if refusals.is_empty() {
+            Ok(Self { diff, is_way_back: false, ends_all, misfits })
+        } else {
+            Err(refusals)
+        }
     }
 
     /// The way back: sessions that the old table cannot hold end.
@@ -304,7 +309,7 @@ impl Plan {
         if ends_all {
             misfits.clear();
         }
-        Self { diff, ends_all, misfits }
+        Self { diff, is_way_back: true, ends_all, misfits }
     }
 
     /// What the old values of a kept column, by its new name, that do not fit become.

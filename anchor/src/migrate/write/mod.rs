@@ -126,29 +126,27 @@ pub(crate) use postgres::{create_index_concurrently, drop_index_concurrently};
 /// Comments that a change deserves in every dialect.
 fn say_what_to_know(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
+    let mut names = Vec::new();
     if diff.old.name != diff.new.name {
-        script.say(format!(
-            "RENAMED: releases that know the table as `{}` fail from here on: stop them first.",
-            diff.old.name
-        ));
+        names.push((diff.old.name.as_str(), diff.new.name.as_str()));
     }
-    for (old, new) in diff.kept.iter().filter(|(old, new)| old.name != new.name) {
-        script.say(format!(
-            "RENAMED: releases that know the column as `{}` fail from here on: stop them first (it is `{}` now).",
-            old.name, new.name
-        ));
+    let renamed = diff.kept.iter().filter(|(old, new)| old.name != new.name);
+    names.extend(renamed.map(|(old, new)| (old.name.as_str(), new.name.as_str())));
+    if !plan.is_way_back {
+        for (old, new) in names {
+            script.say(format!(
+                "RENAMED: releases that know `{old}` and not `{new}` fail from here on; stop them first."
+            ));
+        }
+        let kept = diff.added.iter().filter(|column| column.default.is_some() && !column.nullable);
+        if let Some(columns) = listed(kept) {
+            script.say(format!(
+                "The default of {columns} stays, so that the release before this one can still insert."
+            ));
+        }
     }
-    for column in &diff.dropped {
-        script.say(format!(
-            "DESTRUCTIVE: drops `{}` with its values; releases that know it fail from here on.",
-            column.name
-        ));
-    }
-    for column in diff.added.iter().filter(|column| column.default.is_some() && !column.nullable) {
-        script.say(format!(
-            "`{}` keeps its default, so that the release before this one can still insert.",
-            column.name
-        ));
+    if let Some(columns) = listed(diff.dropped.iter()) {
+        script.say(format!("DESTRUCTIVE: drops {columns} with every value."));
     }
     for misfit in &plan.misfits {
         if misfit.remedy == Remedy::Default && misfit.conditions.contains(&Condition::Every) {
@@ -174,6 +172,12 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
             script.say(format!("Fails if a row's `{}` is not in `{}`.", old.name, target.table));
         }
     }
+}
+
+/// Names of columns, for a comment; `None` where there are none.
+fn listed<'c>(columns: impl Iterator<Item = &'c TableColumn>) -> Option<String> {
+    let names: Vec<_> = columns.map(|column| format!("`{}`", column.name)).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// The condition under which a row's old value does not fit, `column` being its present name.

@@ -66,6 +66,10 @@ pub(super) fn change(plan: &Plan) -> Script {
             clauses.extend(diff.new.foreign_key(new).map(|key| format!("ADD {key}")));
         }
     }
+    if !plan.ends_all && diff.kept.iter().any(|(old, new)| is_retyped(old, new)) {
+        script
+            .say("Writes every row anew for the column's new type; the table is locked meanwhile.");
+    }
     script.alter(&table, &clauses);
     for index in &diff.added_indexes {
         script.run(diff.new.create_index(index, ""));
@@ -169,11 +173,11 @@ fn alter_column(clauses: &mut Vec<String>, plan: &Plan, old: &TableColumn, new: 
     if retyped {
         let ty = &new.sql_type;
         let value = match plan.misfit(new) {
-            Some(misfit) if misfit.is_reset() => default_of(new),
-            _ if plan.ends_all => "NULL".to_owned(),
-            _ => name.clone().into_owned(),
+            Some(misfit) if misfit.is_reset() => Some(default_of(new)),
+            _ => plan.ends_all.then(|| "NULL".to_owned()),
         };
-        clauses.push(format!("ALTER COLUMN {name} TYPE {ty} USING {value}::{ty}"));
+        let using = value.map_or_else(String::new, |value| format!(" USING {value}::{ty}"));
+        clauses.push(format!("ALTER COLUMN {name} TYPE {ty}{using}"));
     }
     if default_changes {
         clauses.extend(
