@@ -105,3 +105,6 @@ const _: () = {
         }
     }
 };
+::anchor::__private::migrations_test! {
+    anchor_migrations_UserSession, UserSession, ::core::option::Option::None
+}

@@ -11,7 +11,7 @@ use crate::suggest;
 /// An argument that an attribute knows.
 pub(crate) struct Known {
     pub(crate) name: &'static str,
-    /// The argument as a user would write it; with a `=` when it takes a text.
+    /// The argument as a user would write it; with a `=` when it takes a text, and as `= false` when it takes that too.
     pub(crate) example: &'static str,
 }
 
@@ -22,6 +22,10 @@ impl Known {
 
     fn takes_text(&self) -> bool {
         self.example.contains('=')
+    }
+
+    fn takes_false(&self) -> bool {
+        self.example.ends_with("= false")
     }
 }
 
@@ -87,6 +91,7 @@ impl Arguments {
         }
         let text = match (known.takes_text(), argument.value) {
             (false, None) => None,
+            (true, Some(value)) if known.takes_false() && is_false(&value) => None,
             (true, Some(value)) => match text(&value) {
                 Some(text) if text.value().trim().is_empty() => {
                     return errors.at(
@@ -96,9 +101,13 @@ impl Arguments {
                 }
                 Some(text) => Some(text),
                 None => {
+                    let or_false = if known.takes_false() { " or `false`" } else { "" };
                     return errors.at(
                         value,
-                        format_args!("`{name}` takes a text in quotes: `{}`", known.example),
+                        format_args!(
+                            "`{name}` takes a text in quotes{or_false}: `{}`",
+                            known.example
+                        ),
                     );
                 }
             },
@@ -118,7 +127,7 @@ impl Arguments {
         self.given.push((argument.name, text));
     }
 
-    /// The text of an argument, if it was given.
+    /// The text of an argument, if it was given; `false` has none.
     pub(crate) fn text(&self, name: &str) -> Option<&LitStr> {
         self.given.iter().find(|(given, _)| given == name)?.1.as_ref()
     }
@@ -153,6 +162,14 @@ impl Argument {
             None => None,
         };
         Ok(Self { name, value })
+    }
+}
+
+fn is_false(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => !value.value,
+        Expr::Group(group) => is_false(&group.expr),
+        _ => false,
     }
 }
 

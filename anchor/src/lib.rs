@@ -47,6 +47,8 @@ mod keys;
 mod layer;
 mod login_page;
 mod manager;
+#[cfg(feature = "_sql")]
+pub mod migrate;
 mod next;
 mod policy;
 pub mod prelude;

@@ -11,6 +11,7 @@ const ON_STRUCT: &[Known] = &[
     Known::new("absolute", "absolute = \"14d\""),
     Known::new("cookie", "cookie = \"__Host-id\""),
     Known::new("renamed_from", "renamed_from = \"old_name\""),
+    Known::new("migrations", "migrations = false"),
     Known::new("crate", "crate = \"my_crate::anchor\""),
 ];
 

@@ -1,9 +1,10 @@
 //! The implementations that a payload gets: thin calls into `anchor::__private`.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 
-use super::model::{Column, Field, Payload, Stored};
+use super::model::{Column, Field, Migrations, Payload, Stored};
 use super::reference::{OnDelete, Reference};
 use super::sql_name::SqlName;
 use crate::located::{at, column_item, ends, generated, moved};
@@ -16,6 +17,7 @@ use crate::located::{at, column_item, ends, generated, moved};
 //     impl HasRole for UserSession { .. }, where a field is marked `role`
 //     impl<S> FromRequestParts<S> for UserSession { .. }
 //     impl<S> OptionalFromRequestParts<S> for UserSession { .. }
+//     #[test] fn anchor_migrations_UserSession() { .. }, with an SQL store
 pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
     let ident = generated(&payload.ident);
     let session_data = session_data(payload, &ident, private);
@@ -24,13 +26,27 @@ pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
         .find(|(_, column)| column.role.is_some())
         .map(|(field, _)| has_role(&ident, field, private));
     let extractors = extractors(&ident, private);
+    let migrations_test = migrations_test(payload, private);
     quote! {
         const _: () = {
             #session_data
             #role
             #extractors
         };
+        #migrations_test
     }
+}
+
+/// Beside the struct and not in the constant: Rust collects tests from modules alone.
+fn migrations_test(payload: &Payload, private: &TokenStream) -> Option<TokenStream> {
+    let folder = match &payload.migrations {
+        Migrations::None => return None,
+        Migrations::In(Some(folder)) => quote!(::core::option::Option::Some(#folder)),
+        Migrations::In(None) => quote!(::core::option::Option::None),
+    };
+    let ident = &payload.ident;
+    let name = format_ident!("anchor_migrations_{}", ident.unraw(), span = Span::call_site());
+    Some(quote!(#private::migrations_test! { #name, #ident, #folder }))
 }
 
 fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> TokenStream {

@@ -23,7 +23,16 @@ pub(super) struct Payload {
     pub(super) idle: Lifetime,
     pub(super) absolute: Lifetime,
     pub(super) cookie: Option<LitStr>,
+    pub(super) migrations: Migrations,
     pub(super) fields: Vec<Field>,
+}
+
+/// Where the struct's migrations are.
+pub(super) enum Migrations {
+    /// `migrations = false`: it has none.
+    None,
+    /// In this folder, or in the usual one.
+    In(Option<LitStr>),
 }
 
 /// Seconds, and where they were written; the default has no place.
@@ -83,6 +92,10 @@ impl Payload {
             idle: Lifetime::read(arguments.text("idle"), DEFAULT_IDLE, errors),
             absolute: Lifetime::read(arguments.text("absolute"), DEFAULT_ABSOLUTE, errors),
             cookie: arguments.text("cookie").cloned(),
+            migrations: match (arguments.name("migrations"), arguments.text("migrations")) {
+                (Some(_), None) => Migrations::None,
+                (_, folder) => Migrations::In(folder.cloned()),
+            },
             fields: fields.named.iter().map(|field| Field::read(field, errors)).collect(),
         })
     }

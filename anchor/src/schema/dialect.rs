@@ -129,6 +129,7 @@ impl Schema {
     }
 
     /// The schema that the table is in, where its name says so.
+    #[cfg(feature = "_sql")]
     pub(crate) fn namespace(&self) -> Option<&'static str> {
         self.table.rsplit_once('.').map(|(namespace, _)| namespace)
     }

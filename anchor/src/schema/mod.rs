@@ -6,15 +6,20 @@ mod dialect;
 mod extras;
 mod reserved;
 mod system;
+mod table;
 
 #[cfg(feature = "_sql")]
 pub(crate) use cut_offs::cut_off_columns;
 pub use ddl::Index;
+#[cfg(feature = "_sql")]
+pub(crate) use ddl::{default_clause, is_literal};
 pub use dialect::Dialect;
 pub use extras::Extras;
 #[cfg(feature = "_sql")]
 pub(crate) use system::system;
 pub use system::{SYSTEM_COLUMNS, SystemColumn};
+#[cfg(feature = "_sql")]
+pub(crate) use table::{ForeignKey, Kind, Table, TableColumn, TableIndex};
 
 use crate::column::{Column, ColumnType};
 

@@ -21,6 +21,16 @@ const fn required(
     SystemColumn { column: ColumnSchema::new(name, ty, false), comment }
 }
 
+/// Required, with what the rows of a release before the column have in it.
+const fn defaulted(
+    name: &'static str,
+    ty: ColumnType,
+    default: &'static str,
+    comment: Option<&'static str>,
+) -> SystemColumn {
+    SystemColumn { column: ColumnSchema::new(name, ty, false).default(default), comment }
+}
+
 const fn nullable(
     name: &'static str,
     ty: ColumnType,
@@ -41,12 +51,17 @@ pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
     required("expires_at", ColumnType::Timestamp, Some("moves with use, never past the deadline")),
     required("deadline", ColumnType::Timestamp, None),
     required("version", ColumnType::BigInt, Some("counts the payload's updates")),
-    required("remembered", ColumnType::Bool, Some("whether the cookie outlives the browser")),
+    defaulted(
+        "remembered",
+        ColumnType::Bool,
+        "TRUE",
+        Some("whether the cookie outlives the browser"),
+    ),
 ];
 
 /// Those of [`Extras::keep_ended`](super::Extras::keep_ended).
 const KEEP_ENDED: &[SystemColumn] = &[
-    required("status", ColumnType::Enum(&["active", "revoked", "expired"]), None),
+    defaulted("status", ColumnType::Enum(&["active", "revoked", "expired"]), "'active'", None),
     nullable("ended_at", ColumnType::Timestamp, None),
     nullable("end_reason", ColumnType::Text, None),
 ];
@@ -86,6 +101,16 @@ impl SystemColumn {
             (_, ty) => dialect.spell(ty),
         }
     }
+}
+
+/// What the definition of a table with these columns says beside one of them, if it is anchor's own.
+pub(crate) fn comment_on(name: &str, has_column: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let group = [SYSTEM_COLUMNS, KEEP_ENDED, TRACK, FINGERPRINT]
+        .into_iter()
+        .find(|group| group.iter().any(|system| system.column.name == name))?;
+    // A payload may have a column of such a name, where the struct does not ask for the group.
+    let is_own = group.iter().all(|system| has_column(system.column.name));
+    group.iter().find(|system| is_own && system.column.name == name)?.comment
 }
 
 /// The system column of this name. For names in this crate's own code.

@@ -1,15 +1,15 @@
 CREATE TABLE sessions (
     id                     BINARY(16)    NOT NULL PRIMARY KEY,
-    secret_hash            BINARY(32)    NOT NULL,  -- SHA-256 of the token's secret
-    previous_secret_hash   BINARY(32),              -- the one before the last rotation
-    previous_secret_until  DATETIME(6),             -- UTC
+    secret_hash            BINARY(32)    NOT NULL,               -- SHA-256 of the token's secret
+    previous_secret_hash   BINARY(32),                           -- the one before the last rotation
+    previous_secret_until  DATETIME(6),                          -- UTC
     created_at             DATETIME(6)   NOT NULL,
     authenticated_at       DATETIME(6)   NOT NULL,
     last_seen_at           DATETIME(6)   NOT NULL,
-    expires_at             DATETIME(6)   NOT NULL,  -- moves with use, never past the deadline
+    expires_at             DATETIME(6)   NOT NULL,               -- moves with use, never past the deadline
     deadline               DATETIME(6)   NOT NULL,
-    version                BIGINT        NOT NULL,  -- counts the payload's updates
-    remembered             BOOLEAN       NOT NULL,  -- whether the cookie outlives the browser
+    version                BIGINT        NOT NULL,               -- counts the payload's updates
+    remembered             BOOLEAN       NOT NULL DEFAULT TRUE,  -- whether the cookie outlives the browser
     user_id                BINARY(16)    NOT NULL,
     role                   VARCHAR(255)  NOT NULL DEFAULT 'member',
     cart                   JSON          NOT NULL,

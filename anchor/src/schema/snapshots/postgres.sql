@@ -1,17 +1,17 @@
 CREATE TABLE sessions (
     id                     UUID              NOT NULL PRIMARY KEY,
-    secret_hash            BYTEA             NOT NULL,  -- SHA-256 of the token's secret
-    previous_secret_hash   BYTEA,                       -- the one before the last rotation
+    secret_hash            BYTEA             NOT NULL,               -- SHA-256 of the token's secret
+    previous_secret_hash   BYTEA,                                    -- the one before the last rotation
     previous_secret_until  TIMESTAMPTZ,
     created_at             TIMESTAMPTZ       NOT NULL,
     authenticated_at       TIMESTAMPTZ       NOT NULL,
     last_seen_at           TIMESTAMPTZ       NOT NULL,
-    expires_at             TIMESTAMPTZ       NOT NULL,  -- moves with use, never past the deadline
+    expires_at             TIMESTAMPTZ       NOT NULL,               -- moves with use, never past the deadline
     deadline               TIMESTAMPTZ       NOT NULL,
-    version                BIGINT            NOT NULL,  -- counts the payload's updates
-    remembered             BOOLEAN           NOT NULL,  -- whether the cookie outlives the browser
-    user_id                UUID              NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
-    role                   TEXT              NOT NULL DEFAULT 'member' CHECK (role IN ('admin', 'member', 'it''s')),
+    version                BIGINT            NOT NULL,               -- counts the payload's updates
+    remembered             BOOLEAN           NOT NULL DEFAULT TRUE,  -- whether the cookie outlives the browser
+    user_id                UUID              NOT NULL CONSTRAINT sessions_user_id_fkey REFERENCES auth.users (id) ON DELETE CASCADE,
+    role                   TEXT              NOT NULL DEFAULT 'member' CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'it''s')),
     cart                   JSONB             NOT NULL,
     theme                  TEXT,
     greeting               TEXT              NOT NULL DEFAULT 'hello',

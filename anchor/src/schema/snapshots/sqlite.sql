@@ -1,18 +1,18 @@
 CREATE TABLE sessions (
-    id                     BLOB         NOT NULL PRIMARY KEY,  -- UUID, 16 bytes
-    secret_hash            BLOB         NOT NULL,              -- SHA-256 of the token's secret
-    previous_secret_hash   BLOB,                               -- the one before the last rotation
-    previous_secret_until  INTEGER,                            -- microseconds since 1970, UTC
+    id                     BLOB         NOT NULL PRIMARY KEY,   -- UUID, 16 bytes
+    secret_hash            BLOB         NOT NULL,               -- SHA-256 of the token's secret
+    previous_secret_hash   BLOB,                                -- the one before the last rotation
+    previous_secret_until  INTEGER,                             -- microseconds since 1970, UTC
     created_at             INTEGER      NOT NULL,
     authenticated_at       INTEGER      NOT NULL,
     last_seen_at           INTEGER      NOT NULL,
-    expires_at             INTEGER      NOT NULL,              -- moves with use, never past the deadline
+    expires_at             INTEGER      NOT NULL,               -- moves with use, never past the deadline
     deadline               INTEGER      NOT NULL,
-    version                INTEGER      NOT NULL,              -- counts the payload's updates
-    remembered             BOOLEAN      NOT NULL,              -- whether the cookie outlives the browser
+    version                INTEGER      NOT NULL,               -- counts the payload's updates
+    remembered             BOOLEAN      NOT NULL DEFAULT TRUE,  -- whether the cookie outlives the browser
     user_id                BLOB         NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
     role                   TEXT         NOT NULL DEFAULT 'member' CHECK (role IN ('admin', 'member', 'it''s')),
-    cart                   TEXT         NOT NULL,              -- JSON
+    cart                   TEXT         NOT NULL,               -- JSON
     theme                  TEXT,
     greeting               TEXT         NOT NULL DEFAULT 'hello',
     email                  VARCHAR(80)  NOT NULL,

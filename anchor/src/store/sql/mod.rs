@@ -160,7 +160,7 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// When the database does not answer or does not permit it.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let schema = T::schema();
-        let statements = schema.create_statements(D::DIALECT, true);
+        let statements = schema.create_if_not_exists(D::DIALECT);
         self.pool.define(schema.table, statements).await.map_err(|error| self.failure(&error))
     }
 

@@ -1,0 +1,87 @@
+//! Taking over fastapi-anchor's table: `anchor_sessions(id, user_id, expires_at, created_at)`.
+//!
+//! Its rows hold no secret's hash, so that nobody could present them to anchor; they are ended. The table stays, with its grants and what references
+//! it; its columns are replaced whatever their types are, for applications have changed them.
+
+use crate::schema::{Dialect, Table};
+
+/// The columns beside `id` that the table has.
+const COLUMNS: [&str; 3] = ["user_id", "expires_at", "created_at"];
+
+/// The SQL that turns the table into this one.
+pub(super) fn up(table: &Table) -> String {
+    let dialect = table.dialect;
+    let name = dialect.table(&table.name);
+    let mut sql = format!(
+        "-- DESTRUCTIVE: ends every session of fastapi-anchor; their users log in again.\nDELETE FROM {name};\n\n"
+    );
+    if dialect == Dialect::Sqlite {
+        sql.push_str("-- Empty by now, and SQLite cannot change a column's type in place.\n");
+        sql.push_str(&format!("DROP TABLE {name};\n\n{}", table.create_text()));
+        return sql;
+    }
+
+    let (id, others): (Vec<_>, Vec<_>) =
+        table.columns.iter().partition(|column| column.primary_key);
+    sql.push_str("-- The indexes on these columns go with them.\n");
+    if dialect == Dialect::MySql {
+        sql.push_str("-- A foreign key on `user_id` does not: drop it here first, by its name.\n");
+    }
+    let drops = COLUMNS.map(|column| format!("DROP COLUMN {column}"));
+    sql.push_str(&format!("ALTER TABLE {name}\n    {};\n\n", drops.join(",\n    ")));
+
+    let mut clauses = Vec::new();
+    for column in id {
+        let (id, ty) = (dialect.identifier(&column.name), &column.sql_type);
+        match dialect {
+            Dialect::MySql => clauses.push(format!("MODIFY COLUMN {id} {ty} NOT NULL")),
+            _ => {
+                clauses.push(format!("ALTER COLUMN {id} DROP DEFAULT"));
+                clauses.push(format!("ALTER COLUMN {id} TYPE {ty} USING NULL::{ty}"));
+            }
+        }
+    }
+    clauses.extend(
+        others.iter().map(|column| format!("ADD COLUMN {}", table.column_definition(column))),
+    );
+    if dialect == Dialect::MySql {
+        clauses
+            .extend(table.indexes.iter().map(|index| format!("ADD {}", table.mysql_index(index))));
+        let checks = others.iter().filter_map(|column| table.check(column));
+        let keys = others.iter().filter_map(|column| table.foreign_key(column));
+        clauses.extend(checks.chain(keys).map(|constraint| format!("ADD {constraint}")));
+        clauses.push("DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin".to_owned());
+    }
+    sql.push_str(&format!("ALTER TABLE {name}\n    {};\n", clauses.join(",\n    ")));
+    if dialect == Dialect::Postgres {
+        sql.push('\n');
+        for index in &table.indexes {
+            sql.push_str(&format!("{};\n", table.create_index(index, "")));
+        }
+    }
+    sql
+}
+
+/// The SQL that makes fastapi-anchor's own table of it again, without rows.
+pub(super) fn down(table: &Table) -> String {
+    let dialect = table.dialect;
+    let name = dialect.table(&table.name);
+    let (id, time) = match dialect {
+        Dialect::Postgres => ("UUID", "TIMESTAMP WITH TIME ZONE"),
+        Dialect::MySql => ("CHAR(36)", "DATETIME"),
+        Dialect::Sqlite => ("CHAR(36)", "DATETIME"),
+    };
+    let index = format!("ix_{}_user_id", table.bare_name());
+    let index = dialect.identifier(&index);
+    format!(
+        "-- DESTRUCTIVE: ends every session. The table is fastapi-anchor's own again; adapt it if yours was another.\n\
+         DROP TABLE {name};\n\n\
+         CREATE TABLE {name} (\n    \
+             id          {id} NOT NULL PRIMARY KEY,\n    \
+             user_id     VARCHAR(255) NOT NULL,\n    \
+             expires_at  {time} NOT NULL,\n    \
+             created_at  {time} NOT NULL\n\
+         );\n\n\
+         CREATE INDEX {index} ON {name} (user_id);\n"
+    )
+}

@@ -1,0 +1,78 @@
+//! The test that the derive writes beside a struct.
+
+use std::io::Write;
+
+use super::{Checked, Migrations, check, folder_of, write};
+use crate::data::SessionData;
+use crate::schema::Dialect;
+
+/// What the environment asks the test to do.
+enum Asked {
+    Check,
+    Write { drops: bool, adopts: bool },
+}
+
+/// Checks a struct's migrations, or writes them when `ANCHOR_MIGRATE` says so.
+///
+/// # Panics
+///
+/// When struct and migrations disagree: it is a test.
+pub fn check_migrations<T: SessionData>(package: Option<&str>, folder: Option<&str>) {
+    // Without Cargo there is no package whose migrations these would be.
+    let Some(package) = package else { return };
+    let migrations = Migrations::in_folder(folder_of(package, folder));
+    let outcome = asked().and_then(|asked| act::<T>(&asked, migrations));
+    if let Err(message) = outcome {
+        panic!("\n\n{message}\n");
+    }
+}
+
+fn asked() -> Result<Asked, String> {
+    let value = std::env::var("ANCHOR_MIGRATE").unwrap_or_default();
+    match value.as_str() {
+        "" | "0" => Ok(Asked::Check),
+        "1" => Ok(Asked::Write { drops: false, adopts: false }),
+        "drop" => Ok(Asked::Write { drops: true, adopts: false }),
+        "adopt" => Ok(Asked::Write { drops: false, adopts: true }),
+        other => Err(format!(
+            "ANCHOR_MIGRATE is `{other}`; it knows `1` (write the next migration), `drop` (also drop columns) and `adopt` (take over fastapi-anchor's table)"
+        )),
+    }
+}
+
+fn act<T: SessionData>(asked: &Asked, mut migrations: Migrations) -> Result<(), String> {
+    let schema = T::schema();
+    match std::env::var("ANCHOR_DIALECT") {
+        Ok(word) => {
+            let dialect = Dialect::of_word(&word).ok_or_else(|| {
+                format!("ANCHOR_DIALECT is `{word}`; it knows `postgres`, `mysql` and `sqlite`")
+            })?;
+            migrations = migrations.dialect(dialect);
+        }
+        Err(_) => {}
+    }
+    match asked {
+        Asked::Check => {
+            let checked = check(schema, &migrations).map_err(|error| error.to_string())?;
+            if checked == Checked::Unmanaged {
+                println!(
+                    "no migration of anchor's in {}; to write the first: ANCHOR_MIGRATE=1 cargo test anchor_migrations",
+                    migrations.folder.display()
+                );
+            }
+        }
+        Asked::Write { drops, adopts } => {
+            if *drops {
+                migrations = migrations.allow_drops();
+            }
+            if *adopts {
+                migrations = migrations.adopt_fastapi_anchor();
+            }
+            for file in write(schema, &migrations).map_err(|error| error.to_string())? {
+                // Past the capture of a test's output, for a passing test's is not shown.
+                let _ = writeln!(std::io::stderr(), "\nwrote {}", file.display());
+            }
+        }
+    }
+    Ok(())
+}

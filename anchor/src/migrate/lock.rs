@@ -1,0 +1,30 @@
+//! One process at a time writes into a folder of migrations.
+//!
+//! The lock is the operating system's, on a file in the folder for temporary files: it goes with the process that holds it, so that none is ever
+//! stale, and nothing is left among the migrations.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::error::MigrateError;
+
+/// Waits for the folder's lock, which is held until the value is dropped.
+pub(super) fn hold(folder: &Path) -> Result<File, MigrateError> {
+    fs::create_dir_all(folder).map_err(MigrateError::io(folder))?;
+    let place = folder.canonicalize().map_err(MigrateError::io(folder))?;
+    let digest = Sha256::digest(place.as_os_str().as_encoded_bytes());
+    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let path = std::env::temp_dir().join(format!("anchor-migrations-{name}.lock"));
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        // Another user made it.
+        .or_else(|_| File::open(&path))
+        .map_err(MigrateError::io(&path))?;
+    file.lock().map_err(MigrateError::io(&path))?;
+    Ok(file)
+}

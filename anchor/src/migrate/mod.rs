@@ -1,0 +1,295 @@
+//! SQL migrations from the struct: checked against it by a test that the derive writes, and written when asked.
+//!
+//! A migration is an ordinary file in `migrations/`, named as sqlx's own and applied with `sqlx::migrate!()`, beside those written by hand.
+//! Its head keeps the table's state in `-- anchor:` lines; the struct is compared with the last of these. No database is asked.
+//!
+//! The derive puts a test `anchor_migrations_<Struct>` beside the struct:
+//!
+//! | command | does |
+//! | --- | --- |
+//! | `cargo test` | fails with the difference when struct and migrations disagree |
+//! | `ANCHOR_MIGRATE=1 cargo test anchor_migrations` | writes the next migration |
+//! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and may drop columns |
+//! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | the first migration takes over fastapi-anchor's table instead of creating one |
+//!
+//! A package whose migrations hold no file of anchor's is left alone, as one that only calls `store.migrate()`. As soon as there is one,
+//! every struct of the package needs its migrations, or `#[session(migrations = false)]`. `#[session(migrations = "db/migrations")]` names another
+//! folder than `migrations`, seen from the package's `Cargo.toml`.
+//!
+//! In a function's body Rust collects no tests: for a struct there, call [`check`] in a test of your own.
+//!
+//! # Dialects
+//!
+//! `migrations/postgres`, `migrations/mysql` and `migrations/sqlite` are each of that dialect; every one of them that exists is checked and
+//! written. Without such folders the files in `migrations/` are all of one dialect, which their headers say; the first file's is that of anchor's one
+//! SQL feature, or `ANCHOR_DIALECT`.
+//!
+//! # From a program of your own
+//!
+//! ```no_run
+//! use anchor::migrate::{self, Migrations};
+//! use anchor::prelude::*;
+//!
+//! #[derive(Clone, SessionData)]
+//! #[session(table = "sessions")]
+//! struct UserSession {
+//!     #[session(subject)]
+//!     user_id: i64,
+//! }
+//!
+//! # fn main() -> Result<(), migrate::MigrateError> {
+//! let migrations = Migrations::in_folder("migrations");
+//! for file in migrate::write(UserSession::schema(), &migrations)? {
+//!     println!("wrote {}", file.display());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod adopt;
+mod diff;
+pub(crate) mod emitted;
+mod error;
+mod folder;
+mod lock;
+mod name;
+mod refusal;
+mod state;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+pub use error::{Drift, MigrateError};
+pub use refusal::Refusal;
+
+use crate::schema::{Dialect, Schema, Table};
+use diff::{Diff, Plan};
+use folder::{Draft, Folder};
+use state::State;
+
+/// Where migrations are, and what may be written.
+#[derive(Debug, Clone)]
+pub struct Migrations {
+    folder: PathBuf,
+    dialect: Option<Dialect>,
+    drops: bool,
+    adopts: bool,
+}
+
+impl Migrations {
+    /// The migrations in this folder, or in its folders `postgres`, `mysql` and `sqlite`.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), dialect: None, drops: false, adopts: false }
+    }
+
+    /// The dialect of the first file, where neither folders nor features say it.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = Some(dialect);
+        self
+    }
+
+    /// Allows migrations that drop columns with their values.
+    #[must_use]
+    pub fn allow_drops(mut self) -> Self {
+        self.drops = true;
+        self
+    }
+
+    /// Makes a table's first migration take over the table `anchor_sessions(id, user_id, expires_at, created_at)` of fastapi-anchor, under
+    /// the struct's name for it. Its sessions end, for they cannot be read as anchor's.
+    #[must_use]
+    pub fn adopt_fastapi_anchor(mut self) -> Self {
+        self.adopts = true;
+        self
+    }
+
+    /// The folders that are there, each with its dialect if that is known.
+    fn folders(&self) -> Result<Vec<(Folder, Option<Dialect>)>, MigrateError> {
+        let names = ["postgres", "postgresql", "mysql", "mariadb", "sqlite"];
+        let several: Vec<_> = names
+            .into_iter()
+            .map(|name| (self.folder.join(name), Dialect::of_word(name)))
+            .filter(|(path, _)| path.is_dir())
+            .collect();
+        if several.is_empty() {
+            let folder = Folder::read(&self.folder)?;
+            let dialect = folder.dialect().or(self.dialect).or_else(only_feature);
+            return Ok(vec![(folder, dialect)]);
+        }
+        several.into_iter().map(|(path, dialect)| Ok((Folder::read(&path)?, dialect))).collect()
+    }
+
+    fn which_dialect(&self, folder: &Folder) -> MigrateError {
+        let features: Vec<_> = features().map(Dialect::word).collect();
+        let features = features.join(", ");
+        let _ = self;
+        MigrateError::WhichDialect { folder: folder.path.clone(), features }
+    }
+}
+
+/// The dialects whose features are on.
+fn features() -> impl Iterator<Item = Dialect> {
+    [
+        (cfg!(feature = "postgres"), Dialect::Postgres),
+        (cfg!(feature = "mysql"), Dialect::MySql),
+        (cfg!(feature = "sqlite"), Dialect::Sqlite),
+    ]
+    .into_iter()
+    .filter_map(|(on, dialect)| on.then_some(dialect))
+}
+
+fn only_feature() -> Option<Dialect> {
+    let mut features = features();
+    features.next().filter(|_| features.next().is_none())
+}
+
+/// What [`check`] found when nothing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Checked {
+    /// The migrations leave the table that the struct declares.
+    UpToDate,
+    /// No file is of anchor's, so there is nothing to compare with.
+    Unmanaged,
+}
+
+/// Compares a struct's schema with what its migrations leave.
+///
+/// # Errors
+///
+/// [`MigrateError::Drift`] with every difference when they disagree; others when the files cannot be read.
+pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, MigrateError> {
+    let folders = migrations.folders()?;
+    if !folders.iter().any(|(folder, _)| folder.is_managed()) {
+        return Ok(Checked::Unmanaged);
+    }
+    let mut drifts = Vec::new();
+    for (folder, dialect) in &folders {
+        let dialect = dialect.ok_or_else(|| migrations.which_dialect(folder))?;
+        let difference = match folder.head(schema, dialect)? {
+            None => Some(String::new()),
+            Some(head) => {
+                let diff = between(&head.table, schema)?;
+                (!diff.is_empty()).then(|| diff.to_string())
+            }
+        };
+        drifts.extend(difference.map(|difference| Drift {
+            table: schema.table.to_owned(),
+            folder: folder.path.clone(),
+            difference,
+        }));
+    }
+    if drifts.is_empty() { Ok(Checked::UpToDate) } else { Err(MigrateError::Drift(drifts)) }
+}
+
+/// Writes the migrations that are missing, in each folder, and returns the files; none when there is nothing to do.
+///
+/// One process at a time writes into a folder, and every folder's migrations are decided before the first is written.
+///
+/// # Errors
+///
+/// [`MigrateError::Refused`] with all that the struct leaves open; others when the files cannot be read or written.
+pub fn write(schema: &Schema, migrations: &Migrations) -> Result<Vec<PathBuf>, MigrateError> {
+    let _lock = lock::hold(&migrations.folder)?;
+    let mut drafts = Vec::new();
+    for (folder, dialect) in migrations.folders()? {
+        let dialect = dialect.ok_or_else(|| migrations.which_dialect(&folder))?;
+        let next = match folder.head(schema, dialect)? {
+            Some(head) => next(head, schema, migrations.drops)?,
+            None => vec![first(schema, dialect, migrations.adopts)],
+        };
+        drafts.push((folder, next));
+    }
+    let now = name::timestamp(std::time::SystemTime::now());
+    let mut written = Vec::new();
+    for (folder, drafts) in drafts.iter().filter(|(_, drafts)| !drafts.is_empty()) {
+        written.extend(folder.write(drafts, now)?);
+    }
+    Ok(written)
+}
+
+/// The SQL that creates a struct's table, without a header: for a database that anchor's migrations are not to care for.
+pub fn create_table(schema: &Schema, dialect: Dialect) -> String {
+    schema.create_table(dialect)
+}
+
+fn between(old: &Table, schema: &Schema) -> Result<Diff, MigrateError> {
+    Diff::between(old, schema)
+        .map_err(|refusals| MigrateError::Refused { table: schema.table.to_owned(), refusals })
+}
+
+/// The migration that creates the table, or takes it over.
+fn first(schema: &Schema, dialect: Dialect, adopts: bool) -> Draft {
+    let table = Table::of(schema, dialect);
+    let (verb, up, down) = match adopts {
+        true => ("adopt", adopt::up(&table), adopt::down(&table)),
+        false => ("create", write::create(&table), write::drop_table(&table)),
+    };
+    let description = format!("{verb}_{}", name::word(table.bare_name()));
+    let state = State { table, parent: None };
+    Draft { description, up: file(&state, false, &up), down }
+}
+
+/// The migrations that lead from the last state to the schema.
+fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, MigrateError> {
+    let diff = between(&head.table, schema)?;
+    if diff.is_empty() {
+        return Ok(Vec::new());
+    }
+    let plan = Plan::forward(diff, schema, drops)
+        .map_err(|refusals| MigrateError::Refused { table: schema.table.to_owned(), refusals })?;
+    let live = schema_is_live(&plan);
+    let mut state = head.clone();
+    let mut drafts = Vec::new();
+    let mut step = |table: Table, description: String, up: &write::Script, down: &write::Script| {
+        let next = State { table, parent: Some(state.hash()) };
+        drafts.push(Draft {
+            description,
+            up: file(&next, up.no_transaction, &up.text()),
+            down: reversal(down.no_transaction, &down.text()),
+        });
+        state = next;
+    };
+
+    // PostgreSQL builds an index without a lock only in a file of its own.
+    let apart = if live { plan.diff.added_indexes.clone() } else { Vec::new() };
+    let together = match live {
+        true => Plan { diff: plan.diff.without_new_indexes(), ..plan },
+        false => plan,
+    };
+    let mut table = together.diff.new.clone();
+    if !together.diff.is_empty() {
+        let back = Plan::backward(&together.diff);
+        let description = name::of_change(&together.diff);
+        step(table.clone(), description, &write::change(&together), &write::change(&back));
+    }
+    for index in &apart {
+        let next = Diff::with_index(&table, index).new;
+        let up = write::create_index_concurrently(&next, index);
+        let down = write::drop_index_concurrently(&next, index);
+        step(next.clone(), name::of_index(&next, index), &up, &down);
+        table = next;
+    }
+    Ok(drafts)
+}
+
+/// Whether indexes are to be built beside sessions in use.
+fn schema_is_live(plan: &Plan) -> bool {
+    plan.diff.new.dialect == Dialect::Postgres && !plan.ends_all
+}
+
+fn file(state: &State, no_transaction: bool, sql: &str) -> String {
+    let first = if no_transaction { "-- no-transaction\n" } else { "" };
+    format!("{first}{}\n{sql}", state.header())
+}
+
+fn reversal(no_transaction: bool, sql: &str) -> String {
+    let first = if no_transaction { "-- no-transaction\n\n" } else { "" };
+    format!("{first}{sql}")
+}
+
+/// The folder that a struct's attribute names, seen from its package.
+pub(crate) fn folder_of(package: &str, folder: Option<&str>) -> PathBuf {
+    Path::new(package).join(folder.unwrap_or("migrations"))
+}

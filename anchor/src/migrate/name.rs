@@ -1,0 +1,99 @@
+//! What a migration's file is called.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::diff::Diff;
+use crate::schema::{Table, TableIndex};
+
+/// More columns than these are not named.
+const MOST_NAMES: usize = 3;
+
+/// A time as sqlx writes it into a version: `YYYYMMDDHHMMSS`, UTC.
+pub(super) fn timestamp(time: SystemTime) -> i64 {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days since 1970 into a date of the Gregorian calendar, counting years from March so that a leap day is a year's last.
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let date = year * 10_000 + month * 100 + day;
+    date * 1_000_000 + (second / 3600) * 10_000 + (second / 60 % 60) * 100 + second % 60
+}
+
+/// A name as a part of a file's name.
+pub(super) fn word(name: &str) -> String {
+    let word: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    word.trim_matches('_').to_owned()
+}
+
+/// `alter_sessions_add_theme`; where much changes at once, `alter_sessions`.
+pub(super) fn of_change(diff: &Diff) -> String {
+    let table = word(diff.new.bare_name());
+    if diff.old.name != diff.new.name {
+        return format!("rename_{}_to_{table}", word(diff.old.bare_name()));
+    }
+    let names = |verb: &str, columns: Vec<&str>| {
+        let words: Vec<_> = columns.into_iter().map(word).filter(|word| !word.is_empty()).collect();
+        (verb.to_owned(), words)
+    };
+    let changed = |renamed: bool| {
+        let kept = diff.kept.iter().filter(move |(old, new)| old != new);
+        kept.filter(move |(old, new)| (old.name != new.name) == renamed)
+            .map(|(_, new)| new.name.as_str())
+            .collect::<Vec<_>>()
+    };
+    let mut parts = vec![
+        names("add", diff.added.iter().map(|column| column.name.as_str()).collect()),
+        names("drop", diff.dropped.iter().map(|column| column.name.as_str()).collect()),
+        names("rename_to", changed(true)),
+        names("change", changed(false)),
+    ];
+    if parts.iter().all(|(_, words)| words.is_empty()) {
+        parts = vec![
+            names("index", diff.added_indexes.iter().map(|index| index.column.as_str()).collect()),
+            names(
+                "unindex",
+                diff.dropped_indexes.iter().map(|index| index.column.as_str()).collect(),
+            ),
+        ];
+    }
+    parts.retain(|(_, words)| !words.is_empty());
+    match parts.as_slice() {
+        [(verb, words)] if words.len() <= MOST_NAMES => {
+            let mut name = format!("alter_{table}_{verb}_{}", words.join("_"));
+            name.truncate(120);
+            name
+        }
+        _ => format!("alter_{table}"),
+    }
+}
+
+/// `index_sessions_email`.
+pub(super) fn of_index(table: &Table, index: &TableIndex) -> String {
+    format!("index_{}_{}", word(table.bare_name()), word(&index.column))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_sqlx_writes_them() {
+        let at = |seconds| timestamp(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), 19700101000000);
+        assert_eq!(at(951_782_399), 20000228235959);
+        assert_eq!(at(951_827_696), 20000229123456);
+        assert_eq!(at(1_735_689_599), 20241231235959);
+        assert_eq!(at(4_107_542_400), 21000301000000);
+    }
+}

@@ -1,0 +1,527 @@
+//! [`State`]: the table as it is after a migration, kept in the `-- anchor:` lines at the head of the migration's file.
+//!
+//! The lines say everything that a later migration needs, so that neither a snapshot folder nor a database is asked. What follows them, the
+//! SQL, is the user's to edit. The state's hash covers the lines alone and includes the parent's, so that a file names its place in
+//! the table's history.
+
+use sha2::{Digest, Sha256};
+
+use crate::column::ColumnType;
+use crate::schema::{Dialect, ForeignKey, Kind, OnDelete, Table, TableColumn, TableIndex};
+
+/// The format that this version writes, and the newest that it reads.
+const FORMAT: &str = "1";
+
+/// What every line of a header begins with.
+const PREFIX: &str = "-- anchor:";
+
+const KINDS: &[(&str, ColumnType)] = &[
+    ("bool", ColumnType::Bool),
+    ("smallint", ColumnType::SmallInt),
+    ("integer", ColumnType::Integer),
+    ("bigint", ColumnType::BigInt),
+    ("real", ColumnType::Real),
+    ("double", ColumnType::Double),
+    ("text", ColumnType::Text),
+    ("bytes", ColumnType::Bytes),
+    ("uuid", ColumnType::Uuid),
+    ("ip", ColumnType::Ip),
+    ("timestamp", ColumnType::Timestamp),
+    ("json", ColumnType::Json),
+];
+
+/// The table after a migration, and the migration's place in its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) table: Table,
+    /// The hash of the state before; `None` for the migration that creates the table.
+    pub(crate) parent: Option<String>,
+}
+
+/// A header that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeaderError {
+    /// Counted from 1.
+    pub(crate) line: usize,
+    pub(crate) reason: String,
+}
+
+impl State {
+    /// The state's hash: 16 hexadecimal digits.
+    pub(crate) fn hash(&self) -> String {
+        let digest = Sha256::digest(self.lines().join("\n"));
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The header's lines, each with its line feed.
+    pub(crate) fn header(&self) -> String {
+        let hash = format!("hash {}", self.hash());
+        let lines = self.lines().into_iter().chain([hash]);
+        lines.map(|line| format!("{PREFIX} {line}\n")).collect()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let table = &self.table;
+        let mut lines = vec![
+            format!("format {FORMAT}"),
+            format!("table {}", name(&table.name)),
+            format!("dialect {}", table.dialect.word()),
+            format!("parent {}", self.parent.as_deref().unwrap_or("none")),
+        ];
+        lines.extend(table.columns.iter().map(column_line));
+        lines.extend(table.indexes.iter().map(|index| {
+            let unique = if index.unique { "unique " } else { "" };
+            format!("{unique}index {} on {}", name(&index.name), name(&index.column))
+        }));
+        lines
+    }
+
+    /// Reads the header of a file. `None` when it has none, and so is not of anchor's.
+    pub(crate) fn parse(text: &str) -> Result<Option<Self>, HeaderError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // `lines` takes a carriage return off as well, so that a checkout on Windows reads the same.
+        let comments = text.lines().enumerate().take_while(|(_, line)| {
+            let line = line.trim();
+            line.is_empty() || line.starts_with("--")
+        });
+        let mut header = None;
+        let mut last = 0;
+        for (at, line) in comments {
+            if let Some(rest) = line.trim_end().strip_prefix(PREFIX) {
+                last = at + 1;
+                let header = header.get_or_insert_with(Draft::default);
+                header.read(rest.trim()).map_err(|reason| HeaderError { line: last, reason })?;
+            }
+        }
+        header.map(Draft::finish).transpose().map_err(|reason| HeaderError { line: last, reason })
+    }
+}
+
+fn column_line(column: &TableColumn) -> String {
+    let kind = match &column.kind {
+        Kind::Enum(values) => {
+            let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
+            format!("enum({})", values.join(", "))
+        }
+        Kind::Plain(ty) => KINDS
+            .iter()
+            .find(|(_, known)| known == ty)
+            .map_or_else(|| format!("{ty:?}"), |(word, _)| (*word).to_owned()),
+    };
+    let custom = if column.custom { "custom " } else { "" };
+    let mut line =
+        format!("column {} {kind} {custom}as {}", name(&column.name), quoted(&column.sql_type));
+    if !column.nullable {
+        line.push_str(" not null");
+    }
+    if column.primary_key {
+        line.push_str(" primary key");
+    }
+    if let Some(default) = &column.default {
+        line.push_str(&format!(" default {}", quoted(default)));
+    }
+    if let Some(target) = &column.references {
+        let action = match target.on_delete {
+            OnDelete::Cascade => "cascade",
+            OnDelete::Restrict => "restrict",
+            OnDelete::SetNull => "set null",
+        };
+        let (table, column) = (name(&target.table), name(&target.column));
+        line.push_str(&format!(" references {table}({column}) on delete {action}"));
+    }
+    line
+}
+
+/// A name, in quotes unless it is a plain word.
+fn name(name: &str) -> String {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
+    if plain && !name.is_empty() { name.to_owned() } else { quoted(name) }
+}
+
+/// A text in quotes, on one line whatever it holds.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A header that is being read.
+#[derive(Default)]
+struct Draft {
+    format: Option<String>,
+    table: Option<String>,
+    dialect: Option<Dialect>,
+    parent: Option<Option<String>>,
+    hash: Option<String>,
+    columns: Vec<TableColumn>,
+    indexes: Vec<TableIndex>,
+}
+
+impl Draft {
+    fn read(&mut self, line: &str) -> Result<(), String> {
+        let mut words = Words::of(line)?;
+        let subject = words.word()?;
+        if self.format.is_none() && subject != "format" {
+            return Err(format!("expected `{PREFIX} format {FORMAT}` before `{subject}`"));
+        }
+        match subject.as_str() {
+            "format" => {
+                let format = words.word()?;
+                if format != FORMAT {
+                    return Err(format!(
+                        "the format `{format}` is of another version of anchor; this one reads `{FORMAT}`: use the anchor that wrote the file, or a newer one"
+                    ));
+                }
+                once(&mut self.format, "format", format)?;
+            }
+            "table" => once(&mut self.table, "table", words.name()?)?,
+            "dialect" => {
+                let word = words.word()?;
+                let dialect = Dialect::of_word(&word).ok_or_else(|| {
+                    format!("`{word}` is no dialect; there are `postgres`, `mysql` and `sqlite`")
+                })?;
+                once(&mut self.dialect, "dialect", dialect)?;
+            }
+            "parent" => {
+                let hash = words.word()?;
+                once(&mut self.parent, "parent", (hash != "none").then_some(hash))?;
+            }
+            "hash" => once(&mut self.hash, "hash", words.word()?)?,
+            "column" => {
+                let column = words.column()?;
+                if self.columns.iter().any(|other| other.name == column.name) {
+                    return Err(format!("the column `{}` is there twice", column.name));
+                }
+                self.columns.push(column);
+            }
+            "index" => self.indexes.push(words.index(false)?),
+            "unique" => {
+                words.expect("index")?;
+                self.indexes.push(words.index(true)?);
+            }
+            other => return Err(format!("`{other}` is not known here")),
+        }
+        words.end()
+    }
+
+    fn finish(self) -> Result<State, String> {
+        let missing = |what: &str| format!("the header ends without its line `{PREFIX} {what} ..`");
+        let state = State {
+            table: Table {
+                dialect: self.dialect.ok_or_else(|| missing("dialect"))?,
+                name: self.table.ok_or_else(|| missing("table"))?,
+                columns: self.columns,
+                indexes: self.indexes,
+            },
+            parent: self.parent.ok_or_else(|| missing("parent"))?,
+        };
+        for index in &state.table.indexes {
+            if state.table.column(&index.column).is_none() {
+                return Err(format!(
+                    "the index `{}` is on a column `{}` that is not in the header",
+                    index.name, index.column
+                ));
+            }
+        }
+        let written = self.hash.ok_or_else(|| missing("hash"))?;
+        let hash = state.hash();
+        if written != hash {
+            return Err(format!(
+                "the header was edited by hand: its lines have the hash {hash}, not {written}; restore them (the SQL below is free), or, if the table really is as they say, write `{PREFIX} hash {hash}` and the same `parent` in the file that follows"
+            ));
+        }
+        Ok(state)
+    }
+}
+
+fn once<V>(slot: &mut Option<V>, what: &str, value: V) -> Result<(), String> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(format!("`{what}` is there twice")),
+    }
+}
+
+impl Dialect {
+    /// The dialect's name in headers, folders and the environment.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Dialect::Postgres => "postgres",
+            Dialect::MySql => "mysql",
+            Dialect::Sqlite => "sqlite",
+        }
+    }
+
+    /// The dialect of this name; `postgresql` and `mariadb` are understood too.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "postgres" | "postgresql" => Some(Dialect::Postgres),
+            "mysql" | "mariadb" => Some(Dialect::MySql),
+            "sqlite" => Some(Dialect::Sqlite),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    Word(String),
+    Text(String),
+    Mark(char),
+}
+
+/// The tokens of a header's line.
+struct Words {
+    tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+}
+
+impl Words {
+    fn of(line: &str) -> Result<Self, String> {
+        let mut tokens = Vec::new();
+        let mut rest = line.trim_start();
+        while let Some(first) = rest.chars().next() {
+            let taken = match first {
+                '(' | ')' | ',' => {
+                    tokens.push(Token::Mark(first));
+                    1
+                }
+                '"' => {
+                    let mut texts = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+                    match texts.next() {
+                        Some(Ok(text)) => tokens.push(Token::Text(text)),
+                        _ => return Err(format!("the text in quotes does not end: {rest}")),
+                    }
+                    texts.byte_offset()
+                }
+                _ => {
+                    let end = rest
+                        .find(|c: char| c.is_whitespace() || "(),\"".contains(c))
+                        .unwrap_or(rest.len());
+                    tokens.push(Token::Word(rest[..end].to_owned()));
+                    end
+                }
+            };
+            rest = rest[taken..].trim_start();
+        }
+        Ok(Self { tokens: tokens.into_iter().peekable() })
+    }
+
+    fn word(&mut self) -> Result<String, String> {
+        match self.tokens.next() {
+            Some(Token::Word(word)) => Ok(word),
+            other => Err(unexpected("a word", other)),
+        }
+    }
+
+    fn name(&mut self) -> Result<String, String> {
+        match self.tokens.next() {
+            Some(Token::Word(name) | Token::Text(name)) => Ok(name),
+            other => Err(unexpected("a name", other)),
+        }
+    }
+
+    fn text(&mut self) -> Result<String, String> {
+        match self.tokens.next() {
+            Some(Token::Text(text)) => Ok(text),
+            other => Err(unexpected("a text in quotes", other)),
+        }
+    }
+
+    fn expect(&mut self, word: &str) -> Result<(), String> {
+        match self.tokens.next() {
+            Some(Token::Word(found)) if found == word => Ok(()),
+            other => Err(unexpected(&format!("`{word}`"), other)),
+        }
+    }
+
+    fn mark(&mut self, mark: char) -> Result<(), String> {
+        match self.tokens.next() {
+            Some(Token::Mark(found)) if found == mark => Ok(()),
+            other => Err(unexpected(&format!("`{mark}`"), other)),
+        }
+    }
+
+    /// Whether the word comes next; it is taken if so.
+    fn next_is(&mut self, word: &str) -> bool {
+        self.tokens.next_if(|token| matches!(token, Token::Word(found) if found == word)).is_some()
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        match self.tokens.next() {
+            None => Ok(()),
+            token => Err(unexpected("the line's end", token)),
+        }
+    }
+
+    fn index(&mut self, unique: bool) -> Result<TableIndex, String> {
+        let name = self.name()?;
+        self.expect("on")?;
+        Ok(TableIndex { name, column: self.name()?, unique })
+    }
+
+    fn column(&mut self) -> Result<TableColumn, String> {
+        let name = self.name()?;
+        let kind = self.kind()?;
+        let custom = self.next_is("custom");
+        self.expect("as")?;
+        let mut column = TableColumn {
+            name,
+            kind,
+            sql_type: self.text()?,
+            custom,
+            nullable: true,
+            primary_key: false,
+            default: None,
+            references: None,
+        };
+        if self.next_is("not") {
+            self.expect("null")?;
+            column.nullable = false;
+        }
+        if self.next_is("primary") {
+            self.expect("key")?;
+            column.primary_key = true;
+        }
+        if self.next_is("default") {
+            column.default = Some(self.text()?);
+        }
+        if self.next_is("references") {
+            column.references = Some(self.reference()?);
+        }
+        Ok(column)
+    }
+
+    fn kind(&mut self) -> Result<Kind, String> {
+        let word = self.word()?;
+        if word != "enum" {
+            return KINDS
+                .iter()
+                .find(|(known, _)| *known == word)
+                .map(|(_, ty)| Kind::Plain(*ty))
+                .ok_or_else(|| format!("`{word}` is no type of a column"));
+        }
+        self.mark('(')?;
+        let mut values = vec![self.text()?];
+        while self.tokens.next_if_eq(&Token::Mark(',')).is_some() {
+            values.push(self.text()?);
+        }
+        self.mark(')')?;
+        Ok(Kind::Enum(values))
+    }
+
+    fn reference(&mut self) -> Result<ForeignKey, String> {
+        let table = self.name()?;
+        self.mark('(')?;
+        let column = self.name()?;
+        self.mark(')')?;
+        self.expect("on")?;
+        self.expect("delete")?;
+        let on_delete = match self.word()?.as_str() {
+            "cascade" => OnDelete::Cascade,
+            "restrict" => OnDelete::Restrict,
+            "set" => {
+                self.expect("null")?;
+                OnDelete::SetNull
+            }
+            other => return Err(format!("`{other}` is no action on a deletion")),
+        };
+        Ok(ForeignKey { table, column, on_delete })
+    }
+}
+
+fn unexpected(wanted: &str, found: Option<Token>) -> String {
+    match found {
+        None => format!("expected {wanted}, and the line ends"),
+        Some(Token::Word(word)) => format!("expected {wanted}, found `{word}`"),
+        Some(Token::Text(text)) => format!("expected {wanted}, found {}", quoted(&text)),
+        Some(Token::Mark(mark)) => format!("expected {wanted}, found `{mark}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{ColumnSchema, Reference, Schema};
+
+    static COLUMNS: [ColumnSchema; 5] = [
+        ColumnSchema::new("user_id", ColumnType::Uuid, false).subject().references(Reference::new(
+            "auth.users",
+            "id",
+            OnDelete::Cascade,
+        )),
+        ColumnSchema::new("role", ColumnType::Enum(&["member", "it's \"me\", (you)"]), false)
+            .default("'member'"),
+        ColumnSchema::new("größe in \"cm\"", ColumnType::Integer, true).unique(),
+        ColumnSchema::new("email", ColumnType::Text, true).sql_type("citext"),
+        ColumnSchema::new("note", ColumnType::Text, false).default("'two\r\nlines -- anchor: x'"),
+    ];
+    static SCHEMA: Schema = Schema::new("sessions", &COLUMNS);
+
+    fn state(dialect: Dialect) -> State {
+        State { table: Table::of(&SCHEMA, dialect), parent: Some("0123456789abcdef".into()) }
+    }
+
+    fn edited(from: &str, to: &str) -> HeaderError {
+        let header = state(Dialect::Postgres).header();
+        assert!(header.contains(from), "{header}");
+        State::parse(&header.replace(from, to)).expect_err("a broken header")
+    }
+
+    #[test]
+    fn a_header_is_read_back_as_it_was_written() {
+        for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+            let state = state(dialect);
+            let file = format!("-- no-transaction\n{}\nSELECT 1;\n", state.header());
+            assert_eq!(State::parse(&file), Ok(Some(state)), "{file}");
+        }
+    }
+
+    #[test]
+    fn line_ends_and_byte_order_marks_do_not_change_the_state() {
+        let state = state(Dialect::MySql);
+        let file = format!("\u{feff}{}\nSELECT 1;\n", state.header()).replace('\n', "\r\n");
+        assert_eq!(State::parse(&file), Ok(Some(state)));
+    }
+
+    #[test]
+    fn a_file_without_a_header_is_not_of_anchor() {
+        assert_eq!(State::parse("CREATE TABLE users (id INT);\n-- anchor: format 1\n"), Ok(None));
+        assert_eq!(State::parse(""), Ok(None));
+    }
+
+    #[test]
+    fn the_hash_is_of_the_lines_and_of_the_parent() {
+        let state = state(Dialect::Sqlite);
+        let other = State { parent: None, ..state.clone() };
+        assert_ne!(state.hash(), other.hash());
+        assert_eq!(state.hash().len(), 16);
+    }
+
+    #[test]
+    fn a_broken_header_is_said_with_its_line() {
+        let cases = [
+            (edited("format 1", "format 2"), 1, "is of another version of anchor"),
+            (edited("format 1", "table x"), 1, "expected `-- anchor: format 1` before `table`"),
+            (edited("dialect postgres", "dialect oracle"), 3, "`oracle` is no dialect"),
+            (edited("column id uuid", "column id guid"), 5, "`guid` is no type of a column"),
+            (
+                edited("not null primary key", "not null primary"),
+                5,
+                "expected `key`, and the line ends",
+            ),
+            (edited("custom as \"citext\"", "custom as \"citext"), 18, "does not end"),
+            (
+                edited("index sessions_user_id_idx on user_id", "index a on b"),
+                23,
+                "that is not in the header",
+            ),
+            (edited("as \"citext\"", "as \"text\""), 23, "the header was edited by hand"),
+            (
+                edited("-- anchor: parent 0123456789abcdef\n", ""),
+                22,
+                "without its line `-- anchor: parent ..`",
+            ),
+            (edited("column email", "colum email"), 18, "`colum` is not known here"),
+        ];
+        for (error, line, reason) in cases {
+            assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error:?}");
+        }
+    }
+}

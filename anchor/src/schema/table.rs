@@ -1,0 +1,187 @@
+//! [`Table`]: a session table as one dialect has it, with owned names, so that a migration's header can be read back into it.
+
+use sha2::{Digest, Sha256};
+
+use super::{ColumnSchema, Dialect, OnDelete, Schema};
+use crate::column::ColumnType;
+
+/// The longest name that every dialect keeps whole: PostgreSQL cuts at 63 bytes.
+const LONGEST_NAME: usize = 63;
+
+/// A session table in one dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) dialect: Dialect,
+    /// `table` or `schema.table`.
+    pub(crate) name: String,
+    pub(crate) columns: Vec<TableColumn>,
+    pub(crate) indexes: Vec<TableIndex>,
+}
+
+/// A column, of anchor's own or of the payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableColumn {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// As the table's definition spells it.
+    pub(crate) sql_type: String,
+    /// Whether `sql_type` is the user's own.
+    pub(crate) custom: bool,
+    pub(crate) nullable: bool,
+    pub(crate) primary_key: bool,
+    /// An SQL expression, as the struct has it.
+    pub(crate) default: Option<String>,
+    pub(crate) references: Option<ForeignKey>,
+}
+
+/// What a column holds, before a dialect spells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Anything but [`ColumnType::Enum`].
+    Plain(ColumnType),
+    /// Text out of these.
+    Enum(Vec<String>),
+}
+
+/// A foreign key's target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ForeignKey {
+    pub(crate) table: String,
+    pub(crate) column: String,
+    pub(crate) on_delete: OnDelete,
+}
+
+/// An index on one column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableIndex {
+    pub(crate) name: String,
+    pub(crate) column: String,
+    pub(crate) unique: bool,
+}
+
+impl Table {
+    /// The table that a struct's schema is in this dialect: the system columns, then the payload's.
+    pub(crate) fn of(schema: &Schema, dialect: Dialect) -> Self {
+        let system = schema.system_columns().map(|system| TableColumn {
+            sql_type: system.type_in(dialect).to_owned(),
+            primary_key: system.column.name == "id",
+            ..TableColumn::of(&system.column, dialect)
+        });
+        let payload = schema.columns.iter().map(|column| TableColumn::of(column, dialect));
+        let indexes = schema.indexes().into_iter().map(|index| TableIndex {
+            name: index.name,
+            column: index.column.to_owned(),
+            unique: index.unique,
+        });
+        Self {
+            dialect,
+            name: schema.table.to_owned(),
+            columns: system.chain(payload).collect(),
+            indexes: indexes.collect(),
+        }
+    }
+
+    /// The column of this name.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn column(&self, name: &str) -> Option<&TableColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The table's name without the schema that it is in.
+    pub(crate) fn bare_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+
+    /// The schema that the table is in, where its name says so.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.name.rsplit_once('.').map(|(namespace, _)| namespace)
+    }
+
+    /// The name that PostgreSQL gives to the primary key.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn primary_key_name(&self) -> String {
+        let table = self.bare_name();
+        let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());
+        while !table.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        format!("{}_pkey", &table[..cut])
+    }
+
+    /// The name of the column's `CHECK`.
+    pub(crate) fn check_name(&self, column: &str) -> String {
+        name_of(self.bare_name(), column, "check")
+    }
+
+    /// The name of the column's foreign key.
+    pub(crate) fn foreign_key_name(&self, column: &str) -> String {
+        name_of(self.bare_name(), column, "fkey")
+    }
+}
+
+impl TableColumn {
+    fn of(column: &ColumnSchema, dialect: Dialect) -> Self {
+        Self {
+            name: column.name.to_owned(),
+            kind: match column.ty {
+                ColumnType::Enum(values) => {
+                    Kind::Enum(values.iter().map(|value| (*value).to_owned()).collect())
+                }
+                plain => Kind::Plain(plain),
+            },
+            sql_type: dialect.type_of(column).to_owned(),
+            custom: column.sql_type.is_some(),
+            nullable: column.nullable,
+            primary_key: false,
+            default: column.default.map(|default| default.trim().to_owned()),
+            references: column.references.map(|target| ForeignKey {
+                table: target.table.to_owned(),
+                column: target.column.to_owned(),
+                on_delete: target.on_delete,
+            }),
+        }
+    }
+
+    /// The values that a `CHECK` holds the column to. A type of the user's own, as an enum of PostgreSQL's, holds its own values.
+    pub(crate) fn checked_values(&self) -> Option<&[String]> {
+        match &self.kind {
+            Kind::Enum(values) if !self.custom => Some(values),
+            _ => None,
+        }
+    }
+}
+
+/// `table_column_suffix`, cut so that every database keeps it whole and two long names stay two.
+pub(super) fn name_of(table: &str, column: &str, suffix: &str) -> String {
+    cut_name(&format!("{table}_{column}"), suffix)
+}
+
+/// `name_suffix`, cut likewise.
+pub(super) fn cut_name(name: &str, suffix: &str) -> String {
+    let name = format!("{name}_{suffix}");
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let hash = Sha256::digest(&name);
+    let hash = format!("{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]);
+    let mut cut = LONGEST_NAME - hash.len() - suffix.len() - 2;
+    while !name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{}_{hash}_{suffix}", &name[..cut])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_and_stay_different() {
+        let table = "sessions_of_the_administrators_of_the_shop";
+        let first = name_of(table, "a_long_column_name_whose_end_is_one", "idx");
+        let second = name_of(table, "a_long_column_name_whose_end_is_two", "idx");
+        assert_eq!((first.len(), second.len()), (LONGEST_NAME, LONGEST_NAME));
+        assert_ne!(first, second);
+        assert!(first.ends_with("_idx"));
+    }
+}

@@ -1,0 +1,32 @@
+-- anchor: format 1
+-- anchor: table sessions
+-- anchor: dialect mysql
+-- anchor: parent cd1b3406a97c8132
+-- anchor: column id uuid as "BINARY(16)" not null primary key
+-- anchor: column secret_hash bytes as "BINARY(32)" not null
+-- anchor: column previous_secret_hash bytes as "BINARY(32)"
+-- anchor: column previous_secret_until timestamp as "DATETIME(6)"
+-- anchor: column created_at timestamp as "DATETIME(6)" not null
+-- anchor: column authenticated_at timestamp as "DATETIME(6)" not null
+-- anchor: column last_seen_at timestamp as "DATETIME(6)" not null
+-- anchor: column expires_at timestamp as "DATETIME(6)" not null
+-- anchor: column deadline timestamp as "DATETIME(6)" not null
+-- anchor: column version bigint as "BIGINT" not null
+-- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
+-- anchor: column role enum("admin", "member", "guest") as "VARCHAR(255)" not null default "'member'"
+-- anchor: column visits bigint as "BIGINT" not null default "0"
+-- anchor: column colour text as "VARCHAR(255)"
+-- anchor: index sessions_expires_at_idx on expires_at
+-- anchor: index sessions_user_id_idx on user_id
+-- anchor: index sessions_colour_idx on colour
+-- anchor: hash 2bd10a9a7fe28143
+
+-- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
+-- DESTRUCTIVE: drops `address` with every value.
+ALTER TABLE sessions
+    DROP COLUMN address,
+    MODIFY COLUMN visits BIGINT NOT NULL DEFAULT 0,
+    CHANGE COLUMN theme colour VARCHAR(255),
+    ADD INDEX sessions_colour_idx (colour),
+    DROP CONSTRAINT sessions_role_check,
+    ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'guest'));

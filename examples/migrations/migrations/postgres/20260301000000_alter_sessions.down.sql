@@ -1,0 +1,16 @@
+ALTER TABLE sessions DROP CONSTRAINT sessions_role_check;
+ALTER TABLE sessions RENAME COLUMN colour TO theme;
+
+-- DESTRUCTIVE: ends the sessions whose `role` the table cannot hold.
+DELETE FROM sessions WHERE role NOT IN ('admin', 'member');
+
+-- DESTRUCTIVE: ends the sessions whose `visits` the table cannot hold.
+DELETE FROM sessions WHERE visits NOT BETWEEN -2147483648 AND 2147483647;
+
+-- Writes every row anew for the column's new type; the table is locked meanwhile.
+ALTER TABLE sessions
+    ALTER COLUMN visits DROP DEFAULT,
+    ALTER COLUMN visits TYPE INTEGER,
+    ALTER COLUMN visits SET DEFAULT 0,
+    ADD COLUMN address TEXT NOT NULL DEFAULT 'unknown',
+    ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member'));

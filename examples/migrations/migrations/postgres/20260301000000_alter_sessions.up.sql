@@ -1,0 +1,34 @@
+-- anchor: format 1
+-- anchor: table sessions
+-- anchor: dialect postgres
+-- anchor: parent f9ee04969e09a5d4
+-- anchor: column id uuid as "UUID" not null primary key
+-- anchor: column secret_hash bytes as "BYTEA" not null
+-- anchor: column previous_secret_hash bytes as "BYTEA"
+-- anchor: column previous_secret_until timestamp as "TIMESTAMPTZ"
+-- anchor: column created_at timestamp as "TIMESTAMPTZ" not null
+-- anchor: column authenticated_at timestamp as "TIMESTAMPTZ" not null
+-- anchor: column last_seen_at timestamp as "TIMESTAMPTZ" not null
+-- anchor: column expires_at timestamp as "TIMESTAMPTZ" not null
+-- anchor: column deadline timestamp as "TIMESTAMPTZ" not null
+-- anchor: column version bigint as "BIGINT" not null
+-- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
+-- anchor: column role enum("admin", "member", "guest") as "TEXT" not null default "'member'"
+-- anchor: column visits bigint as "BIGINT" not null default "0"
+-- anchor: column colour text as "TEXT"
+-- anchor: index sessions_expires_at_idx on expires_at
+-- anchor: index sessions_user_id_idx on user_id
+-- anchor: hash 2a97fb706cb27ad0
+
+-- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
+-- DESTRUCTIVE: drops `address` with every value.
+ALTER TABLE sessions DROP CONSTRAINT sessions_role_check;
+ALTER TABLE sessions RENAME COLUMN theme TO colour;
+
+-- Writes every row anew for the column's new type; the table is locked meanwhile.
+ALTER TABLE sessions
+    DROP COLUMN address,
+    ALTER COLUMN visits DROP DEFAULT,
+    ALTER COLUMN visits TYPE BIGINT,
+    ALTER COLUMN visits SET DEFAULT 0,
+    ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'guest'));

@@ -1,0 +1,3 @@
+-- no-transaction
+
+DROP INDEX CONCURRENTLY sessions_colour_idx;

@@ -1,0 +1,29 @@
+-- no-transaction
+-- anchor: format 1
+-- anchor: table sessions
+-- anchor: dialect postgres
+-- anchor: parent 2a97fb706cb27ad0
+-- anchor: column id uuid as "UUID" not null primary key
+-- anchor: column secret_hash bytes as "BYTEA" not null
+-- anchor: column previous_secret_hash bytes as "BYTEA"
+-- anchor: column previous_secret_until timestamp as "TIMESTAMPTZ"
+-- anchor: column created_at timestamp as "TIMESTAMPTZ" not null
+-- anchor: column authenticated_at timestamp as "TIMESTAMPTZ" not null
+-- anchor: column last_seen_at timestamp as "TIMESTAMPTZ" not null
+-- anchor: column expires_at timestamp as "TIMESTAMPTZ" not null
+-- anchor: column deadline timestamp as "TIMESTAMPTZ" not null
+-- anchor: column version bigint as "BIGINT" not null
+-- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
+-- anchor: column role enum("admin", "member", "guest") as "TEXT" not null default "'member'"
+-- anchor: column visits bigint as "BIGINT" not null default "0"
+-- anchor: column colour text as "TEXT"
+-- anchor: index sessions_expires_at_idx on expires_at
+-- anchor: index sessions_user_id_idx on user_id
+-- anchor: index sessions_colour_idx on colour
+-- anchor: hash 8fcb76a9de34ad6f
+
+-- Built while the table is read and written. PostgreSQL does that only outside of a transaction, as
+-- the file's only statement.
+-- It can fail where several processes run migrations at once: run them from one. An INVALID index
+-- is then left behind: DROP INDEX sessions_colour_idx, and run it again.
+CREATE INDEX CONCURRENTLY sessions_colour_idx ON sessions (colour);

@@ -1,0 +1,2 @@
+-- DESTRUCTIVE: ends every session; their users log in again.
+DROP TABLE sessions;

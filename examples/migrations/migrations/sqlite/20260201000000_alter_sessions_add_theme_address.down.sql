@@ -1,0 +1,3 @@
+-- DESTRUCTIVE: drops `theme`, `address` with every value.
+ALTER TABLE sessions DROP COLUMN theme;
+ALTER TABLE sessions DROP COLUMN address;

@@ -1,0 +1,6 @@
+//! Migrations against real databases, applied and taken back by sqlx's own migrator.
+
+mod dice;
+mod live;
+mod pairs;
+mod tables;
