@@ -10,6 +10,12 @@ const ON_STRUCT: &[Known] = &[
     Known::new("idle", "idle = \"2h\""),
     Known::new("absolute", "absolute = \"14d\""),
     Known::new("cookie", "cookie = \"__Host-id\""),
+    Known::new("max_per_subject", "max_per_subject = 5"),
+    Known::new("overflow", "overflow = \"refuse\""),
+    Known::new("keep_ended", "keep_ended = \"30d\""),
+    Known::new("track", "track"),
+    Known::new("fingerprint", "fingerprint"),
+    Known::new("cut_off", "cut_off"),
     Known::new("renamed_from", "renamed_from = \"old_name\""),
     Known::new("crate", "crate = \"my_crate::anchor\""),
 ];

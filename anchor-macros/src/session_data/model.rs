@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Fields, FieldsNamed, LitStr, Type};
 
 use super::attr;
+use super::extras::Extras;
 use super::reference::Reference;
 use super::sql_name::SqlName;
 use crate::arguments::Arguments;
@@ -23,6 +24,7 @@ pub(super) struct Payload {
     pub(super) idle: Lifetime,
     pub(super) absolute: Lifetime,
     pub(super) cookie: Option<LitStr>,
+    pub(super) extras: Extras,
     pub(super) fields: Vec<Field>,
 }
 
@@ -83,6 +85,7 @@ impl Payload {
             idle: Lifetime::read(arguments.text("idle"), DEFAULT_IDLE, errors),
             absolute: Lifetime::read(arguments.text("absolute"), DEFAULT_ABSOLUTE, errors),
             cookie: arguments.text("cookie").cloned(),
+            extras: Extras::read(arguments, errors),
             fields: fields.named.iter().map(|field| Field::read(field, errors)).collect(),
         })
     }
