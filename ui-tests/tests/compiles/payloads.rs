@@ -75,12 +75,12 @@ pub struct Extended {
 fn a_payload_says_what_its_table_has_besides() {
     use anchor::{Extras, Overflow, SubjectLimit};
 
+    fn can_be_cut_off<T: anchor::CutOff>() {}
+    can_be_cut_off::<Extended>();
     let all = Extras::NONE.keep_ended().track().fingerprint().cut_off();
     assert_eq!(Extended::schema().extras, all);
     assert_eq!(Extended::LIMIT, Some(SubjectLimit::new(5, Overflow::Refuse)));
-    assert_eq!(Extended::KEEP_ENDED, Some(std::time::Duration::from_secs(30 * 86_400)));
-    fn can_be_cut_off<T: anchor::CutOff>() {}
-    can_be_cut_off::<Extended>();
+    assert_eq!(Extended::KEEP_ENDED, Some(std::time::Duration::from_hours(30 * 24)));
     assert_eq!(UserSession::schema().extras, Extras::NONE);
     assert_eq!((UserSession::LIMIT, UserSession::KEEP_ENDED), (None, None));
 }
