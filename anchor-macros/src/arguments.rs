@@ -3,7 +3,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, LitStr, Meta, Result, Token};
+use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Meta, Result, Token};
 
 use crate::errors::Errors;
 use crate::suggest;
@@ -11,7 +11,7 @@ use crate::suggest;
 /// An argument that an attribute knows.
 pub(crate) struct Known {
     pub(crate) name: &'static str,
-    /// The argument as a user would write it; with a `=` when it takes a text, and as `= false` when it takes that too.
+    /// The argument as a user would write it; with a `=` when it takes a text or a number, and ending in `= false` when it takes that too.
     pub(crate) example: &'static str,
 }
 
@@ -20,13 +20,31 @@ impl Known {
         Self { name, example }
     }
 
-    fn takes_text(&self) -> bool {
-        self.example.contains('=')
+    fn form(&self) -> Form {
+        match self.example.split_once("= ") {
+            None => Form::Name,
+            Some((_, value)) if value.starts_with('"') || value == "false" => Form::Text,
+            Some(_) => Form::Number,
+        }
     }
 
     fn takes_false(&self) -> bool {
         self.example.ends_with("= false")
     }
+}
+
+/// What stands behind an argument's name.
+enum Form {
+    Name,
+    Text,
+    Number,
+}
+
+/// What stood there.
+enum Given {
+    Name,
+    Text(LitStr),
+    Number(LitInt),
 }
 
 /// Where an attribute stands, and what it knows there.
@@ -40,13 +58,15 @@ pub(crate) struct Place {
 
 /// The arguments that were given, each known, in its form, and once.
 pub(crate) struct Arguments {
-    given: Vec<(Ident, Option<LitStr>)>,
+    given: Vec<(Ident, Given)>,
+    /// Also those that were not in their form.
+    mentioned: Vec<String>,
 }
 
 impl Arguments {
     /// Reads every attribute of the place's name.
     pub(crate) fn read(attributes: &[Attribute], place: &Place, errors: &mut Errors) -> Self {
-        let mut arguments = Self { given: Vec::new() };
+        let mut arguments = Self { given: Vec::new(), mentioned: Vec::new() };
         for attribute in attributes {
             if attribute.path().is_ident(place.attribute) {
                 match &attribute.meta {
@@ -70,6 +90,7 @@ impl Arguments {
 
     fn add(&mut self, argument: Argument, place: &Place, errors: &mut Errors) {
         let name = argument.name.to_string();
+        self.mentioned.push(name.clone());
         let Some(known) = place.known.iter().find(|known| known.name == name) else {
             let names: Vec<_> = place.known.iter().map(|known| known.name).collect();
             let elsewhere = place.elsewhere.iter().find_map(|(there, known)| {
@@ -89,17 +110,17 @@ impl Arguments {
         if self.given.iter().any(|(given, _)| *given == name) {
             return errors.at(&argument.name, format_args!("`{name}` is given twice; keep one"));
         }
-        let text = match (known.takes_text(), argument.value) {
-            (false, None) => None,
-            (true, Some(value)) if known.takes_false() && is_false(&value) => None,
-            (true, Some(value)) => match text(&value) {
+        let given = match (known.form(), argument.value) {
+            (Form::Name, None) => Given::Name,
+            (Form::Text, Some(value)) if known.takes_false() && is_false(&value) => Given::Name,
+            (Form::Text, Some(value)) => match text(&value) {
                 Some(text) if text.value().trim().is_empty() => {
                     return errors.at(
                         text,
                         format_args!("`{name}` is empty; write one like `{}`", known.example),
                     );
                 }
-                Some(text) => Some(text),
+                Some(text) => Given::Text(text),
                 None => {
                     let or_false = if known.takes_false() { " or `false`" } else { "" };
                     return errors.at(
@@ -111,30 +132,57 @@ impl Arguments {
                     );
                 }
             },
-            (true, None) => {
+            (Form::Number, Some(value)) => match number(&value) {
+                Some(number) => Given::Number(number),
+                None => {
+                    return errors
+                        .at(value, format_args!("`{name}` takes a number: `{}`", known.example));
+                }
+            },
+            (Form::Text | Form::Number, None) => {
                 return errors.at(
                     &argument.name,
                     format_args!("`{name}` needs a value: `{}`", known.example),
                 );
             }
-            (false, Some(value)) => {
+            (Form::Name, Some(value)) => {
                 return errors.at(
                     value,
                     format_args!("`{name}` takes no value: write `#[{}({name})]`", place.attribute),
                 );
             }
         };
-        self.given.push((argument.name, text));
+        self.given.push((argument.name, given));
     }
 
     /// The text of an argument, if it was given; `false` has none.
     pub(crate) fn text(&self, name: &str) -> Option<&LitStr> {
-        self.given.iter().find(|(given, _)| given == name)?.1.as_ref()
+        match self.given(name)? {
+            Given::Text(text) => Some(text),
+            Given::Name | Given::Number(_) => None,
+        }
+    }
+
+    /// The number of an argument, if it was given.
+    pub(crate) fn number(&self, name: &str) -> Option<&LitInt> {
+        match self.given(name)? {
+            Given::Number(number) => Some(number),
+            Given::Name | Given::Text(_) => None,
+        }
+    }
+
+    fn given(&self, name: &str) -> Option<&Given> {
+        self.given.iter().find(|(given, _)| given == name).map(|(_, given)| given)
     }
 
     /// The name of an argument as it was written, if it was given.
     pub(crate) fn name(&self, name: &str) -> Option<&Ident> {
         self.given.iter().map(|(given, _)| given).find(|given| *given == name)
+    }
+
+    /// Whether an argument was written at all, be it wrongly.
+    pub(crate) fn is_mentioned(&self, name: &str) -> bool {
+        self.mentioned.iter().any(|mentioned| mentioned == name)
     }
 
     /// All names, in the order in which they were written.
@@ -178,6 +226,15 @@ pub(crate) fn text(value: &Expr) -> Option<LitStr> {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
         Expr::Group(group) => text(&group.expr),
+        _ => None,
+    }
+}
+
+/// The integer literal that an expression is, also when a `macro_rules!` passed it on.
+fn number(value: &Expr) -> Option<LitInt> {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => Some(number.clone()),
+        Expr::Group(group) => number(&group.expr),
         _ => None,
     }
 }

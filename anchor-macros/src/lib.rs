@@ -51,6 +51,12 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `idle = "2h"` | a session ends when it is not used for this long | `"2h"` |
 /// | `absolute = "14d"` | a session ends this long after its login, used or not; at least `idle` | `"14d"` |
 /// | `cookie = "__Host-id"` | the cookie's name | the frontend's default |
+/// | `max_per_subject = 5` | how many live sessions a subject has at most, whatever logs in at once; needs a `subject` | any number |
+/// | `overflow = "refuse"` | what a login beyond it does: `"refuse"` refuses it, `"end_oldest"` ends the oldest sessions | `"end_oldest"` |
+/// | `keep_ended = "30d"` | ended sessions stay in the table for this long, with how, when and why they ended, for `history` | they are removed |
+/// | `track` | the table has the address and the user agent of the latest use | it has neither |
+/// | `fingerprint` | the table has a hash of what the session is bound to | it has none |
+/// | `cut_off` | a subject can be cut off: also logins that have begun, and are yet to be created, end. A table `<table>_cut_offs` comes with it, and one more statement a login; needs a `subject` | not |
 /// | `renamed_from = "old"` | what the table was called before, for migrations | |
 /// | `crate = "path"` | where anchor is, when it is not `::anchor` | `::anchor` |
 ///

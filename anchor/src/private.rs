@@ -7,14 +7,15 @@ pub use crate::column::{
     Column, ColumnError, ColumnType, NoSubject, newtype, unknown_variant, variant_from_value,
     variant_to_value,
 };
-pub use crate::data::{DecodeError, Decoder, EncodeError, Encoder, SessionData};
+pub use crate::data::{CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
 pub use crate::extract::{extract, extract_optional};
 pub use crate::guard::{All, Others, Public, Require, RequireAny, Revoke, RevokeAny, This};
 pub use crate::login_page::LoginPage;
 pub use crate::policy::{Decision, Fresh, HasRole, Policy, allow_if, when};
 pub use crate::rejection::Rejection;
-pub use crate::schema::{ColumnSchema, OnChange, OnDelete, Reference, Schema};
+pub use crate::schema::{ColumnSchema, Extras, OnChange, OnDelete, Reference, Schema};
 pub use crate::session::Session;
+pub use crate::store::{Overflow, SubjectLimit};
 pub use crate::value::Value;
 
 #[cfg(feature = "_sql")]

@@ -97,6 +97,7 @@ fn every_attribute_reaches_the_schema() {
 #[test]
 fn what_is_not_written_has_its_default() {
     #[derive(Clone, SessionData)]
+    #[session(migrations = false)]
     struct HTTPVisit {
         #[allow(dead_code)]
         page: String,

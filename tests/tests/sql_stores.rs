@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anchor::{
-    Change, Column, EndReason, Load, MySqlStore, NewSession, PostgresStore, Record, SecretHash,
-    SessionData, SessionId, SessionStore, SqliteStore, StoreError, StoreErrorKind, Touch, Touched,
-    Updated, VerifyError,
+    Change, Column, EndReason, EndStatus, Load, MySqlStore, NewSession, PostgresStore, Record,
+    SecretHash, SessionData, SessionId, SessionStore, SqliteStore, StoreError, StoreErrorKind,
+    Touch, Touched, Updated, VerifyError,
 };
 use anchor_tests::databases;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -65,6 +65,9 @@ fn everything() -> Everything {
 trait Database {
     type Store<T: SessionData>: TableStore<T>;
 
+    /// What three days are called behind a minus.
+    const THREE_DAYS: &str;
+
     fn store<T: SessionData>(&self) -> Self::Store<T>;
 
     /// Runs a statement that no store would.
@@ -78,9 +81,11 @@ trait TableStore<T: SessionData>: SessionStore<T> + Clone {
 }
 
 macro_rules! databases {
-    ($($pool:ty => $store:ident;)*) => {$(
+    ($($pool:ty => $store:ident, $three_days:literal;)*) => {$(
         impl Database for $pool {
             type Store<T: SessionData> = $store<T>;
+
+            const THREE_DAYS: &str = $three_days;
 
             fn store<T: SessionData>(&self) -> $store<T> {
                 $store::new(self.clone())
@@ -104,9 +109,9 @@ macro_rules! databases {
 }
 
 databases! {
-    SqlitePool => SqliteStore;
-    PgPool => PostgresStore;
-    MySqlPool => MySqlStore;
+    SqlitePool => SqliteStore, "259200000000";
+    PgPool => PostgresStore, "INTERVAL '3 days'";
+    MySqlPool => MySqlStore, "INTERVAL 3 DAY";
 }
 
 /// One test a database for each function.
@@ -146,6 +151,10 @@ on_every_database! {
     an_own_sql_type_is_never_cut
     many_logins_over_sessions_that_are_gone_all_succeed
     a_column_that_is_missing_is_not_read_as_its_name
+    a_subject_is_cut_off_exactly
+    an_old_cut_off_is_forgotten
+    verify_lists_what_the_extras_lack
+    a_reason_of_another_version_is_no_reason
 }
 
 /// A store whose table is there.
@@ -189,7 +198,7 @@ async fn every_type_comes_back_as_it_was_written(database: impl Database) {
     }
     for data in payloads {
         let new = session(data);
-        let created = store.create(new.clone()).await.unwrap();
+        let created = store.create(new.clone()).await.unwrap().into_record().unwrap();
         let loaded = loaded(&store, new.id).await;
         assert_eq!(loaded.data, new.data);
         assert_eq!(format!("{created:?}"), format!("{loaded:?}"), "create returns what it stored");
@@ -323,6 +332,88 @@ async fn a_subject_is_compared_exactly(database: impl Database) {
     assert_eq!(store.list(&"ann ".to_owned()).await.unwrap().len(), 1);
     let longer_than_any = "a".repeat(100_000);
     assert!(store.list(&longer_than_any).await.unwrap().is_empty());
+}
+
+/// Every extra, and columns that are called as those of the companion table.
+#[derive(Clone, Debug, PartialEq, SessionData)]
+#[session(table = "sessions", keep_ended = "30d", track, fingerprint, cut_off, max_per_subject = 2)]
+struct Extended {
+    #[session(subject)]
+    subject: String,
+    cut_off_at: Option<i64>,
+}
+
+fn login_of(subject: &str) -> NewSession<Extended> {
+    let mut new = session(Extended { subject: subject.into(), cut_off_at: None });
+    new.began = Some(tokio::time::Instant::now());
+    new
+}
+
+async fn a_subject_is_cut_off_exactly(database: impl Database) {
+    let store = ready::<Extended, _>(&database).await;
+    let others = ["ANN", "ann ", " ann", "änn", "a\u{308}nn"];
+    let ann = login_of("ann");
+    let later_ann = login_of("ann");
+    let late = others.map(login_of);
+    assert_eq!(store.cut_off(&"ann".to_owned(), EndReason::CutOff).await.unwrap(), 0);
+    for new in late.iter().chain([&ann]) {
+        store.create(new.clone()).await.unwrap();
+    }
+    assert!(matches!(store.load(ann.id).await.unwrap(), Load::Ended));
+    for new in &late {
+        assert_eq!(loaded(&store, new.id).await.data, new.data);
+    }
+    // One who differs by a space does not take over the row.
+    assert_eq!(store.cut_off(&"ann ".to_owned(), EndReason::CutOff).await.unwrap(), 1);
+    store.create(later_ann.clone()).await.unwrap();
+    assert!(matches!(store.load(later_ann.id).await.unwrap(), Load::Ended));
+    assert_eq!(store.sweep(100).await.unwrap(), 2, "two were dead on arrival");
+    assert_eq!(store.history(&"ann".to_owned()).await.unwrap().len(), 2);
+    assert_eq!(store.history(&"ann ".to_owned()).await.unwrap().len(), 1);
+    assert!(store.history(&"ANN".to_owned()).await.unwrap().is_empty());
+}
+
+async fn an_old_cut_off_is_forgotten<D: Database>(database: D) {
+    let store = ready::<Extended, _>(&database).await;
+    let record = "INSERT INTO sessions_cut_offs (subject, cut_off_at) \
+                  SELECT subject, created_at FROM sessions";
+    store.create(login_of("ann")).await.unwrap();
+    store.cut_off(&"ann".to_owned(), EndReason::CutOff).await.unwrap();
+    let earlier =
+        format!("UPDATE sessions_cut_offs SET cut_off_at = cut_off_at - {}", D::THREE_DAYS);
+    database.run(&earlier).await;
+    store.sweep(100).await.unwrap();
+    // It fails where the subject's row is still there.
+    database.run(record).await;
+}
+
+async fn verify_lists_what_the_extras_lack(database: impl Database) {
+    let store = ready::<Extended, _>(&database).await;
+    database.run("DROP TABLE sessions_cut_offs").await;
+    database.run("ALTER TABLE sessions DROP COLUMN user_agent").await;
+    database.run("ALTER TABLE sessions DROP COLUMN fingerprint").await;
+    let Err(VerifyError::Table { differences, .. }) = store.verify().await else {
+        panic!("the table is not that of the struct")
+    };
+    let all = differences.join("\n");
+    for part in [
+        "column `user_agent` (",
+        "column `fingerprint` (",
+        "the table `sessions_cut_offs` does not exist",
+    ] {
+        assert!(all.contains(part), "{part} is not in\n{all}");
+    }
+    assert_eq!(differences.len(), 3, "{all}");
+}
+
+async fn a_reason_of_another_version_is_no_reason(database: impl Database) {
+    let store = ready::<Extended, _>(&database).await;
+    let new = login_of("ann");
+    store.create(new.clone()).await.unwrap();
+    store.revoke(new.id, None, EndReason::Theft).await.unwrap();
+    database.run("UPDATE sessions SET end_reason = 'abducted'").await;
+    let history = store.history(&"ann".to_owned()).await.unwrap();
+    assert_eq!((history[0].status, history[0].reason), (EndStatus::Revoked, None));
 }
 
 async fn an_own_sql_type_is_never_cut(database: impl Database) {

@@ -20,3 +20,16 @@ fn the_macros_refuse_every_system_column() {
         );
     }
 }
+
+#[test]
+fn the_macros_refuse_the_optional_system_columns_where_they_are_there() {
+    use anchor::{Extras, Schema};
+
+    let source = include_str!("../../anchor-macros/src/session_data/extras.rs");
+    let all = Schema::new("t", &[]).extras(Extras::NONE.keep_ended().track().fingerprint());
+    let always = anchor::SYSTEM_COLUMNS.len();
+    for system in all.system_columns().skip(always) {
+        let name = system.column.name;
+        assert!(source.contains(&format!("\"{name}\"")), "`{name}` is not refused");
+    }
+}

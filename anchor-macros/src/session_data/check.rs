@@ -29,6 +29,7 @@ pub(super) fn check(payload: &Payload, errors: &mut Errors) {
     cookie(payload, errors);
     one_subject(payload, errors);
     one_role(payload, errors);
+    subject_of_extras(payload, errors);
     columns(payload, errors);
 }
 
@@ -129,6 +130,26 @@ fn one_role(payload: &Payload, errors: &mut Errors) {
     }
 }
 
+/// What goes by the subject needs one.
+fn subject_of_extras(payload: &Payload, errors: &mut Errors) {
+    if payload.columns().any(|(_, column)| column.subject.is_some()) {
+        return;
+    }
+    let extras = &payload.extras;
+    let limit = extras.limit.as_ref().map(|limit| limit.span);
+    for (name, does, span) in [
+        ("max_per_subject", "counts the sessions of a subject", limit),
+        ("cut_off", "ends the sessions of a subject", extras.cut_off),
+    ] {
+        if let Some(span) = span {
+            let message = format!(
+                "`{name}` {does}, and no field is one; mark the field that says whose session it is with `#[session(subject)]`"
+            );
+            errors.push(Error::new(span, message));
+        }
+    }
+}
+
 fn columns(payload: &Payload, errors: &mut Errors) {
     if payload.columns().next().is_none() {
         let message = match payload.fields.is_empty() {
@@ -143,7 +164,7 @@ fn columns(payload: &Payload, errors: &mut Errors) {
         let name = column.name.text.to_lowercase();
         let span = column.name.span;
         if !fault(&column.name, errors) {
-            one_column(&column.name, &name, span, &mut seen, errors);
+            one_column(&column.name, &name, span, payload, &mut seen, errors);
         }
         seen.push((name, field.ident.to_string()));
         if let Some(old) = &column.renamed_from
@@ -169,6 +190,7 @@ fn one_column(
     column: &SqlName,
     name: &str,
     span: Span,
+    payload: &Payload,
     seen: &mut [(String, String)],
     errors: &mut Errors,
 ) {
@@ -179,6 +201,13 @@ fn one_column(
             format_args!(
                 "every session's table has a column `{name}` already; choose another, as `#[session(column = \"my_{name}\")]` (taken are {})",
                 suggest::list(SYSTEM_COLUMNS)
+            ),
+        ));
+    } else if let Some((_, argument)) = payload.extras.columns().find(|(taken, _)| *taken == name) {
+        errors.push(Error::new(
+            span,
+            format_args!(
+                "`#[session({argument})]` gives the table a column `{name}` already; choose another, as `#[session(column = \"my_{name}\")]`"
             ),
         ));
     } else if let Some((_, field)) = seen.iter().find(|(seen, _)| seen == name) {

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
+use super::extras::{Extras, Limit};
 use super::model::{Column, Field, Migrations, Payload, Stored};
 use super::reference::{OnDelete, Reference};
 use super::sql_name::SqlName;
@@ -15,6 +16,7 @@ use crate::located::{at, column_item, ends, generated, moved};
 // Output:
 //     impl SessionData for UserSession { .. }
 //     impl HasRole for UserSession { .. }, where a field is marked `role`
+//     impl CutOff for UserSession {}, where the struct says `cut_off`
 //     impl<S> FromRequestParts<S> for UserSession { .. }
 //     impl<S> OptionalFromRequestParts<S> for UserSession { .. }
 //     #[test] fn anchor_migrations_UserSession() { .. }, with an SQL store
@@ -25,12 +27,19 @@ pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
         .columns()
         .find(|(_, column)| column.role.is_some())
         .map(|(field, _)| has_role(&ident, field, private));
+    let cut_off = payload.extras.cut_off.map(|_| {
+        quote! {
+            #[automatically_derived]
+            impl #private::CutOff for #ident {}
+        }
+    });
     let extractors = extractors(&ident, private);
     let migrations_test = migrations_test(payload, private);
     quote! {
         const _: () = {
             #session_data
             #role
+            #cut_off
             #extractors
         };
         #migrations_test
@@ -65,6 +74,20 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
             const COOKIE: ::core::option::Option<&'static str> = ::core::option::Option::Some(#name);
         }
     });
+    let limit = payload.extras.limit.as_ref().map(|Limit { max, refuse, .. }| {
+        let overflow = if *refuse { quote!(Refuse) } else { quote!(EndOldest) };
+        quote! {
+            const LIMIT: ::core::option::Option<#private::SubjectLimit> = ::core::option::Option::Some(
+                #private::SubjectLimit::new(#max, #private::Overflow::#overflow),
+            );
+        }
+    });
+    let keep_ended = payload.extras.keep_ended.map(|seconds| {
+        quote! {
+            const KEEP_ENDED: ::core::option::Option<::core::time::Duration> =
+                ::core::option::Option::Some(::core::time::Duration::from_secs(#seconds));
+        }
+    });
     let schema = schema(payload, private);
     let encode = payload.columns().map(|(field, column)| encode(field, column, private));
     let decode = payload.fields.iter().map(|field| decode(field, private));
@@ -77,6 +100,8 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
             const IDLE: ::core::time::Duration = ::core::time::Duration::from_secs(#idle);
             const ABSOLUTE: ::core::time::Duration = ::core::time::Duration::from_secs(#absolute);
             #cookie
+            #limit
+            #keep_ended
 
             fn schema() -> &'static #private::Schema {
                 // A constant, so that what can be wrong with a schema is a compile error.
@@ -126,9 +151,23 @@ fn schema(payload: &Payload, private: &TokenStream) -> TokenStream {
     let columns = payload.columns().map(|(field, column)| column_schema(field, column, private));
     let renamed_from =
         payload.renamed_from.as_ref().map(|SqlName { text, .. }| quote!(.renamed_from(#text)));
+    let extras = extras(&payload.extras, private);
     quote_spanned! {at(payload.ident.span())=>
-        #private::Schema::new(#table, &[#(#columns),*])#renamed_from
+        #private::Schema::new(#table, &[#(#columns),*])#renamed_from #extras
     }
+}
+
+fn extras(extras: &Extras, private: &TokenStream) -> Option<TokenStream> {
+    let wanted: Vec<_> = [
+        (extras.keep_ended.is_some(), quote!(.keep_ended())),
+        (extras.track, quote!(.track())),
+        (extras.fingerprint, quote!(.fingerprint())),
+        (extras.cut_off.is_some(), quote!(.cut_off())),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, call)| wanted.then_some(call))
+    .collect();
+    (!wanted.is_empty()).then(|| quote!(.extras(#private::Extras::NONE #(#wanted)*)))
 }
 
 fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {

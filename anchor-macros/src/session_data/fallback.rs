@@ -31,6 +31,12 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
             }
         }
     });
+    let cut_off = has_cut_off(input).then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics #private::CutOff for #ident #type_generics #clause {}
+        }
+    });
     let mut extractor_generics = input.generics.clone();
     let state = format_ident!("__S");
     extractor_generics.params.push(syn::parse_quote! {
@@ -70,6 +76,7 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
             }
 
             #role
+            #cut_off
 
             #[automatically_derived]
             impl #extractor_generics #private::FromRequestParts<#state> for #ident #type_generics #clause {
@@ -96,6 +103,14 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
             }
         };
     }
+}
+
+/// Whether the struct says `cut_off`, so that its users are not told that it does not.
+fn has_cut_off(input: &DeriveInput) -> bool {
+    let mut reported_already = Errors::new();
+    let arguments = attr::of_struct(&input.attrs, &mut reported_already);
+    let _: syn::Result<()> = reported_already.finish();
+    arguments.name("cut_off").is_some()
 }
 
 /// The type of the field marked `role`, so that its users are not told that there is none.

@@ -4,6 +4,7 @@
 mod attr;
 mod check;
 mod expand;
+mod extras;
 mod fallback;
 mod model;
 mod reference;

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Fields, FieldsNamed, LitStr, Type};
 
 use super::attr;
+use super::extras::Extras;
 use super::reference::Reference;
 use super::sql_name::SqlName;
 use crate::arguments::Arguments;
@@ -24,6 +25,7 @@ pub(super) struct Payload {
     pub(super) absolute: Lifetime,
     pub(super) cookie: Option<LitStr>,
     pub(super) migrations: Migrations,
+    pub(super) extras: Extras,
     pub(super) fields: Vec<Field>,
 }
 
@@ -96,6 +98,7 @@ impl Payload {
                 (Some(_), None) => Migrations::None,
                 (_, folder) => Migrations::In(folder.cloned()),
             },
+            extras: Extras::read(arguments, errors),
             fields: fields.named.iter().map(|field| Field::read(field, errors)).collect(),
         })
     }

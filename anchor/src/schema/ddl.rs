@@ -319,7 +319,7 @@ fn layout(lines: &[Line]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{ColumnSchema, Reference};
+    use crate::schema::{ColumnSchema, Extras, Reference};
 
     const ROLES: ColumnType = ColumnType::Enum(&["admin", "member", "it's"]);
 
@@ -354,6 +354,32 @@ mod tests {
             let written = SCHEMA.create_table(dialect);
             assert_eq!(written, expected.replace("\r\n", "\n"), "{dialect:?}:\n{written}");
         }
+    }
+
+    #[test]
+    fn extras_come_after_the_columns_that_every_table_has() {
+        const COLUMNS: &[ColumnSchema] =
+            &[ColumnSchema::new("user_id", ColumnType::Uuid, false).subject()];
+        static SCHEMA: Schema = Schema::new("sessions", COLUMNS)
+            .extras(Extras::NONE.keep_ended().track().fingerprint().cut_off());
+        let text = SCHEMA.create_table(Dialect::Postgres);
+        let (_, extras) = text.split_once("-- whether the cookie outlives the browser\n").unwrap();
+        assert_eq!(
+            extras,
+            "    status                 TEXT         NOT NULL CHECK (status IN ('active', 'revoked', 'expired')),\n    \
+             ended_at               TIMESTAMPTZ,\n    \
+             end_reason             TEXT,\n    \
+             ip_address             INET,                   -- of the latest use\n    \
+             user_agent             TEXT,\n    \
+             fingerprint            BYTEA,                  -- SHA-256 of what the session is bound to\n    \
+             user_id                UUID         NOT NULL\n);\n\n\
+             CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);\n\
+             CREATE INDEX sessions_ended_at_idx ON sessions (ended_at);\n\
+             CREATE INDEX sessions_user_id_idx ON sessions (user_id);\n\n\
+             CREATE TABLE sessions_cut_offs (\n    \
+             subject     UUID NOT NULL PRIMARY KEY,\n    \
+             cut_off_at  TIMESTAMPTZ NOT NULL\n);\n"
+        );
     }
 
     #[test]

@@ -55,9 +55,41 @@ impl UserSession {
     }
 }
 
+/// A payload with every extra.
+#[derive(Debug, Clone, SessionData)]
+#[session(
+    max_per_subject = 5,
+    overflow = "refuse",
+    keep_ended = "30d",
+    track,
+    fingerprint,
+    cut_off
+)]
+pub struct Extended {
+    /// Whose session it is.
+    #[session(subject)]
+    pub user_id: Uuid,
+}
+
+#[test]
+fn a_payload_says_what_its_table_has_besides() {
+    use anchor::{Extras, Overflow, SubjectLimit};
+
+    fn can_be_cut_off<T: anchor::CutOff>() {}
+    can_be_cut_off::<Extended>();
+    let all = Extras::NONE.keep_ended().track().fingerprint().cut_off();
+    assert_eq!(Extended::schema().extras, all);
+    assert_eq!(Extended::LIMIT, Some(SubjectLimit::new(5, Overflow::Refuse)));
+    assert_eq!(Extended::KEEP_ENDED, Some(std::time::Duration::from_hours(30 * 24)));
+    assert_eq!(UserSession::schema().extras, Extras::NONE);
+    assert_eq!((UserSession::LIMIT, UserSession::KEEP_ENDED), (None, None));
+}
+
 #[test]
 fn a_payload_inside_a_function_body() {
+    // A test can only be collected from a module, so the one that holds migrations to the struct is left out.
     #[derive(Clone, SessionData)]
+    #[session(migrations = false)]
     struct Local {
         name: String,
     }

@@ -14,6 +14,7 @@ struct SystemColumns {
     expires_at: i64,
     deadline: i64,
     version: i64,
+    remembered: bool,
     #[session(column = "ID")]
     other: i64,
     #[session(column = "\"id\"")]

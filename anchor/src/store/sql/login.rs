@@ -23,6 +23,10 @@ pub struct Login {
 /// How a login makes room for itself.
 pub(crate) struct Room {
     /// Names what the logins of this subject wait for.
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "postgres")),
+        expect(dead_code, reason = "SQLite locks the whole file")
+    )]
     pub(crate) lock: SubjectLock,
     /// The ids of the subject's live sessions, oldest first.
     pub(crate) live_ids: Query,
@@ -72,6 +76,10 @@ pub(crate) async fn enter<D: Driver>(
 }
 
 /// A name for one subject of one table, the same on every node.
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "postgres")),
+    expect(dead_code, reason = "SQLite locks the whole file")
+)]
 pub(crate) struct SubjectLock([u8; 32]);
 
 impl SubjectLock {

@@ -1,0 +1,96 @@
+//! What the struct asks for besides its columns: a limit, and the optional parts of its table.
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+
+use crate::arguments::Arguments;
+use crate::duration;
+use crate::errors::Errors;
+
+pub(super) struct Extras {
+    pub(super) limit: Option<Limit>,
+    /// Seconds.
+    pub(super) keep_ended: Option<u64>,
+    pub(super) track: bool,
+    pub(super) fingerprint: bool,
+    /// Where it was written, if it was.
+    pub(super) cut_off: Option<Span>,
+}
+
+pub(super) struct Limit {
+    pub(super) max: u32,
+    pub(super) refuse: bool,
+    /// Where `max_per_subject` was written.
+    pub(super) span: Span,
+}
+
+impl Extras {
+    pub(super) fn read(arguments: &Arguments, errors: &mut Errors) -> Self {
+        let keep_ended = arguments.text("keep_ended");
+        Self {
+            limit: Limit::read(arguments, errors),
+            keep_ended: keep_ended.and_then(|text| errors.take(duration::seconds(text))),
+            track: arguments.name("track").is_some(),
+            fingerprint: arguments.name("fingerprint").is_some(),
+            cut_off: arguments.name("cut_off").map(Spanned::span),
+        }
+    }
+
+    /// The columns that the table has for these, each with the argument that asks for it.
+    pub(super) fn columns(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        [
+            (
+                self.keep_ended.is_some(),
+                "keep_ended",
+                ["status", "ended_at", "end_reason"].as_slice(),
+            ),
+            (self.track, "track", &["ip_address", "user_agent"]),
+            (self.fingerprint, "fingerprint", &["fingerprint"]),
+        ]
+        .into_iter()
+        .filter(|(wanted, ..)| *wanted)
+        .flat_map(|(_, argument, columns)| columns.iter().map(move |column| (*column, argument)))
+    }
+}
+
+impl Limit {
+    fn read(arguments: &Arguments, errors: &mut Errors) -> Option<Self> {
+        let overflow = arguments.text("overflow");
+        let refuse = match overflow.map(|text| text.value()).as_deref() {
+            None | Some("end_oldest") => false,
+            Some("refuse") => true,
+            Some(_) => {
+                errors.at(
+                    overflow,
+                    "`overflow` is \"end_oldest\", the default, or \"refuse\": what a login beyond `max_per_subject` does",
+                );
+                false
+            }
+        };
+        let Some(number) = arguments.number("max_per_subject") else {
+            // A limit that cannot be read has its own error.
+            if let Some(name) = arguments.name("overflow")
+                && !arguments.is_mentioned("max_per_subject")
+            {
+                errors.at(
+                    name,
+                    "`overflow` says what a login beyond the limit does, and there is none; add `max_per_subject = 5`",
+                );
+            }
+            return None;
+        };
+        let span = arguments.name("max_per_subject").map_or(number.span(), Spanned::span);
+        match number.base10_parse() {
+            Ok(0) => errors.at(
+                number,
+                "a subject that may have no session cannot log in; write `max_per_subject = 1` or more",
+            ),
+            Ok(max) => return Some(Self { max, refuse, span }),
+            Err(_) => errors.at(
+                number,
+                "`max_per_subject` is a whole number of at most 4294967295: `max_per_subject = 5`",
+            ),
+        }
+        None
+    }
+}
