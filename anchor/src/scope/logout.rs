@@ -50,17 +50,19 @@ impl<T: SessionData> Scope<T> {
 
     /// Ends the request's session, and every other one whose genuine token it presents.
     async fn logout_this(&self) -> Result<u64, Rejection> {
-        let (ending, presented) = {
+        let (ending, presented, unread) = {
             let state = self.state();
-            // A token that was not looked at may be a live one: say that it was not ended.
-            if let Some(Presentation::Refused { reason: reason @ BadToken::Oversized, .. }) =
-                state.presentation
-            {
-                return Err(self.refused(Rejection::BadToken(reason)));
-            }
             let presented = !matches!(state.presentation, None | Some(Presentation::Nothing));
-            (self.live_ids(&state), presented)
+            let unread = matches!(
+                state.presentation,
+                Some(Presentation::Refused { reason: BadToken::Oversized, .. })
+            );
+            (self.live_ids(&state), presented, unread)
         };
+        // A token that was not looked at may be a live one: say that it was not ended.
+        if unread {
+            return Err(self.refused(Rejection::BadToken(BadToken::Oversized)));
+        }
         let first = ending.first().map(|(id, _)| *id);
         let mut ended = 0;
         for (id, proof) in ending {

@@ -1,0 +1,55 @@
+//! Ends that meet something in their way.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anchor::Event;
+use anchor::prelude::*;
+use anchor_tests::{Backend, Watched};
+use axum::Router;
+use axum::routing::post;
+use http::StatusCode;
+
+use crate::application::{Application, UserSession};
+
+on_every_store![the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of,];
+
+/// Polls once.
+fn poll<F: Future>(future: F) {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let _ = std::pin::pin!(future).as_mut().poll(&mut context);
+}
+
+async fn the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of(backend: Backend) {
+    let asked: Arc<Mutex<Option<Auth<UserSession>>>> = Arc::default();
+    let answered = Arc::new(Mutex::new(Vec::new()));
+    let hook = {
+        let (asked, answered) = (Arc::clone(&asked), Arc::clone(&answered));
+        move |event: &Event<'_, UserSession>| {
+            let Event::Refused { .. } = event else { return };
+            let Some(auth) = asked.lock().unwrap().take() else { return };
+            let (done, waiting) = mpsc::channel();
+            // On a thread of its own, so that a lock that is held fails the test in place of hanging it.
+            std::thread::spawn(move || {
+                poll(auth.session());
+                let _ = done.send(());
+            });
+            let in_time = waiting.recv_timeout(Duration::from_secs(2)).is_ok();
+            answered.lock().unwrap().push(in_time);
+        }
+    };
+    let logout = async move |auth: Auth<UserSession>| {
+        *asked.lock().unwrap() = Some(auth.clone());
+        auth.logout().await.map(|_| ())
+    };
+    let app = Application::assemble(
+        Watched::new(backend.store().await),
+        |sessions| sessions.on_event(hook),
+        Router::new().route("/asking", post(logout)),
+    )
+    .await;
+    let huge = format!("x={}", "x".repeat(64 * 1024));
+    app.post("/asking").cookie(huge).send().await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(*answered.lock().unwrap(), [true]);
+}
