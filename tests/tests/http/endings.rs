@@ -8,12 +8,17 @@ use anchor::Event;
 use anchor::prelude::*;
 use anchor_tests::{Backend, Watched};
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 use http::StatusCode;
+use tokio::sync::Notify;
 
-use crate::application::{Application, UserSession};
+use crate::application::{Application, KEY, UserSession};
+use crate::tokens::id_of;
 
-on_every_store![the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of,];
+on_every_store![
+    the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of,
+    a_token_is_not_signed_again_after_a_logout_that_the_handler_left_running,
+];
 
 /// Polls once.
 fn poll<F: Future>(future: F) {
@@ -52,4 +57,43 @@ async fn the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of(back
     let huge = format!("x={}", "x".repeat(64 * 1024));
     app.post("/asking").cookie(huge).send().await.expect(StatusCode::UNAUTHORIZED);
     assert_eq!(*answered.lock().unwrap(), [true]);
+}
+
+async fn a_token_is_not_signed_again_after_a_logout_that_the_handler_left_running(
+    backend: Backend,
+) {
+    let before = Application::start(&backend).await;
+    let old = before.log_in("ferris").await;
+
+    let recorded = Arc::new(Notify::new());
+    let (done, logged_out) = mpsc::channel();
+    let leaving = {
+        let recorded = Arc::clone(&recorded);
+        get(async move |auth: Auth<UserSession>, _: Session<UserSession>| {
+            tokio::spawn(async move {
+                recorded.notified().await;
+                auth.logout().await.unwrap();
+                done.send(()).unwrap();
+            });
+        })
+    };
+    let logged_out = Mutex::new(logged_out);
+    let keys = KeyRing::new([*b"the key that replaces the former", KEY]).unwrap();
+    let after = Application::assemble(
+        before.store.clone(),
+        |sessions| {
+            // The use has been recorded, and the response is still to be written.
+            sessions.keys(keys).on_event(move |event| {
+                if let Event::Touched { .. } = event {
+                    recorded.notify_one();
+                    tokio::task::block_in_place(|| logged_out.lock().unwrap().recv().unwrap());
+                }
+            })
+        },
+        Router::new().route("/leaving", leaving),
+    )
+    .await;
+    let answer = after.get("/leaving").cookie(&old).send().await.expect(StatusCode::OK);
+    assert!(!after.is_live(id_of(&old)).await);
+    assert!(answer.set_cookie().contains("Max-Age=0"), "{answer:?}");
 }
