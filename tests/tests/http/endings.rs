@@ -18,6 +18,7 @@ use crate::tokens::id_of;
 on_every_store![
     the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of,
     a_token_is_not_signed_again_after_a_logout_that_the_handler_left_running,
+    a_logout_that_another_tables_row_prevents_is_503_and_keeps_the_cookie,
 ];
 
 /// Polls once.
@@ -96,4 +97,27 @@ async fn a_token_is_not_signed_again_after_a_logout_that_the_handler_left_runnin
     let answer = after.get("/leaving").cookie(&old).send().await.expect(StatusCode::OK);
     assert!(!after.is_live(id_of(&old)).await);
     assert!(answer.set_cookie().contains("Max-Age=0"), "{answer:?}");
+}
+
+async fn a_logout_that_another_tables_row_prevents_is_503_and_keeps_the_cookie(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let cookie = app.log_in("ferris").await;
+    let id = match backend {
+        Backend::MySql(_) => "BINARY(16)",
+        Backend::Postgres(_) => "UUID",
+        _ => "BLOB",
+    };
+    let table = format!(
+        "CREATE TABLE audit (session {id} NOT NULL, FOREIGN KEY (session) REFERENCES user_sessions (id))"
+    );
+    if backend.execute(&table).await.is_none() {
+        return;
+    }
+    backend.execute("INSERT INTO audit SELECT id FROM user_sessions").await;
+    for path in ["/logout", "/logout-bare", "/logout-by-auth"] {
+        let logout = app.post(path).cookie(&cookie).send().await;
+        let logout = logout.expect(StatusCode::SERVICE_UNAVAILABLE);
+        assert!(logout.set_cookies().is_empty(), "{logout:?}");
+    }
+    app.me(&cookie).await.expect(StatusCode::OK);
 }
