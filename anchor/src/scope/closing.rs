@@ -41,8 +41,12 @@ impl<T: SessionData> Scope<T> {
             match scope.sessions.store.touch(touch).await {
                 Ok(Touched::Written { .. }) => {
                     scope.sessions.emit(&Event::Touched { id });
-                    if let Some(token) = resigned {
-                        scope.state().outgoing = Outgoing::Issue { token, lifetime };
+                    let mut state = scope.state();
+                    // What the handler left running may have logged out or rotated meanwhile: that stands.
+                    if let (Some(token), Outgoing::Nothing) = (resigned, &state.outgoing)
+                        && state.live(id).is_some()
+                    {
+                        state.outgoing = Outgoing::Issue { token, lifetime };
                     }
                 }
                 Ok(Touched::Gone) => scope.found_ended(id),

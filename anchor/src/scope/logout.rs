@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::presentation::Presentation;
 use super::{Current, Outgoing, Scope};
 use crate::data::SessionData;
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::rejection::Rejection;
 use crate::store::EndReason;
 use crate::token::BadToken;
@@ -45,22 +45,35 @@ impl<T: SessionData> Scope<T> {
                 Reach::Others => scope.logout_others(request.as_ref()).await,
             }
         });
-        ending.await.unwrap_or_else(|error| Err(Rejection::Store(StoreError::unavailable(error))))
+        ending
+            .await
+            .unwrap_or_else(|error| Err(self.not_carried_out(StoreError::unavailable(error))))
+    }
+
+    /// Whatever the store's reason, as another table's row that keeps the session's own from going: the session lives on, which is 503.
+    fn not_carried_out(&self, error: StoreError) -> Rejection {
+        let error = match error.kind() {
+            StoreErrorKind::Unavailable => error,
+            _ => StoreError::unavailable(error),
+        };
+        self.refused(Rejection::Store(error))
     }
 
     /// Ends the request's session, and every other one whose genuine token it presents.
     async fn logout_this(&self) -> Result<u64, Rejection> {
-        let (ending, presented) = {
+        let (ending, presented, unread) = {
             let state = self.state();
-            // A token that was not looked at may be a live one: say that it was not ended.
-            if let Some(Presentation::Refused { reason: reason @ BadToken::Oversized, .. }) =
-                state.presentation
-            {
-                return Err(self.refused(Rejection::BadToken(reason)));
-            }
             let presented = !matches!(state.presentation, None | Some(Presentation::Nothing));
-            (self.live_ids(&state), presented)
+            let unread = matches!(
+                state.presentation,
+                Some(Presentation::Refused { reason: BadToken::Oversized, .. })
+            );
+            (self.live_ids(&state), presented, unread)
         };
+        // A token that was not looked at may be a live one: say that it was not ended.
+        if unread {
+            return Err(self.refused(Rejection::BadToken(BadToken::Oversized)));
+        }
         let first = ending.first().map(|(id, _)| *id);
         let mut ended = 0;
         for (id, proof) in ending {
@@ -68,7 +81,7 @@ impl<T: SessionData> Scope<T> {
                 .sessions
                 .revoke(id, proof, EndReason::Logout)
                 .await
-                .map_err(|error| self.refused(error.into()))?;
+                .map_err(|error| self.not_carried_out(error))?;
         }
         let mut state = self.state();
         if presented || matches!(state.outgoing, Outgoing::Issue { .. }) {
@@ -88,7 +101,7 @@ impl<T: SessionData> Scope<T> {
                         .sessions
                         .revoke_subject(subject, None, EndReason::LogoutAll)
                         .await
-                        .map_err(|error| self.refused(error.into()))?;
+                        .map_err(|error| self.not_carried_out(error))?;
                 }
             }
             Err(rejection) if rejection.is_unauthenticated() => {}
@@ -105,7 +118,7 @@ impl<T: SessionData> Scope<T> {
                 .sessions
                 .revoke_subject(subject, Some(session.record.id), EndReason::LogoutOthers)
                 .await
-                .map_err(|error| self.refused(error.into())),
+                .map_err(|error| self.not_carried_out(error)),
             None => Ok(0),
         }
     }

@@ -29,6 +29,7 @@ mod logs;
 mod tokens;
 
 mod devices;
+mod endings;
 mod extractors;
 mod faults;
 mod frontends;

@@ -1,0 +1,123 @@
+//! Ends that meet something in their way.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anchor::Event;
+use anchor::prelude::*;
+use anchor_tests::{Backend, Watched};
+use axum::Router;
+use axum::routing::{get, post};
+use http::StatusCode;
+use tokio::sync::Notify;
+
+use crate::application::{Application, KEY, UserSession};
+use crate::tokens::id_of;
+
+on_every_store![
+    the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of,
+    a_token_is_not_signed_again_after_a_logout_that_the_handler_left_running,
+    a_logout_that_another_tables_row_prevents_is_503_and_keeps_the_cookie,
+];
+
+/// Polls once.
+fn poll<F: Future>(future: F) {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let _ = std::pin::pin!(future).as_mut().poll(&mut context);
+}
+
+async fn the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of(backend: Backend) {
+    let asked: Arc<Mutex<Option<Auth<UserSession>>>> = Arc::default();
+    let answered = Arc::new(Mutex::new(Vec::new()));
+    let hook = {
+        let (asked, answered) = (Arc::clone(&asked), Arc::clone(&answered));
+        move |event: &Event<'_, UserSession>| {
+            let Event::Refused { .. } = event else { return };
+            let Some(auth) = asked.lock().unwrap().take() else { return };
+            let (done, waiting) = mpsc::channel();
+            // On a thread of its own, so that a lock that is held fails the test in place of hanging it.
+            std::thread::spawn(move || {
+                poll(auth.session());
+                let _ = done.send(());
+            });
+            let in_time = waiting.recv_timeout(Duration::from_secs(2)).is_ok();
+            answered.lock().unwrap().push(in_time);
+        }
+    };
+    let logout = async move |auth: Auth<UserSession>| {
+        *asked.lock().unwrap() = Some(auth.clone());
+        auth.logout().await.map(|_| ())
+    };
+    let app = Application::assemble(
+        Watched::new(backend.store().await),
+        |sessions| sessions.on_event(hook),
+        Router::new().route("/asking", post(logout)),
+    )
+    .await;
+    let huge = format!("x={}", "x".repeat(64 * 1024));
+    app.post("/asking").cookie(huge).send().await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(*answered.lock().unwrap(), [true]);
+}
+
+async fn a_token_is_not_signed_again_after_a_logout_that_the_handler_left_running(
+    backend: Backend,
+) {
+    let before = Application::start(&backend).await;
+    let old = before.log_in("ferris").await;
+
+    let recorded = Arc::new(Notify::new());
+    let (done, logged_out) = mpsc::channel();
+    let leaving = {
+        let recorded = Arc::clone(&recorded);
+        get(async move |auth: Auth<UserSession>, _: Session<UserSession>| {
+            tokio::spawn(async move {
+                recorded.notified().await;
+                auth.logout().await.unwrap();
+                done.send(()).unwrap();
+            });
+        })
+    };
+    let logged_out = Mutex::new(logged_out);
+    let keys = KeyRing::new([*b"the key that replaces the former", KEY]).unwrap();
+    let after = Application::assemble(
+        before.store.clone(),
+        |sessions| {
+            // The use has been recorded, and the response is still to be written.
+            sessions.keys(keys).on_event(move |event| {
+                if let Event::Touched { .. } = event {
+                    recorded.notify_one();
+                    tokio::task::block_in_place(|| logged_out.lock().unwrap().recv().unwrap());
+                }
+            })
+        },
+        Router::new().route("/leaving", leaving),
+    )
+    .await;
+    let answer = after.get("/leaving").cookie(&old).send().await.expect(StatusCode::OK);
+    assert!(!after.is_live(id_of(&old)).await);
+    assert!(answer.set_cookie().contains("Max-Age=0"), "{answer:?}");
+}
+
+async fn a_logout_that_another_tables_row_prevents_is_503_and_keeps_the_cookie(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let cookie = app.log_in("ferris").await;
+    let id = match backend {
+        Backend::MySql(_) => "BINARY(16)",
+        Backend::Postgres(_) => "UUID",
+        _ => "BLOB",
+    };
+    let table = format!(
+        "CREATE TABLE audit (session {id} NOT NULL, FOREIGN KEY (session) REFERENCES user_sessions (id))"
+    );
+    if backend.execute(&table).await.is_none() {
+        return;
+    }
+    backend.execute("INSERT INTO audit SELECT id FROM user_sessions").await;
+    for path in ["/logout", "/logout-bare", "/logout-by-auth"] {
+        let logout = app.post(path).cookie(&cookie).send().await;
+        let logout = logout.expect(StatusCode::SERVICE_UNAVAILABLE);
+        assert!(logout.set_cookies().is_empty(), "{logout:?}");
+    }
+    app.me(&cookie).await.expect(StatusCode::OK);
+}
