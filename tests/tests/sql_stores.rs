@@ -227,7 +227,7 @@ async fn several_nodes_migrate_at_once(database: impl Database) {
 
 async fn verify_lists_every_difference(database: impl Database) {
     #[derive(Clone, SessionData)]
-    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
     struct Narrower {
         #[session(subject)]
         name: i64,
@@ -290,7 +290,7 @@ async fn a_refused_row_names_the_constraint_and_no_value(database: impl Database
 
 async fn a_live_row_that_does_not_decode_is_no_session(database: impl Database) {
     #[derive(Clone, SessionData)]
-    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
     struct Written {
         #[session(subject)]
         name: String,
@@ -298,7 +298,7 @@ async fn a_live_row_that_does_not_decode_is_no_session(database: impl Database) 
         level: Vec<String>,
     }
     #[derive(Clone, Debug, SessionData)]
-    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
     struct Declared {
         #[session(subject)]
         name: String,
@@ -418,7 +418,7 @@ async fn a_reason_of_another_version_is_no_reason(database: impl Database) {
 
 async fn an_own_sql_type_is_never_cut(database: impl Database) {
     #[derive(Clone, Debug, PartialEq, SessionData)]
-    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
     struct Sized {
         #[session(subject, sql_type = "varchar(5)")]
         name: String,
@@ -464,12 +464,12 @@ async fn many_logins_over_sessions_that_are_gone_all_succeed(database: impl Data
 
 async fn a_column_that_is_missing_is_not_read_as_its_name(database: impl Database) {
     #[derive(Clone, Debug, SessionData)]
-    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
     struct Before {
         name: String,
     }
     #[derive(Clone, Debug, SessionData)]
-    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
     struct After {
         name: String,
         #[session(column = "\"Order\"")]
@@ -552,7 +552,7 @@ async fn on_mysql_the_sessions_time_zone_and_a_lax_mode_do_not_matter() {
 #[tokio::test]
 async fn on_postgres_types_of_the_users_own_are_written_and_read() {
     #[derive(Clone, Debug, PartialEq, SessionData)]
-    #[session(table = "sessions", idle = "2h", absolute = "14d")]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
     struct Own {
         #[session(subject, sql_type = "handle")]
         name: String,

@@ -42,14 +42,11 @@ fn asked() -> Result<Asked, String> {
 
 fn act<T: SessionData>(asked: &Asked, mut migrations: Migrations) -> Result<(), String> {
     let schema = T::schema();
-    match std::env::var("ANCHOR_DIALECT") {
-        Ok(word) => {
-            let dialect = Dialect::of_word(&word).ok_or_else(|| {
-                format!("ANCHOR_DIALECT is `{word}`; it knows `postgres`, `mysql` and `sqlite`")
-            })?;
-            migrations = migrations.dialect(dialect);
-        }
-        Err(_) => {}
+    if let Ok(word) = std::env::var("ANCHOR_DIALECT") {
+        let dialect = Dialect::of_word(&word).ok_or_else(|| {
+            format!("ANCHOR_DIALECT is `{word}`; it knows `postgres`, `mysql` and `sqlite`")
+        })?;
+        migrations = migrations.dialect(dialect);
     }
     match asked {
         Asked::Check => {

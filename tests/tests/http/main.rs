@@ -37,6 +37,7 @@ mod guards;
 mod keys;
 mod layers;
 mod lifetimes;
+mod lives;
 mod login;
 mod logout;
 
