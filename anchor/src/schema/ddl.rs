@@ -366,12 +366,12 @@ mod tests {
         let (_, extras) = text.split_once("-- whether the cookie outlives the browser\n").unwrap();
         assert_eq!(
             extras,
-            "    status                 TEXT         NOT NULL CHECK (status IN ('active', 'revoked', 'expired')),\n    \
+            "    status                 TEXT         NOT NULL DEFAULT 'active' CONSTRAINT sessions_status_check CHECK (status IN ('active', 'revoked', 'expired')),\n    \
              ended_at               TIMESTAMPTZ,\n    \
              end_reason             TEXT,\n    \
-             ip_address             INET,                   -- of the latest use\n    \
+             ip_address             INET,                                -- of the latest use\n    \
              user_agent             TEXT,\n    \
-             fingerprint            BYTEA,                  -- SHA-256 of what the session is bound to\n    \
+             fingerprint            BYTEA,                               -- SHA-256 of what the session is bound to\n    \
              user_id                UUID         NOT NULL\n);\n\n\
              CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);\n\
              CREATE INDEX sessions_ended_at_idx ON sessions (ended_at);\n\

@@ -292,7 +292,7 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(
             text.ends_with(
-                "\nCREATE INDEX a ON t (a);\nCREATE INDEX b ON t (b);\n\nDROP INDEX c;\n"
+                "\nCREATE INDEX a ON t (a);\nDROP INDEX b;\n\nALTER TABLE t\n    ADD a;\n"
             ),
             "{text}"
         );
