@@ -59,6 +59,9 @@ pub(super) fn up(table: &Table) -> String {
             sql.push_str(&format!("{};\n", table.create_index(index, "")));
         }
     }
+    if let Some(companion) = &table.cut_offs {
+        sql.push_str(&format!("\n{};\n", companion.create(dialect, "")));
+    }
     sql
 }
 
@@ -73,9 +76,12 @@ pub(super) fn down(table: &Table) -> String {
     };
     let index = format!("ix_{}_user_id", table.bare_name());
     let index = dialect.identifier(&index);
+    let companion = table.cut_offs.as_ref().map_or_else(String::new, |companion| {
+        format!("DROP TABLE {};\n\n", dialect.table(&companion.name))
+    });
     format!(
         "-- DESTRUCTIVE: ends every session. The table is fastapi-anchor's own again; adapt it if yours was another.\n\
-         DROP TABLE {name};\n\n\
+         DROP TABLE {name};\n\n{companion}\
          CREATE TABLE {name} (\n    \
              id          {id} NOT NULL PRIMARY KEY,\n    \
              user_id     VARCHAR(255) NOT NULL,\n    \

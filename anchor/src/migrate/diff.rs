@@ -8,7 +8,7 @@ use std::fmt;
 use super::refusal::Refusal;
 use crate::column::ColumnType;
 use crate::schema::{
-    Kind, OnChange, SYSTEM_COLUMNS, Schema, Table, TableColumn, TableIndex, is_literal,
+    CutOffsTable, Kind, OnChange, Schema, Table, TableColumn, TableIndex, is_literal,
 };
 
 /// Two tables, matched.
@@ -174,6 +174,7 @@ impl Diff {
             && self.dropped_indexes.is_empty()
             && self.kept.iter().all(|(old, new)| old == new)
             && self.kept_indexes.iter().all(|(old, new)| old == new)
+            && self.old.cut_offs == self.new.cut_offs
     }
 }
 
@@ -231,7 +232,7 @@ impl Plan {
             let alike: Vec<_> = diff
                 .added
                 .iter()
-                .filter(|added| added.kind == column.kind && !is_system(added))
+                .filter(|added| added.kind == column.kind && !is_system(added, schema))
                 .map(|added| added.name.clone())
                 .collect();
             undecided.extend(alike.iter().cloned());
@@ -248,7 +249,7 @@ impl Plan {
                 continue;
             }
             // A system column's answer is not the user's to give.
-            if ends(column) || is_system(column) {
+            if ends(column) || is_system(column, schema) {
                 ends_all = true;
             } else if shared {
                 refusals.push(Refusal::SharedValue { column: column.name.clone() });
@@ -262,7 +263,7 @@ impl Plan {
             if conditions.is_empty() {
                 continue;
             }
-            if ends(new) || is_system(new) {
+            if ends(new) || is_system(new, schema) {
                 ends_all = true;
             } else if has_value(new) {
                 let column = new.clone();
@@ -318,8 +319,8 @@ impl Plan {
     }
 }
 
-fn is_system(column: &TableColumn) -> bool {
-    SYSTEM_COLUMNS.iter().any(|system| system.column.name == column.name)
+fn is_system(column: &TableColumn, schema: &Schema) -> bool {
+    schema.system_columns().any(|system| system.column.name == column.name)
 }
 
 /// Whether a row that says nothing of the column has a value in it.
@@ -418,6 +419,13 @@ impl fmt::Display for Diff {
         }
         for index in &self.added_indexes {
             writeln!(f, "+ {} on {}", kind(index), index.column)?;
+        }
+        if self.old.cut_offs != self.new.cut_offs {
+            for (sign, companion) in [("-", &self.old.cut_offs), ("+", &self.new.cut_offs)] {
+                if let Some(CutOffsTable { name, subject_type, .. }) = companion {
+                    writeln!(f, "{sign} table {name}: {subject_type}")?;
+                }
+            }
         }
         Ok(())
     }

@@ -56,6 +56,11 @@ pub(super) fn of_change(diff: &Diff) -> String {
         names("rename_to", changed(true)),
         names("change", changed(false)),
     ];
+    match (&diff.old.cut_offs, &diff.new.cut_offs) {
+        (None, Some(_)) => parts[0].1.push("cut_offs".to_owned()),
+        (Some(_), None) => parts[1].1.push("cut_offs".to_owned()),
+        _ => {}
+    }
     if parts.iter().all(|(_, words)| words.is_empty()) {
         parts = vec![
             names("index", diff.added_indexes.iter().map(|index| index.column.as_str()).collect()),

@@ -7,7 +7,9 @@
 use sha2::{Digest, Sha256};
 
 use crate::column::ColumnType;
-use crate::schema::{Dialect, ForeignKey, Kind, OnDelete, Table, TableColumn, TableIndex};
+use crate::schema::{
+    CutOffsTable, Dialect, ForeignKey, Kind, OnDelete, Table, TableColumn, TableIndex,
+};
 
 /// The format that this version writes, and the newest that it reads.
 const FORMAT: &str = "1";
@@ -72,6 +74,10 @@ impl State {
         lines.extend(table.indexes.iter().map(|index| {
             let unique = if index.unique { "unique " } else { "" };
             format!("{unique}index {} on {}", name(&index.name), name(&index.column))
+        }));
+        lines.extend(table.cut_offs.iter().map(|companion| {
+            let (table, subject) = (name(&companion.name), name(&companion.subject));
+            format!("cut_offs {table} on {subject} as {}", quoted(&companion.subject_type))
         }));
         lines
     }
@@ -153,6 +159,7 @@ struct Draft {
     hash: Option<String>,
     columns: Vec<TableColumn>,
     indexes: Vec<TableIndex>,
+    cut_offs: Option<CutOffsTable>,
 }
 
 impl Draft {
@@ -197,6 +204,7 @@ impl Draft {
                 words.expect("index")?;
                 self.indexes.push(words.index(true)?);
             }
+            "cut_offs" => once(&mut self.cut_offs, "cut_offs", words.cut_offs()?)?,
             other => return Err(format!("`{other}` is not known here")),
         }
         words.end()
@@ -210,6 +218,7 @@ impl Draft {
                 name: self.table.ok_or_else(|| missing("table"))?,
                 columns: self.columns,
                 indexes: self.indexes,
+                cut_offs: self.cut_offs,
             },
             parent: self.parent.ok_or_else(|| missing("parent"))?,
         };
@@ -220,6 +229,14 @@ impl Draft {
                     index.name, index.column
                 ));
             }
+        }
+        if let Some(companion) = &state.table.cut_offs
+            && state.table.column(&companion.subject).is_none()
+        {
+            return Err(format!(
+                "the table `{}` is for a column `{}` that is not in the header",
+                companion.name, companion.subject
+            ));
         }
         let written = self.hash.ok_or_else(|| missing("hash"))?;
         let hash = state.hash();
@@ -322,6 +339,14 @@ impl Words {
             Some(Token::Text(text)) => Ok(text),
             other => Err(unexpected("a text in quotes", other)),
         }
+    }
+
+    fn cut_offs(&mut self) -> Result<CutOffsTable, String> {
+        let name = self.name()?;
+        self.expect("on")?;
+        let subject = self.name()?;
+        self.expect("as")?;
+        Ok(CutOffsTable { name, subject, subject_type: self.text()? })
     }
 
     fn expect(&mut self, word: &str) -> Result<(), String> {

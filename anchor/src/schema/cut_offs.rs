@@ -6,6 +6,46 @@ use super::table::cut_name;
 use super::{ColumnSchema, Dialect, Schema};
 use crate::column::ColumnType;
 
+/// The companion table in one dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CutOffsTable {
+    /// `table` or `schema.table`.
+    pub(crate) name: String,
+    /// The session table's column of the subject.
+    pub(crate) subject: String,
+    /// The type of its own column for it.
+    pub(crate) subject_type: String,
+}
+
+impl CutOffsTable {
+    /// The companion that a struct's schema asks for.
+    pub(crate) fn of(schema: &Schema, dialect: Dialect) -> Option<Self> {
+        let (_, subject) = schema.subject()?;
+        let [(_, subject_type), _] = cut_off_columns(dialect, subject);
+        Some(Self {
+            name: schema.cut_offs_table()?,
+            subject: subject.name.to_owned(),
+            subject_type: subject_type.to_owned(),
+        })
+    }
+
+    /// The statement that creates it.
+    pub(crate) fn create(&self, dialect: Dialect, exists: &str) -> String {
+        let table = dialect.table(&self.name);
+        let time = dialect.spell(ColumnType::Timestamp);
+        let options = match dialect {
+            Dialect::MySql => " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            Dialect::Postgres | Dialect::Sqlite => "",
+        };
+        format!(
+            "CREATE TABLE {exists}{table} (\n    \
+             subject     {} NOT NULL PRIMARY KEY,\n    \
+             cut_off_at  {time} NOT NULL\n){options}",
+            self.subject_type
+        )
+    }
+}
+
 impl Schema {
     /// The companion table's name, in the session table's schema; `None` where the payload has no cut-offs.
     pub fn cut_offs_table(&self) -> Option<String> {
@@ -13,32 +53,15 @@ impl Schema {
             return None;
         }
         let table = cut_name(self.bare_table(), "cut_offs");
-        Some(match self.namespace() {
-            Some(namespace) => format!("{namespace}.{table}"),
+        Some(match self.table.rsplit_once('.') {
+            Some((namespace, _)) => format!("{namespace}.{table}"),
             None => table,
         })
     }
 
     /// The statement that creates the companion table; `None` where the payload has no cut-offs.
     pub fn create_cut_offs_table(&self, dialect: Dialect) -> Option<String> {
-        self.create_cut_offs(dialect, "").map(|statement| statement + ";\n")
-    }
-
-    /// The same, without its end, and with a condition.
-    pub(crate) fn create_cut_offs(&self, dialect: Dialect, exists: &str) -> Option<String> {
-        let (_, subject) = self.subject()?;
-        let table = dialect.table(&self.cut_offs_table()?);
-        let [subject, cut_off_at] = cut_off_columns(dialect, subject).map(|(name, ty)| {
-            let width = "cut_off_at".len();
-            format!("    {name:width$}  {ty} NOT NULL")
-        });
-        let options = match dialect {
-            Dialect::MySql => " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-            Dialect::Postgres | Dialect::Sqlite => "",
-        };
-        Some(format!(
-            "CREATE TABLE {exists}{table} (\n{subject} PRIMARY KEY,\n{cut_off_at}\n){options}"
-        ))
+        Some(CutOffsTable::of(self, dialect)?.create(dialect, "") + ";\n")
     }
 }
 
@@ -49,11 +72,14 @@ pub(crate) fn cut_off_columns(
 ) -> [(&'static str, &'static str); 2] {
     let subject_type = match (dialect, subject.ty) {
         // MySQL's collations take 'a' and 'a ' for one key, and they are two subjects; four bytes for each of 255 characters.
-        (Dialect::MySql, ColumnType::Text | ColumnType::Enum(_)) => "VARBINARY(1020)",
+        (Dialect::MySql, ColumnType::Text | ColumnType::Enum(_)) => CUT_OFF_BYTES,
         _ => dialect.type_of(subject),
     };
     [("subject", subject_type), ("cut_off_at", dialect.spell(ColumnType::Timestamp))]
 }
+
+/// The type of a text's bytes on MySQL.
+pub(crate) const CUT_OFF_BYTES: &str = "VARBINARY(1020)";
 
 #[cfg(test)]
 mod tests {

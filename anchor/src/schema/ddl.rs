@@ -33,12 +33,7 @@ impl Schema {
     /// The statements that create the table and its indexes, and the companion table where it has one, as one text that can stand in a
     /// migration.
     pub fn create_table(&self, dialect: Dialect) -> String {
-        let mut text = Table::of(self, dialect).create_text();
-        if let Some(companion) = self.create_cut_offs_table(dialect) {
-            text.push('\n');
-            text.push_str(&companion);
-        }
-        text
+        Table::of(self, dialect).create_text()
     }
 
     /// The indexes: on the expiry and, where ended rows are kept, on their end (for the sweep), on the subject, on foreign keys (for the cascade), and where the struct asks for one.
@@ -61,32 +56,41 @@ impl Schema {
     /// The statements that create the table and its indexes, unless they are there.
     #[cfg(feature = "_sql")]
     pub(crate) fn create_if_not_exists(&self, dialect: Dialect) -> Vec<String> {
-        let exists = "IF NOT EXISTS ";
-        let mut statements = Table::of(self, dialect).create_statements(exists);
-        statements.extend(self.create_cut_offs(dialect, exists));
-        statements
+        Table::of(self, dialect).create_statements("IF NOT EXISTS ")
     }
 }
 
 impl Table {
-    /// The statements that create the table and its indexes, as one text.
+    /// The statements that create the table, its indexes and its companion, as one text.
     pub(crate) fn create_text(&self) -> String {
-        let statements = self.create_statements("");
-        let (table, indexes) = statements.split_first().expect("a table has its own statement");
-        let mut text = format!("{table};\n");
+        let mut text = self.create_alone("", &self.dialect.table(&self.name)) + ";\n";
+        let indexes = self.create_indexes("");
         if !indexes.is_empty() {
             // The indexes are short: one a line, without an empty line between.
             text.push_str(&format!("\n{};\n", indexes.join(";\n")));
         }
+        if let Some(companion) = &self.cut_offs {
+            text.push_str(&format!("\n{};\n", companion.create(self.dialect, "")));
+        }
         text
     }
 
+    #[cfg(feature = "_sql")]
     fn create_statements(&self, exists: &str) -> Vec<String> {
         let mut statements = vec![self.create_alone(exists, &self.dialect.table(&self.name))];
-        if self.dialect != Dialect::MySql {
-            statements.extend(self.indexes.iter().map(|index| self.create_index(index, exists)));
-        }
+        statements.extend(self.create_indexes(exists));
+        statements.extend(self.cut_offs.iter().map(|table| table.create(self.dialect, exists)));
         statements
+    }
+
+    /// The statements that create the indexes; none on MySQL, where they are in the table's own.
+    fn create_indexes(&self, exists: &str) -> Vec<String> {
+        match self.dialect {
+            Dialect::MySql => Vec::new(),
+            Dialect::Postgres | Dialect::Sqlite => {
+                self.indexes.iter().map(|index| self.create_index(index, exists)).collect()
+            }
+        }
     }
 
     /// The statement that creates the table under this name; on MySQL with its indexes.

@@ -127,12 +127,6 @@ impl Schema {
     pub(crate) fn bare_table(&self) -> &'static str {
         self.table.rsplit('.').next().unwrap_or(self.table)
     }
-
-    /// The schema that the table is in, where its name says so.
-    #[cfg(feature = "_sql")]
-    pub(crate) fn namespace(&self) -> Option<&'static str> {
-        self.table.rsplit_once('.').map(|(namespace, _)| namespace)
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod system;
 mod table;
 
 #[cfg(feature = "_sql")]
-pub(crate) use cut_offs::cut_off_columns;
+pub(crate) use cut_offs::{CUT_OFF_BYTES, CutOffsTable, cut_off_columns};
 pub use ddl::Index;
 #[cfg(feature = "_sql")]
 pub(crate) use ddl::{default_clause, is_literal};

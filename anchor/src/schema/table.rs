@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::cut_offs::CutOffsTable;
 use super::{ColumnSchema, Dialect, OnDelete, Schema};
 use crate::column::ColumnType;
 
@@ -16,6 +17,8 @@ pub(crate) struct Table {
     pub(crate) name: String,
     pub(crate) columns: Vec<TableColumn>,
     pub(crate) indexes: Vec<TableIndex>,
+    /// The companion table, where the struct asks for one.
+    pub(crate) cut_offs: Option<CutOffsTable>,
 }
 
 /// A column, of anchor's own or of the payload.
@@ -78,6 +81,7 @@ impl Table {
             name: schema.table.to_owned(),
             columns: system.chain(payload).collect(),
             indexes: indexes.collect(),
+            cut_offs: CutOffsTable::of(schema, dialect),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A change of the table as SQL, the way a careful person would write it. One file a dialect; what they share is here.
 
+mod cut_offs;
 mod mysql;
 mod postgres;
 mod sqlite;
@@ -107,17 +108,22 @@ pub(crate) fn drop_table(table: &Table) -> String {
     let mut script = Script::default();
     script.say(ENDS_ALL);
     script.run(format!("DROP TABLE {}", table.dialect.table(&table.name)));
+    if let Some(companion) = &table.cut_offs {
+        script.run(format!("DROP TABLE {}", table.dialect.table(&companion.name)));
+    }
     script.text()
 }
 
 /// A change of the table.
 pub(crate) fn change(plan: &Plan) -> Script {
-    match plan.diff.new.dialect {
+    let mut script = match plan.diff.new.dialect {
         Dialect::Postgres => postgres::change(plan),
         Dialect::MySql => mysql::change(plan),
         Dialect::Sqlite => sqlite::change(plan),
-    }
-    .or_nothing()
+    };
+    script.statements.splice(0..0, cut_offs::before(plan).statements);
+    script.statements.append(&mut cut_offs::after(plan).statements);
+    script.or_nothing()
 }
 
 /// One index more on a live PostgreSQL table; or, on the way back, one less.

@@ -1,0 +1,85 @@
+//! The companion table through a change of the session table: made, renamed, made anew, dropped.
+
+use super::Script;
+use crate::migrate::diff::Plan;
+use crate::schema::{CUT_OFF_BYTES, CutOffsTable, Dialect, Table};
+
+/// What becomes of the companion.
+enum Fate<'p> {
+    Stays,
+    Renamed(&'p CutOffsTable, &'p CutOffsTable),
+    Replaced(Option<&'p CutOffsTable>, Option<&'p CutOffsTable>),
+}
+
+fn fate(plan: &Plan) -> Fate<'_> {
+    let (old, new) = (plan.diff.old.cut_offs.as_ref(), plan.diff.new.cut_offs.as_ref());
+    match (old, new) {
+        (None, None) => Fate::Stays,
+        (Some(old), Some(new)) if old.subject_type == new.subject_type => {
+            if old.name == new.name {
+                Fate::Stays
+            } else if namespace(&old.name) == namespace(&new.name) {
+                Fate::Renamed(old, new)
+            } else {
+                Fate::Replaced(Some(old), Some(new))
+            }
+        }
+        (old, new) => Fate::Replaced(old, new),
+    }
+}
+
+/// What comes before the change of the session table.
+pub(super) fn before(plan: &Plan) -> Script {
+    let mut script = Script::default();
+    if let Fate::Replaced(Some(old), _) = fate(plan) {
+        let dialect = plan.diff.old.dialect;
+        let table = dialect.table(&old.name);
+        if !plan.ends_all {
+            script.say(
+                "Ends the sessions that a cut-off refuses, which nobody would know of afterwards.",
+            );
+            script.run(end_cut_off(&plan.diff.old, old));
+        }
+        script.run(format!("DROP TABLE {table}"));
+    }
+    script
+}
+
+/// What comes after it.
+pub(super) fn after(plan: &Plan) -> Script {
+    let mut script = Script::default();
+    let dialect = plan.diff.new.dialect;
+    match fate(plan) {
+        Fate::Stays | Fate::Replaced(_, None) => {}
+        Fate::Renamed(old, new) => {
+            let to = match dialect {
+                Dialect::MySql => dialect.table(&new.name),
+                Dialect::Postgres | Dialect::Sqlite => {
+                    let bare = new.name.rsplit('.').next().unwrap_or(&new.name);
+                    dialect.identifier(bare).into_owned()
+                }
+            };
+            script.run(format!("ALTER TABLE {} RENAME TO {to}", dialect.table(&old.name)));
+        }
+        Fate::Replaced(_, Some(new)) => script.run(new.create(dialect, "")),
+    }
+    script
+}
+
+fn namespace(table: &str) -> Option<&str> {
+    table.rsplit_once('.').map(|(namespace, _)| namespace)
+}
+
+fn end_cut_off(table: &Table, cut_offs: &CutOffsTable) -> String {
+    let dialect = table.dialect;
+    let sessions = dialect.table(&table.name);
+    let mut subject = format!("{sessions}.{}", dialect.identifier(&cut_offs.subject));
+    if dialect == Dialect::MySql && cut_offs.subject_type == CUT_OFF_BYTES {
+        subject = format!("CAST({subject} AS BINARY)");
+    }
+    format!(
+        "DELETE FROM {sessions}\nWHERE EXISTS (\n    SELECT 1 FROM {} AS c\n    \
+         WHERE c.subject = {subject} AND c.cut_off_at >= {sessions}.authenticated_at\n)",
+        dialect.table(&cut_offs.name)
+    )
+}
