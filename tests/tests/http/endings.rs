@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anchor::prelude::*;
 use anchor::{BoxError, Event, Record, Verdict, Verifier};
-use anchor_tests::{Backend, Watched};
+use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::routing::{get, post};
 use http::StatusCode;
@@ -22,6 +22,7 @@ on_every_store![
     a_logout_that_another_tables_row_prevents_is_503_and_keeps_the_cookie,
     a_logout_everywhere_does_not_depend_on_the_verifier,
     a_logout_everywhere_reaches_the_subjects_of_conflicting_cookies,
+    a_login_that_cannot_end_what_is_presented_leaves_no_session_behind,
 ];
 
 /// Polls once.
@@ -162,4 +163,19 @@ async fn a_logout_everywhere_reaches_the_subjects_of_conflicting_cookies(backend
     let logout = app.post("/logout-all").cookie(conflicting).send().await;
     assert!(logout.expect(StatusCode::NO_CONTENT).set_cookie().contains("Max-Age=0"));
     assert!(!app.is_live(id_of(&desk)).await && !app.is_live(id_of(&phone)).await);
+}
+
+async fn a_login_that_cannot_end_what_is_presented_leaves_no_session_behind(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let (one, other) = (app.log_in("ferris").await, app.log_in("ferris").await);
+    app.store.fail(Verb::Revoke, true);
+    let login = app.post("/login").cookie(format!("{one}; {other}"));
+    let login = login.json(&UserSession::of("corro")).send().await;
+    assert!(login.expect(StatusCode::SERVICE_UNAVAILABLE).set_cookies().is_empty());
+    let corro = "corro".to_owned();
+    assert_eq!(app.sessions.list(&corro).await.unwrap().len(), 0, "nobody has its token");
+    app.store.fail(Verb::Revoke, false);
+    app.log_in_over("corro", &format!("{one}; {other}")).await;
+    assert!(!app.is_live(id_of(&one)).await && !app.is_live(id_of(&other)).await);
+    assert_eq!(app.sessions.list(&corro).await.unwrap().len(), 1);
 }
