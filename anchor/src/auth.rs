@@ -40,7 +40,8 @@ impl<T: SessionData> Auth<T> {
     /// Logs in: mints a new session with a new id and a new secret, ends the one that the request presents (session fixation: OWASP ASVS 5.0
     /// 7.2.4), and sets the cookie. Await it.
     ///
-    /// One statement; where a session is replaced, one transaction. When it fails nothing has changed: the old session lives on.
+    /// One statement; where a session is replaced, one transaction. When it fails nothing has changed: the old session lives on. (Of several
+    /// that the request presents, which no request is let in with, all but one end before the new session begins.)
     ///
     /// # Errors
     ///

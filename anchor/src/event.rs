@@ -60,7 +60,8 @@ pub enum Event<'a, T> {
         /// Why.
         rejection: &'a Rejection,
     },
-    /// A secret that had been replaced was presented after its grace: somebody has a copy of the token. The session was ended.
+    /// A secret that had been replaced was presented after its grace: somebody has a copy of the token. The session is to end:
+    /// [`Revoked`](Self::Revoked), for [`EndReason::Theft`], tells when it has.
     TheftSuspected {
         /// The session.
         id: SessionId,
@@ -113,7 +114,7 @@ impl<T> Event<'_, T> {
             Event::TheftSuspected { id } => {
                 tracing::warn!(
                     target: "anchor", event = "theft_suspected", payload, %id,
-                    "a replaced secret was presented after its grace: the token was copied, and the session is ended"
+                    "a replaced secret was presented after its grace: the token was copied, so the session is to end"
                 );
             }
         }

@@ -18,7 +18,8 @@ const SHORTEST_KEY: usize = 32;
 /// The keys that sign session tokens, newest first.
 ///
 /// Tokens are signed with the first key and verified with the one that they name, so a key is retired in two steps: put a new key
-/// in front; when every session signed with the old one has ended, or was re-signed by its use, remove the old key.
+/// in front; when every session signed with the old one has ended, or was re-signed by its use, remove the old key. Where several nodes run, a step comes before:
+/// put the new key last on each of them. Until a node has a key, it takes that key's tokens for forgeries: it refuses them, and a logout that it answers ends nothing.
 ///
 /// `Debug` shows how many keys there are, and nothing of them.
 ///

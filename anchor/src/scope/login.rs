@@ -29,6 +29,10 @@ impl<T: SessionData> Scope<T> {
         let id = new_session_id().map_err(Error::Randomness)?;
         let secret = Secret::generate().map_err(Error::Randomness)?;
         let sessions = &self.sessions;
+        // First, or a failure here would leave a session behind whose token nobody has.
+        for (other, proof) in others {
+            sessions.revoke(other, proof, EndReason::Replaced).await?;
+        }
         let created = sessions
             .store
             .create(NewSession {
@@ -50,9 +54,6 @@ impl<T: SessionData> Scope<T> {
             sessions.watched.ended(id);
             let which = Revoked::One(id);
             sessions.emit(&Event::Revoked { which, count: 1, reason: EndReason::Overflow });
-        }
-        for (other, proof) in others {
-            sessions.revoke(other, proof, EndReason::Replaced).await?;
         }
         if let Some(replaced) = replaces {
             sessions.watched.ended(replaced);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::presentation::Presentation;
+use super::presentation::{Presentation, Which, which_secret};
 use super::{Current, Outgoing, Scope};
 use crate::data::SessionData;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::rejection::Rejection;
-use crate::store::EndReason;
+use crate::store::{EndReason, Load, Record};
 use crate::token::BadToken;
 
 /// How far a logout reaches.
@@ -36,12 +36,12 @@ impl<T: SessionData> Scope<T> {
         let scope = Arc::clone(self);
         // The verifier may want to see the request, and the task outlives it.
         let request =
-            request.filter(|_| reach != Reach::This && self.sessions.verifier.is_some()).cloned();
+            request.filter(|_| reach == Reach::Others && self.sessions.verifier.is_some()).cloned();
         // A task of its own, for this future is dropped when the client closes its connection.
         let ending = tokio::spawn(async move {
             match reach {
                 Reach::This => scope.logout_this().await,
-                Reach::All => scope.logout_all(request.as_ref()).await,
+                Reach::All => scope.logout_all().await,
                 Reach::Others => scope.logout_others(request.as_ref()).await,
             }
         });
@@ -92,22 +92,41 @@ impl<T: SessionData> Scope<T> {
     }
 
     /// Ends every session of the request's subject. Without a live session there is no subject, and nothing but the cookie to end.
-    async fn logout_all(self: &Arc<Self>, request: Option<&Parts>) -> Result<u64, Rejection> {
+    async fn logout_all(&self) -> Result<u64, Rejection> {
         let mut ended = 0;
-        match self.resolve(request).await {
-            Ok(session) => {
-                if let Some(subject) = session.record.data.subject() {
-                    ended = self
-                        .sessions
-                        .revoke_subject(subject, None, EndReason::LogoutAll)
-                        .await
-                        .map_err(|error| self.not_carried_out(error))?;
-                }
+        for session in self.proven().await? {
+            if let Some(subject) = session.data.subject() {
+                ended += self
+                    .sessions
+                    .revoke_subject(subject, None, EndReason::LogoutAll)
+                    .await
+                    .map_err(|error| self.not_carried_out(error))?;
             }
-            Err(rejection) if rejection.is_unauthenticated() => {}
-            Err(rejection) => return Err(rejection),
         }
         Ok(ended + self.logout_this().await?)
+    }
+
+    /// The live sessions whose tokens the request presents. Whether they may be used, by the verifier's word or the client's fingerprint, is not
+    /// asked: who can end one may end its subject's others.
+    async fn proven(&self) -> Result<Vec<Arc<Record<T>>>, Rejection> {
+        let presented = {
+            let state = self.state();
+            if let Current::Live(live) = &state.current {
+                return Ok(vec![Arc::clone(&live.record)]);
+            }
+            self.live_ids(&state)
+        };
+        let mut proven = Vec::new();
+        for (id, proof) in presented {
+            let found = self.sessions.store.load(id).await;
+            let found = found.map_err(|error| self.not_carried_out(error))?;
+            if let (Load::Live(loaded), Some(proof)) = (found, proof)
+                && let Which::Current | Which::PreviousWithinGrace = which_secret(&loaded, proof)
+            {
+                proven.push(loaded.record);
+            }
+        }
+        Ok(proven)
     }
 
     /// Ends every session of the request's subject but the request's own, which must live.

@@ -4,12 +4,13 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anchor::Event;
 use anchor::prelude::*;
-use anchor_tests::{Backend, Watched};
+use anchor::{BoxError, Event, Record, Verdict, Verifier};
+use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::routing::{get, post};
 use http::StatusCode;
+use http::request::Parts;
 use tokio::sync::Notify;
 
 use crate::application::{Application, KEY, UserSession};
@@ -19,6 +20,9 @@ on_every_store![
     the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of,
     a_token_is_not_signed_again_after_a_logout_that_the_handler_left_running,
     a_logout_that_another_tables_row_prevents_is_503_and_keeps_the_cookie,
+    a_logout_everywhere_does_not_depend_on_the_verifier,
+    a_logout_everywhere_reaches_the_subjects_of_conflicting_cookies,
+    a_login_that_cannot_end_what_is_presented_leaves_no_session_behind,
 ];
 
 /// Polls once.
@@ -120,4 +124,58 @@ async fn a_logout_that_another_tables_row_prevents_is_503_and_keeps_the_cookie(b
         assert!(logout.set_cookies().is_empty(), "{logout:?}");
     }
     app.me(&cookie).await.expect(StatusCode::OK);
+}
+
+#[logout(UserSession, all)]
+async fn logout_all() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Lets nobody in.
+struct Suspended;
+
+impl Verifier<UserSession> for Suspended {
+    async fn verify(&self, _: &Record<UserSession>, _: &Parts) -> Result<Verdict, BoxError> {
+        Ok(Verdict::Refuse)
+    }
+}
+
+async fn a_logout_everywhere_does_not_depend_on_the_verifier(backend: Backend) {
+    let app = Application::assemble(
+        Watched::new(backend.store().await),
+        |sessions| sessions.verifier(Suspended),
+        Router::new().route("/logout-all", post(logout_all)),
+    )
+    .await;
+    let (desk, phone) = (app.log_in("ferris").await, app.log_in("ferris").await);
+    let other = app.log_in("corro").await;
+    app.post("/logout-all").cookie(&desk).send().await.expect(StatusCode::NO_CONTENT);
+    assert!(!app.is_live(id_of(&desk)).await && !app.is_live(id_of(&phone)).await);
+    assert!(app.is_live(id_of(&other)).await);
+}
+
+async fn a_logout_everywhere_reaches_the_subjects_of_conflicting_cookies(backend: Backend) {
+    let app =
+        Application::with_routes(&backend, Router::new().route("/logout-all", post(logout_all)))
+            .await;
+    let (desk, phone) = (app.log_in("ferris").await, app.log_in("ferris").await);
+    let conflicting = format!("{desk}; __Host-id=planted");
+    let logout = app.post("/logout-all").cookie(conflicting).send().await;
+    assert!(logout.expect(StatusCode::NO_CONTENT).set_cookie().contains("Max-Age=0"));
+    assert!(!app.is_live(id_of(&desk)).await && !app.is_live(id_of(&phone)).await);
+}
+
+async fn a_login_that_cannot_end_what_is_presented_leaves_no_session_behind(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let (one, other) = (app.log_in("ferris").await, app.log_in("ferris").await);
+    app.store.fail(Verb::Revoke, true);
+    let login = app.post("/login").cookie(format!("{one}; {other}"));
+    let login = login.json(&UserSession::of("corro")).send().await;
+    assert!(login.expect(StatusCode::SERVICE_UNAVAILABLE).set_cookies().is_empty());
+    let corro = "corro".to_owned();
+    assert_eq!(app.sessions.list(&corro).await.unwrap().len(), 0, "nobody has its token");
+    app.store.fail(Verb::Revoke, false);
+    app.log_in_over("corro", &format!("{one}; {other}")).await;
+    assert!(!app.is_live(id_of(&one)).await && !app.is_live(id_of(&other)).await);
+    assert_eq!(app.sessions.list(&corro).await.unwrap().len(), 1);
 }
