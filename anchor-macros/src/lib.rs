@@ -40,6 +40,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// }
 /// ```
 ///
+/// Beside the struct stands a test, `anchor_migrations_<struct>`, that fails when the struct and its migrations disagree. Rust collects
+/// tests from modules alone: for a struct in a function's body the compiler warns of `cannot test inner items`; write `migrations = false` there.
+///
 /// The struct has named fields, no generics, and is `Clone`. A handler may take it as an argument (401 without a session) or as
 /// `Option<UserSession>` (`None` without a session); the handler gets a copy.
 ///
@@ -58,6 +61,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `fingerprint` | the table has a hash of what the session is bound to | it has none |
 /// | `cut_off` | a subject can be cut off: also logins that have begun, and are yet to be created, end. A table `<table>_cut_offs` comes with it, and one more statement a login; needs a `subject` | not |
 /// | `renamed_from = "old"` | what the table was called before, for migrations | |
+/// | `migrations = "folder"` | where the struct's migrations are, seen from its package; `migrations = false` leaves out the test that holds them to the struct | `migrations` |
 /// | `crate = "path"` | where anchor is, when it is not `::anchor` | `::anchor` |
 ///
 /// Durations are whole seconds, minutes, hours, days or weeks, the largest first: `"30s"`, `"10m"`, `"2h"`, `"14d"`, `"1w"`, `"1h30m"`; at most 100 years.

@@ -206,7 +206,7 @@ impl<T> fmt::Debug for Record<T> {
 }
 
 /// What [`SessionStore::create`] inserts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NewSession<T> {
     /// The new session's id, which no row has.
@@ -232,6 +232,20 @@ pub struct NewSession<T> {
     pub fingerprint: Option<Fingerprint>,
     /// How many live sessions the subject may have, this one among them.
     pub limit: Option<SubjectLimit>,
+}
+
+/// Prints everything but the secret, the payload, the origin and the fingerprint.
+impl<T> fmt::Debug for NewSession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSession")
+            .field("id", &self.id)
+            .field("idle", &self.idle)
+            .field("absolute", &self.absolute)
+            .field("replaces", &self.replaces)
+            .field("remembered", &self.remembered)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T: SessionData> NewSession<T> {
@@ -271,7 +285,7 @@ impl<T> NewSession<T> {
 }
 
 /// What became of a creation.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Created<T> {
     /// The session exists.
     Session {
@@ -282,6 +296,18 @@ pub enum Created<T> {
     },
     /// The subject has as many live sessions as it may have: nothing was written, and nothing was ended.
     SubjectFull,
+}
+
+/// Prints no payload.
+impl<T> fmt::Debug for Created<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Created::Session { record, ended } => {
+                f.debug_struct("Session").field("record", record).field("ended", ended).finish()
+            }
+            Created::SubjectFull => f.write_str("SubjectFull"),
+        }
+    }
 }
 
 impl<T> Created<T> {
@@ -295,7 +321,7 @@ impl<T> Created<T> {
 }
 
 /// What [`SessionStore::load`] found.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Load<T> {
     /// A live session.
     Live(Loaded<T>),
@@ -307,8 +333,19 @@ pub enum Load<T> {
     Undecodable(DecodeError),
 }
 
+/// Prints no payload.
+impl<T> fmt::Debug for Load<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Load::Live(loaded) => f.debug_tuple("Live").field(loaded).finish(),
+            Load::Ended => f.write_str("Ended"),
+            Load::Absent => f.write_str("Absent"),
+            Load::Undecodable(error) => f.debug_tuple("Undecodable").field(error).finish(),
+        }
+    }
+}
+
 /// A live session, its secrets' hashes, and the store's time.
-#[derive(Debug)]
 pub struct Loaded<T> {
     /// The session, shared with the store where the store keeps it in memory.
     pub record: Arc<Record<T>>,
@@ -322,6 +359,16 @@ pub struct Loaded<T> {
     pub now: Timestamp,
 }
 
+/// Prints no payload.
+impl<T> fmt::Debug for Loaded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("record", &self.record)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<T> Clone for Loaded<T> {
     fn clone(&self) -> Self {
         Self { record: Arc::clone(&self.record), ..*self }
@@ -329,7 +376,7 @@ impl<T> Clone for Loaded<T> {
 }
 
 /// What [`SessionStore::update`] is to write.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Change<T> {
     /// The session.
     pub id: SessionId,
@@ -339,6 +386,16 @@ pub struct Change<T> {
     pub from: Arc<T>,
     /// The payload as it is to be.
     pub to: Arc<T>,
+}
+
+/// Prints no payload.
+impl<T> fmt::Debug for Change<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("id", &self.id)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of an update.

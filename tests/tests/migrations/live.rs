@@ -9,7 +9,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{AssertSqlSafe, MySqlPool, PgPool, Row, SqlitePool};
 
-pub enum Live {
+pub(crate) enum Live {
     Postgres(PgPool),
     MySql(MySqlPool),
     Sqlite(SqlitePool),
@@ -26,9 +26,12 @@ macro_rules! with {
     };
 }
 
+/// sqlx's lock is one for the whole server's database, and PostgreSQL builds an index beside sessions in use only when nobody waits for that lock.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 impl Live {
     /// An empty database; `None` when there is no server.
-    pub async fn new(dialect: Dialect) -> Option<Self> {
+    pub(crate) async fn new(dialect: Dialect) -> Option<Self> {
         Some(match dialect {
             Dialect::Postgres => Live::Postgres(databases::postgres().await?),
             Dialect::MySql => Live::MySql(databases::mysql().await?),
@@ -41,7 +44,7 @@ impl Live {
         })
     }
 
-    pub fn dialect(&self) -> Dialect {
+    pub(crate) fn dialect(&self) -> Dialect {
         match self {
             Live::Postgres(_) => Dialect::Postgres,
             Live::MySql(_) => Dialect::MySql,
@@ -49,13 +52,13 @@ impl Live {
         }
     }
 
-    pub async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         with!(self, pool => sql.execute(pool).await.map(drop))
     }
 
     /// The rows of a query whose columns are all texts.
-    pub async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>, sqlx::Error> {
+    pub(crate) async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>, sqlx::Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         with!(self, pool => {
             let rows = sql.fetch_all(pool).await?;
@@ -66,17 +69,19 @@ impl Live {
         })
     }
 
-    pub async fn run(&self, folder: &Path) -> Result<(), MigrateError> {
+    pub(crate) async fn run(&self, folder: &Path) -> Result<(), MigrateError> {
+        let _turn = TURN.lock().await;
         let migrator = Migrator::new(folder).await?;
         with!(self, pool => migrator.run(pool).await)
     }
 
-    pub async fn undo(&self, folder: &Path, target: i64) -> Result<(), MigrateError> {
+    pub(crate) async fn undo(&self, folder: &Path, target: i64) -> Result<(), MigrateError> {
+        let _turn = TURN.lock().await;
         let migrator = Migrator::new(folder).await?;
         with!(self, pool => migrator.undo(pool, target).await)
     }
 
-    pub async fn count(&self, table: &str) -> Result<usize, sqlx::Error> {
+    pub(crate) async fn count(&self, table: &str) -> Result<usize, sqlx::Error> {
         let count = match self.dialect() {
             Dialect::MySql => "CAST(COUNT(*) AS CHAR)",
             _ => "CAST(COUNT(*) AS TEXT)",
@@ -87,7 +92,11 @@ impl Live {
     }
 
     /// The values of a column, one a session, as texts that a wider type does not change.
-    pub async fn values(&self, table: &str, column: &str) -> Result<Vec<Vec<String>>, sqlx::Error> {
+    pub(crate) async fn values(
+        &self,
+        table: &str,
+        column: &str,
+    ) -> Result<Vec<Vec<String>>, sqlx::Error> {
         let dialect = self.dialect();
         let (table, column) = (dialect.table(table), dialect.identifier(column));
         let (id, value) = match dialect {
@@ -101,7 +110,7 @@ impl Live {
     }
 
     /// Everything that the catalogue says of a table, but for the order of its columns.
-    pub async fn catalogue(&self, table: &str) -> Result<BTreeSet<String>, sqlx::Error> {
+    pub(crate) async fn catalogue(&self, table: &str) -> Result<BTreeSet<String>, sqlx::Error> {
         let name = table.replace('\\', "\\\\").replace('\'', "''");
         let mut found = BTreeSet::new();
         for query in self.catalogue_queries() {

@@ -10,6 +10,7 @@ use anchor::migrate::{self, Checked, Migrations};
 use anchor::{ColumnSchema, Dialect, SYSTEM_COLUMNS, Schema};
 
 use crate::live::Live;
+use crate::scratch::Scratch;
 use crate::tables::{Pair, uuid, value};
 
 const ROWS: usize = 3;
@@ -143,34 +144,11 @@ async fn prepare(live: &Live) {
     }
 }
 
-/// A folder that goes with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(seed: u64, dialect: Dialect) -> Self {
-        let name = format!(
-            "anchor_pairs_{}_{dialect:?}_{seed}_{:?}",
-            std::process::id(),
-            std::thread::current().id()
-        );
-        let path = std::env::temp_dir().join(name.replace(['(', ')'], ""));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result<(), String> {
     let dialect = live.dialect();
     let pair = Pair::throw(seed, dialect);
-    let scratch = Scratch::new(seed, dialect);
-    let folder = scratch.0.as_path();
+    let scratch = Scratch::new();
+    let folder = scratch.path();
     let migrations = Migrations::in_folder(folder).dialect(dialect).allow_drops();
     let text = |error: &dyn std::fmt::Display| error.to_string();
 

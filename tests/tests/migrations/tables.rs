@@ -65,19 +65,19 @@ const ENUMS: &[&[&str]] = &[
 ];
 
 /// A table, what became of it, and how many rows of the first the second keeps.
-pub struct Pair {
-    pub old: Schema,
-    pub new: Schema,
+pub(crate) struct Pair {
+    pub(crate) old: Schema,
+    pub(crate) new: Schema,
     /// Whether a column was answered with `end_sessions`.
-    pub ends: bool,
+    pub(crate) ends: bool,
     /// Whether the way back keeps the rows that were made before the way forward.
-    pub returns: bool,
+    pub(crate) returns: bool,
     /// Old and new name of the columns whose values stay as they are.
-    pub same: Vec<(&'static str, &'static str)>,
+    pub(crate) same: Vec<(&'static str, &'static str)>,
 }
 
 impl Pair {
-    pub fn throw(seed: u64, dialect: Dialect) -> Self {
+    pub(crate) fn throw(seed: u64, dialect: Dialect) -> Self {
         let mut maker = Maker { dice: Dice::new(seed), dialect, free: NAMES.to_vec() };
         maker.pair()
     }
@@ -273,7 +273,7 @@ fn is_indexable(ty: ColumnType) -> bool {
 }
 
 /// The table that a column of this type may reference.
-pub fn parent_of(ty: ColumnType) -> Option<&'static str> {
+pub(crate) fn parent_of(ty: ColumnType) -> Option<&'static str> {
     match ty {
         ColumnType::BigInt => Some("parents_bigint"),
         ColumnType::Uuid => Some("parents_uuid"),
@@ -309,7 +309,7 @@ fn fit_back(old: ColumnType, new: ColumnType) -> Fit {
 }
 
 /// A value of the column in a row, as a literal; every row has another, where the type has so many.
-pub fn value(dialect: Dialect, column: &ColumnSchema, row: usize) -> String {
+pub(crate) fn value(dialect: Dialect, column: &ColumnSchema, row: usize) -> String {
     use ColumnType::{
         BigInt, Bool, Bytes, Double, Enum, Integer, Ip, Json, Real, SmallInt, Text, Timestamp, Uuid,
     };
@@ -341,7 +341,7 @@ pub fn value(dialect: Dialect, column: &ColumnSchema, row: usize) -> String {
     }
 }
 
-pub fn uuid(dialect: Dialect, row: usize) -> String {
+pub(crate) fn uuid(dialect: Dialect, row: usize) -> String {
     match dialect {
         Dialect::Postgres => format!("'00000000-0000-7000-8000-00000000000{row}'"),
         _ => format!("x'0000000000007000800000000000000{row}'"),

@@ -55,7 +55,8 @@ impl Script {
         let mut after_short = false;
         for Statement { comments, sql } in &self.statements {
             let is_short = !sql.contains('\n');
-            if !text.is_empty() && !(comments.is_empty() && is_short && after_short) {
+            let stands_close = comments.is_empty() && is_short && after_short;
+            if !(text.is_empty() || stands_close) {
                 text.push('\n');
             }
             after_short = is_short;

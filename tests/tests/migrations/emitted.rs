@@ -1,0 +1,124 @@
+//! The test that the derive writes: run as a child of this one, with the environment that a user would give it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use anchor::prelude::*;
+
+use crate::scratch::Scratch;
+
+#[derive(Clone, SessionData)]
+#[session(table = "sessions", migrations = false)]
+struct UserSession {
+    #[session(subject)]
+    _user_id: i64,
+    _theme: Option<String>,
+}
+
+/// What the derive would write, with a package that the parent names. Only a child runs it.
+#[test]
+#[ignore = "the other tests run it"]
+fn as_the_derive_writes_it() {
+    let package = std::env::var("ANCHOR_TEST_PACKAGE").expect("the parent names it");
+    anchor::__private::check_migrations::<UserSession>(Some(&package), None);
+}
+
+fn cargo_test(package: &Path, migrate: Option<&str>) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command
+        .args(["--exact", "emitted::as_the_derive_writes_it", "--ignored"])
+        .env("ANCHOR_TEST_PACKAGE", package)
+        .env("ANCHOR_DIALECT", "sqlite")
+        .env("RUST_BACKTRACE", "0")
+        .env_remove("ANCHOR_MIGRATE");
+    if let Some(migrate) = migrate {
+        command.env("ANCHOR_MIGRATE", migrate);
+    }
+    command
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn it_passes_without_migrations_writes_them_when_asked_and_fails_on_a_difference() {
+    let package = Scratch::new();
+    let run = |migrate| cargo_test(package.path(), migrate).output().expect("it runs");
+
+    assert!(run(None).status.success(), "nothing is managed yet");
+    let output = run(Some("1"));
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(
+        text(&output).contains("wrote ") && text(&output).contains("_create_sessions.up.sql"),
+        "{}",
+        text(&output)
+    );
+    assert!(run(None).status.success(), "up to date");
+
+    let folder = package.path().join("migrations");
+    for entry in std::fs::read_dir(&folder).expect("written") {
+        std::fs::remove_file(entry.expect("an entry").path()).expect("removed");
+    }
+    let older = anchor::Schema::new("sessions", &UserSession::schema().columns[..1]);
+    let migrations =
+        anchor::migrate::Migrations::in_folder(&folder).dialect(anchor::Dialect::Sqlite);
+    anchor::migrate::write(&older, &migrations).expect("written");
+    let output = run(None);
+    assert!(!output.status.success());
+    for line in ["  + _theme: TEXT, may be NULL", "ANCHOR_MIGRATE=1 cargo test anchor_migrations"] {
+        assert!(text(&output).contains(line), "{}", text(&output));
+    }
+    let output = run(Some("yes"));
+    assert!(
+        !output.status.success() && text(&output).contains("it knows `1`"),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
+fn parallel_processes_write_one_file() {
+    let package = Scratch::new();
+    let children: Vec<_> = (0..6)
+        .map(|_| {
+            let mut command = cargo_test(package.path(), Some("1"));
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            command.spawn().expect("it runs")
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().expect("it ends").success());
+    }
+    let files = std::fs::read_dir(package.path().join("migrations")).expect("a folder");
+    assert_eq!(files.count(), 2);
+}
+
+/// Of these, that it compiles is the test.
+mod private {
+    use anchor::prelude::*;
+
+    #[derive(Clone, SessionData)]
+    #[session(table = "private_sessions")]
+    struct InAPrivateModule {
+        _theme: Option<String>,
+    }
+
+    #[test]
+    fn a_struct_in_a_private_module_has_its_test_beside_it() {
+        // The name that the derive gives it; it passes, for this package has no migrations.
+        anchor_migrations_InAPrivateModule();
+    }
+
+    #[test]
+    #[deny(warnings)]
+    fn a_struct_in_a_function_that_says_so_compiles_without_a_warning() {
+        #[derive(Clone, SessionData)]
+        #[session(table = "inner_sessions", migrations = false)]
+        struct InAFunction {
+            theme: Option<String>,
+        }
+        let session = InAFunction { theme: None };
+        assert!(session.theme.is_none());
+    }
+}

@@ -1,0 +1,178 @@
+//! What cannot be decided is refused, all of it at once, with the choices and what to type for each.
+
+use anchor::migrate::{self, Migrations};
+use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
+
+use crate::scratch::{Scratch, assert_expected};
+
+fn column(name: &'static str, ty: ColumnType) -> ColumnSchema {
+    ColumnSchema::new(name, ty, false)
+}
+
+fn optional(name: &'static str, ty: ColumnType) -> ColumnSchema {
+    ColumnSchema::new(name, ty, true)
+}
+
+fn sessions(columns: &[ColumnSchema]) -> Schema {
+    Schema::new("sessions", Vec::leak(columns.to_vec()))
+}
+
+const USER: ColumnSchema = ColumnSchema::new("user_id", ColumnType::BigInt, false).subject();
+const ROLES: ColumnType = ColumnType::Enum(&["admin", "member"]);
+
+/// The message of the refusal to go from one to the other; nothing is written by it.
+fn refused(old: &[ColumnSchema], new: &[ColumnSchema]) -> String {
+    let scratch = Scratch::new();
+    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    migrate::write(&sessions(old), &migrations).expect("the first");
+    let before = scratch.names();
+    let error = migrate::write(&sessions(new), &migrations).expect_err("a refusal");
+    assert_eq!(scratch.names(), before);
+    scratch.message(&error)
+}
+
+/// Whether the answer is accepted.
+fn accepted(old: &[ColumnSchema], new: &[ColumnSchema], drops: bool) -> String {
+    let scratch = Scratch::new();
+    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    migrate::write(&sessions(old), &migrations).expect("the first");
+    let migrations = if drops { migrations.allow_drops() } else { migrations };
+    let written = migrate::write(&sessions(new), &migrations).expect("no refusal");
+    std::fs::read_to_string(&written[0]).expect("a file")
+}
+
+#[test]
+fn a_new_column_without_a_value() {
+    let theme = column("theme", ColumnType::Text);
+    assert_expected("no_value", &refused(&[USER], &[USER, theme]));
+
+    let sql = accepted(&[USER], &[USER, optional("theme", ColumnType::Text)], false);
+    assert!(sql.contains("ADD COLUMN theme TEXT;"), "{sql}");
+    let sql = accepted(&[USER], &[USER, theme.default("'dark'")], false);
+    assert!(sql.contains("ADD COLUMN theme TEXT NOT NULL DEFAULT 'dark';"), "{sql}");
+    let sql = accepted(&[USER], &[USER, theme.on_change(OnChange::EndSessions)], false);
+    assert!(sql.contains("-- DESTRUCTIVE") && sql.contains("DELETE FROM sessions;"), "{sql}");
+}
+
+#[test]
+fn a_new_unique_column_with_one_value_for_all() {
+    let code = column("code", ColumnType::Text).default("'x'").unique();
+    assert_expected("shared_value", &refused(&[USER], &[USER, code]));
+}
+
+#[test]
+fn a_removed_column() {
+    let theme = optional("theme", ColumnType::Text);
+    assert_expected("dropped", &refused(&[USER, theme], &[USER]));
+
+    let sql = accepted(&[USER, theme], &[USER], true);
+    assert!(sql.contains("-- DESTRUCTIVE") && sql.contains("DROP COLUMN theme;"), "{sql}");
+}
+
+#[test]
+fn a_removed_column_and_new_ones_of_its_type() {
+    let (theme, colour, locale) = (
+        optional("theme", ColumnType::Text),
+        optional("colour", ColumnType::Text),
+        column("locale", ColumnType::Text),
+    );
+    assert_expected("renamed_or_dropped", &refused(&[USER, theme], &[USER, colour, locale]));
+
+    let sql = accepted(&[USER, theme], &[USER, colour.renamed_from("theme")], false);
+    assert!(sql.contains("RENAME COLUMN theme TO colour"), "{sql}");
+    // The answer stays in the struct, and does nothing more.
+    let scratch = Scratch::new();
+    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let schema = sessions(&[USER, colour.renamed_from("theme")]);
+    migrate::write(&schema, &migrations).expect("the first");
+    assert!(migrate::write(&schema, &migrations).expect("nothing").is_empty());
+}
+
+#[test]
+fn two_columns_that_were_one() {
+    let theme = optional("theme", ColumnType::Text);
+    let both =
+        ["colour", "shade"].map(|name| optional(name, ColumnType::Text).renamed_from("theme"));
+    assert_expected("renamed_twice", &refused(&[USER, theme], &[USER, both[0], both[1]]));
+}
+
+#[test]
+fn values_that_do_not_fit() {
+    let narrowed = [
+        (column("visits", ColumnType::BigInt), column("visits", ColumnType::Integer), "narrowed"),
+        (column("visits", ColumnType::Text), column("visits", ColumnType::Integer), "type_changed"),
+        (optional("theme", ColumnType::Text), column("theme", ColumnType::Text), "null_removed"),
+        (column("role", ROLES), column("role", ColumnType::Enum(&["admin"])), "variant_removed"),
+        (
+            column("name", ColumnType::Text),
+            column("name", ColumnType::Text).sql_type("citext"),
+            "sql_type_changed",
+        ),
+    ];
+    for (old, new, name) in narrowed {
+        assert_expected(name, &refused(&[USER, old], &[USER, new]));
+        let sql = accepted(&[USER, old], &[USER, new.on_change(OnChange::EndSessions)], false);
+        assert!(sql.contains("DELETE FROM sessions;"), "{sql}");
+    }
+    let sql = accepted(
+        &[USER, column("visits", ColumnType::BigInt)],
+        &[USER, column("visits", ColumnType::Integer).default("0")],
+        false,
+    );
+    assert!(sql.contains("UPDATE sessions SET visits = (0) WHERE visits NOT BETWEEN"), "{sql}");
+    let sql = accepted(
+        &[USER, optional("theme", ColumnType::Text)],
+        &[USER, column("theme", ColumnType::Text).default("'dark'")],
+        false,
+    );
+    assert!(sql.contains("UPDATE sessions SET theme = ('dark') WHERE theme IS NULL"), "{sql}");
+}
+
+#[test]
+fn everything_at_once() {
+    let old = [USER, optional("legacy", ColumnType::Json), column("visits", ColumnType::BigInt)];
+    let new = [USER, column("visits", ColumnType::SmallInt), column("theme", ColumnType::Text)];
+    assert_expected("everything", &refused(&old, &new));
+}
+
+#[test]
+fn widening_needs_no_answer() {
+    let widened = [
+        (column("a", ColumnType::Integer), column("a", ColumnType::BigInt)),
+        (column("a", ColumnType::Text), optional("a", ColumnType::Text)),
+        (column("a", ROLES), column("a", ColumnType::Enum(&["guest", "member", "admin"]))),
+        (column("a", ROLES), column("a", ColumnType::Text)),
+    ];
+    for (old, new) in widened {
+        let sql = accepted(&[USER, old], &[USER, new], false);
+        assert!(!sql.contains("DESTRUCTIVE") && sql.contains("ALTER TABLE sessions"), "{sql}");
+    }
+}
+
+#[test]
+fn the_difference_that_a_plain_test_shows() {
+    let scratch = Scratch::new();
+    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let old = [
+        USER,
+        column("role", ROLES).default("'member'"),
+        optional("legacy", ColumnType::Json),
+        optional("theme", ColumnType::Text),
+        column("visits", ColumnType::Integer),
+    ];
+    migrate::write(&sessions(&old), &migrations).expect("the first");
+    migrate::check(&sessions(&old), &migrations).expect("no difference");
+    let new = [
+        USER,
+        column("role", ColumnType::Enum(&["admin", "member", "guest"])),
+        optional("colour", ColumnType::Text).renamed_from("theme").unique(),
+        column("visits", ColumnType::BigInt),
+        column("locale", ColumnType::Text).default("'en'"),
+    ];
+    let error = migrate::check(&sessions(&new), &migrations).expect_err("a difference");
+    assert_expected("drift", &scratch.message(&error));
+
+    static OTHER: Schema = Schema::new("admin_sessions", &[USER]);
+    let error = migrate::check(&OTHER, &migrations).expect_err("no table");
+    assert_expected("no_table", &scratch.message(&error));
+}
