@@ -11,6 +11,9 @@ use crate::sessions::Sessions;
 /// How many rows one statement of the sweep removes at most, so that it never locks many for long.
 const BATCH: u32 = 1_000;
 
+/// The least between two sweeps: an interval of zero is no reason to ask the store without a pause.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
 /// The task that removes ended rows, from [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task; so does dropping the
 /// last clone of the manager.
 #[must_use = "dropping the sweeper stops it: keep it as long as the application runs"]
@@ -54,7 +57,8 @@ fn jittered(interval: Duration) -> Duration {
     let mut byte = [128];
     // Without randomness the interval itself will do.
     let _ = getrandom::fill(&mut byte);
-    interval.mul_f64(0.75 + f64::from(byte[0]) / 512.0)
+    let jittered = interval.as_secs_f64() * (0.75 + f64::from(byte[0]) / 512.0);
+    Duration::try_from_secs_f64(jittered).unwrap_or(Duration::MAX).max(SHORTEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -66,6 +70,14 @@ mod tests {
         for _ in 0..1_000 {
             let jittered = jittered(Duration::from_secs(100));
             assert!((75.0..=125.0).contains(&jittered.as_secs_f64()), "{jittered:?}");
+        }
+    }
+
+    #[test]
+    fn no_interval_stops_the_task_or_keeps_it_from_pausing() {
+        for _ in 0..1_000 {
+            assert!(jittered(Duration::MAX) > Duration::from_secs(u64::MAX / 2));
+            assert_eq!(jittered(Duration::ZERO), SHORTEST_PAUSE);
         }
     }
 }
