@@ -90,14 +90,14 @@ all_of!(A, B);
 all_of!(A, B, C);
 all_of!(A, B, C, D);
 
-/// The subject proved who they are at most this many seconds ago: `#[require_session(.., fresh = "10m")]`.
+/// The subject proved who they are at most this many seconds ago, and the request does not present the secret from before: `#[require_session(.., fresh = "10m")]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Fresh<const SECONDS: u64>;
 
 impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
     fn check(session: &Session<T>) -> Decision {
         let max_age = Duration::from_secs(SECONDS);
-        if session.authenticated_for() < max_age {
+        if session.presents_current_secret() && session.authenticated_for() < max_age {
             Decision::Allow
         } else {
             Decision::Reauthenticate(max_age)

@@ -29,11 +29,13 @@ pub struct Session<T: SessionData> {
     scope: Arc<Scope<T>>,
     record: Arc<Record<T>>,
     now: Timestamp,
+    current_secret: bool,
 }
 
 impl<T: SessionData> Session<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, admitted: Admitted<T>) -> Self {
-        Self { scope, record: admitted.record, now: admitted.now }
+        let Admitted { record, now, current_secret } = admitted;
+        Self { scope, record, now, current_secret }
     }
 
     /// The session's public id: it may be listed and logged.
@@ -49,6 +51,12 @@ impl<T: SessionData> Session<T> {
     /// The session as stored: its times, its version, its payload.
     pub fn record(&self) -> &Record<T> {
         &self.record
+    }
+
+    /// Whether the request presents the session's secret, and not the one before the last rotation, which is still accepted for requests in flight.
+    /// What comes after a re-authentication is not for a token from before it: `fresh` policies refuse that one.
+    pub fn presents_current_secret(&self) -> bool {
+        self.current_secret
     }
 
     /// How long ago the session's subject last proved who they are, by the store's clock when the session was loaded.
@@ -236,7 +244,12 @@ impl<T: SessionData> Deref for Session<T> {
 
 impl<T: SessionData> Clone for Session<T> {
     fn clone(&self) -> Self {
-        Self { scope: Arc::clone(&self.scope), record: Arc::clone(&self.record), now: self.now }
+        Self {
+            scope: Arc::clone(&self.scope),
+            record: Arc::clone(&self.record),
+            now: self.now,
+            current_secret: self.current_secret,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Sessions`]: what the manager's clones, the layers and the requests of one payload type share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -10,7 +11,7 @@ use crate::client::ClientSettings;
 use crate::column::Column;
 use crate::cross_origin::CrossOriginProtection;
 use crate::data::{CutOff, SessionData};
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::event::{Event, Revoked};
 use crate::frontend::Frontend;
 use crate::id::SessionId;
@@ -79,6 +80,23 @@ impl<T: SessionData> Sessions<T> {
         self.watched.ended(id);
         self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
         Ok(count)
+    }
+
+    /// Ends one session in a task of its own: a request's future is dropped when its client goes, and the session is to end all the same.
+    pub(crate) async fn revoke_detached(
+        self: &Arc<Self>,
+        id: SessionId,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let sessions = Arc::clone(self);
+        let ending = tokio::spawn(async move { sessions.revoke(id, None, reason).await });
+        match ending.await {
+            Ok(Err(error)) if error.kind() != StoreErrorKind::Unavailable => {
+                Err(StoreError::unavailable(error))
+            }
+            Ok(outcome) => outcome,
+            Err(error) => Err(StoreError::unavailable(error)),
+        }
     }
 
     /// Ends a subject's sessions, all or all but one.

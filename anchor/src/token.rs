@@ -133,6 +133,19 @@ pub enum BadToken {
     Oversized,
 }
 
+impl BadToken {
+    /// Whether another node, or this one with smaller cookies, may take the token for a live session's.
+    pub(crate) fn may_be_live(self) -> bool {
+        match self {
+            BadToken::Version | BadToken::Key | BadToken::Oversized => true,
+            // The sessions of conflicting tokens are known, and ended.
+            BadToken::Length | BadToken::Encoding | BadToken::Signature | BadToken::Conflicting => {
+                false
+            }
+        }
+    }
+}
+
 /// 110 characters carry 660 bits, of which 656 are the token's: the last 4 must be zero, or two texts would be one token.
 fn has_loose_bits(last: u8) -> bool {
     !matches!(last, b'A' | b'Q' | b'g' | b'w')

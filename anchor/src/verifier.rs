@@ -14,6 +14,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The application's own yes or no on a session that is otherwise good, asked once a request, after the session was loaded.
 ///
+/// It is given the session: do not extract it again from the request, for that waits for the verifier.
+///
 /// ```
 /// use anchor::{BoxError, Record, SessionData, Verdict, Verifier};
 /// use http::request::Parts;

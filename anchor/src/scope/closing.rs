@@ -11,8 +11,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::{Current, Outgoing, Scope};
 use crate::data::SessionData;
 use crate::event::Event;
+use crate::id::SessionId;
 use crate::rejection::Rejection;
-use crate::store::{Touch, Touched};
+use crate::store::{Load, Touch, Touched};
 
 /// What remains to be done when the response is ready.
 pub(crate) enum Closing {
@@ -41,6 +42,10 @@ impl<T: SessionData> Scope<T> {
             match scope.sessions.store.touch(touch).await {
                 Ok(Touched::Written { .. }) => {
                     scope.sessions.emit(&Event::Touched { id });
+                    let resigned = match resigned {
+                        Some(token) if scope.has_its_secret_still(id).await => Some(token),
+                        _ => None,
+                    };
                     let mut state = scope.state();
                     // What the handler left running may have logged out or rotated meanwhile: that stands.
                     if let (Some(token), Outgoing::Nothing) = (resigned, &state.outgoing)
@@ -57,6 +62,14 @@ impl<T: SessionData> Scope<T> {
                 ),
             }
         }))
+    }
+
+    /// Whether no other request has rotated the session since it was loaded: its token is not to come back. One statement, and only where a token is to be signed
+    /// again, which is once a session and key.
+    async fn has_its_secret_still(&self, id: SessionId) -> bool {
+        let Some(secret) = self.state().live(id).and_then(|live| live.secret) else { return false };
+        let found = self.sessions.store.load(id).await;
+        matches!(found, Ok(Load::Live(loaded)) if loaded.secret == secret)
     }
 
     /// Writes the session's headers into the response.

@@ -65,7 +65,7 @@ impl<T: SessionData> Scope<T> {
         }
         sessions.emit(&Event::Created { session: &record, replaced: replaces });
         let now = record.created_at;
-        Ok((Admitted { record, now }, token))
+        Ok((Admitted { record, now, current_secret: true }, token))
     }
 
     /// The session was created; says whether its token can still be sent.

@@ -10,7 +10,6 @@ use crate::data::SessionData;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::rejection::Rejection;
 use crate::store::{EndReason, Load, Record};
-use crate::token::BadToken;
 
 /// How far a logout reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +63,17 @@ impl<T: SessionData> Scope<T> {
         let (ending, presented, unread) = {
             let state = self.state();
             let presented = !matches!(state.presentation, None | Some(Presentation::Nothing));
-            let unread = matches!(
-                state.presentation,
-                Some(Presentation::Refused { reason: BadToken::Oversized, .. })
-            );
+            let unread = match state.presentation {
+                Some(Presentation::Refused { reason, .. }) => {
+                    reason.may_be_live().then_some(reason)
+                }
+                _ => None,
+            };
             (self.live_ids(&state), presented, unread)
         };
-        // A token that was not looked at may be a live one: say that it was not ended.
-        if unread {
-            return Err(self.refused(Rejection::BadToken(BadToken::Oversized)));
+        // It may be a live one, here or on a node with a newer key: say that it was not ended.
+        if let Some(reason) = unread {
+            return Err(self.refused(Rejection::BadToken(reason)));
         }
         let first = ending.first().map(|(id, _)| *id);
         let mut ended = 0;

@@ -89,6 +89,14 @@ struct Live<T> {
 }
 
 impl<T> Live<T> {
+    fn admitted(&self) -> Admitted<T> {
+        Admitted {
+            record: Arc::clone(&self.record),
+            now: self.now,
+            current_secret: self.secret.is_some(),
+        }
+    }
+
     /// How long the client is to keep the token.
     fn lifetime(&self) -> Option<Duration> {
         self.record.remembered.then(|| self.record.deadline.saturating_since(self.now))
@@ -111,6 +119,8 @@ pub(crate) struct Admitted<T> {
     pub(crate) record: Arc<Record<T>>,
     /// The store's clock when the session was loaded.
     pub(crate) now: Timestamp,
+    /// The request presents the session's secret, not the one before the last rotation.
+    pub(crate) current_secret: bool,
 }
 
 impl<T: SessionData> Scope<T> {
@@ -203,9 +213,7 @@ impl<T: SessionData> Scope<T> {
         match &self.state().current {
             Current::Unasked => None,
             Current::Refused(rejection) => Some(Err(rejection.clone())),
-            Current::Live(live) => {
-                Some(Ok(Admitted { record: Arc::clone(&live.record), now: live.now }))
-            }
+            Current::Live(live) => Some(Ok(live.admitted())),
             Current::Ended(Some(id)) => Some(Err(Rejection::Ended { id: *id })),
             Current::Ended(None) => Some(Err(Rejection::NoSession)),
         }
@@ -239,7 +247,7 @@ impl<T: SessionData> Scope<T> {
             Which::PreviousWithinGrace => None,
             Which::PreviousAfterGrace => {
                 sessions.emit(&Event::TheftSuspected { id });
-                sessions.revoke(id, None, EndReason::Theft).await?;
+                sessions.revoke_detached(id, EndReason::Theft).await?;
                 return Err(Rejection::WrongSecret { id });
             }
             Which::Neither => return Err(Rejection::WrongSecret { id }),
@@ -279,7 +287,7 @@ impl<T: SessionData> Scope<T> {
         }
         let id = loaded.record.id;
         if *on_mismatch == Mismatch::End {
-            sessions.revoke(id, None, EndReason::Fingerprint).await?;
+            sessions.revoke_detached(id, EndReason::Fingerprint).await?;
         }
         Err(Rejection::OtherClient { id })
     }

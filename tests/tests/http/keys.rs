@@ -1,6 +1,9 @@
 //! Keys that are rotated and retired while sessions live.
 
+use std::time::Duration;
+
 use anchor::prelude::*;
+use anchor::{Load, Rotated, Rotation, SecretHash};
 use anchor_tests::{Backend, Hold, Verb, Watched};
 use axum::Router;
 use axum::routing::get;
@@ -16,6 +19,8 @@ on_every_store![
     a_token_of_a_removed_key_is_refused,
     a_token_is_not_signed_again_when_its_use_could_not_be_recorded,
     a_token_is_not_signed_again_when_the_session_has_ended_meanwhile,
+    a_token_is_not_signed_again_when_another_request_has_rotated_the_session,
+    a_logout_by_a_node_that_does_not_know_the_key_does_not_claim_success,
 ];
 
 /// An application over the rows of another one, with other keys.
@@ -36,7 +41,7 @@ async fn a_token_of_an_old_key_is_accepted_and_signed_again_with_the_newest(back
         1,
         "the session is known to live when its token is sent"
     );
-    assert_eq!(before.store.all_calls(), 2);
+    assert_eq!(before.store.all_calls(), 3, "and to have that secret still");
     let (old_bytes, new_bytes) = (bytes_of(&old), bytes_of(&new));
     assert_ne!(old_bytes[1], new_bytes[1], "another key");
     assert_eq!(old_bytes[2..50], new_bytes[2..50], "the same id and secret");
@@ -103,4 +108,39 @@ async fn a_token_is_not_signed_again_when_the_session_has_ended_meanwhile(backen
     let (me, ()) = tokio::join!(me, revoke);
     assert!(me.expect(StatusCode::OK).set_cookies().is_empty());
     assert!(!after.is_live(id_of(&old)).await);
+}
+
+async fn a_token_is_not_signed_again_when_another_request_has_rotated_the_session(
+    backend: Backend,
+) {
+    let before = Application::start(&backend).await;
+    let old = before.log_in("ferris").await;
+    let id = id_of(&old);
+    let after = with_keys(&before.store, &[NEW_KEY, KEY], Router::new()).await;
+    let hold = before.store.hold(Verb::Touch);
+    let me = after.get("/me").cookie(&old).send();
+    let rotation = async {
+        hold.reached().await;
+        let store = before.store.inner();
+        let Load::Live(loaded) = store.load(id).await.unwrap() else { panic!("not live") };
+        let to = SecretHash::from_bytes([9; 32]);
+        let grace = Duration::from_secs(60);
+        let rotation = Rotation { id, from: loaded.secret, to, grace };
+        assert_eq!(store.rotate(rotation).await.unwrap(), Rotated::Written);
+        hold.release();
+    };
+    let (me, ()) = tokio::join!(me, rotation);
+    assert!(me.expect(StatusCode::OK).set_cookies().is_empty(), "the former secret comes back");
+}
+
+/// Half way through a change of keys: the token of a node that has the new one reaches a node that has not.
+async fn a_logout_by_a_node_that_does_not_know_the_key_does_not_claim_success(backend: Backend) {
+    let old_node = Application::start(&backend).await;
+    let new_node = with_keys(&old_node.store, &[NEW_KEY, KEY], Router::new()).await;
+    let cookie = new_node.log_in("ferris").await;
+    let logout = old_node.log_out(&cookie).await.expect(StatusCode::UNAUTHORIZED);
+    assert!(logout.set_cookies().is_empty());
+    new_node.me(&cookie).await.expect(StatusCode::OK);
+    new_node.log_out(&cookie).await.expect(StatusCode::NO_CONTENT);
+    new_node.me(&cookie).await.expect(StatusCode::UNAUTHORIZED);
 }

@@ -32,6 +32,7 @@ on_every_store![
     a_login_in_the_request_that_cut_off_stands_when_it_begins_now,
     ended_sessions_are_kept_with_their_reason_and_never_accepted,
     a_re_authentication_makes_a_session_fresh_and_gives_it_a_new_secret,
+    a_re_authentication_does_not_make_the_old_secret_fresh,
     a_re_authentication_of_an_ended_session_is_401,
     everyone_is_logged_out_at_once,
     every_event_is_told_in_order,
@@ -157,7 +158,7 @@ async fn password(
     auth.login(ferris()).begins_now().await.map(drop)
 }
 
-#[require_session(Life, fresh = "1s")]
+#[require_session(Life, fresh = "2s")]
 async fn sensitive() {}
 
 async fn reauthenticate(mut session: Session<Life>) -> Result<(), Error> {
@@ -376,7 +377,7 @@ async fn ended_sessions_are_kept_with_their_reason_and_never_accepted(backend: B
 async fn a_re_authentication_makes_a_session_fresh_and_gives_it_a_new_secret(backend: Backend) {
     let app = application(&backend, |sessions| sessions).await;
     let stale = app.log_in().await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    tokio::time::sleep(Duration::from_millis(2100)).await;
     let sensitive = async |cookie: &str| app.served.post("/sensitive").cookie(cookie).send().await;
     let refused = sensitive(&stale).await.expect(StatusCode::FORBIDDEN);
     assert_eq!(refused.text(), r#"{"error":"reauthentication_required"}"#);
@@ -385,6 +386,17 @@ async fn a_re_authentication_makes_a_session_fresh_and_gives_it_a_new_secret(bac
     assert_ne!(fresh, stale);
     assert_eq!(id_of(&fresh), id_of(&stale));
     sensitive(&fresh).await.expect(StatusCode::OK);
+}
+
+/// Whoever copied the token before the password was asked for is not let into what it protects.
+async fn a_re_authentication_does_not_make_the_old_secret_fresh(backend: Backend) {
+    let app = application(&backend, |sessions| sessions).await;
+    let copied = app.log_in().await;
+    let proven = app.served.post("/reauthenticate").cookie(&copied).send().await.cookie();
+    let sensitive = async |cookie: &str| app.served.post("/sensitive").cookie(cookie).send().await;
+    sensitive(&proven).await.expect(StatusCode::OK);
+    app.me(&copied).await.expect(StatusCode::OK);
+    sensitive(&copied).await.expect(StatusCode::FORBIDDEN);
 }
 
 async fn a_re_authentication_of_an_ended_session_is_401(backend: Backend) {
