@@ -2,6 +2,8 @@
 
 #[cfg(feature = "memory")]
 pub use crate::MemoryStore;
+#[cfg(feature = "mysql")]
+pub use crate::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use crate::PostgresStore;
 #[cfg(feature = "sqlite")]

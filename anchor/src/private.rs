@@ -19,24 +19,32 @@ pub use crate::store::{Overflow, SubjectLimit};
 pub use crate::value::Value;
 
 #[cfg(feature = "_sql")]
-pub use crate::migrate::emitted::check_migrations;
+pub use crate::migrate::emitted::{MigrationsOf, NotASession};
 
 pub use crate::__anchor_migrations_test as migrations_test;
 
-/// The test that holds a struct's migrations to the struct.
+/// The test that holds a struct's migrations to the struct, in a module of its own.
+///
+/// A struct in a function's body cannot be named from a module there. Its test is never run, but has to compile: the module then finds its
+/// own struct of that name instead of the parent's, and that one is no session.
 #[cfg(feature = "_sql")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __anchor_migrations_test {
-    ($name:ident, $session:ident, $folder:expr) => {
+    ($module:ident, $session:ident, $folder:expr) => {
         #[cfg(test)]
-        #[allow(non_snake_case, unnameable_test_items)]
-        #[::core::prelude::v1::test]
-        fn $name() {
-            $crate::__private::check_migrations::<$session>(
-                ::core::option_env!("CARGO_MANIFEST_DIR"),
-                $folder,
-            );
+        #[allow(non_snake_case, non_camel_case_types, unnameable_test_items, dead_code)]
+        #[allow(unused_imports, unreachable_pub, missing_docs)]
+        mod $module {
+            struct $session;
+
+            #[::core::prelude::v1::test]
+            fn agree_with_the_struct() {
+                use super::*;
+                use $crate::__private::NotASession as _;
+                $crate::__private::MigrationsOf::<$session>::new()
+                    .check(::core::option_env!("CARGO_MANIFEST_DIR"), $folder);
+            }
         }
     };
 }
@@ -46,5 +54,5 @@ macro_rules! __anchor_migrations_test {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __anchor_migrations_test {
-    ($name:ident, $session:ident, $folder:expr) => {};
+    ($module:ident, $session:ident, $folder:expr) => {};
 }

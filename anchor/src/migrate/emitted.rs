@@ -1,8 +1,10 @@
 //! The test that the derive writes beside a struct.
 
 use std::io::Write;
+use std::marker::PhantomData;
+use std::path::Path;
 
-use super::{Checked, Migrations, check, folder_of, write};
+use super::{Checked, Migrations, check, write};
 use crate::data::SessionData;
 use crate::schema::Dialect;
 
@@ -12,20 +14,43 @@ enum Asked {
     Write { drops: bool, adopts: bool },
 }
 
-/// Checks a struct's migrations, or writes them when `ANCHOR_MIGRATE` says so.
-///
-/// # Panics
-///
-/// When struct and migrations disagree: it is a test.
-pub fn check_migrations<T: SessionData>(package: Option<&str>, folder: Option<&str>) {
-    // Without Cargo there is no package whose migrations these would be.
-    let Some(package) = package else { return };
-    let migrations = Migrations::in_folder(folder_of(package, folder));
-    let outcome = asked().and_then(|asked| act::<T>(&asked, migrations));
-    if let Err(message) = outcome {
-        panic!("\n\n{message}\n");
+/// The migrations of a struct, for its test.
+#[derive(Debug)]
+pub struct MigrationsOf<T>(PhantomData<T>);
+
+impl<T> MigrationsOf<T> {
+    /// Those of `T`.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(PhantomData)
     }
 }
+
+impl<T: SessionData> MigrationsOf<T> {
+    /// Checks the struct's migrations, or writes them when `ANCHOR_MIGRATE` says so.
+    ///
+    /// # Panics
+    ///
+    /// When struct and migrations disagree: it is a test.
+    pub fn check(self, package: Option<&str>, folder: Option<&str>) {
+        // Without Cargo there is no package whose migrations these would be.
+        let Some(package) = package else { return };
+        let migrations =
+            Migrations::in_folder(Path::new(package).join(folder.unwrap_or("migrations")));
+        let outcome = asked().and_then(|asked| act::<T>(&asked, migrations));
+        if let Err(message) = outcome {
+            panic!("\n\n{message}\n");
+        }
+    }
+}
+
+/// What is asked of a type that is no session: nothing. An inherent method of that name comes first.
+pub trait NotASession: Sized {
+    /// Does nothing.
+    fn check(self, _package: Option<&str>, _folder: Option<&str>) {}
+}
+
+impl<T> NotASession for MigrationsOf<T> {}
 
 fn asked() -> Result<Asked, String> {
     let value = std::env::var("ANCHOR_MIGRATE").unwrap_or_default();

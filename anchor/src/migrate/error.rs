@@ -52,7 +52,11 @@ pub enum MigrateError {
         expected: Dialect,
     },
     /// A header cannot be read.
-    #[error("{}:{line}: {reason}", file.display())]
+    #[error(
+        "{}:{line}: {reason}\n\
+         Restore the file's `-- anchor:` lines as they were committed; the SQL below them is free.",
+        file.display()
+    )]
     Header {
         /// The file.
         file: PathBuf,

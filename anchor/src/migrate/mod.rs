@@ -3,7 +3,7 @@
 //! A migration is an ordinary file in `migrations/`, named as sqlx's own and applied with `sqlx::migrate!()`, beside those written by hand.
 //! Its head keeps the table's state in `-- anchor:` lines; the struct is compared with the last of these. No database is asked.
 //!
-//! The derive puts a test `anchor_migrations_<Struct>` beside the struct:
+//! The derive puts a test `anchor_migrations_<Struct>::agree_with_the_struct` beside the struct:
 //!
 //! | command | does |
 //! | --- | --- |
@@ -16,7 +16,7 @@
 //! every struct of the package needs its migrations, or `#[session(migrations = false)]`. `#[session(migrations = "db/migrations")]` names another
 //! folder than `migrations`, seen from the package's `Cargo.toml`.
 //!
-//! In a function's body Rust collects no tests: for a struct there, call [`check`] in a test of your own.
+//! In a function's body Rust collects no tests, so that a struct there is not held to any migration: call [`check`] in a test of your own.
 //!
 //! # Dialects
 //!
@@ -57,7 +57,7 @@ mod refusal;
 mod state;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use error::{Drift, MigrateError};
 pub use refusal::Refusal;
@@ -287,9 +287,4 @@ fn file(state: &State, no_transaction: bool, sql: &str) -> String {
 fn reversal(no_transaction: bool, sql: &str) -> String {
     let first = if no_transaction { "-- no-transaction\n\n" } else { "" };
     format!("{first}{sql}")
-}
-
-/// The folder that a struct's attribute names, seen from its package.
-pub(crate) fn folder_of(package: &str, folder: Option<&str>) -> PathBuf {
-    Path::new(package).join(folder.unwrap_or("migrations"))
 }

@@ -242,7 +242,7 @@ impl Draft {
         let hash = state.hash();
         if written != hash {
             return Err(format!(
-                "the header was edited by hand: its lines have the hash {hash}, not {written}; restore them (the SQL below is free), or, if the table really is as they say, write `{PREFIX} hash {hash}` and the same `parent` in the file that follows"
+                "the header was edited by hand: its lines have the hash {hash}, not {written}; if the table really is as they say, write `{PREFIX} hash {hash}` and the same `parent` in the file that follows"
             ));
         }
         Ok(state)

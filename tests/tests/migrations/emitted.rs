@@ -20,7 +20,7 @@ struct UserSession {
 #[ignore = "the other tests run it"]
 fn as_the_derive_writes_it() {
     let package = std::env::var("ANCHOR_TEST_PACKAGE").expect("the parent names it");
-    anchor::__private::check_migrations::<UserSession>(Some(&package), None);
+    anchor::__private::MigrationsOf::<UserSession>::new().check(Some(&package), None);
 }
 
 fn cargo_test(package: &Path, migrate: Option<&str>) -> Command {
@@ -78,6 +78,16 @@ fn it_passes_without_migrations_writes_them_when_asked_and_fails_on_a_difference
 }
 
 #[test]
+fn a_struct_s_test_stands_beside_it_and_one_in_a_function_has_none() {
+    let mut list = Command::new(std::env::current_exe().expect("this program"));
+    let output = text(&list.args(["anchor_migrations", "--list"]).output().expect("it runs"));
+    let tests: Vec<_> = output.lines().filter(|line| line.ends_with(": test")).collect();
+    let expected =
+        "emitted::private::anchor_migrations_InAPrivateModule::agree_with_the_struct: test";
+    assert_eq!(tests, [expected]);
+}
+
+#[test]
 fn parallel_processes_write_one_file() {
     let package = Scratch::new();
     let children: Vec<_> = (0..6)
@@ -94,7 +104,6 @@ fn parallel_processes_write_one_file() {
     assert_eq!(files.count(), 2);
 }
 
-/// Of these, that it compiles is the test.
 mod private {
     use anchor::prelude::*;
 
@@ -105,16 +114,10 @@ mod private {
     }
 
     #[test]
-    fn a_struct_in_a_private_module_has_its_test_beside_it() {
-        // The name that the derive gives it; it passes, for this package has no migrations.
-        anchor_migrations_InAPrivateModule();
-    }
-
-    #[test]
     #[deny(warnings)]
-    fn a_struct_in_a_function_that_says_so_compiles_without_a_warning() {
+    fn a_struct_in_a_function_compiles_without_a_warning() {
         #[derive(Clone, SessionData)]
-        #[session(table = "inner_sessions", migrations = false)]
+        #[session(table = "inner_sessions")]
         struct InAFunction {
             theme: Option<String>,
         }

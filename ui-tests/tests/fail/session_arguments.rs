@@ -4,7 +4,7 @@ use anchor::SessionData;
 
 #[derive(Clone, SessionData)]
 #[session(tabel = "sessions", idle = "2h", idle = "3h", subject, absolute)]
-#[session(timeout = "2h", cookie = 5, table = "", crate = "not a path")]
+#[session(timeout = "2h", cookie = 5, table = "", migrations = true, crate = "not a path")]
 #[session]
 #[session = "sessions"]
 #[session(idle "2h", "table")]

@@ -84,13 +84,12 @@ pub(crate) fn create_index_concurrently(table: &Table, index: &TableIndex) -> Sc
         "Built while the table is read and written. PostgreSQL does that only outside of a transaction, as the file's only statement.",
     );
     let name = index_in(table, &index.name);
-    let fails = if index.unique {
-        format!("It fails if two rows have the same `{}`.", index.column)
-    } else {
-        "It can fail where several processes run migrations at once: run them from one.".to_owned()
+    let shared = match index.unique {
+        true => format!("fails if two rows have the same `{}`, and ", index.column),
+        false => String::new(),
     };
     script.say(format!(
-        "{fails} An INVALID index is then left behind: DROP INDEX {name}, and run it again."
+        "It {shared}can fail where several processes run migrations at once: run them from one. An INVALID index is then left behind: DROP INDEX {name}, and run it again."
     ));
     script.run(table.create_index(index, "CONCURRENTLY "));
     script

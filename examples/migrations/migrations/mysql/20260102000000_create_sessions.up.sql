@@ -12,24 +12,26 @@
 -- anchor: column expires_at timestamp as "DATETIME(6)" not null
 -- anchor: column deadline timestamp as "DATETIME(6)" not null
 -- anchor: column version bigint as "BIGINT" not null
+-- anchor: column remembered bool as "BOOLEAN" not null default "TRUE"
 -- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member") as "VARCHAR(255)" not null default "'member'"
 -- anchor: column visits integer as "INTEGER" not null default "0"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash 021a14a300292c56
+-- anchor: hash 5badd89ac2cdc7d2
 
 CREATE TABLE sessions (
     id                     BINARY(16)    NOT NULL PRIMARY KEY,
-    secret_hash            BINARY(32)    NOT NULL,  -- SHA-256 of the token's secret
-    previous_secret_hash   BINARY(32),              -- the one before the last rotation
-    previous_secret_until  DATETIME(6),             -- UTC
+    secret_hash            BINARY(32)    NOT NULL,               -- SHA-256 of the token's secret
+    previous_secret_hash   BINARY(32),                           -- the one before the last rotation
+    previous_secret_until  DATETIME(6),                          -- UTC
     created_at             DATETIME(6)   NOT NULL,
     authenticated_at       DATETIME(6)   NOT NULL,
     last_seen_at           DATETIME(6)   NOT NULL,
-    expires_at             DATETIME(6)   NOT NULL,  -- moves with use, never past the deadline
+    expires_at             DATETIME(6)   NOT NULL,               -- moves with use, never past the deadline
     deadline               DATETIME(6)   NOT NULL,
-    version                BIGINT        NOT NULL,  -- counts the payload's updates
+    version                BIGINT        NOT NULL,               -- counts the payload's updates
+    remembered             BOOLEAN       NOT NULL DEFAULT TRUE,  -- whether the cookie outlives the browser
     user_id                BIGINT        NOT NULL,
     role                   VARCHAR(255)  NOT NULL DEFAULT 'member',
     visits                 INTEGER       NOT NULL DEFAULT 0,

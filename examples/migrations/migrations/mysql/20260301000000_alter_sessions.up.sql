@@ -1,7 +1,7 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect mysql
--- anchor: parent cd1b3406a97c8132
+-- anchor: parent c9308cf481925572
 -- anchor: column id uuid as "BINARY(16)" not null primary key
 -- anchor: column secret_hash bytes as "BINARY(32)" not null
 -- anchor: column previous_secret_hash bytes as "BINARY(32)"
@@ -12,6 +12,7 @@
 -- anchor: column expires_at timestamp as "DATETIME(6)" not null
 -- anchor: column deadline timestamp as "DATETIME(6)" not null
 -- anchor: column version bigint as "BIGINT" not null
+-- anchor: column remembered bool as "BOOLEAN" not null default "TRUE"
 -- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member", "guest") as "VARCHAR(255)" not null default "'member'"
 -- anchor: column visits bigint as "BIGINT" not null default "0"
@@ -19,7 +20,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash 2bd10a9a7fe28143
+-- anchor: hash b6a20f18f5993b6e
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.

@@ -12,24 +12,26 @@
 -- anchor: column expires_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column deadline timestamp as "TIMESTAMPTZ" not null
 -- anchor: column version bigint as "BIGINT" not null
+-- anchor: column remembered bool as "BOOLEAN" not null default "TRUE"
 -- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member") as "TEXT" not null default "'member'"
 -- anchor: column visits integer as "INTEGER" not null default "0"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash d809eac475fe8b61
+-- anchor: hash dc93c1f9bc02a1bc
 
 CREATE TABLE sessions (
     id                     UUID         NOT NULL PRIMARY KEY,
-    secret_hash            BYTEA        NOT NULL,  -- SHA-256 of the token's secret
-    previous_secret_hash   BYTEA,                  -- the one before the last rotation
+    secret_hash            BYTEA        NOT NULL,               -- SHA-256 of the token's secret
+    previous_secret_hash   BYTEA,                               -- the one before the last rotation
     previous_secret_until  TIMESTAMPTZ,
     created_at             TIMESTAMPTZ  NOT NULL,
     authenticated_at       TIMESTAMPTZ  NOT NULL,
     last_seen_at           TIMESTAMPTZ  NOT NULL,
-    expires_at             TIMESTAMPTZ  NOT NULL,  -- moves with use, never past the deadline
+    expires_at             TIMESTAMPTZ  NOT NULL,               -- moves with use, never past the deadline
     deadline               TIMESTAMPTZ  NOT NULL,
-    version                BIGINT       NOT NULL,  -- counts the payload's updates
+    version                BIGINT       NOT NULL,               -- counts the payload's updates
+    remembered             BOOLEAN      NOT NULL DEFAULT TRUE,  -- whether the cookie outlives the browser
     user_id                BIGINT       NOT NULL CONSTRAINT sessions_user_id_fkey REFERENCES users (id) ON DELETE CASCADE,
     role                   TEXT         NOT NULL DEFAULT 'member' CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member')),
     visits                 INTEGER      NOT NULL DEFAULT 0

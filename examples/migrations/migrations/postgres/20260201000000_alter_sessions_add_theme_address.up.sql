@@ -1,7 +1,7 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent d809eac475fe8b61
+-- anchor: parent dc93c1f9bc02a1bc
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
@@ -12,6 +12,7 @@
 -- anchor: column expires_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column deadline timestamp as "TIMESTAMPTZ" not null
 -- anchor: column version bigint as "BIGINT" not null
+-- anchor: column remembered bool as "BOOLEAN" not null default "TRUE"
 -- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member") as "TEXT" not null default "'member'"
 -- anchor: column visits integer as "INTEGER" not null default "0"
@@ -19,7 +20,7 @@
 -- anchor: column address text as "TEXT" not null default "'unknown'"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash f9ee04969e09a5d4
+-- anchor: hash e469e86640beaf46
 
 -- The default of `address` stays, so that the release before this one can still insert.
 ALTER TABLE sessions

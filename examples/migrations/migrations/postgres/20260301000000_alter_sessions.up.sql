@@ -1,7 +1,7 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent f9ee04969e09a5d4
+-- anchor: parent e469e86640beaf46
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
@@ -12,13 +12,14 @@
 -- anchor: column expires_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column deadline timestamp as "TIMESTAMPTZ" not null
 -- anchor: column version bigint as "BIGINT" not null
+-- anchor: column remembered bool as "BOOLEAN" not null default "TRUE"
 -- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member", "guest") as "TEXT" not null default "'member'"
 -- anchor: column visits bigint as "BIGINT" not null default "0"
 -- anchor: column colour text as "TEXT"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash 2a97fb706cb27ad0
+-- anchor: hash b0159627e6f9c293
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.

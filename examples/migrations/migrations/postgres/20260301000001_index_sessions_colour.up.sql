@@ -2,7 +2,7 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent 2a97fb706cb27ad0
+-- anchor: parent b0159627e6f9c293
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
@@ -13,6 +13,7 @@
 -- anchor: column expires_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column deadline timestamp as "TIMESTAMPTZ" not null
 -- anchor: column version bigint as "BIGINT" not null
+-- anchor: column remembered bool as "BOOLEAN" not null default "TRUE"
 -- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member", "guest") as "TEXT" not null default "'member'"
 -- anchor: column visits bigint as "BIGINT" not null default "0"
@@ -20,7 +21,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash 8fcb76a9de34ad6f
+-- anchor: hash fe895e0c91b839a6
 
 -- Built while the table is read and written. PostgreSQL does that only outside of a transaction, as
 -- the file's only statement.

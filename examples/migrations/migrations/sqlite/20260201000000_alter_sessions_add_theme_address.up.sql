@@ -1,7 +1,7 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect sqlite
--- anchor: parent 3691872b2e48cd4b
+-- anchor: parent 2783b62693887b12
 -- anchor: column id uuid as "BLOB" not null primary key
 -- anchor: column secret_hash bytes as "BLOB" not null
 -- anchor: column previous_secret_hash bytes as "BLOB"
@@ -12,6 +12,7 @@
 -- anchor: column expires_at timestamp as "INTEGER" not null
 -- anchor: column deadline timestamp as "INTEGER" not null
 -- anchor: column version bigint as "INTEGER" not null
+-- anchor: column remembered bool as "BOOLEAN" not null default "TRUE"
 -- anchor: column user_id bigint as "INTEGER" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member") as "TEXT" not null default "'member'"
 -- anchor: column visits integer as "INTEGER" not null default "0"
@@ -19,7 +20,7 @@
 -- anchor: column address text as "TEXT" not null default "'unknown'"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash c000e99f8754edeb
+-- anchor: hash 718e4903dcead6cc
 
 -- The default of `address` stays, so that the release before this one can still insert.
 ALTER TABLE sessions ADD COLUMN theme TEXT;

@@ -12,16 +12,17 @@ PRAGMA foreign_keys = OFF;
 BEGIN IMMEDIATE;
 
 CREATE TABLE anchor_new_sessions (
-    id                     BLOB     NOT NULL PRIMARY KEY,  -- UUID, 16 bytes
-    secret_hash            BLOB     NOT NULL,              -- SHA-256 of the token's secret
-    previous_secret_hash   BLOB,                           -- the one before the last rotation
-    previous_secret_until  INTEGER,                        -- microseconds since 1970, UTC
+    id                     BLOB     NOT NULL PRIMARY KEY,   -- UUID, 16 bytes
+    secret_hash            BLOB     NOT NULL,               -- SHA-256 of the token's secret
+    previous_secret_hash   BLOB,                            -- the one before the last rotation
+    previous_secret_until  INTEGER,                         -- microseconds since 1970, UTC
     created_at             INTEGER  NOT NULL,
     authenticated_at       INTEGER  NOT NULL,
     last_seen_at           INTEGER  NOT NULL,
-    expires_at             INTEGER  NOT NULL,              -- moves with use, never past the deadline
+    expires_at             INTEGER  NOT NULL,               -- moves with use, never past the deadline
     deadline               INTEGER  NOT NULL,
-    version                INTEGER  NOT NULL,              -- counts the payload's updates
+    version                INTEGER  NOT NULL,               -- counts the payload's updates
+    remembered             BOOLEAN  NOT NULL DEFAULT TRUE,  -- whether the cookie outlives the browser
     user_id                INTEGER  NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     role                   TEXT     NOT NULL DEFAULT 'member' CHECK (role IN ('admin', 'member')),
     visits                 INTEGER  NOT NULL DEFAULT 0,
@@ -31,11 +32,11 @@ CREATE TABLE anchor_new_sessions (
 
 INSERT INTO anchor_new_sessions (
     id, secret_hash, previous_secret_hash, previous_secret_until, created_at, authenticated_at,
-    last_seen_at, expires_at, deadline, version, user_id, role, visits, theme
+    last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits, theme
 )
 SELECT
     id, secret_hash, previous_secret_hash, previous_secret_until, created_at, authenticated_at,
-    last_seen_at, expires_at, deadline, version, user_id, role, visits, colour
+    last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits, colour
 FROM sessions;
 
 DROP TABLE sessions;

@@ -2,7 +2,7 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect sqlite
--- anchor: parent c000e99f8754edeb
+-- anchor: parent 718e4903dcead6cc
 -- anchor: column id uuid as "BLOB" not null primary key
 -- anchor: column secret_hash bytes as "BLOB" not null
 -- anchor: column previous_secret_hash bytes as "BLOB"
@@ -13,6 +13,7 @@
 -- anchor: column expires_at timestamp as "INTEGER" not null
 -- anchor: column deadline timestamp as "INTEGER" not null
 -- anchor: column version bigint as "INTEGER" not null
+-- anchor: column remembered bool as "BOOLEAN" not null default "TRUE"
 -- anchor: column user_id bigint as "INTEGER" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member", "guest") as "TEXT" not null default "'member'"
 -- anchor: column visits bigint as "INTEGER" not null default "0"
@@ -20,7 +21,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash b415507d2a86595e
+-- anchor: hash 0b89ff45b2ceff2c
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.
@@ -30,16 +31,17 @@ PRAGMA foreign_keys = OFF;
 BEGIN IMMEDIATE;
 
 CREATE TABLE anchor_new_sessions (
-    id                     BLOB     NOT NULL PRIMARY KEY,  -- UUID, 16 bytes
-    secret_hash            BLOB     NOT NULL,              -- SHA-256 of the token's secret
-    previous_secret_hash   BLOB,                           -- the one before the last rotation
-    previous_secret_until  INTEGER,                        -- microseconds since 1970, UTC
+    id                     BLOB     NOT NULL PRIMARY KEY,   -- UUID, 16 bytes
+    secret_hash            BLOB     NOT NULL,               -- SHA-256 of the token's secret
+    previous_secret_hash   BLOB,                            -- the one before the last rotation
+    previous_secret_until  INTEGER,                         -- microseconds since 1970, UTC
     created_at             INTEGER  NOT NULL,
     authenticated_at       INTEGER  NOT NULL,
     last_seen_at           INTEGER  NOT NULL,
-    expires_at             INTEGER  NOT NULL,              -- moves with use, never past the deadline
+    expires_at             INTEGER  NOT NULL,               -- moves with use, never past the deadline
     deadline               INTEGER  NOT NULL,
-    version                INTEGER  NOT NULL,              -- counts the payload's updates
+    version                INTEGER  NOT NULL,               -- counts the payload's updates
+    remembered             BOOLEAN  NOT NULL DEFAULT TRUE,  -- whether the cookie outlives the browser
     user_id                INTEGER  NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     role                   TEXT     NOT NULL DEFAULT 'member' CHECK (role IN ('admin', 'member', 'guest')),
     visits                 INTEGER  NOT NULL DEFAULT 0,
@@ -48,11 +50,11 @@ CREATE TABLE anchor_new_sessions (
 
 INSERT INTO anchor_new_sessions (
     id, secret_hash, previous_secret_hash, previous_secret_until, created_at, authenticated_at,
-    last_seen_at, expires_at, deadline, version, user_id, role, visits, colour
+    last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits, colour
 )
 SELECT
     id, secret_hash, previous_secret_hash, previous_secret_until, created_at, authenticated_at,
-    last_seen_at, expires_at, deadline, version, user_id, role, visits, theme
+    last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits, theme
 FROM sessions;
 
 DROP TABLE sessions;
