@@ -221,7 +221,8 @@ async fn walk(backend: &Backend) -> Secrets {
     let genuine = cookie.split_once('=').unwrap().1.to_owned();
     for forged in [
         format!("{cookie}x"),
-        format!("{}A", &cookie[..cookie.len() - 1]),
+        // The last character has bits to spare, and never these.
+        format!("{}B", &cookie[..cookie.len() - 1]),
         format!("{cookie}; {other}"),
         format!("__Host-id={}", genuine.to_lowercase()),
         format!("{cookie}; x={}", "x".repeat(40_000)),
@@ -246,7 +247,9 @@ async fn walk(backend: &Backend) -> Secrets {
         store.fail(verb, false);
     }
     let cookie = note(served.post("/login").send().await.expect(StatusCode::OK));
+    // Refused by the databases that do not take its payload; the others end the former session.
     note(served.post("/refused-login").cookie(&cookie).send().await);
+    let cookie = note(served.post("/login").send().await.expect(StatusCode::OK));
     show_store(&store, &cookie).await;
 
     // A token that is replayed after its end.
@@ -350,7 +353,7 @@ fn assert_log_is_kept(of_the_driver: &str) {
     let log = LOG.lock().unwrap();
     let log = String::from_utf8_lossy(&log);
     for expected in
-        ["session created", "session revoked", "SessionToken(..)", "SecretHash(..)", of_the_driver]
+        ["session created", "sessions revoked", "SessionToken(..)", "SecretHash(..)", of_the_driver]
     {
         assert!(log.contains(expected), "{expected} was not kept");
     }
@@ -367,7 +370,7 @@ async fn nothing_shows_with_the_memory_store() {
 async fn nothing_shows_with_sqlite() {
     let backend = Backend::sqlite().await.unwrap();
     let secrets = walk(&backend).await;
-    assert_log_is_kept("INSERT INTO \"secret_sessions\"");
+    assert_log_is_kept("INSERT INTO secret_sessions");
     assert_nothing_shows(&secrets);
 }
 
