@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::column::{Column, ColumnError};
+use crate::limit::SubjectLimit;
 use crate::schema::{ColumnSchema, Schema};
-use crate::store::SubjectLimit;
 use crate::value::Value;
 
 /// The payload of a session: its columns, its lifetime, its cookie.

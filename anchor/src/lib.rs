@@ -45,6 +45,7 @@ mod guard;
 mod id;
 mod keys;
 mod layer;
+mod limit;
 mod login_page;
 mod manager;
 #[cfg(feature = "_sql")]

@@ -5,7 +5,6 @@
 
 mod ended;
 mod fingerprint;
-mod limit;
 #[cfg(feature = "memory")]
 mod memory;
 mod origin;
@@ -13,9 +12,9 @@ mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
 
+pub use crate::limit::{Overflow, SubjectLimit};
 pub use ended::{EndReason, EndStatus, EndedRecord};
 pub use fingerprint::Fingerprint;
-pub use limit::{Overflow, SubjectLimit};
 pub use origin::Origin;
 
 #[cfg(feature = "mysql")]
