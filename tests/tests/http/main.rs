@@ -42,6 +42,7 @@ mod login;
 mod logout;
 
 mod payloads;
+mod policies;
 mod refusals;
 mod rejections;
 mod rotation;
