@@ -3,19 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use sqlx::SqlStr;
-
 use super::login::{Entered, Login};
+use super::statement::Query;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 use crate::value::Value;
-
-/// A statement's text and its arguments in the order of its placeholders.
-pub struct Query {
-    pub(crate) sql: SqlStr,
-    pub(crate) arguments: Vec<(ColumnType, Value)>,
-}
 
 /// A pool of one database. No other crate can name this trait, nor implement it.
 ///

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::driver::{Driver, Query};
-use super::statements::{Arguments, Statements};
+use super::driver::Driver;
+use super::statement::Arguments;
+use super::statement::Query;
+use super::statements::Statements;
 use crate::column::ColumnType;
 use crate::id::SessionId;
 use crate::store::{EndReason, Overflow, SubjectLimit};

@@ -1,9 +1,12 @@
 //! The SQL stores: one implementation of the contract over a [`Driver`] a database.
 //!
-//! The statements are in `statements.rs`, what a database cannot keep in `fit.rs`, its errors in `failure.rs`, the comparison of a
+//! The statements are in `statements.rs`, made of `expressions.rs`; `statement.rs` binds their parameters and `cells.rs` reads their rows.
+//! What a database cannot keep is in `fit.rs`, its errors in `failure.rs`, the transaction of a login in `login.rs`, the comparison of a
 //! live table with the struct in `verify.rs`; `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing.
 
+mod cells;
 mod driver;
+mod expressions;
 mod failure;
 mod fit;
 mod login;
@@ -13,6 +16,7 @@ mod mysql;
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statement;
 mod statements;
 mod verify;
 
@@ -23,24 +27,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use driver::{Driver, Query};
+use cells::*;
+use driver::Driver;
 use login::{Entered, Login, Room, SubjectLock};
-use statements::{
-    Arguments, ENDED, FINGERPRINT, ORIGIN, RECORD, SECRETS, SQLITE_CLOCK_STEP, Statements,
-    SubjectStatements,
-};
+use statement::{Arguments, Query};
+use statements::{ENDED, FINGERPRINT, SECRETS, SQLITE_CLOCK_STEP, Statements, SubjectStatements};
 pub use verify::VerifyError;
 
 use super::{
     Change, Created, EndReason, EndStatus, EndedRecord, Fingerprint, Load, Loaded, NewSession,
-    Origin, Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched,
-    Updated,
+    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
-use crate::column::{Column, ColumnError, ColumnType};
-use crate::data::{Columns, CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
+use crate::column::{Column, ColumnError};
+use crate::data::{CutOff, DecodeError, EncodeError, Encoder, SessionData};
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::schema::{ColumnSchema, Dialect, Schema};
+use crate::schema::{Dialect, Schema};
 use crate::timestamp::Timestamp;
 use crate::token::SecretHash;
 use crate::value::Value;
@@ -314,7 +316,7 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// Runs what ends a subject's sessions.
     async fn end(
         &self,
-        statement: &statements::Statement,
+        statement: &statement::Statement,
         subject: Value,
         keep: Option<SessionId>,
         reason: EndReason,
@@ -653,167 +655,4 @@ fn undecodable(schema: &Schema, id: impl fmt::Display, error: &DecodeError) {
         column = error.column(),
         "a live session cannot be decoded and counts as ended: {error}"
     );
-}
-
-/// What an error calls the database's clock, which is no column of the table.
-const NOW: &str = "now";
-
-/// What an error calls the subject's latest cut-off, which is in another table.
-const CUT_OFF: &str = "cut_off_at";
-
-/// The status of a kept row that has not ended.
-const ACTIVE: &str = "active";
-
-/// How many cells a record has.
-fn record_width<T: SessionData>() -> usize {
-    let schema = T::schema();
-    let origin = if schema.extras.track { ORIGIN.len() } else { 0 };
-    RECORD.len() + origin + schema.columns.len()
-}
-
-/// A list's row that can be read; the others are logged.
-fn told<D: Driver, T: SessionData, R>(row: &D::Row, read: Result<R, DecodeError>) -> Option<R> {
-    read.map_err(|error| match (Cells::<D> { row, at: 0 }).id() {
-        Ok(id) => undecodable(T::schema(), id, &error),
-        Err(_) => undecodable(T::schema(), "unreadable", &error),
-    })
-    .ok()
-}
-
-/// The times that say whether a row is live, read before the rest of it.
-struct Times {
-    created_at: Timestamp,
-    authenticated_at: Timestamp,
-    expires_at: Timestamp,
-    deadline: Timestamp,
-}
-
-impl Times {
-    fn read<D: Driver>(row: &D::Row) -> Result<Self, DecodeError> {
-        let mut cells = Cells::<D> { row, at: 1 };
-        let (created_at, authenticated_at) =
-            (cells.instant("created_at")?, cells.instant("authenticated_at")?);
-        cells.instant("last_seen_at")?;
-        let (expires_at, deadline) = (cells.instant("expires_at")?, cells.instant("deadline")?);
-        Ok(Self { created_at, authenticated_at, expires_at, deadline })
-    }
-
-    fn end(&self) -> Timestamp {
-        self.expires_at.min(self.deadline)
-    }
-
-    fn live_at(&self, now: Timestamp) -> bool {
-        now < self.end()
-    }
-
-    fn cut_off_by(&self, cut_off_at: Option<Timestamp>) -> bool {
-        cut_off_at.is_some_and(|at| self.authenticated_at <= at)
-    }
-}
-
-fn read_record<D: Driver, T: SessionData>(row: &D::Row) -> Result<Record<T>, DecodeError> {
-    let mut cells = Cells::<D> { row, at: 0 };
-    Ok(Record {
-        id: cells.id()?,
-        created_at: cells.instant("created_at")?,
-        authenticated_at: cells.instant("authenticated_at")?,
-        last_seen_at: cells.instant("last_seen_at")?,
-        expires_at: cells.instant("expires_at")?,
-        deadline: cells.instant("deadline")?,
-        version: cells.int("version")?,
-        remembered: cells.bool("remembered")?,
-        origin: if T::schema().extras.track { cells.origin()? } else { None },
-        data: Arc::new(Decoder::payload_of(&mut cells)?),
-    })
-}
-
-/// The cells of a row, read one after the other.
-struct Cells<'r, D: Driver> {
-    row: &'r D::Row,
-    at: usize,
-}
-
-impl<D: Driver> Cells<'_, D> {
-    fn next(&mut self, ty: ColumnType) -> Result<Value, ColumnError> {
-        self.at += 1;
-        D::cell(self.row, self.at - 1, ty)
-    }
-
-    fn id(&mut self) -> Result<SessionId, DecodeError> {
-        match self.next(ColumnType::Uuid) {
-            Ok(Value::Uuid(id)) => Ok(SessionId::from_uuid(id)),
-            other => Err(unreadable("id", other)),
-        }
-    }
-
-    fn int(&mut self, name: &'static str) -> Result<i64, DecodeError> {
-        match self.next(ColumnType::BigInt) {
-            Ok(Value::Int(int)) => Ok(int),
-            other => Err(unreadable(name, other)),
-        }
-    }
-
-    fn instant_or_null(&mut self, name: &'static str) -> Result<Option<Timestamp>, DecodeError> {
-        match self.next(ColumnType::Timestamp) {
-            Ok(Value::Timestamp(instant)) => Ok(Some(instant)),
-            Ok(Value::Null) => Ok(None),
-            other => Err(unreadable(name, other)),
-        }
-    }
-
-    fn instant(&mut self, name: &'static str) -> Result<Timestamp, DecodeError> {
-        self.instant_or_null(name)?.ok_or_else(|| unreadable(name, Ok(Value::Null)))
-    }
-
-    fn bool(&mut self, name: &'static str) -> Result<bool, DecodeError> {
-        match self.next(ColumnType::Bool) {
-            Ok(Value::Bool(value)) => Ok(value),
-            other => Err(unreadable(name, other)),
-        }
-    }
-
-    fn text_or_null(&mut self, name: &'static str) -> Result<Option<String>, DecodeError> {
-        match self.next(ColumnType::Text) {
-            Ok(Value::Text(text)) => Ok(Some(text)),
-            Ok(Value::Null) => Ok(None),
-            other => Err(unreadable(name, other)),
-        }
-    }
-
-    fn origin(&mut self) -> Result<Option<Origin>, DecodeError> {
-        let ip = match self.next(ColumnType::Ip) {
-            Ok(Value::Ip(ip)) => Some(ip),
-            Ok(Value::Null) => None,
-            other => return Err(unreadable(ORIGIN[0], other)),
-        };
-        let user_agent = self.text_or_null(ORIGIN[1])?;
-        let known = ip.is_some() || user_agent.is_some();
-        Ok(known.then(|| Origin::new(ip, user_agent.as_deref())))
-    }
-
-    fn hash(&mut self, name: &'static str) -> Result<Option<[u8; 32]>, DecodeError> {
-        match self.next(ColumnType::Bytes) {
-            Ok(Value::Null) => Ok(None),
-            Ok(Value::Bytes(bytes)) => match bytes.try_into() {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(_) => Err(unreadable(name, Err(ColumnError::new("expected 32 bytes")))),
-            },
-            other => Err(unreadable(name, other)),
-        }
-    }
-}
-
-fn unreadable(name: &'static str, found: Result<Value, ColumnError>) -> DecodeError {
-    let reason = match found {
-        Ok(found) => ColumnError::unexpected("another value", &found),
-        Err(reason) => reason,
-    };
-    DecodeError::new(name, reason)
-}
-
-/// The payload's part of a row.
-impl<D: Driver> Columns for Cells<'_, D> {
-    fn take(&mut self, _: usize, column: &ColumnSchema) -> Result<Value, ColumnError> {
-        self.next(column.ty)
-    }
 }

@@ -12,8 +12,9 @@ use sqlx::postgres::{
 use sqlx::{Arguments, AssertSqlSafe, Row, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
 
-use super::driver::{Driver, Query, mistyped};
+use super::driver::{Driver, mistyped};
 use super::login::{Entered, Login, enter};
+use super::statement::Query;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;

@@ -6,8 +6,9 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Sqlite, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
 
-use super::driver::{Driver, Query, mistyped};
+use super::driver::{Driver, mistyped};
 use super::login::{Entered, Login, enter};
+use super::statement::Query;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;

@@ -2,7 +2,8 @@
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::driver::{Driver, Query};
+use super::driver::Driver;
+use super::statement::Query;
 use crate::column::ColumnType;
 use crate::error::StoreError;
 use crate::schema::{ColumnSchema, Dialect, Schema, cut_off_columns};

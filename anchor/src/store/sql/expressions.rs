@@ -1,0 +1,143 @@
+//! What the statements are made of: clocks, sums of instants, columns as they are read and written. Dialects differ here.
+
+use crate::column::ColumnType;
+use crate::schema::{ColumnSchema, Dialect};
+
+/// The instant at which the statement began.
+pub(super) fn now(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "statement_timestamp()",
+        Dialect::MySql => "UTC_TIMESTAMP(6)",
+        // SQLite's clock has milliseconds.
+        Dialect::Sqlite => "(CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000)",
+    }
+}
+
+/// The instant at which the expression is evaluated, after every wait for a lock.
+pub(super) fn clock(dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Postgres => "clock_timestamp()".into(),
+        // SYSDATE() moves on while a statement runs, but is in the session's time zone: add that zone's distance from UTC.
+        Dialect::MySql => "TIMESTAMPADD(MICROSECOND, \
+             TIMESTAMPDIFF(MICROSECOND, NOW(6), UTC_TIMESTAMP(6)), SYSDATE(6))"
+            .into(),
+        // SQLite reads the clock after it got the lock.
+        Dialect::Sqlite => now(dialect).into(),
+    }
+}
+
+/// The row of `:id`, locked before anything is asked about it.
+pub(super) fn row(dialect: Dialect, table: &str) -> String {
+    match dialect {
+        Dialect::Postgres => {
+            format!("id = (SELECT id FROM {table} WHERE id = :id FOR NO KEY UPDATE)")
+        }
+        Dialect::MySql | Dialect::Sqlite => "id = :id".into(),
+    }
+}
+
+/// `instant` plus a parameter in microseconds.
+pub(super) fn after(dialect: Dialect, instant: &str, micros: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!("{instant} + {micros} * INTERVAL '1 microsecond'"),
+        Dialect::MySql => format!("TIMESTAMPADD(MICROSECOND, {micros}, {instant})"),
+        Dialect::Sqlite => format!("{instant} + {micros}"),
+    }
+}
+
+pub(super) fn least(dialect: Dialect, a: &str, b: &str) -> String {
+    match dialect {
+        Dialect::Postgres | Dialect::MySql => format!("LEAST({a}, {b})"),
+        Dialect::Sqlite => format!("min({a}, {b})"),
+    }
+}
+
+/// Microseconds since 1970 of an instant on MySQL, exact and free of the session's time zone.
+pub(super) const MYSQL_EPOCH: &str = "TIMESTAMP'1970-01-01 00:00:00'";
+
+/// An instant that the statement assigns and [`Driver::instant`](super::driver::Driver::instant) then reports. MySQL cannot return
+/// columns from a write, but sends one number along with its answer.
+pub(super) fn reported(dialect: Dialect, instant: &str) -> String {
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite => instant.into(),
+        Dialect::MySql => format!(
+            "TIMESTAMPADD(MICROSECOND, \
+             LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, {MYSQL_EPOCH}, {instant})), {MYSQL_EPOCH})"
+        ),
+    }
+}
+
+pub(super) fn returning(dialect: Dialect, column: &str) -> String {
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite => format!(" RETURNING {column}"),
+        Dialect::MySql => String::new(),
+    }
+}
+
+/// A column as a statement selects it.
+pub(super) fn read(dialect: Dialect, column: &ColumnSchema) -> String {
+    let name = dialect.reference(column.name);
+    if column.sql_type.is_none() {
+        return read_expression(dialect, column.ty, &name);
+    }
+    let cast = match (dialect, column.ty) {
+        // CAST knows a few types only, and the timestamp is converted below.
+        (Dialect::MySql, ColumnType::Timestamp) => {
+            return read_expression(dialect, column.ty, &name);
+        }
+        (Dialect::MySql, ty) => match ty {
+            ColumnType::Bool | ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => {
+                "SIGNED"
+            }
+            ColumnType::Real | ColumnType::Double => "DOUBLE",
+            ColumnType::Bytes | ColumnType::Uuid => "BINARY",
+            _ => "CHAR",
+        },
+        (_, ty) => dialect.spell(ty),
+    };
+    format!("CAST({name} AS {cast})")
+}
+
+pub(super) fn read_expression(dialect: Dialect, ty: ColumnType, expression: &str) -> String {
+    match (dialect, ty) {
+        (Dialect::MySql, ColumnType::Timestamp) => {
+            format!("TIMESTAMPDIFF(MICROSECOND, {MYSQL_EPOCH}, {expression})")
+        }
+        _ => expression.into(),
+    }
+}
+
+/// A payload column's parameter as a statement writes it.
+pub(super) fn write(dialect: Dialect, column: &ColumnSchema, index: usize) -> String {
+    write_as(dialect, column, &format!(":p{index}"))
+}
+
+pub(super) fn write_as(dialect: Dialect, column: &ColumnSchema, parameter: &str) -> String {
+    match (dialect, column.ty, column.sql_type) {
+        (Dialect::MySql, ColumnType::Timestamp, _) => {
+            format!("TIMESTAMPADD(MICROSECOND, {parameter}, {MYSQL_EPOCH})")
+        }
+        (Dialect::Postgres, _, Some(sql_type)) => match cast_target(sql_type) {
+            Some(target) => format!("CAST({parameter} AS {target})"),
+            None => parameter.into(),
+        },
+        _ => parameter.into(),
+    }
+}
+
+/// What to cast a parameter to for a column of a type of the user's own. Without the length in parentheses: a cast to `varchar(40)` cuts the text silently,
+/// where the assignment to such a column refuses it. A character type without a length may mean length 1, and needs no cast.
+pub(super) fn cast_target(sql_type: &str) -> Option<String> {
+    let mut target = sql_type.to_owned();
+    while let (Some(open), Some(close)) = (target.find('('), target.find(')')) {
+        if close < open {
+            break;
+        }
+        target.replace_range(open..=close, "");
+    }
+    let target = target.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lower = target.to_ascii_lowercase();
+    let is_character = ["char", "varchar", "bpchar", "nchar", "national", "character"]
+        .contains(&lower.split(' ').next().unwrap_or_default());
+    (!is_character).then_some(target)
+}
