@@ -197,12 +197,23 @@ fn decode(key: &str) -> Option<Vec<u8>> {
         .or_else(|| Base64UrlUnpadded::decode_vec(key).ok())
 }
 
+/// Makes a file with this content, readable by its owner alone, unless it exists. It appears under its name when it is whole: another process that
+/// starts at the same time reads it all, or makes none.
 fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{}", std::process::id()));
+    let unfinished = Path::new(&unfinished);
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(content)
+    let written = options.open(unfinished).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    let linked = written.and_then(|()| fs::hard_link(unfinished, path));
+    let _ = fs::remove_file(unfinished);
+    linked
 }
 
 /// The ring's subkeys for one purpose.
@@ -298,6 +309,7 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing unfinished is left");
         fs::write(&path, "short").unwrap();
         assert!(
             refusal(KeyRing::from_file_or_generate(&path)).contains(&path.display().to_string())

@@ -124,7 +124,7 @@ impl<T: SessionData> Session<T> {
     ///
     /// The old secret stays good for the manager's [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), for requests in flight. Whoever
     /// presents it later has a copy of an old token: the session is ended, and
-    /// [`Event::TheftSuspected`] tells of it. One statement.
+    /// [`Event::TheftSuspected`] tells of it. The last replaced secret is remembered, no earlier one: those are refused like any wrong secret. One statement.
     ///
     /// # Errors
     ///

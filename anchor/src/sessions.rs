@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use http::request::Parts;
+use tracing::Instrument;
 
 use crate::client::ClientSettings;
 use crate::column::Column;
@@ -89,8 +90,8 @@ impl<T: SessionData> Sessions<T> {
         reason: EndReason,
     ) -> Result<u64, StoreError> {
         let sessions = Arc::clone(self);
-        let ending = tokio::spawn(async move { sessions.revoke(id, None, reason).await });
-        match ending.await {
+        let ending = async move { sessions.revoke(id, None, reason).await };
+        match tokio::spawn(ending.in_current_span()).await {
             Ok(Err(error)) if error.kind() != StoreErrorKind::Unavailable => {
                 Err(StoreError::unavailable(error))
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
+use tracing::Instrument;
 
 use super::presentation::{Presentation, Which, which_secret};
 use super::{Current, Outgoing, Scope};
@@ -37,14 +38,14 @@ impl<T: SessionData> Scope<T> {
         let request =
             request.filter(|_| reach == Reach::Others && self.sessions.verifier.is_some()).cloned();
         // A task of its own, for this future is dropped when the client closes its connection.
-        let ending = tokio::spawn(async move {
+        let ending = async move {
             match reach {
                 Reach::This => scope.logout_this().await,
                 Reach::All => scope.logout_all().await,
                 Reach::Others => scope.logout_others(request.as_ref()).await,
             }
-        });
-        ending
+        };
+        tokio::spawn(ending.in_current_span())
             .await
             .unwrap_or_else(|error| Err(self.not_carried_out(StoreError::unavailable(error))))
     }
