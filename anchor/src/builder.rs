@@ -19,7 +19,7 @@ use crate::keys::KeyRing;
 use crate::manager::SessionManager;
 use crate::rejection::Rejection;
 use crate::sessions::{OnEvent, OnReject, Sessions};
-use crate::store::SessionStore;
+use crate::store::{Bounded, SessionStore};
 use crate::turns::Turns;
 use crate::verifier::{AnyVerifier, Verifier};
 use crate::watch::Watched;
@@ -29,6 +29,7 @@ impl<T: SessionData> SessionManager<T> {
     pub fn builder<S: SessionStore<T>>(store: S) -> SessionManagerBuilder<T> {
         SessionManagerBuilder {
             store: Box::new(store),
+            store_timeout: Duration::from_secs(10),
             frontend: None,
             keys: None,
             verifier: None,
@@ -51,6 +52,7 @@ impl<T: SessionData> SessionManager<T> {
 #[must_use = "call `.build()?` to make the manager"]
 pub struct SessionManagerBuilder<T: SessionData> {
     store: Box<dyn SessionStore<T>>,
+    store_timeout: Duration,
     frontend: Option<Box<dyn Frontend>>,
     keys: Option<KeyRing>,
     verifier: Option<Box<dyn AnyVerifier<T>>>,
@@ -254,6 +256,17 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
+    /// How long a call of the store may take, waits for a connection of its pool included, before it counts as failed: the request is answered 503, and a logout
+    /// is not claimed. Default: 10 seconds. [`Duration::MAX`] waits for ever.
+    ///
+    /// A call that is given up may be carried out all the same, for a database does not always notice. The pool has a bound of its own, for the wait for a
+    /// connection alone: with sqlx `acquire_timeout`, 30 seconds by default. Set that one to less than this, and the log tells a busy pool from a
+    /// database that hangs.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
     /// How long a session lives after its last use, in place of the struct's `idle`.
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
@@ -279,7 +292,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// # Errors
     ///
-    /// When the environment has a mistake, there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
+    /// When the environment has a mistake, there are no keys, a lifetime or another span is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
     /// refuses its settings, or a trusted origin is none that a browser sends. Each message says what to write instead.
     pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
@@ -325,6 +338,11 @@ impl<T: SessionData> SessionManagerBuilder<T> {
             }
             (true, Some(_)) | (false, None) => {}
         }
+        if self.store_timeout.is_zero() {
+            return refused(format_args!(
+                "`store_timeout` is zero, so no call of the store could succeed: leave the line out for 10 seconds"
+            ));
+        }
         if self.revocation_poll.is_zero() {
             return refused(format_args!("`revocation_poll` is zero: set it to a second or more"));
         }
@@ -349,7 +367,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         let channel = frontend.channel();
         Ok(SessionManager {
             inner: Arc::new(Sessions {
-                store: self.store,
+                store: Bounded::new(self.store, self.store_timeout),
                 keys: keys.derive(&channel),
                 frontend,
                 channel,

@@ -18,14 +18,14 @@ use crate::frontend::Frontend;
 use crate::id::SessionId;
 use crate::keys::TokenKeys;
 use crate::rejection::Rejection;
-use crate::store::{EndReason, SessionStore};
+use crate::store::{Bounded, EndReason};
 use crate::token::SecretHash;
 use crate::turns::Turns;
 use crate::verifier::AnyVerifier;
 use crate::watch::Watched;
 
 pub(crate) struct Sessions<T> {
-    pub(crate) store: Box<dyn SessionStore<T>>,
+    pub(crate) store: Bounded<T>,
     pub(crate) frontend: Box<dyn Frontend>,
     pub(crate) channel: String,
     pub(crate) keys: TokenKeys,

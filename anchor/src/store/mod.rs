@@ -3,6 +3,7 @@
 //! A store knows schema and payload, and nothing of HTTP. A session is live, then ended (revoked or expired), and ended is for good:
 //! no verb here brings a row back.
 
+mod bounded;
 mod ended;
 mod fingerprint;
 #[cfg(feature = "memory")]
@@ -11,6 +12,8 @@ mod origin;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
+
+pub(crate) use bounded::Bounded;
 
 pub use crate::limit::{Overflow, SubjectLimit};
 pub use ended::{EndReason, EndStatus, EndedRecord};

@@ -46,5 +46,6 @@ mod policies;
 mod refusals;
 mod rejections;
 mod rotation;
+mod timeouts;
 mod updates;
 mod verifier;
