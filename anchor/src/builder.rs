@@ -20,6 +20,7 @@ use crate::manager::SessionManager;
 use crate::rejection::Rejection;
 use crate::sessions::{OnEvent, OnReject, Sessions};
 use crate::store::{Bounded, SessionStore};
+use crate::tasks::Tasks;
 use crate::turns::Turns;
 use crate::verifier::{AnyVerifier, Verifier};
 use crate::watch::Watched;
@@ -30,6 +31,7 @@ impl<T: SessionData> SessionManager<T> {
         SessionManagerBuilder {
             store: Box::new(store),
             store_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
             frontend: None,
             keys: None,
             verifier: None,
@@ -53,6 +55,7 @@ impl<T: SessionData> SessionManager<T> {
 pub struct SessionManagerBuilder<T: SessionData> {
     store: Box<dyn SessionStore<T>>,
     store_timeout: Duration,
+    shutdown_timeout: Duration,
     frontend: Option<Box<dyn Frontend>>,
     keys: Option<KeyRing>,
     verifier: Option<Box<dyn AnyVerifier<T>>>,
@@ -267,6 +270,13 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
+    /// How long [`SessionManager::shutdown`] waits for what is still running. Default: 10 seconds, as long as one
+    /// call of the store may take.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
     /// How long a session lives after its last use, in place of the struct's `idle`.
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
@@ -378,6 +388,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 client: self.client,
                 watched: Watched::default(),
                 turns: Turns::new(),
+                tasks: Tasks::new(self.shutdown_timeout),
                 idle,
                 absolute,
                 touch_interval,

@@ -61,6 +61,7 @@ mod session;
 mod sessions;
 mod store;
 mod sweeper;
+mod tasks;
 mod timestamp;
 mod token;
 mod turns;

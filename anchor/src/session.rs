@@ -190,7 +190,8 @@ impl<T: SessionData> Session<T> {
         }
     }
 
-    /// Resolves when the session has ended, wherever and however: close the WebSocket or the event stream then.
+    /// Resolves when the session has ended, wherever and however, and at the manager's [`shutdown`](crate::SessionManager::shutdown): close the
+    /// WebSocket or the event stream then.
     ///
     /// An end through this node's manager is noticed at once; one on another node, by expiry, or in the database itself within the manager's
     /// [`revocation_poll`](crate::SessionManagerBuilder::revocation_poll). While the store cannot answer it goes on waiting.
@@ -210,21 +211,25 @@ impl<T: SessionData> Session<T> {
         let id = self.id();
         let subject = self.subject().and_then(|subject| subject.to_value().ok());
         async move {
-            let watch = sessions.watched.watch(id, subject);
-            loop {
-                let rung = watch.bell.notified();
-                tokio::pin!(rung);
-                // Listen before looking, or an end between the two would be missed.
-                rung.as_mut().enable();
-                match sessions.store.load(id).await {
-                    Ok(Load::Live(_)) => {}
-                    Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => return,
-                    Err(error) => tracing::warn!(
-                        target: "anchor", %id, "whether the session has ended is asked again: {error}"
-                    ),
+            let stopping = sessions.tasks.stopping();
+            let ending = async {
+                let watch = sessions.watched.watch(id, subject);
+                loop {
+                    let rung = watch.bell.notified();
+                    tokio::pin!(rung);
+                    // Listen before looking, or an end between the two would be missed.
+                    rung.as_mut().enable();
+                    match sessions.store.load(id).await {
+                        Ok(Load::Live(_)) => {}
+                        Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => return,
+                        Err(error) => tracing::warn!(
+                            target: "anchor", %id, "whether the session has ended is asked again: {error}"
+                        ),
+                    }
+                    let _ = tokio::time::timeout(sessions.revocation_poll, rung).await;
                 }
-                let _ = tokio::time::timeout(sessions.revocation_poll, rung).await;
-            }
+            };
+            stopping.run_until_cancelled(ending).await;
         }
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use http::request::Parts;
-use tracing::Instrument;
 
 use crate::client::ClientSettings;
 use crate::column::Column;
@@ -19,6 +18,7 @@ use crate::id::SessionId;
 use crate::keys::TokenKeys;
 use crate::rejection::Rejection;
 use crate::store::{Bounded, EndReason};
+use crate::tasks::Tasks;
 use crate::token::SecretHash;
 use crate::turns::Turns;
 use crate::verifier::AnyVerifier;
@@ -36,6 +36,7 @@ pub(crate) struct Sessions<T> {
     pub(crate) client: ClientSettings,
     pub(crate) watched: Watched,
     pub(crate) turns: Turns,
+    pub(crate) tasks: Tasks,
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
     pub(crate) touch_interval: Duration,
@@ -91,7 +92,7 @@ impl<T: SessionData> Sessions<T> {
     ) -> Result<u64, StoreError> {
         let sessions = Arc::clone(self);
         let ending = async move { sessions.revoke(id, None, reason).await };
-        match tokio::spawn(ending.in_current_span()).await {
+        match self.tasks.spawn(ending).await {
             Ok(Err(error)) if error.kind() != StoreErrorKind::Unavailable => {
                 Err(StoreError::unavailable(error))
             }

@@ -14,8 +14,9 @@ const BATCH: u32 = 1_000;
 /// The least between two sweeps: an interval of zero is no reason to ask the store without a pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// The task that removes ended rows, from [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task; so does dropping the
-/// last clone of the manager.
+/// The task that removes ended rows, from [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper).
+/// Dropping it stops the task; so does [`SessionManager::shutdown`](crate::SessionManager::shutdown),
+/// or dropping the last clone of the manager.
 #[must_use = "dropping the sweeper stops it: keep it as long as the application runs"]
 #[derive(Debug)]
 pub struct Sweeper {
@@ -24,8 +25,13 @@ pub struct Sweeper {
 
 impl Sweeper {
     pub(crate) fn start<T: SessionData>(sessions: &Arc<Sessions<T>>, interval: Duration) -> Self {
-        let sessions = Arc::downgrade(sessions);
-        Self { task: tokio::spawn(run(sessions, interval)) }
+        let sweeping = run(Arc::downgrade(sessions), interval);
+        let stopping = sessions.tasks.stopping();
+        // Half a sweep is as good as a whole one: the next goes on.
+        let task = sessions.tasks.spawn(async move {
+            stopping.run_until_cancelled(sweeping).await;
+        });
+        Self { task }
     }
 }
 

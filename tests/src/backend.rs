@@ -1,9 +1,10 @@
 //! [`Backend`]: the stores that a behaviour is tested on.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use anchor::{MemoryStore, MySqlStore, PostgresStore, SessionData, SessionStore, SqliteStore};
-use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, Database, MySqlPool, PgPool, Pool, SqlitePool};
 
 use crate::databases;
 
@@ -63,6 +64,44 @@ impl Backend {
                 store.migrate().await.expect("MySQL makes the table");
                 Arc::new(store)
             }
+        }
+    }
+
+    /// The same database through a pool of its own, for a runtime of its own; memory is another one.
+    pub fn reconnected(&self) -> Self {
+        match self {
+            Backend::Memory => Backend::Memory,
+            Backend::Sqlite(pool) => {
+                Backend::Sqlite(SqlitePool::connect_lazy_with((*pool.connect_options()).clone()))
+            }
+            Backend::Postgres(pool) => {
+                Backend::Postgres(PgPool::connect_lazy_with((*pool.connect_options()).clone()))
+            }
+            Backend::MySql(pool) => {
+                Backend::MySql(MySqlPool::connect_lazy_with((*pool.connect_options()).clone()))
+            }
+        }
+    }
+
+    /// Takes every connection of the pool, until the result is dropped.
+    ///
+    /// # Panics
+    ///
+    /// When the database refuses one.
+    pub async fn take_every_connection(&self) -> Vec<Box<dyn Any + Send>> {
+        /// All that the pool may have.
+        async fn all<D: Database>(pool: &Pool<D>) -> Vec<Box<dyn Any + Send>> {
+            let mut taken: Vec<Box<dyn Any + Send>> = Vec::new();
+            for _ in 0..pool.options().get_max_connections() {
+                taken.push(Box::new(pool.acquire().await.expect("a connection")));
+            }
+            taken
+        }
+        match self {
+            Backend::Memory => Vec::new(),
+            Backend::Sqlite(pool) => all(pool).await,
+            Backend::Postgres(pool) => all(pool).await,
+            Backend::MySql(pool) => all(pool).await,
         }
     }
 

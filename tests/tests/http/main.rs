@@ -46,6 +46,7 @@ mod policies;
 mod refusals;
 mod rejections;
 mod rotation;
+mod shutdown;
 mod timeouts;
 mod updates;
 mod verifier;
