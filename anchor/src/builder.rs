@@ -92,7 +92,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     }
 
     /// Replaces the response of a refused request. Called where an extractor or a guard refuses; not for an
-    /// `Option`, which turns the 401 cases into `None`.
+    /// `Option`, which turns the 401 cases into `None`. When it panics, that is logged as an error, and the response is
+    /// the one without it.
     ///
     /// ```
     /// use anchor::prelude::*;
@@ -164,6 +165,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     }
 
     /// Tells `hook` of every [`Event`]. It runs where the event happens, so it must not block: send to a channel what takes time.
+    /// When it panics, the panic is logged as an error, and what happened stands: a logout that was carried out is answered as one.
     ///
     /// ```
     /// use anchor::Event;
@@ -187,6 +189,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     }
 
     /// Where a client's IP address comes from, for a payload with `#[session(track)]`. Default: nowhere, and none is recorded.
+    /// When it panics, that is logged as an error, and none is recorded.
     ///
     /// A direct client's address is axum's `ConnectInfo`. Behind a proxy that is the proxy's own, and the client's is in a header which
     /// the proxy sets: read that one, and only where every request passes the proxy, for anyone can send the header.
@@ -213,6 +216,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
 
     /// Binds each session to what `take` makes of the request that logs in: a later request that gives something else is refused. For a payload with
     /// `#[session(fingerprint)]`, which needs it. Only its SHA-256 is stored. `None` at the login leaves the session unbound; `None` later does not fit a bound one.
+    /// When `take` panics, that is logged as an error, and a login, or a request with a bound session, is answered 500; the session lives on.
     ///
     /// Off by default, because what a request shows is mostly either shared by the thief (the user agent) or changed by the
     /// owner (the IP address of a phone): it then locks out users and stops few thieves. It earns its place with something the client proves, as the

@@ -137,6 +137,12 @@ pub enum Error {
     /// The subject has as many live sessions as `#[session(max_per_subject = .., overflow = "refuse")]` allows; nothing was written.
     #[error("the subject has as many sessions as it may have: let it end one of them first")]
     TooManySessions,
+    /// A callback of the application's own panicked, and what was asked depends on its answer; nothing was written.
+    #[error("the application's callback `{callback}` panicked")]
+    Callback {
+        /// The method of the builder that it was given to.
+        callback: &'static str,
+    },
     /// The operating system has no randomness to give.
     #[error("no randomness for a new session: {0}")]
     Randomness(getrandom::Error),

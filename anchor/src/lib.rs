@@ -30,6 +30,7 @@ extern crate self as anchor;
 
 mod auth;
 mod builder;
+mod callback;
 mod client;
 mod column;
 #[cfg(feature = "conformance")]

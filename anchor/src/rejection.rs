@@ -28,7 +28,7 @@ use crate::token::BadToken;
 /// | `CrossOrigin` | `cross_origin` | 403 | `cross_origin` |
 /// | `Store` | `store_unavailable`, `store_refused` (409), `store_encode` (500) | 503 | the same |
 /// | `Operation` | `too_many_sessions` | 409 | the same |
-/// | `Operation` | `operation_failed` | 503, or 500 for [`Error::ResponseBegun`] | `operation_failed` |
+/// | `Operation` | `operation_failed` | 503, or 500 for [`Error::ResponseBegun`] and [`Error::Callback`] | `operation_failed` |
 /// | `Verifier` | `verifier_failed` | 503 | `verifier_failed` |
 /// | `MissingLayer` | `missing_layer` | 500 | `missing_layer`, and the message |
 /// | `AmbiguousLayer` | `ambiguous_layer` | 500 | `ambiguous_layer`, and the message |
@@ -186,7 +186,9 @@ impl Rejection {
                 StoreErrorKind::Encode => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Rejection::Operation(Error::TooManySessions) => StatusCode::CONFLICT,
-            Rejection::Operation(Error::ResponseBegun) => StatusCode::INTERNAL_SERVER_ERROR,
+            Rejection::Operation(Error::ResponseBegun | Error::Callback { .. }) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Rejection::Operation(_) | Rejection::Verifier(_) => StatusCode::SERVICE_UNAVAILABLE,
             Rejection::MissingLayer { .. }
             | Rejection::AmbiguousLayer

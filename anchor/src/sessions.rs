@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::Request;
 use http::request::Parts;
 
+use crate::callback;
 use crate::client::ClientSettings;
 use crate::column::Column;
 use crate::cross_origin::CrossOriginProtection;
@@ -52,7 +53,8 @@ impl<T: SessionData> Sessions<T> {
     pub(crate) fn emit(&self, event: &Event<'_, T>) {
         event.log();
         if let Some(on_event) = &self.on_event {
-            on_event(event);
+            // What has happened has happened, whoever cannot bear to hear of it.
+            let _ = callback::call("on_event", || on_event(event));
         }
     }
 
@@ -65,10 +67,19 @@ impl<T: SessionData> Sessions<T> {
 
     /// The response to a refusal, the application's own where it has one.
     pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response {
-        let Some(on_reject) = &self.on_reject else { return rejection.into_response() };
-        let mut response = on_reject(&rejection, request);
-        response.extensions_mut().insert(rejection);
-        response
+        match self.own_response(&rejection, request) {
+            None => rejection.into_response(),
+            Some(mut response) => {
+                response.extensions_mut().insert(rejection);
+                response
+            }
+        }
+    }
+
+    /// The application's own response to a refusal; `None` where it has none, or panics over it.
+    pub(crate) fn own_response(&self, rejection: &Rejection, request: &Parts) -> Option<Response> {
+        let on_reject = self.on_reject.as_ref()?;
+        callback::call("on_reject", || on_reject(rejection, request)).ok()
     }
 
     /// Ends one session: in the store, then for those on this node who wait for it.

@@ -26,6 +26,8 @@ impl<T: SessionData> Scope<T> {
             let mut presented = self.live_ids(&state).into_iter();
             (presented.next().map(|(id, _)| id), presented, state.client.clone())
         };
+        // A session that should be bound must not begin unbound.
+        let fingerprint = client.fingerprint?;
         let id = new_session_id().map_err(Error::Randomness)?;
         let secret = Secret::generate().map_err(Error::Randomness)?;
         let sessions = &self.sessions;
@@ -42,7 +44,7 @@ impl<T: SessionData> Scope<T> {
                 remembered,
                 began: self.arrived.filter(|_| !begins_now),
                 origin: client.origin,
-                fingerprint: client.fingerprint,
+                fingerprint,
                 ..NewSession::new(id, secret.hash(), Arc::new(data))
             })
             .await?;

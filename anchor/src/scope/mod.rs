@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use crate::client::{Client, Mismatch};
 use crate::data::SessionData;
+use crate::error::Error;
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::rejection::Rejection;
@@ -282,7 +283,9 @@ impl<T: SessionData> Scope<T> {
         else {
             return Ok(());
         };
-        if self.state().client.fingerprint == Some(bound) {
+        // Not a mismatch, which may end the session: nobody can tell.
+        let presented = self.state().client.fingerprint.map_err(Error::from)?;
+        if presented == Some(bound) {
             return Ok(());
         }
         let id = loaded.record.id;
@@ -340,8 +343,7 @@ impl<T: SessionData> Scope<T> {
     pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection {
         // A handler may have taken an earlier refusal as a `Result` and gone on: that one is not the answer.
         scopes(request).for_each(|scope| scope.forget_refusal());
-        if let Some(on_reject) = &self.sessions.on_reject {
-            let response = on_reject(&rejection, request);
+        if let Some(response) = self.sessions.own_response(&rejection, request) {
             self.state().refusal = Some((rejection.clone(), response));
         }
         rejection

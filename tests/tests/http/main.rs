@@ -28,6 +28,7 @@ mod application;
 mod logs;
 mod tokens;
 
+mod callbacks;
 mod devices;
 mod endings;
 mod extractors;
