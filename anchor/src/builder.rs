@@ -23,7 +23,7 @@ use crate::store::{Bounded, SessionStore};
 use crate::tasks::Tasks;
 use crate::turns::Turns;
 use crate::verifier::{AnyVerifier, Verifier};
-use crate::watch::Watched;
+use crate::watch::Watches;
 
 impl<T: SessionData> SessionManager<T> {
     /// Begins a manager whose sessions live in `store`.
@@ -45,6 +45,7 @@ impl<T: SessionData> SessionManager<T> {
             touch_interval: None,
             rotation_grace: Duration::from_secs(30),
             revocation_poll: Duration::from_secs(5),
+            verify_interval: Duration::from_secs(60),
             client: ClientSettings::default(),
         }
     }
@@ -69,6 +70,7 @@ pub struct SessionManagerBuilder<T: SessionData> {
     touch_interval: Option<Duration>,
     rotation_grace: Duration,
     revocation_poll: Duration,
+    verify_interval: Duration,
     client: ClientSettings,
 }
 
@@ -257,9 +259,19 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     }
 
     /// How soon [`Session::revoked`](crate::Session::revoked) notices an end that another node, or the database itself, brought about. Default: 5 seconds.
-    /// Costs one load for each waiting session in that time.
+    /// Costs one load in that time for each session that is waited for, however many wait for it on this node.
     pub fn revocation_poll(mut self, interval: Duration) -> Self {
         self.revocation_poll = interval;
+        self
+    }
+
+    /// How long the [`Verifier`]'s yes holds for a session whose handle is kept, as by a WebSocket. Default: 60 seconds.
+    ///
+    /// Each [`Session::revoked`](crate::Session::revoked) that waits asks the verifier about its own request that often, and resolves
+    /// when it refuses. [`Session::update`](crate::Session::update) asks it first when the last yes is older than this; a request that is
+    /// shorter is asked about once.
+    pub fn verify_interval(mut self, interval: Duration) -> Self {
+        self.verify_interval = interval;
         self
     }
 
@@ -360,6 +372,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         if self.revocation_poll.is_zero() {
             return refused(format_args!("`revocation_poll` is zero: set it to a second or more"));
         }
+        if self.verify_interval.is_zero() {
+            return refused(format_args!("`verify_interval` is zero: set it to a second or more"));
+        }
         let touch_interval = self.touch_interval.unwrap_or(idle / 10);
         if touch_interval >= idle {
             return refused(format_args!(
@@ -390,7 +405,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 cross_origin,
                 on_event: self.on_event,
                 client: self.client,
-                watched: Watched::default(),
+                watches: Watches::default(),
                 turns: Turns::new(),
                 tasks: Tasks::new(self.shutdown_timeout),
                 idle,
@@ -398,6 +413,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 touch_interval,
                 rotation_grace: self.rotation_grace,
                 revocation_poll: self.revocation_poll,
+                verify_interval: self.verify_interval,
             }),
         })
     }

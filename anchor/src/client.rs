@@ -46,7 +46,8 @@ impl ClientSettings {
         let extras = T::schema().extras;
         let origin = extras.track.then(|| {
             // Audit alone depends on it: after a panic the address is unknown.
-            let ip = self.ip.as_ref().and_then(|ip| callback::call("client_ip", || ip(request)).ok()?);
+            let ip =
+                self.ip.as_ref().and_then(|ip| callback::call("client_ip", || ip(request)).ok()?);
             let user_agent = request.headers.get(header::USER_AGENT);
             Origin::new(ip, user_agent.and_then(|value| value.to_str().ok()))
         });

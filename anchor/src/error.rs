@@ -121,6 +121,15 @@ pub enum Error {
         /// The session.
         id: SessionId,
     },
+    /// The application's [`Verifier`](crate::Verifier) refuses the session of a handle that was kept; nothing was written.
+    #[error("the verifier refused session {id}")]
+    RefusedByVerifier {
+        /// The session.
+        id: SessionId,
+    },
+    /// The verifier itself failed; nothing was written.
+    #[error("the verifier failed: {0}")]
+    Verifier(Arc<dyn StdError + Send + Sync>),
     /// Other requests changed the session again and again; nothing was written.
     #[error("session {id} is being changed by too many requests at once: tried {attempts} times")]
     Contended {

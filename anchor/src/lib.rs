@@ -44,6 +44,7 @@ mod extract;
 mod frontend;
 mod guard;
 mod id;
+mod jitter;
 mod keys;
 mod layer;
 mod limit;
@@ -68,6 +69,7 @@ mod token;
 mod turns;
 mod type_name;
 mod value;
+mod verification;
 mod verifier;
 mod watch;
 

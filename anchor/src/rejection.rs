@@ -241,6 +241,8 @@ impl From<Error> for Rejection {
         match error {
             Error::Store(error) => Rejection::Store(error),
             Error::Ended { id } => Rejection::Ended { id },
+            Error::RefusedByVerifier { id } => Rejection::RefusedByVerifier { id },
+            Error::Verifier(error) => Rejection::Verifier(error),
             other => Rejection::Operation(other),
         }
     }

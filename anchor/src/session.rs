@@ -5,7 +5,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::column::Column;
+use http::request::Parts;
+
 use crate::data::SessionData;
 use crate::error::Error;
 use crate::event::Event;
@@ -14,6 +15,9 @@ use crate::scope::{Admitted, Scope};
 use crate::store::{Change, EndReason, Load, Reauthenticated, Record, Updated};
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
+use crate::verification::Verification;
+use crate::verifier::BoxError;
+use crate::watch::revoked;
 
 /// How often [`Session::update`] tries before it gives up. Each conflict means that another request got through.
 const UPDATE_ATTEMPTS: u32 = 64;
@@ -30,12 +34,25 @@ pub struct Session<T: SessionData> {
     record: Arc<Record<T>>,
     now: Timestamp,
     current_secret: bool,
+    /// `None` without a verifier, and for the handle that a policy looks at, which does not outlive its request.
+    verification: Option<Arc<Verification>>,
 }
 
 impl<T: SessionData> Session<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, admitted: Admitted<T>) -> Self {
         let Admitted { record, now, current_secret } = admitted;
-        Self { scope, record, now, current_secret }
+        Self { scope, record, now, current_secret, verification: None }
+    }
+
+    /// The handle as a handler gets it, which may outlive its request.
+    pub(crate) fn kept(self, request: &Parts) -> Self {
+        let verification = Verification::of(&self.scope.sessions, request);
+        self.verified_by(verification)
+    }
+
+    pub(crate) fn verified_by(mut self, verification: Option<Arc<Verification>>) -> Self {
+        self.verification = verification;
+        self
     }
 
     /// The session's public id: it may be listed and logged.
@@ -70,6 +87,10 @@ impl<T: SessionData> Session<T> {
     /// Two requests that change different fields both win. Afterwards this handle, and later extractors of this request, see
     /// the new payload. One statement; two more for each conflict.
     ///
+    /// A handle that is kept, as by a WebSocket, writes on a yes of the [`Verifier`](crate::Verifier) that is at most
+    /// [`verify_interval`](crate::SessionManagerBuilder::verify_interval) old: after that, or once [`revoked`](Self::revoked) has learned of a no, it is
+    /// asked first, about the session loaded anew.
+    ///
     /// ```
     /// # use anchor::prelude::*;
     /// # async fn demo<T: SessionData>(mut session: Session<T>, set: fn(&mut T)) -> Result<(), anchor::Error> {
@@ -81,8 +102,10 @@ impl<T: SessionData> Session<T> {
     /// # Errors
     ///
     /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is sent. [`Error::Contended`] after 64
-    /// conflicts. [`Error::Store`] when the store cannot answer, or the payload cannot be stored.
+    /// conflicts. [`Error::Store`] when the store cannot answer, or the payload cannot be stored. [`Error::RefusedByVerifier`] and
+    /// [`Error::Verifier`] where the verifier is asked again.
     pub async fn update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
+        self.verify_when_due().await?;
         let sessions = Arc::clone(&self.scope.sessions);
         let id = self.id();
         let mut turn = None;
@@ -194,8 +217,11 @@ impl<T: SessionData> Session<T> {
     /// WebSocket or the event stream then.
     ///
     /// An end through this node's manager is noticed at once; one on another node, by expiry, or in the database itself within the manager's
-    /// [`revocation_poll`](crate::SessionManagerBuilder::revocation_poll). While the store cannot answer it goes on waiting.
-    /// One load each poll. It does not count as a use of the session.
+    /// [`revocation_poll`](crate::SessionManagerBuilder::revocation_poll). Where there is a [`Verifier`](crate::Verifier), it is asked about this handle's
+    /// request every [`verify_interval`](crate::SessionManagerBuilder::verify_interval), and its no counts as an end. While store or verifier cannot answer it
+    /// goes on waiting. It does not count as a use of the session.
+    ///
+    /// One load each poll, for all who wait for the session on this node; one question to the verifier for each who waits.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -207,29 +233,33 @@ impl<T: SessionData> Session<T> {
     /// # }
     /// ```
     pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<T> {
+        revoked(
+            Arc::clone(&self.scope.sessions),
+            Arc::clone(&self.record),
+            self.verification.clone(),
+        )
+    }
+
+    /// Asks the verifier again where its last yes is too old to write on, about the session as it is now.
+    async fn verify_when_due(&mut self) -> Result<(), Error> {
         let sessions = Arc::clone(&self.scope.sessions);
-        let id = self.id();
-        let subject = self.subject().and_then(|subject| subject.to_value().ok());
-        async move {
-            let stopping = sessions.tasks.stopping();
-            let ending = async {
-                let watch = sessions.watched.watch(id, subject);
-                loop {
-                    let rung = watch.bell.notified();
-                    tokio::pin!(rung);
-                    // Listen before looking, or an end between the two would be missed.
-                    rung.as_mut().enable();
-                    match sessions.store.load(id).await {
-                        Ok(Load::Live(_)) => {}
-                        Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => return,
-                        Err(error) => tracing::warn!(
-                            target: "anchor", %id, "whether the session has ended is asked again: {error}"
-                        ),
-                    }
-                    let _ = tokio::time::timeout(sessions.revocation_poll, rung).await;
-                }
-            };
-            stopping.run_until_cancelled(ending).await;
+        if sessions.verifier.is_none() {
+            return Ok(());
+        }
+        let Some(verification) = self.verification.clone() else {
+            let reason = "this handle is a policy's: write by the handler's own `Session` argument";
+            return Err(Error::Verifier(BoxError::from(reason).into()));
+        };
+        if !verification.is_due(&sessions) {
+            return Ok(());
+        }
+        match sessions.store.load(self.id()).await? {
+            Load::Live(loaded) => {
+                verification.ask(&sessions, &loaded.record).await?;
+                self.record = loaded.record;
+                Ok(())
+            }
+            Load::Ended | Load::Absent | Load::Undecodable(_) => Err(self.ended()),
         }
     }
 
@@ -254,6 +284,7 @@ impl<T: SessionData> Clone for Session<T> {
             record: Arc::clone(&self.record),
             now: self.now,
             current_secret: self.current_secret,
+            verification: self.verification.clone(),
         }
     }
 }

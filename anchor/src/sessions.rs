@@ -6,24 +6,25 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use http::request::Parts;
+use tracing::Instrument;
 
 use crate::callback;
 use crate::client::ClientSettings;
 use crate::column::Column;
 use crate::cross_origin::CrossOriginProtection;
 use crate::data::{CutOff, SessionData};
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::{Error, StoreError, StoreErrorKind};
 use crate::event::{Event, Revoked};
 use crate::frontend::Frontend;
 use crate::id::SessionId;
 use crate::keys::TokenKeys;
 use crate::rejection::Rejection;
-use crate::store::{Bounded, EndReason};
+use crate::store::{Bounded, EndReason, Record};
 use crate::tasks::Tasks;
 use crate::token::SecretHash;
 use crate::turns::Turns;
-use crate::verifier::AnyVerifier;
-use crate::watch::Watched;
+use crate::verifier::{AnyVerifier, BoxError, Verdict};
+use crate::watch::Watches;
 
 pub(crate) struct Sessions<T> {
     pub(crate) store: Bounded<T>,
@@ -35,7 +36,7 @@ pub(crate) struct Sessions<T> {
     pub(crate) cross_origin: Option<CrossOriginProtection>,
     pub(crate) on_event: Option<Box<OnEvent<T>>>,
     pub(crate) client: ClientSettings,
-    pub(crate) watched: Watched,
+    pub(crate) watches: Watches<T>,
     pub(crate) turns: Turns,
     pub(crate) tasks: Tasks,
     pub(crate) idle: Duration,
@@ -43,6 +44,7 @@ pub(crate) struct Sessions<T> {
     pub(crate) touch_interval: Duration,
     pub(crate) rotation_grace: Duration,
     pub(crate) revocation_poll: Duration,
+    pub(crate) verify_interval: Duration,
 }
 
 pub(crate) type OnReject = dyn Fn(&Rejection, &Parts) -> Response + Send + Sync;
@@ -55,6 +57,23 @@ impl<T: SessionData> Sessions<T> {
         if let Some(on_event) = &self.on_event {
             // What has happened has happened, whoever cannot bear to hear of it.
             let _ = callback::call("on_event", || on_event(event));
+        }
+    }
+
+    /// Asks the application's verifier, where there is one.
+    pub(crate) async fn verify(
+        &self,
+        session: &Record<T>,
+        request: Option<&Parts>,
+    ) -> Result<(), Error> {
+        let Some(verifier) = &self.verifier else { return Ok(()) };
+        let request = request.ok_or_else(|| {
+            Error::Verifier(BoxError::from("the request is no longer there").into())
+        })?;
+        match verifier.verify(session, request).await {
+            Ok(Verdict::Accept) => Ok(()),
+            Ok(Verdict::Refuse) => Err(Error::RefusedByVerifier { id: session.id }),
+            Err(error) => Err(Error::Verifier(error.into())),
         }
     }
 
@@ -90,7 +109,7 @@ impl<T: SessionData> Sessions<T> {
         reason: EndReason,
     ) -> Result<u64, StoreError> {
         let count = self.store.revoke(id, proof, reason).await?;
-        self.watched.ended(id);
+        self.watches.ended(id);
         self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
         Ok(count)
     }
@@ -103,7 +122,7 @@ impl<T: SessionData> Sessions<T> {
     ) -> Result<u64, StoreError> {
         let sessions = Arc::clone(self);
         let ending = async move { sessions.revoke(id, None, reason).await };
-        match self.tasks.spawn(ending).await {
+        match self.tasks.spawn(ending.in_current_span()).await {
             Ok(Err(error)) if error.kind() != StoreErrorKind::Unavailable => {
                 Err(StoreError::unavailable(error))
             }
@@ -134,7 +153,7 @@ impl<T: SessionData> Sessions<T> {
     pub(crate) async fn revoke_everyone(&self) -> Result<u64, StoreError> {
         let reason = EndReason::Everyone;
         let count = self.store.revoke_everyone(reason).await?;
-        self.watched.ended_all(None, None);
+        self.watches.ended_all(None, None);
         self.emit(&Event::Revoked { which: Revoked::Everyone, count, reason });
         Ok(count)
     }
@@ -155,7 +174,7 @@ impl<T: SessionData> Sessions<T> {
     fn ended_of(&self, subject: &T::Subject, keep: Option<SessionId>) {
         // A subject that has no form in SQL has no sessions either.
         if let Ok(subject) = subject.to_value() {
-            self.watched.ended_all(Some(&subject), keep);
+            self.watches.ended_all(Some(&subject), keep);
         }
     }
 

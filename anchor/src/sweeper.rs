@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::data::SessionData;
+use crate::jitter;
 use crate::sessions::Sessions;
 
 /// How many rows one statement of the sweep removes at most, so that it never locks many for long.
@@ -43,7 +44,7 @@ impl Drop for Sweeper {
 
 async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
     loop {
-        tokio::time::sleep(jittered(interval)).await;
+        tokio::time::sleep(jitter::around(interval).max(SHORTEST_PAUSE)).await;
         let Some(sessions) = sessions.upgrade() else { return };
         loop {
             match sessions.sweep(BATCH).await {
@@ -54,36 +55,6 @@ async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
                     break;
                 }
             }
-        }
-    }
-}
-
-/// Between three quarters and five quarters of the interval, so that nodes started together do not sweep together.
-fn jittered(interval: Duration) -> Duration {
-    let mut byte = [128];
-    // Without randomness the interval itself will do.
-    let _ = getrandom::fill(&mut byte);
-    let jittered = interval.as_secs_f64() * (0.75 + f64::from(byte[0]) / 512.0);
-    Duration::try_from_secs_f64(jittered).unwrap_or(Duration::MAX).max(SHORTEST_PAUSE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn jitter_stays_within_a_quarter() {
-        for _ in 0..1_000 {
-            let jittered = jittered(Duration::from_secs(100));
-            assert!((75.0..=125.0).contains(&jittered.as_secs_f64()), "{jittered:?}");
-        }
-    }
-
-    #[test]
-    fn no_interval_stops_the_task_or_keeps_it_from_pausing() {
-        for _ in 0..1_000 {
-            assert!(jittered(Duration::MAX) > Duration::from_secs(u64::MAX / 2));
-            assert_eq!(jittered(Duration::ZERO), SHORTEST_PAUSE);
         }
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
 /// A manager's tasks. Those that end something (a logout whose client may have left) run to their end; those that go round and round
 /// (the sweep, the watches) do so until the shutdown. A task spawned after the shutdown runs, and is waited for by the next one.
@@ -22,12 +21,12 @@ impl Tasks {
         Self { running: TaskTracker::new(), stopping: CancellationToken::new(), timeout }
     }
 
-    /// Runs a task in the current request's log span.
+    /// Runs a task.
     pub(crate) fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.running.spawn(task.in_current_span())
+        self.running.spawn(task)
     }
 
     /// Says when the shutdown begins.

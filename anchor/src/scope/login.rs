@@ -53,12 +53,12 @@ impl<T: SessionData> Scope<T> {
             Created::SubjectFull => return Err(Error::TooManySessions),
         };
         for id in ended {
-            sessions.watched.ended(id);
+            sessions.watches.ended(id);
             let which = Revoked::One(id);
             sessions.emit(&Event::Revoked { which, count: 1, reason: EndReason::Overflow });
         }
         if let Some(replaced) = replaces {
-            sessions.watched.ended(replaced);
+            sessions.watches.ended(replaced);
         }
         let token = SessionToken::sign(id, &secret, &sessions.keys);
         if !self.found_created(&record, secret.hash(), &token) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
+use tracing::Instrument;
 
 use super::presentation::{Presentation, Which, which_secret};
 use super::{Current, Outgoing, Scope};
@@ -47,7 +48,7 @@ impl<T: SessionData> Scope<T> {
         };
         self.sessions
             .tasks
-            .spawn(ending)
+            .spawn(ending.in_current_span())
             .await
             .unwrap_or_else(|error| Err(self.not_carried_out(StoreError::unavailable(error))))
     }

@@ -32,7 +32,6 @@ use crate::sessions::Sessions;
 use crate::store::{EndReason, Load, Loaded, Record};
 use crate::timestamp::Timestamp;
 use crate::token::{SecretHash, SessionToken};
-use crate::verifier::{BoxError, Verdict};
 
 pub(crate) struct Scope<T: SessionData> {
     pub(crate) sessions: Arc<Sessions<T>>,
@@ -254,16 +253,7 @@ impl<T: SessionData> Scope<T> {
             Which::Neither => return Err(Rejection::WrongSecret { id }),
         };
         self.check_client(&loaded).await?;
-        if let Some(verifier) = &sessions.verifier {
-            let request = request.ok_or_else(|| {
-                Rejection::Verifier(BoxError::from("the request is no longer there").into())
-            })?;
-            match verifier.verify(&loaded.record, request).await {
-                Ok(Verdict::Accept) => {}
-                Ok(Verdict::Refuse) => return Err(Rejection::RefusedByVerifier { id }),
-                Err(error) => return Err(Rejection::Verifier(error.into())),
-            }
-        }
+        sessions.verify(&loaded.record, request).await?;
         let unrecorded = loaded.now.saturating_since(loaded.record.last_seen_at);
         let resigned = (stale_key && secret.is_some()).then(|| self.resign()).flatten();
         Ok(Live {

@@ -39,10 +39,7 @@ pub fn sessions(
 /// # Errors
 ///
 /// When the front end's origin cannot be a header.
-pub fn app(
-    front_end: &str,
-    sessions: &SessionManager<UserSession>,
-) -> Result<Router, ConfigError> {
+pub fn app(front_end: &str, sessions: &SessionManager<UserSession>) -> Result<Router, ConfigError> {
     let cors = CorsLayer::new()
         // Never `Any`, nor whatever `Origin` a request brings: with credentials that would let every page read as its visitor.
         .allow_origin(front_end.parse::<HeaderValue>().map_err(ConfigError::new)?)

@@ -51,3 +51,4 @@ mod shutdown;
 mod timeouts;
 mod updates;
 mod verifier;
+mod watching;
