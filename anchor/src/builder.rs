@@ -406,7 +406,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 on_event: self.on_event,
                 client: self.client,
                 watches: Watches::default(),
-                turns: Turns::new(),
+                turns: Arc::new(Turns::new()),
                 tasks: Tasks::new(self.shutdown_timeout),
                 idle,
                 absolute,

@@ -127,7 +127,7 @@ impl<T: SessionData> Session<T> {
                 Updated::Conflict => {
                     // Whoever met a conflict waits for the others of this node who did, or all would load the same version and all but one fail again.
                     if turn.is_none() {
-                        turn = Some(sessions.turns.of(id).lock().await);
+                        turn = Some(sessions.turns.take(id).await);
                     }
                     match sessions.store.load(id).await? {
                         Load::Live(loaded) => self.record = loaded.record,

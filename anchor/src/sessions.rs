@@ -37,7 +37,8 @@ pub(crate) struct Sessions<T> {
     pub(crate) on_event: Option<Box<OnEvent<T>>>,
     pub(crate) client: ClientSettings,
     pub(crate) watches: Watches<T>,
-    pub(crate) turns: Turns,
+    /// Of requests that met a conflict.
+    pub(crate) turns: Arc<Turns<SessionId>>,
     pub(crate) tasks: Tasks,
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,

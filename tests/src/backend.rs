@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use anchor::{MemoryStore, MySqlStore, PostgresStore, SessionData, SessionStore, SqliteStore};
+use sqlx::pool::PoolOptions;
 use sqlx::{AssertSqlSafe, Database, MySqlPool, PgPool, Pool, SqlitePool};
 
 use crate::databases;
@@ -67,19 +68,28 @@ impl Backend {
         }
     }
 
-    /// The same database through a pool of its own, for a runtime of its own; memory is another one.
-    pub fn reconnected(&self) -> Self {
+    /// The same database through a pool of its own, of at most so many connections; memory is another one.
+    pub fn reconnected(&self, connections: u32) -> Self {
+        /// A pool with the options of another one.
+        fn again<D: Database>(pool: &Pool<D>, connections: u32) -> Pool<D> {
+            let options = (*pool.connect_options()).clone();
+            PoolOptions::new().max_connections(connections).connect_lazy_with(options)
+        }
         match self {
             Backend::Memory => Backend::Memory,
-            Backend::Sqlite(pool) => {
-                Backend::Sqlite(SqlitePool::connect_lazy_with((*pool.connect_options()).clone()))
-            }
-            Backend::Postgres(pool) => {
-                Backend::Postgres(PgPool::connect_lazy_with((*pool.connect_options()).clone()))
-            }
-            Backend::MySql(pool) => {
-                Backend::MySql(MySqlPool::connect_lazy_with((*pool.connect_options()).clone()))
-            }
+            Backend::Sqlite(pool) => Backend::Sqlite(again(pool, connections)),
+            Backend::Postgres(pool) => Backend::Postgres(again(pool, connections)),
+            Backend::MySql(pool) => Backend::MySql(again(pool, connections)),
+        }
+    }
+
+    /// How many connections of the pool somebody holds.
+    pub fn connections_in_use(&self) -> usize {
+        match self {
+            Backend::Memory => 0,
+            Backend::Sqlite(pool) => pool.size() as usize - pool.num_idle(),
+            Backend::Postgres(pool) => pool.size() as usize - pool.num_idle(),
+            Backend::MySql(pool) => pool.size() as usize - pool.num_idle(),
         }
     }
 

@@ -40,6 +40,7 @@ mod layers;
 mod lifetimes;
 mod lives;
 mod login;
+mod login_load;
 mod logout;
 
 mod payloads;

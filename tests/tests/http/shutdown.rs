@@ -153,7 +153,7 @@ fn lives_on(backend: impl AsyncFn() -> Option<Backend>, shuts_down: bool) -> Opt
             // As the end of the process does.
             std::mem::forget(busy);
         }
-        Some((backend.reconnected(), id_of(&cookie)))
+        Some((backend.reconnected(1), id_of(&cookie)))
     })?;
     drop(runtime);
     Some(Runtime::new().unwrap().block_on(is_live(database, id)))
@@ -161,7 +161,7 @@ fn lives_on(backend: impl AsyncFn() -> Option<Backend>, shuts_down: bool) -> Opt
 
 async fn is_live(backend: Backend, id: SessionId) -> bool {
     // The pool has to be made in this runtime.
-    let store = backend.reconnected().store::<UserSession>().await;
+    let store = backend.reconnected(1).store::<UserSession>().await;
     matches!(store.load(id).await.unwrap(), Load::Live(_))
 }
 

@@ -233,10 +233,9 @@ async fn a_kept_handle_does_not_write_for_whom_the_verifier_refuses_by_now(backe
 
 async fn a_refusal_that_was_learned_while_waiting_holds_at_once(backend: Backend) {
     let switch = Switch::default();
-    let (app, kept) = application(&backend, |sessions| {
-        sessions.verify_interval(POLL).verifier(switch.clone())
-    })
-    .await;
+    let (app, kept) =
+        application(&backend, |sessions| sessions.verify_interval(POLL).verifier(switch.clone()))
+            .await;
     let cookie = app.log_in("ferris").await;
     let mut session = open_socket(&app, &kept, &cookie).await;
     switch.set(REFUSE);

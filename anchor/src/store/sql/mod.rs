@@ -36,7 +36,8 @@ pub use verify::VerifyError;
 
 use super::{
     Change, Created, EndReason, EndStatus, EndedRecord, Fingerprint, Load, Loaded, NewSession,
-    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, SubjectLimit, Touch,
+    Touched, Updated,
 };
 use crate::column::{Column, ColumnError};
 use crate::data::{CutOff, DecodeError, EncodeError, Encoder, SessionData};
@@ -45,6 +46,7 @@ use crate::id::SessionId;
 use crate::schema::{Dialect, Schema};
 use crate::timestamp::Timestamp;
 use crate::token::SecretHash;
+use crate::turns::Turns;
 use crate::value::Value;
 
 /// Sessions in a PostgreSQL table; needs PostgreSQL 12 or newer.
@@ -136,9 +138,14 @@ macro_rules! run_again_after_deadlock {
 /// Each verb is one prepared statement, but for these cases: `create` with a session to replace, or with a limit, is one transaction; an `update` or `rotate`
 /// that met no row asks a second time, to tell a conflict from an ended session; `cut_off` is two, and where the payload has cut-offs, `create` asks for the
 /// database's clock first; `sweep` is two more where there are cut-offs, and one more where ended rows are kept.
+///
+/// Under a limit, the logins of one subject come one after the other. On one node they wait without a connection: however many
+/// there are, they hold one. Clones share the queue; a second store on the same table has another one.
 pub struct SqlStore<D, T> {
     pool: D,
     statements: Arc<Statements>,
+    /// Of logins that have to count their subject's sessions.
+    turns: Arc<Turns<SubjectLock>>,
     payload: PhantomData<fn() -> T>,
 }
 
@@ -146,7 +153,7 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// A store in the table of `T`, through this pool. It connects when it is first used.
     pub fn new(pool: D) -> Self {
         let statements = Arc::new(Statements::of(D::DIALECT, T::schema()));
-        Self { pool, statements, payload: PhantomData }
+        Self { pool, statements, turns: Arc::new(Turns::new()), payload: PhantomData }
     }
 
     /// The pool.
@@ -232,6 +239,27 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         // No row has a subject that cannot be stored.
         let can_be_stored = fit::check(D::DIALECT, column, &value).is_ok();
         Ok(can_be_stored.then_some((statements, value)))
+    }
+
+    /// What a login of this subject makes room with, when it is this login's turn on this node; `None` where there can be no such session.
+    ///
+    /// The database makes logins of other nodes wait, on a connection. Here they wait without one, or one subject's logins would take them all.
+    async fn room(
+        &self,
+        subject: &T::Subject,
+        limit: SubjectLimit,
+    ) -> Result<Option<Room>, StoreError> {
+        let Some((statements, subject)) = self.subject(subject)? else { return Ok(None) };
+        let lock = SubjectLock::of(T::schema().table, &subject);
+        Ok(Some(Room {
+            lock,
+            _turn: self.turns.take(lock).await,
+            live_ids: statements
+                .live_ids
+                .with(Arguments { subject: Some(subject), ..Arguments::default() }),
+            limit,
+            statements: Arc::clone(&self.statements),
+        }))
     }
 
     /// The version of a live row; `None` where there is none.
@@ -338,7 +366,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let NewSession { id, secret, data, idle, absolute, replaces, remembered, .. } = new;
             let payload = self.encode(&data)?;
             let room = match (new.limit, data.subject()) {
-                (Some(limit), Some(subject)) => self.subject(subject)?.zip(Some(limit)),
+                (Some(limit), Some(subject)) => self.room(subject, limit).await?,
                 _ => None,
             };
             let began_at = match new.began {
@@ -368,14 +396,6 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
                         reason: Some(EndReason::Replaced),
                         ..Arguments::default()
                     })
-                });
-                let room = room.map(|((statements, subject), limit)| Room {
-                    lock: SubjectLock::of(T::schema().table, &subject),
-                    live_ids: statements
-                        .live_ids
-                        .with(Arguments { subject: Some(subject), ..Arguments::default() }),
-                    limit,
-                    statements: Arc::clone(&self.statements),
                 });
                 match self.login(Login { end_replaced, room, insert }).await? {
                     Entered::Written { created_at, ended } => (created_at, ended),
@@ -629,6 +649,7 @@ impl<D: Clone, T> Clone for SqlStore<D, T> {
         Self {
             pool: self.pool.clone(),
             statements: Arc::clone(&self.statements),
+            turns: Arc::clone(&self.turns),
             payload: PhantomData,
         }
     }
