@@ -48,6 +48,7 @@ mod jitter;
 mod keys;
 mod layer;
 mod limit;
+mod listing;
 mod login_page;
 mod manager;
 #[cfg(feature = "_sql")]
@@ -86,6 +87,7 @@ pub use frontend::{Bearer, CustomHeader, Frontend, Presented, SameSite, SessionC
 pub use id::SessionId;
 pub use keys::KeyRing;
 pub use layer::{SessionFuture, SessionLayer, SessionService};
+pub use listing::Listing;
 pub use manager::SessionManager;
 pub use next::{Next, safe_next};
 pub use policy::{Decision, Fresh, HasRole, Policy};

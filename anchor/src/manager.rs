@@ -8,6 +8,7 @@ use crate::data::{CutOff, SessionData};
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::layer::SessionLayer;
+use crate::listing::Listing;
 use crate::sessions::Sessions;
 use crate::store::{EndReason, EndedRecord, Load, Record};
 use crate::sweeper::Sweeper;
@@ -26,13 +27,15 @@ impl<T: SessionData> SessionManager<T> {
         SessionLayer::new(Arc::clone(&self.inner))
     }
 
-    /// The live sessions of a subject, newest first. One statement.
+    /// The live sessions of a subject, newest first, a page at a time. Await it: one statement.
     ///
     /// # Errors
     ///
     /// When the store cannot answer.
-    pub async fn list(&self, subject: &T::Subject) -> Result<Vec<Record<T>>, Error> {
-        Ok(self.inner.store.list(subject).await?)
+    pub fn list<'a>(&'a self, subject: &'a T::Subject) -> Listing<'a, Record<T>> {
+        Listing::new(move |page| {
+            Box::pin(async move { Ok(self.inner.store.list(subject, page).await?) })
+        })
     }
 
     /// The live session of this id; `None` when there is none. One statement.
@@ -102,14 +105,16 @@ impl<T: SessionData> SessionManager<T> {
         Ok(self.inner.cut_off(subject).await?)
     }
 
-    /// A subject's ended sessions with how, when and why, the one that ended last first; as long as
-    /// `#[session(keep_ended = "..")]` keeps them, else none. One statement.
+    /// A subject's ended sessions with how, when and why, the one that ended last first, a page at a time; as long as
+    /// `#[session(keep_ended = "..")]` keeps them, else none. Await it: one statement.
     ///
     /// # Errors
     ///
     /// When the store cannot answer.
-    pub async fn history(&self, subject: &T::Subject) -> Result<Vec<EndedRecord<T>>, Error> {
-        Ok(self.inner.store.history(subject).await?)
+    pub fn history<'a>(&'a self, subject: &'a T::Subject) -> Listing<'a, EndedRecord<T>> {
+        Listing::new(move |page| {
+            Box::pin(async move { Ok(self.inner.store.history(subject, page).await?) })
+        })
     }
 
     /// Removes at most `batch` ended rows and says how many. One statement.

@@ -11,8 +11,9 @@ use crate::data::SessionData;
 use crate::error::Error;
 use crate::event::Event;
 use crate::id::SessionId;
+use crate::listing::Listing;
 use crate::scope::{Admitted, Scope};
-use crate::store::{Change, EndReason, Load, Reauthenticated, Record, Updated};
+use crate::store::{Change, EndReason, Listed, Load, Reauthenticated, Record, Updated};
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
 use crate::verification::Verification;
@@ -184,16 +185,21 @@ impl<T: SessionData> Session<T> {
         self.record.data.subject()
     }
 
-    /// The live sessions of the same subject, this one among them, newest first; none for a payload without a subject. One statement.
+    /// The live sessions of the same subject, this one among them, newest first, a page at a time; none for a payload without a
+    /// subject. Await it: one statement.
     ///
     /// # Errors
     ///
     /// When the store cannot answer.
-    pub async fn siblings(&self) -> Result<Vec<Record<T>>, Error> {
-        match self.subject() {
-            Some(subject) => Ok(self.scope.sessions.store.list(subject).await?),
-            None => Ok(Vec::new()),
-        }
+    pub fn siblings(&self) -> Listing<'_, Record<T>> {
+        Listing::new(move |page| {
+            Box::pin(async move {
+                match self.subject() {
+                    Some(subject) => Ok(self.scope.sessions.store.list(subject, page).await?),
+                    None => Ok(Listed::default()),
+                }
+            })
+        })
     }
 
     /// Ends every other session of the same subject, and says how many there were. One statement.

@@ -56,7 +56,7 @@ bounded! {
     revoke_others(subject: &T::Subject, keep: SessionId, reason: EndReason) -> u64;
     revoke_everyone(reason: EndReason) -> u64;
     cut_off(subject: &T::Subject, reason: EndReason) -> u64 where CutOff;
-    list(subject: &T::Subject) -> Vec<Record<T>>;
-    history(subject: &T::Subject) -> Vec<EndedRecord<T>>;
+    list(subject: &T::Subject, page: Page) -> Listed<Record<T>>;
+    history(subject: &T::Subject, page: Page) -> Listed<EndedRecord<T>>;
     sweep(batch: u32) -> u64;
 }

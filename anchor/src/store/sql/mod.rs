@@ -35,9 +35,9 @@ use statements::{ENDED, FINGERPRINT, SECRETS, SQLITE_CLOCK_STEP, Statements, Sub
 pub use verify::VerifyError;
 
 use super::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Fingerprint, Load, Loaded, NewSession,
-    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, SubjectLimit, Touch,
-    Touched, Updated,
+    Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Fingerprint, Listed, Load, Loaded,
+    NewSession, Page, Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture,
+    SubjectLimit, Touch, Touched, Updated,
 };
 use crate::column::{Column, ColumnError};
 use crate::data::{CutOff, DecodeError, EncodeError, Encoder, SessionData};
@@ -319,26 +319,56 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     fn read_ended(&self, row: &D::Row) -> Result<Option<EndedRecord<T>>, DecodeError> {
         let mut after = Cells::<D> { row, at: record_width::<T>() };
         let status = after.text_or_null(ENDED[0])?;
-        let ended_at = after.instant_or_null(ENDED[1])?;
+        let ended_at = after.instant(ENDED[1])?;
         let reason = after.text_or_null(ENDED[2])?;
         let cut_off_at =
             if T::schema().extras.cut_off { after.instant_or_null(CUT_OFF)? } else { None };
         let now = after.instant(NOW)?;
         let times = Times::read::<D>(row)?;
         let reason = reason.as_deref().and_then(EndReason::from_word);
-        let (status, ended_at, reason) = match (status.as_deref(), ended_at) {
-            (Some(ACTIVE), _) | (_, None) => match cut_off_at {
-                // The sweep has not come by.
-                Some(at) if times.cut_off_by(cut_off_at) => {
-                    (EndStatus::Revoked, at.max(times.created_at), Some(EndReason::CutOff))
-                }
-                _ if !times.live_at(now) => (EndStatus::Expired, times.end(), None),
-                _ => return Ok(None),
-            },
-            (Some("expired"), Some(at)) => (EndStatus::Expired, at, reason),
-            (_, Some(at)) => (EndStatus::Revoked, at, reason),
+        let (status, reason) = match status.as_deref() {
+            // The sweep has not come by.
+            Some(ACTIVE) if times.cut_off_by(cut_off_at) => {
+                (EndStatus::Revoked, Some(EndReason::CutOff))
+            }
+            Some(ACTIVE) if times.live_at(now) => return Ok(None),
+            Some(ACTIVE) => (EndStatus::Expired, None),
+            Some("expired") => (EndStatus::Expired, reason),
+            _ => (EndStatus::Revoked, reason),
         };
         Ok(Some(EndedRecord { record: read_record::<D, T>(row)?, status, ended_at, reason }))
+    }
+
+    /// Runs a list of a subject's sessions, whose rows have their instant at this cell.
+    async fn page<R>(
+        &self,
+        statement: &statement::Statement,
+        subject: Value,
+        page: Page,
+        instant: usize,
+        read: impl Fn(&D::Row) -> Result<Option<R>, DecodeError>,
+    ) -> Result<Listed<R>, StoreError> {
+        let after = page.cursor().unwrap_or(Cursor::BEFORE_ALL);
+        let arguments = Arguments {
+            subject: Some(subject),
+            id: Some(after.id),
+            after_at: Some(after.at),
+            // One more says whether there is a next page.
+            batch: Some(i64::from(page.limit()) + 1),
+            ..Arguments::default()
+        };
+        let rows = self.rows(statement.with(arguments)).await?;
+        let limit = page.limit() as usize;
+        let place = |row: &D::Row| -> Result<Cursor, DecodeError> {
+            let id = (Cells::<D> { row, at: 0 }).id()?;
+            Ok(Cursor { at: (Cells::<D> { row, at: instant }).instant("the list's order")?, id })
+        };
+        let next = match rows.len() > limit {
+            true => Some(place(&rows[limit - 1]).map_err(StoreError::unavailable)?),
+            false => None,
+        };
+        let told = |row| told::<D, T, _>(row, read(row)).flatten();
+        Ok(Listed { entries: rows.iter().take(limit).filter_map(told).collect(), next })
     }
 
     /// Runs what ends a subject's sessions.
@@ -588,34 +618,36 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         })
     }
 
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>> {
         Box::pin(async move {
-            let Some((statements, subject)) = self.subject(subject)? else { return Ok(Vec::new()) };
-            let arguments = Arguments { subject: Some(subject), ..Arguments::default() };
-            let rows = self.rows(statements.list.with(arguments)).await?;
-            Ok(rows
-                .iter()
-                .filter_map(|row| told::<D, T, _>(row, read_record::<D, T>(row)))
-                .collect())
+            let Some((statements, subject)) = self.subject(subject)? else {
+                return Ok(Listed::default());
+            };
+            let created_at = 1;
+            self.page(&statements.list, subject, page, created_at, |row| {
+                read_record::<D, T>(row).map(Some)
+            })
+            .await
         })
     }
 
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
         Box::pin(async move {
             let Some((SubjectStatements { history: Some(history), .. }, subject)) =
                 self.subject(subject)?
             else {
-                return Ok(Vec::new());
+                return Ok(Listed::default());
             };
-            let arguments = Arguments { subject: Some(subject), ..Arguments::default() };
-            let rows = self.rows(history.with(arguments)).await?;
-            let mut ended: Vec<EndedRecord<T>> = rows
-                .iter()
-                .filter_map(|row| told::<D, T, _>(row, self.read_ended(row)).flatten())
-                .collect();
-            ended.sort_unstable_by_key(|ended| (ended.ended_at, ended.record.id));
-            ended.reverse();
-            Ok(ended)
+            let ended_at = record_width::<T>() + 1;
+            self.page(history, subject, page, ended_at, |row| self.read_ended(row)).await
         })
     }
 
