@@ -18,8 +18,8 @@ use crate::frontend::Frontend;
 use crate::id::SessionId;
 use crate::keys::TokenKeys;
 use crate::rejection::Rejection;
-use crate::store::{EndReason, SessionStore};
-use crate::token::SecretHash;
+use crate::store::{EndReason, Ending, SessionStore};
+use crate::token::LastingHash;
 use crate::turns::Turns;
 use crate::verifier::AnyVerifier;
 use crate::watch::Watched;
@@ -74,13 +74,16 @@ impl<T: SessionData> Sessions<T> {
     pub(crate) async fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> Result<u64, StoreError> {
-        let count = self.store.revoke(id, proof, reason).await?;
-        self.watched.ended(id);
-        self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
-        Ok(count)
+    ) -> Result<Ending, StoreError> {
+        let ending = self.store.revoke(id, proof, reason).await?;
+        if ending != Ending::Unproven {
+            self.watched.ended(id);
+            let count = ending.count();
+            self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
+        }
+        Ok(ending)
     }
 
     /// Ends one session in a task of its own: a request's future is dropped when its client goes, and the session is to end all the same.
@@ -88,7 +91,7 @@ impl<T: SessionData> Sessions<T> {
         self: &Arc<Self>,
         id: SessionId,
         reason: EndReason,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Ending, StoreError> {
         let sessions = Arc::clone(self);
         let ending = async move { sessions.revoke(id, None, reason).await };
         match tokio::spawn(ending.in_current_span()).await {

@@ -40,7 +40,7 @@ mod lifetimes;
 mod lives;
 mod login;
 mod logout;
-
+mod old_tokens;
 mod payloads;
 mod policies;
 mod refusals;
