@@ -11,7 +11,7 @@ use http::request::Parts;
 use crate::data::SessionData;
 use crate::error::Error;
 use crate::rejection::Rejection;
-use crate::scope::{Admitted, Reach, Scope};
+use crate::scope::{Admitted, LoginOptions, Reach, Scope};
 use crate::session::Session;
 use crate::token::SessionToken;
 use crate::verification::Verification;
@@ -40,6 +40,9 @@ impl<T: SessionData> Auth<T> {
     /// Logs in: mints a new session with a new id and a new secret, ends the one that the request presents (session fixation: OWASP ASVS 5.0
     /// 7.2.4), and sets the cookie. Await it.
     ///
+    /// Make it the handler's last step: a handler that answers 4xx or 5xx afterwards sends no cookie,
+    /// and the new session is ended.
+    ///
     /// One statement; where a session is replaced, one transaction. When it fails nothing has changed: the old session lives on. (Of several
     /// that the request presents, which no request is let in with, all but one end before the new session begins.)
     ///
@@ -49,7 +52,8 @@ impl<T: SessionData> Auth<T> {
     /// [`Error::TooManySessions`] when the subject has as many sessions as it may have (409);
     /// [`Error::ResponseBegun`] when the response has been sent, so that no cookie can be set.
     pub fn login(&self, data: T) -> Login<'_, T> {
-        Login { auth: self, data, remembered: true, begins_now: false }
+        let options = LoginOptions { remembered: true, begins_now: false, revokes_others: false };
+        Login { auth: self, data, options }
     }
 
     /// Logs out: ends the request's session and removes its cookie. Says whether there was a live session; none is no error. It goes on
@@ -100,22 +104,33 @@ impl<T: SessionData> fmt::Debug for Auth<T> {
 pub struct Login<'a, T: SessionData> {
     auth: &'a Auth<T>,
     data: T,
-    remembered: bool,
-    begins_now: bool,
+    options: LoginOptions,
 }
 
 impl<T: SessionData> Login<'_, T> {
     /// Whether the client keeps the token when it is closed: `false` for a browser-session cookie, the unticked "remember me". The session's idle and
     /// absolute timeouts are the same either way: a browser that restores its tabs restores such cookies, too. Default: `true`.
     pub fn remember(mut self, remember: bool) -> Self {
-        self.remembered = remember;
+        self.options.remembered = remember;
         self
     }
 
     /// What this login rests on was checked just now, not since the request arrived: it stands after a
     /// [`cut_off`](crate::SessionManager::cut_off) that the same request made, as a change of password does.
     pub fn begins_now(mut self) -> Self {
-        self.begins_now = true;
+        self.options.begins_now = true;
+        self
+    }
+}
+
+impl<T: SessionData> Login<'_, T> {
+    /// Ends every other session of the subject in the login's own transaction, whatever
+    /// `max_per_subject` says, with the reason
+    /// [`EndReason::Overflow`](crate::EndReason::Overflow). For a login page that offers "log out my
+    /// other devices" to a user whom `overflow = "refuse"` has just refused
+    /// ([`Error::TooManySessions`]): their password was right, so they may.
+    pub fn revoke_others(mut self) -> Self {
+        self.options.revokes_others = true;
         self
     }
 }
@@ -127,8 +142,7 @@ impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let scope = &self.auth.scope;
-            let (admitted, token) =
-                scope.login(self.data, self.remembered, self.begins_now).await?;
+            let (admitted, token) = scope.login(self.data, self.options).await?;
             Ok(LoggedIn { session: self.auth.handle(admitted), token })
         })
     }

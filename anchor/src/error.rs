@@ -130,6 +130,24 @@ pub enum Error {
     /// The verifier itself failed; nothing was written.
     #[error("the verifier failed: {0}")]
     Verifier(Arc<dyn StdError + Send + Sync>),
+    /// Another request gave the session a new secret: this one's is no longer enough. Nothing was
+    /// written. The client repeats the request with its new token.
+    #[error(
+        "the secret of session {id} was replaced meanwhile: repeat the request with the new one"
+    )]
+    SecretReplaced {
+        /// The session.
+        id: SessionId,
+    },
+    /// The change would have made the session another subject's; nothing was written.
+    #[error(
+        "an update would make session {id} another subject's: log in as that one with \
+         `auth.login(..)`"
+    )]
+    SubjectChanged {
+        /// The session.
+        id: SessionId,
+    },
     /// Other requests changed the session again and again; nothing was written.
     #[error("session {id} is being changed by too many requests at once: tried {attempts} times")]
     Contended {

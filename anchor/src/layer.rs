@@ -116,9 +116,9 @@ pin_project! {
         Refused { response: Option<Response> },
         // The handler is at work.
         Running { #[pin] running: F, scope: Option<Arc<Scope<T>>> },
-        // The response is ready; the session's use is being recorded.
-        Touching {
-            touching: Pin<Box<dyn Future<Output = ()> + Send>>,
+        // The response is ready; something remains to be done in the store.
+        Closing {
+            closing: Pin<Box<dyn Future<Output = ()> + Send>>,
             ready: Option<(Arc<Scope<T>>, Response)>,
         },
     }
@@ -142,14 +142,14 @@ where
                 StepProjection::Running { running, scope } => {
                     let response = ready!(running.poll(context))?.into_response();
                     let scope = scope.take().expect("polled after completion");
-                    if let Closing::Touch(touching) = scope.close() {
-                        step.set(Step::Touching { touching, ready: Some((scope, response)) });
+                    if let Closing::Pending(closing) = scope.close(response.status()) {
+                        step.set(Step::Closing { closing, ready: Some((scope, response)) });
                         continue;
                     }
                     (scope, response)
                 }
-                StepProjection::Touching { touching, ready } => {
-                    ready!(touching.as_mut().poll(context));
+                StepProjection::Closing { closing, ready } => {
+                    ready!(closing.as_mut().poll(context));
                     ready.take().expect("polled after completion")
                 }
             };

@@ -90,7 +90,7 @@ pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use listing::Listing;
 pub use manager::SessionManager;
 pub use next::{Next, safe_next};
-pub use policy::{Decision, Fresh, HasRole, Policy};
+pub use policy::{CurrentSecret, Decision, Fresh, HasRole, Policy};
 pub use rejection::Rejection;
 pub use schema::{
     ColumnSchema, Dialect, Extras, Index, OnChange, OnDelete, Reference, SYSTEM_COLUMNS, Schema,
@@ -100,7 +100,7 @@ pub use session::Session;
 pub use store::*;
 pub use sweeper::Sweeper;
 pub use timestamp::Timestamp;
-pub use token::{BadToken, SecretHash, SessionToken};
+pub use token::{BadToken, LastingHash, SecretHash, SessionToken};
 pub use value::Value;
 pub use verifier::{BoxError, Verdict, Verifier};
 

@@ -10,7 +10,7 @@ use crate::id::SessionId;
 use crate::layer::SessionLayer;
 use crate::listing::Listing;
 use crate::sessions::Sessions;
-use crate::store::{EndReason, EndedRecord, Load, Record};
+use crate::store::{EndReason, EndedRecord, Ending, Load, Record};
 use crate::sweeper::Sweeper;
 
 /// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes. Cheap to clone.
@@ -56,7 +56,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the session may live on.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, Error> {
-        Ok(self.inner.revoke(id, None, EndReason::Revoked).await? > 0)
+        Ok(self.inner.revoke(id, None, EndReason::Revoked).await? == Ending::Ended)
     }
 
     /// Ends every session of a subject and says how many there were. One statement.

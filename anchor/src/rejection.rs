@@ -20,6 +20,7 @@ use crate::token::BadToken;
 /// | `BadToken` | `bad_token` | 401 | `unauthenticated` |
 /// | `Unknown` | `unknown_session` | 401 | `unauthenticated` |
 /// | `WrongSecret` | `wrong_secret` | 401 | `unauthenticated` |
+/// | `Superseded` | `superseded_secret` | 401 | `unauthenticated` |
 /// | `Ended` | `session_ended` | 401 | `unauthenticated` |
 /// | `OtherClient` | `other_client` | 401 | `unauthenticated` |
 /// | `RefusedByVerifier` | `refused_by_verifier` | 401 | `unauthenticated` |
@@ -27,8 +28,8 @@ use crate::token::BadToken;
 /// | `ReauthenticationRequired` | `reauthentication_required` | 403 | `reauthentication_required` |
 /// | `CrossOrigin` | `cross_origin` | 403 | `cross_origin` |
 /// | `Store` | `store_unavailable`, `store_refused` (409), `store_encode` (500) | 503 | the same |
-/// | `Operation` | `too_many_sessions` | 409 | the same |
-/// | `Operation` | `operation_failed` | 503, or 500 for [`Error::ResponseBegun`] and [`Error::Callback`] | `operation_failed` |
+/// | `Operation` | `too_many_sessions`, `secret_replaced` | 409 | the same |
+/// | `Operation` | `operation_failed` | 503; 500 for [`Error::ResponseBegun`], [`Error::SubjectChanged`], [`Error::Callback`] | `operation_failed` |
 /// | `Verifier` | `verifier_failed` | 503 | `verifier_failed` |
 /// | `MissingLayer` | `missing_layer` | 500 | `missing_layer`, and the message |
 /// | `AmbiguousLayer` | `ambiguous_layer` | 500 | `ambiguous_layer`, and the message |
@@ -52,7 +53,14 @@ pub enum Rejection {
         /// The session that the token names.
         id: SessionId,
     },
-    /// The token's signature holds, yet its secret is not the session's: it was replaced, or the signing key has leaked.
+    /// The token is one of the session's, but was replaced by a rotation.
+    #[error("the presented secret of session {id} was replaced")]
+    Superseded {
+        /// The session that the token names.
+        id: SessionId,
+    },
+    /// The token's signature holds, yet its secret never was the session's: the signing key has leaked,
+    /// or the store has lost writes.
     #[error("the presented secret is not that of session {id}")]
     WrongSecret {
         /// The session that the token names.
@@ -147,6 +155,7 @@ impl Rejection {
             Rejection::BadToken(_) => "bad_token",
             Rejection::Unknown { .. } => "unknown_session",
             Rejection::WrongSecret { .. } => "wrong_secret",
+            Rejection::Superseded { .. } => "superseded_secret",
             Rejection::Ended { .. } => "session_ended",
             Rejection::OtherClient { .. } => "other_client",
             Rejection::RefusedByVerifier { .. } => "refused_by_verifier",
@@ -159,6 +168,7 @@ impl Rejection {
                 StoreErrorKind::Encode => "store_encode",
             },
             Rejection::Operation(Error::TooManySessions) => "too_many_sessions",
+            Rejection::Operation(Error::SecretReplaced { .. }) => "secret_replaced",
             Rejection::Operation(_) => "operation_failed",
             Rejection::Verifier(_) => "verifier_failed",
             Rejection::MissingLayer { .. } => "missing_layer",
@@ -174,6 +184,7 @@ impl Rejection {
             | Rejection::BadToken(_)
             | Rejection::Unknown { .. }
             | Rejection::WrongSecret { .. }
+            | Rejection::Superseded { .. }
             | Rejection::Ended { .. }
             | Rejection::OtherClient { .. }
             | Rejection::RefusedByVerifier { .. } => StatusCode::UNAUTHORIZED,
@@ -185,10 +196,12 @@ impl Rejection {
                 StoreErrorKind::Constraint => StatusCode::CONFLICT,
                 StoreErrorKind::Encode => StatusCode::INTERNAL_SERVER_ERROR,
             },
-            Rejection::Operation(Error::TooManySessions) => StatusCode::CONFLICT,
-            Rejection::Operation(Error::ResponseBegun | Error::Callback { .. }) => {
-                StatusCode::INTERNAL_SERVER_ERROR
+            Rejection::Operation(Error::TooManySessions | Error::SecretReplaced { .. }) => {
+                StatusCode::CONFLICT
             }
+            Rejection::Operation(
+                Error::ResponseBegun | Error::SubjectChanged { .. } | Error::Callback { .. },
+            ) => StatusCode::INTERNAL_SERVER_ERROR,
             Rejection::Operation(_) | Rejection::Verifier(_) => StatusCode::SERVICE_UNAVAILABLE,
             Rejection::MissingLayer { .. }
             | Rejection::AmbiguousLayer

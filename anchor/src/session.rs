@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use http::request::Parts;
 
+use crate::column::Column;
 use crate::data::SessionData;
 use crate::error::Error;
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::listing::Listing;
 use crate::scope::{Admitted, Scope};
-use crate::store::{Change, EndReason, Listed, Load, Reauthenticated, Record, Updated};
+use crate::store::{Change, EndReason, Listed, Load, OldSecret, Record, Updated};
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
+use crate::value::Value;
 use crate::verification::Verification;
 use crate::verifier::BoxError;
 use crate::watch::revoked;
@@ -102,9 +104,11 @@ impl<T: SessionData> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is sent. [`Error::Contended`] after 64
-    /// conflicts. [`Error::Store`] when the store cannot answer, or the payload cannot be stored. [`Error::RefusedByVerifier`] and
-    /// [`Error::Verifier`] where the verifier is asked again.
+    /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is
+    /// sent. [`Error::SubjectChanged`] when `change` changes the subject: that is a login.
+    /// [`Error::Contended`] after 64 conflicts. [`Error::Store`] when the store cannot answer, or the
+    /// payload cannot be stored. [`Error::RefusedByVerifier`] and [`Error::Verifier`] where the
+    /// verifier is asked again.
     pub async fn update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
         self.verify_when_due().await?;
         let sessions = Arc::clone(&self.scope.sessions);
@@ -114,6 +118,9 @@ impl<T: SessionData> Session<T> {
             let from = Arc::clone(&self.record.data);
             let mut to = T::clone(&from);
             change(&mut to);
+            if subject_value(&*from) != subject_value(&to) {
+                return Err(Error::SubjectChanged { id });
+            }
             let to = Arc::new(to);
             let version = self.record.version;
             let written = Change { id, version, from, to: Arc::clone(&to) };
@@ -143,41 +150,66 @@ impl<T: SessionData> Session<T> {
         Err(Error::Contended { id, attempts: UPDATE_ATTEMPTS })
     }
 
-    /// Gives the session a new secret under the same id, and the response its cookie: after a change of privilege, or every so often. The new token is returned for a
-    /// frontend that sends none; `None` when another request has rotated already, and its response carries the token.
+    /// Gives the session a new secret under the same id, and the response its cookie: every so often,
+    /// and after a change that gives the session less. The new token is returned for a frontend that
+    /// sends none; `None` when another request has rotated already, and its response carries the token.
     ///
-    /// The old secret stays good for the manager's [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), for requests in flight. Whoever
-    /// presents it later has a copy of an old token: the session is ended, and
-    /// [`Event::TheftSuspected`] tells of it. The last replaced secret is remembered, no earlier one: those are refused like any wrong secret. One statement.
+    /// The old secret stays good for the manager's
+    /// [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), for requests in flight, and
+    /// beyond it until the new one is first presented: a response that is lost logs nobody out, the
+    /// next one carries another new token. Once the new one was presented and the grace is over,
+    /// whoever presents an older one has a copy: the session is ended, and [`Event::TheftSuspected`]
+    /// reports it. One statement.
+    ///
+    /// | after | call |
+    /// | --- | --- |
+    /// | some time | `rotate` |
+    /// | the session may do more than before (a second factor, another role) | [`rotate_now`](Self::rotate_now) |
+    /// | the user proved again who they are | [`reauthenticated`](Self::reauthenticated) |
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no cookie can be set any more,
-    /// [`Error::Store`] when the store cannot answer.
+    /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no cookie
+    /// can be set any more, [`Error::Store`] when the store cannot answer.
     pub async fn rotate(&self) -> Result<Option<SessionToken>, Error> {
-        self.scope.rotate(self.id()).await
+        self.scope.rotate(self.id(), OldSecret::Exchanged).await
     }
 
-    /// Records that the session's subject has just proved again who they are, as with their password: `fresh = ".."` policies count from now. The session gets a new
-    /// secret as well ([`rotate`](Self::rotate); OWASP ASVS 5.0 7.2.4), whose token is returned for a frontend that sends none. Two
-    /// statements.
+    /// [`rotate`](Self::rotate) without a grace: the old secret is refused at once. For a session that
+    /// may now do more than before, so that a copy of the old token gains nothing from it.
+    ///
+    /// Requests in flight are answered 401; a client that never receives this response has to log in
+    /// again. One statement.
     ///
     /// # Errors
     ///
     /// Those of [`rotate`](Self::rotate).
-    pub async fn reauthenticated(&mut self) -> Result<Option<SessionToken>, Error> {
-        let sessions = &self.scope.sessions;
-        let id = self.id();
-        match sessions.store.reauthenticate(id).await? {
-            Reauthenticated::Written { authenticated_at } => {
-                self.now = authenticated_at;
-                self.record = Arc::new(Record { authenticated_at, ..Record::clone(&self.record) });
-                self.scope.found_updated(&self.record);
-                sessions.emit(&Event::Reauthenticated { id });
-            }
-            Reauthenticated::Gone => return Err(self.ended()),
-        }
-        self.rotate().await
+    pub async fn rotate_now(&self) -> Result<Option<SessionToken>, Error> {
+        self.scope.rotate(self.id(), OldSecret::Refused).await
+    }
+
+    /// Records that the session's subject has just proved again who they are, as with their password:
+    /// `fresh = ".."` policies count from now. The session gets a new secret in the same statement
+    /// (OWASP ASVS 5.0 7.2.4), whose token is returned for a frontend that sends none.
+    ///
+    /// The old secret stays good for the manager's
+    /// [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), but `fresh` and
+    /// [`CurrentSecret`](crate::CurrentSecret) refuse it. One statement.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`rotate`](Self::rotate), and [`Error::SecretReplaced`] when another request has
+    /// rotated meanwhile: nothing was written, for that one may be a thief's.
+    pub async fn reauthenticated(&mut self) -> Result<SessionToken, Error> {
+        let (authenticated_at, token) = match self.scope.reauthenticate(self.id()).await {
+            Err(Error::Ended { .. }) => return Err(self.ended()),
+            written => written?,
+        };
+        self.now = authenticated_at;
+        self.record = Arc::new(Record { authenticated_at, ..Record::clone(&self.record) });
+        self.current_secret = true;
+        self.scope.found_updated(&self.record);
+        Ok(token)
     }
 
     /// Whose session this is.
@@ -273,6 +305,11 @@ impl<T: SessionData> Session<T> {
         self.scope.found_ended(self.id());
         Error::Ended { id: self.id() }
     }
+}
+
+/// Whose session it is, in a form that compares; `None` for nobody's.
+fn subject_value<T: SessionData>(data: &T) -> Option<Value> {
+    data.subject().and_then(|subject| subject.to_value().ok())
 }
 
 impl<T: SessionData> Deref for Session<T> {

@@ -19,9 +19,9 @@ use crate::frontend::Frontend;
 use crate::id::SessionId;
 use crate::keys::TokenKeys;
 use crate::rejection::Rejection;
-use crate::store::{Bounded, EndReason, Record};
+use crate::store::{Bounded, EndReason, Ending, Record};
 use crate::tasks::Tasks;
-use crate::token::SecretHash;
+use crate::token::LastingHash;
 use crate::turns::Turns;
 use crate::verifier::{AnyVerifier, BoxError, Verdict};
 use crate::watch::Watches;
@@ -106,13 +106,16 @@ impl<T: SessionData> Sessions<T> {
     pub(crate) async fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> Result<u64, StoreError> {
-        let count = self.store.revoke(id, proof, reason).await?;
-        self.watches.ended(id);
-        self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
-        Ok(count)
+    ) -> Result<Ending, StoreError> {
+        let ending = self.store.revoke(id, proof, reason).await?;
+        if ending != Ending::Unproven {
+            self.watches.ended(id);
+            let count = ending.count();
+            self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
+        }
+        Ok(ending)
     }
 
     /// Ends one session in a task of its own: a request's future is dropped when its client goes, and the session is to end all the same.
@@ -120,7 +123,7 @@ impl<T: SessionData> Sessions<T> {
         self: &Arc<Self>,
         id: SessionId,
         reason: EndReason,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Ending, StoreError> {
         let sessions = Arc::clone(self);
         let ending = async move { sessions.revoke(id, None, reason).await };
         match self.tasks.spawn(ending.in_current_span()).await {

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use anchor::conformance::Extended;
 use anchor::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Listed, Load, Loaded, MemoryStore,
-    NewSession, Page, Reauthenticated, Record, Rotated, Rotation, SecretHash, SessionData,
-    SessionId, SessionStore, StoreFuture, Timestamp, Touch, Touched, Updated,
+    Change, Created, EndReason, EndStatus, EndedRecord, Ending, LastingHash, Listed, Load, Loaded,
+    MemoryStore, NewSession, Page, Reauthenticated, Record, Rotated, Rotation, Secrets,
+    SessionData, SessionId, SessionStore, StoreFuture, Timestamp, Touch, Touched, Updated,
 };
 use uuid::Uuid;
 
@@ -104,8 +104,7 @@ impl<const KEEP: u64> CarelessStore<KEEP> {
         };
         Some(Loaded {
             record: record.into(),
-            secret: new.secret,
-            previous: None,
+            secrets: Secrets::new(new.lasting, new.secret),
             fingerprint: new.fingerprint,
             now,
         })
@@ -192,15 +191,16 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
         })
     }
 
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(async move {
+            let id = rotation.id;
             if self.is(Fault::ReauthenticationEscapes)
                 && let Load::Live(_) = self.rows.load(id).await?
             {
                 // Its write arrives after the cut-off.
                 self.escaped.lock().unwrap().insert(id);
             }
-            self.rows.reauthenticate(id).await
+            self.rows.reauthenticate(rotation).await
         })
     }
 
@@ -211,13 +211,16 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
     fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64> {
+    ) -> StoreFuture<'_, Ending> {
         Box::pin(async move {
             let ended = self.rows.revoke(id, proof, reason).await?;
             let known = self.created().contains_key(&id);
-            Ok(if self.is(Fault::KeptSessionsCountAgain) { u64::from(known) } else { ended })
+            Ok(match self.is(Fault::KeptSessionsCountAgain) && known {
+                true => Ending::Ended,
+                false => ended,
+            })
         })
     }
 

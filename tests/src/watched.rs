@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anchor::{
-    Change, Created, CutOff, EndReason, EndedRecord, Listed, Load, NewSession, Page,
-    Reauthenticated, Record, Rotated, Rotation, SecretHash, SessionData, SessionId, SessionStore,
+    Change, Created, CutOff, EndReason, EndedRecord, Ending, LastingHash, Listed, Load, NewSession,
+    Page, Reauthenticated, Record, Rotated, Rotation, SessionData, SessionId, SessionStore,
     StoreError, StoreFuture, Touch, Touched, Updated,
 };
 use tokio::sync::Semaphore;
@@ -176,10 +176,10 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
         })
     }
 
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(async move {
             self.admit(Verb::Reauthenticate).await?;
-            self.inner.reauthenticate(id).await
+            self.inner.reauthenticate(rotation).await
         })
     }
 
@@ -193,9 +193,9 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
     fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64> {
+    ) -> StoreFuture<'_, Ending> {
         Box::pin(async move {
             self.admit(Verb::Revoke).await?;
             self.inner.revoke(id, proof, reason).await

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anchor::{
-    Change, Column, EndReason, EndStatus, Load, MySqlStore, NewSession, Page, PostgresStore,
-    Record, SecretHash, SessionData, SessionId, SessionStore, SqliteStore, StoreError,
-    StoreErrorKind, Touch, Touched, Updated, VerifyError,
+    Change, Column, EndReason, EndStatus, Ending, LastingHash, Load, MySqlStore, NewSession, Page,
+    PostgresStore, Record, Replaced, SecretHash, SessionData, SessionId, SessionStore, SqliteStore,
+    StoreError, StoreErrorKind, Touch, Touched, Updated, VerifyError,
 };
 use anchor_tests::databases;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -168,7 +168,8 @@ async fn ready<T: SessionData, D: Database>(database: &D) -> D::Store<T> {
 fn session<T: SessionData>(data: T) -> NewSession<T> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let id = Uuid::from_u64_pair(7, COUNT.fetch_add(1, Ordering::Relaxed));
-    NewSession::new(SessionId::from_uuid(id), SecretHash::from_bytes([1; 32]), Arc::new(data))
+    let (lasting, secret) = (LastingHash::from_bytes([2; 32]), SecretHash::from_bytes([1; 32]));
+    NewSession::new(SessionId::from_uuid(id), lasting, secret, Arc::new(data))
 }
 
 async fn loaded<T: SessionData>(store: &impl SessionStore<T>, id: SessionId) -> Record<T> {
@@ -277,7 +278,8 @@ async fn a_refused_row_names_the_constraint_and_no_value(database: impl Database
     store.create(first.clone()).await.unwrap();
     let mut second = session(Everything { device, name: "hunter2".into(), ..everything() });
     let first = store.create(session(everything())).await.unwrap().into_record().unwrap();
-    second.replaces = Some(first.id);
+    let proof = LastingHash::from_bytes([2; 32]);
+    second.replaces = Some(Replaced { id: first.id, proof });
     let error = store.create(second.clone()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Constraint);
     let text = format!("{error} {error:?}");
@@ -285,7 +287,7 @@ async fn a_refused_row_names_the_constraint_and_no_value(database: impl Database
     assert!(!text.contains("hunter2") && !text.to_lowercase().contains("deadbeef"), "{text}");
     // Nothing was written, and nothing was ended.
     assert!(matches!(store.load(second.id).await.unwrap(), Load::Absent));
-    loaded(&store, second.replaces.unwrap()).await;
+    loaded(&store, first.id).await;
 }
 
 async fn a_live_row_that_does_not_decode_is_no_session(database: impl Database) {
@@ -318,7 +320,7 @@ async fn a_live_row_that_does_not_decode_is_no_session(database: impl Database) 
     }
     let listed = store.list(&"ferris".to_owned(), Page::default()).await.unwrap();
     assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [good.id]);
-    assert_eq!(store.revoke(bad.id, None, EndReason::Logout).await.unwrap(), 1);
+    assert_eq!(store.revoke(bad.id, None, EndReason::Logout).await.unwrap(), Ending::Ended);
 }
 
 async fn a_subject_is_compared_exactly(database: impl Database) {
@@ -452,7 +454,8 @@ async fn many_logins_over_sessions_that_are_gone_all_succeed(database: impl Data
             let store = store.clone();
             tokio::spawn(async move {
                 let mut new = session(everything());
-                new.replaces = Some(session(everything()).id);
+                let gone = session(everything());
+                new.replaces = Some(Replaced { id: gone.id, proof: gone.lasting });
                 store.create(new).await.map(|created| created.into_record().unwrap().id)
             })
         })

@@ -56,7 +56,7 @@ pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(stor
                 store.revoke_others(&subject, new_id(), reason).await.expect(answer);
             }
             EndReason::Replaced => {
-                let other = NewSession { replaces: Some(new.id), ..extended_of(stranger) };
+                let other = NewSession { replaces: replaced(&new), ..extended_of(stranger) };
                 create(&store, &other).await;
             }
             EndReason::Overflow => {
@@ -77,7 +77,7 @@ pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(stor
                 store.cut_off(&subject, reason).await.expect(answer);
             }
             _ => {
-                store.revoke(new.id, Some(new.secret), reason).await.expect(answer);
+                store.revoke(new.id, Some(new.lasting), reason).await.expect(answer);
             }
         }
         expected.push((new.id, reason));
@@ -129,9 +129,9 @@ pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S)
         let touch = Touch::new(new.id, HOUR);
         assert_eq!(store.touch(touch).await.expect("touch answers"), Touched::Gone);
         let rotation = crate::store::Rotation { id: new.id, from: new.secret, ..rotation(&loaded) };
+        let outcome = store.reauthenticate(rotation.clone()).await;
+        assert_eq!(outcome.expect("reauthenticate answers"), Reauthenticated::Gone);
         assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Gone);
-        let outcome = store.reauthenticate(new.id).await.expect("reauthenticate answers");
-        assert_eq!(outcome, Reauthenticated::Gone);
         assert_eq!(log_out(&store, new.id).await, 0, "it had ended already");
         assert!(
             store.list(&new.data.user_id, Page::default()).await.expect("list answers").is_empty()

@@ -26,7 +26,7 @@ pub async fn an_update_writes_the_payload_and_nothing_else<S: SessionStore<Paylo
     expected.version = version;
     expected.data = change.to;
     assert_same_record(&after.record, &expected);
-    assert_eq!((after.secret, after.previous), (before.secret, before.previous));
+    assert_eq!(after.secrets, before.secrets);
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 

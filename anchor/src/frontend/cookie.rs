@@ -239,6 +239,10 @@ impl Frontend for SessionCookie {
         append(response, header::SET_COOKIE, &self.with(token.expose(), lifetime));
     }
 
+    fn reissues(&self) -> bool {
+        true
+    }
+
     fn remove(&self, response: &mut HeaderMap) {
         append(response, header::SET_COOKIE, &self.with("", Some(Duration::ZERO)));
     }

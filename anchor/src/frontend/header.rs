@@ -44,6 +44,10 @@ impl Frontend for CustomHeader {
         append(response, self.name.clone(), token.expose());
     }
 
+    fn reissues(&self) -> bool {
+        true
+    }
+
     fn remove(&self, response: &mut HeaderMap) {
         append(response, self.name.clone(), "");
     }

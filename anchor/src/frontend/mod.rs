@@ -69,6 +69,13 @@ pub trait Frontend: Send + Sync + 'static {
         let _ = (token, lifetime, response);
     }
 
+    /// Whether [`issue`](Self::issue) reaches the owner with any response, so that a token can be
+    /// replaced in passing: one that bears an old key, or whose successor was lost. The default says
+    /// no, for a frontend that issues nothing.
+    fn reissues(&self) -> bool {
+        false
+    }
+
     /// Tells the owner to forget the token. The default writes nothing.
     fn remove(&self, response: &mut HeaderMap) {
         let _ = response;

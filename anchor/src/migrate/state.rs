@@ -531,19 +531,19 @@ mod tests {
                 5,
                 "expected `key`, and the line ends",
             ),
-            (edited("custom as \"citext\"", "custom as \"citext"), 19, "does not end"),
+            (edited("custom as \"citext\"", "custom as \"citext"), 21, "does not end"),
             (
                 edited("index sessions_user_id_idx on user_id", "index a on b"),
-                24,
+                26,
                 "that is not in the header",
             ),
-            (edited("as \"citext\"", "as \"text\""), 24, "the header was edited by hand"),
+            (edited("as \"citext\"", "as \"text\""), 26, "the header was edited by hand"),
             (
                 edited("-- anchor: parent 0123456789abcdef\n", ""),
-                23,
+                25,
                 "without its line `-- anchor: parent ..`",
             ),
-            (edited("column email", "colum email"), 19, "`colum` is not known here"),
+            (edited("column email", "colum email"), 21, "`colum` is not known here"),
         ];
         for (error, line, reason) in cases {
             assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error:?}");

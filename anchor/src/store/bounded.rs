@@ -49,9 +49,9 @@ bounded! {
     load(id: SessionId) -> Load<T>;
     update(change: Change<T>) -> Updated;
     touch(touch: Touch) -> Touched;
-    reauthenticate(id: SessionId) -> Reauthenticated;
+    reauthenticate(rotation: Rotation) -> Reauthenticated;
     rotate(rotation: Rotation) -> Rotated;
-    revoke(id: SessionId, proof: Option<SecretHash>, reason: EndReason) -> u64;
+    revoke(id: SessionId, proof: Option<LastingHash>, reason: EndReason) -> Ending;
     revoke_subject(subject: &T::Subject, reason: EndReason) -> u64;
     revoke_others(subject: &T::Subject, keep: SessionId, reason: EndReason) -> u64;
     revoke_everyone(reason: EndReason) -> u64;

@@ -42,7 +42,7 @@ mod lives;
 mod login;
 mod login_load;
 mod logout;
-
+mod old_tokens;
 mod payloads;
 mod policies;
 mod refusals;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anchor::conformance::Payload;
 use anchor::{
-    Change, EndReason, Load, MemoryStore, NewSession, Page, SecretHash, SessionData, SessionId,
-    SessionStore, Timestamp, Touch, Touched,
+    Change, EndReason, Ending, LastingHash, Load, MemoryStore, NewSession, Page, SecretHash,
+    SessionData, SessionId, SessionStore, Timestamp, Touch, Touched,
 };
 use uuid::Uuid;
 
@@ -24,7 +24,12 @@ fn session(number: u128) -> NewSession<Payload> {
         born_at: Timestamp::from_micros(0),
     };
     let id = SessionId::from_uuid(Uuid::from_u128(number));
-    NewSession::new(id, SecretHash::from_bytes([1; 32]), Arc::new(data))
+    NewSession::new(
+        id,
+        LastingHash::from_bytes([0; 32]),
+        SecretHash::from_bytes([1; 32]),
+        Arc::new(data),
+    )
 }
 
 async fn is_ended(store: &MemoryStore<Payload>, id: SessionId) -> bool {
@@ -88,7 +93,7 @@ async fn a_loaded_record_is_shared_between_loads() {
 async fn clones_share_their_rows() {
     let (store, new) = (MemoryStore::new(), session(1));
     store.create(new.clone()).await.unwrap();
-    assert_eq!(store.clone().revoke(new.id, None, EndReason::Logout).await.unwrap(), 1);
+    assert_eq!(store.clone().revoke(new.id, None, EndReason::Logout).await.unwrap(), Ending::Ended);
     assert!(matches!(store.load(new.id).await.unwrap(), Load::Absent));
 }
 
@@ -148,7 +153,12 @@ mod hostile {
         let store = MemoryStore::new();
         let [first, second] = [1, 2].map(|n| SessionId::from_uuid(Uuid::from_u128(n)));
         for id in [first, second] {
-            let new = NewSession::new(id, SecretHash::from_bytes([1; 32]), Arc::new(Bomb));
+            let new = NewSession::new(
+                id,
+                LastingHash::from_bytes([0; 32]),
+                SecretHash::from_bytes([1; 32]),
+                Arc::new(Bomb),
+            );
             store.create(new).await.unwrap();
         }
         let revoke = {

@@ -17,10 +17,15 @@ use crate::value::Value;
 
 /// The statements of a login.
 pub struct Login {
-    /// Ends the session that it replaces.
-    pub(crate) end_replaced: Option<Query>,
+    pub(crate) end_replaced: Option<EndReplaced>,
     pub(crate) room: Option<Room>,
     pub(crate) insert: Query,
+}
+
+/// Ends the session that a login replaces, if it is live, or else whatever is left of it.
+pub(crate) struct EndReplaced {
+    pub(crate) live: Query,
+    pub(crate) rest: Query,
 }
 
 /// How a login makes room for itself.
@@ -50,8 +55,10 @@ pub(crate) async fn enter<D: Driver>(
     connection: &mut D::Connection,
     login: &Login,
 ) -> Result<Entered, sqlx::Error> {
-    if let Some(end_replaced) = &login.end_replaced {
-        D::execute_on(connection, end_replaced).await?;
+    if let Some(EndReplaced { live, rest }) = &login.end_replaced
+        && D::execute_on(connection, live).await? == 0
+    {
+        D::execute_on(connection, rest).await?;
     }
     let mut ended = Vec::new();
     if let Some(room) = &login.room {
@@ -66,7 +73,7 @@ pub(crate) async fn enter<D: Driver>(
                 return Err(sqlx::Error::Protocol("an id is no UUID".into()));
             };
             let id = SessionId::from_uuid(id);
-            let end = room.statements.revoke.with(Arguments {
+            let end = room.statements.revoke.live.with(Arguments {
                 id: Some(id),
                 reason: Some(EndReason::Overflow),
                 ..Arguments::default()

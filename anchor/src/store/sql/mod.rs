@@ -29,15 +29,17 @@ use tokio::time::Instant;
 
 use cells::*;
 use driver::Driver;
-use login::{Entered, Login, Room, SubjectLock};
+use login::{EndReplaced, Entered, Login, Room, SubjectLock};
 use statement::{Arguments, Query};
-use statements::{ENDED, FINGERPRINT, SECRETS, SQLITE_CLOCK_STEP, Statements, SubjectStatements};
+use statements::{
+    ENDED, End, FINGERPRINT, SECRETS, SQLITE_CLOCK_STEP, Statements, SubjectStatements,
+};
 pub use verify::VerifyError;
 
 use super::{
-    Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Fingerprint, Listed, Load, Loaded,
-    NewSession, Page, Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture,
-    SubjectLimit, Touch, Touched, Updated,
+    Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, Listed, Load,
+    Loaded, NewSession, Page, Reauthenticated, Record, Replaced, Rotated, Rotation, RotationState,
+    Secrets, SessionStore, StoreFuture, SubjectLimit, Touch, Touched, Updated,
 };
 use crate::column::{Column, ColumnError};
 use crate::data::{CutOff, DecodeError, EncodeError, Encoder, SessionData};
@@ -45,7 +47,7 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::schema::{Dialect, Schema};
 use crate::timestamp::Timestamp;
-use crate::token::SecretHash;
+use crate::token::{LastingHash, SecretHash};
 use crate::turns::Turns;
 use crate::value::Value;
 
@@ -135,12 +137,16 @@ macro_rules! run_again_after_deadlock {
 
 /// Sessions in a SQL table; `PostgresStore`, `SqliteStore` and `MySqlStore` are its names. Cheap to clone.
 ///
-/// Each verb is one prepared statement, but for these cases: `create` with a session to replace, or with a limit, is one transaction; an `update` or `rotate`
-/// that met no row asks a second time, to tell a conflict from an ended session; `cut_off` is two, and where the payload has cut-offs, `create` asks for the
-/// database's clock first; `sweep` is two more where there are cut-offs, and one more where ended rows are kept.
+/// Each verb is one prepared statement, but for these cases: `create` with a session to replace, or
+/// with a limit, is one transaction; an `update`, `rotate` or `reauthenticate` that met no row asks a
+/// second time, to tell a conflict from an ended session; a `revoke` that met no live row asks once or
+/// twice more; `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two, and where the
+/// payload has cut-offs, `create` asks for the database's clock first; `sweep` is two more where there
+/// are cut-offs, and one more where ended rows are kept.
 ///
-/// Under a limit, the logins of one subject come one after the other. On one node they wait without a connection: however many
-/// there are, they hold one. Clones share the queue; a second store on the same table has another one.
+/// Under a limit, the logins of one subject come one after the other. On one node they wait without
+/// a connection: however many there are, they hold one. Clones share the queue; a second store on
+/// the same table has another one.
 pub struct SqlStore<D, T> {
     pool: D,
     statements: Arc<Statements>,
@@ -290,9 +296,11 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     fn read_live(&self, row: &D::Row) -> Result<Option<Loaded<T>>, DecodeError> {
         let extras = T::schema().extras;
         let mut after = Cells::<D> { row, at: record_width::<T>() };
-        let secret = after.hash(SECRETS[0])?;
-        let previous = after.hash(SECRETS[1])?;
-        let until = after.instant_or_null(SECRETS[2])?;
+        let lasting = after.hash(SECRETS[0])?;
+        let current = after.hash(SECRETS[1])?;
+        let previous = after.hash(SECRETS[2])?;
+        let previous_until = after.instant_or_null(SECRETS[3])?;
+        let rotation = after.text_or_null(SECRETS[4])?;
         let fingerprint = if extras.fingerprint { after.hash(FINGERPRINT)? } else { None };
         let is_active =
             !extras.keep_ended || after.text_or_null(ENDED[0])?.as_deref() == Some(ACTIVE);
@@ -303,13 +311,23 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
             return Ok(None);
         }
         let record = read_record::<D, T>(row)?;
-        let secret = secret.ok_or_else(|| {
-            DecodeError::new(SECRETS[0], ColumnError::unexpected("a hash", &Value::Null))
-        })?;
+        let present = |hash: Option<[u8; 32]>, name| {
+            hash.ok_or_else(|| {
+                DecodeError::new(name, ColumnError::unexpected("a hash", &Value::Null))
+            })
+        };
+        let secrets = Secrets {
+            lasting: LastingHash::from_bytes(present(lasting, SECRETS[0])?),
+            current: SecretHash::from_bytes(present(current, SECRETS[1])?),
+            previous: previous.map(SecretHash::from_bytes),
+            previous_until,
+            rotation: rotation.as_deref().and_then(RotationState::from_word).ok_or_else(|| {
+                DecodeError::new(SECRETS[4], ColumnError::new("expected the state of a rotation"))
+            })?,
+        };
         Ok(Some(Loaded {
             record: Arc::new(record),
-            secret: SecretHash::from_bytes(secret),
-            previous: previous.map(SecretHash::from_bytes).zip(until),
+            secrets,
             fingerprint: fingerprint.map(Fingerprint::from_bytes),
             now,
         }))
@@ -371,21 +389,27 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         Ok(Listed { entries: rows.iter().take(limit).filter_map(told).collect(), next })
     }
 
-    /// Runs what ends a subject's sessions.
-    async fn end(
+    /// Ends rows for good, and says how many of them were live.
+    async fn end_all(
         &self,
-        statement: &statement::Statement,
-        subject: Value,
-        keep: Option<SessionId>,
-        reason: EndReason,
+        end: &End,
+        arguments: impl Fn() -> Arguments,
     ) -> Result<u64, StoreError> {
-        let arguments = Arguments {
-            id: keep,
-            subject: Some(subject),
-            reason: Some(reason),
-            ..Arguments::default()
-        };
-        self.execute(statement.with(arguments)).await
+        let live = self.execute(end.live.with(arguments())).await?;
+        self.execute(end.rest.with(arguments())).await?;
+        Ok(live)
+    }
+
+    /// The lasting hash of a row, live or not; `None` where there is no row.
+    async fn lasting(&self, id: SessionId) -> Result<Option<LastingHash>, StoreError> {
+        let by_id = Arguments { id: Some(id), ..Arguments::default() };
+        let rows = self.rows(self.statements.lasting.with(by_id)).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        match (Cells::<D> { row, at: 0 }).hash(SECRETS[0]) {
+            Ok(Some(lasting)) => Ok(Some(LastingHash::from_bytes(lasting))),
+            Ok(None) => Err(StoreError::unavailable("a session's lasting hash is NULL")),
+            Err(error) => Err(StoreError::unavailable(error)),
+        }
     }
 }
 
@@ -393,7 +417,8 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
         Box::pin(async move {
             new.check()?;
-            let NewSession { id, secret, data, idle, absolute, replaces, remembered, .. } = new;
+            let NewSession { id, lasting, secret, data, idle, absolute, .. } = new;
+            let NewSession { replaces, remembered, .. } = new;
             let payload = self.encode(&data)?;
             let room = match (new.limit, data.subject()) {
                 (Some(limit), Some(subject)) => self.room(subject, limit).await?,
@@ -406,6 +431,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let since = new.began.map_or(0, |began| micros(began.elapsed()));
             let insert = self.statements.create.with(Arguments {
                 id: Some(id),
+                lasting: Some(lasting),
                 secret: Some(secret),
                 idle: Some(micros(idle)),
                 absolute: Some(micros(absolute)),
@@ -420,12 +446,15 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let (created_at, ended) = if replaces.is_none() && room.is_none() {
                 (self.instant(insert).await?, Vec::new())
             } else {
-                let end_replaced = replaces.map(|id| {
-                    self.statements.revoke.with(Arguments {
+                let end_replaced = replaces.map(|Replaced { id, proof }| {
+                    let arguments = || Arguments {
                         id: Some(id),
+                        lasting: Some(proof),
                         reason: Some(EndReason::Replaced),
                         ..Arguments::default()
-                    })
+                    };
+                    let End { live, rest } = &self.statements.revoke_proven;
+                    EndReplaced { live: live.with(arguments()), rest: rest.with(arguments()) }
                 });
                 match self.login(Login { end_replaced, room, insert }).await? {
                     Entered::Written { created_at, ended } => (created_at, ended),
@@ -506,6 +535,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             };
             let arguments = Arguments {
                 id: Some(touch.id),
+                secret: touch.presented,
                 idle: Some(micros(touch.idle)),
                 origin: touch.origin,
                 ..Arguments::default()
@@ -515,31 +545,29 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         })
     }
 
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(async move {
-            let by_id = Arguments { id: Some(id), ..Arguments::default() };
-            let written = self.instant(self.statements.reauthenticate.with(by_id)).await?;
-            Ok(written.map_or(Reauthenticated::Gone, |authenticated_at| Reauthenticated::Written {
-                authenticated_at,
-            }))
+            let id = rotation.id;
+            if self.execute(self.statements.rotate.with(secrets_of(rotation))).await? > 0 {
+                return Ok(Rotated::Written);
+            }
+            Ok(match self.live_version(id).await? {
+                Some(_) => Rotated::Conflict,
+                None => Rotated::Gone,
+            })
         })
     }
 
-    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(async move {
-            let write = self.statements.rotate.with(Arguments {
-                id: Some(rotation.id),
-                secret: Some(rotation.from),
-                new_secret: Some(rotation.to),
-                grace: Some(micros(rotation.grace)),
-                ..Arguments::default()
-            });
-            if self.execute(write).await? > 0 {
-                return Ok(Rotated::Written);
+            let id = rotation.id;
+            let write = self.statements.reauthenticate.with(secrets_of(rotation));
+            if let Some(authenticated_at) = self.instant(write).await? {
+                return Ok(Reauthenticated::Written { authenticated_at });
             }
-            Ok(match self.live_version(rotation.id).await? {
-                Some(_) => Rotated::Conflict,
-                None => Rotated::Gone,
+            Ok(match self.live_version(id).await? {
+                Some(_) => Reauthenticated::Conflict,
+                None => Reauthenticated::Gone,
             })
         })
     }
@@ -547,21 +575,33 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64> {
+    ) -> StoreFuture<'_, Ending> {
         Box::pin(async move {
-            let statement = match proof {
+            let End { live, rest } = match proof {
                 Some(_) => &self.statements.revoke_proven,
                 None => &self.statements.revoke,
             };
-            let arguments = Arguments {
+            let arguments = || Arguments {
                 id: Some(id),
-                secret: proof,
+                lasting: proof,
                 reason: Some(reason),
                 ..Arguments::default()
             };
-            self.execute(statement.with(arguments)).await
+            if self.execute(live.with(arguments())).await? > 0 {
+                return Ok(Ending::Ended);
+            }
+            // Nothing was live: it is not there, or looks expired, or the proof is another one's.
+            if let Some(proof) = proof {
+                match self.lasting(id).await? {
+                    Some(lasting) if lasting == proof => {}
+                    Some(_) => return Ok(Ending::Unproven),
+                    None => return Ok(Ending::NotLive),
+                }
+            }
+            self.execute(rest.with(arguments())).await?;
+            Ok(Ending::NotLive)
         })
     }
 
@@ -572,7 +612,12 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let Some((statements, subject)) = self.subject(subject)? else { return Ok(0) };
-            self.end(&statements.revoke_all, subject, None, reason).await
+            let arguments = || Arguments {
+                subject: Some(subject.clone()),
+                reason: Some(reason),
+                ..Arguments::default()
+            };
+            self.end_all(&statements.revoke_all, arguments).await
         })
     }
 
@@ -584,14 +629,20 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let Some((statements, subject)) = self.subject(subject)? else { return Ok(0) };
-            self.end(&statements.revoke_others, subject, Some(keep), reason).await
+            let arguments = || Arguments {
+                id: Some(keep),
+                subject: Some(subject.clone()),
+                reason: Some(reason),
+                ..Arguments::default()
+            };
+            self.end_all(&statements.revoke_others, arguments).await
         })
     }
 
     fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
         Box::pin(async move {
-            let arguments = Arguments { reason: Some(reason), ..Arguments::default() };
-            self.execute(self.statements.revoke_everyone.with(arguments)).await
+            let arguments = || Arguments { reason: Some(reason), ..Arguments::default() };
+            self.end_all(&self.statements.revoke_everyone, arguments).await
         })
     }
 
@@ -609,7 +660,9 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let Some((_, subject)) = self.subject(subject)? else { return Ok(0) };
             let arguments = Arguments { subject: Some(subject.clone()), ..Arguments::default() };
             self.execute(cut_offs.record.with(arguments)).await?;
-            let ended = self.end(&cut_offs.end, subject, None, reason).await?;
+            let arguments =
+                Arguments { subject: Some(subject), reason: Some(reason), ..Arguments::default() };
+            let ended = self.execute(cut_offs.end.with(arguments)).await?;
             if D::DIALECT == Dialect::Sqlite {
                 // Until a login that begins after the answer is later than the cut-off by SQLite's clock too.
                 tokio::time::sleep(3 * SQLITE_CLOCK_STEP).await;
@@ -694,6 +747,17 @@ impl<D: Driver, T: SessionData> fmt::Debug for SqlStore<D, T> {
             .field("dialect", &D::DIALECT)
             .field("table", &T::schema().table)
             .finish_non_exhaustive()
+    }
+}
+
+fn secrets_of(rotation: Rotation) -> Arguments {
+    Arguments {
+        id: Some(rotation.id),
+        secret: Some(rotation.from),
+        new_secret: Some(rotation.to),
+        old: Some(rotation.old),
+        grace: Some(micros(rotation.grace)),
+        ..Arguments::default()
     }
 }
 

@@ -7,9 +7,9 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use crate::column::ColumnType;
 use crate::id::SessionId;
 use crate::schema::{Dialect, Schema};
-use crate::store::{EndReason, Fingerprint, Origin};
+use crate::store::{EndReason, Fingerprint, OldSecret, Origin};
 use crate::timestamp::Timestamp;
-use crate::token::SecretHash;
+use crate::token::{LastingHash, SecretHash};
 use crate::value::Value;
 
 /// A statement's text and its arguments in the order of its placeholders.
@@ -27,8 +27,11 @@ pub(crate) struct Statement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parameter {
     Id,
+    Lasting,
     Secret,
     NewSecret,
+    OldSecret,
+    Rotation,
     Idle,
     Absolute,
     Grace,
@@ -50,8 +53,11 @@ pub(super) enum Parameter {
 #[derive(Default)]
 pub(crate) struct Arguments {
     pub(crate) id: Option<SessionId>,
+    pub(crate) lasting: Option<LastingHash>,
     pub(crate) secret: Option<SecretHash>,
     pub(crate) new_secret: Option<SecretHash>,
+    /// What becomes of `secret`.
+    pub(crate) old: Option<OldSecret>,
     /// Spans are in microseconds.
     pub(crate) idle: Option<i64>,
     pub(crate) absolute: Option<i64>,
@@ -115,8 +121,22 @@ impl Statement {
             let int = |int: Option<i64>| int.map_or(Value::Null, Value::Int);
             let value = match parameter {
                 Parameter::Id => arguments.id.map_or(Value::Null, |id| Value::Uuid(*id.as_uuid())),
+                Parameter::Lasting => match arguments.lasting {
+                    Some(lasting) => Value::Bytes(lasting.as_bytes().to_vec()),
+                    None => Value::Null,
+                },
                 Parameter::Secret => hash(arguments.secret),
                 Parameter::NewSecret => hash(arguments.new_secret),
+                Parameter::OldSecret => hash(
+                    arguments
+                        .old
+                        .zip(arguments.secret)
+                        .and_then(|(old, from)| old.remembered(from)),
+                ),
+                Parameter::Rotation => match arguments.old {
+                    Some(old) => Value::Text(old.state().as_str().to_owned()),
+                    None => Value::Null,
+                },
                 Parameter::Idle => int(arguments.idle),
                 Parameter::Absolute => int(arguments.absolute),
                 Parameter::Grace => int(arguments.grace),
@@ -164,8 +184,11 @@ impl Parameter {
     fn named(name: &str) -> Self {
         match name {
             "id" => Parameter::Id,
+            "lasting" => Parameter::Lasting,
             "secret" => Parameter::Secret,
             "new_secret" => Parameter::NewSecret,
+            "old_secret" => Parameter::OldSecret,
+            "rotation" => Parameter::Rotation,
             "idle" => Parameter::Idle,
             "absolute" => Parameter::Absolute,
             "grace" => Parameter::Grace,
@@ -190,11 +213,15 @@ impl Parameter {
     fn ty(self, schema: &Schema) -> ColumnType {
         match self {
             Parameter::Id => ColumnType::Uuid,
-            Parameter::Secret | Parameter::NewSecret | Parameter::Fingerprint => ColumnType::Bytes,
+            Parameter::Lasting
+            | Parameter::Secret
+            | Parameter::NewSecret
+            | Parameter::OldSecret
+            | Parameter::Fingerprint => ColumnType::Bytes,
             Parameter::BeganAt | Parameter::AfterAt => ColumnType::Timestamp,
             Parameter::Remembered => ColumnType::Bool,
             Parameter::Ip => ColumnType::Ip,
-            Parameter::UserAgent | Parameter::Reason => ColumnType::Text,
+            Parameter::Rotation | Parameter::UserAgent | Parameter::Reason => ColumnType::Text,
             Parameter::Since
             | Parameter::Idle
             | Parameter::Absolute
