@@ -93,9 +93,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Replaces the response of a refused request. Called where an extractor or a guard refuses; not for an
-    /// `Option`, which turns the 401 cases into `None`. When it panics, that is logged as an error, and the response is
-    /// the one without it.
+    /// Replaces the response of a refused request. Called where an extractor or a guard refuses;
+    /// not for an `Option`, which turns the 401 cases into `None`. When it panics, that is logged
+    /// as an error, and the response is the one without it.
     ///
     /// ```
     /// use anchor::prelude::*;
@@ -166,8 +166,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Tells `hook` of every [`Event`]. It runs where the event happens, so it must not block: send to a channel what takes time.
-    /// When it panics, the panic is logged as an error, and what happened stands: a logout that was carried out is answered as one.
+    /// Tells `hook` of every [`Event`]. It runs where the event happens, so it must not block: send
+    /// to a channel what takes time. When it panics, the panic is logged as an error, and what
+    /// happened stands: a logout that was carried out is answered as one.
     ///
     /// ```
     /// use anchor::Event;
@@ -216,9 +217,11 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Binds each session to what `take` makes of the request that logs in: a later request that gives something else is refused. For a payload with
-    /// `#[session(fingerprint)]`, which needs it. Only its SHA-256 is stored. `None` at the login leaves the session unbound; `None` later does not fit a bound one.
-    /// When `take` panics, that is logged as an error, and a login, or a request with a bound session, is answered 500; the session lives on.
+    /// Binds each session to what `take` makes of the request that logs in: a later request that
+    /// gives something else is refused. For a payload with `#[session(fingerprint)]`, which needs
+    /// it. Only its SHA-256 is stored. `None` at the login leaves the session unbound; `None` later
+    /// does not fit a bound one. When `take` panics, that is logged as an error, and a login, or a
+    /// request with a bound session, is answered 500; the session lives on.
     ///
     /// Off by default, because what a request shows is mostly either shared by the thief (the user agent) or changed by the
     /// owner (the IP address of a phone): it then locks out users and stops few thieves. It earns its place with something the client proves, as the
@@ -258,36 +261,41 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// How soon [`Session::revoked`](crate::Session::revoked) notices an end that another node, or the database itself, brought about. Default: 5 seconds.
-    /// Costs one load in that time for each session that is waited for, however many wait for it on this node.
+    /// How soon [`Session::revoked`](crate::Session::revoked) notices an end that another node, or
+    /// the database itself, brought about. Default: 5 seconds. Costs one load in that time for each
+    /// session that is waited for, however many wait for it on this node.
     pub fn revocation_poll(mut self, interval: Duration) -> Self {
         self.revocation_poll = interval;
         self
     }
 
-    /// How long the [`Verifier`]'s yes holds for a session whose handle is kept, as by a WebSocket. Default: 60 seconds.
+    /// How long the [`Verifier`]'s yes holds for a session whose handle is kept, as by a WebSocket.
+    /// Default: 60 seconds.
     ///
-    /// Each [`Session::revoked`](crate::Session::revoked) that waits asks the verifier about its own request that often, and resolves
-    /// when it refuses. [`Session::update`](crate::Session::update) asks it first when the last yes is older than this; a request that is
-    /// shorter is asked about once.
+    /// Each [`Session::revoked`](crate::Session::revoked) that waits asks the verifier about its
+    /// own request that often, and resolves when it refuses.
+    /// [`Session::update`](crate::Session::update) asks it first when the last yes is older than
+    /// this; a request that is shorter is asked about once.
     pub fn verify_interval(mut self, interval: Duration) -> Self {
         self.verify_interval = interval;
         self
     }
 
-    /// How long a call of the store may take, waits for a connection of its pool included, before it counts as failed: the request is answered 503, and a logout
-    /// is not claimed. Default: 10 seconds. [`Duration::MAX`] waits for ever.
+    /// How long a call of the store may take, waits for a connection of its pool included, before
+    /// it counts as failed: the request is answered 503, and a logout is not claimed. Default: 10
+    /// seconds. [`Duration::MAX`] waits for ever.
     ///
-    /// A call that is given up may be carried out all the same, for a database does not always notice. The pool has a bound of its own, for the wait for a
-    /// connection alone: with sqlx `acquire_timeout`, 30 seconds by default. Set that one to less than this, and the log tells a busy pool from a
-    /// database that hangs.
+    /// A call that is given up may be carried out all the same, for a database does not always
+    /// notice. The pool has a bound of its own, for the wait for a connection alone: with sqlx
+    /// `acquire_timeout`, 30 seconds by default. Set that one to less than this, and the log tells
+    /// a busy pool from a database that hangs.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
     }
 
-    /// How long [`SessionManager::shutdown`] waits for what is still running. Default: 10 seconds, as long as one
-    /// call of the store may take.
+    /// How long [`SessionManager::shutdown`] waits for what is still running. Default: 10 seconds,
+    /// as long as one call of the store may take.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self
@@ -318,8 +326,10 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// # Errors
     ///
-    /// When the environment has a mistake, there are no keys, a lifetime or another span is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
-    /// refuses its settings, or a trusted origin is none that a browser sends. Each message says what to write instead.
+    /// When the environment has a mistake, there are no keys, a lifetime or another span is zero,
+    /// the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout,
+    /// the frontend refuses its settings, or a trusted origin is none that a browser sends. Each
+    /// message says what to write instead.
     pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
         let refused = |reason: fmt::Arguments<'_>| {
@@ -366,7 +376,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         }
         if self.store_timeout.is_zero() {
             return refused(format_args!(
-                "`store_timeout` is zero, so no call of the store could succeed: leave the line out for 10 seconds"
+                "`store_timeout` is zero, so no call of the store could succeed: leave the line \
+                 out for 10 seconds"
             ));
         }
         if self.revocation_poll.is_zero() {

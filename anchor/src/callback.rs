@@ -1,4 +1,5 @@
-//! The application's own callbacks: their panic is theirs, and the request goes on without what they would have said.
+//! The application's own callbacks: their panic is theirs, and the request goes on without what
+//! they would have said.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,7 +11,8 @@ pub(crate) struct Panicked {
     callback: &'static str,
 }
 
-/// Calls the callback of this name; its panic is logged, without its message, which the process's panic hook has printed.
+/// Calls the callback of this name; its panic is logged, without its message, which the process's
+/// panic hook has printed.
 pub(crate) fn call<R>(
     callback: &'static str,
     application: impl FnOnce() -> R,
@@ -19,7 +21,8 @@ pub(crate) fn call<R>(
     catch_unwind(AssertUnwindSafe(application)).map_err(|_| {
         tracing::error!(
             target: "anchor", callback,
-            "the application's callback `{callback}` panicked, and what it was called for goes on without it"
+            "the application's callback `{callback}` panicked, and what it was called for goes on \
+             without it"
         );
         Panicked { callback }
     })

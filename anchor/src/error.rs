@@ -121,7 +121,8 @@ pub enum Error {
         /// The session.
         id: SessionId,
     },
-    /// The application's [`Verifier`](crate::Verifier) refuses the session of a handle that was kept; nothing was written.
+    /// The application's [`Verifier`](crate::Verifier) refuses the session of a handle that was
+    /// kept; nothing was written.
     #[error("the verifier refused session {id}")]
     RefusedByVerifier {
         /// The session.
@@ -164,7 +165,8 @@ pub enum Error {
     /// The subject has as many live sessions as `#[session(max_per_subject = .., overflow = "refuse")]` allows; nothing was written.
     #[error("the subject has as many sessions as it may have: let it end one of them first")]
     TooManySessions,
-    /// A callback of the application's own panicked, and what was asked depends on its answer; nothing was written.
+    /// A callback of the application's own panicked, and what was asked depends on its answer;
+    /// nothing was written.
     #[error("the application's callback `{callback}` panicked")]
     Callback {
         /// The method of the builder that it was given to.

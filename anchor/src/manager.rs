@@ -105,8 +105,9 @@ impl<T: SessionData> SessionManager<T> {
         Ok(self.inner.cut_off(subject).await?)
     }
 
-    /// A subject's ended sessions with how, when and why, the one that ended last first, a page at a time; as long as
-    /// `#[session(keep_ended = "..")]` keeps them, else none. Await it: one statement.
+    /// A subject's ended sessions with how, when and why, the one that ended last first, a page at
+    /// a time; as long as `#[session(keep_ended = "..")]` keeps them, else none. Await it: one
+    /// statement.
     ///
     /// # Errors
     ///
@@ -126,8 +127,10 @@ impl<T: SessionData> SessionManager<T> {
         Ok(self.inner.sweep(batch).await?)
     }
 
-    /// Starts a task that removes ended rows, about every `interval`, in batches of 1,000. It survives errors, spreads its runs by a quarter of the interval
-    /// so that nodes do not sweep together, and stops when the [`Sweeper`] or the last clone of the manager is dropped, or at [`shutdown`](Self::shutdown).
+    /// Starts a task that removes ended rows, about every `interval`, in batches of 1,000. It
+    /// survives errors, spreads its runs by a quarter of the interval so that nodes do not sweep
+    /// together, and stops when the [`Sweeper`] or the last clone of the manager is dropped, or at
+    /// [`shutdown`](Self::shutdown).
     ///
     /// Ended rows are never accepted, swept or not; the sweep only gives their space back.
     ///
@@ -138,12 +141,15 @@ impl<T: SessionData> SessionManager<T> {
         Sweeper::start(&self.inner, interval)
     }
 
-    /// Ends what the manager has running besides requests, and says how many tasks are still at work after
-    /// [`shutdown_timeout`](crate::SessionManagerBuilder::shutdown_timeout): 0 when all is done, else it is logged too. Call it after `axum::serve`, before the
-    /// runtime and the pool go.
+    /// Ends what the manager has running besides requests, and says how many tasks are still at
+    /// work after [`shutdown_timeout`](crate::SessionManagerBuilder::shutdown_timeout): 0 when all
+    /// is done, else it is logged too. Call it after `axum::serve`, before the runtime and the pool
+    /// go.
     ///
-    /// A logout goes on when its client has left, so a graceful shutdown of the server does not wait for it: this does, or that session would live on. The
-    /// sweeper stops, and [`Session::revoked`](crate::Session::revoked) resolves for everyone who waits, so that WebSockets close.
+    /// A logout goes on when its client has left, so a graceful shutdown of the server does not
+    /// wait for it: this does, or that session would live on. The sweeper stops, and
+    /// [`Session::revoked`](crate::Session::revoked) resolves for everyone who waits, so that
+    /// WebSockets close.
     ///
     /// ```no_run
     /// # use anchor::prelude::*;
@@ -160,15 +166,17 @@ impl<T: SessionData> SessionManager<T> {
     /// # }
     /// ```
     ///
-    /// An event stream is a response, and a graceful shutdown waits for its end: an application that has some calls this at the signal as well, before
-    /// the server begins to wait. Any clone will do, as often as wanted; requests are served as before, and a logout that comes later is
+    /// An event stream is a response, and a graceful shutdown waits for its end: an application
+    /// that has some calls this at the signal as well, before the server begins to wait. Any clone
+    /// will do, as often as wanted; requests are served as before, and a logout that comes later is
     /// carried out, and waited for by the next call.
     pub async fn shutdown(&self) -> usize {
         let unfinished = self.inner.tasks.shut_down().await;
         if unfinished > 0 {
             tracing::error!(
                 target: "anchor", unfinished, payload = std::any::type_name::<T>(),
-                "the shutdown did not wait any longer: a logout that was not answered may not be carried out"
+                "the shutdown did not wait any longer: a logout that was not answered may not be \
+                 carried out"
             );
         }
         unfinished

@@ -37,7 +37,8 @@ pub struct Session<T: SessionData> {
     record: Arc<Record<T>>,
     now: Timestamp,
     current_secret: bool,
-    /// `None` without a verifier, and for the handle that a policy looks at, which does not outlive its request.
+    /// `None` without a verifier, and for the handle that a policy looks at, which does not outlive
+    /// its request.
     verification: Option<Arc<Verification>>,
 }
 
@@ -90,9 +91,11 @@ impl<T: SessionData> Session<T> {
     /// Two requests that change different fields both win. Afterwards this handle, and later extractors of this request, see
     /// the new payload. One statement; two more for each conflict.
     ///
-    /// A handle that is kept, as by a WebSocket, writes on a yes of the [`Verifier`](crate::Verifier) that is at most
-    /// [`verify_interval`](crate::SessionManagerBuilder::verify_interval) old: after that, or once [`revoked`](Self::revoked) has learned of a no, it is
-    /// asked first, about the session loaded anew.
+    /// A handle that is kept, as by a WebSocket, writes on a yes of the
+    /// [`Verifier`](crate::Verifier) that is at most
+    /// [`verify_interval`](crate::SessionManagerBuilder::verify_interval) old: after that, or once
+    /// [`revoked`](Self::revoked) has learned of a no, it is asked first, about the session loaded
+    /// anew.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -217,8 +220,8 @@ impl<T: SessionData> Session<T> {
         self.record.data.subject()
     }
 
-    /// The live sessions of the same subject, this one among them, newest first, a page at a time; none for a payload without a
-    /// subject. Await it: one statement.
+    /// The live sessions of the same subject, this one among them, newest first, a page at a time;
+    /// none for a payload without a subject. Await it: one statement.
     ///
     /// # Errors
     ///
@@ -251,15 +254,19 @@ impl<T: SessionData> Session<T> {
         }
     }
 
-    /// Resolves when the session has ended, wherever and however, and at the manager's [`shutdown`](crate::SessionManager::shutdown): close the
-    /// WebSocket or the event stream then.
+    /// Resolves when the session has ended, wherever and however, and at the manager's
+    /// [`shutdown`](crate::SessionManager::shutdown): close the WebSocket or the event stream then.
     ///
-    /// An end through this node's manager is noticed at once; one on another node, by expiry, or in the database itself within the manager's
-    /// [`revocation_poll`](crate::SessionManagerBuilder::revocation_poll). Where there is a [`Verifier`](crate::Verifier), it is asked about this handle's
-    /// request every [`verify_interval`](crate::SessionManagerBuilder::verify_interval), and its no counts as an end. While store or verifier cannot answer it
-    /// goes on waiting. It does not count as a use of the session.
+    /// An end through this node's manager is noticed at once; one on another node, by expiry, or in
+    /// the database itself within the manager's
+    /// [`revocation_poll`](crate::SessionManagerBuilder::revocation_poll). Where there is a
+    /// [`Verifier`](crate::Verifier), it is asked about this handle's request every
+    /// [`verify_interval`](crate::SessionManagerBuilder::verify_interval), and its no counts as an
+    /// end. While store or verifier cannot answer it goes on waiting. It does not count as a use of
+    /// the session.
     ///
-    /// One load each poll, for all who wait for the session on this node; one question to the verifier for each who waits.
+    /// One load each poll, for all who wait for the session on this node; one question to the
+    /// verifier for each who waits.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -278,7 +285,8 @@ impl<T: SessionData> Session<T> {
         )
     }
 
-    /// Asks the verifier again where its last yes is too old to write on, about the session as it is now.
+    /// Asks the verifier again where its last yes is too old to write on, about the session as it
+    /// is now.
     async fn verify_when_due(&mut self) -> Result<(), Error> {
         let sessions = Arc::clone(&self.scope.sessions);
         if sessions.verifier.is_none() {

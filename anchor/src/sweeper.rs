@@ -15,9 +15,10 @@ const BATCH: u32 = 1_000;
 /// The least between two sweeps: an interval of zero is no reason to ask the store without a pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// The task that removes ended rows, from [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper).
-/// Dropping it stops the task; so does [`SessionManager::shutdown`](crate::SessionManager::shutdown),
-/// or dropping the last clone of the manager.
+/// The task that removes ended rows, from
+/// [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task;
+/// so does [`SessionManager::shutdown`](crate::SessionManager::shutdown), or dropping the last
+/// clone of the manager.
 #[must_use = "dropping the sweeper stops it: keep it as long as the application runs"]
 #[derive(Debug)]
 pub struct Sweeper {

@@ -7,8 +7,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A manager's tasks. Those that end something (a logout whose client may have left) run to their end; those that go round and round
-/// (the sweep, the watches) do so until the shutdown. A task spawned after the shutdown runs, and is waited for by the next one.
+/// A manager's tasks. Those that end something (a logout whose client may have left) run to their
+/// end; those that go round and round (the sweep, the watches) do so until the shutdown. A task
+/// spawned after the shutdown runs, and is waited for by the next one.
 pub(crate) struct Tasks {
     running: TaskTracker,
     stopping: CancellationToken,

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Mutex as Queue, OwnedMutexGuard};
 
-/// A queue for each key that somebody waits for or holds, and for no other: what is wanted for one key never waits for another.
+/// A queue for each key that somebody waits for or holds, and for no other: what is wanted for one
+/// key never waits for another.
 pub(crate) struct Turns<K> {
     queues: Mutex<HashMap<K, Arc<Queue<()>>>>,
 }

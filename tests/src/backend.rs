@@ -68,7 +68,8 @@ impl Backend {
         }
     }
 
-    /// The same database through a pool of its own, of at most so many connections; memory is another one.
+    /// The same database through a pool of its own, of at most so many connections; memory is
+    /// another one.
     pub fn reconnected(&self, connections: u32) -> Self {
         /// A pool with the options of another one.
         fn again<D: Database>(pool: &Pool<D>, connections: u32) -> Pool<D> {

@@ -15,7 +15,8 @@ pub enum Waiting {
     Writers,
 }
 
-/// A table that another connection, none of the pool's, has locked until [`release`](Self::release).
+/// A table that another connection, none of the pool's, has locked until
+/// [`release`](Self::release).
 pub enum TableLock {
     /// On PostgreSQL.
     Postgres(PgConnection),

@@ -6,8 +6,10 @@ use super::*;
 
 /// A store whose every call is answered within a time, if only by an error.
 ///
-/// The manager has no other way to its store, so no call can be left waiting. A call that is given up is dropped: the store may or may not have carried it out.
-/// The verbs are those of [`SessionStore`], without a second box for their futures; a timer is registered only for a call that has to wait.
+/// The manager has no other way to its store, so no call can be left waiting. A call that is given
+/// up is dropped: the store may or may not have carried it out. The verbs are those of
+/// [`SessionStore`], without a second box for their futures; a timer is registered only for a call
+/// that has to wait.
 pub(crate) struct Bounded<T> {
     store: Box<dyn SessionStore<T>>,
     timeout: Duration,

@@ -156,16 +156,17 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     where
         T: CutOff;
 
-    /// A page of a subject's live sessions, by creation and id, the latest first. A row that the struct cannot decode
-    /// is left out, and logged.
+    /// A page of a subject's live sessions, by creation and id, the latest first. A row that the
+    /// struct cannot decode is left out, and logged.
     fn list<'a>(
         &'a self,
         subject: &'a T::Subject,
         page: Page,
     ) -> StoreFuture<'a, Listed<Record<T>>>;
 
-    /// A page of a subject's ended sessions, as far as they are kept, by end and id, the latest first. Empty for a payload without
-    /// `#[session(keep_ended = "..")]`. A row that the struct cannot decode is left out, and logged.
+    /// A page of a subject's ended sessions, as far as they are kept, by end and id, the latest
+    /// first. Empty for a payload without `#[session(keep_ended = "..")]`. A row that the struct
+    /// cannot decode is left out, and logged.
     fn history<'a>(
         &'a self,
         subject: &'a T::Subject,

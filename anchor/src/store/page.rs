@@ -1,4 +1,5 @@
-//! A subject's sessions a page at a time: [`Page`] asks, [`Listed`] answers, [`Cursor`] leads from one to the next.
+//! A subject's sessions a page at a time: [`Page`] asks, [`Listed`] answers, [`Cursor`] leads from
+//! one to the next.
 
 use std::fmt;
 use std::ops::Deref;
@@ -53,8 +54,8 @@ impl Default for Page {
 
 /// A place in a list that is sorted by an instant, the latest first, then by id.
 ///
-/// It can travel in a URL: `Display` and `FromStr` agree. It is not a secret, and opens nothing: a list
-/// is always of the subject that it is asked for.
+/// It can travel in a URL: `Display` and `FromStr` agree. It is not a secret, and opens nothing: a
+/// list is always of the subject that it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     /// The entry's instant: when it was created, or when it ended.
@@ -100,16 +101,16 @@ pub struct CursorError;
 /// One page of a list. It derefs to its entries.
 #[derive(Debug, Clone)]
 pub struct Listed<R> {
-    /// The entries, the latest first. One that the struct cannot decode is left out, so a page may have fewer
-    /// than were asked for without being the last.
+    /// The entries, the latest first. One that the struct cannot decode is left out, so a page may
+    /// have fewer than were asked for without being the last.
     pub entries: Vec<R>,
     /// What the next page begins after; `None` when this is the last one.
     pub next: Option<Cursor>,
 }
 
 impl<R> Listed<R> {
-    /// The page of these entries, which begin where the page does and may go on after it. Sort them first; `place`
-    /// says where an entry is.
+    /// The page of these entries, which begin where the page does and may go on after it. Sort them
+    /// first; `place` says where an entry is.
     pub fn cut(mut entries: Vec<R>, page: Page, place: impl Fn(&R) -> Cursor) -> Self {
         let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
         let goes_on = entries.len() > limit;

@@ -1,4 +1,5 @@
-//! Callbacks of the application's own that panic: nobody is let in by it, and nothing that was carried out is denied.
+//! Callbacks of the application's own that panic: nobody is let in by it, and nothing that was
+//! carried out is denied.
 
 use anchor::prelude::*;
 use anchor::{Error, Event, Mismatch, SessionManagerBuilder};

@@ -1,4 +1,5 @@
-//! Many logins of one account at once, under `max_per_subject`: they wait for each other, and keep nobody else waiting.
+//! Many logins of one account at once, under `max_per_subject`: they wait for each other, and keep
+//! nobody else waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -121,8 +121,8 @@ async fn a_shutdown_lets_go_of_whoever_waits_for_the_end_of_a_session(backend: B
     app.me(&cookie).await.expect(StatusCode::OK);
 }
 
-/// A logout waits for a connection of a busy pool, its client leaves, the server shuts down, and the process ends.
-/// Says whether the session lives on; `None` when there is no such server.
+/// A logout waits for a connection of a busy pool, its client leaves, the server shuts down, and
+/// the process ends. Says whether the session lives on; `None` when there is no such server.
 fn lives_on(backend: impl AsyncFn() -> Option<Backend>, shuts_down: bool) -> Option<bool> {
     let runtime = Runtime::new().unwrap();
     let (database, id) = runtime.block_on(async {
@@ -165,7 +165,8 @@ async fn is_live(backend: Backend, id: SessionId) -> bool {
     matches!(store.load(id).await.unwrap(), Load::Live(_))
 }
 
-/// With the control: without the shutdown, or with a task that it does not know of, the logout dies with the runtime.
+/// With the control: without the shutdown, or with a task that it does not know of, the logout dies
+/// with the runtime.
 fn the_shutdown_saves_the_logout(backend: impl AsyncFn() -> Option<Backend>) {
     if let Some(lives_on) = lives_on(&backend, true) {
         assert!(!lives_on, "the logout was carried out");

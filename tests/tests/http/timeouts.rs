@@ -77,7 +77,8 @@ async fn a_database_that_hangs_is_503_within_the_bound_and_serves_again(backend:
         assert!(answer.set_cookies().is_empty(), "{answer:?}");
     }
     lock.release().await;
-    // The database may carry the logout out now, as its client was told nothing else; the next answer is true.
+    // The database may carry the logout out now, as its client was told nothing else; the next
+    // answer is true.
     app.log_out(&cookie).await.expect(StatusCode::NO_CONTENT);
     app.me(&cookie).await.expect(StatusCode::UNAUTHORIZED);
     assert!(!app.is_live(id_of(&cookie)).await);

@@ -1,4 +1,5 @@
-//! `Session::revoked`, and a handle that outlives its request: a task with a handle stands for a WebSocket.
+//! `Session::revoked`, and a handle that outlives its request: a task with a handle stands for a
+//! WebSocket.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

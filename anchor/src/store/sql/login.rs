@@ -36,7 +36,8 @@ pub(crate) struct Room {
         expect(dead_code, reason = "SQLite locks the whole file")
     )]
     pub(crate) lock: SubjectLock,
-    /// Held while the login has a connection: the subject's other logins on this node wait without one.
+    /// Held while the login has a connection: the subject's other logins on this node wait without
+    /// one.
     pub(crate) _turn: Turn<SubjectLock>,
     /// The ids of the subject's live sessions, oldest first.
     pub(crate) live_ids: Query,

@@ -247,9 +247,11 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         Ok(can_be_stored.then_some((statements, value)))
     }
 
-    /// What a login of this subject makes room with, when it is this login's turn on this node; `None` where there can be no such session.
+    /// What a login of this subject makes room with, when it is this login's turn on this node;
+    /// `None` where there can be no such session.
     ///
-    /// The database makes logins of other nodes wait, on a connection. Here they wait without one, or one subject's logins would take them all.
+    /// The database makes logins of other nodes wait, on a connection. Here they wait without one,
+    /// or one subject's logins would take them all.
     async fn room(
         &self,
         subject: &T::Subject,

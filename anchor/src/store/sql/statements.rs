@@ -36,7 +36,8 @@ pub(crate) const SECRETS: [&str; 5] =
 /// What a session is bound to.
 pub(crate) const FINGERPRINT: &str = "fingerprint";
 
-/// How a kept row ended. [`SubjectStatements::history`] selects it after a record, with an instant for rows that the sweep has not met, then the subject's cut-off, and the database's now.
+/// How a kept row ended. [`SubjectStatements::history`] selects it after a record, with an instant
+/// for rows that the sweep has not met, then the subject's cut-off, and the database's now.
 pub(crate) const ENDED: [&str; 3] = ["status", "ended_at", "end_reason"];
 
 /// The statements of one table.
@@ -419,7 +420,8 @@ fn unexpired(schema: &Schema, instant: &str) -> String {
     format!("{active}expires_at > {instant} AND deadline > {instant}")
 }
 
-/// What is left of a list after `:after_at` and `:id`, up to `:batch`: by `instant` and id, the latest first.
+/// What is left of a list after `:after_at` and `:id`, up to `:batch`: by `instant` and id, the
+/// latest first.
 fn page(dialect: Dialect, instant: &str) -> String {
     let after_at = write_as(dialect, &system("created_at"), ":after_at");
     format!("AND ({instant}, id) < ({after_at}, :id) ORDER BY {instant} DESC, id DESC LIMIT :batch")
