@@ -166,8 +166,9 @@ impl Frontend for Own {
         Presented::collect(headers.get_all("x-own").iter().map(|value| value.as_bytes()))
     }
 
-    fn vary(&self) -> HeaderName {
-        HeaderName::from_static("x-own")
+    fn headers(&self) -> &[HeaderName] {
+        static OWN: [HeaderName; 1] = [HeaderName::from_static("x-own")];
+        &OWN
     }
 
     fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
