@@ -369,11 +369,13 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         if let Err(error) = frontend.check(absolute) {
             return refused(format_args!("{error}"));
         }
-        let cross_origin = match CrossOriginProtection::new(&self.trusted_origins, self.cross_origin_posts) {
-            Ok(protection) => Some(protection)
-                .filter(|_| frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests),
-            Err(error) => return refused(format_args!("{error}")),
-        };
+        let cross_origin =
+            match CrossOriginProtection::new(&self.trusted_origins, self.cross_origin_posts) {
+                Ok(protection) => Some(protection).filter(|_| {
+                    frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests
+                }),
+                Err(error) => return refused(format_args!("{error}")),
+            };
         let channel = frontend.channel();
         Ok(SessionManager {
             inner: Arc::new(Sessions {

@@ -14,7 +14,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::error::ConfigError;
+use crate::excerpt::excerpt;
 use crate::rejection::Rejection;
+
+/// How many characters of an `Origin` are shown.
+const LONGEST_ORIGIN: usize = 100;
 
 pub(crate) struct CrossOriginProtection {
     csrf: Csrf<Allow, fn(ProtectionError) -> Response<Verdict>>,
@@ -72,7 +76,10 @@ impl CrossOriginProtection {
         }
         let method = if safe { &Method::POST } else { request.method() };
         let verdict = self.ask(method.clone(), request.uri().clone(), headers);
-        let origin = || headers.get(header::ORIGIN).map(|origin| format!("{origin:?}"));
+        let origin = || {
+            let origin = headers.get(header::ORIGIN)?.as_bytes();
+            Some(format!("\"{}\"", excerpt(origin.escape_ascii(), LONGEST_ORIGIN)))
+        };
         (verdict == Verdict::Refused).then(|| Rejection::CrossOrigin { origin: origin() })
     }
 
@@ -143,9 +150,9 @@ fn check_path(path: &str) -> Result<(), ConfigError> {
     let segments = path.strip_prefix('/').map(|rest| rest.strip_suffix('/').unwrap_or(rest));
     let fine = match segments {
         Some("") => path == "/",
-        Some(segments) => segments.split('/').all(|segment| {
-            !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
-        }),
+        Some(segments) => segments
+            .split('/')
+            .all(|segment| !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)),
         None => false,
     };
     if fine {

@@ -39,6 +39,7 @@ mod data;
 mod environment;
 mod error;
 mod event;
+mod excerpt;
 mod extract;
 mod frontend;
 mod guard;

@@ -130,6 +130,17 @@ impl std::fmt::Debug for Presented<'_> {
     }
 }
 
+/// Marks what bears a token, so that `Debug` of the headers does not print it.
+pub(crate) fn conceal(frontend: &dyn Frontend, headers: &mut HeaderMap) {
+    for name in frontend.headers() {
+        if headers.contains_key(name) {
+            for (_, value) in headers.iter_mut().filter(|(found, _)| *found == name) {
+                value.set_sensitive(true);
+            }
+        }
+    }
+}
+
 /// Appends a header whose value was built from checked parts; a value that is no header after all is left out.
 fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {

@@ -12,11 +12,8 @@ use tower::{Layer, ServiceExt};
 
 use crate::application::{UserSession, body, log_in, login, send, sessions};
 
-const EVIL: [(&str, &str); 3] = [
-    ("host", "example.com"),
-    ("origin", "https://idp.example"),
-    ("sec-fetch-site", "cross-site"),
-];
+const EVIL: [(&str, &str); 3] =
+    [("host", "example.com"), ("origin", "https://idp.example"), ("sec-fetch-site", "cross-site")];
 
 /// Says which path it was reached at.
 #[public]
@@ -50,7 +47,10 @@ fn is_refused(response: &Response) -> bool {
 async fn the_callback_is_let_in_and_nothing_else() {
     let app = anything(&managed("/oidc/callback"));
     let response = send(&app, "POST", "/oidc/callback", &EVIL).await;
-    assert_eq!((response.status(), body(response).await), (StatusCode::OK, "/oidc/callback".into()));
+    assert_eq!(
+        (response.status(), body(response).await),
+        (StatusCode::OK, "/oidc/callback".into())
+    );
     let with_query = send(&app, "POST", "/oidc/callback?iss=https://idp.example", &EVIL).await;
     assert_eq!(with_query.status(), StatusCode::OK);
 
@@ -100,7 +100,8 @@ async fn the_callback_is_let_in_and_nothing_else() {
 #[tokio::test]
 async fn headers_that_claim_another_path_open_nothing() {
     let app = anything(&managed("/oidc/callback"));
-    for name in ["x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-http-method-override"] {
+    for name in ["x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-http-method-override"]
+    {
         let claimed: Vec<_> = EVIL.into_iter().chain([(name, "/oidc/callback")]).collect();
         assert!(is_refused(&send(&app, "POST", "/me", &claimed).await), "{name}");
     }
@@ -125,8 +126,7 @@ async fn a_nested_router_is_asked_about_the_whole_path() {
             .nest("/auth", callback().layer(sessions.layer()))
             .merge(callback().layer(sessions.layer()))
             .merge(elsewhere().layer(sessions.layer()));
-        let around =
-            Router::new().nest("/auth", callback()).merge(callback()).merge(elsewhere());
+        let around = Router::new().nest("/auth", callback()).merge(callback()).merge(elsewhere());
         let around = around.layer(sessions.layer());
         for app in [inside, around] {
             let response = send(&app, "POST", open, &EVIL).await;
