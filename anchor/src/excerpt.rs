@@ -59,9 +59,7 @@ mod tests {
 
     #[test]
     fn what_fits_and_prints_is_left_alone() {
-        for text in
-            ["", "a \"quoted\" 'one' \\", "Grüße, 世界, \u{1F980}", &"x".repeat(10)]
-        {
+        for text in ["", "a \"quoted\" 'one' \\", "Grüße, 世界, \u{1F980}", &"x".repeat(10)] {
             assert_eq!(excerpt(text, 30).to_string(), text);
         }
     }

@@ -44,6 +44,7 @@ mod extract;
 mod frontend;
 mod guard;
 mod id;
+mod key_file;
 mod keys;
 mod layer;
 mod limit;
