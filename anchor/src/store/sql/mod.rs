@@ -2,7 +2,7 @@
 //!
 //! The statements are in `statements.rs`, made of `expressions.rs`; `statement.rs` binds their parameters and `cells.rs` reads their rows.
 //! What a database cannot keep is in `fit.rs`, its errors in `failure.rs`, the transaction of a login in `login.rs`, the comparison of a
-//! live table with the struct in `verify.rs`; `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing.
+//! live table with the struct in `verify.rs`, the look at how a database is reached in `transport.rs`; `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing.
 
 mod cells;
 mod driver;
@@ -18,6 +18,8 @@ mod postgres;
 mod sqlite;
 mod statement;
 mod statements;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod transport;
 mod verify;
 
 use std::fmt;
@@ -32,7 +34,7 @@ use driver::Driver;
 use login::{Entered, Login, Room, SubjectLock};
 use statement::{Arguments, Query};
 use statements::{ENDED, FINGERPRINT, SECRETS, SQLITE_CLOCK_STEP, Statements, SubjectStatements};
-pub use verify::VerifyError;
+pub use verify::{Verified, VerifyError};
 
 use super::{
     Change, Created, EndReason, EndStatus, EndedRecord, Fingerprint, Load, Loaded, NewSession,
@@ -168,10 +170,13 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
 
     /// Compares the live table with the struct; call it at start-up. Two statements.
     ///
+    /// It warns, in its result and in the log (target `anchor`), of a connection to PostgreSQL or MySQL that leaves the machine and does not demand
+    /// TLS: one to another host than `localhost` or a loopback address, and not by a Unix socket, whose `sslmode` is less than `require`.
+    ///
     /// # Errors
     ///
     /// [`VerifyError::Table`] lists every difference at once: each column that is missing or has another type or nullability, each missing index.
-    pub async fn verify(&self) -> Result<(), VerifyError> {
+    pub async fn verify(&self) -> Result<Verified, VerifyError> {
         verify::verify(&self.pool, T::schema(), |error| self.failure(error)).await
     }
 
