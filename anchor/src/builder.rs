@@ -135,15 +135,18 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Lets a `POST` of any site in at this path, and nothing else: for a callback that has to be cross-site, such as that of OpenID Connect with
-    /// `response_mode=form_post`. To be called once per path.
+    /// Lets a `POST` of any site in at this path, and nothing else: for a callback that has to be
+    /// cross-site, such as that of OpenID Connect with `response_mode=form_post`. To be called once
+    /// per path.
     ///
-    /// The handler has to know by itself that its own user sent the request: by OAuth's `state`, bound to the browser. Everywhere else, and for every
-    /// other method, the protection stays.
+    /// The handler has to know by itself that its own user sent the request: by OAuth's `state`,
+    /// bound to the browser. Everywhere else, and for every other method, the protection stays.
     ///
-    /// The path is compared with that of the request, byte by byte and without its query, as the outermost axum router received it: with the prefixes of
-    /// [`nest`](axum::Router::nest), before percent-decoding, with regard to case and to a slash at the end. A request that is written in another way is
-    /// refused. Where several session layers surround the route, each needs the setting.
+    /// The path is compared with that of the request, byte by byte and without its query, as the
+    /// outermost axum router received it: with the prefixes of [`nest`](axum::Router::nest), before
+    /// percent-decoding, with regard to case and to a slash at the end. A request that is written
+    /// in another way is refused. Where several session layers surround the route, each needs the
+    /// setting.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -306,9 +309,10 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// # Errors
     ///
-    /// When the environment has a mistake, there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
-    /// refuses its settings, a trusted origin is not one that a browser sends, or a path open to other
-    /// sites is not one. Each message says what to write instead.
+    /// When the environment has a mistake, there are no keys, a lifetime is zero, the idle timeout
+    /// exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
+    /// refuses its settings, a trusted origin is not one that a browser sends, or a path open to
+    /// other sites is not one. Each message says what to write instead.
     pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
         let refused = |reason: fmt::Arguments<'_>| {

@@ -51,7 +51,8 @@ impl Service<Request<()>> for Allow {
 }
 
 impl CrossOriginProtection {
-    /// Requests of these origins pass, as those of the application's own do; and a `POST` of any origin to one of these paths.
+    /// Requests of these origins pass, as those of the application's own do; and a `POST` of any
+    /// origin to one of these paths.
     pub(crate) fn new(origins: &[String], open_paths: Vec<String>) -> Result<Self, ConfigError> {
         let refuse: fn(ProtectionError) -> Response<Verdict> = |_| Response::new(Verdict::Refused);
         let mut layer = CsrfLayer::new().with_rejection_response(refuse);
@@ -83,8 +84,9 @@ impl CrossOriginProtection {
         (verdict == Verdict::Refused).then(|| Rejection::CrossOrigin { origin: origin() })
     }
 
-    /// Whether the request is a `POST` to a path that is open to other sites. The path is the one that the outermost axum router received, byte by byte: what
-    /// two parsers may read in two ways is not equal to it, and stays closed.
+    /// Whether the request is a `POST` to a path that is open to other sites. The path is the one
+    /// that the outermost axum router received, byte by byte: what two parsers may read in two ways
+    /// is not equal to it, and stays closed.
     fn is_open<B>(&self, request: &Request<B>) -> bool {
         if self.open_paths.is_empty() || *request.method() != Method::POST {
             return false;
@@ -144,7 +146,8 @@ pub(crate) fn check(origin: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A path that a router's route is compared with byte by byte, so that one that is written otherwise would be open in vain, or open more.
+/// A path that a router's route is compared with byte by byte, so that one that is written
+/// otherwise would be open in vain, or open more.
 fn check_path(path: &str) -> Result<(), ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let segments = path.strip_prefix('/').map(|rest| rest.strip_suffix('/').unwrap_or(rest));
@@ -159,8 +162,8 @@ fn check_path(path: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     Err(ConfigError::new(format_args!(
-        "`.allow_cross_origin_post(\"{}\")`: write the whole path of one route, such as `/oidc/callback`: letters, digits and `-._~` between \
-         single slashes, without parameters, wildcards or query",
+        "`.allow_cross_origin_post(\"{}\")`: write the whole path of one route, such as \
+         `/oidc/callback`: letters, digits and `-._~` between single slashes, without parameters, wildcards or query",
         path.escape_debug()
     )))
 }
@@ -199,6 +202,8 @@ mod tests {
             &[host][..],
             &[host, ("origin", "https://example.com")],
             &[host, ("sec-fetch-site", "same-origin"), ("origin", "https://example.com")],
+            // The scheme is not compared, as SECURITY.md says.
+            &[host, ("origin", "http://example.com")],
             &[host, ("sec-fetch-site", "none")],
             &[host, ("origin", "https://app.example.com")],
             &[host, ("sec-fetch-site", "same-site"), ("origin", "https://app.example.com")],

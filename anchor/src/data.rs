@@ -140,13 +140,15 @@ impl Encoder {
 
     /// Appends a field marked `#[session(json)]`.
     ///
-    /// What was written is read again, because a row that cannot be read would end its session with the next request.
-    /// That costs about 4 µs per KB of JSON, at a login and at an update; other columns cost nothing.
+    /// What was written is read again, because a row that cannot be read would end its session with
+    /// the next request. That costs about 4 µs per KB of JSON, at a login and at an update; other
+    /// columns cost nothing.
     ///
     /// # Errors
     ///
-    /// When serde cannot write the value as JSON, or cannot read what it wrote: nested more than 127 levels deep, a float that is not finite (serde
-    /// writes `null`), a field that is skipped in one direction.
+    /// When serde cannot write the value as JSON, or cannot read what it wrote: nested more than
+    /// 127 levels deep, a float that is not finite (serde writes `null`), a field that is skipped
+    /// in one direction.
     pub fn json<J: Serialize + DeserializeOwned>(&mut self, field: &J) -> Result<(), EncodeError> {
         self.push(written(field).map(Value::Json))
     }
@@ -250,8 +252,8 @@ fn written<J: Serialize + DeserializeOwned>(field: &J) -> Result<String, ColumnE
             "the JSON that serde writes for the value cannot be read again: {error}"
         ))),
         Err(error) => Err(ColumnError::new(format_args!(
-            "serde cannot read the JSON that it writes for the value (line {}, column {}): a float that is not finite is written as `null`, \
-             and a field that is skipped when writing needs `#[serde(default)]`",
+            "serde cannot read the JSON that it writes for the value (line {}, column {}): \
+             a float that is not finite is written as `null`, and a field that is skipped when writing needs `#[serde(default)]`",
             error.line(),
             error.column()
         ))),

@@ -22,8 +22,8 @@ pub enum StoreErrorKind {
 
 /// A store could not do what it was asked. Cheap to clone.
 ///
-/// `Debug` and `Display` print the first 1,000 characters of the cause's message, in one line, and never the values that were bound: a database's detail
-/// text can quote a row.
+/// `Debug` and `Display` print the first 1,000 characters of the cause's message, in one line, and
+/// never the values that were bound: a database's detail text can quote a row.
 #[derive(Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,

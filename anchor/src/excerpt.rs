@@ -5,7 +5,8 @@ use std::fmt::{self, Write};
 /// How many characters of an error's message are shown.
 pub(crate) const ERROR: usize = 1_000;
 
-/// At most `longest` characters of what `text` displays, in one line: characters that do not print are escaped, and a cut is said.
+/// At most `longest` characters of what `text` displays, in one line: characters that do not print
+/// are escaped, and a cut is said.
 pub(crate) fn excerpt<T: fmt::Display>(text: T, longest: usize) -> Excerpt<T> {
     Excerpt { text, longest }
 }
@@ -25,7 +26,8 @@ impl<T: fmt::Display> fmt::Display for Excerpt<T> {
     }
 }
 
-/// Writes until `left` characters are written, and then refuses, so that the rest is not even formatted.
+/// Writes until `left` characters are written, and then refuses, so that the rest is not even
+/// formatted.
 struct Cut<'a, 'f> {
     left: usize,
     exceeded: bool,

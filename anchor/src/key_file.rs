@@ -1,4 +1,5 @@
-//! A file that holds signing keys: read where nobody else can read it, and made once, whole or not at all, however many processes start at the same time.
+//! A file that holds signing keys: read where nobody else can read it, and made once, whole or not
+//! at all, however many processes start at the same time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -32,7 +33,8 @@ fn read_or_make_by(
         match read(path)? {
             Found::Keys(text) => return Ok(text),
             Found::Nothing => match make(path, &generate()?, &link) {
-                // What is in the file counts: the key of another process, where that one came first.
+                // What is in the file counts: the key of another process, where that one came
+                // first.
                 Ok(()) => continue,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(refused(path, format_args!("cannot be made: {error}"))),
@@ -71,7 +73,8 @@ fn read(path: &Path) -> Result<Found, ConfigError> {
                 Ok(target) => Err(refused(
                     path,
                     format_args!(
-                        "is a symbolic link to {}, which does not exist: make that file, or remove the link with `rm {}`",
+                        "is a symbolic link to {}, which does not exist: make that file, \
+                         or remove the link with `rm {}`",
                         target.display(),
                         path.display()
                     ),
@@ -98,7 +101,8 @@ fn check_owner_alone(path: &Path, metadata: &fs::Metadata) -> Result<(), ConfigE
     Err(refused(
         path,
         format_args!(
-            "is open to other users of this machine (mode {mode:04o}), and whoever reads it can sign tokens: close it with `chmod 600 {}`",
+            "is open to other users of this machine (mode {mode:04o}), and whoever reads it \
+             can sign tokens: close it with `chmod 600 {}`",
             path.display()
         ),
     ))
@@ -110,7 +114,8 @@ fn check_owner_alone(_: &Path, _: &fs::Metadata) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Makes the file with this content, unless it exists. It is never seen in part: it is written under another name first.
+/// Makes the file with this content, unless it exists. It is never seen in part: it is written
+/// under another name first.
 fn make(
     path: &Path,
     content: &str,
@@ -135,7 +140,8 @@ fn make(
     made
 }
 
-/// Who makes the empty file puts the whole one in its place, and nobody else does. If it dies in between, the file stays empty, and the next start says so.
+/// Who makes the empty file puts the whole one in its place, and nobody else does. If it dies in
+/// between, the file stays empty, and the next start says so.
 fn claim_and_rename(unfinished: &Path, path: &Path) -> io::Result<()> {
     drop(create_new(path)?);
     fs::rename(unfinished, path).inspect_err(|_| {
@@ -235,7 +241,8 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let message = refusal(&path);
             let advice = format!(
-                "(mode {mode:04o}), and whoever reads it can sign tokens: close it with `chmod 600 {}`",
+                "(mode {mode:04o}), and whoever reads it can sign tokens: \
+                 close it with `chmod 600 {}`",
                 path.display()
             );
             assert!(message.contains(&advice), "{message}");

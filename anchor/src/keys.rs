@@ -28,7 +28,8 @@ const EXAMPLE: &str = "cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=";
 /// ```
 /// use anchor::KeyRing;
 ///
-/// // This is what a key looks like. Everyone knows this one, so it is refused: `openssl rand -base64 32` makes another.
+/// // This is what a key looks like. Everyone knows this one, so it is refused:
+/// // `openssl rand -base64 32` makes another.
 /// let refusal = KeyRing::parse("cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=").unwrap_err();
 /// assert!(refusal.to_string().starts_with("signing key 1 is the example of the documentation"));
 /// ```
@@ -42,8 +43,9 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// When there is no key, a key is shorter than 32 bytes, a key is the one that this documentation shows, or two keys share their one-byte key id (they are equal, or one pair in 256 does by
-    /// chance: generate another).
+    /// When there is no key, a key is shorter than 32 bytes, a key is the one that this
+    /// documentation shows, or two keys share their one-byte key id (they are equal, or one pair in
+    /// 256 does by chance: generate another).
     pub fn new<K: Into<Vec<u8>>>(keys: impl IntoIterator<Item = K>) -> Result<Self, ConfigError> {
         let keys: Vec<_> = keys.into_iter().map(|key| Zeroizing::new(key.into())).collect();
         if keys.is_empty() {
@@ -132,15 +134,19 @@ impl KeyRing {
     /// The keys in a file, written as for [`KeyRing::parse`]; a missing file is made, with one fresh key, readable by its
     /// owner alone. For development and for single-node applications.
     ///
-    /// Processes that start at the same time, in several containers on one volume too, get one and the same key. The file appears when it is whole. Where the
-    /// file system has no hard links, it is empty for a moment; a start that finds it empty waits up to 5 seconds, and blocks its thread for so long.
+    /// Processes that start at the same time, in several containers on one volume too, get one and
+    /// the same key. The file appears when it is whole. Where the file system has no hard links, it
+    /// is empty for a moment; a start that finds it empty waits up to 5 seconds, and blocks its
+    /// thread for so long.
     ///
-    /// Where a platform mounts its secrets with a mode of its own choice, read the file yourself, and use [`KeyRing::parse`].
+    /// Where a platform mounts its secrets with a mode of its own choice, read the file yourself,
+    /// and use [`KeyRing::parse`].
     ///
     /// # Errors
     ///
-    /// When the file can be neither read nor made, is open to other users (on Unix, any mode beyond 0600), stays empty, or is a symbolic link to nothing; and as
-    /// for [`KeyRing::parse`]. The message names the file.
+    /// When the file can be neither read nor made, is open to other users (on Unix, any mode beyond
+    /// 0600), stays empty, or is a symbolic link to nothing; and as for [`KeyRing::parse`]. The
+    /// message names the file.
     pub fn from_file_or_generate(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let text = key_file::read_or_make(path, || {

@@ -19,10 +19,13 @@ use crate::sessions::Sessions;
 
 /// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer).
 ///
-/// A request that asks for no session costs a pointer in its extensions and a look for the header that bears the token, which is marked as sensitive: `Debug` of
-/// the request does not print it, in what this layer surrounds. Where browsers send the token by themselves, as cookies, an unsafe request (other than
-/// `GET`, `HEAD`, `OPTIONS`) or a WebSocket that another origin caused is refused with 403 before any handler runs, those of logins and logouts included;
-/// [`SessionManagerBuilder::trusted_origin`](crate::SessionManagerBuilder::trusted_origin) names the exceptions. Several payload types stack, each with its own layer.
+/// A request that asks for no session costs a pointer in its extensions and a look for the header
+/// that bears the token, which is marked as sensitive: `Debug` of the request does not print it, in
+/// what this layer surrounds. Where browsers send the token by themselves, as cookies, an unsafe
+/// request (other than `GET`, `HEAD`, `OPTIONS`) or a WebSocket that another origin caused is
+/// refused with 403 before any handler runs, those of logins and logouts included;
+/// [`SessionManagerBuilder::trusted_origin`](crate::SessionManagerBuilder::trusted_origin) names
+/// the exceptions. Several payload types stack, each with its own layer.
 pub struct SessionLayer<T: SessionData> {
     sessions: Arc<Sessions<T>>,
 }

@@ -78,7 +78,8 @@ impl Next {
         wanted.map_or_else(Self::default, |wanted| Self::checked(wanted.as_str()))
     }
 
-    /// The one `next` of a query; two of them are a trick, because two parsers may differ in the one that they take.
+    /// The one `next` of a query; two of them are a trick, because two parsers may differ in the
+    /// one that they take.
     fn of_query(query: &str) -> Self {
         let mut all = form_urlencoded::parse(query.as_bytes())
             .filter_map(|(name, value)| (name == "next").then_some(value));
@@ -107,9 +108,11 @@ impl<'de> Deserialize<'de> for Next {
 
 /// The path if it is one of this origin that a browser cannot take for another address; else `None`.
 ///
-/// It begins with one `/`, has at most 2048 bytes, and is printable ASCII without `\`, `"`, `<`, `>` and `#`. Its path has no empty segment but the last one,
-/// and none that is `.` or `..`: they can bring two slashes together, and `//host` is another origin (WHATWG URL standard). It has no control character, which
-/// browsers drop. All this holds for what percent-decoding makes of it as well, however often a proxy decodes it.
+/// It begins with one `/`, has at most 2048 bytes, and is printable ASCII without `\`, `"`, `<`,
+/// `>` and `#`. Its path has no empty segment but the last one, and none that is `.` or `..`: they
+/// can bring two slashes together, and `//host` is another origin (WHATWG URL standard). It has no
+/// control character, which browsers drop. All this holds for what percent-decoding makes of it as
+/// well, however often a proxy decodes it.
 ///
 /// ```
 /// use anchor::safe_next;
@@ -145,8 +148,8 @@ fn at_every_decoding(text: &str, holds: impl Fn(&[u8]) -> bool) -> bool {
     false
 }
 
-/// Whether no parser takes this path for another address. What was decoded may hold `?` and `#`, which end a path for some parsers and not for others, and
-/// some drop what follows a `;`.
+/// Whether no parser takes this path for another address. What was decoded may hold `?` and `#`,
+/// which end a path for some parsers and not for others, and some drop what follows a `;`.
 fn has_harmless_segments(path: &[u8]) -> bool {
     let has_harmless_bytes = !path.iter().any(|byte| byte.is_ascii_control() || *byte == b'\\');
     let mut segments = path[1..].split(|byte| b"/?#".contains(byte)).peekable();
@@ -292,7 +295,8 @@ mod tests {
         assert_eq!(safe_next(&deeper), None);
     }
 
-    /// Where a browser goes from `https://app.example`, and where it goes when the path that it went to is sent to it once more.
+    /// Where a browser goes from `https://app.example`, and where it goes when the path that it
+    /// went to is sent to it once more.
     fn origins(address: &str) -> [url::Origin; 2] {
         let from = url::Url::parse("https://app.example/login").unwrap();
         let to = from.join(address).unwrap();

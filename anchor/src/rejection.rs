@@ -97,7 +97,8 @@ pub enum Rejection {
     /// Another site made a browser send the request, with the session's cookie (CSRF). The layer refuses it before any handler runs.
     #[error(
         "a browser sent this request for another origin ({}): if that one is the application's own, name it with \
-         `.trusted_origin(..)` before `.build()`; behind a proxy, have it forward `Host` and `Origin` unchanged",
+         `.trusted_origin(..)` before `.build()`; for one callback, name its path with \
+         `.allow_cross_origin_post(..)`; behind a proxy, have it forward `Host` and `Origin` unchanged",
         origin.as_deref().unwrap_or("it does not say which")
     )]
     CrossOrigin {
@@ -209,7 +210,8 @@ impl Rejection {
         self.status() == StatusCode::UNAUTHORIZED
     }
 
-    /// The message with the payload's name alone: an outsider who reads it learns nothing of the program's modules.
+    /// The message with the payload's name alone: an outsider who reads it learns nothing of the
+    /// program's modules.
     fn without_paths(&self) -> String {
         let message = self.to_string();
         match self {
@@ -260,7 +262,8 @@ impl From<Error> for Rejection {
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut body = format!("{{\"error\":\"{}\"", self.public_code());
-        // A mistake of the application's author, made of type and cookie names: say it where they look first. The log has the types' paths.
+        // A mistake of the application's author, made of type and cookie names: say it where they
+        // look first. The log has the types' paths.
         if let Rejection::MissingLayer { .. }
         | Rejection::AmbiguousLayer
         | Rejection::SharedChannel { .. } = self

@@ -119,7 +119,8 @@ pub trait Column: Sized {
 pub struct ColumnError(Cow<'static, str>);
 
 impl ColumnError {
-    /// An error with this message, of which the first 1,000 characters are kept; do not put the value into it, because the message is logged.
+    /// An error with this message, of which the first 1,000 characters are kept; do not put the
+    /// value into it, because the message is logged.
     pub fn new(reason: impl fmt::Display) -> Self {
         Self(Cow::Owned(excerpt(reason, ERROR).to_string()))
     }

@@ -61,8 +61,9 @@ pub trait Frontend: Send + Sync + 'static {
     /// The tokens that a request presents, as they are: nothing is decoded yet.
     fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r>;
 
-    /// The request headers that [`presented`](Self::presented) reads. The layer marks their values as sensitive
-    /// ([`HeaderValue::set_sensitive`]), so that `Debug` of a request does not print a token, and names them in the response's `Vary`.
+    /// The request headers that [`presented`](Self::presented) reads. The layer marks their values
+    /// as sensitive ([`HeaderValue::set_sensitive`]), so that `Debug` of a request does not print a
+    /// token, and names them in the response's `Vary`.
     fn headers(&self) -> &[HeaderName];
 
     /// Hands a token to its owner in the response's headers, to be kept for `lifetime`; without one, until
@@ -77,10 +78,13 @@ pub trait Frontend: Send + Sync + 'static {
         let _ = response;
     }
 
-    /// Whether a browser may send the token without being told to by a script of the application, as it sends cookies. Then another site can make
-    /// it send the token, so [`SessionLayer`](crate::SessionLayer) refuses what other sites make browsers send. Default: `true`.
+    /// Whether a browser may send the token without being told to by a script of the application,
+    /// as it sends cookies. Then another site can make it send the token, so
+    /// [`SessionLayer`](crate::SessionLayer) refuses what other sites make browsers send. Default:
+    /// `true`.
     ///
-    /// Say `false` only where every token that [`presented`](Self::presented) accepts is in a header that a script has to set.
+    /// Say `false` only where every token that [`presented`](Self::presented) accepts is in a
+    /// header that a script has to set.
     fn is_sent_by_browsers(&self) -> bool {
         true
     }

@@ -8,7 +8,8 @@ use http::{HeaderName, StatusCode};
 use crate::application::{Application, UserSession};
 use crate::logs;
 
-/// The longest line that a test accepts, in bytes: what the library says, and at most 1,000 characters of others.
+/// The longest line that a test accepts, in bytes: what the library says, and at most 1,000
+/// characters of others.
 const LONGEST: usize = 1_600;
 
 /// The only line with `mark`, which is looked for in front of everything that is cut.

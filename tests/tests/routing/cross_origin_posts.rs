@@ -196,8 +196,8 @@ fn a_path_that_no_request_can_be_compared_with_fails_at_build() {
     }
 }
 
-/// The token in a cookie for browsers, and in `Authorization` for the rest, as an application may write it: everything that it does not think of is the
-/// trait's default.
+/// The token in a cookie for browsers, and in `Authorization` for the rest, as an application may
+/// write it: everything that it does not think of is the trait's default.
 struct CookieOrBearer(SessionCookie);
 
 static COOKIE_OR_BEARER: [HeaderName; 2] = [header::COOKIE, header::AUTHORIZATION];

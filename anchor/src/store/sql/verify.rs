@@ -13,7 +13,8 @@ use crate::value::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
-    /// What works, and is a risk all the same; each has been logged. For an application that rather does not start.
+    /// What works, and is a risk all the same; each has been logged. For an application that rather
+    /// does not start.
     pub warnings: Vec<String>,
 }
 
