@@ -9,8 +9,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::error::{Error, StoreError, StoreErrorKind};
+use crate::excerpt::{ERROR, excerpt};
 use crate::id::SessionId;
 use crate::token::BadToken;
+use crate::type_name;
 
 /// Why a request is refused, by an extractor or a guard.
 ///
@@ -103,11 +105,12 @@ pub enum Rejection {
     /// Another site made a browser send the request, with the session's cookie (CSRF). The layer refuses it before any handler runs.
     #[error(
         "a browser sent this request for another origin ({}): if that one is the application's own, name it with \
-         `.trusted_origin(..)` before `.build()`; behind a proxy, have it forward `Host` and `Origin` unchanged",
+         `.trusted_origin(..)` before `.build()`; for one callback, name its path with \
+         `.allow_cross_origin_post(..)`; behind a proxy, have it forward `Host` and `Origin` unchanged",
         origin.as_deref().unwrap_or("it does not say which")
     )]
     CrossOrigin {
-        /// The request's `Origin`, escaped.
+        /// The request's `Origin`, quoted, escaped, and cut to 100 characters.
         origin: Option<String>,
     },
     /// The store could not answer. Never anonymous, never 401.
@@ -117,7 +120,7 @@ pub enum Rejection {
     #[error(transparent)]
     Operation(Error),
     /// The verifier itself failed.
-    #[error("the verifier failed: {0}")]
+    #[error("the verifier failed: {}", excerpt(.0, ERROR))]
     Verifier(Arc<dyn StdError + Send + Sync>),
     /// The route has no session layer.
     #[error(
@@ -222,6 +225,18 @@ impl Rejection {
         self.status() == StatusCode::UNAUTHORIZED
     }
 
+    /// The message with the payload's name alone: an outsider who reads it learns nothing of the
+    /// program's modules.
+    fn without_paths(&self) -> String {
+        let message = self.to_string();
+        match self {
+            Rejection::MissingLayer { payload } | Rejection::SharedChannel { payload, .. } => {
+                message.replace(payload, &type_name::without_paths(payload))
+            }
+            _ => message,
+        }
+    }
+
     /// One log line a refusal: loud where something is wrong with the application, quiet where a visitor merely has no session.
     pub(crate) fn log(&self, payload: &'static str) {
         let code = self.code();
@@ -262,13 +277,14 @@ impl From<Error> for Rejection {
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut body = format!("{{\"error\":\"{}\"", self.public_code());
-        // A mistake of the application's author, made of type and cookie names: say it where they look first.
+        // A mistake of the application's author, made of type and cookie names: say it where they
+        // look first. The log has the types' paths.
         if let Rejection::MissingLayer { .. }
         | Rejection::AmbiguousLayer
         | Rejection::SharedChannel { .. } = self
         {
             body.push_str(",\"message\":");
-            body.push_str(&serde_json::Value::from(self.to_string()).to_string());
+            body.push_str(&serde_json::Value::from(self.without_paths()).to_string());
         }
         body.push('}');
         let mut response = Response::new(Body::from(body));

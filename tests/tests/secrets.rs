@@ -117,6 +117,12 @@ async fn refused(session: Result<Session<UserSession>, Rejection>) -> Response {
 #[logout(UserSession)]
 async fn logout() {}
 
+/// Shows the request as a tracing layer within the session layer would.
+async fn show_request(request: Request, next: Next) -> Response {
+    show(&request);
+    next.run(request).await
+}
+
 /// Shows the response as a tracing layer would.
 async fn show_response(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
@@ -190,6 +196,7 @@ async fn walk(backend: &Backend) -> Secrets {
             .route("/visit", post(visit))
             .route("/refused", get(refused))
             .route("/logout", post(logout))
+            .layer(middleware::from_fn(show_request))
     };
     let served =
         Served::start(routes().layer(sessions.layer()).layer(middleware::from_fn(show_response)))

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 const FRONT_END: &str = "https://app.example.com";
 
 fn app() -> Router {
-    let key = "cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=";
+    let key = "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=";
     cors_example::app(FRONT_END, Environment::of("ANCHOR", [("ANCHOR_KEYS", key)])).unwrap()
 }
 

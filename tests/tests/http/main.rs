@@ -38,6 +38,7 @@ mod keys;
 mod layers;
 mod lifetimes;
 mod lives;
+mod log_lines;
 mod login;
 mod logout;
 mod old_tokens;
