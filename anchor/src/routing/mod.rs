@@ -46,7 +46,10 @@ mod public_service;
 mod router;
 
 pub use axum::routing::MethodFilter;
-pub use declared::{Declared, DeclaredPolicy, FirstArgument, NoArgument};
+pub use declared::{
+    AllMethods, Declaration, Declared, DeclaredPolicy, FirstArgument, IncludeSafe, NoArgument,
+    UnsafeMethods,
+};
 pub use method_router::{
     MethodRouter, any, any_service, connect, delete, get, head, on, on_service, options, patch,
     post, put, trace,
