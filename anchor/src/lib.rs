@@ -48,6 +48,7 @@ mod layer;
 mod limit;
 mod login_page;
 mod manager;
+mod manager_registry;
 #[cfg(feature = "_sql")]
 pub mod migrate;
 mod next;
