@@ -281,8 +281,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// # Errors
     ///
     /// When the environment has a mistake, there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
-    /// refuses its settings, a trusted origin is none that a browser sends, or a live manager of another payload in this process
-    /// uses the same cookie or header. Each message says what to write instead.
+    /// refuses its settings, a trusted origin is none that a browser sends, or a live manager of
+    /// another payload in this process uses the same cookie or header. Each message says what to
+    /// write instead.
     pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
         let refused = |reason: fmt::Arguments<'_>| {

@@ -158,8 +158,8 @@ impl KeyRing {
             .map_err(|error| error.within(format_args!("key file {}", path.display())))
     }
 
-    /// The subkeys for the sessions of one table on one channel: a token made for one cookie or payload is worth nothing in
-    /// another, in other processes either.
+    /// The subkeys for the sessions of one table on one channel: a token made for one cookie or
+    /// payload is worth nothing in another, in other processes either.
     pub(crate) fn derive(&self, channel: &str, table: &str) -> TokenKeys {
         let keys = self
             .keys

@@ -1,8 +1,8 @@
 //! [`Registration`]: which payloads have managers in this process, and on which channels.
 //!
-//! Two rules need to know. A channel carries the tokens of one payload, or each would overwrite the other's. And a guard that
-//! names no payload is for processes of one payload: with two, a layer that was lost in a refactoring would let a user's
-//! cookie open an administrator's page.
+//! Two rules need to know. A channel carries the tokens of one payload, or each would overwrite the
+//! other's. And a guard that names no payload is for processes of one payload: with two, a layer
+//! that was lost in a refactoring would let a user's cookie open an administrator's page.
 
 use std::any::{TypeId, type_name};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,9 +45,10 @@ impl Registration {
             live.iter().find(|other| other.channel == channel && other.payload != payload)
         {
             return Err(ConfigError::new(format_args!(
-                "the sessions of `{}` travel by `{channel}` already, and each of the two would overwrite the other's token: \
-                 give one of them a name of its own, with `#[session(cookie = \"__Host-admin\")]` on its struct \
-                 or `.frontend(SessionCookie::new(\"__Host-admin\"))` before `.build()`",
+                "the sessions of `{}` travel by `{channel}` already, and each of the two would \
+                 overwrite the other's token: give one of them a name of its own, with \
+                 `#[session(cookie = \"__Host-admin\")]` on its struct or \
+                 `.frontend(SessionCookie::new(\"__Host-admin\"))` before `.build()`",
                 other.name
             )));
         }
@@ -74,8 +75,8 @@ fn live() -> MutexGuard<'static, Vec<Live>> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether managers of two payloads have been built in this process. A manager that is gone counts: with its layer lost, nothing
-/// else may have kept it.
+/// Whether managers of two payloads have been built in this process. A manager that is gone counts:
+/// with its layer lost, nothing else may have kept it.
 pub(crate) fn has_several_payloads() -> bool {
     SEVERAL.load(Ordering::Acquire)
 }

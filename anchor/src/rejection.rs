@@ -103,10 +103,11 @@ pub enum Rejection {
         /// The request's `Origin`, escaped.
         origin: Option<String>,
     },
-    /// `#[logout]` was asked by a method with which a link or an image on another site makes a browser ask: nothing was ended.
+    /// `#[logout]` was asked by a method with which a link or an image on another site makes a
+    /// browser ask: nothing was ended.
     #[error(
-        "`{method}` does not log out, for a link on another site could: route `#[logout]` with `post(..)`, and send `POST`, \
-         as a form with `method=\"post\"` does"
+        "`{method}` does not log out, because a link on another site could send it: route \
+         `#[logout]` with `post(..)`, and send `POST`, as a form with `method=\"post\"` does"
     )]
     LogoutBySafeMethod {
         /// The request's method: `GET`, `HEAD`, `OPTIONS` or `TRACE`.
@@ -130,16 +131,20 @@ pub enum Rejection {
         /// The payload type whose layer is missing.
         payload: &'static str,
     },
-    /// The handler's guard does not name its session's type, and the process has had managers of several payloads.
+    /// The handler's guard does not name its session's type, and the process has had managers of
+    /// several payloads.
     #[error(
-        "this application has several kinds of sessions, and the handler's guard does not say which one it means: name the type, \
-         as in `#[require_session(UserSession)]` or `#[logout(UserSession)]`"
+        "this application has several kinds of sessions, and the handler's guard does not say \
+         which one it means: name the type, as in `#[require_session(UserSession)]` \
+         or `#[logout(UserSession)]`"
     )]
     UntypedGuard,
-    /// The route has layers of two managers of one payload, of which the inner one would replace the outer one's verifier.
+    /// The route has layers of two managers of one payload, of which the inner one would replace
+    /// the outer one's verifier.
     #[error(
-        "two managers of `{payload}` have a layer on this route: build one `SessionManager<{payload}>` and clone it, \
-         or add each one's `.layer(sessions.layer())` to a router that is not nested in the other's"
+        "two managers of `{payload}` have a layer on this route: build one \
+         `SessionManager<{payload}>` and clone it, or add each one's `.layer(sessions.layer())` \
+         to a router that is not nested in the other's"
     )]
     SeveralManagers {
         /// The payload type of the two managers.
@@ -257,7 +262,8 @@ impl From<Error> for Rejection {
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut body = format!("{{\"error\":\"{}\"", self.public_code());
-        // A mistake of the application's author, made of type and method names: say it where they look first.
+        // A mistake of the application's author, made of type and method names: say it where they
+        // look first.
         if let Rejection::MissingLayer { .. }
         | Rejection::UntypedGuard
         | Rejection::SeveralManagers { .. }

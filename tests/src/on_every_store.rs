@@ -1,6 +1,7 @@
 //! [`on_every_store!`](crate::on_every_store): a test of each behaviour for each store.
 
-/// Makes a test of each of these functions for each store. Each takes a [`Backend`](crate::Backend).
+/// Makes a test of each of these functions for each store. Each takes a
+/// [`Backend`](crate::Backend).
 #[macro_export]
 macro_rules! on_every_store {
     ($($behaviour:ident),+ $(,)?) => {

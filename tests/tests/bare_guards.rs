@@ -1,6 +1,7 @@
 //! `#[require_session]` and `#[logout]` without a type, in an application of one payload.
 //!
-//! A binary of its own, with one payload: as soon as a process has two, these guards refuse every request (`lost_layer.rs`).
+//! A binary of its own, with one payload: as soon as a process has two, these guards refuse every
+//! request (`lost_layer.rs`).
 
 use anchor::prelude::*;
 use anchor::{BoxError, Record, SessionManagerBuilder, Verdict, Verifier};

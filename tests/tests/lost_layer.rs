@@ -1,5 +1,6 @@
-//! An application of users and administrators whose administrators' router loses its layer in a refactoring, while the root keeps the
-//! users' one: a user's cookie must not open an administrator's page.
+//! An application of users and administrators whose administrators' router loses its layer in a
+//! refactoring, while the root keeps the users' one: a user's cookie must not open an
+//! administrator's page.
 //!
 //! A binary of its own, for a guard without a type knows what the process has built.
 
@@ -101,8 +102,9 @@ impl Application {
             let answer = answer.expect(StatusCode::INTERNAL_SERVER_ERROR);
             assert_eq!(
                 answer.text(),
-                "{\"error\":\"untyped_guard\",\"message\":\"this application has several kinds of sessions, and the handler's guard \
-                 does not say which one it means: name the type, as in `#[require_session(UserSession)]` or `#[logout(UserSession)]`\"}"
+                "{\"error\":\"untyped_guard\",\"message\":\"this application has several kinds of \
+                 sessions, and the handler's guard does not say which one it means: name the \
+                 type, as in `#[require_session(UserSession)]` or `#[logout(UserSession)]`\"}"
             );
             assert!(answer.set_cookies().is_empty(), "{answer:?}");
         }

@@ -111,14 +111,18 @@ impl Declared for Public {
     }
 }
 
-/// What the routing functions ask of a handler's first argument: that it is [`Declared`], or what `#[logout]` inserts, which is not for every method.
+/// What the routing functions ask of a handler's first argument: that it is [`Declared`], or what
+/// `#[logout]` inserts, which is not for every method.
 ///
-/// `M` are the methods that the handler answers, [`AllMethods`] or [`UnsafeMethods`]; the compiler infers it. (An associated type
-/// would do, but the compiler reports a missing one once a type, and so not at every handler.)
+/// `M` are the methods that the handler answers, [`AllMethods`] or [`UnsafeMethods`]; the compiler
+/// infers it. (An associated type would do, but the compiler reports a missing one once a type, and
+/// so not at every handler.)
 #[diagnostic::on_unimplemented(
-    message = "this handler does not say who may call it: write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",
+    message = "this handler does not say who may call it: \
+        write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",
     label = "the handler's first argument is `{Self}`, which does not say it",
-    note = "write the attribute above the handler's `async fn`, with the type of your session; for a closure, make it an `async fn`",
+    note = "write the attribute above the handler's `async fn`, with the type of your session; \
+        for a closure, make it an `async fn`",
     note = "`#[require_session]` and `#[logout]` without a type do not say whose session they mean"
 )]
 pub trait Declaration<M> {
@@ -140,11 +144,13 @@ impl<T: SessionData, R: Reaches> Declaration<UnsafeMethods> for Revoke<T, R> {
     }
 }
 
-/// Methods with the safe ones (RFC 9110 section 9.2.1) among them: what `get`, `head`, `options` and `trace` ask of a handler.
+/// Methods with the safe ones (RFC 9110 section 9.2.1) among them: what `get`, `head`, `options`
+/// and `trace` ask of a handler.
 #[diagnostic::on_unimplemented(
     message = "`#[logout]` does not answer `GET`, `HEAD`, `OPTIONS` or `TRACE`: write `post(..)`",
     label = "this handler ends a session, and a link on another site could ask for it",
-    note = "a page logs out with `<form method=\"post\" action=\"/logout\">`, or with `fetch` and `method: \"POST\"`"
+    note = "a page logs out with `<form method=\"post\" action=\"/logout\">`, \
+        or with `fetch` and `method: \"POST\"`"
 )]
 pub trait IncludeSafe {}
 
@@ -161,10 +167,12 @@ pub enum UnsafeMethods {}
 
 /// The arguments of a handler, as axum's [`Handler<T, S>`](axum::handler::Handler) has them in `T`.
 ///
-/// The routing functions bound `T: FirstArgument<First: Declaration<M>>`. It is implemented for the arguments of every handler, declared or not, so
-/// that it has no say in which arguments the compiler infers, and what is missing is always [`Declaration`].
+/// The routing functions bound `T: FirstArgument<First: Declaration<M>>`. It is implemented for the
+/// arguments of every handler, declared or not, so that it has no say in which arguments the
+/// compiler infers, and what is missing is always [`Declaration`].
 #[diagnostic::on_unimplemented(
-    message = "this handler does not say who may call it: write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",
+    message = "this handler does not say who may call it: \
+        write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",
     label = "this is not an `async fn` with a first argument that says it",
     note = "a plain value has no arguments: return it from an `async fn` under `#[public]`",
     note = "a tower service is declared open by `anchor::routing::public_service`"

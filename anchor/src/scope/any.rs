@@ -22,7 +22,8 @@ type RejectionFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + 
 /// A scope of any payload type.
 pub(crate) trait AnyScope: Send + Sync {
     fn payload(&self) -> TypeId;
-    /// Where the manager is whose layer opened the scope: what tells two managers of one payload apart.
+    /// Where the manager is whose layer opened the scope: what tells two managers of one payload
+    /// apart.
     fn manager(&self) -> *const ();
     fn outer(&self) -> Option<&CurrentScope>;
     fn forget_refusal(&self);
@@ -75,8 +76,8 @@ pub(super) fn scopes(request: &Parts) -> impl Iterator<Item = &Arc<dyn AnyScope>
 
 /// The innermost of a request's scopes that `wanted` says yes to.
 ///
-/// Where another manager of the same payload has a layer further out, neither is right: the inner one would replace the
-/// outer one's verifier, and with it what that one refuses.
+/// Where another manager of the same payload has a layer further out, neither is right: the inner
+/// one would replace the outer one's verifier, and with it what that one refuses.
 pub(super) fn innermost<'r>(
     request: &'r Parts,
     wanted: impl Fn(&dyn AnyScope) -> bool,
@@ -92,8 +93,8 @@ pub(super) fn innermost<'r>(
     Ok(innermost)
 }
 
-/// The session scope of a request whose guard names no payload: where the process has several payloads, nobody can tell which one
-/// is meant.
+/// The session scope of a request whose guard names no payload: where the process has several
+/// payloads, nobody can tell which one is meant.
 pub(crate) fn only(request: &Parts) -> Result<Arc<dyn AnyScope>, Rejection> {
     let payload = "the application's session type";
     if has_several_payloads() {

@@ -1,4 +1,5 @@
-//! What `#[logout]` does before the handler's body runs: a logout, unless a link could have asked for it.
+//! What `#[logout]` does before the handler's body runs: a logout, unless a link could have asked
+//! for it.
 
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use crate::rejection::Rejection;
 impl<T: SessionData> Scope<T> {
     /// Logs out, or gives the refusal that the application wants.
     ///
-    /// Safe methods (RFC 9110 section 9.2.1) end nothing: cross-origin protection lets them through, and a link, an image or a prefetch
-    /// on another site makes a browser send `GET` with the session's cookie.
+    /// Safe methods (RFC 9110 section 9.2.1) end nothing: cross-origin protection lets them
+    /// through, and a link, an image or a prefetch on another site makes a browser send `GET` with
+    /// the session's cookie.
     pub(crate) async fn logout_for_guard(
         self: &Arc<Self>,
         reach: Reach,

@@ -1,4 +1,5 @@
-//! `#[logout]` by a method that a link, an image or a prefetch on another site makes a browser send: it ends nothing.
+//! `#[logout]` by a method that a link, an image or a prefetch on another site makes a browser
+//! send: it ends nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,7 +60,8 @@ async fn a_logout_by_a_safe_method_is_405_and_ends_nothing(backend: Backend) {
     app.store.reset();
     for path in LOGOUTS {
         for method in SAFE {
-            // As a link on another site has it sent: cross-origin protection lets it through, but for `TRACE`, which browsers do not send.
+            // As a link on another site has it sent: cross-origin protection lets it through, but
+            // for `TRACE`, which browsers do not send.
             let site = if method == Method::TRACE { "none" } else { "cross-site" };
             let call = app.call(method.clone(), path).cookie(&desk);
             let refused = call.header(HeaderName::from_static("sec-fetch-site"), site).send().await;
@@ -68,8 +70,9 @@ async fn a_logout_by_a_safe_method_is_405_and_ends_nothing(backend: Backend) {
             assert!(refused.set_cookies().is_empty(), "{method} {path}");
             if method != Method::HEAD {
                 let expected = format!(
-                    "{{\"error\":\"logout_by_safe_method\",\"message\":\"`{method}` does not log out, for a link on another site \
-                     could: route `#[logout]` with `post(..)`, and send `POST`, as a form with `method=\\\"post\\\"` does\"}}"
+                    "{{\"error\":\"logout_by_safe_method\",\"message\":\"`{method}` does not log \
+                     out, because a link on another site could send it: route `#[logout]` with \
+                     `post(..)`, and send `POST`, as a form with `method=\\\"post\\\"` does\"}}"
                 );
                 assert_eq!(refused.text(), expected);
             }

@@ -1,6 +1,7 @@
 //! What an application sees over HTTP: a real server, a real client, every store.
 //!
-//! Each theme has a file, each behaviour one function, and `on_every_store` makes a test of it for each store.
+//! Each theme has a file, each behaviour one function, and `on_every_store` makes a test of it for
+//! each store.
 
 #[macro_use(on_every_store)]
 extern crate anchor_tests;

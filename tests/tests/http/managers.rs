@@ -45,7 +45,8 @@ fn builder<T: SessionData>(
         .frontend(SessionCookie::new(cookie))
 }
 
-/// Otherwise each would overwrite the other's cookie, and a logout of the one would remove it while the other's session lives.
+/// Otherwise each would overwrite the other's cookie, and a logout of the one would remove it while
+/// the other's session lives.
 #[test]
 fn a_second_payload_on_a_cookie_fails_at_build_while_the_first_one_lives() {
     let guests = || builder(MemoryStore::<Guest>::new(), "__Host-party").build();
@@ -54,9 +55,11 @@ fn a_second_payload_on_a_cookie_fails_at_build_while_the_first_one_lives() {
     let second = guests().expect("another manager of the same payload");
     assert_eq!(
         hosts().unwrap_err().to_string(),
-        "sessions of `http::managers::Host`: the sessions of `http::managers::Guest` travel by `cookie:__Host-party` already, \
-         and each of the two would overwrite the other's token: give one of them a name of its own, with \
-         `#[session(cookie = \"__Host-admin\")]` on its struct or `.frontend(SessionCookie::new(\"__Host-admin\"))` before `.build()`"
+        "sessions of `http::managers::Host`: the sessions of `http::managers::Guest` travel by \
+         `cookie:__Host-party` already, and each of the two would overwrite the other's token: \
+         give one of them a name of its own, with `#[session(cookie = \"__Host-admin\")]` \
+         on its struct or `.frontend(SessionCookie::new(\"__Host-admin\"))` \
+         before `.build()`"
     );
     assert!(builder(MemoryStore::<Host>::new(), "__Host-kitchen").build().is_ok());
 
@@ -91,7 +94,8 @@ async fn log_in<T: SessionData>(sessions: &SessionManager<T>, payload: T) -> Str
     cookie.split(';').next().unwrap().to_owned()
 }
 
-/// As on two nodes that have the same key and the same cookie's name, of which neither knows of the other's payload.
+/// As on two nodes that have the same key and the same cookie's name, of which neither knows of the
+/// other's payload.
 async fn a_token_of_another_payload_is_refused_after_it_has_gone(backend: Backend) {
     let cookie = match backend {
         Backend::Memory => "__Host-memory",
@@ -127,7 +131,8 @@ impl Verifier<UserSession> for Suspended {
 #[logout(UserSession, all)]
 async fn logout_all() {}
 
-/// The outer manager's verifier lets nobody in. The inner manager has none, and is the one that would be asked.
+/// The outer manager's verifier lets nobody in. The inner manager has none, and is the one that
+/// would be asked.
 async fn two_managers_of_one_payload_on_one_route_are_500_that_says_so(backend: Backend) {
     logs::keep();
     let inner = Application::start(&backend).await;
@@ -149,7 +154,8 @@ async fn two_managers_of_one_payload_on_one_route_are_500_that_says_so(backend: 
     inner.store.reset();
     let message = "two managers of `http::application::UserSession` have a layer on this route: \
                    build one `SessionManager<http::application::UserSession>` and clone it, \
-                   or add each one's `.layer(sessions.layer())` to a router that is not nested in the other's";
+                   or add each one's `.layer(sessions.layer())` to a router that is not \
+                   nested in the other's";
     let gets = REQUIRING.into_iter().chain(OPTIONAL).map(|path| (path, served.get(path)));
     let posts = ["/login-corro", "/logout", "/logout-by-auth", "/logout-all"];
     let posts = posts.into_iter().map(|path| (path, served.post(path)));

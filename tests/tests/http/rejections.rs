@@ -105,7 +105,8 @@ struct AdminSession {
     level: i32,
 }
 
-/// The application's users, whose token comes as a bearer, and administrators; each kind with an `on_reject` of its own.
+/// The application's users, whose token comes as a bearer, and administrators; each kind with an
+/// `on_reject` of its own.
 async fn users_and_administrators(backend: &Backend, users_inside: bool) -> Served {
     let users =
         SessionManager::<UserSession>::builder(anchor_tests::Watched::new(backend.store().await))

@@ -1,4 +1,5 @@
-//! Guards that do not name the session's type: `anchor::routing` does not take them, and says what to write.
+//! Guards that do not name the session's type: `anchor::routing` does not take them, and says what
+//! to write.
 
 use anchor::prelude::*;
 use anchor::routing::{Router, any, delete, get, on, post};
