@@ -103,8 +103,8 @@ pub enum Rejection {
         /// The request's `Origin`, escaped.
         origin: Option<String>,
     },
-    /// `#[logout]` was asked by a method with which a link or an image on another site makes a
-    /// browser ask: nothing was ended.
+    /// The request reached a `#[logout]` by a safe method, which a link or an image on another site
+    /// can make a browser send: nothing was ended.
     #[error(
         "`{method}` does not log out, because a link on another site could send it: route \
          `#[logout]` with `post(..)`, and send `POST`, as a form with `method=\"post\"` does"

@@ -9,7 +9,8 @@ use crate::policy::Policy;
 use crate::scope::Reach;
 use crate::type_name::short;
 
-/// The first argument of a handler that declares its policy: what `#[require_session]`, `#[logout]` and `#[public]` insert.
+/// The first argument of a handler that declares its policy: what `#[require_session(UserSession)]`
+/// and `#[public]` insert.
 ///
 /// Implement it for an extractor of your own that guards a handler by itself, as an API key:
 ///
@@ -115,8 +116,8 @@ impl Declared for Public {
 /// `#[logout]` inserts, which is not for every method.
 ///
 /// `M` are the methods that the handler answers, [`AllMethods`] or [`UnsafeMethods`]; the compiler
-/// infers it. (An associated type would do, but the compiler reports a missing one once a type, and
-/// so not at every handler.)
+/// infers it. (An associated type would do, but the compiler reports a missing one once per type,
+/// and so not at every handler.)
 #[diagnostic::on_unimplemented(
     message = "this handler does not say who may call it: \
         write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",

@@ -83,6 +83,8 @@ route_functions! {
 }
 
 /// Routes requests of these methods to a handler that declares a policy.
+///
+/// A `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
 pub fn on<H, T, S, M>(filter: MethodFilter, handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
@@ -93,6 +95,8 @@ where
 }
 
 /// Routes requests of every method to a handler that declares a policy.
+///
+/// A `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
 pub fn any<H, T, S, M>(handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
