@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::frontend::{Frontend, SessionCookie};
 use crate::keys::KeyRing;
 use crate::manager::SessionManager;
+use crate::manager_registry::Registration;
 use crate::rejection::Rejection;
 use crate::sessions::{OnEvent, OnReject, Sessions};
 use crate::store::SessionStore;
@@ -311,8 +312,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// When the environment has a mistake, there are no keys, a lifetime is zero, the idle timeout
     /// exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
-    /// refuses its settings, a trusted origin is not one that a browser sends, or a path open to
-    /// other sites is not one. Each message says what to write instead.
+    /// refuses its settings, a trusted origin is not one that a browser sends, a path open to other
+    /// sites is not one, or a live manager of another payload in this process uses the same cookie or
+    /// header. Each message says what to write instead.
     pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
         let refused = |reason: fmt::Arguments<'_>| {
@@ -381,12 +383,17 @@ impl<T: SessionData> SessionManagerBuilder<T> {
                 Err(error) => return refused(format_args!("{error}")),
             };
         let channel = frontend.channel();
+        let registration = match Registration::new::<T>(&channel) {
+            Ok(registration) => registration,
+            Err(error) => return refused(format_args!("{error}")),
+        };
         Ok(SessionManager {
             inner: Arc::new(Sessions {
                 store: self.store,
-                keys: keys.derive(&channel),
+                keys: keys.derive(&channel, T::schema().table),
                 frontend,
                 channel,
+                _registration: registration,
                 verifier: self.verifier,
                 on_reject: self.on_reject,
                 cross_origin,

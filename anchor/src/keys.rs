@@ -157,15 +157,19 @@ impl KeyRing {
             .map_err(|error| error.within(format_args!("key file {}", path.display())))
     }
 
-    /// The subkeys for one purpose, so that a token made for one cookie is worth nothing in another.
-    pub(crate) fn derive(&self, purpose: &str) -> TokenKeys {
+    /// The subkeys for the sessions of one table on one channel: a token made for one cookie or
+    /// payload is worth nothing in another, in other processes either.
+    pub(crate) fn derive(&self, channel: &str, table: &str) -> TokenKeys {
         let keys = self
             .keys
             .iter()
             .map(|key| {
                 let mut derivation = hmac(key);
                 derivation.update(b"anchor/v1/session-token\0");
-                derivation.update(purpose.as_bytes());
+                // The length in front, so that no other pair gives the same bytes.
+                derivation.update(&(channel.len() as u64).to_be_bytes());
+                derivation.update(channel.as_bytes());
+                derivation.update(table.as_bytes());
                 let subkey = Zeroizing::new(<[u8; 32]>::from(derivation.finalize().into_bytes()));
                 TokenKey { id: key_id(key), keyed: hmac(&*subkey) }
             })
@@ -196,7 +200,7 @@ fn decode(key: &str) -> Option<Vec<u8>> {
         .or_else(|| Base64UrlUnpadded::decode_vec(key).ok())
 }
 
-/// The ring's subkeys for one purpose.
+/// The ring's subkeys for one table's sessions on one channel.
 #[derive(Clone)]
 pub(crate) struct TokenKeys {
     /// Newest first; never empty.
@@ -301,6 +305,25 @@ mod tests {
         }
         let second = KeyRing::new([[1; 32].to_vec(), raw]);
         assert!(refusal(second).starts_with("signing key 2 is the example"));
+    }
+
+    #[test]
+    fn another_channel_or_table_has_other_subkeys() {
+        let ring = KeyRing::new([[7; 32]]).unwrap();
+        let pairs = [
+            ("cookie:id", "sessions"),
+            ("cookie:id", "admins"),
+            ("cookie:admin", "sessions"),
+            // The same characters, parted elsewhere.
+            ("cookie:ids", "essions"),
+            ("cookie:id\0", "sessions"),
+            ("cookie:id", "\0sessions"),
+        ];
+        let macs: std::collections::HashSet<_> = pairs
+            .iter()
+            .map(|(channel, table)| ring.derive(channel, table).newest().mac(b"message"))
+            .collect();
+        assert_eq!(macs.len(), pairs.len());
     }
 
     #[test]

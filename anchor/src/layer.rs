@@ -25,7 +25,11 @@ use crate::sessions::Sessions;
 /// request (other than `GET`, `HEAD`, `OPTIONS`) or a WebSocket that another origin caused is
 /// refused with 403 before any handler runs, those of logins and logouts included;
 /// [`SessionManagerBuilder::trusted_origin`](crate::SessionManagerBuilder::trusted_origin) names
-/// the exceptions. Several payload types stack, each with its own layer.
+/// the exceptions.
+///
+/// Several payload types stack, each with its own layer. Layers of two managers of one payload do
+/// not: a handler that asks for the session is then answered 500, because the inner manager would
+/// replace the outer one's verifier.
 pub struct SessionLayer<T: SessionData> {
     sessions: Arc<Sessions<T>>,
 }

@@ -98,7 +98,7 @@ async fn login(auth: Auth<UserSession>, wish: Wish) -> Result<String, Error> {
     Ok(login.into_session().id().to_string())
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(session: Session<UserSession>, auth: Auth<UserSession>) -> String {
     show((&session, &auth));
     show(session.record());

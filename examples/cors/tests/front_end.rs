@@ -86,7 +86,7 @@ fn nothing_but_the_login_is_open() {
         app().policies().to_string(),
         "\
 POST  /login   public
-POST  /logout  logout
+POST  /logout  logout UserSession
 GET   /me      session UserSession
 "
     );

@@ -22,7 +22,7 @@ on_every_store![
 ];
 
 #[derive(Debug, Clone, PartialEq, SessionData)]
-#[session(table = "extreme_sessions", idle = "1h", absolute = "1d")]
+#[session(table = "extreme_sessions", cookie = "__Host-extreme", idle = "1h", absolute = "1d")]
 struct Extreme {
     text: String,
     note: Option<String>,
@@ -226,7 +226,7 @@ async fn extreme_numbers_and_microseconds_come_back(backend: Backend) {
 }
 
 #[derive(Debug, Clone, PartialEq, SessionData)]
-#[session(table = "skipping_sessions", idle = "1h", absolute = "1d")]
+#[session(table = "skipping_sessions", cookie = "__Host-skipping", idle = "1h", absolute = "1d")]
 struct Skipping {
     kept: i32,
     #[session(skip)]
