@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::frontend::{Frontend, SessionCookie};
 use crate::keys::KeyRing;
 use crate::manager::SessionManager;
+use crate::manager_registry::Registration;
 use crate::rejection::Rejection;
 use crate::sessions::{OnEvent, OnReject, Sessions};
 use crate::store::{Bounded, SessionStore};
@@ -37,6 +38,7 @@ impl<T: SessionData> SessionManager<T> {
             verifier: None,
             on_reject: None,
             trusted_origins: Vec::new(),
+            cross_origin_posts: Vec::new(),
             environment: None,
             allows_cross_origin_requests: false,
             on_event: None,
@@ -62,6 +64,7 @@ pub struct SessionManagerBuilder<T: SessionData> {
     verifier: Option<Box<dyn AnyVerifier<T>>>,
     on_reject: Option<Box<OnReject>>,
     trusted_origins: Vec<String>,
+    cross_origin_posts: Vec<String>,
     environment: Option<Environment>,
     allows_cross_origin_requests: bool,
     on_event: Option<Box<OnEvent<T>>>,
@@ -138,6 +141,34 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// ```
     pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
         self.trusted_origins.push(origin.into());
+        self
+    }
+
+    /// Lets a `POST` of any site in at this path, and nothing else: for a callback that has to be
+    /// cross-site, such as that of OpenID Connect with `response_mode=form_post`. To be called once
+    /// per path.
+    ///
+    /// The handler has to know by itself that its own user sent the request: by OAuth's `state`,
+    /// bound to the browser. Everywhere else, and for every other method, the protection stays.
+    ///
+    /// The path is compared with that of the request, byte by byte and without its query, as the
+    /// outermost axum router received it: with the prefixes of [`nest`](axum::Router::nest), before
+    /// percent-decoding, with regard to case and to a slash at the end. A request that is written
+    /// in another way is refused. Where several session layers surround the route, each needs the
+    /// setting.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .allow_cross_origin_post("/oidc/callback")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn allow_cross_origin_post(mut self, path: impl Into<String>) -> Self {
+        self.cross_origin_posts.push(path.into());
         self
     }
 
@@ -328,8 +359,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// When the environment has a mistake, there are no keys, a lifetime or another span is zero,
     /// the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout,
-    /// the frontend refuses its settings, or a trusted origin is none that a browser sends. Each
-    /// message says what to write instead.
+    /// the frontend refuses its settings, a trusted origin is not one that a browser sends, a path
+    /// open to other sites is not one, or a live manager of another payload in this process uses
+    /// the same cookie or header. Each message says what to write instead.
     pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
         let refused = |reason: fmt::Arguments<'_>| {
@@ -399,18 +431,25 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         if let Err(error) = frontend.check(absolute) {
             return refused(format_args!("{error}"));
         }
-        let cross_origin = match CrossOriginProtection::trusting(&self.trusted_origins) {
-            Ok(protection) => Some(protection)
-                .filter(|_| frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests),
+        let cross_origin =
+            match CrossOriginProtection::new(&self.trusted_origins, self.cross_origin_posts) {
+                Ok(protection) => Some(protection).filter(|_| {
+                    frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests
+                }),
+                Err(error) => return refused(format_args!("{error}")),
+            };
+        let channel = frontend.channel();
+        let registration = match Registration::new::<T>(&channel) {
+            Ok(registration) => registration,
             Err(error) => return refused(format_args!("{error}")),
         };
-        let channel = frontend.channel();
         Ok(SessionManager {
             inner: Arc::new(Sessions {
                 store: Bounded::new(self.store, self.store_timeout),
-                keys: keys.derive(&channel),
+                keys: keys.derive(&channel, T::schema().table),
                 frontend,
                 channel,
+                _registration: registration,
                 verifier: self.verifier,
                 on_reject: self.on_reject,
                 cross_origin,

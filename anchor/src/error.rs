@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::data::EncodeError;
+use crate::excerpt::{ERROR, excerpt};
 use crate::id::SessionId;
 
 /// What kind of failure a [`StoreError`] is.
@@ -21,7 +22,8 @@ pub enum StoreErrorKind {
 
 /// A store could not do what it was asked. Cheap to clone.
 ///
-/// `Debug` and `Display` print the causes' messages, never the values that were bound: a database's detail text can quote a row.
+/// `Debug` and `Display` print the first 1,000 characters of the cause's message, in one line, and
+/// never the values that were bound: a database's detail text can quote a row.
 #[derive(Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -58,13 +60,13 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Constraint => "the session table refused the row: ",
             StoreErrorKind::Encode => "the session cannot be stored: ",
         })?;
-        fmt::Display::fmt(&self.source, f)
+        excerpt(&self.source, ERROR).fmt(f)
     }
 }
 
 impl fmt::Debug for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoreError({:?}: {})", self.kind, self.source)
+        write!(f, "StoreError({:?}: {})", self.kind, excerpt(&self.source, ERROR))
     }
 }
 

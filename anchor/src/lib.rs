@@ -1,8 +1,9 @@
 //! Session authentication for axum, declared by one struct.
 //!
-//! One struct with `#[derive(SessionData)]` gives a typed payload, its SQL table, an axum extractor and a policy; `#[require_session]` guards a handler;
-//! `#[logout]` ends the session before the handler's body runs. The [README](https://docs.rs/crate/anchor) shows each thing that a user does; this
-//! page is the reference.
+//! One struct with `#[derive(SessionData)]` gives a typed payload, its SQL table, an axum extractor
+//! and a policy; `#[require_session(UserSession)]` guards a handler; `#[logout(UserSession)]` ends
+//! the session before the handler's body runs. The [README](https://docs.rs/crate/anchor) shows
+//! each thing that a user does; this page is the reference.
 //!
 //! | to | see |
 //! | --- | --- |
@@ -40,17 +41,20 @@ mod data;
 mod environment;
 mod error;
 mod event;
+mod excerpt;
 mod extract;
 mod frontend;
 mod guard;
 mod id;
 mod jitter;
+mod key_file;
 mod keys;
 mod layer;
 mod limit;
 mod listing;
 mod login_page;
 mod manager;
+mod manager_registry;
 #[cfg(feature = "_sql")]
 pub mod migrate;
 mod next;

@@ -18,6 +18,7 @@ use crate::event::{Event, Revoked};
 use crate::frontend::Frontend;
 use crate::id::SessionId;
 use crate::keys::TokenKeys;
+use crate::manager_registry::Registration;
 use crate::rejection::Rejection;
 use crate::store::{Bounded, EndReason, Ending, Record};
 use crate::tasks::Tasks;
@@ -30,6 +31,7 @@ pub(crate) struct Sessions<T> {
     pub(crate) store: Bounded<T>,
     pub(crate) frontend: Box<dyn Frontend>,
     pub(crate) channel: String,
+    pub(crate) _registration: Registration,
     pub(crate) keys: TokenKeys,
     pub(crate) verifier: Option<Box<dyn AnyVerifier<T>>>,
     pub(crate) on_reject: Option<Box<OnReject>>,

@@ -248,7 +248,7 @@ mod tests {
     use crate::keys::KeyRing;
 
     fn keys() -> TokenKeys {
-        KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-id")
+        KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-id", "sessions")
     }
 
     fn token(keys: &TokenKeys) -> SessionToken {
@@ -328,9 +328,9 @@ mod tests {
     fn a_token_of_another_key_version_or_channel_is_refused() {
         let keys = keys();
         let text = token(&keys);
-        let other = KeyRing::new([[8; 32]]).unwrap().derive("cookie:__Host-id");
+        let other = KeyRing::new([[8; 32]]).unwrap().derive("cookie:__Host-id", "sessions");
         assert_eq!(refusal(text.expose().as_bytes(), &other), BadToken::Key);
-        let channel = KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-admin");
+        let channel = KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-admin", "sessions");
         assert_eq!(refusal(text.expose().as_bytes(), &channel), BadToken::Signature);
 
         let mut bytes = [0; BYTES];
@@ -346,8 +346,8 @@ mod tests {
 
     #[test]
     fn an_old_key_still_verifies_and_is_told() {
-        let old = KeyRing::new([[7; 32]]).unwrap().derive("c");
-        let both = KeyRing::new([[8; 32], [7; 32]]).unwrap().derive("c");
+        let old = KeyRing::new([[7; 32]]).unwrap().derive("c", "sessions");
+        let both = KeyRing::new([[8; 32], [7; 32]]).unwrap().derive("c", "sessions");
         let verified = Verified::parse(token(&old).expose().as_bytes(), &both).unwrap();
         assert!(verified.stale_key);
     }

@@ -5,6 +5,7 @@ pub mod careless;
 pub mod databases;
 pub mod http;
 pub mod naive;
+mod on_every_store;
 mod postgres_tap;
 pub mod servers;
 mod table_lock;

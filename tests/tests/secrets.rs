@@ -98,7 +98,7 @@ async fn login(auth: Auth<UserSession>, wish: Wish) -> Result<String, Error> {
     Ok(login.into_session().id().to_string())
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(session: Session<UserSession>, auth: Auth<UserSession>) -> String {
     show((&session, &auth));
     show(session.record());
@@ -116,6 +116,12 @@ async fn refused(session: Result<Session<UserSession>, Rejection>) -> Response {
 
 #[logout(UserSession)]
 async fn logout() {}
+
+/// Shows the request as a tracing layer within the session layer would.
+async fn show_request(request: Request, next: Next) -> Response {
+    show(&request);
+    next.run(request).await
+}
 
 /// Shows the response as a tracing layer would.
 async fn show_response(request: Request, next: Next) -> Response {
@@ -190,6 +196,7 @@ async fn walk(backend: &Backend) -> Secrets {
             .route("/visit", post(visit))
             .route("/refused", get(refused))
             .route("/logout", post(logout))
+            .layer(middleware::from_fn(show_request))
     };
     let served =
         Served::start(routes().layer(sessions.layer()).layer(middleware::from_fn(show_response)))

@@ -1,17 +1,18 @@
 //! What the SQL stores promise beyond the contract: columns, migrate, verify, waiting writes, errors that quote nothing.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anchor::{
     Change, Column, EndReason, EndStatus, Ending, LastingHash, Load, MySqlStore, NewSession, Page,
     PostgresStore, Record, Replaced, SecretHash, SessionData, SessionId, SessionStore, SqliteStore,
-    StoreError, StoreErrorKind, Touch, Touched, Updated, VerifyError,
+    StoreError, StoreErrorKind, Touch, Touched, Updated, Verified, VerifyError,
 };
 use anchor_tests::databases;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, MySqlPool, PgPool, SqlitePool};
 use uuid::Uuid;
 
@@ -77,7 +78,7 @@ trait Database {
 /// What a SQL store can do beyond the contract.
 trait TableStore<T: SessionData>: SessionStore<T> + Clone {
     async fn migrate(&self) -> Result<(), StoreError>;
-    async fn verify(&self) -> Result<(), VerifyError>;
+    async fn verify(&self) -> Result<Verified, VerifyError>;
 }
 
 macro_rules! databases {
@@ -101,7 +102,7 @@ macro_rules! databases {
                 self.migrate().await
             }
 
-            async fn verify(&self) -> Result<(), VerifyError> {
+            async fn verify(&self) -> Result<Verified, VerifyError> {
                 self.verify().await
             }
         }
@@ -587,4 +588,61 @@ async fn on_postgres_types_of_the_users_own_are_written_and_read() {
     let error = store.create(session(Own { mood: "hunter2".into(), ..data })).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Constraint);
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+}
+
+/// What a test logs on its own thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Through `near` and through `far`, the same database: warned of is the second alone.
+async fn assert_warned<T: SessionData>(
+    near: impl TableStore<T>,
+    far: impl TableStore<T>,
+    demand: &str,
+) {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let logged = || String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+
+    near.migrate().await.unwrap();
+    assert!(near.verify().await.unwrap().warnings.is_empty());
+    assert!(!logged().contains("does not demand TLS"), "{}", logged());
+    let warnings = far.verify().await.unwrap().warnings;
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(warning.contains("at 0.0.0.0:") && warning.contains(demand), "{warning}");
+    assert!(logged().contains(warning), "{}", logged());
+}
+
+// To connect to 0.0.0.0 is to stay on this machine, and nothing says so of the address.
+
+#[tokio::test]
+async fn verify_warns_of_postgres_without_tls_beyond_loopback() {
+    let Some(near) = databases::postgres().await else { return };
+    let options = near.connect_options().as_ref().clone().host("0.0.0.0");
+    let far = PgPoolOptions::new().connect_with(options).await.unwrap();
+    let (near, far) =
+        (PostgresStore::<Everything>::new(near), PostgresStore::<Everything>::new(far));
+    assert_warned(near, far, "Write `?sslmode=verify-full`").await;
+}
+
+#[tokio::test]
+async fn verify_warns_of_mysql_without_tls_beyond_loopback() {
+    let Some(near) = databases::mysql().await else { return };
+    let options = near.connect_options().as_ref().clone().host("0.0.0.0");
+    let far = MySqlPoolOptions::new().connect_with(options).await.unwrap();
+    let (near, far) = (MySqlStore::<Everything>::new(near), MySqlStore::<Everything>::new(far));
+    assert_warned(near, far, "Write `?ssl-mode=VERIFY_IDENTITY`").await;
 }

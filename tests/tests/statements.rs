@@ -23,12 +23,12 @@ async fn login(auth: Auth<UserSession>) -> Result<(), anchor::Error> {
     Ok(())
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(session: Session<UserSession>) -> String {
     session.name.clone()
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn greedy(
     session: Session<UserSession>,
     user: UserSession,

@@ -106,7 +106,9 @@ impl<T: SessionData> Scope<T> {
             // A handler that merely reads the session may know better.
             headers.entry(header::CACHE_CONTROL).or_insert(no_store);
         }
-        vary(headers, frontend.vary());
+        for name in frontend.headers() {
+            vary(headers, name);
+        }
     }
 }
 
@@ -129,7 +131,7 @@ fn remove_cache_directives(headers: &mut HeaderMap) {
 }
 
 /// Adds a field to `Vary`, unless it names it, or everything, already.
-fn vary(headers: &mut HeaderMap, name: HeaderName) {
+fn vary(headers: &mut HeaderMap, name: &HeaderName) {
     let named = headers.get_all(header::VARY).iter().any(|value| {
         value.as_bytes().split(|byte| *byte == b',').any(|field| {
             let field = field.trim_ascii();
@@ -137,6 +139,6 @@ fn vary(headers: &mut HeaderMap, name: HeaderName) {
         })
     });
     if !named {
-        headers.append(header::VARY, name.into());
+        headers.append(header::VARY, name.clone().into());
     }
 }

@@ -7,14 +7,15 @@ mod any;
 mod closing;
 mod login;
 mod logout;
+mod logout_guard;
 mod presentation;
 
 use std::any::{TypeId, type_name};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use any::{AnyScope, scopes};
 pub(crate) use any::{CurrentScope, only};
+use any::{innermost, scopes};
 use axum::response::Response;
 pub(crate) use closing::Closing;
 use http::request::Parts;
@@ -147,23 +148,10 @@ impl<T: SessionData> Scope<T> {
 
     /// The scope that the layer of payload `T` opened for this request.
     pub(crate) fn of(request: &Parts) -> Result<Arc<Self>, Rejection> {
-        let found = scopes(request)
-            .find(|scope| scope.payload() == TypeId::of::<T>())
-            .and_then(|scope| Arc::clone(scope).into_any().downcast::<Self>().ok());
-        let Some(scope) = found else {
-            return Err(logged::<T>(Rejection::MissingLayer { payload: type_name::<T>() }));
-        };
-        // Two payloads behind one cookie would overwrite each other's tokens: a mistake to be told, not to be lived with.
-        let shares_channel = |other: &Arc<dyn AnyScope>| {
-            other.payload() != TypeId::of::<T>() && other.channel() == scope.sessions.channel
-        };
-        if scopes(request).any(shares_channel) {
-            return Err(logged::<T>(Rejection::SharedChannel {
-                payload: type_name::<T>(),
-                channel: scope.sessions.channel.clone(),
-            }));
-        }
-        Ok(scope)
+        let payload = type_name::<T>();
+        let innermost = innermost(request, |scope| scope.payload() == TypeId::of::<T>(), payload)?;
+        let scope = innermost.and_then(|scope| Arc::clone(scope).into_any().downcast().ok());
+        scope.ok_or_else(|| logged(Rejection::MissingLayer { payload }, payload))
     }
 
     /// A poisoned lock means a panic in a few lines of assignments: the state is whole.
@@ -377,7 +365,7 @@ impl<T: SessionData> Scope<T> {
     }
 }
 
-fn logged<T>(rejection: Rejection) -> Rejection {
-    rejection.log(type_name::<T>());
+fn logged(rejection: Rejection, payload: &'static str) -> Rejection {
+    rejection.log(payload);
     rejection
 }

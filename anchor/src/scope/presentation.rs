@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn of_several_tokens_those_of_sessions_long_over_are_left_out() {
-        let keys = KeyRing::new([[7; 32]]).unwrap().derive("cookie:id");
+        let keys = KeyRing::new([[7; 32]]).unwrap().derive("cookie:id", "sessions");
         let day = Duration::from_secs(24 * 60 * 60);
         let young = new_session_id().unwrap();
         let aged = |days: u32| {

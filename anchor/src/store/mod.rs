@@ -32,7 +32,7 @@ pub use sql::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
 #[cfg(feature = "_sql")]
-pub use sql::{SqlStore, VerifyError};
+pub use sql::{SqlStore, Verified, VerifyError};
 
 use std::fmt;
 use std::future::Future;

@@ -70,12 +70,12 @@ async fn login(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(user: Session<UserSession>) -> Json<UserSession> {
     Json(user.data().clone())
 }
 
-#[logout]
+#[logout(UserSession)]
 async fn logout() -> StatusCode {
     StatusCode::NO_CONTENT
 }

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 const FRONT_END: &str = "https://app.example.com";
 
 fn app() -> Router {
-    let key = "cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=";
+    let key = "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=";
     let environment = Environment::of("ANCHOR", [("ANCHOR_KEYS", key)]);
     let sessions = cors_example::sessions(FRONT_END, environment).unwrap();
     cors_example::app(FRONT_END, &sessions).unwrap()
@@ -88,7 +88,7 @@ fn nothing_but_the_login_is_open() {
         app().policies().to_string(),
         "\
 POST  /login   public
-POST  /logout  logout
+POST  /logout  logout UserSession
 GET   /me      session UserSession
 "
     );

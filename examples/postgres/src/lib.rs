@@ -113,7 +113,7 @@ async fn login(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(session: Session<UserSession>) -> Json<UserSession> {
     Json(session.data().clone())
 }
@@ -123,7 +123,7 @@ struct Theme {
     theme: String,
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn set_theme(
     mut session: Session<UserSession>,
     Form(form): Form<Theme>,
@@ -132,7 +132,7 @@ async fn set_theme(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn list_sessions(
     session: Session<UserSession>,
     State(sessions): State<SessionManager<UserSession>>,
@@ -141,7 +141,7 @@ async fn list_sessions(
     Ok(Json(all.iter().map(|record| record.id.to_string()).collect()))
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn end_other_sessions(
     session: Session<UserSession>,
     State(sessions): State<SessionManager<UserSession>>,
@@ -156,7 +156,7 @@ async fn count_users(State(pool): State<PgPool>) -> Result<String, AppError> {
 }
 
 /// The user goes, and by the foreign key all their sessions go in the same transaction.
-#[require_session]
+#[require_session(UserSession)]
 async fn delete_account(
     session: Session<UserSession>,
     State(pool): State<PgPool>,
@@ -165,7 +165,7 @@ async fn delete_account(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[logout]
+#[logout(UserSession)]
 async fn logout() -> StatusCode {
     StatusCode::NO_CONTENT
 }

@@ -106,12 +106,12 @@ async fn login(
     Ok(Redirect::to("/").into_response())
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(session: Session<UserSession>) -> Json<UserSession> {
     Json(session.data().clone())
 }
 
-#[logout]
+#[logout(UserSession)]
 async fn logout() -> Redirect {
     Redirect::to("/")
 }

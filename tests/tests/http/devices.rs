@@ -35,7 +35,7 @@ async fn logout_all() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-#[logout(others)]
+#[logout(UserSession, others)]
 async fn logout_others() -> StatusCode {
     StatusCode::NO_CONTENT
 }

@@ -45,6 +45,7 @@ on_every_store![
 #[derive(Debug, Clone, Serialize, Deserialize, SessionData)]
 #[session(
     table = "lives",
+    cookie = "__Host-life",
     max_per_subject = 3,
     overflow = "end_oldest",
     keep_ended = "30d",
@@ -58,7 +59,12 @@ struct Life {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, SessionData)]
-#[session(table = "few_lives", max_per_subject = 2, overflow = "refuse")]
+#[session(
+    table = "few_lives",
+    cookie = "__Host-few-lives",
+    max_per_subject = 2,
+    overflow = "refuse"
+)]
 struct FewLives {
     #[session(subject)]
     name: String,

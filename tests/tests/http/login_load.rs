@@ -27,7 +27,7 @@ const CONNECTIONS: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, SessionData)]
-#[session(table = "limited_sessions", max_per_subject = 3, cut_off)]
+#[session(table = "limited_sessions", cookie = "__Host-limited", max_per_subject = 3, cut_off)]
 struct Limited {
     #[session(subject)]
     name: String,

@@ -18,7 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::application::{Application, UserSession};
 use crate::tokens::id_of;
 
-const LOGOUTS: [&str; 3] = ["/logout", "/logout-bare", "/logout-by-auth"];
+const LOGOUTS: [&str; 2] = ["/logout", "/logout-by-auth"];
 const REMOVAL: &str = "__Host-id=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0";
 
 on_every_store![

@@ -1,8 +1,10 @@
 //! The SQL stores: one implementation of the contract over a [`Driver`] a database.
 //!
-//! The statements are in `statements.rs`, made of `expressions.rs`; `statement.rs` binds their parameters and `cells.rs` reads their rows.
-//! What a database cannot keep is in `fit.rs`, its errors in `failure.rs`, the transaction of a login in `login.rs`, the comparison of a
-//! live table with the struct in `verify.rs`; `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing.
+//! The statements are in `statements.rs`, made of `expressions.rs`; `statement.rs` binds their
+//! parameters and `cells.rs` reads their rows. What a database cannot keep is in `fit.rs`, its
+//! errors in `failure.rs`, the transaction of a login in `login.rs`, the comparison of a live table
+//! with the struct in `verify.rs`, the look at how a database is reached in `transport.rs`;
+//! `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing.
 
 mod cells;
 mod driver;
@@ -18,6 +20,8 @@ mod postgres;
 mod sqlite;
 mod statement;
 mod statements;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod transport;
 mod verify;
 
 use std::fmt;
@@ -34,7 +38,7 @@ use statement::{Arguments, Query};
 use statements::{
     ENDED, End, FINGERPRINT, SECRETS, SQLITE_CLOCK_STEP, Statements, SubjectStatements,
 };
-pub use verify::VerifyError;
+pub use verify::{Verified, VerifyError};
 
 use super::{
     Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, Listed, Load,
@@ -181,10 +185,14 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
 
     /// Compares the live table with the struct; call it at start-up. Two statements.
     ///
+    /// It warns, in its result and in the log (target `anchor`), of a connection to PostgreSQL or
+    /// MySQL that leaves the machine and does not demand TLS: one to another host than `localhost`
+    /// or a loopback address, and not by a Unix socket, whose `sslmode` is less than `require`.
+    ///
     /// # Errors
     ///
     /// [`VerifyError::Table`] lists every difference at once: each column that is missing or has another type or nullability, each missing index.
-    pub async fn verify(&self) -> Result<(), VerifyError> {
+    pub async fn verify(&self) -> Result<Verified, VerifyError> {
         verify::verify(&self.pool, T::schema(), |error| self.failure(error)).await
     }
 
