@@ -11,9 +11,10 @@ use http::request::Parts;
 use crate::data::SessionData;
 use crate::error::Error;
 use crate::rejection::Rejection;
-use crate::scope::{LoginOptions, Reach, Scope};
+use crate::scope::{Admitted, LoginOptions, Reach, Scope};
 use crate::session::Session;
 use crate::token::SessionToken;
+use crate::verification::Verification;
 
 /// The requester, logged in or not: an extractor that refuses nobody and calls no store by itself.
 ///
@@ -26,15 +27,14 @@ use crate::token::SessionToken;
 /// ```
 pub struct Auth<T: SessionData> {
     scope: Arc<Scope<T>>,
-    /// For the verifier, where there is one.
-    request: Option<Arc<Parts>>,
+    verification: Option<Arc<Verification>>,
 }
 
 impl<T: SessionData> Auth<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, request: &Parts) -> Self {
         scope.read(request);
-        let request = scope.sessions.verifier.is_some().then(|| Arc::new(request.clone()));
-        Self { scope, request }
+        let verification = Verification::of(&scope.sessions, request);
+        Self { scope, verification }
     }
 
     /// Logs in: mints a new session with a new id and a new secret, ends the one that the request presents (session fixation: OWASP ASVS 5.0
@@ -68,14 +68,19 @@ impl<T: SessionData> Auth<T> {
         Ok(self.scope.logout(Reach::This, None).await? > 0)
     }
 
+    fn handle(&self, admitted: Admitted<T>) -> Session<T> {
+        Session::new(Arc::clone(&self.scope), admitted).verified_by(self.verification.clone())
+    }
+
     /// The request's session; `None` when there is none that is valid. One statement the first time, none after.
     ///
     /// # Errors
     ///
     /// When the store or the verifier cannot answer.
     pub async fn session(&self) -> Result<Option<Session<T>>, Rejection> {
-        match self.scope.resolve(self.request.as_deref()).await {
-            Ok(admitted) => Ok(Some(Session::new(Arc::clone(&self.scope), admitted))),
+        let request = self.verification.as_deref().map(Verification::request);
+        match self.scope.resolve(request).await {
+            Ok(admitted) => Ok(Some(self.handle(admitted))),
             Err(rejection) if rejection.is_unauthenticated() => Ok(None),
             Err(rejection) => Err(rejection),
         }
@@ -84,7 +89,7 @@ impl<T: SessionData> Auth<T> {
 
 impl<T: SessionData> Clone for Auth<T> {
     fn clone(&self) -> Self {
-        Self { scope: Arc::clone(&self.scope), request: self.request.clone() }
+        Self { scope: Arc::clone(&self.scope), verification: self.verification.clone() }
     }
 }
 
@@ -138,7 +143,7 @@ impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
         Box::pin(async move {
             let scope = &self.auth.scope;
             let (admitted, token) = scope.login(self.data, self.options).await?;
-            Ok(LoggedIn { session: Session::new(Arc::clone(scope), admitted), token })
+            Ok(LoggedIn { session: self.auth.handle(admitted), token })
         })
     }
 }

@@ -123,6 +123,16 @@ pub enum Error {
         /// The session.
         id: SessionId,
     },
+    /// The application's [`Verifier`](crate::Verifier) refuses the session of a handle that was
+    /// kept; nothing was written.
+    #[error("the verifier refused session {id}")]
+    RefusedByVerifier {
+        /// The session.
+        id: SessionId,
+    },
+    /// The verifier itself failed; nothing was written.
+    #[error("the verifier failed: {0}")]
+    Verifier(Arc<dyn StdError + Send + Sync>),
     /// Another request gave the session a new secret: this one's is no longer enough. Nothing was
     /// written. The client repeats the request with its new token.
     #[error(
@@ -157,6 +167,13 @@ pub enum Error {
     /// The subject has as many live sessions as `#[session(max_per_subject = .., overflow = "refuse")]` allows; nothing was written.
     #[error("the subject has as many sessions as it may have: let it end one of them first")]
     TooManySessions,
+    /// A callback of the application's own panicked, and what was asked depends on its answer;
+    /// nothing was written.
+    #[error("the application's callback `{callback}` panicked")]
+    Callback {
+        /// The method of the builder that it was given to.
+        callback: &'static str,
+    },
     /// The operating system has no randomness to give.
     #[error("no randomness for a new session: {0}")]
     Randomness(getrandom::Error),

@@ -31,6 +31,7 @@ extern crate self as anchor;
 
 mod auth;
 mod builder;
+mod callback;
 mod client;
 mod column;
 #[cfg(feature = "conformance")]
@@ -45,10 +46,12 @@ mod extract;
 mod frontend;
 mod guard;
 mod id;
+mod jitter;
 mod key_file;
 mod keys;
 mod layer;
 mod limit;
+mod listing;
 mod login_page;
 mod manager;
 mod manager_registry;
@@ -65,11 +68,13 @@ mod session;
 mod sessions;
 mod store;
 mod sweeper;
+mod tasks;
 mod timestamp;
 mod token;
 mod turns;
 mod type_name;
 mod value;
+mod verification;
 mod verifier;
 mod watch;
 
@@ -86,6 +91,7 @@ pub use frontend::{Bearer, CustomHeader, Frontend, Presented, SameSite, SessionC
 pub use id::SessionId;
 pub use keys::KeyRing;
 pub use layer::{SessionFuture, SessionLayer, SessionService};
+pub use listing::Listing;
 pub use manager::SessionManager;
 pub use next::{Next, safe_next};
 pub use policy::{CurrentSecret, Decision, Fresh, HasRole, Policy};

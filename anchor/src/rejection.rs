@@ -32,7 +32,7 @@ use crate::type_name;
 /// | `LogoutBySafeMethod` | `logout_by_safe_method` | 405, with `Allow` | `logout_by_safe_method`, and the message |
 /// | `Store` | `store_unavailable`, `store_refused` (409), `store_encode` (500) | 503 | the same |
 /// | `Operation` | `too_many_sessions`, `secret_replaced` | 409 | the same |
-/// | `Operation` | `operation_failed` | 503; 500 for [`Error::ResponseBegun`], [`Error::SubjectChanged`] | `operation_failed` |
+/// | `Operation` | `operation_failed` | 503; 500 for [`Error::ResponseBegun`], [`Error::SubjectChanged`], [`Error::Callback`] | `operation_failed` |
 /// | `Verifier` | `verifier_failed` | 503 | `verifier_failed` |
 /// | `MissingLayer` | `missing_layer` | 500 | `missing_layer`, and the message |
 /// | `UntypedGuard` | `untyped_guard` | 500 | `untyped_guard`, and the message |
@@ -217,9 +217,9 @@ impl Rejection {
             Rejection::Operation(Error::TooManySessions | Error::SecretReplaced { .. }) => {
                 StatusCode::CONFLICT
             }
-            Rejection::Operation(Error::ResponseBegun | Error::SubjectChanged { .. }) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Rejection::Operation(
+                Error::ResponseBegun | Error::SubjectChanged { .. } | Error::Callback { .. },
+            ) => StatusCode::INTERNAL_SERVER_ERROR,
             Rejection::Operation(_) | Rejection::Verifier(_) => StatusCode::SERVICE_UNAVAILABLE,
             Rejection::MissingLayer { .. }
             | Rejection::UntypedGuard
@@ -284,6 +284,8 @@ impl From<Error> for Rejection {
         match error {
             Error::Store(error) => Rejection::Store(error),
             Error::Ended { id } => Rejection::Ended { id },
+            Error::RefusedByVerifier { id } => Rejection::RefusedByVerifier { id },
+            Error::Verifier(error) => Rejection::Verifier(error),
             other => Rejection::Operation(other),
         }
     }

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use anchor::conformance::Extended;
 use anchor::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Ending, LastingHash, Load, Loaded,
-    MemoryStore, NewSession, Reauthenticated, Record, Rotated, Rotation, Secrets, SessionData,
-    SessionId, SessionStore, StoreFuture, Timestamp, Touch, Touched, Updated,
+    Change, Created, EndReason, EndStatus, EndedRecord, Ending, LastingHash, Listed, Load, Loaded,
+    MemoryStore, NewSession, Page, Reauthenticated, Record, Rotated, Rotation, Secrets,
+    SessionData, SessionId, SessionStore, StoreFuture, Timestamp, Touch, Touched, Updated,
 };
 use uuid::Uuid;
 
@@ -37,6 +37,9 @@ pub enum Carelessness {
     HistoryShowsOthers,
     HistoryWaitsForTheSweep,
     HistoryCallsExpiredRevoked,
+    HistoryIgnoresTheLimit,
+    HistoryIgnoresTheCursor,
+    HistoryEndsEarly,
     KeptSessionsAreListed,
     KeptSessionsAreLive,
     KeptSessionsAreOverwritten,
@@ -260,9 +263,13 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
         })
     }
 
-    fn list<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<Record<Extended<KEEP>>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<Extended<KEEP>>>> {
         Box::pin(async move {
-            let mut listed = self.rows.list(subject).await?;
+            let mut listed = self.rows.list(subject, page).await?;
             let faulty = match self.fault {
                 Fault::DeadLoginsAreListed => self.cut_off.lock().unwrap().contains(subject),
                 Fault::KeptSessionsAreListed => true,
@@ -270,7 +277,7 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
             };
             if faulty {
                 let all = self.ids().into_iter().filter_map(|id| self.as_created(id));
-                listed = all
+                listed.entries = all
                     .map(|loaded| Record::clone(&loaded.record))
                     .filter(|record| record.data.user_id == *subject)
                     .collect();
@@ -282,10 +289,17 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
     fn history<'a>(
         &'a self,
         subject: &'a Uuid,
-    ) -> StoreFuture<'a, Vec<EndedRecord<Extended<KEEP>>>> {
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<Extended<KEEP>>>> {
         Box::pin(async move {
-            let mut ended = self.rows.history(subject).await?;
+            let page = match self.fault {
+                Fault::HistoryIgnoresTheLimit => page.limited(Page::MOST),
+                Fault::HistoryIgnoresTheCursor => Page::first(page.limit()),
+                _ => page,
+            };
+            let Listed { entries: mut ended, mut next } = self.rows.history(subject, page).await?;
             match self.fault {
+                Fault::HistoryEndsEarly => next = None,
                 Fault::HistoryIsEmpty => ended.clear(),
                 Fault::HistoryHasNoReasons => ended.iter_mut().for_each(|one| one.reason = None),
                 Fault::HistoryIsOldestFirst => ended.reverse(),
@@ -298,7 +312,7 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
                     });
                 }
                 Fault::HistoryShowsLiveSessions => {
-                    let live = self.rows.list(subject).await?;
+                    let live = self.rows.list(subject, Page::default()).await?;
                     ended.extend(live.into_iter().map(|record| EndedRecord {
                         ended_at: record.created_at,
                         status: EndStatus::Revoked,
@@ -311,12 +325,12 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
                         self.created().values().map(|new| new.data.user_id).collect();
                     ended.clear();
                     for other in others {
-                        ended.extend(self.rows.history(&other).await?);
+                        ended.extend(self.rows.history(&other, Page::default()).await?);
                     }
                 }
                 _ => {}
             }
-            Ok(ended)
+            Ok(Listed { entries: ended, next })
         })
     }
 

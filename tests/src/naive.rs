@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anchor::conformance::Payload;
 use anchor::{
-    Change, Created, EndReason, EndedRecord, Ending, LastingHash, Load, Loaded, MemoryStore,
-    NewSession, Overflow, Reauthenticated, Record, Rotated, Rotation, SecretHash, Secrets,
-    SessionId, SessionStore, StoreError, StoreErrorKind, StoreFuture, SubjectLimit, Timestamp,
-    Touch, Touched, Updated,
+    Change, Created, Cursor, EndReason, EndedRecord, Ending, LastingHash, Listed, Load, Loaded,
+    MemoryStore, NewSession, Overflow, Page, Reauthenticated, Record, Rotated, Rotation,
+    SecretHash, Secrets, SessionId, SessionStore, StoreError, StoreErrorKind, StoreFuture,
+    SubjectLimit, Timestamp, Touch, Touched, Updated,
 };
 use uuid::Uuid;
 
@@ -77,6 +77,10 @@ pub enum Fault {
     ListShowsEnded,
     ListIsOldestFirst,
     ListIsStale,
+    ListIgnoresTheLimit,
+    ListIgnoresTheCursor,
+    ListEndsEarly,
+    ListNeverEnds,
     SweepRemovesLiveRows,
     SweepForgetsTouches,
     SweepIgnoresTheBatch,
@@ -185,7 +189,7 @@ impl NaiveStore {
     ) -> Result<Created<Payload>, StoreError> {
         let Some(limit) = new.limit.take() else { return self.rows.create(new).await };
         let subject = new.data.user_id;
-        let mut live = self.rows.list(&subject).await?;
+        let mut live = self.rows.list(&subject, Page::default()).await?.entries;
         if self.is(Fault::LimitIsTheWholeTables) {
             for id in self.ids() {
                 let loaded = self.loaded(id).await?.map(|loaded| (*loaded.record).clone());
@@ -576,7 +580,7 @@ impl SessionStore<Payload> for NaiveStore {
 
     fn revoke_subject<'a>(&'a self, subject: &'a Uuid, reason: EndReason) -> StoreFuture<'a, u64> {
         Box::pin(async move {
-            let live = self.rows.list(subject).await?;
+            let live = self.rows.list(subject, Page::default()).await?;
             match self.fault {
                 Fault::RevokeSubjectEndsEveryone => {
                     for id in self.ids() {
@@ -621,7 +625,7 @@ impl SessionStore<Payload> for NaiveStore {
                     Ok(ended)
                 }
                 Fault::RevokeOthersNeedsTheirOwn => {
-                    let live = self.rows.list(subject).await?;
+                    let live = self.rows.list(subject, Page::default()).await?;
                     if live.iter().all(|record| record.id != keep) {
                         return Ok(0);
                     }
@@ -701,14 +705,33 @@ impl SessionStore<Payload> for NaiveStore {
         unreachable!("the payload has no cut-offs")
     }
 
-    fn history<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<EndedRecord<Payload>>> {
-        self.rows.history(subject)
+    fn history<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<Payload>>> {
+        self.rows.history(subject, page)
     }
 
-    fn list<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<Record<Payload>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<Payload>>> {
         Box::pin(async move {
-            let mut listed = self.rows.list(subject).await?;
+            let page = match self.fault {
+                Fault::ListIgnoresTheLimit => page.limited(Page::MOST),
+                Fault::ListIgnoresTheCursor => Page::first(page.limit()),
+                _ => page,
+            };
+            let Listed { entries: mut listed, mut next } = self.rows.list(subject, page).await?;
             match self.fault {
+                Fault::ListEndsEarly => next = None,
+                Fault::ListNeverEnds => {
+                    let place =
+                        |record: &Record<_>| Cursor { at: record.created_at, id: record.id };
+                    next = listed.last().map(place);
+                }
                 Fault::ListIsOldestFirst => listed.reverse(),
                 Fault::ListShowsOthers => {
                     listed.clear();
@@ -746,7 +769,7 @@ impl SessionStore<Payload> for NaiveStore {
                 }
                 _ => {}
             }
-            Ok(listed)
+            Ok(Listed { entries: listed, next })
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anchor::{
-    Change, Column, EndReason, EndStatus, Ending, LastingHash, Load, MySqlStore, NewSession,
+    Change, Column, EndReason, EndStatus, Ending, LastingHash, Load, MySqlStore, NewSession, Page,
     PostgresStore, Record, Replaced, SecretHash, SessionData, SessionId, SessionStore, SqliteStore,
     StoreError, StoreErrorKind, Touch, Touched, Updated, Verified, VerifyError,
 };
@@ -319,7 +319,7 @@ async fn a_live_row_that_does_not_decode_is_no_session(database: impl Database) 
         Load::Undecodable(error) => assert_eq!(error.column(), "level"),
         other => panic!("{other:?}"),
     }
-    let listed = store.list(&"ferris".to_owned()).await.unwrap();
+    let listed = store.list(&"ferris".to_owned(), Page::default()).await.unwrap();
     assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [good.id]);
     assert_eq!(store.revoke(bad.id, None, EndReason::Logout).await.unwrap(), Ending::Ended);
 }
@@ -330,11 +330,11 @@ async fn a_subject_is_compared_exactly(database: impl Database) {
         store.create(session(Everything { name: name.into(), ..everything() })).await.unwrap();
     }
     let ann = "ann".to_owned();
-    assert_eq!(store.list(&ann).await.unwrap().len(), 1);
+    assert_eq!(store.list(&ann, Page::default()).await.unwrap().len(), 1);
     assert_eq!(store.revoke_subject(&ann, EndReason::Revoked).await.unwrap(), 1);
-    assert_eq!(store.list(&"ann ".to_owned()).await.unwrap().len(), 1);
+    assert_eq!(store.list(&"ann ".to_owned(), Page::default()).await.unwrap().len(), 1);
     let longer_than_any = "a".repeat(100_000);
-    assert!(store.list(&longer_than_any).await.unwrap().is_empty());
+    assert!(store.list(&longer_than_any, Page::default()).await.unwrap().is_empty());
 }
 
 /// Every extra, and columns that are called as those of the companion table.
@@ -371,9 +371,9 @@ async fn a_subject_is_cut_off_exactly(database: impl Database) {
     store.create(later_ann.clone()).await.unwrap();
     assert!(matches!(store.load(later_ann.id).await.unwrap(), Load::Ended));
     assert_eq!(store.sweep(100).await.unwrap(), 2, "two were dead on arrival");
-    assert_eq!(store.history(&"ann".to_owned()).await.unwrap().len(), 2);
-    assert_eq!(store.history(&"ann ".to_owned()).await.unwrap().len(), 1);
-    assert!(store.history(&"ANN".to_owned()).await.unwrap().is_empty());
+    assert_eq!(store.history(&"ann".to_owned(), Page::default()).await.unwrap().len(), 2);
+    assert_eq!(store.history(&"ann ".to_owned(), Page::default()).await.unwrap().len(), 1);
+    assert!(store.history(&"ANN".to_owned(), Page::default()).await.unwrap().is_empty());
 }
 
 async fn an_old_cut_off_is_forgotten<D: Database>(database: D) {
@@ -415,7 +415,7 @@ async fn a_reason_of_another_version_is_no_reason(database: impl Database) {
     store.create(new.clone()).await.unwrap();
     store.revoke(new.id, None, EndReason::Theft).await.unwrap();
     database.run("UPDATE sessions SET end_reason = 'abducted'").await;
-    let history = store.history(&"ann".to_owned()).await.unwrap();
+    let history = store.history(&"ann".to_owned(), Page::default()).await.unwrap();
     assert_eq!((history[0].status, history[0].reason), (EndStatus::Revoked, None));
 }
 
@@ -436,7 +436,7 @@ async fn an_own_sql_type_is_never_cut(database: impl Database) {
     let new = session(fits.clone());
     store.create(new.clone()).await.unwrap();
     assert_eq!(*loaded(&store, new.id).await.data, fits);
-    assert_eq!(store.list(&fits.name).await.unwrap().len(), 1);
+    assert_eq!(store.list(&fits.name, Page::default()).await.unwrap().len(), 1);
 
     let from = Arc::new(fits.clone());
     let longer = Arc::new(Sized { note: Some("123456".into()), ..fits });
@@ -584,7 +584,7 @@ async fn on_postgres_types_of_the_users_own_are_written_and_read() {
     let new = session(data.clone());
     store.create(new.clone()).await.unwrap();
     assert_eq!(*loaded(&store, new.id).await.data, data);
-    assert_eq!(store.list(&data.name).await.unwrap().len(), 1);
+    assert_eq!(store.list(&data.name, Page::default()).await.unwrap().len(), 1);
     let error = store.create(session(Own { mood: "hunter2".into(), ..data })).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Constraint);
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");

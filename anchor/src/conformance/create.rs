@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Payload;
 use super::scene::*;
 use crate::error::StoreErrorKind;
-use crate::store::{Created, Load, NewSession, Replaced, Secrets, SessionStore};
+use crate::store::{Created, Load, NewSession, Page, Replaced, Secrets, SessionStore};
 use crate::timestamp::Timestamp;
 
 pub async fn a_created_session_loads_as_it_was_created<S: SessionStore<Payload>>(store: S) {
@@ -125,7 +125,7 @@ pub async fn a_session_remembers_whether_its_cookie_outlives_the_browser<
         let new = NewSession { remembered, ..session() };
         assert_eq!(create(&store, &new).await.remembered, remembered);
         assert_eq!(live(&store, new.id).await.record.remembered, remembered);
-        let listed = store.list(&new.data.user_id).await.expect("list answers");
+        let listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
         assert_eq!(listed[0].remembered, remembered);
     }
 }

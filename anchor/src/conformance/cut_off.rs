@@ -10,8 +10,8 @@ use super::Extended;
 use super::scene::*;
 use crate::error::StoreError;
 use crate::store::{
-    EndReason, Load, Loaded, NewSession, Reauthenticated, Rotated, Rotation, Secrets, SessionStore,
-    Touch, Touched, Updated,
+    EndReason, Load, Loaded, NewSession, Page, Reauthenticated, Rotated, Rotation, Secrets,
+    SessionStore, Touch, Touched, Updated,
 };
 
 type Payload = Extended<0>;
@@ -41,7 +41,7 @@ pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other<S: SessionSto
     for new in &others {
         assert!(is_live(&store, new.id).await, "another subject's session ended");
     }
-    assert!(store.list(&subject).await.expect("list answers").is_empty());
+    assert!(store.list(&subject, Page::default()).await.expect("list answers").is_empty());
     assert_eq!(cut_off(&store, subject).await, 0);
 }
 
@@ -56,7 +56,7 @@ pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead<
     create(&store, &late).await;
     let found = store.load(late.id).await.expect("load answers");
     assert!(matches!(found, Load::Ended), "it arrived after the cut-off, and is {found:?}");
-    let listed = store.list(&subject).await.expect("list answers");
+    let listed = store.list(&subject, Page::default()).await.expect("list answers");
     assert!(listed.is_empty(), "{listed:?}");
 }
 
@@ -118,7 +118,7 @@ pub async fn a_cut_off_beats_the_logins_that_it_races_with<S: SessionStore<Paylo
                     Some(login) => drop(store.create(login).await?),
                     None => {
                         cut_off(&*store, subject).await;
-                        let listed = store.list(&subject).await?;
+                        let listed = store.list(&subject, Page::default()).await?;
                         assert!(listed.is_empty(), "cut off, and {listed:?}");
                     }
                 }

@@ -8,7 +8,7 @@ use super::Payload;
 use super::scene::*;
 use crate::id::SessionId;
 use crate::store::{
-    Created, EndReason, NewSession, Overflow, Replaced, SessionStore, SubjectLimit,
+    Created, EndReason, NewSession, Overflow, Page, Replaced, SessionStore, SubjectLimit,
 };
 
 const MAX: u32 = 5;
@@ -30,7 +30,7 @@ async fn fill<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<Session
 }
 
 async fn live_ids<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<SessionId> {
-    let listed = store.list(&subject).await.expect("list answers");
+    let listed = store.list(&subject, Page::default()).await.expect("list answers");
     listed.iter().rev().map(|record| record.id).collect()
 }
 
@@ -105,7 +105,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest<S: Session
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
         let created = store.create(limited_of(subject, Overflow::EndOldest)).await?;
-        let live = store.list(&subject).await?.len();
+        let live = store.list(&subject, Page::default()).await?.len();
         assert!(live <= MAX as usize, "{live} sessions live at once");
         Ok(created)
     })

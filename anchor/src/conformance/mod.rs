@@ -174,6 +174,7 @@ macro_rules! __conformance_plain {
                 a_list_leaves_out_revoked_and_expired_sessions
                 a_list_shows_what_was_written_last
                 a_subject_without_sessions_has_an_empty_list
+                a_list_comes_in_pages_that_neither_miss_nor_repeat
             }
             sweep {
                 a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them
@@ -234,6 +235,7 @@ macro_rules! __conformance_extended {
                 a_kept_session_is_never_live_again
                 an_expired_session_is_in_the_history_swept_or_not
                 a_login_that_arrived_dead_is_in_the_history
+                the_history_comes_in_pages_that_neither_miss_nor_repeat
             }
             kept of $crate::conformance::Extended<1> {
                 a_sweep_removes_ended_sessions_after_their_time

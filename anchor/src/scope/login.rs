@@ -40,6 +40,8 @@ impl<T: SessionData> Scope<T> {
             let mut presented = self.presented(&state).into_iter();
             (presented.next(), presented, state.client.clone())
         };
+        // A session that should be bound must not begin unbound.
+        let fingerprint = client.fingerprint?;
         let id = new_session_id().map_err(Error::Randomness)?;
         let secret = Secret::generate().map_err(Error::Randomness)?;
         let sessions = &self.sessions;
@@ -60,7 +62,7 @@ impl<T: SessionData> Scope<T> {
                 remembered: options.remembered,
                 began: self.arrived.filter(|_| !options.begins_now),
                 origin: client.origin,
-                fingerprint: client.fingerprint,
+                fingerprint,
                 limit,
                 ..NewSession::new(id, secret.lasting_hash(), secret.hash(), Arc::new(data))
             })
@@ -70,13 +72,13 @@ impl<T: SessionData> Scope<T> {
             Created::SubjectFull => return Err(Error::TooManySessions),
         };
         for id in ended {
-            sessions.watched.ended(id);
+            sessions.watches.ended(id);
             let which = Revoked::One(id);
             sessions.emit(&Event::Revoked { which, count: 1, reason: EndReason::Overflow });
         }
         let replaced = replaces.map(|replaced| replaced.id);
         if let Some(replaced) = replaced {
-            sessions.watched.ended(replaced);
+            sessions.watches.ended(replaced);
         }
         let token = SessionToken::sign(id, &secret, &sessions.keys);
         if !self.found_created(&record, secret, &token) {

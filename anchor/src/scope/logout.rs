@@ -39,7 +39,8 @@ impl<T: SessionData> Scope<T> {
         // The verifier may want to see the request, and the task outlives it.
         let request =
             request.filter(|_| reach == Reach::Others && self.sessions.verifier.is_some()).cloned();
-        // A task of its own, for this future is dropped when the client closes its connection.
+        // A task of its own, for this future is dropped when the client closes its connection; a
+        // shutdown waits for it.
         let ending = async move {
             match reach {
                 Reach::This => scope.logout_this().await,
@@ -47,7 +48,9 @@ impl<T: SessionData> Scope<T> {
                 Reach::Others => scope.logout_others(request.as_ref()).await,
             }
         };
-        tokio::spawn(ending.in_current_span())
+        self.sessions
+            .tasks
+            .spawn(ending.in_current_span())
             .await
             .unwrap_or_else(|error| Err(self.not_carried_out(StoreError::unavailable(error))))
     }

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use crate::client::{Client, Mismatch};
 use crate::data::SessionData;
+use crate::error::Error;
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::rejection::Rejection;
@@ -33,7 +34,6 @@ use crate::sessions::Sessions;
 use crate::store::{EndReason, Load, Loaded, Record, Replaced, Standing, Touch, Touched};
 use crate::timestamp::Timestamp;
 use crate::token::{Secret, SessionToken};
-use crate::verifier::{BoxError, Verdict};
 
 pub(crate) struct Scope<T: SessionData> {
     pub(crate) sessions: Arc<Sessions<T>>,
@@ -247,16 +247,7 @@ impl<T: SessionData> Scope<T> {
             Standing::Foreign => return Err(Rejection::WrongSecret { id }),
         }
         self.check_client(&loaded).await?;
-        if let Some(verifier) = &sessions.verifier {
-            let request = request.ok_or_else(|| {
-                Rejection::Verifier(BoxError::from("the request is no longer there").into())
-            })?;
-            match verifier.verify(&loaded.record, request).await {
-                Ok(Verdict::Accept) => {}
-                Ok(Verdict::Refuse) => return Err(Rejection::RefusedByVerifier { id }),
-                Err(error) => return Err(Rejection::Verifier(error.into())),
-            }
-        }
+        sessions.verify(&loaded.record, request).await?;
         self.record_use(&loaded, &secret, standing).await?;
         let is_due = match standing {
             Standing::Current { .. } => stale_key,
@@ -313,7 +304,9 @@ impl<T: SessionData> Scope<T> {
         else {
             return Ok(());
         };
-        if self.state().client.fingerprint == Some(bound) {
+        // Not a mismatch, which may end the session: nobody can tell.
+        let presented = self.state().client.fingerprint.map_err(Error::from)?;
+        if presented == Some(bound) {
             return Ok(());
         }
         let id = loaded.record.id;
@@ -365,8 +358,7 @@ impl<T: SessionData> Scope<T> {
     pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection {
         // A handler may have taken an earlier refusal as a `Result` and gone on: that one is not the answer.
         scopes(request).for_each(|scope| scope.forget_refusal());
-        if let Some(on_reject) = &self.sessions.on_reject {
-            let response = on_reject(&rejection, request);
+        if let Some(response) = self.sessions.own_response(&rejection, request) {
             self.state().refusal = Some((rejection.clone(), response));
         }
         rejection

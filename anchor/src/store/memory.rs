@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, LONGEST_LOGIN, Load,
-    Loaded, NewSession, Overflow, Reauthenticated, Record, Rotated, Rotation, RotationState,
-    Secrets, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, LONGEST_LOGIN,
+    Listed, Load, Loaded, NewSession, Overflow, Page, Reauthenticated, Record, Rotated, Rotation,
+    RotationState, Secrets, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
 use crate::column::Column;
 use crate::data::{CutOff, EncodeError, SessionData};
@@ -375,32 +375,36 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         })
     }
 
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>> {
         Box::pin(async move {
-            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Vec::new()) };
-            let mut records: Vec<Record<T>> = {
+            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Listed::default()) };
+            let records: Vec<Record<T>> = {
                 let (rows, now) = self.lock()?;
                 rows.live_of(&subject, now).map(|row| Record::clone(&row.record)).collect()
             };
-            records.sort_unstable_by_key(|record| (record.created_at, record.id));
-            records.reverse();
-            Ok(records)
+            Ok(listed(records, page, |record| Cursor { at: record.created_at, id: record.id }))
         })
     }
 
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
         Box::pin(async move {
-            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Vec::new()) };
-            let mut ended: Vec<EndedRecord<T>> = {
+            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Listed::default()) };
+            let ended: Vec<EndedRecord<T>> = {
                 let (rows, now) = self.lock()?;
                 if rows.keep.is_none() {
-                    return Ok(Vec::new());
+                    return Ok(Listed::default());
                 }
                 rows.of(&subject).filter_map(|row| rows.ended(row, now)).collect()
             };
-            ended.sort_unstable_by_key(|ended| (ended.ended_at, ended.record.id));
-            ended.reverse();
-            Ok(ended)
+            Ok(listed(ended, page, |ended| Cursor { at: ended.ended_at, id: ended.record.id }))
         })
     }
 
@@ -415,6 +419,13 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             Ok(swept as u64)
         })
     }
+}
+
+/// The page of these entries, in whatever order they are.
+fn listed<R>(mut entries: Vec<R>, page: Page, place: impl Fn(&R) -> Cursor) -> Listed<R> {
+    entries.retain(|entry| page.cursor().is_none_or(|cursor| place(entry) < cursor));
+    entries.sort_unstable_by_key(|entry| std::cmp::Reverse(place(entry)));
+    Listed::cut(entries, page, place)
 }
 
 /// A subject as the index's key. `NULL` is nobody's, as in SQL.

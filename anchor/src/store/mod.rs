@@ -3,20 +3,25 @@
 //! A store knows schema and payload, and nothing of HTTP. A session is live, then ended (revoked or expired), and ended is for good:
 //! no verb here brings a row back.
 
+mod bounded;
 mod ended;
 mod fingerprint;
 #[cfg(feature = "memory")]
 mod memory;
 mod origin;
+mod page;
 mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
 
+pub(crate) use bounded::Bounded;
+
 pub use crate::limit::{Overflow, SubjectLimit};
 pub use ended::{EndReason, EndStatus, EndedRecord};
 pub use fingerprint::Fingerprint;
 pub use origin::Origin;
+pub use page::{Cursor, CursorError, Listed, Page};
 pub(crate) use secrets::Standing;
 pub use secrets::{OldSecret, RotationState, Secrets};
 
@@ -151,12 +156,22 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     where
         T: CutOff;
 
-    /// A subject's live sessions, newest first. A row that the struct cannot decode is left out, and logged.
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>>;
+    /// A page of a subject's live sessions, by creation and id, the latest first. A row that the
+    /// struct cannot decode is left out, and logged.
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>>;
 
-    /// A subject's ended sessions, as far as they are kept, the one that ended last first. Empty for a payload without
-    /// `#[session(keep_ended = "..")]`. A row that the struct cannot decode is left out, and logged.
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>>;
+    /// A page of a subject's ended sessions, as far as they are kept, by end and id, the latest
+    /// first. Empty for a payload without `#[session(keep_ended = "..")]`. A row that the struct
+    /// cannot decode is left out, and logged.
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>>;
 
     /// Removes at most `batch` ended rows and says how many. The statement's own predicate decides what has ended, so a row that is
     /// touched meanwhile stays. Where ended rows are kept, it marks those that have expired, removes those that ended longer ago

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Change, Created, EndReason, EndedRecord, Ending, Load, NewSession, Reauthenticated, Record,
-    Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
 use crate::data::{CutOff, SessionData};
 use crate::id::SessionId;
@@ -72,12 +72,20 @@ impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
         (**self).cut_off(subject, reason)
     }
 
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
-        (**self).list(subject)
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>> {
+        (**self).list(subject, page)
     }
 
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
-        (**self).history(subject)
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
+        (**self).history(subject, page)
     }
 
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {

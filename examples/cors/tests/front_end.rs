@@ -11,7 +11,9 @@ const FRONT_END: &str = "https://app.example.com";
 
 fn app() -> Router {
     let key = "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=";
-    cors_example::app(FRONT_END, Environment::of("ANCHOR", [("ANCHOR_KEYS", key)])).unwrap()
+    let environment = Environment::of("ANCHOR", [("ANCHOR_KEYS", key)]);
+    let sessions = cors_example::sessions(FRONT_END, environment).unwrap();
+    cors_example::app(FRONT_END, &sessions).unwrap()
 }
 
 async fn send(app: &Router, method: &str, path: &str, origin: &str, cookie: &str) -> Response {
@@ -76,7 +78,7 @@ async fn other_pages_neither_read_nor_change_anything() {
 #[test]
 fn a_front_end_that_is_no_origin_fails_at_the_start() {
     let environment = Environment::of("ANCHOR", [("ANCHOR_DEVELOPMENT", "true")]);
-    let error = cors_example::app("https://app.example.com/", environment).unwrap_err();
+    let error = cors_example::sessions("https://app.example.com/", environment).unwrap_err();
     assert!(error.to_string().contains("`https://app.example.com`; write that"), "{error}");
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anchor::migrate::{self, Migrations};
 use anchor::prelude::*;
-use anchor::{Dialect, LastingHash, Load, NewSession, Record, SecretHash, SessionId};
+use anchor::{Dialect, LastingHash, Load, NewSession, Page, Record, SecretHash, SessionId};
 use anchor_tests::databases;
 use migrations_example::{UserSession, release1, release2};
 use sqlx::migrate::Migrator;
@@ -97,7 +97,7 @@ macro_rules! a_session_survives {
                 (session.data.visits, session.data.role),
                 (41, migrations_example::Role::Admin)
             );
-            assert_eq!(third.list(&7).await.unwrap().len(), 2);
+            assert_eq!(third.list(&7, Page::default()).await.unwrap().len(), 2);
 
             migrator.undo(&pool, RELEASE_1).await.unwrap();
             first.verify().await.unwrap();

@@ -59,17 +59,22 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The application.
+/// The sessions.
 ///
 /// # Errors
 ///
-/// When the session settings cannot work.
-pub fn app(pool: PgPool, keys: KeyRing, cookie: SessionCookie) -> Result<Router, ConfigError> {
-    let sessions = SessionManager::<UserSession>::builder(PostgresStore::new(pool.clone()))
-        .keys(keys)
-        .frontend(cookie)
-        .build()?;
-    Ok(Router::new()
+/// When the settings cannot work.
+pub fn sessions(
+    pool: PgPool,
+    keys: KeyRing,
+    cookie: SessionCookie,
+) -> Result<SessionManager<UserSession>, ConfigError> {
+    SessionManager::builder(PostgresStore::new(pool)).keys(keys).frontend(cookie).build()
+}
+
+/// The application.
+pub fn app(pool: PgPool, sessions: SessionManager<UserSession>) -> Router {
+    Router::new()
         .route("/register", post(register))
         .route("/login", post(login))
         .route("/logout", post(logout))
@@ -79,7 +84,7 @@ pub fn app(pool: PgPool, keys: KeyRing, cookie: SessionCookie) -> Result<Router,
         .route("/sessions", get(list_sessions).delete(end_other_sessions))
         .route("/users", get(count_users))
         .layer(sessions.layer())
-        .with_state(App { pool, sessions }))
+        .with_state(App { pool, sessions })
 }
 
 #[derive(Deserialize)]

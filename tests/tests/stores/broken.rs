@@ -97,6 +97,10 @@ catches! { NaiveStore(Fault):
     ListShowsEnded => list::a_list_leaves_out_revoked_and_expired_sessions, expiry::an_expired_session_is_gone_to_every_verb;
     ListIsOldestFirst => list::a_list_has_the_subjects_sessions_newest_first;
     ListIsStale => list::a_list_shows_what_was_written_last;
+    ListIgnoresTheLimit => list::a_list_comes_in_pages_that_neither_miss_nor_repeat;
+    ListIgnoresTheCursor => list::a_list_comes_in_pages_that_neither_miss_nor_repeat;
+    ListEndsEarly => list::a_list_comes_in_pages_that_neither_miss_nor_repeat;
+    ListNeverEnds => list::a_list_comes_in_pages_that_neither_miss_nor_repeat;
     SweepRemovesLiveRows => sweep::a_sweep_leaves_live_sessions, sweep::a_sweep_leaves_a_session_that_was_touched_in_time;
     SweepForgetsTouches => sweep::a_sweep_leaves_a_session_that_was_touched_in_time;
     SweepIgnoresTheBatch => sweep::a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them;
@@ -159,6 +163,9 @@ catches! { CarelessStore(Carelessness):
     HistoryShowsOthers => kept::the_history_has_no_live_session_and_no_other_subject;
     HistoryWaitsForTheSweep => kept::an_expired_session_is_in_the_history_swept_or_not, kept::a_login_that_arrived_dead_is_in_the_history;
     HistoryCallsExpiredRevoked => kept::an_expired_session_is_in_the_history_swept_or_not;
+    HistoryIgnoresTheLimit => kept::the_history_comes_in_pages_that_neither_miss_nor_repeat;
+    HistoryIgnoresTheCursor => kept::the_history_comes_in_pages_that_neither_miss_nor_repeat;
+    HistoryEndsEarly => kept::the_history_comes_in_pages_that_neither_miss_nor_repeat;
     KeptSessionsAreListed => kept::a_kept_session_is_never_live_again, kept::the_history_has_no_live_session_and_no_other_subject;
     KeptSessionsAreLive => kept::a_kept_session_is_never_live_again;
     KeptSessionsAreOverwritten => kept::a_kept_session_is_never_live_again;

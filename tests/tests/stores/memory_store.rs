@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anchor::conformance::Payload;
 use anchor::{
-    Change, EndReason, Ending, LastingHash, Load, MemoryStore, NewSession, SecretHash, SessionData,
-    SessionId, SessionStore, Timestamp, Touch, Touched,
+    Change, EndReason, Ending, LastingHash, Load, MemoryStore, NewSession, Page, SecretHash,
+    SessionData, SessionId, SessionStore, Timestamp, Touch, Touched,
 };
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ async fn payloads_are_shared_and_not_copied() {
     let change =
         Change { id: new.id, version: 1, from: Arc::clone(&new.data), to: Arc::clone(&to) };
     store.update(change).await.unwrap();
-    let listed = store.list(&new.data.user_id).await.unwrap();
+    let listed = store.list(&new.data.user_id, Page::default()).await.unwrap();
     assert!(Arc::ptr_eq(&listed[0].data, &to));
     assert!(Arc::ptr_eq(&loaded.record.data, &new.data), "what was handed out stays as it was");
 }
@@ -108,7 +108,7 @@ async fn logins_clear_ended_rows_away_and_nobody_else_need() {
         store.create(session(number)).await.unwrap();
     }
     assert_eq!(store.sweep(u32::MAX).await.unwrap(), 0, "25 logins clear 100 ended rows");
-    assert_eq!(store.list(&Uuid::from_u128(7)).await.unwrap().len(), 25);
+    assert_eq!(store.list(&Uuid::from_u128(7), Page::default()).await.unwrap().len(), 25);
 }
 
 /// A payload whose destructor panics.

@@ -12,6 +12,7 @@ use crate::column::ColumnType;
 use crate::id::SessionId;
 use crate::store::{EndReason, Overflow, SubjectLimit};
 use crate::timestamp::Timestamp;
+use crate::turns::Turn;
 use crate::value::Value;
 
 /// The statements of a login.
@@ -35,6 +36,9 @@ pub(crate) struct Room {
         expect(dead_code, reason = "SQLite locks the whole file")
     )]
     pub(crate) lock: SubjectLock,
+    /// Held while the login has a connection: the subject's other logins on this node wait without
+    /// one.
+    pub(crate) _turn: Turn<SubjectLock>,
     /// The ids of the subject's live sessions, oldest first.
     pub(crate) live_ids: Query,
     pub(crate) limit: SubjectLimit,
@@ -85,10 +89,7 @@ pub(crate) async fn enter<D: Driver>(
 }
 
 /// A name for one subject of one table, the same on every node.
-#[cfg_attr(
-    not(any(feature = "mysql", feature = "postgres")),
-    expect(dead_code, reason = "SQLite locks the whole file")
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SubjectLock([u8; 32]);
 
 impl SubjectLock {

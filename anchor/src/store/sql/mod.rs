@@ -41,9 +41,9 @@ use statements::{
 pub use verify::{Verified, VerifyError};
 
 use super::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, Load, Loaded,
-    NewSession, Reauthenticated, Record, Replaced, Rotated, Rotation, RotationState, Secrets,
-    SessionStore, StoreFuture, Touch, Touched, Updated,
+    Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, Listed, Load,
+    Loaded, NewSession, Page, Reauthenticated, Record, Replaced, Rotated, Rotation, RotationState,
+    Secrets, SessionStore, StoreFuture, SubjectLimit, Touch, Touched, Updated,
 };
 use crate::column::{Column, ColumnError};
 use crate::data::{CutOff, DecodeError, EncodeError, Encoder, SessionData};
@@ -52,6 +52,7 @@ use crate::id::SessionId;
 use crate::schema::{Dialect, Schema};
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, SecretHash};
+use crate::turns::Turns;
 use crate::value::Value;
 
 /// Sessions in a PostgreSQL table; needs PostgreSQL 12 or newer.
@@ -146,9 +147,15 @@ macro_rules! run_again_after_deadlock {
 /// twice more; `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two, and where the
 /// payload has cut-offs, `create` asks for the database's clock first; `sweep` is two more where there
 /// are cut-offs, and one more where ended rows are kept.
+///
+/// Under a limit, the logins of one subject come one after the other. On one node they wait without
+/// a connection: however many there are, they hold one. Clones share the queue; a second store on
+/// the same table has another one.
 pub struct SqlStore<D, T> {
     pool: D,
     statements: Arc<Statements>,
+    /// Of logins that have to count their subject's sessions.
+    turns: Arc<Turns<SubjectLock>>,
     payload: PhantomData<fn() -> T>,
 }
 
@@ -156,7 +163,7 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// A store in the table of `T`, through this pool. It connects when it is first used.
     pub fn new(pool: D) -> Self {
         let statements = Arc::new(Statements::of(D::DIALECT, T::schema()));
-        Self { pool, statements, payload: PhantomData }
+        Self { pool, statements, turns: Arc::new(Turns::new()), payload: PhantomData }
     }
 
     /// The pool.
@@ -248,6 +255,29 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         Ok(can_be_stored.then_some((statements, value)))
     }
 
+    /// What a login of this subject makes room with, when it is this login's turn on this node;
+    /// `None` where there can be no such session.
+    ///
+    /// The database makes logins of other nodes wait, on a connection. Here they wait without one,
+    /// or one subject's logins would take them all.
+    async fn room(
+        &self,
+        subject: &T::Subject,
+        limit: SubjectLimit,
+    ) -> Result<Option<Room>, StoreError> {
+        let Some((statements, subject)) = self.subject(subject)? else { return Ok(None) };
+        let lock = SubjectLock::of(T::schema().table, &subject);
+        Ok(Some(Room {
+            lock,
+            _turn: self.turns.take(lock).await,
+            live_ids: statements
+                .live_ids
+                .with(Arguments { subject: Some(subject), ..Arguments::default() }),
+            limit,
+            statements: Arc::clone(&self.statements),
+        }))
+    }
+
     /// The version of a live row; `None` where there is none.
     async fn live_version(&self, id: SessionId) -> Result<Option<i64>, StoreError> {
         let query =
@@ -317,26 +347,56 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     fn read_ended(&self, row: &D::Row) -> Result<Option<EndedRecord<T>>, DecodeError> {
         let mut after = Cells::<D> { row, at: record_width::<T>() };
         let status = after.text_or_null(ENDED[0])?;
-        let ended_at = after.instant_or_null(ENDED[1])?;
+        let ended_at = after.instant(ENDED[1])?;
         let reason = after.text_or_null(ENDED[2])?;
         let cut_off_at =
             if T::schema().extras.cut_off { after.instant_or_null(CUT_OFF)? } else { None };
         let now = after.instant(NOW)?;
         let times = Times::read::<D>(row)?;
         let reason = reason.as_deref().and_then(EndReason::from_word);
-        let (status, ended_at, reason) = match (status.as_deref(), ended_at) {
-            (Some(ACTIVE), _) | (_, None) => match cut_off_at {
-                // The sweep has not come by.
-                Some(at) if times.cut_off_by(cut_off_at) => {
-                    (EndStatus::Revoked, at.max(times.created_at), Some(EndReason::CutOff))
-                }
-                _ if !times.live_at(now) => (EndStatus::Expired, times.end(), None),
-                _ => return Ok(None),
-            },
-            (Some("expired"), Some(at)) => (EndStatus::Expired, at, reason),
-            (_, Some(at)) => (EndStatus::Revoked, at, reason),
+        let (status, reason) = match status.as_deref() {
+            // The sweep has not come by.
+            Some(ACTIVE) if times.cut_off_by(cut_off_at) => {
+                (EndStatus::Revoked, Some(EndReason::CutOff))
+            }
+            Some(ACTIVE) if times.live_at(now) => return Ok(None),
+            Some(ACTIVE) => (EndStatus::Expired, None),
+            Some("expired") => (EndStatus::Expired, reason),
+            _ => (EndStatus::Revoked, reason),
         };
         Ok(Some(EndedRecord { record: read_record::<D, T>(row)?, status, ended_at, reason }))
+    }
+
+    /// Runs a list of a subject's sessions, whose rows have their instant at this cell.
+    async fn page<R>(
+        &self,
+        statement: &statement::Statement,
+        subject: Value,
+        page: Page,
+        instant: usize,
+        read: impl Fn(&D::Row) -> Result<Option<R>, DecodeError>,
+    ) -> Result<Listed<R>, StoreError> {
+        let after = page.cursor().unwrap_or(Cursor::BEFORE_ALL);
+        let arguments = Arguments {
+            subject: Some(subject),
+            id: Some(after.id),
+            after_at: Some(after.at),
+            // One more says whether there is a next page.
+            batch: Some(i64::from(page.limit()) + 1),
+            ..Arguments::default()
+        };
+        let rows = self.rows(statement.with(arguments)).await?;
+        let limit = page.limit() as usize;
+        let place = |row: &D::Row| -> Result<Cursor, DecodeError> {
+            let id = (Cells::<D> { row, at: 0 }).id()?;
+            Ok(Cursor { at: (Cells::<D> { row, at: instant }).instant("the list's order")?, id })
+        };
+        let next = match rows.len() > limit {
+            true => Some(place(&rows[limit - 1]).map_err(StoreError::unavailable)?),
+            false => None,
+        };
+        let told = |row| told::<D, T, _>(row, read(row)).flatten();
+        Ok(Listed { entries: rows.iter().take(limit).filter_map(told).collect(), next })
     }
 
     /// Ends rows for good, and says how many of them were live.
@@ -371,7 +431,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let NewSession { replaces, remembered, .. } = new;
             let payload = self.encode(&data)?;
             let room = match (new.limit, data.subject()) {
-                (Some(limit), Some(subject)) => self.subject(subject)?.zip(Some(limit)),
+                (Some(limit), Some(subject)) => self.room(subject, limit).await?,
                 _ => None,
             };
             let began_at = match new.began {
@@ -405,14 +465,6 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
                     };
                     let End { live, rest } = &self.statements.revoke_proven;
                     EndReplaced { live: live.with(arguments()), rest: rest.with(arguments()) }
-                });
-                let room = room.map(|((statements, subject), limit)| Room {
-                    lock: SubjectLock::of(T::schema().table, &subject),
-                    live_ids: statements
-                        .live_ids
-                        .with(Arguments { subject: Some(subject), ..Arguments::default() }),
-                    limit,
-                    statements: Arc::clone(&self.statements),
                 });
                 match self.login(Login { end_replaced, room, insert }).await? {
                     Entered::Written { created_at, ended } => (created_at, ended),
@@ -629,34 +681,36 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         })
     }
 
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>> {
         Box::pin(async move {
-            let Some((statements, subject)) = self.subject(subject)? else { return Ok(Vec::new()) };
-            let arguments = Arguments { subject: Some(subject), ..Arguments::default() };
-            let rows = self.rows(statements.list.with(arguments)).await?;
-            Ok(rows
-                .iter()
-                .filter_map(|row| told::<D, T, _>(row, read_record::<D, T>(row)))
-                .collect())
+            let Some((statements, subject)) = self.subject(subject)? else {
+                return Ok(Listed::default());
+            };
+            let created_at = 1;
+            self.page(&statements.list, subject, page, created_at, |row| {
+                read_record::<D, T>(row).map(Some)
+            })
+            .await
         })
     }
 
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
         Box::pin(async move {
             let Some((SubjectStatements { history: Some(history), .. }, subject)) =
                 self.subject(subject)?
             else {
-                return Ok(Vec::new());
+                return Ok(Listed::default());
             };
-            let arguments = Arguments { subject: Some(subject), ..Arguments::default() };
-            let rows = self.rows(history.with(arguments)).await?;
-            let mut ended: Vec<EndedRecord<T>> = rows
-                .iter()
-                .filter_map(|row| told::<D, T, _>(row, self.read_ended(row)).flatten())
-                .collect();
-            ended.sort_unstable_by_key(|ended| (ended.ended_at, ended.record.id));
-            ended.reverse();
-            Ok(ended)
+            let ended_at = record_width::<T>() + 1;
+            self.page(history, subject, page, ended_at, |row| self.read_ended(row)).await
         })
     }
 
@@ -690,6 +744,7 @@ impl<D: Clone, T> Clone for SqlStore<D, T> {
         Self {
             pool: self.pool.clone(),
             statements: Arc::clone(&self.statements),
+            turns: Arc::clone(&self.turns),
             payload: PhantomData,
         }
     }

@@ -40,6 +40,7 @@ pub(super) enum Parameter {
     Subject,
     Since,
     BeganAt,
+    AfterAt,
     Remembered,
     Ip,
     UserAgent,
@@ -67,6 +68,8 @@ pub(crate) struct Arguments {
     /// How long ago something was.
     pub(crate) since: Option<i64>,
     pub(crate) began_at: Option<Timestamp>,
+    /// The instant of a cursor; `id` is its session.
+    pub(crate) after_at: Option<Timestamp>,
     pub(crate) remembered: bool,
     pub(crate) origin: Option<Origin>,
     pub(crate) fingerprint: Option<Fingerprint>,
@@ -142,6 +145,7 @@ impl Statement {
                 Parameter::Subject => arguments.subject.clone().unwrap_or(Value::Null),
                 Parameter::Since => int(arguments.since.map(|since| -since)),
                 Parameter::BeganAt => arguments.began_at.map_or(Value::Null, Value::Timestamp),
+                Parameter::AfterAt => arguments.after_at.map_or(Value::Null, Value::Timestamp),
                 Parameter::Remembered => Value::Bool(arguments.remembered),
                 Parameter::Ip => {
                     let ip = arguments.origin.as_ref().and_then(Origin::ip);
@@ -193,6 +197,7 @@ impl Parameter {
             "subject" => Parameter::Subject,
             "since" => Parameter::Since,
             "began_at" => Parameter::BeganAt,
+            "after_at" => Parameter::AfterAt,
             "remembered" => Parameter::Remembered,
             "ip" => Parameter::Ip,
             "user_agent" => Parameter::UserAgent,
@@ -213,7 +218,7 @@ impl Parameter {
             | Parameter::NewSecret
             | Parameter::OldSecret
             | Parameter::Fingerprint => ColumnType::Bytes,
-            Parameter::BeganAt => ColumnType::Timestamp,
+            Parameter::BeganAt | Parameter::AfterAt => ColumnType::Timestamp,
             Parameter::Remembered => ColumnType::Bool,
             Parameter::Ip => ColumnType::Ip,
             Parameter::Rotation | Parameter::UserAgent | Parameter::Reason => ColumnType::Text,

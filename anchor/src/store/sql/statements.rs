@@ -36,7 +36,8 @@ pub(crate) const SECRETS: [&str; 5] =
 /// What a session is bound to.
 pub(crate) const FINGERPRINT: &str = "fingerprint";
 
-/// How a kept row ended. [`SubjectStatements::history`] selects it after a record, then the subject's cut-off, and the database's now.
+/// How a kept row ended. [`SubjectStatements::history`] selects it after a record, with an instant
+/// for rows that the sweep has not met, then the subject's cut-off, and the database's now.
 pub(crate) const ENDED: [&str; 3] = ["status", "ended_at", "end_reason"];
 
 /// The statements of one table.
@@ -294,19 +295,22 @@ impl Statements {
                 let subject = is_subject(dialect, column);
                 SubjectStatements {
                     list: statement(format!(
-                        "SELECT {record} FROM {table} WHERE {subject} AND {listed} \
-                         ORDER BY created_at DESC, id DESC"
+                        "SELECT {record} FROM {table} WHERE {subject} AND {listed} {}",
+                        page(dialect, "created_at"),
                     )),
                     live_ids: statement(format!(
                         "SELECT id FROM {table} WHERE {subject} AND {live} ORDER BY created_at, id"
                     )),
                     history: extras.keep_ended.then(|| {
-                        let cut_off = cut_off.iter().map(|at| format!(", {at}"));
+                        let ended_at = ended_at(dialect, schema);
+                        let mut after = ended.clone();
+                        after[1] = read_expression(dialect, ColumnType::Timestamp, &ended_at);
+                        after.extend(cut_off.clone());
                         statement(format!(
-                            "SELECT {record}, {}{}, {read_now} FROM {table} \
-                             WHERE {subject} AND NOT ({listed})",
-                            ended.join(", "),
-                            cut_off.collect::<String>(),
+                            "SELECT {record}, {}, {read_now} FROM {table} \
+                             WHERE {subject} AND NOT ({listed}) {}",
+                            after.join(", "),
+                            page(dialect, &ended_at),
                         ))
                     }),
                     revoke_all: end_all(&subject),
@@ -414,6 +418,32 @@ fn not_cut_off(dialect: Dialect, schema: &Schema) -> Option<String> {
 fn unexpired(schema: &Schema, instant: &str) -> String {
     let active = if schema.extras.keep_ended { "status = 'active' AND " } else { "" };
     format!("{active}expires_at > {instant} AND deadline > {instant}")
+}
+
+/// What is left of a list after `:after_at` and `:id`, up to `:batch`: by `instant` and id, the
+/// latest first.
+fn page(dialect: Dialect, instant: &str) -> String {
+    let after_at = write_as(dialect, &system("created_at"), ":after_at");
+    format!("AND ({instant}, id) < ({after_at}, :id) ORDER BY {instant} DESC, id DESC LIMIT :batch")
+}
+
+/// When a kept row ended, also where the sweep has not come by: with its cut-off, else at its end.
+fn ended_at(dialect: Dialect, schema: &Schema) -> String {
+    let end = least(dialect, "expires_at", "deadline");
+    let unswept = match CutOffs::of(dialect, schema) {
+        None => end,
+        Some(CutOffs { of_row, .. }) => {
+            let table = dialect.table(schema.table);
+            let cut_off = greatest(dialect, "c.cut_off_at", &format!("{table}.created_at"));
+            format!(
+                "COALESCE((SELECT {cut_off} {of_row} \
+                 AND c.cut_off_at >= {table}.authenticated_at), {end})"
+            )
+        }
+    };
+    format!(
+        "CASE WHEN status <> 'active' AND ended_at IS NOT NULL THEN ended_at ELSE {unswept} END"
+    )
 }
 
 /// The companion table in statements.
