@@ -160,7 +160,7 @@ impl Encoder {
     ///
     /// When serde cannot write the value as JSON, or cannot read what it wrote: nested more than
     /// 127 levels deep, a float that is not finite (serde writes `null`), a field that is skipped
-    /// in one direction.
+    /// when writing.
     pub fn json<J: JsonColumn>(&mut self, field: &J) -> Result<(), EncodeError> {
         self.push(written(field).map(Value::Json))
     }
@@ -265,7 +265,8 @@ fn written<J: JsonColumn>(field: &J) -> Result<String, ColumnError> {
         ))),
         Err(error) => Err(ColumnError::new(format_args!(
             "serde cannot read the JSON that it writes for the value (line {}, column {}): \
-             a float that is not finite is written as `null`, and a field that is skipped when writing needs `#[serde(default)]`",
+             a float that is not finite is written as `null`, and a field that is skipped when \
+             writing needs `#[serde(default)]`",
             error.line(),
             error.column()
         ))),
