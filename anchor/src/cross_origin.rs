@@ -163,7 +163,8 @@ fn check_path(path: &str) -> Result<(), ConfigError> {
     }
     Err(ConfigError::new(format_args!(
         "`.allow_cross_origin_post(\"{}\")`: write the whole path of one route, such as \
-         `/oidc/callback`: letters, digits and `-._~` between single slashes, without parameters, wildcards or query",
+         `/oidc/callback`: letters, digits and `-._~` between single slashes, \
+         without parameters, wildcards or query",
         path.escape_debug()
     )))
 }

@@ -69,6 +69,18 @@ pub trait SessionData: Clone + Send + Sync + 'static {
 )]
 pub trait CutOff: SessionData {}
 
+/// A type that `#[session(json)]` stores: every type that serde writes and reads.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored as JSON",
+    label = "serde cannot both write and read this type",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to a type of your own",
+    note = "for a type of another crate, switch on that crate's feature `serde`"
+)]
+pub trait JsonColumn: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> JsonColumn for T {}
+
 /// A column could not be written.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("column `{column}` cannot be stored: {reason}")]
@@ -148,8 +160,8 @@ impl Encoder {
     ///
     /// When serde cannot write the value as JSON, or cannot read what it wrote: nested more than
     /// 127 levels deep, a float that is not finite (serde writes `null`), a field that is skipped
-    /// in one direction.
-    pub fn json<J: Serialize + DeserializeOwned>(&mut self, field: &J) -> Result<(), EncodeError> {
+    /// when writing.
+    pub fn json<J: JsonColumn>(&mut self, field: &J) -> Result<(), EncodeError> {
         self.push(written(field).map(Value::Json))
     }
 
@@ -212,7 +224,7 @@ impl<'r> Decoder<'r> {
     /// # Errors
     ///
     /// When the column does not hold JSON of the field's shape.
-    pub fn json<J: DeserializeOwned>(&mut self) -> Result<J, DecodeError> {
+    pub fn json<J: JsonColumn>(&mut self) -> Result<J, DecodeError> {
         self.read(|value| match value {
             // What serde_json says may quote the document; a payload does not belong in a log.
             Value::Json(text) | Value::Text(text) => {
@@ -243,7 +255,7 @@ impl<'r> Decoder<'r> {
 }
 
 /// The value as JSON that can be read.
-fn written<J: Serialize + DeserializeOwned>(field: &J) -> Result<String, ColumnError> {
+fn written<J: JsonColumn>(field: &J) -> Result<String, ColumnError> {
     let text = serde_json::to_string(field).map_err(ColumnError::new)?;
     match serde_json::from_str::<J>(&text) {
         Ok(_) => Ok(text),
@@ -253,7 +265,8 @@ fn written<J: Serialize + DeserializeOwned>(field: &J) -> Result<String, ColumnE
         ))),
         Err(error) => Err(ColumnError::new(format_args!(
             "serde cannot read the JSON that it writes for the value (line {}, column {}): \
-             a float that is not finite is written as `null`, and a field that is skipped when writing needs `#[serde(default)]`",
+             a float that is not finite is written as `null`, and a field that is skipped when \
+             writing needs `#[serde(default)]`",
             error.line(),
             error.column()
         ))),
@@ -288,7 +301,7 @@ mod tests {
     #[test]
     fn json_that_would_not_be_read_is_refused_with_its_column() {
         static COLUMNS: [ColumnSchema; 1] = [ColumnSchema::json("cart")];
-        fn refusal<J: Serialize + DeserializeOwned>(value: &J) -> String {
+        fn refusal<J: JsonColumn>(value: &J) -> String {
             let mut encoder = Encoder { columns: &COLUMNS, values: Vec::new() };
             encoder.json(value).unwrap_err().to_string()
         }

@@ -83,7 +83,9 @@ pub use auth::{Auth, LoggedIn, Login};
 pub use builder::SessionManagerBuilder;
 pub use client::Mismatch;
 pub use column::{Column, ColumnError, ColumnType, NoSubject};
-pub use data::{Columns, CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
+pub use data::{
+    Columns, CutOff, DecodeError, Decoder, EncodeError, Encoder, JsonColumn, SessionData,
+};
 pub use environment::Environment;
 pub use error::{ConfigError, Error, StoreError, StoreErrorKind};
 pub use event::{Event, Revoked};

@@ -107,7 +107,8 @@ pub enum Rejection {
     #[error(
         "a browser sent this request for another origin ({}): if that one is the application's own, name it with \
          `.trusted_origin(..)` before `.build()`; for one callback, name its path with \
-         `.allow_cross_origin_post(..)`; behind a proxy, have it forward `Host` and `Origin` unchanged",
+         `.allow_cross_origin_post(..)`; behind a proxy, have it forward `Host` and \
+         `Origin` unchanged",
         origin.as_deref().unwrap_or("it does not say which")
     )]
     CrossOrigin {

@@ -152,8 +152,8 @@ async fn two_managers_of_one_payload_on_one_route_are_500_that_says_so(backend: 
         .layer(outer.layer());
     let served = Served::start(router).await;
     inner.store.reset();
-    let message = "two managers of `http::application::UserSession` have a layer on this route: \
-                   build one `SessionManager<http::application::UserSession>` and clone it, \
+    let message = "two managers of `UserSession` have a layer on this route: \
+                   build one `SessionManager<UserSession>` and clone it, \
                    or add each one's `.layer(sessions.layer())` to a router that is not \
                    nested in the other's";
     let gets = REQUIRING.into_iter().chain(OPTIONAL).map(|path| (path, served.get(path)));

@@ -42,7 +42,7 @@ async fn application(backend: &Backend) -> Application {
     Application::with_routes(backend, routes).await
 }
 
-const LOGOUTS: [&str; 4] = ["/logout", "/logout-bare", "/logout-by-auth", "/logout-all"];
+const LOGOUTS: [&str; 3] = ["/logout", "/logout-by-auth", "/logout-all"];
 
 async fn a_logout_with_any_older_token_ends_the_session(backend: Backend) {
     let app = application(&backend).await;
@@ -147,7 +147,7 @@ async fn shift(backend: &Backend, sign: &str) -> Option<u64> {
 
 async fn a_logout_of_what_looks_expired_is_final_though_the_clock_is_set_back(backend: Backend) {
     let app = application(&backend).await;
-    for path in ["/logout", "/logout-bare", "/logout-by-auth"] {
+    for path in ["/logout", "/logout-by-auth"] {
         let Some(cookie) = looks_expired(&app, &backend).await else { return };
         app.store.reset();
         let logout = app.post(path).cookie(&cookie).send().await;

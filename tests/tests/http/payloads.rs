@@ -244,7 +244,7 @@ async fn a_skipped_field_is_its_default_after_the_store(backend: Backend) {
 
 /// What serde writes and does not always read.
 #[derive(Debug, Clone, PartialEq, SessionData)]
-#[session(table = "one_way_sessions", idle = "1h", absolute = "1d")]
+#[session(table = "one_way_sessions", cookie = "__Host-one-way", idle = "1h", absolute = "1d")]
 struct OneWay {
     name: String,
     #[session(json)]

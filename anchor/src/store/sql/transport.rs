@@ -23,8 +23,9 @@ impl Transport<'_> {
         let Self { database, host, port, demand, .. } = self;
         (!local && !self.demands_tls).then(|| {
             format!(
-                "the connection to {database} at {host}:{port} does not demand TLS: whoever is on the \
-                 way can read and change sessions. Write `{demand}` in the database's URL, and switch on sqlx's feature `tls-rustls-ring`"
+                "the connection to {database} at {host}:{port} does not demand TLS: \
+                 whoever is on the way can read and change sessions. Write `{demand}` in the \
+                 database's URL, and switch on sqlx's feature `tls-rustls-ring`"
             )
         })
     }
