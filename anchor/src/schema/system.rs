@@ -47,7 +47,7 @@ pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
     nullable("previous_secret_hash", ColumnType::Bytes, Some("the one before the last rotation")),
     nullable("previous_secret_until", ColumnType::Timestamp, None),
     defaulted(
-        "rotation",
+        "rotation_state",
         ColumnType::Enum(&["settled", "exchangeable", "pending"]),
         "'settled'",
         None,

@@ -4,7 +4,7 @@ CREATE TABLE sessions (
     secret_hash            BYTEA             NOT NULL,               -- SHA-256 of the token's secret
     previous_secret_hash   BYTEA,                                    -- the one before the last rotation
     previous_secret_until  TIMESTAMPTZ,
-    rotation               TEXT              NOT NULL DEFAULT 'settled' CONSTRAINT sessions_rotation_check CHECK (rotation IN ('settled', 'exchangeable', 'pending')),
+    rotation_state         TEXT              NOT NULL DEFAULT 'settled' CONSTRAINT sessions_rotation_state_check CHECK (rotation_state IN ('settled', 'exchangeable', 'pending')),
     created_at             TIMESTAMPTZ       NOT NULL,
     authenticated_at       TIMESTAMPTZ       NOT NULL,
     last_seen_at           TIMESTAMPTZ       NOT NULL,

@@ -31,7 +31,7 @@ pub(super) enum Parameter {
     Secret,
     NewSecret,
     OldSecret,
-    Rotation,
+    RotationState,
     Idle,
     Absolute,
     Grace,
@@ -133,7 +133,7 @@ impl Statement {
                         .zip(arguments.secret)
                         .and_then(|(old, from)| old.remembered(from)),
                 ),
-                Parameter::Rotation => match arguments.old {
+                Parameter::RotationState => match arguments.old {
                     Some(old) => Value::Text(old.state().as_str().to_owned()),
                     None => Value::Null,
                 },
@@ -188,7 +188,7 @@ impl Parameter {
             "secret" => Parameter::Secret,
             "new_secret" => Parameter::NewSecret,
             "old_secret" => Parameter::OldSecret,
-            "rotation" => Parameter::Rotation,
+            "rotation_state" => Parameter::RotationState,
             "idle" => Parameter::Idle,
             "absolute" => Parameter::Absolute,
             "grace" => Parameter::Grace,
@@ -221,7 +221,7 @@ impl Parameter {
             Parameter::BeganAt | Parameter::AfterAt => ColumnType::Timestamp,
             Parameter::Remembered => ColumnType::Bool,
             Parameter::Ip => ColumnType::Ip,
-            Parameter::Rotation | Parameter::UserAgent | Parameter::Reason => ColumnType::Text,
+            Parameter::RotationState | Parameter::UserAgent | Parameter::Reason => ColumnType::Text,
             Parameter::Since
             | Parameter::Idle
             | Parameter::Absolute

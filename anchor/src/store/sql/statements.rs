@@ -30,8 +30,13 @@ pub(crate) const ORIGIN: [&str; 2] = ["ip_address", "user_agent"];
 
 /// What [`Statements::load`] selects after a record; then [`FINGERPRINT`], [`ENDED`] and the subject's cut-off where the table has them, and
 /// the database's now.
-pub(crate) const SECRETS: [&str; 5] =
-    ["lasting_hash", "secret_hash", "previous_secret_hash", "previous_secret_until", "rotation"];
+pub(crate) const SECRETS: [&str; 5] = [
+    "lasting_hash",
+    "secret_hash",
+    "previous_secret_hash",
+    "previous_secret_until",
+    "rotation_state",
+];
 
 /// What a session is bound to.
 pub(crate) const FINGERPRINT: &str = "fingerprint";
@@ -163,7 +168,8 @@ impl Statements {
         let rotate = |assignments: &str, exchanged: &str| {
             format!(
                 "UPDATE {table} SET {assignments}previous_secret_hash = :old_secret, \
-                 previous_secret_until = {until}, secret_hash = :new_secret, rotation = :rotation \
+                 previous_secret_until = {until}, secret_hash = :new_secret, \
+                 rotation_state = :rotation_state \
                  WHERE {row} AND (secret_hash = :secret OR (previous_secret_hash = :secret \
                  AND {exchanged} AND previous_secret_until <= {clock})) AND {live}",
                 until = after(dialect, now, ":grace"),
@@ -236,14 +242,14 @@ impl Statements {
 
             rotate: statement(rotate(
                 "",
-                &format!("rotation = '{}'", RotationState::Exchangeable.as_str()),
+                &format!("rotation_state = '{}'", RotationState::Exchangeable.as_str()),
             )),
 
             reauthenticate: statement(format!(
                 "{}{}",
                 rotate(
                     &format!("authenticated_at = {}, ", reported(dialect, now)),
-                    &format!("rotation <> '{}'", RotationState::Settled.as_str()),
+                    &format!("rotation_state <> '{}'", RotationState::Settled.as_str()),
                 ),
                 returning(dialect, "authenticated_at"),
             )),
@@ -500,7 +506,7 @@ fn touch(dialect: Dialect, table: &str, row: &str, live: &str, origin: &str) -> 
     let expires = least(dialect, &after(dialect, now, ":idle"), "deadline");
     format!(
         "UPDATE {table} SET last_seen_at = {now}, expires_at = {}, \
-         rotation = CASE WHEN secret_hash = :secret THEN '{}' ELSE rotation END{origin} \
+         rotation_state = CASE WHEN secret_hash = :secret THEN '{}' ELSE rotation_state END{origin} \
          WHERE {row} AND {live}{}",
         reported(dialect, &expires),
         RotationState::Settled.as_str(),
@@ -562,7 +568,8 @@ mod tests {
             "SELECT \"id\", \"created_at\", \"authenticated_at\", \"last_seen_at\", \"expires_at\", \
              \"deadline\", \"version\", \"remembered\", \"user_id\", \"a:b\", CAST(\"mood\" AS TEXT), \
              \"lasting_hash\", \"secret_hash\", \"previous_secret_hash\", \
-             \"previous_secret_until\", \"rotation\", statement_timestamp() FROM sessions WHERE id = $1"
+             \"previous_secret_until\", \"rotation_state\", statement_timestamp() \
+             FROM sessions WHERE id = $1"
         );
     }
 

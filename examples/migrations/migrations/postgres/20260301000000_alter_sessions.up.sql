@@ -1,13 +1,13 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent e19d76efbcf4319b
+-- anchor: parent 13cdf22aee317605
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
 -- anchor: column previous_secret_until timestamp as "TIMESTAMPTZ"
--- anchor: column rotation enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
 -- anchor: column created_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column authenticated_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column last_seen_at timestamp as "TIMESTAMPTZ" not null
@@ -21,7 +21,7 @@
 -- anchor: column colour text as "TEXT"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash 73d4792cdb719fe4
+-- anchor: hash 403af4c051377efb
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.

@@ -2,13 +2,13 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent 73d4792cdb719fe4
+-- anchor: parent 403af4c051377efb
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
 -- anchor: column previous_secret_until timestamp as "TIMESTAMPTZ"
--- anchor: column rotation enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
 -- anchor: column created_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column authenticated_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column last_seen_at timestamp as "TIMESTAMPTZ" not null
@@ -23,7 +23,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash d3312a0c3a72e3b4
+-- anchor: hash f1ac2634240a2874
 
 -- Built while the table is read and written. PostgreSQL does that only outside of a transaction, as
 -- the file's only statement.

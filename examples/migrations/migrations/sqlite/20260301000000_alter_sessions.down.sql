@@ -17,7 +17,7 @@ CREATE TABLE anchor_new_sessions (
     secret_hash            BLOB     NOT NULL,               -- SHA-256 of the token's secret
     previous_secret_hash   BLOB,                            -- the one before the last rotation
     previous_secret_until  INTEGER,                         -- microseconds since 1970, UTC
-    rotation               TEXT     NOT NULL DEFAULT 'settled' CHECK (rotation IN ('settled', 'exchangeable', 'pending')),
+    rotation_state         TEXT     NOT NULL DEFAULT 'settled' CHECK (rotation_state IN ('settled', 'exchangeable', 'pending')),
     created_at             INTEGER  NOT NULL,
     authenticated_at       INTEGER  NOT NULL,
     last_seen_at           INTEGER  NOT NULL,
@@ -33,14 +33,14 @@ CREATE TABLE anchor_new_sessions (
 );
 
 INSERT INTO anchor_new_sessions (
-    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation, created_at,
-    authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits,
-    theme
+    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation_state,
+    created_at, authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id,
+    role, visits, theme
 )
 SELECT
-    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation, created_at,
-    authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits,
-    colour
+    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation_state,
+    created_at, authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id,
+    role, visits, colour
 FROM sessions;
 
 DROP TABLE sessions;

@@ -2,13 +2,13 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect sqlite
--- anchor: parent 51356dfcab923955
+-- anchor: parent bb8078f0916e3ed1
 -- anchor: column id uuid as "BLOB" not null primary key
 -- anchor: column lasting_hash bytes as "BLOB" not null
 -- anchor: column secret_hash bytes as "BLOB" not null
 -- anchor: column previous_secret_hash bytes as "BLOB"
 -- anchor: column previous_secret_until timestamp as "INTEGER"
--- anchor: column rotation enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
 -- anchor: column created_at timestamp as "INTEGER" not null
 -- anchor: column authenticated_at timestamp as "INTEGER" not null
 -- anchor: column last_seen_at timestamp as "INTEGER" not null
@@ -23,7 +23,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash 6dd895e31b3517e4
+-- anchor: hash aaa0bc65ced3b868
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.
@@ -38,7 +38,7 @@ CREATE TABLE anchor_new_sessions (
     secret_hash            BLOB     NOT NULL,               -- SHA-256 of the token's secret
     previous_secret_hash   BLOB,                            -- the one before the last rotation
     previous_secret_until  INTEGER,                         -- microseconds since 1970, UTC
-    rotation               TEXT     NOT NULL DEFAULT 'settled' CHECK (rotation IN ('settled', 'exchangeable', 'pending')),
+    rotation_state         TEXT     NOT NULL DEFAULT 'settled' CHECK (rotation_state IN ('settled', 'exchangeable', 'pending')),
     created_at             INTEGER  NOT NULL,
     authenticated_at       INTEGER  NOT NULL,
     last_seen_at           INTEGER  NOT NULL,
@@ -53,14 +53,14 @@ CREATE TABLE anchor_new_sessions (
 );
 
 INSERT INTO anchor_new_sessions (
-    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation, created_at,
-    authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits,
-    colour
+    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation_state,
+    created_at, authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id,
+    role, visits, colour
 )
 SELECT
-    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation, created_at,
-    authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits,
-    theme
+    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation_state,
+    created_at, authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id,
+    role, visits, theme
 FROM sessions;
 
 DROP TABLE sessions;
