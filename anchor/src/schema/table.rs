@@ -112,6 +112,12 @@ impl Table {
         format!("{}_pkey", &table[..cut])
     }
 
+    /// The name of the column's unique index.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn unique_name(&self, column: &str) -> String {
+        name_of(self.bare_name(), column, "key")
+    }
+
     /// The name of the column's `CHECK`.
     pub(crate) fn check_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "check")

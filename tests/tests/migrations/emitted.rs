@@ -101,7 +101,7 @@ fn parallel_processes_write_one_file() {
         assert!(child.wait().expect("it ends").success());
     }
     let files = std::fs::read_dir(package.path().join("migrations")).expect("a folder");
-    assert_eq!(files.count(), 2);
+    assert_eq!(files.count(), 3);
 }
 
 mod private {

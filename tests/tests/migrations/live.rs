@@ -75,6 +75,32 @@ impl Live {
         with!(self, pool => migrator.run(pool).await)
     }
 
+    /// The same database through connections of its own.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Live::Postgres(pool) => {
+                Live::Postgres(PgPool::connect_lazy_with((*pool.connect_options()).clone()))
+            }
+            Live::MySql(pool) => {
+                Live::MySql(MySqlPool::connect_lazy_with((*pool.connect_options()).clone()))
+            }
+            Live::Sqlite(pool) => {
+                Live::Sqlite(SqlitePool::connect_lazy_with((*pool.connect_options()).clone()))
+            }
+        }
+    }
+
+    /// Runs migrations of which one fails, and returns why. The database is left alone afterwards:
+    /// sqlx keeps its lock in the connection.
+    pub(crate) async fn run_and_close(self, folder: &Path) -> MigrateError {
+        let failed = self.run(folder).await;
+        with!(&self, pool => pool.close().await);
+        match failed {
+            Ok(()) => panic!("{:?}: the migrations ran", self.dialect()),
+            Err(error) => error,
+        }
+    }
+
     pub(crate) async fn undo(&self, folder: &Path, target: i64) -> Result<(), MigrateError> {
         let _turn = TURN.lock().await;
         let migrator = Migrator::new(folder).await?;
