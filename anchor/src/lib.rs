@@ -48,7 +48,6 @@ mod layer;
 mod limit;
 mod login_page;
 mod manager;
-#[cfg(feature = "_sql")]
 pub mod migrate;
 mod next;
 mod policy;

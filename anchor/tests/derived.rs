@@ -148,3 +148,13 @@ fn an_enum_is_text_out_of_a_fixed_set() {
     }
     assert!(Role::from_value(Value::Text("Member".to_owned())).is_err());
 }
+
+/// The struct may be in a library crate that knows no database, and the store in an application:
+/// the test that holds the migrations to the struct is there without an SQL feature.
+#[test]
+fn a_struct_s_migrations_are_tested_whatever_the_features() {
+    let mut list = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = list.args(["anchor_migrations_Full", "--list"]).output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert!(output.contains("anchor_migrations_Full::agree_with_the_struct: test"), "{output}");
+}

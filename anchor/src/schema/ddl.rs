@@ -138,7 +138,6 @@ impl Table {
     }
 
     /// A column's definition: its name, type, nullability and default, and the constraints that stand beside a column in this dialect.
-    #[cfg(feature = "_sql")]
     pub(crate) fn column_definition(&self, column: &TableColumn) -> String {
         let Line { name, ty, constraints, .. } = self.line(column, None);
         format!("{name} {ty} {constraints}").trim_end().to_owned()
@@ -397,7 +396,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "_sql")]
     fn a_table_in_a_schema_has_its_indexes_there() {
         static SCHEMA: Schema = Schema::new("auth.sessions", &[]);
         let index =
