@@ -158,3 +158,21 @@ fn a_struct_s_migrations_are_tested_whatever_the_features() {
     let output = String::from_utf8(output.stdout).unwrap();
     assert!(output.contains("anchor_migrations_Full::agree_with_the_struct: test"), "{output}");
 }
+
+/// The way to a library crate's first file.
+#[test]
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+fn without_a_database_the_first_file_asks_for_its_dialect() {
+    use anchor::Dialect;
+    use anchor::migrate::{self, Migrations};
+
+    let folder = std::env::temp_dir().join(format!("anchor-derived-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let migrations = Migrations::in_folder(&folder);
+    let error = migrate::write(Full::schema(), &migrations).unwrap_err().to_string();
+    assert!(error.contains("none of anchor's SQL features is on in this build"), "{error}");
+    assert!(error.contains("ANCHOR_DIALECT=postgres ANCHOR_MIGRATE=1"), "{error}");
+    migrate::write(Full::schema(), &migrations.clone().dialect(Dialect::Postgres)).unwrap();
+    migrate::check(Full::schema(), &migrations).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}

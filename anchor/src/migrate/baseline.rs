@@ -16,15 +16,19 @@ struct Fact {
 
 /// The SQL that takes the table over, or creates it.
 pub(super) fn up(table: &Table) -> String {
-    format!(
-        "-- Takes over the table that `store.migrate()` made, with its sessions. A new database gets\n\
-         -- the table.\n{}\n\
-         -- Fails, and changes nothing, where the table is not what the header says. Give the struct\n\
-         -- the table's form then, and write this file anew:\n\
-         -- ANCHOR_MIGRATE=replace,baseline cargo test anchor_migrations\n{}",
-        table.create_text_if_not_exists(),
-        comparison(table),
-    )
+    let takes_over = "-- Takes over the table that `store.migrate()` made, with its sessions. A new \
+                      database gets\n-- the table.\n";
+    let compares = "-- Fails, and changes nothing, where the table is not what the header says. Give \
+                    the struct\n-- the table's form then, and write this file anew:\n\
+                    -- ANCHOR_MIGRATE=replace,baseline cargo test anchor_migrations\n";
+    let (create, compare) = (table.create_text_if_not_exists(), comparison(table));
+    match table.dialect {
+        // MySQL commits what it defines, and sqlx would be left with a migration that has half run.
+        Dialect::MySql => format!("{compares}{compare}\n{takes_over}{create}"),
+        Dialect::Postgres | Dialect::Sqlite => {
+            format!("{takes_over}{create}\n{compares}{compare}")
+        }
+    }
 }
 
 /// The way back.
@@ -54,10 +58,11 @@ fn comparison(table: &Table) -> String {
         // In MySQL only stored programs raise errors. What is no statement shows in the error.
         Dialect::MySql => format!(
             "SET @anchor_differences = (\n    SELECT GROUP_CONCAT(fact SEPARATOR ', ') FROM (\n\
-             {rows}\n    ) AS facts WHERE NOT holds\n);\n\
+             {rows}\n    ) AS facts WHERE NOT holds AND {}\n);\n\
              SET @anchor_check = \
              COALESCE(CONCAT('differs from the struct: ', @anchor_differences), 'DO 0');\n\
-             PREPARE anchor_check FROM @anchor_check;\nDEALLOCATE PREPARE anchor_check;\n"
+             PREPARE anchor_check FROM @anchor_check;\nDEALLOCATE PREPARE anchor_check;\n",
+            Catalogue { table, name }.exists_on_mysql(),
         ),
         // In SQLite only triggers raise errors.
         Dialect::Sqlite => format!(
@@ -99,7 +104,11 @@ fn facts(table: &Table) -> Vec<Fact> {
         let time = table.dialect.spell(ColumnType::Timestamp);
         [("subject", companion.subject_type.as_str()), ("cut_off_at", time)].map(|(column, ty)| {
             let name = format!("column {column} of {}", companion.name);
-            Fact { name, holds: catalogue.has_column(column, ty, false, "") }
+            let mut holds = catalogue.has_column(column, ty, false, "");
+            if table.dialect == Dialect::MySql {
+                holds = format!("(NOT {} OR {holds})", catalogue.exists_on_mysql());
+            }
+            Fact { name, holds }
         })
     });
     columns.chain(others).chain(indexes).chain(checks).chain(keys).chain(companion).collect()
@@ -126,6 +135,11 @@ impl Catalogue<'_> {
     fn is_of_table(&self, alias: &str) -> String {
         let (namespace, bare) = (self.mysql_namespace(), self.literal(self.split().1));
         format!("{alias}.table_schema = {namespace} AND {alias}.table_name = {bare}")
+    }
+
+    fn exists_on_mysql(&self) -> String {
+        let is_it = self.is_of_table("e");
+        format!("EXISTS (SELECT 1 FROM information_schema.tables AS e WHERE {is_it})")
     }
 
     fn mysql_namespace(&self) -> String {

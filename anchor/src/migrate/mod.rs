@@ -10,11 +10,16 @@
 //! | `cargo test` | fails with the difference when struct and migrations disagree |
 //! | `ANCHOR_MIGRATE=1 cargo test anchor_migrations` | writes the next migration |
 //! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and may drop columns |
-//! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | the first migration takes over fastapi-anchor's table instead of creating one |
+//! | `ANCHOR_MIGRATE=replace cargo test anchor_migrations` | writes the newest migration anew, which must have been applied nowhere |
+//! | `ANCHOR_MIGRATE=baseline cargo test anchor_migrations` | the first migration takes over the table of `store.migrate()` |
+//! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | that of the table `anchor_sessions` takes over fastapi-anchor's |
+//!
+//! Words go together, as in `ANCHOR_MIGRATE=replace,drop`.
 //!
 //! A package whose migrations hold no file of anchor's is left alone, as one that only calls `store.migrate()`. As soon as there is one,
 //! every struct of the package needs its migrations, or `#[session(migrations = false)]`. `#[session(migrations = "db/migrations")]` names another
-//! folder than `migrations`, seen from the package's `Cargo.toml`.
+//! folder than `migrations`, seen from the package's `Cargo.toml`; that folder must exist. The test is there whether or not the package has
+//! one of anchor's SQL features: the application may have it alone.
 //!
 //! In a function's body Rust collects no tests, so that a struct there is not held to any migration: call [`check`] in a test of your own.
 //!

@@ -206,6 +206,8 @@ async fn fails(dialect: Dialect, schema: &Schema, folder: &Path, difference: &st
     };
     assert!(message.contains(said), "{dialect:?}: {difference}: {message}");
     assert_eq!(again.catalogue("sessions").await.expect("a catalogue"), before, "{difference}");
+    // sqlx does not have it for half done, which somebody would have to mend by hand.
+    assert_eq!(again.count("_sqlx_migrations").await.expect("a number"), 0, "{difference}");
 }
 
 #[tokio::test]
