@@ -1,18 +1,11 @@
 //! Taking over the table that `store.migrate()` made, with its sessions.
 //!
-//! The file creates what is not there and then compares what is with the struct, by the database's
-//! own catalogue: each database that runs it is compared, not the developer's alone. It compares
-//! what later migrations build on: columns, indexes, checks and foreign keys, with their names
-//! where the database has names for them.
+//! The file creates what is not there, and compares what is with the struct, by the database's own
+//! catalogue: each database that runs it is compared, not the developer's alone. Both sides are
+//! lines of text, such as `index sessions_user_id_idx on user_id`.
 
 use crate::column::ColumnType;
-use crate::schema::{Dialect, OnDelete, Table, TableColumn, TableIndex};
-
-/// Something that must hold of the live table, and the SQL that says whether it does.
-struct Fact {
-    name: String,
-    holds: String,
-}
+use crate::schema::{Dialect, OnDelete, Table, TableColumn};
 
 /// The SQL that takes the table over, or creates it.
 pub(super) fn up(table: &Table) -> String {
@@ -21,7 +14,7 @@ pub(super) fn up(table: &Table) -> String {
     let compares = "-- Fails, and changes nothing, where the table is not what the header says. Give \
                     the struct\n-- the table's form then, and write this file anew:\n\
                     -- ANCHOR_MIGRATE=replace,baseline cargo test anchor_migrations\n";
-    let (create, compare) = (table.create_text_if_not_exists(), comparison(table));
+    let (create, compare) = (table.create_text_if_not_exists(), Comparison { table }.sql());
     match table.dialect {
         // MySQL commits what it defines, and sqlx would be left with a migration that has half run.
         Dialect::MySql => format!("{compares}{compare}\n{takes_over}{create}"),
@@ -36,428 +29,358 @@ pub(super) fn down() -> String {
     "-- The table stays, with its sessions: it was there before.\nSELECT 1;\n".to_owned()
 }
 
-fn comparison(table: &Table) -> String {
-    let rows: Vec<_> = facts(table)
-        .iter()
-        .map(|Fact { name, holds }| {
-            format!("    SELECT {} AS fact, {holds} AS holds", table.dialect.literal(name))
-        })
-        .collect();
-    let rows = rows.join("\n    UNION ALL\n");
-    let name = &table.name;
-    match table.dialect {
-        Dialect::Postgres => format!(
-            "DO $anchor$\nDECLARE\n    differences TEXT;\nBEGIN\n    \
-             SELECT string_agg(fact, ', ') INTO differences FROM (\n{rows}\n    \
-             ) AS facts WHERE NOT holds;\n    \
-             IF differences IS NOT NULL THEN\n        \
-             RAISE EXCEPTION '% is not what the struct declares: %', {}, differences;\n    \
-             END IF;\nEND\n$anchor$;\n",
-            table.dialect.literal(name),
-        ),
-        // In MySQL only stored programs raise errors. What is no statement shows in the error.
-        Dialect::MySql => format!(
-            "SET @anchor_differences = (\n    SELECT GROUP_CONCAT(fact SEPARATOR ', ') FROM (\n\
-             {rows}\n    ) AS facts WHERE NOT holds AND {}\n);\n\
-             SET @anchor_check = \
-             COALESCE(CONCAT('differs from the struct: ', @anchor_differences), 'DO 0');\n\
-             PREPARE anchor_check FROM @anchor_check;\nDEALLOCATE PREPARE anchor_check;\n",
-            Catalogue { table, name }.exists_on_mysql(),
-        ),
-        // In SQLite only triggers raise errors.
-        Dialect::Sqlite => format!(
-            "CREATE TEMPORARY TABLE anchor_check (\n    fact   TEXT,\n    \
-             holds  BOOLEAN CONSTRAINT {} CHECK (holds)\n);\n\
-             INSERT INTO temp.anchor_check\n{rows};\nDROP TABLE temp.anchor_check;\n",
-            table.dialect.quote(&format!("the table {name} is not what the struct declares")),
-        ),
-    }
-}
+/// What keeps rows out that the struct allows, where the struct does not declare it. Other columns
+/// and indexes are the user's.
+const RESTRICTS: &str = "(fact LIKE 'unique %' OR fact LIKE 'check %' OR fact LIKE 'foreign key %'\n        \
+                         OR fact LIKE 'column % not null')";
 
-fn facts(table: &Table) -> Vec<Fact> {
-    let catalogue = Catalogue { table, name: &table.name };
-    let columns = table.columns.iter().map(|column| Fact {
-        name: format!("column {}", column.name),
-        holds: catalogue.column(column),
-    });
-    let others = [
-        ("a required column that the struct does not have", catalogue.no_required_column_besides()),
-        ("a unique index that the struct does not have", catalogue.no_unique_index_besides()),
-        ("a check that the struct does not have", catalogue.no_check_besides()),
-        ("a foreign key that the struct does not have", catalogue.no_foreign_key_besides()),
-    ]
-    .map(|(name, holds)| Fact { name: name.to_owned(), holds });
-    let indexes = table
-        .indexes
-        .iter()
-        .map(|index| Fact { name: format!("index {}", index.name), holds: catalogue.index(index) });
-    let checks = table.columns.iter().filter_map(|column| {
-        let name = format!("check of {}", column.name);
-        Some(Fact { name, holds: catalogue.check(column, column.checked_values()?) })
-    });
-    let keys = table.columns.iter().filter_map(|column| {
-        let name = format!("foreign key of {}", column.name);
-        Some(Fact { name, holds: catalogue.foreign_key(column)? })
-    });
-    let companion = table.cut_offs.iter().flat_map(|companion| {
-        let catalogue = Catalogue { table, name: &companion.name };
-        let time = table.dialect.spell(ColumnType::Timestamp);
-        [("subject", companion.subject_type.as_str()), ("cut_off_at", time)].map(|(column, ty)| {
-            let name = format!("column {column} of {}", companion.name);
-            let mut holds = catalogue.has_column(column, ty, false, "");
-            if table.dialect == Dialect::MySql {
-                holds = format!("(NOT {} OR {holds})", catalogue.exists_on_mysql());
-            }
-            Fact { name, holds }
-        })
-    });
-    columns.chain(others).chain(indexes).chain(checks).chain(keys).chain(companion).collect()
-}
-
-/// What a database's catalogue is asked about a table.
-struct Catalogue<'t> {
+struct Comparison<'t> {
     table: &'t Table,
-    /// The session table's name, or its companion's.
-    name: &'t str,
 }
 
-impl Catalogue<'_> {
-    fn literal(&self, text: &str) -> String {
-        self.table.dialect.literal(text)
-    }
-
-    /// The table, for PostgreSQL.
-    fn regclass(&self) -> String {
-        format!("to_regclass({})", self.literal(&self.table.dialect.table(self.name)))
-    }
-
-    /// The row is of the table, for a catalogue of MySQL's under this alias.
-    fn is_of_table(&self, alias: &str) -> String {
-        let (namespace, bare) = (self.mysql_namespace(), self.literal(self.split().1));
-        format!("{alias}.table_schema = {namespace} AND {alias}.table_name = {bare}")
-    }
-
-    fn exists_on_mysql(&self) -> String {
-        let is_it = self.is_of_table("e");
-        format!("EXISTS (SELECT 1 FROM information_schema.tables AS e WHERE {is_it})")
-    }
-
-    fn mysql_namespace(&self) -> String {
-        self.split().0.map_or("DATABASE()".to_owned(), |name| self.literal(name))
-    }
-
-    /// The table, as SQLite's functions take it.
-    fn arguments(&self) -> String {
-        let (namespace, bare) = self.split();
-        format!("{}, {}", self.literal(bare), self.literal(namespace.unwrap_or("main")))
-    }
-
-    fn split(&self) -> (Option<&str>, &str) {
-        match self.name.rsplit_once('.') {
-            Some((namespace, bare)) => (Some(namespace), bare),
-            None => (None, self.name),
+impl Comparison<'_> {
+    fn sql(&self) -> String {
+        let dialect = self.table.dialect;
+        let declared: Vec<_> = self.declared().iter().map(|fact| dialect.literal(fact)).collect();
+        let live = self.live().join("\n    UNION ALL\n");
+        let name = &self.table.name;
+        match dialect {
+            Dialect::Postgres => format!(
+                "DO $anchor$\nDECLARE\n    differences TEXT;\nBEGIN\n    \
+                 WITH declared (fact) AS (VALUES\n        ({})\n    ),\n    \
+                 live (fact) AS (\n{live}\n    )\n    \
+                 SELECT string_agg(difference, ', ') INTO differences FROM (\n{}\n    \
+                 ) AS differences;\n    \
+                 IF differences IS NOT NULL THEN\n        \
+                 RAISE EXCEPTION '% is not what the struct declares: it %', {}, differences;\n    \
+                 END IF;\nEND\n$anchor$;\n",
+                declared.join("),\n        ("),
+                differences("'lacks ' || fact", "'has ' || fact", ""),
+                dialect.literal(name),
+            ),
+            // In MySQL only stored programs raise errors. What is no statement shows in the error.
+            Dialect::MySql => format!(
+                "SET @anchor_differences = (\n    \
+                 WITH declared (fact) AS (\n        SELECT {}\n    ),\n    \
+                 live (fact) AS (\n{live}\n    )\n    \
+                 SELECT GROUP_CONCAT(difference SEPARATOR ', ') FROM (\n{}\n    \
+                 ) AS differences WHERE EXISTS (SELECT 1 FROM live)\n);\n\
+                 SET @anchor_check = COALESCE(@anchor_differences, 'DO 0');\n\
+                 PREPARE anchor_check FROM @anchor_check;\nDEALLOCATE PREPARE anchor_check;\n",
+                declared.join("\n        UNION ALL SELECT "),
+                differences(
+                    "CONCAT('lacks ', fact)",
+                    "CONCAT('has ', fact)",
+                    " COLLATE utf8mb4_bin"
+                ),
+            ),
+            // In SQLite only triggers raise errors.
+            Dialect::Sqlite => format!(
+                "CREATE TEMPORARY TABLE anchor_check (\n    difference TEXT\n        \
+                 CONSTRAINT {} CHECK (difference IS NULL)\n);\n\
+                 WITH declared (fact) AS (VALUES\n        ({})\n    ),\n    \
+                 live (fact) AS (\n{live}\n    )\n\
+                 INSERT INTO temp.anchor_check\n{};\nDROP TABLE temp.anchor_check;\n",
+                dialect.quote(&format!("the table {name} is not what the struct declares")),
+                declared.join("),\n        ("),
+                differences("'lacks ' || fact", "'has ' || fact", ""),
+            ),
         }
+    }
+
+    /// What the struct declares.
+    fn declared(&self) -> Vec<String> {
+        let table = self.table;
+        let mut facts: Vec<_> = table.columns.iter().map(|column| self.column(column)).collect();
+        facts.extend(table.indexes.iter().map(|index| {
+            let unique = if index.unique { "unique " } else { "" };
+            format!("{unique}index {} on {}", index.name, index.column)
+        }));
+        facts.extend(table.columns.iter().filter_map(|column| self.check(column)));
+        facts.extend(table.columns.iter().filter_map(|column| self.foreign_key(column)));
+        if table.dialect == Dialect::Sqlite {
+            let checks = table.columns.iter().filter_map(TableColumn::checked_values).count();
+            facts.push(format!("{checks} checks"));
+        }
+        if let Some(companion) = &table.cut_offs {
+            let (prefix, ty) =
+                (&companion.name, catalogued(table.dialect, &companion.subject_type));
+            let time = table.dialect.spell(ColumnType::Timestamp);
+            let time = catalogued(table.dialect, time);
+            facts.push(format!("column {prefix}.subject {ty} not null primary key"));
+            facts.push(format!("column {prefix}.cut_off_at {time} not null"));
+        }
+        facts
     }
 
     fn column(&self, column: &TableColumn) -> String {
-        let dialect = self.table.dialect;
-        let key = match dialect {
-            _ if !column.primary_key => "",
-            Dialect::Postgres => {
-                " AND EXISTS (SELECT 1 FROM pg_catalog.pg_constraint \
-                 WHERE conrelid = attrelid AND contype = 'p' AND conkey = ARRAY[attnum])"
-            }
-            Dialect::MySql => " AND c.column_key = 'PRI'",
-            Dialect::Sqlite => " AND pk = 1",
+        let ty = match column.custom {
+            true => "custom".to_owned(),
+            false => catalogued(self.table.dialect, &column.sql_type),
         };
+        let mut fact = format!("column {} {ty}", column.name);
         let has_default =
             column.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("null"));
-        let default = match dialect {
-            _ if !has_default => "",
-            Dialect::Postgres => " AND atthasdef",
-            // Of a default that is an expression, MySQL says so in `extra` alone.
-            Dialect::MySql => " AND (c.column_default IS NOT NULL OR c.extra LIKE '%DEFAULT%')",
-            Dialect::Sqlite => " AND dflt_value IS NOT NULL",
-        };
-        // MySQL has its own names for a type of the user's.
-        let ty = match column.custom && dialect == Dialect::MySql {
-            true => "",
-            false => column.sql_type.as_str(),
-        };
-        self.has_column(&column.name, ty, column.nullable, &format!("{key}{default}"))
-    }
-
-    /// Whether the table has a column of this name, type and nullability; of any type where none is
-    /// given.
-    fn has_column(&self, column: &str, ty: &str, nullable: bool, more: &str) -> String {
-        let name = self.literal(column);
-        let not = if nullable { "NOT " } else { "" };
-        match self.table.dialect {
-            Dialect::Postgres => format!(
-                "EXISTS (SELECT 1 FROM pg_catalog.pg_attribute WHERE attrelid = {} \
-                 AND attname = {name} AND atttypid = to_regtype({}) AND {not}attnotnull{more})",
-                self.regclass(),
-                self.literal(ty),
-            ),
-            Dialect::MySql => format!(
-                "EXISTS (SELECT 1 FROM information_schema.columns AS c WHERE {} \
-                 AND c.column_name = {name}{} AND c.is_nullable = '{}'{more})",
-                self.is_of_table("c"),
-                mysql_type(ty),
-                if nullable { "YES" } else { "NO" },
-            ),
-            Dialect::Sqlite => format!(
-                "EXISTS (SELECT 1 FROM pragma_table_info({}) WHERE name = {name} \
-                 AND upper(type) = upper({}) AND {not}\"notnull\"{more})",
-                self.arguments(),
-                self.literal(ty),
-            ),
+        for (holds, words) in [
+            (!column.nullable, " not null"),
+            (column.primary_key, " primary key"),
+            (has_default, " default"),
+        ] {
+            fact.push_str(if holds { words } else { "" });
         }
+        fact
     }
 
-    fn no_required_column_besides(&self) -> String {
-        let names: Vec<_> =
-            self.table.columns.iter().map(|column| self.literal(&column.name)).collect();
-        let names = names.join(", ");
-        match self.table.dialect {
-            Dialect::Postgres => format!(
-                "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute WHERE attrelid = {} \
-                 AND attnum > 0 AND NOT attisdropped AND attnotnull AND NOT atthasdef \
-                 AND attname NOT IN ({names}))",
-                self.regclass(),
-            ),
-            Dialect::MySql => format!(
-                "NOT EXISTS (SELECT 1 FROM information_schema.columns AS c WHERE {} \
-                 AND c.is_nullable = 'NO' AND c.column_default IS NULL \
-                 AND c.extra NOT LIKE '%DEFAULT%' AND c.column_name NOT IN ({names}))",
-                self.is_of_table("c"),
-            ),
-            Dialect::Sqlite => format!(
-                "NOT EXISTS (SELECT 1 FROM pragma_table_info({}) WHERE \"notnull\" \
-                 AND dflt_value IS NULL AND name NOT IN ({names}))",
-                self.arguments(),
-            ),
+    fn check(&self, column: &TableColumn) -> Option<String> {
+        let values = column.checked_values()?;
+        let name = self.table.check_name(&column.name);
+        if self.is_shown_otherwise(column) {
+            return Some(format!("check {name}"));
         }
+        let values: Vec<_> = values.iter().map(|value| self.table.dialect.literal(value)).collect();
+        Some(format!("check {name} {}", values.join(", ")))
     }
 
-    /// The texts as a list for `IN`.
-    fn list(&self, texts: impl Iterator<Item = String>) -> String {
-        let mut literals: Vec<_> = texts.map(|text| self.literal(&text)).collect();
-        // No database has such a name, and PostgreSQL and MySQL take no empty list.
-        literals.push("''".to_owned());
-        literals.join(", ")
+    /// Whether MySQL and MariaDB show the values of the column's check each in its own way. Then it
+    /// is compared by its name.
+    fn is_shown_otherwise(&self, column: &TableColumn) -> bool {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
+        let mut values = column.checked_values().unwrap_or_default().iter();
+        self.table.dialect == Dialect::MySql && !values.all(|value| value.chars().all(is_plain))
     }
 
-    fn no_unique_index_besides(&self) -> String {
-        let is_unique = |column: &&TableColumn| {
-            let mut indexes = self.table.indexes.iter();
-            indexes.any(|index| index.unique && index.column == column.name)
-        };
-        let others = self.table.columns.iter().filter(|column| !is_unique(column));
-        let names = self.list(others.map(|column| self.table.unique_name(&column.name)));
-        match self.table.dialect {
-            Dialect::Postgres => format!(
-                "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index \
-                 JOIN pg_catalog.pg_class AS i ON i.oid = indexrelid \
-                 WHERE indrelid = {} AND indisunique AND relname IN ({names}))",
-                self.regclass(),
-            ),
-            Dialect::MySql => format!(
-                "NOT EXISTS (SELECT 1 FROM information_schema.statistics AS s WHERE {} \
-                 AND s.non_unique = 0 AND s.index_name IN ({names}))",
-                self.is_of_table("s"),
-            ),
-            Dialect::Sqlite => format!(
-                "NOT EXISTS (SELECT 1 FROM pragma_index_list({}) WHERE name IN ({names}))",
-                self.arguments(),
-            ),
-        }
-    }
-
-    fn no_check_besides(&self) -> String {
-        let others = self.table.columns.iter().filter(|column| column.checked_values().is_none());
-        if self.table.dialect == Dialect::Sqlite {
-            let checks = others.map(|column| {
-                let start = format!("CHECK ({} IN (", self.table.dialect.identifier(&column.name));
-                format!("instr(sql, {})", self.literal(&start))
-            });
-            let checks = checks.collect::<Vec<_>>().join(" OR ");
-            return format!(
-                "NOT EXISTS (SELECT 1 FROM {} WHERE name = {} AND ({checks}))",
-                self.sqlite_schema(),
-                self.literal(self.split().1),
-            );
-        }
-        self.no_constraint(others.map(|column| self.table.check_name(&column.name)))
-    }
-
-    fn no_foreign_key_besides(&self) -> String {
-        let others = self.table.columns.iter().filter(|column| column.references.is_none());
-        if self.table.dialect == Dialect::Sqlite {
-            return format!(
-                "NOT EXISTS (SELECT 1 FROM pragma_foreign_key_list({}) WHERE \"from\" IN ({}))",
-                self.arguments(),
-                self.list(others.map(|column| column.name.clone())),
-            );
-        }
-        self.no_constraint(others.map(|column| self.table.foreign_key_name(&column.name)))
-    }
-
-    /// Whether the table has no constraint of these names, on PostgreSQL and MySQL.
-    fn no_constraint(&self, names: impl Iterator<Item = String>) -> String {
-        let names = self.list(names);
-        match self.table.dialect {
-            Dialect::MySql => format!(
-                "NOT EXISTS (SELECT 1 FROM information_schema.table_constraints AS t \
-                 WHERE {} AND t.constraint_name IN ({names}))",
-                self.is_of_table("t"),
-            ),
-            _ => format!(
-                "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE conrelid = {} \
-                 AND conname IN ({names}))",
-                self.regclass(),
-            ),
-        }
-    }
-
-    /// The catalogue that keeps a table's definition as a text.
-    fn sqlite_schema(&self) -> String {
-        let namespace = self.split().0.unwrap_or("main");
-        format!("{}.sqlite_schema", self.table.dialect.identifier(namespace))
-    }
-
-    fn index(&self, index: &TableIndex) -> String {
-        let (name, column) = (self.literal(&index.name), self.literal(&index.column));
-        let not = if index.unique { "" } else { "NOT " };
-        match self.table.dialect {
-            Dialect::Postgres => format!(
-                "EXISTS (SELECT 1 FROM pg_catalog.pg_index \
-                 JOIN pg_catalog.pg_class AS i ON i.oid = indexrelid \
-                 JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0] \
-                 WHERE indrelid = {} AND relname = {name} AND attname = {column} \
-                 AND indnatts = 1 AND indisvalid AND {not}indisunique AND indpred IS NULL)",
-                self.regclass(),
-            ),
-            Dialect::MySql => format!(
-                "EXISTS (SELECT 1 FROM information_schema.statistics AS s WHERE {} \
-                 AND s.index_name = {name} AND s.column_name = {column} AND s.non_unique = {})",
-                self.is_of_table("s"),
-                i32::from(!index.unique),
-            ),
-            Dialect::Sqlite => format!(
-                "EXISTS (SELECT 1 FROM pragma_index_list({}) AS l \
-                 JOIN pragma_index_info(l.name) AS i ON i.name = {column} \
-                 WHERE l.name = {name} AND {not}l.\"unique\" AND NOT l.partial)",
-                self.arguments(),
-            ),
-        }
-    }
-
-    fn check(&self, column: &TableColumn, values: &[String]) -> String {
-        let name = self.literal(&self.table.check_name(&column.name));
-        match self.table.dialect {
-            Dialect::Postgres => format!(
-                "EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE conrelid = {} \
-                 AND conname = {name} AND contype = 'c' \
-                 AND position({} IN pg_get_constraintdef(oid)) > 0)",
-                self.regclass(),
-                self.literal(&postgres_set(values)),
-            ),
-            Dialect::MySql => format!(
-                "EXISTS (SELECT 1 FROM information_schema.table_constraints AS t \
-                 JOIN information_schema.check_constraints AS c \
-                 ON c.constraint_schema = t.constraint_schema \
-                 AND c.constraint_name = t.constraint_name \
-                 WHERE {} AND t.constraint_name = {name}{})",
-                self.is_of_table("t"),
-                mysql_set(values),
-            ),
-            Dialect::Sqlite => format!(
-                "EXISTS (SELECT 1 FROM {} WHERE name = {} AND instr(sql, {}))",
-                self.sqlite_schema(),
-                self.literal(self.split().1),
-                self.literal(&self.table.bare_check(column).unwrap_or_default()),
-            ),
-        }
+    /// The names of the checks of such columns, as a list.
+    fn shown_otherwise(&self) -> String {
+        let columns = self.table.columns.iter().filter(|column| self.is_shown_otherwise(column));
+        let names = columns.map(|column| self.table.check_name(&column.name));
+        // An empty list is no list.
+        let names = names.chain([String::new()]).map(|name| self.table.dialect.literal(&name));
+        names.collect::<Vec<_>>().join(", ")
     }
 
     fn foreign_key(&self, column: &TableColumn) -> Option<String> {
         let target = column.references.as_ref()?;
-        let dialect = self.table.dialect;
-        let name = self.literal(&self.table.foreign_key_name(&column.name));
-        let bare = self.literal(target.table.rsplit('.').next().unwrap_or(&target.table));
-        let (rule, letter) = match target.on_delete {
-            OnDelete::Cascade => ("CASCADE", 'c'),
-            OnDelete::Restrict => ("RESTRICT", 'r'),
-            OnDelete::SetNull => ("SET NULL", 'n'),
+        let name = match self.table.dialect {
+            // SQLite has no names for them.
+            Dialect::Sqlite => column.name.clone(),
+            _ => self.table.foreign_key_name(&column.name),
         };
-        Some(match dialect {
+        let bare = target.table.rsplit('.').next().unwrap_or(&target.table);
+        let rule = match target.on_delete {
+            OnDelete::Cascade => "cascade",
+            OnDelete::Restrict => "restrict",
+            OnDelete::SetNull => "set null",
+        };
+        Some(format!("foreign key {name} references {bare} {rule}"))
+    }
+
+    /// The queries for what there is.
+    fn live(&self) -> Vec<String> {
+        let mut queries = vec![self.live_columns(&self.table.name, "")];
+        if let Some(companion) = &self.table.cut_offs {
+            queries.push(self.live_columns(&companion.name, &format!("{}.", companion.name)));
+        }
+        let table = Place::of(self.table, &self.table.name);
+        match self.table.dialect {
+            Dialect::Postgres => queries.extend([
+                format!(
+                    "        SELECT CASE WHEN indisunique THEN 'unique ' ELSE '' END\n            \
+                     || 'index ' || relname || ' on ' || attname\n        \
+                     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid\n        \
+                     JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]\n        \
+                     WHERE indrelid = {} AND indnatts = 1 AND indpred IS NULL\n        \
+                     AND indisvalid AND NOT indisprimary",
+                    table.regclass
+                ),
+                // `CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text])))`
+                format!(
+                    "        SELECT 'check ' || conname || ' ' || rtrim(replace(replace(substr(\
+                     definition,\n            position(' = ' IN definition) + 3), \
+                     'ANY (ARRAY[', ''), '::text', ''), '])')\n        \
+                     FROM pg_constraint, pg_get_constraintdef(oid) AS definition\n        \
+                     WHERE conrelid = {} AND contype = 'c'",
+                    table.regclass
+                ),
+                format!(
+                    "        SELECT 'foreign key ' || conname || ' references ' || relname || \
+                     CASE confdeltype\n            \
+                     WHEN 'c' THEN ' cascade' WHEN 'r' THEN ' restrict' WHEN 'n' THEN ' set null' \
+                     ELSE '' END\n        \
+                     FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid\n        \
+                     WHERE conrelid = {} AND contype = 'f'",
+                    table.regclass
+                ),
+            ]),
+            Dialect::MySql => queries.extend([
+                format!(
+                    "        SELECT CONVERT(CONCAT(IF(non_unique, '', 'unique '), 'index ', \
+                     index_name,\n            ' on ', column_name) USING utf8mb4)\n        \
+                     FROM information_schema.statistics\n        \
+                     WHERE {} AND index_name <> 'PRIMARY'",
+                    table.is_here("")
+                ),
+                // (`role` in (_utf8mb4\'admin\',_utf8mb4\'member\')), or `role` in ('admin','member')
+                format!(
+                    "        SELECT CONVERT(CONCAT('check ', c.constraint_name, \
+                     IF(c.constraint_name IN ({}), '', CONCAT(' ',\n            \
+                     TRIM(TRAILING ')' FROM REPLACE(REPLACE(REPLACE(\n            \
+                     SUBSTRING_INDEX(c.check_clause, ' in (', -1), '_utf8mb4', ''), CHAR(92), ''),\
+                     \n            ''',''', ''', '''))))) USING utf8mb4)\n        \
+                     FROM information_schema.table_constraints AS t\n        \
+                     JOIN information_schema.check_constraints AS c\n            \
+                     ON c.constraint_schema = t.constraint_schema \
+                     AND c.constraint_name = t.constraint_name\n        \
+                     WHERE {} AND c.check_clause LIKE '% in (%'",
+                    self.shown_otherwise(),
+                    table.is_here("t.")
+                ),
+                format!(
+                    "        SELECT CONVERT(CONCAT('foreign key ', constraint_name, ' references ',\
+                     \n            referenced_table_name, ' ', LOWER(delete_rule)) USING utf8mb4)\
+                     \n        FROM information_schema.referential_constraints\n        \
+                     WHERE constraint_schema = {} AND table_name = {}",
+                    table.schema, table.name
+                ),
+            ]),
+            Dialect::Sqlite => {
+                queries.extend([
+                    format!(
+                        "        SELECT iif(list.\"unique\", 'unique ', '') || 'index ' || \
+                         list.name || ' on ' || info.name\n        \
+                         FROM pragma_index_list({0}, {1}) AS list\n        \
+                         JOIN pragma_index_info(list.name, {1}) AS info\n        \
+                         WHERE list.origin = 'c' AND NOT list.partial",
+                        table.name, table.schema
+                    ),
+                    format!(
+                        "        SELECT 'foreign key ' || \"from\" || ' references ' || \"table\" \
+                         || ' ' || lower(on_delete)\n        FROM pragma_foreign_key_list({}, {})",
+                        table.name, table.schema
+                    ),
+                    format!(
+                        "        SELECT ((length(sql) - length(replace(sql, ' CHECK (', ''))) / 8) \
+                         || ' checks'\n        FROM {} WHERE name = {}",
+                        table.definitions, table.name
+                    ),
+                ]);
+                queries.extend(self.table.columns.iter().filter_map(|column| {
+                    Some(format!(
+                        "        SELECT {} FROM {} WHERE name = {}\n        AND instr(sql, {})",
+                        self.table.dialect.literal(&self.check(column)?),
+                        table.definitions,
+                        table.name,
+                        self.table.dialect.literal(&self.table.bare_check(column)?),
+                    ))
+                }));
+            }
+        }
+        queries
+    }
+
+    /// The query for a table's columns, each name after `prefix`.
+    fn live_columns(&self, name: &str, prefix: &str) -> String {
+        let dialect = self.table.dialect;
+        let table = Place::of(self.table, name);
+        let start = dialect.literal(&format!("column {prefix}"));
+        // No column has the empty name, and an empty list is no list.
+        let custom = self.table.columns.iter().filter(|column| column.custom);
+        let custom = custom.map(|column| column.name.as_str()).chain([""]);
+        let custom: Vec<_> = custom.map(|name| dialect.literal(name)).collect();
+        let custom = custom.join(", ");
+        match dialect {
             Dialect::Postgres => format!(
-                "EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE conrelid = {} \
-                 AND conname = {name} AND confrelid = to_regclass({}) AND confdeltype = '{letter}')",
-                self.regclass(),
-                self.literal(&dialect.table(&target.table)),
+                "        SELECT {start} || attname || ' '\n            \
+                 || CASE WHEN attname IN ({custom}) THEN 'custom'\n            ELSE format_type(atttypid, atttypmod) END\n            \
+                 || CASE WHEN attnotnull THEN ' not null' ELSE '' END\n            \
+                 || CASE WHEN EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = attrelid\n                \
+                 AND contype = 'p' AND conkey = ARRAY[attnum]) THEN ' primary key' ELSE '' END\n            \
+                 || CASE WHEN atthasdef THEN ' default' ELSE '' END\n        \
+                 FROM pg_attribute\n        \
+                 WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped",
+                table.regclass
             ),
+            // A display width says nothing about an integer's range, and MariaDB's JSON is a text.
             Dialect::MySql => format!(
-                "EXISTS (SELECT 1 FROM information_schema.referential_constraints AS r \
-                 WHERE r.constraint_schema = {} AND r.table_name = {} \
-                 AND r.constraint_name = {name} AND r.referenced_table_name = {bare} \
-                 AND r.delete_rule = '{rule}')",
-                self.mysql_namespace(),
-                self.literal(self.split().1),
+                "        SELECT CONVERT(CONCAT({start}, column_name, ' ', CASE\n            \
+                 WHEN column_name IN ({custom}) THEN 'custom'\n            \
+                 WHEN column_type LIKE '%int(%' AND column_type <> 'tinyint(1)'\n                \
+                 THEN SUBSTRING_INDEX(column_type, '(', 1)\n            \
+                 WHEN column_type = 'json' THEN 'longtext'\n            \
+                 WHEN collation_name <> 'utf8mb4_bin' THEN CONCAT(column_type, ' ', collation_name)\
+                 \n            ELSE column_type END,\n            \
+                 IF(is_nullable = 'NO', ' not null', ''), \
+                 IF(column_key = 'PRI', ' primary key', ''),\n            \
+                 IF(column_default <> 'NULL' OR extra LIKE '%DEFAULT%', ' default', '')) \
+                 USING utf8mb4)\n        \
+                 FROM information_schema.columns\n        WHERE {}",
+                table.is_here("")
             ),
             Dialect::Sqlite => format!(
-                "EXISTS (SELECT 1 FROM pragma_foreign_key_list({}) WHERE \"from\" = {} \
-                 AND \"table\" = {bare} AND on_delete = '{rule}')",
-                self.arguments(),
-                self.literal(&column.name),
+                "        SELECT {start} || name || ' ' || iif(name IN ({custom}), 'custom', \
+                 lower(type))\n            || iif(\"notnull\", ' not null', '') \
+                 || iif(pk, ' primary key', '')\n            \
+                 || iif(dflt_value IS NULL, '', ' default')\n        \
+                 FROM pragma_table_info({}, {})",
+                table.name, table.schema
             ),
-        })
-    }
-}
-
-/// The values of a `CHECK`, as PostgreSQL shows them.
-fn postgres_set(values: &[String]) -> String {
-    let value = |value: &String| format!("{}::text", Dialect::Postgres.literal(value));
-    match values {
-        [one] => format!("= {}", value(one)),
-        many => {
-            format!("= ANY (ARRAY[{}])", many.iter().map(value).collect::<Vec<_>>().join(", "))
         }
     }
 }
 
-/// The condition that a `CHECK` of MySQL's, or MariaDB's, has these values.
-fn mysql_set(values: &[String]) -> String {
-    // The two show other characters in their own ways; the check's name has to do.
-    let is_plain = |c: char| c.is_alphanumeric() || "-_. ".contains(c);
-    if !values.iter().all(|value| value.chars().all(is_plain)) {
-        return String::new();
+/// Where a catalogue has a table, as SQL.
+struct Place {
+    name: String,
+    schema: String,
+    /// PostgreSQL's.
+    regclass: String,
+    /// SQLite's, of the texts that tables were defined with.
+    definitions: String,
+}
+
+impl Place {
+    fn of(table: &Table, name: &str) -> Self {
+        let dialect = table.dialect;
+        let (namespace, bare) = match name.rsplit_once('.') {
+            Some((namespace, bare)) => (Some(namespace), bare),
+            None => (None, name),
+        };
+        let schema = match (namespace, dialect) {
+            (None, Dialect::MySql) => "DATABASE()".to_owned(),
+            (namespace, _) => dialect.literal(namespace.unwrap_or("main")),
+        };
+        let namespace = dialect.identifier(namespace.unwrap_or("main"));
+        Self {
+            name: dialect.literal(bare),
+            schema,
+            regclass: format!("to_regclass({})", dialect.literal(&dialect.table(name))),
+            definitions: format!("{namespace}.sqlite_schema"),
+        }
     }
-    let values: Vec<_> = values.iter().map(|value| format!("''{value}''")).collect();
-    // MySQL puts the character set before each value, and a backslash before each quote.
+
+    /// The row is of the table, in MySQL's catalogue.
+    fn is_here(&self, alias: &str) -> String {
+        let Self { name, schema, .. } = self;
+        format!("{alias}table_schema = {schema} AND {alias}table_name = {name}")
+    }
+}
+
+/// The facts on one side alone.
+fn differences(lacks: &str, has: &str, collation: &str) -> String {
     format!(
-        " AND INSTR(REPLACE(REPLACE(c.check_clause, '_utf8mb4', ''), CHAR(92), ''), \
-         'in ({})') > 0",
-        values.join(",")
+        "        SELECT {lacks} AS difference FROM declared\n        \
+         WHERE fact{collation} NOT IN (SELECT fact FROM live)\n        UNION ALL\n        \
+         SELECT {has} FROM live\n        \
+         WHERE fact{collation} NOT IN (SELECT fact FROM declared)\n        AND {RESTRICTS}"
     )
 }
 
-/// The condition that a column is of a type, as MySQL's catalogue spells it and MariaDB's.
-fn mysql_type(ty: &str) -> String {
-    let ty = ty.to_ascii_lowercase();
-    let pattern = match ty.as_str() {
-        "" => return String::new(),
-        "boolean" => "tinyint[(]1[)]".to_owned(),
-        // A display width says nothing about an integer's range.
-        "smallint" | "bigint" => format!("{ty}([(][0-9]+[)])?"),
-        "integer" => "int([(][0-9]+[)])?".to_owned(),
-        // MariaDB's JSON is a text.
-        "json" => "(json|longtext)".to_owned(),
-        _ => ty.replace('(', "[(]").replace(')', "[)]"),
-    };
-    format!(
-        " AND c.column_type REGEXP '^{pattern}$' \
-         AND COALESCE(c.collation_name, 'utf8mb4_bin') = 'utf8mb4_bin'"
-    )
+/// A type of anchor's own as the catalogue spells it.
+fn catalogued(dialect: Dialect, ty: &str) -> String {
+    match (dialect, ty) {
+        (Dialect::Postgres, "TIMESTAMPTZ") => "timestamp with time zone".to_owned(),
+        (Dialect::MySql, "BOOLEAN") => "tinyint(1)".to_owned(),
+        (Dialect::MySql, "INTEGER") => "int".to_owned(),
+        (Dialect::MySql, "JSON") => "longtext".to_owned(),
+        (_, ty) => ty.to_ascii_lowercase(),
+    }
 }

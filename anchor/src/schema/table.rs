@@ -110,11 +110,6 @@ impl Table {
         format!("{}_pkey", &table[..cut])
     }
 
-    /// The name of the column's unique index.
-    pub(crate) fn unique_name(&self, column: &str) -> String {
-        name_of(self.bare_name(), column, "key")
-    }
-
     /// The name of the column's `CHECK`.
     pub(crate) fn check_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "check")

@@ -144,21 +144,18 @@ async fn refuses(dialect: Dialect) {
                 1,
                 column("role", ColumnType::Enum(&["admin", "member", "x"]), false).default("'x'"),
             ),
-            "check of role",
+            "check sessions_role_check",
         ),
         (
             with(1, column("role", ColumnType::Enum(&["member"]), false).default("'member'")),
-            "check of role",
+            "check sessions_role_check",
         ),
-        (with(0, bare), "foreign key of user_id"),
+        (with(0, bare), "foreign key sessions_user_id_fkey"),
         (
             with(0, bare.references(Reference::new("users", "id", OnDelete::Restrict))),
-            "foreign key of user_id",
+            "foreign key sessions_user_id_fkey",
         ),
-        (
-            [&base[..], &[column("legacy", ColumnType::Text, false)]].concat(),
-            "a required column that the struct does not have",
-        ),
+        ([&base[..], &[column("legacy", ColumnType::Text, false)]].concat(), "has column legacy"),
     ];
     let declared = Schema::new("sessions", Vec::leak(base.to_vec()));
     let (scratch, _) = baseline(dialect, &declared);
@@ -171,9 +168,9 @@ async fn refuses(dialect: Dialect) {
         [bare, column("role", ColumnType::Text, false), column("email", ColumnType::Text, true)];
     let (scratch, _) = baseline(dialect, &Schema::new("sessions", Vec::leak(plain.to_vec())));
     for (at, column, difference) in [
-        (0, USER, "a foreign key that the struct does not have"),
-        (1, column("role", ROLES, false), "a check that the struct does not have"),
-        (2, EMAIL, "a unique index that the struct does not have"),
+        (0, USER, "has foreign key sessions_user_id_fkey references users cascade"),
+        (1, column("role", ROLES, false), "has check sessions_role_check 'admin', 'member'"),
+        (2, EMAIL, "has unique index sessions_email_key on email"),
     ] {
         let mut columns = plain.to_vec();
         columns[at] = column;
