@@ -2,6 +2,7 @@
 -- anchor: table sessions
 -- anchor: dialect postgres
 -- anchor: parent e469e86640beaf46
+-- anchor: step 1 of 2
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
@@ -19,7 +20,7 @@
 -- anchor: column colour text as "TEXT"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash b0159627e6f9c293
+-- anchor: hash 1e08b5e947d828c0
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.

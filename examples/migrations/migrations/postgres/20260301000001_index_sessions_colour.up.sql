@@ -2,7 +2,8 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent b0159627e6f9c293
+-- anchor: parent 1e08b5e947d828c0
+-- anchor: step 2 of 2
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
@@ -21,7 +22,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash fe895e0c91b839a6
+-- anchor: hash 049a4e1a77b7e903
 
 -- Built while the table is read and written. PostgreSQL does that only outside of a transaction, as
 -- the file's only statement.
