@@ -209,12 +209,13 @@ fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> Token
     }
 }
 
-/// Whether a default without quotes can be one shows by the column's type, which the compiler knows.
+/// Refuses a default without quotes where the column's type, which the compiler knows, is a text.
 fn default_check(field: &Field, column: &Column, private: &TokenStream) -> Option<TokenStream> {
     let default = column.default.as_ref().filter(|_| !column.json)?;
     let text = default::meant_as_text(default)?;
     let advice = format!(
-        "the default of a text is an SQL expression, with its quotes; did you mean `default = \"{text}\"`?"
+        "the default of a text is an SQL expression, with its quotes; \
+         did you mean `default = \"{text}\"`?"
     );
     let type_ = column_item(&field.ty, private, "TYPE");
     let span = at(default.span());

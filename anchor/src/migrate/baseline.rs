@@ -9,10 +9,10 @@ use crate::schema::{Dialect, OnDelete, Table, TableColumn};
 
 /// The SQL that takes the table over, or creates it.
 pub(super) fn up(table: &Table) -> String {
-    let takes_over = "-- Takes over the table that `store.migrate()` made, with its sessions. A new \
-                      database gets\n-- the table.\n";
-    let compares = "-- Fails, and changes nothing, where the table is not what the header says. Give \
-                    the struct\n-- the table's form then, and write this file anew:\n\
+    let takes_over = "-- Takes over the table that `store.migrate()` made, with its sessions. \
+                      A new database gets\n-- the table.\n";
+    let compares = "-- Fails, and changes nothing, where the table is not what the header says. \
+                    Give the struct\n-- the table's form then, and write this file anew:\n\
                     -- ANCHOR_MIGRATE=replace,baseline cargo test anchor_migrations\n";
     let (create, compare) = (table.create_text_if_not_exists(), Comparison { table }.sql());
     match table.dialect {
@@ -219,7 +219,8 @@ impl Comparison<'_> {
                      WHERE {} AND index_name <> 'PRIMARY'",
                     table.is_here("")
                 ),
-                // (`role` in (_utf8mb4\'admin\',_utf8mb4\'member\')), or `role` in ('admin','member')
+                // (`role` in (_utf8mb4\'admin\',_utf8mb4\'member\')) on MySQL, and on MariaDB
+                // `role` in ('admin','member')
                 format!(
                     "        SELECT CONVERT(CONCAT('check ', c.constraint_name, \
                      IF(c.constraint_name IN ({}), '', CONCAT(' ',\n            \

@@ -1,7 +1,6 @@
 //! A table that `store.migrate()` made comes under migrations with its sessions, on each database;
 //! one that is not what the struct declares does not.
 
-use std::fs;
 use std::path::Path;
 
 use anchor::migrate::{self, Checked, Migrations};
@@ -234,5 +233,4 @@ fn a_table_that_has_migrations_goes_on_from_them() {
     assert!(written.is_empty(), "{written:?}");
     let names = scratch.names();
     assert!(names.iter().all(|name| name.contains("create_sessions")), "{names:?}");
-    assert!(fs::read_dir(scratch.path()).is_ok());
 }

@@ -1,7 +1,5 @@
 //! A newest migration that is wrong and has been applied nowhere is written anew.
 
-use std::fs;
-
 use anchor::migrate::{self, Checked, MigrateError, Migrations};
 use anchor::{ColumnSchema, ColumnType, Dialect, Schema};
 
@@ -149,5 +147,4 @@ fn one_that_others_may_build_on_stays() {
     let error = migrate::write(&FIRST, &migrations).expect_err("it is dropped");
     assert!(!error.to_string().contains("ANCHOR_MIGRATE=replace"), "{error}");
     assert_eq!(scratch.names(), before);
-    assert!(fs::read_dir(scratch.path()).is_ok());
 }
