@@ -53,7 +53,7 @@ impl fmt::Display for Refusal {
                 f,
                 "`{column}` is new, and the sessions that exist have no value for it. Choose:\n\
                  \x20 - they have none: make the field an `Option`\n\
-                 \x20 - they get one:   #[session(default = \"..\")]\n\
+                 \x20 - they get one:   #[session(default = \"..\")], as SQL: \"0\" or \"'text'\"\n\
                  \x20 - they end:       #[session(on_change = \"end_sessions\")]"
             ),
             Refusal::SharedValue { column } => write!(
@@ -87,7 +87,8 @@ impl fmt::Display for Refusal {
             Refusal::Unfit { column, from, to } => write!(
                 f,
                 "`{column}` is {from} and shall be {to}, which does not hold every old value. Choose, on the field:\n\
-                 \x20 - values that do not fit become the default: #[session(default = \"..\")]\n\
+                 \x20 - values that do not fit become the default: #[session(default = \"..\")], \
+                 as SQL: \"0\" or \"'text'\"\n\
                  \x20 - all sessions end:                          #[session(on_change = \"end_sessions\")]\n\
                  With either you may then edit the SQL of the file: only its `-- anchor:` lines are read."
             ),

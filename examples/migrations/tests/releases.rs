@@ -24,6 +24,7 @@ fn committed(dialect: &str) -> PathBuf {
 /// The files by their names without versions, for those are times.
 fn files(folder: &Path) -> BTreeSet<(String, String)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = entries.filter(|path| path.extension().is_some_and(|suffix| suffix == "sql"));
     let file = |path: PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");

@@ -2,6 +2,7 @@
 -- anchor: table sessions
 -- anchor: dialect postgres
 -- anchor: parent 13cdf22aee317605
+-- anchor: step 1 of 2
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
@@ -21,7 +22,7 @@
 -- anchor: column colour text as "TEXT"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash 403af4c051377efb
+-- anchor: hash 5787bcbe7ccd710d
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.

@@ -2,7 +2,8 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent 403af4c051377efb
+-- anchor: parent 5787bcbe7ccd710d
+-- anchor: step 2 of 2
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
@@ -23,7 +24,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash f1ac2634240a2874
+-- anchor: hash d8a9a348892400fa
 
 -- Built while the table is read and written. PostgreSQL does that only outside of a transaction, as
 -- the file's only statement.
