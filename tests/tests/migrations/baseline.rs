@@ -58,9 +58,9 @@ async fn log_in(live: &Live) {
         Dialect::Sqlite => ("x'00000000000070008000000000000001'", "x'00'", "1"),
     };
     live.execute(&format!(
-        "INSERT INTO sessions (id, secret_hash, created_at, authenticated_at, last_seen_at, \
-         expires_at, deadline, version, user_id) \
-         VALUES ({id}, {hash}, {time}, {time}, {time}, {time}, {time}, 0, 7)"
+        "INSERT INTO sessions (id, lasting_hash, secret_hash, created_at, authenticated_at, \
+         last_seen_at, expires_at, deadline, version, user_id) \
+         VALUES ({id}, {hash}, {hash}, {time}, {time}, {time}, {time}, {time}, 0, 7)"
     ))
     .await
     .expect("a session");
