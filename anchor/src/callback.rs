@@ -18,7 +18,9 @@ pub(crate) fn call<R>(
     application: impl FnOnce() -> R,
 ) -> Result<R, Panicked> {
     // What the application shares with its callback is its own to keep whole.
-    catch_unwind(AssertUnwindSafe(application)).map_err(|_| {
+    catch_unwind(AssertUnwindSafe(application)).map_err(|panic| {
+        // Dropping what it panicked with may panic again.
+        std::mem::forget(panic);
         tracing::error!(
             target: "anchor", callback,
             "the application's callback `{callback}` panicked, and what it was called for goes on \

@@ -27,7 +27,7 @@ const VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// Variables of the prefix that mean something elsewhere: to the derived migration test, and to anchor's own tests.
-const ELSEWHERE: &[&str] = &["MIGRATE", "BLESS"];
+const ELSEWHERE: &[&str] = &["MIGRATE", "BLESS", "DIALECT"];
 const ELSEWHERE_PREFIX: &str = "TEST_";
 
 /// Settings of a [`SessionManager`](crate::SessionManager) in environment variables, for

@@ -107,7 +107,7 @@ where
         let scope = Scope::open(Arc::clone(&self.sessions), outer);
         request.extensions_mut().insert(CurrentScope(Arc::clone(&scope) as _));
         let running = self.inner.call(request);
-        SessionFuture { step: Step::Running { running, scope: Some(scope) } }
+        SessionFuture { step: Step::Running { running, scope: Open(Some(scope)) } }
     }
 }
 
@@ -125,12 +125,23 @@ pin_project! {
         // Another site made a browser send the request.
         Refused { response: Option<Response> },
         // The handler is at work.
-        Running { #[pin] running: F, scope: Option<Arc<Scope<T>>> },
+        Running { #[pin] running: F, scope: Open<T> },
         // The response is ready; something remains to be done in the store.
         Closing {
             closing: Pin<Box<dyn Future<Output = ()> + Send>>,
             ready: Option<(Arc<Scope<T>>, Response)>,
         },
+    }
+}
+
+/// The scope of a request that has no response yet.
+struct Open<T: SessionData>(Option<Arc<Scope<T>>>);
+
+impl<T: SessionData> Drop for Open<T> {
+    fn drop(&mut self) {
+        if let Some(scope) = self.0.take() {
+            scope.dropped();
+        }
     }
 }
 
@@ -151,7 +162,7 @@ where
                 }
                 StepProjection::Running { running, scope } => {
                     let response = ready!(running.poll(context))?.into_response();
-                    let scope = scope.take().expect("polled after completion");
+                    let scope = scope.0.take().expect("polled after completion");
                     if let Closing::Pending(closing) = scope.close(response.status()) {
                         step.set(Step::Closing { closing, ready: Some((scope, response)) });
                         continue;

@@ -48,7 +48,8 @@ impl Registration {
                 "the sessions of `{}` travel by `{channel}` already, and each of the two would \
                  overwrite the other's token: give one of them a name of its own, with \
                  `#[session(cookie = \"__Host-admin\")]` on its struct or \
-                 `.frontend(SessionCookie::new(\"__Host-admin\"))` before `.build()`",
+                 `.frontend(SessionCookie::new(\"__Host-admin\"))` before `.build()` (tests of one \
+                 process share this: give each payload a name of its own there as well)",
                 other.name
             )));
         }

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::id::SessionId;
 use crate::listing::Listing;
 use crate::scope::{Admitted, Scope};
-use crate::store::{Change, EndReason, Listed, Load, OldSecret, Record, Updated};
+use crate::store::{Change, EndReason, Listed, Load, Loaded, OldSecret, Record, Updated};
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
 use crate::value::Value;
@@ -108,7 +108,8 @@ impl<T: SessionData> Session<T> {
     /// # Errors
     ///
     /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is
-    /// sent. [`Error::SubjectChanged`] when `change` changes the subject: that is a login.
+    /// sent. [`Error::SecretReplaced`] when the session was changed and this request's secret replaced
+    /// meanwhile, so that what it has become is not for this handle. [`Error::SubjectChanged`] when `change` changes the subject: that is a login.
     /// [`Error::Contended`] after 64 conflicts. [`Error::Store`] when the store cannot answer, or the
     /// payload cannot be stored. [`Error::RefusedByVerifier`] and [`Error::Verifier`] where the
     /// verifier is asked again.
@@ -141,7 +142,7 @@ impl<T: SessionData> Session<T> {
                         turn = Some(sessions.turns.take(id).await);
                     }
                     match sessions.store.load(id).await? {
-                        Load::Live(loaded) => self.record = loaded.record,
+                        Load::Live(loaded) => self.take_over(loaded)?,
                         Load::Ended | Load::Absent | Load::Undecodable(_) => {
                             return Err(self.ended());
                         }
@@ -237,15 +238,21 @@ impl<T: SessionData> Session<T> {
         })
     }
 
-    /// Ends every other session of the same subject, and says how many there were. One statement.
+    /// Ends every other session of the same subject, and says how many there were. Three statements:
+    /// a handle that was kept ends nothing once its own session has ended, or its secret was replaced.
     ///
     /// # Errors
     ///
-    /// When the store cannot answer: the sessions may live on.
+    /// [`Error::Ended`] and [`Error::SecretReplaced`] in those cases; [`Error::Store`] when the store
+    /// cannot answer: the sessions may live on.
     pub async fn revoke_others(&self) -> Result<u64, Error> {
         match self.subject() {
             Some(subject) => {
                 let sessions = &self.scope.sessions;
+                match sessions.store.load(self.id()).await? {
+                    Load::Live(loaded) => self.scope.found_again(&loaded)?,
+                    Load::Ended | Load::Absent | Load::Undecodable(_) => return Err(self.ended()),
+                };
                 Ok(sessions
                     .revoke_subject(subject, Some(self.id()), EndReason::LogoutOthers)
                     .await?)
@@ -301,12 +308,19 @@ impl<T: SessionData> Session<T> {
         }
         match sessions.store.load(self.id()).await? {
             Load::Live(loaded) => {
-                verification.ask(&sessions, &loaded.record).await?;
-                self.record = loaded.record;
-                Ok(())
+                self.take_over(loaded)?;
+                verification.ask(&sessions, &self.record).await
             }
             Load::Ended | Load::Absent | Load::Undecodable(_) => Err(self.ended()),
         }
+    }
+
+    /// Shows the session as it is now, if the secret that let this handle in is still good.
+    fn take_over(&mut self, loaded: Loaded<T>) -> Result<(), Error> {
+        self.current_secret = self.scope.found_again(&loaded)?;
+        self.now = loaded.now;
+        self.record = loaded.record;
+        Ok(())
     }
 
     fn ended(&self) -> Error {

@@ -13,7 +13,7 @@ use crate::data::SessionData;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::rejection::Rejection;
-use crate::store::{EndReason, OldSecret};
+use crate::store::{EndReason, Load, OldSecret};
 
 /// What remains to be done when the response is ready.
 pub(crate) enum Closing {
@@ -29,6 +29,7 @@ impl<T: SessionData> Scope<T> {
         let mut state = self.state();
         state.closed = true;
         let failed = status.is_client_error() || status.is_server_error();
+        let grace = self.sessions.rotation_grace;
         let Current::Live(live) = &state.current else { return Closing::Done };
         let id = live.record.id;
         if live.is_new && failed {
@@ -39,7 +40,37 @@ impl<T: SessionData> Scope<T> {
         if live.is_due && matches!(state.outgoing, Outgoing::Nothing) {
             return Closing::Pending(Box::pin(Arc::clone(self).renew(id)));
         }
+        // Once the grace is over, another request with the old token is given a secret of its own.
+        if let Outgoing::Issue { rotated: Some(rotated), .. } = &state.outgoing
+            && rotated.elapsed() >= grace / 2
+        {
+            return Closing::Pending(Box::pin(Arc::clone(self).confirm(id)));
+        }
         Closing::Done
+    }
+
+    /// The request's future was dropped before there was a response: its client has gone, or the
+    /// handler panicked. A session that it logged in is nobody's.
+    pub(crate) fn dropped(self: &Arc<Self>) {
+        let mut state = self.state();
+        state.closed = true;
+        let Current::Live(live) = &state.current else { return };
+        if !live.is_new || tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let id = live.record.id;
+        state.current = Current::Ended(Some(id));
+        drop(state);
+        self.sessions.tasks.spawn(Arc::clone(self).abandon(id));
+    }
+
+    /// Sends no token whose secret another request has replaced while the handler took its time.
+    async fn confirm(self: Arc<Self>, id: SessionId) {
+        if let Ok(Load::Live(loaded)) = self.sessions.store.load(id).await
+            && !matches!(self.found_again(&loaded), Ok(true))
+        {
+            self.state().outgoing = Outgoing::Nothing;
+        }
     }
 
     /// Ends the session that a handler logged in before it failed: nobody is handed the token.
@@ -89,7 +120,7 @@ impl<T: SessionData> Scope<T> {
         let headers = response.headers_mut();
         let changes = match std::mem::replace(&mut state.outgoing, Outgoing::Nothing) {
             Outgoing::Nothing => false,
-            Outgoing::Issue { token, lifetime } => {
+            Outgoing::Issue { token, lifetime, .. } => {
                 frontend.issue(&token, lifetime, headers);
                 true
             }
@@ -121,7 +152,10 @@ fn remove_cache_directives(headers: &mut HeaderMap) {
         .filter(|name| {
             let name = name.as_str();
             name.ends_with("cache-control")
-                || matches!(name, "expires" | "surrogate-control" | "x-accel-expires")
+                || matches!(
+                    name,
+                    "expires" | "edge-control" | "surrogate-control" | "x-accel-expires"
+                )
         })
         .cloned()
         .collect();

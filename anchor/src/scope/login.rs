@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{Admitted, Current, Live, Outgoing, Scope};
 use crate::data::SessionData;
 use crate::error::Error;
@@ -49,6 +51,8 @@ impl<T: SessionData> Scope<T> {
         for other in others {
             sessions.revoke(other.id, Some(other.proof), EndReason::Replaced).await?;
         }
+        let is_measured = T::schema().extras.cut_off && !options.begins_now;
+        let began = is_measured.then_some(self.arrived);
         let limit = match options.revokes_others {
             true => Some(SubjectLimit::new(1, Overflow::EndOldest)),
             false => T::LIMIT,
@@ -60,7 +64,7 @@ impl<T: SessionData> Scope<T> {
                 absolute: sessions.absolute,
                 replaces,
                 remembered: options.remembered,
-                began: self.arrived.filter(|_| !options.begins_now),
+                began,
                 origin: client.origin,
                 fingerprint,
                 limit,
@@ -104,7 +108,8 @@ impl<T: SessionData> Scope<T> {
             is_new: true,
             is_due: false,
         };
-        state.outgoing = Outgoing::Issue { token: token.clone(), lifetime: live.lifetime() };
+        let lifetime = live.lifetime();
+        state.outgoing = Outgoing::Issue { token: token.clone(), lifetime, rotated: None };
         state.current = Current::Live(live);
         true
     }
@@ -119,7 +124,17 @@ impl<T: SessionData> Scope<T> {
         if self.state().closed {
             return Err(Error::ResponseBegun);
         }
-        self.rotate_from_here(id, old).await
+        let rotated = self.rotate_from_here(id, old).await?;
+        self.check_sent()?;
+        Ok(rotated)
+    }
+
+    /// Says no when the response has gone without its new token, which nothing else can carry.
+    fn check_sent(&self) -> Result<(), Error> {
+        match self.state().closed && self.sessions.frontend.reissues() {
+            true => Err(Error::ResponseBegun),
+            false => Ok(()),
+        }
     }
 
     /// [`rotate`](Self::rotate), also on the response's way out.
@@ -162,6 +177,7 @@ impl<T: SessionData> Scope<T> {
         let token = self.found_rotated(id, secret);
         self.sessions.emit(&Event::Reauthenticated { id });
         self.sessions.emit(&Event::Rotated { id });
+        self.check_sent()?;
         Ok((authenticated_at, token))
     }
 
@@ -183,7 +199,8 @@ impl<T: SessionData> Scope<T> {
             live.secret = secret;
             live.is_current = true;
             let lifetime = live.lifetime();
-            state.outgoing = Outgoing::Issue { token: token.clone(), lifetime };
+            let rotated = Some(Instant::now());
+            state.outgoing = Outgoing::Issue { token: token.clone(), lifetime, rotated };
         }
         token
     }

@@ -99,20 +99,32 @@ impl<T: SessionData> Scope<T> {
         Ok(ended)
     }
 
-    /// Ends every session of the request's subject. Without a live session there is no subject, and
-    /// nothing but the cookie to end.
+    /// Ends every session of the request's subject.
+    ///
+    /// Without a live session nobody knows whose the others are. A request that presents nothing
+    /// asks for nothing; one that presents the token of an ended session is told that its wish was
+    /// not carried out.
     async fn logout_all(&self) -> Result<u64, Rejection> {
-        let mut ended = 0;
-        for session in self.proven().await? {
+        let proven = self.proven().await?;
+        let ended = {
+            let state = self.state();
+            let presented = self.presented(&state);
+            presented.first().filter(|_| proven.is_empty()).map(|presented| presented.id)
+        };
+        let mut count = 0;
+        for session in proven {
             if let Some(subject) = session.data.subject() {
-                ended += self
+                count += self
                     .sessions
                     .revoke_subject(subject, None, EndReason::LogoutAll)
                     .await
                     .map_err(|error| self.not_carried_out(error))?;
             }
         }
-        Ok(ended + self.logout_this().await?)
+        match ended {
+            Some(id) => Err(self.refused(Rejection::Ended { id })),
+            None => Ok(count + self.logout_this().await?),
+        }
     }
 
     /// The live sessions whose tokens the request presents, however often they were rotated since.

@@ -38,8 +38,7 @@ use crate::token::{Secret, SessionToken};
 pub(crate) struct Scope<T: SessionData> {
     pub(crate) sessions: Arc<Sessions<T>>,
     outer: Option<CurrentScope>,
-    /// When the request arrived, where a login is measured against cut-offs.
-    arrived: Option<Instant>,
+    arrived: Instant,
     /// Held while the session is loaded, so that it is loaded once.
     loading: tokio::sync::Mutex<()>,
     state: Mutex<State<T>>,
@@ -115,6 +114,8 @@ enum Outgoing {
     Issue {
         token: SessionToken,
         lifetime: Option<Duration>,
+        /// When the session got this secret in place of another one; `None` for a new session.
+        rotated: Option<Instant>,
     },
     Remove,
 }
@@ -133,7 +134,7 @@ impl<T: SessionData> Scope<T> {
         Arc::new(Self {
             sessions,
             outer,
-            arrived: T::schema().extras.cut_off.then(Instant::now),
+            arrived: Instant::now(),
             loading: tokio::sync::Mutex::new(()),
             state: Mutex::new(State {
                 presentation: None,
@@ -222,6 +223,7 @@ impl<T: SessionData> Scope<T> {
             Some(Presentation::Token(token)) => (token.id, token.secret.clone(), token.stale_key),
         };
         let sessions = &self.sessions;
+        let waited = self.arrived.elapsed();
         let loaded = match sessions.store.load(id).await? {
             Load::Live(loaded) => loaded,
             Load::Ended => return Err(Rejection::Ended { id }),
@@ -238,7 +240,10 @@ impl<T: SessionData> Scope<T> {
         match standing {
             Standing::Current { .. } | Standing::Previous { .. } => {}
             Standing::Superseded { theft } => {
-                if theft {
+                // A slow upload may have been sent before the rotation: its arrival is what counts.
+                let arrived = loaded.now.saturating_sub(waited);
+                let late = Standing::Superseded { theft: true };
+                if theft && loaded.secrets.standing(&secret, arrived) == late {
                     sessions.emit(&Event::TheftSuspected { id });
                     sessions.revoke_detached(id, EndReason::Theft).await?;
                 }
@@ -339,6 +344,29 @@ impl<T: SessionData> Scope<T> {
             state.current = Current::Ended(Some(id));
             state.outgoing = Outgoing::Nothing;
         }
+    }
+
+    /// The session was loaded again for a handle of this request: later extractors see it. Says
+    /// whether the request's secret is still the current one.
+    ///
+    /// # Errors
+    ///
+    /// When the secret was replaced meanwhile: what the session has become since is not for whoever
+    /// holds the old one. When the session is the request's no more.
+    pub(crate) fn found_again(&self, loaded: &Loaded<T>) -> Result<bool, Error> {
+        let id = loaded.record.id;
+        let mut state = self.state();
+        let live = state.live(id).ok_or(Error::Ended { id })?;
+        live.is_current = match loaded.secrets.standing(&live.secret, loaded.now) {
+            Standing::Current { .. } => true,
+            Standing::Previous { .. } => false,
+            Standing::Superseded { .. } | Standing::Foreign => {
+                return Err(Error::SecretReplaced { id });
+            }
+        };
+        live.record = Arc::clone(&loaded.record);
+        live.now = loaded.now;
+        Ok(live.is_current)
     }
 
     /// The session's payload was updated: later extractors see it.

@@ -27,8 +27,9 @@ pub(super) enum Presentation {
 }
 
 impl Presentation {
-    /// Of several tokens, those whose sessions began longer ago than `absolute` are left out: nobody
-    /// can make the store look up what has been dead for long.
+    /// Of several tokens, those whose sessions began longer ago than `absolute` are not looked up:
+    /// nobody can make the store search for what has been dead for long. They count as unjudged, for
+    /// a session that began under a longer `absolute` may live.
     pub(super) fn of(presented: Presented<'_>, keys: &TokenKeys, absolute: Duration) -> Self {
         let refused = |reason| Presentation::Refused { reason, genuine: Vec::new(), foreign: true };
         match presented {
@@ -44,7 +45,7 @@ impl Presentation {
                 let mut genuine = Vec::new();
                 for text in texts {
                     match Verified::parse(text, keys) {
-                        Ok(token) if token.id.began_at() < began_after => {}
+                        Ok(token) if token.id.began_at() < began_after => foreign = true,
                         Ok(_) if genuine.len() == MOST_GENUINE => {
                             return refused(BadToken::Oversized);
                         }
@@ -107,7 +108,7 @@ mod tests {
         let mut genuine: Vec<_> = several.genuine().iter().map(|token| token.id).collect();
         genuine.sort_unstable();
         assert_eq!(genuine, [ids[1], ids[0]], "a clock may be wrong by a day");
-        assert!(several.unjudged().is_none());
+        assert!(several.unjudged().is_some(), "it began under a longer life, perhaps");
         // Alone, a token is looked up whatever its age: the session may have a longer life.
         let alone = Presented::Token(tokens[3].expose().as_bytes());
         assert_eq!(Presentation::of(alone, &keys, day).genuine().len(), 1);

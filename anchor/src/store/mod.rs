@@ -148,7 +148,9 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64>;
 
     /// Ends every session of a subject, also those of logins that have begun and are yet to be created ([`NewSession::began`]), and says
-    /// how many it ended: for a new password. A login that begins after the answer is let in.
+    /// how many it ended: for a new password. A login that begins after the answer is let in; on a
+    /// database, one that begins so soon after it that the answer to its own question for the time may
+    /// have begun before, can find itself cut off, and is to be repeated.
     ///
     /// First it records the instant, then it ends the rows: every verb takes a row whose login began at that instant or before
     /// for an ended one, so that one inserted later is dead on arrival. Only for payloads with `#[session(cut_off)]`.

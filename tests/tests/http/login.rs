@@ -24,6 +24,7 @@ on_every_store![
     create_over_an_existing_id_is_refused,
     a_login_that_the_store_refuses_changes_nothing,
     a_handler_that_fails_after_a_login_sends_no_cookie_and_leaves_no_session,
+    a_login_whose_response_is_never_made_leaves_no_session,
     a_response_with_a_token_is_kept_by_no_cache,
 ];
 
@@ -199,4 +200,32 @@ async fn a_response_with_a_token_is_kept_by_no_cache(backend: Backend) {
     for (name, value) in DIRECTIVES {
         assert_eq!(answer.header(name.parse().unwrap()), Some(value));
     }
+}
+
+/// The handler panics, or its client leaves.
+async fn a_login_whose_response_is_never_made_leaves_no_session(backend: Backend) {
+    let panicking = async |auth: Auth<UserSession>| {
+        auth.login(UserSession::of("lost")).await.unwrap();
+        let fails = true;
+        assert!(!fails, "on purpose, after the login");
+    };
+    let waiting = async |auth: Auth<UserSession>| {
+        auth.login(UserSession::of("lost")).await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    let routes =
+        Router::new().route("/panicking", post(panicking)).route("/waiting", post(waiting));
+    let app = Application::with_routes(&backend, routes).await;
+    let lost = "lost".to_owned();
+    for path in ["/panicking", "/waiting"] {
+        let request = app.post(path).try_send();
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(700), request).await;
+        let mut tries = 0;
+        while !app.sessions.list(&lost).await.unwrap().is_empty() {
+            tries += 1;
+            assert!(tries < 1_000, "{path}: a session is left whose token nobody has");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+    assert_eq!(app.store.calls(Verb::Create), 2);
 }

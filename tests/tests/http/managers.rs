@@ -59,7 +59,8 @@ fn a_second_payload_on_a_cookie_fails_at_build_while_the_first_one_lives() {
          `cookie:__Host-party` already, and each of the two would overwrite the other's token: \
          give one of them a name of its own, with `#[session(cookie = \"__Host-admin\")]` \
          on its struct or `.frontend(SessionCookie::new(\"__Host-admin\"))` \
-         before `.build()`"
+         before `.build()` \
+         (tests of one process share this: give each payload a name of its own there as well)"
     );
     assert!(builder(MemoryStore::<Host>::new(), "__Host-kitchen").build().is_ok());
 

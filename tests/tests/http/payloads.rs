@@ -19,6 +19,7 @@ on_every_store![
     extreme_numbers_and_microseconds_come_back,
     a_skipped_field_is_its_default_after_the_store,
     json_that_would_not_be_read_is_refused_when_it_is_written,
+    numbers_in_json_come_back_bit_for_bit,
 ];
 
 #[derive(Debug, Clone, PartialEq, SessionData)]
@@ -279,6 +280,20 @@ impl OneWay {
 
 fn nested(depth: usize) -> serde_json::Value {
     (0..depth).fold(serde_json::Value::Null, |inside, _| serde_json::Value::Array(vec![inside]))
+}
+
+/// PostgreSQL gives `f64::MAX` back with 309 digits, and not every reader of JSON is exact.
+async fn numbers_in_json_come_back_bit_for_bit(backend: Backend) {
+    let (served, slot) = serve::<OneWay>(&backend).await;
+    let mut ratios = vec![f64::MAX, f64::MIN, f64::MIN_POSITIVE, 9.355e-306, 0.1 + 0.2, 1e23];
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    ratios.extend((0..2_000).map(|_| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 11) as f64 / 1e12
+    }));
+    let tree = serde_json::json!({ "limit": f64::MAX, "most": u64::MAX, "least": i64::MIN });
+    let payload = OneWay { tree, ratios, ..OneWay::fine() };
+    assert_eq!(round_trip(&served, &slot, &payload).await.unwrap(), payload);
 }
 
 async fn json_that_would_not_be_read_is_refused_when_it_is_written(backend: Backend) {

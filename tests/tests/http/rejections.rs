@@ -100,7 +100,7 @@ async fn on_reject_is_not_asked_for_an_optional_extractor(backend: Backend) {
 }
 
 #[derive(Clone, SessionData)]
-#[session(table = "admin_sessions", idle = "10m", absolute = "8h", cookie = "__Host-level")]
+#[session(table = "level_sessions", idle = "10m", absolute = "8h", cookie = "__Host-level")]
 struct AdminSession {
     level: i32,
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{CurrentSecret, Event};
-use anchor_tests::{Backend, Verb, Watched};
+use anchor::{CurrentSecret, Error, Event};
+use anchor_tests::{Backend, Hold, Verb, Watched};
 use axum::Router;
 use axum::routing::post;
 use http::StatusCode;
@@ -25,6 +25,10 @@ on_every_store![
     a_straggler_during_several_rotations_is_refused_and_not_suspected,
     a_rotation_without_grace_refuses_the_old_secret_at_once,
     a_handler_may_demand_the_current_secret,
+    a_request_that_was_held_open_learns_nothing_of_what_came_after_its_secret,
+    a_handle_that_is_kept_ends_nothing_after_its_session_or_its_secret,
+    a_request_from_before_the_rotation_that_asks_late_is_not_suspected,
+    a_rotation_whose_response_took_too_long_sends_no_dead_token,
 ];
 
 async fn rotate(session: Session<UserSession>) -> Result<&'static str, anchor::Error> {
@@ -213,4 +217,139 @@ async fn a_handler_may_demand_the_current_secret(backend: Backend) {
     app.me(&old).await.expect(StatusCode::OK);
     privileged(&old).await.expect(StatusCode::FORBIDDEN);
     privileged(&new).await.expect(StatusCode::OK);
+}
+
+/// A thief's request with a copy of the token is let in and waits for its body; meanwhile the owner
+/// gives the session more, and rotates without grace.
+async fn a_request_that_was_held_open_learns_nothing_of_what_came_after_its_secret(
+    backend: Backend,
+) {
+    let hold = Hold::default();
+    let held = {
+        let hold = hold.clone();
+        post(async move |mut session: Session<UserSession>| {
+            hold.pass().await;
+            let written = session.update(|user| user.visits += 1).await;
+            let seen = session.theme.clone().unwrap_or_default();
+            assert!(matches!(written, Err(Error::SecretReplaced { .. })), "{written:?}");
+            seen
+        })
+    };
+    let elevate = async |mut session: Session<UserSession>| {
+        session.update(|user| user.theme = Some("privileged".into())).await?;
+        session.rotate_now().await.map(drop)
+    };
+    let routes = Router::new().route("/held", held).route("/elevate", post(elevate));
+    let app = Application::with_routes(&backend, routes).await;
+    let copied = app.log_in("ferris").await;
+    let thiefs = app.post("/held").cookie(&copied).send();
+    let owner = async {
+        hold.reached().await;
+        let new = app.post("/elevate").cookie(&copied).send().await.expect(StatusCode::OK).cookie();
+        hold.release();
+        new
+    };
+    let (thiefs, new) = tokio::join!(thiefs, owner);
+    assert_eq!(thiefs.expect(StatusCode::OK).text(), "");
+    let me = app.me(&new).await.expect(StatusCode::OK);
+    let me: UserSession = serde_json::from_slice(&me.body).unwrap();
+    assert_eq!((me.theme.as_deref(), me.visits), (Some("privileged"), 7));
+}
+
+async fn a_handle_that_is_kept_ends_nothing_after_its_session_or_its_secret(backend: Backend) {
+    let kept: Arc<Mutex<Option<Session<UserSession>>>> = Arc::default();
+    let keeper = Arc::clone(&kept);
+    let keep = move |session: Session<UserSession>| async move {
+        *keeper.lock().unwrap() = Some(session);
+    };
+    let routes = Router::new().route("/keep", post(keep)).route("/rotate-now", post(rotate_now));
+    let app = Application::with_routes(&backend, routes).await;
+    let other = app.log_in("ferris").await;
+    for end in ["logout", "rotate_now"] {
+        let own = app.log_in("ferris").await;
+        app.post("/keep").cookie(&own).send().await.expect(StatusCode::OK);
+        match end {
+            "logout" => app.log_out(&own).await.expect(StatusCode::NO_CONTENT),
+            _ => app.post("/rotate-now").cookie(&own).send().await.expect(StatusCode::OK),
+        };
+        let handle = kept.lock().unwrap().take().unwrap();
+        let refused = handle.revoke_others().await;
+        let expected = matches!(refused, Err(Error::Ended { .. } | Error::SecretReplaced { .. }));
+        assert!(expected, "{end}: {refused:?}");
+        app.me(&other).await.expect(StatusCode::OK);
+    }
+}
+
+/// A slow upload, whose handler asks for the session when the upload is there.
+async fn a_request_from_before_the_rotation_that_asks_late_is_not_suspected(backend: Backend) {
+    let hold = Hold::default();
+    let upload = {
+        let hold = hold.clone();
+        post(async move |auth: Auth<UserSession>| {
+            hold.pass().await;
+            auth.session().await.map(|session| session.is_some().to_string())
+        })
+    };
+    let theft = Arc::new(Mutex::new(0));
+    let heard = Arc::clone(&theft);
+    let app = Application::assemble(
+        Watched::new(backend.store().await),
+        |sessions| {
+            sessions.rotation_grace(Duration::ZERO).on_event(move |event| {
+                if let Event::TheftSuspected { .. } = event {
+                    *heard.lock().unwrap() += 1;
+                }
+            })
+        },
+        Router::new().route("/rotate", post(rotate)).route("/upload", upload),
+    )
+    .await;
+    let old = app.log_in("ferris").await;
+    let upload = app.post("/upload").cookie(&old).send();
+    let owner = async {
+        hold.reached().await;
+        let new = app.post("/rotate").cookie(&old).send().await.cookie();
+        app.me(&new).await.expect(StatusCode::OK);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        hold.release();
+        new
+    };
+    let (upload, new) = tokio::join!(upload, owner);
+    assert_eq!(upload.expect(StatusCode::OK).text(), "false");
+    app.me(&new).await.expect(StatusCode::OK);
+    assert_eq!(*theft.lock().unwrap(), 0);
+    // Sent after it, the same token is what it looks like.
+    app.me(&old).await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(*theft.lock().unwrap(), 1);
+}
+
+/// The handler rotates and goes on working; meanwhile the client is given another token, and uses it.
+async fn a_rotation_whose_response_took_too_long_sends_no_dead_token(backend: Backend) {
+    let hold = Hold::default();
+    let slow = {
+        let hold = hold.clone();
+        post(async move |session: Session<UserSession>| {
+            session.rotate().await.unwrap().expect("it rotates");
+            hold.pass().await;
+        })
+    };
+    let app = Application::assemble(
+        Watched::new(backend.store().await),
+        |sessions| sessions.rotation_grace(Duration::from_millis(100)),
+        Router::new().route("/slow", slow),
+    )
+    .await;
+    let old = app.log_in("ferris").await;
+    let slow = app.post("/slow").cookie(&old).send();
+    let others = async {
+        hold.reached().await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let offered = app.me(&old).await.expect(StatusCode::OK).cookie();
+        app.me(&offered).await.expect(StatusCode::OK);
+        hold.release();
+        offered
+    };
+    let (slow, offered) = tokio::join!(slow, others);
+    assert!(slow.expect(StatusCode::OK).set_cookies().is_empty());
+    app.me(&offered).await.expect(StatusCode::OK);
 }
