@@ -183,7 +183,7 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// | written | ends |
 /// | --- | --- |
 /// | `#[logout(UserSession)]` | the request's session |
-/// | `#[logout(UserSession, all)]` | every session of its subject, this one included; without a live session, nothing |
+/// | `#[logout(UserSession, all)]` | every session of its subject, this one included; 401 with the token of an ended session |
 /// | `#[logout(UserSession, others)]` | every session of its subject but this one, which must live: 401 otherwise |
 ///
 /// `GET`, `HEAD`, `OPTIONS` and `TRACE` are answered with 405 and end nothing, wherever the handler

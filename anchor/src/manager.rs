@@ -50,7 +50,7 @@ impl<T: SessionData> SessionManager<T> {
         })
     }
 
-    /// Ends a session and says whether it was live. One statement.
+    /// Ends a session and says whether it was live. One statement; two where it was not.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl<T: SessionData> SessionManager<T> {
         Ok(self.inner.revoke(id, None, EndReason::Revoked).await? == Ending::Ended)
     }
 
-    /// Ends every session of a subject and says how many there were. One statement.
+    /// Ends every session of a subject and says how many there were. Two statements.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl<T: SessionData> SessionManager<T> {
         Ok(self.inner.revoke_subject(subject, None, EndReason::Revoked).await?)
     }
 
-    /// Ends every session of a subject but one and says how many it ended. One statement.
+    /// Ends every session of a subject but one and says how many it ended. Two statements.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl<T: SessionData> SessionManager<T> {
         Ok(self.inner.revoke_subject(subject, Some(keep), EndReason::Revoked).await?)
     }
 
-    /// Ends every session of every subject and says how many there were. One statement.
+    /// Ends every session of every subject and says how many there were. Two statements.
     ///
     /// A login that is under way stands; for that, retire the signing keys as well.
     ///

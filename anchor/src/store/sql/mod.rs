@@ -49,6 +49,7 @@ use crate::column::{Column, ColumnError};
 use crate::data::{CutOff, DecodeError, EncodeError, Encoder, SessionData};
 use crate::error::StoreError;
 use crate::id::SessionId;
+use crate::jitter;
 use crate::schema::{Dialect, Schema};
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, SecretHash};
@@ -123,6 +124,9 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// How often a statement is run again that the database gave up for another's sake. Each time one of the contenders is done.
 const DEADLOCK_RETRIES: u32 = 10;
 
+/// About how long it waits before that.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
 /// The longest span that is added to the database's clock: longer ones are cut to two hundred years, which every database can hold.
 const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
@@ -132,7 +136,11 @@ macro_rules! run_again_after_deadlock {
         let mut retries = DEADLOCK_RETRIES;
         loop {
             match $attempt.await {
-                Err(error) if retries > 0 && failure::is_deadlock(&error) => retries -= 1,
+                Err(error) if retries > 0 && failure::is_deadlock(&error) => {
+                    retries -= 1;
+                    // Those who met are not to meet again.
+                    tokio::time::sleep(jitter::around(RETRY_PAUSE)).await;
+                }
                 other => return other.map_err(|error| $store.failure(&error)),
             }
         }
