@@ -108,8 +108,9 @@ impl<T: SessionData> Session<T> {
     /// # Errors
     ///
     /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is
-    /// sent. [`Error::SecretReplaced`] when the session was changed and this request's secret replaced
-    /// meanwhile, so that what it has become is not for this handle. [`Error::SubjectChanged`] when `change` changes the subject: that is a login.
+    /// sent. [`Error::SecretReplaced`] when this request's secret was replaced meanwhile, and is good no
+    /// more: nothing was written, and this handle learns nothing of what the session has become.
+    /// [`Error::SubjectChanged`] when `change` changes the subject: that is a login.
     /// [`Error::Contended`] after 64 conflicts. [`Error::Store`] when the store cannot answer, or the
     /// payload cannot be stored. [`Error::RefusedByVerifier`] and [`Error::Verifier`] where the
     /// verifier is asked again.
@@ -127,7 +128,8 @@ impl<T: SessionData> Session<T> {
             }
             let to = Arc::new(to);
             let version = self.record.version;
-            let written = Change { id, version, from, to: Arc::clone(&to) };
+            let secret = self.scope.secret_of(id)?;
+            let written = Change { id, secret, version, from, to: Arc::clone(&to) };
             match sessions.store.update(written).await? {
                 Updated::Written { version } => {
                     self.record =

@@ -41,6 +41,8 @@ pub enum Fault {
     UpdateTakesANewerVersion,
     UpdateLies,
     UpdateTouches,
+    UpdateIgnoresTheSecret,
+    UpdateNeedsTheCurrentSecret,
     UpdateForgetsTheOldSubject,
     TouchRevives,
     TouchPassesTheDeadline,
@@ -438,6 +440,18 @@ impl SessionStore<Payload> for NaiveStore {
                     }
                     return Ok(Updated::Conflict);
                 }
+                Fault::UpdateIgnoresTheSecret => {
+                    if let Some(loaded) = self.loaded(change.id).await? {
+                        change.secret = loaded.secrets.current;
+                    }
+                }
+                Fault::UpdateNeedsTheCurrentSecret => {
+                    if let Some(loaded) = self.loaded(change.id).await?
+                        && change.secret != loaded.secrets.current
+                    {
+                        return Ok(Updated::Conflict);
+                    }
+                }
                 Fault::UpdateTouches => {
                     self.rows.touch(Touch::new(change.id, Duration::from_secs(5400))).await?;
                 }
@@ -468,9 +482,11 @@ impl SessionStore<Payload> for NaiveStore {
                     }));
                 }
                 Fault::TouchRaisesTheVersion => {
-                    if let Some(Loaded { record, .. }) = self.loaded(id).await? {
+                    if let Some(Loaded { record, secrets, .. }) = self.loaded(id).await? {
                         let (from, to) = (Arc::clone(&record.data), Arc::clone(&record.data));
-                        self.rows.update(Change { id, version: record.version, from, to }).await?;
+                        let secret = secrets.current;
+                        let version = record.version;
+                        self.rows.update(Change { id, secret, version, from, to }).await?;
                     }
                 }
                 Fault::TouchSettlesWhateverIsPresented => {

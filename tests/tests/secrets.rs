@@ -309,7 +309,7 @@ async fn show_store(store: &Watched<UserSession>, cookie: &str) {
     };
     show(&rotation);
     show(store.inner().rotate(rotation).await.unwrap());
-    let change = Change { id, version: 1, from: Arc::clone(&data), to: data };
+    let change = Change { id, secret, version: 1, from: Arc::clone(&data), to: data };
     show((change.id, change.version));
     show(store.inner().revoke(id, Some(lasting), EndReason::Revoked).await);
 }

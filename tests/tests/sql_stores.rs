@@ -341,6 +341,7 @@ async fn a_subject_is_compared_exactly(database: impl Database) {
 /// Every extra, and columns that are called as those of the companion table.
 #[derive(Clone, Debug, PartialEq, SessionData)]
 #[session(table = "sessions", keep_ended = "30d", track, fingerprint, cut_off, max_per_subject = 2)]
+#[session(migrations = false)]
 struct Extended {
     #[session(subject)]
     subject: String,
@@ -452,7 +453,7 @@ async fn an_own_sql_type_is_never_cut(database: impl Database) {
 
     let from = Arc::new(fits.clone());
     let longer = Arc::new(Sized { note: Some("123456".into()), ..fits });
-    let change = Change { id: new.id, version: 1, from, to: longer.clone() };
+    let change = Change { id: new.id, secret: new.secret, version: 1, from, to: longer.clone() };
     match store.update(change).await {
         Ok(_) => assert_eq!(loaded(&store, new.id).await.data, longer, "SQLite has no lengths"),
         Err(error) => assert!(!error.to_string().contains("123456"), "{error}"),
@@ -510,7 +511,8 @@ macro_rules! a_write_that_waits_past_the_end_does_not_revive {
         holder.execute("SELECT id FROM sessions FOR UPDATE").await.unwrap();
         let waiting = [store.clone(), store.clone()];
         let to = Arc::new(Everything { double: 2.0, ..everything() });
-        let change = Change { id: new.id, version: 1, from: new.data.clone(), to };
+        let change =
+            Change { id: new.id, secret: new.secret, version: 1, from: new.data.clone(), to };
         let [toucher, updater] = waiting;
         let touch =
             tokio::spawn(async move { toucher.touch(Touch::new(new.id, Everything::IDLE)).await });

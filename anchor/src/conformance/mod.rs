@@ -119,6 +119,7 @@ macro_rules! __conformance_plain {
                 a_conflicting_update_succeeds_when_run_again_on_fresh_data
                 an_update_without_a_difference_changes_nothing
                 an_update_can_hand_a_session_to_another_subject
+                an_update_with_a_replaced_secret_conflicts_and_writes_nothing
                 an_update_of_a_revoked_session_is_gone_and_revives_nothing
                 an_update_of_an_unknown_session_creates_nothing
                 a_touch_and_a_rotation_do_not_make_an_update_conflict

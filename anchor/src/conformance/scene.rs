@@ -139,6 +139,7 @@ pub(super) fn change<T: Clone>(loaded: &Loaded<T>, edit: impl FnOnce(&mut T)) ->
     edit(&mut to);
     Change {
         id: loaded.record.id,
+        secret: loaded.secrets.current,
         version: loaded.record.version,
         from: Arc::clone(&loaded.record.data),
         to: Arc::new(to),

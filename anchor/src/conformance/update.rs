@@ -1,10 +1,11 @@
 //! `update` is a compare-and-set on the version; it never creates, and the last writer does not win.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{Change, Page, SessionStore, Touch, Updated};
+use crate::store::{Change, Loaded, OldSecret, Page, Rotation, SessionStore, Touch, Updated};
 
 pub async fn an_update_writes_the_payload_and_nothing_else<S: SessionStore<Payload>>(store: S) {
     let (new, bystander) = (session(), session());
@@ -86,6 +87,40 @@ pub async fn an_update_can_hand_a_session_to_another_subject<S: SessionStore<Pay
     assert!(store.list(&new.data.user_id, Page::default()).await.expect("list answers").is_empty());
     let listed = store.list(&heir, Page::default()).await.expect("list answers");
     assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [new.id]);
+}
+
+pub async fn an_update_with_a_replaced_secret_conflicts_and_writes_nothing<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    for (grace, old, is_good) in [
+        (HOUR, OldSecret::Exchanged, true),
+        (Duration::ZERO, OldSecret::Exchanged, true),
+        (HOUR, OldSecret::Refused, false),
+    ] {
+        let new = session();
+        create(&store, &new).await;
+        let held = live(&store, new.id).await;
+        let rotation = Rotation { grace, old, ..rotation(&held) };
+        store.rotate(rotation).await.expect("rotate answers");
+        let rotated = live(&store, new.id).await;
+        let outcome = store.update(change(&held, |data| data.visits += 1)).await;
+        let written = matches!(outcome.expect("update answers"), Updated::Written { .. });
+        assert_eq!(written, is_good, "{grace:?}, {old:?}");
+        if !is_good {
+            assert_unchanged(&rotated, &live(&store, new.id).await);
+        }
+        // Once the new one was presented, the old one has its grace and no more.
+        let settled =
+            Touch { presented: Some(rotated.secrets.current), ..Touch::new(new.id, HOUR) };
+        store.touch(settled).await.expect("touch answers");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let late = Loaded { secrets: held.secrets, ..live(&store, new.id).await };
+        let outcome = store.update(change(&late, |data| data.visits += 1)).await;
+        let written = matches!(outcome.expect("update answers"), Updated::Written { .. });
+        assert_eq!(written, is_good && grace == HOUR, "{grace:?}, {old:?}, settled");
+    }
 }
 
 pub async fn an_update_of_a_revoked_session_is_gone_and_revives_nothing<

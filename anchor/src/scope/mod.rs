@@ -33,7 +33,7 @@ use crate::rejection::Rejection;
 use crate::sessions::Sessions;
 use crate::store::{EndReason, Load, Loaded, Record, Replaced, Standing, Touch, Touched};
 use crate::timestamp::Timestamp;
-use crate::token::{Secret, SessionToken};
+use crate::token::{Secret, SecretHash, SessionToken};
 
 pub(crate) struct Scope<T: SessionData> {
     pub(crate) sessions: Arc<Sessions<T>>,
@@ -344,6 +344,15 @@ impl<T: SessionData> Scope<T> {
             state.current = Current::Ended(Some(id));
             state.outgoing = Outgoing::Nothing;
         }
+    }
+
+    /// The hash of the secret that the request has.
+    ///
+    /// # Errors
+    ///
+    /// When the session is the request's no more.
+    pub(crate) fn secret_of(&self, id: SessionId) -> Result<SecretHash, Error> {
+        self.state().live(id).map(|live| live.secret.hash()).ok_or(Error::Ended { id })
     }
 
     /// The session was loaded again for a handle of this request: later extractors see it. Says

@@ -244,7 +244,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             let _before;
             let (mut rows, now) = self.lock()?;
             let Some(row) = rows.live(change.id, now) else { return Ok(Updated::Gone) };
-            if row.record.version != change.version {
+            if row.record.version != change.version || !row.secrets.accepts(change.secret, now) {
                 return Ok(Updated::Conflict);
             }
             let record = Arc::make_mut(&mut row.record);

@@ -100,7 +100,8 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// The live row of this id. One round trip; it never returns a state older than its own start.
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>>;
 
-    /// Writes the columns that differ between `change.from` and `change.to`, if the row is live and still at `change.version`.
+    /// Writes the columns that differ between `change.from` and `change.to`, if the row is live and
+    /// still at `change.version`, and [`Secrets::accepts`] the caller's secret.
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated>;
 
     /// Marks a live session as used now: its idle expiry becomes `touch.idle` from now, at most its deadline. Where the table tracks
@@ -415,6 +416,8 @@ impl<T> Clone for Loaded<T> {
 pub struct Change<T> {
     /// The session.
     pub id: SessionId,
+    /// The hash of the secret that the caller holds.
+    pub secret: SecretHash,
     /// The version that `from` was loaded with.
     pub version: i64,
     /// The payload as loaded.
@@ -441,7 +444,7 @@ pub enum Updated {
         /// The new version.
         version: i64,
     },
-    /// Another update came first; nothing was written.
+    /// Another update came first, or the secret was replaced; nothing was written.
     Conflict,
     /// The session has ended; nothing was written.
     Gone,

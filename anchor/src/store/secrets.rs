@@ -43,6 +43,13 @@ impl Secrets {
         from == self.current || (may_exchange && self.is_previous(from) && !self.in_grace(now))
     }
 
+    /// Whether a secret may be used: it is the current one, or the one before, in its grace or until
+    /// its successor is first presented.
+    pub fn accepts(&self, secret: SecretHash, now: Timestamp) -> bool {
+        let settled = self.rotation == RotationState::Settled;
+        secret == self.current || (self.is_previous(secret) && (self.in_grace(now) || !settled))
+    }
+
     /// What the presented secret is to the session.
     pub(crate) fn standing(&self, presented: &Secret, now: Timestamp) -> Standing {
         let hash = presented.hash();
@@ -51,7 +58,7 @@ impl Secrets {
             return Standing::Current { settled };
         }
         let in_grace = self.in_grace(now);
-        if self.is_previous(hash) && (in_grace || !settled) {
+        if self.accepts(hash, now) {
             let exchange = self.rotation == RotationState::Exchangeable && !in_grace;
             return Standing::Previous { exchange };
         }

@@ -61,6 +61,8 @@ catches! { NaiveStore(Fault):
     UpdateTakesANewerVersion => update::an_update_from_a_stale_version_conflicts_and_writes_nothing;
     UpdateLies => update::an_update_writes_the_payload_and_nothing_else, update::a_conflicting_update_succeeds_when_run_again_on_fresh_data, update::an_update_without_a_difference_changes_nothing;
     UpdateTouches => update::an_update_writes_the_payload_and_nothing_else;
+    UpdateIgnoresTheSecret => update::an_update_with_a_replaced_secret_conflicts_and_writes_nothing;
+    UpdateNeedsTheCurrentSecret => update::an_update_with_a_replaced_secret_conflicts_and_writes_nothing;
     UpdateForgetsTheOldSubject => update::an_update_can_hand_a_session_to_another_subject;
     TouchRevives => touch::a_touch_of_a_revoked_session_is_gone_and_revives_nothing, touch::a_touch_of_an_unknown_session_creates_nothing, logout_races::logout_beats_a_late_touch, logout_races::logout_everywhere_beats_late_writes, expiry::an_expired_session_is_gone_to_every_verb;
     TouchPassesTheDeadline => touch::a_touch_never_goes_past_the_deadline, expiry::a_session_ends_at_its_deadline_however_often_it_is_touched;

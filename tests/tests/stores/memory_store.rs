@@ -70,8 +70,13 @@ async fn payloads_are_shared_and_not_copied() {
     assert!(Arc::ptr_eq(&loaded.record.data, &new.data));
 
     let to = Arc::new(Payload { visits: 1, ..Payload::clone(&new.data) });
-    let change =
-        Change { id: new.id, version: 1, from: Arc::clone(&new.data), to: Arc::clone(&to) };
+    let change = Change {
+        id: new.id,
+        secret: new.secret,
+        version: 1,
+        from: Arc::clone(&new.data),
+        to: Arc::clone(&to),
+    };
     store.update(change).await.unwrap();
     let listed = store.list(&new.data.user_id, Page::default()).await.unwrap();
     assert!(Arc::ptr_eq(&listed[0].data, &to));

@@ -515,7 +515,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
 
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
         Box::pin(async move {
-            let Change { id, version, from, to } = change;
+            let Change { id, secret, version, from, to } = change;
             let payload = self.encode(&to)?;
             // What was loaded may hold a value that could not be written any more; then its column counts as changed.
             let from = Encoder::values_of(&*from).unwrap_or_default();
@@ -531,6 +531,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             }
             let write = self.statements.update(&changed).with(Arguments {
                 id: Some(id),
+                secret: Some(secret),
                 version: Some(version),
                 payload,
                 ..Arguments::default()

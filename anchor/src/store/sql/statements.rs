@@ -386,7 +386,8 @@ impl Statements {
     pub(crate) fn update(&self, changed: &[usize]) -> Statement {
         let dialect = self.dialect;
         let table = dialect.table(self.schema.table);
-        let live = live(dialect, self.schema, &clock(dialect));
+        let clock = clock(dialect);
+        let live = live(dialect, self.schema, &clock);
         let columns = self.schema.columns;
         let assignments: String = changed
             .iter()
@@ -397,8 +398,11 @@ impl Statements {
             .collect();
         let text = format!(
             "UPDATE {table} SET {assignments}version = version + 1 \
-             WHERE {row} AND version = :version AND {live}",
+             WHERE {row} AND version = :version AND (secret_hash = :secret \
+             OR (previous_secret_hash = :secret AND (rotation_state <> '{settled}' \
+             OR previous_secret_until > {clock}))) AND {live}",
             row = row(dialect, &table),
+            settled = RotationState::Settled.as_str(),
         );
         Statement::parse(dialect, self.schema, &text)
     }
@@ -584,7 +588,7 @@ mod tests {
             text(Dialect::Postgres)
         );
         assert!(text(Dialect::Sqlite).contains(
-            "SET `mood` = ?, version = version + 1 WHERE id = ? AND version = ? AND expires_at > "
+            "SET `mood` = ?, version = version + 1 WHERE id = ? AND version = ? AND (secret_hash = ? "
         ));
     }
 
