@@ -50,6 +50,7 @@ mod adopt;
 mod diff;
 pub(crate) mod emitted;
 mod error;
+mod fit;
 mod folder;
 mod lock;
 mod name;
@@ -62,7 +63,7 @@ use std::path::PathBuf;
 pub use error::{Drift, MigrateError};
 pub use refusal::Refusal;
 
-use crate::schema::{Dialect, Schema, Table};
+use crate::schema::{Dialect, Schema};
 use diff::{Diff, Plan};
 use folder::{Draft, Folder};
 use state::State;
@@ -170,7 +171,7 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
         let difference = match folder.head(schema, dialect)? {
             None => Some(String::new()),
             Some(head) => {
-                let diff = between(&head.table, schema)?;
+                let diff = between(head, schema)?;
                 (!diff.is_empty()).then(|| diff.to_string())
             }
         };
@@ -214,77 +215,41 @@ pub fn create_table(schema: &Schema, dialect: Dialect) -> String {
     schema.create_table(dialect)
 }
 
-fn between(old: &Table, schema: &Schema) -> Result<Diff, MigrateError> {
+fn between(old: &State, schema: &Schema) -> Result<Diff, MigrateError> {
     Diff::between(old, schema)
         .map_err(|refusals| MigrateError::Refused { table: schema.table.to_owned(), refusals })
 }
 
 /// The migration that creates the table, or takes it over.
 fn first(schema: &Schema, dialect: Dialect, adopts: bool) -> Draft {
-    let table = Table::of(schema, dialect);
+    let state = State::of(schema, dialect, None);
+    let table = &state.table;
     let (verb, up, down) = match adopts {
-        true => ("adopt", adopt::up(&table), adopt::down(&table)),
-        false => ("create", write::create(&table), write::drop_table(&table)),
+        true => ("adopt", adopt::up(table), adopt::down(table)),
+        false => ("create", write::create(table), write::drop_table(table)),
     };
     let description = format!("{verb}_{}", name::word(table.bare_name()));
-    let state = State { table, parent: None };
-    Draft { description, up: file(&state, false, &up), down }
+    Draft { description, up: file(&state, &up), down }
 }
 
 /// The migrations that lead from the last state to the schema.
 fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, MigrateError> {
-    let diff = between(&head.table, schema)?;
+    let diff = between(head, schema)?;
     if diff.is_empty() {
         return Ok(Vec::new());
     }
-    let plan = Plan::forward(diff, schema, drops)
+    let plan = Plan::forward(diff, head, schema, drops)
         .map_err(|refusals| MigrateError::Refused { table: schema.table.to_owned(), refusals })?;
-    let live = schema_is_live(&plan);
-    let mut state = head.clone();
-    let mut drafts = Vec::new();
-    let mut step = |table: Table, description: String, up: &write::Script, down: &write::Script| {
-        let next = State { table, parent: Some(state.hash()) };
-        drafts.push(Draft {
-            description,
-            up: file(&next, up.no_transaction, &up.text()),
-            down: reversal(down.no_transaction, &down.text()),
-        });
-        state = next;
-    };
-
-    // PostgreSQL builds an index without a lock only in a file of its own.
-    let apart = if live { plan.diff.added_indexes.clone() } else { Vec::new() };
-    let together = match live {
-        true => Plan { diff: plan.diff.without_new_indexes(), ..plan },
-        false => plan,
-    };
-    let mut table = together.diff.new.clone();
-    if !together.diff.is_empty() {
-        let back = Plan::backward(&together.diff);
-        let description = name::of_change(&together.diff);
-        step(table.clone(), description, &write::change(&together), &write::change(&back));
-    }
-    for index in &apart {
-        let next = Diff::with_index(&table, index).new;
-        let up = write::create_index_concurrently(&next, index);
-        let down = write::drop_index_concurrently(&next, index);
-        step(next.clone(), name::of_index(&next, index), &up, &down);
-        table = next;
-    }
-    Ok(drafts)
+    let back = Plan::backward(&plan.diff);
+    let (up, down) = (write::change(&plan), write::change(&back));
+    let state = State::of(schema, head.table.dialect, Some(head.hash()));
+    Ok(vec![Draft {
+        description: name::of_change(&plan.diff),
+        up: file(&state, &up.text()),
+        down: down.text(),
+    }])
 }
 
-/// Whether indexes are to be built beside sessions in use.
-fn schema_is_live(plan: &Plan) -> bool {
-    plan.diff.new.dialect == Dialect::Postgres && !plan.ends_all
-}
-
-fn file(state: &State, no_transaction: bool, sql: &str) -> String {
-    let first = if no_transaction { "-- no-transaction\n" } else { "" };
-    format!("{first}{}\n{sql}", state.header())
-}
-
-fn reversal(no_transaction: bool, sql: &str) -> String {
-    let first = if no_transaction { "-- no-transaction\n\n" } else { "" };
-    format!("{first}{sql}")
+fn file(state: &State, sql: &str) -> String {
+    format!("{}\n{sql}", state.header())
 }

@@ -92,21 +92,26 @@ impl Live {
     }
 
     /// The values of a column, one a session, as texts that a wider type does not change.
-    pub(crate) async fn values(
+    /// A column's values as text, by the rows' ids.
+    pub(crate) async fn texts(
         &self,
         table: &str,
         column: &str,
-    ) -> Result<Vec<Vec<String>>, sqlx::Error> {
+    ) -> Result<Vec<String>, sqlx::Error> {
         let dialect = self.dialect();
         let (table, column) = (dialect.table(table), dialect.identifier(column));
-        let (id, value) = match dialect {
-            Dialect::Postgres => ("CAST(id AS text)".to_owned(), format!("CAST({column} AS text)")),
-            Dialect::MySql => ("HEX(id)".to_owned(), format!("HEX({column})")),
-            Dialect::Sqlite => {
-                ("quote(id)".to_owned(), format!("quote(\"{}\")", column.trim_matches('"')))
-            }
+        let value = match dialect {
+            Dialect::Postgres => format!("CAST({column} AS text)"),
+            // Bytes that are no text are shown as such.
+            Dialect::MySql => format!(
+                "IF(CONVERT({column} USING utf8mb4) IS NULL, HEX({column}), CAST({column} AS CHAR))"
+            ),
+            Dialect::Sqlite => format!(
+                "CASE typeof({column}) WHEN 'blob' THEN hex({column}) ELSE CAST({column} AS TEXT) END"
+            ),
         };
-        self.rows(&format!("SELECT {id}, {value} FROM {table} ORDER BY 1")).await
+        let rows = self.rows(&format!("SELECT {value} FROM {table} ORDER BY id")).await?;
+        Ok(rows.into_iter().map(|mut row| row.remove(0)).collect())
     }
 
     /// Everything that the catalogue says of a table, but for the order of its columns.

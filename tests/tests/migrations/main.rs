@@ -1,6 +1,7 @@
 //! Migrations against real databases, applied and taken back by sqlx's own migrator.
 
 mod adoption;
+mod cut_offs;
 mod dice;
 mod emitted;
 mod extras;
@@ -8,5 +9,8 @@ mod folders;
 mod live;
 mod pairs;
 mod refusals;
+mod renames;
+mod scene;
 mod scratch;
 mod tables;
+mod values;

@@ -15,7 +15,7 @@ fn fate(plan: &Plan) -> Fate<'_> {
     let (old, new) = (plan.diff.old.cut_offs.as_ref(), plan.diff.new.cut_offs.as_ref());
     match (old, new) {
         (None, None) => Fate::Stays,
-        (Some(old), Some(new)) if old.subject_type == new.subject_type => {
+        (Some(old), Some(new)) if plan.diff.keeps_subject() => {
             if old.name == new.name {
                 Fate::Stays
             } else if namespace(&old.name) == namespace(&new.name) {
@@ -28,9 +28,13 @@ fn fate(plan: &Plan) -> Fate<'_> {
     }
 }
 
+/// Whether the companion goes, or another comes in its place.
+pub(super) fn is_replaced(plan: &Plan) -> bool {
+    matches!(fate(plan), Fate::Replaced(Some(_), _))
+}
+
 /// What comes before the change of the session table.
-pub(super) fn before(plan: &Plan) -> Script {
-    let mut script = Script::default();
+pub(super) fn before(script: &mut Script, plan: &Plan) {
     if let Fate::Replaced(Some(old), _) = fate(plan) {
         let dialect = plan.diff.old.dialect;
         let table = dialect.table(&old.name);
@@ -42,12 +46,10 @@ pub(super) fn before(plan: &Plan) -> Script {
         }
         script.run(format!("DROP TABLE {table}"));
     }
-    script
 }
 
 /// What comes after it.
-pub(super) fn after(plan: &Plan) -> Script {
-    let mut script = Script::default();
+pub(super) fn after(script: &mut Script, plan: &Plan) {
     let dialect = plan.diff.new.dialect;
     match fate(plan) {
         Fate::Stays | Fate::Replaced(_, None) => {}
@@ -63,7 +65,6 @@ pub(super) fn after(plan: &Plan) -> Script {
         }
         Fate::Replaced(_, Some(new)) => script.run(new.create(dialect, "")),
     }
-    script
 }
 
 fn namespace(table: &str) -> Option<&str> {

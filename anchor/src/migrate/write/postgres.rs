@@ -1,10 +1,11 @@
-//! PostgreSQL: statements in the one transaction that sqlx opens; an index on a live table in a file of its own, without a lock.
+//! PostgreSQL: statements in the one transaction that sqlx opens. The lock comes first, and is not
+//! waited for long: what waits for a lock stops all who come after it.
 
 use super::{
-    ENDS_ALL, Script, column_renames, default_of, in_order, index_renames, is_retyped,
-    say_what_to_know, tend_misfits,
+    ENDS_ALL, Misfit, Script, column_renames, cut_offs, default_of, in_order, index_renames,
+    is_retyped, predicate, rename_variants, say_what_to_know, tend_misfits,
 };
-use crate::migrate::diff::{Diff, Plan};
+use crate::migrate::diff::{Diff, Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause};
 
 const DIALECT: Dialect = Dialect::Postgres;
@@ -12,7 +13,9 @@ const DIALECT: Dialect = Dialect::Postgres;
 pub(super) fn change(plan: &Plan) -> Script {
     let mut script = Script::default();
     let diff = &plan.diff;
+    lock(&mut script, plan);
     say_what_to_know(&mut script, plan);
+    cut_offs::before(&mut script, plan);
     if plan.ends_all {
         script.say(ENDS_ALL);
         script.run(format!("DELETE FROM {}", DIALECT.table(&diff.old.name)));
@@ -20,6 +23,9 @@ pub(super) fn change(plan: &Plan) -> Script {
     rename_table(&mut script, diff);
     let table = DIALECT.table(&diff.new.name);
 
+    for index in &diff.dropped_indexes {
+        script.run(format!("DROP INDEX {}", index_in(&diff.new, &index.name)));
+    }
     let mut drops = Vec::new();
     for (old, new) in &diff.kept {
         if constraint_changes(old.checked_values(), new.checked_values()) {
@@ -29,12 +35,16 @@ pub(super) fn change(plan: &Plan) -> Script {
             drops.push(drop_constraint(&diff.old.foreign_key_name(&old.name)));
         }
     }
+    let renames = in_order(column_renames(plan));
+    let drop_column =
+        |column: &TableColumn| format!("DROP COLUMN {}", DIALECT.identifier(&column.name));
+    // What takes the name of a dropped column comes after it.
+    let (taken, left): (Vec<_>, Vec<_>) =
+        diff.dropped.iter().partition(|column| renames.iter().any(|(_, to)| *to == column.name));
+    drops.extend(taken.into_iter().map(drop_column));
     script.alter(&table, &drops);
-    for index in &diff.dropped_indexes {
-        script.run(format!("DROP INDEX {}", index_in(&diff.new, &index.name)));
-    }
 
-    for (from, to) in column_renames(plan) {
+    for (from, to) in renames {
         let (from, to) = (DIALECT.identifier(&from), DIALECT.identifier(&to));
         script.run(format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to}"));
     }
@@ -42,16 +52,17 @@ pub(super) fn change(plan: &Plan) -> Script {
         let (from, to) = (DIALECT.identifier(&from), DIALECT.identifier(&to));
         script.run(format!("ALTER TABLE {table} RENAME CONSTRAINT {from} TO {to}"));
     }
-    for (from, to) in index_renames(plan) {
+    for (from, to) in in_order(index_renames(plan)) {
         let (from, to) = (index_in(&diff.new, &from), DIALECT.identifier(&to));
         script.run(format!("ALTER INDEX {from} RENAME TO {to}"));
     }
-    tend_misfits(&mut script, plan, &table, |misfit| misfit.column.name.clone());
+    // Where the type changes, the cast gives the default.
+    let kept_types = plan.misfits.iter().filter(|misfit| !is_cast(plan, misfit));
+    let tended = Plan { misfits: kept_types.cloned().collect(), ..plan.clone() };
+    tend_misfits(&mut script, &tended, &table, |column| column.name.clone());
+    rename_variants(&mut script, plan, &table, |column| column.name.clone());
 
-    let mut clauses = Vec::new();
-    for column in &diff.dropped {
-        clauses.push(format!("DROP COLUMN {}", DIALECT.identifier(&column.name)));
-    }
+    let mut clauses: Vec<_> = left.into_iter().map(drop_column).collect();
     for (old, new) in &diff.kept {
         alter_column(&mut clauses, plan, old, new);
     }
@@ -72,33 +83,63 @@ pub(super) fn change(plan: &Plan) -> Script {
     }
     script.alter(&table, &clauses);
     for index in &diff.added_indexes {
-        script.run(diff.new.create_index(index, ""));
+        create_index(&mut script, plan, index);
     }
+    cut_offs::after(&mut script, plan);
     script
 }
 
-/// The file's only statement, for PostgreSQL builds an index in this way only outside of a transaction.
-pub(crate) fn create_index_concurrently(table: &Table, index: &TableIndex) -> Script {
-    let mut script = Script { no_transaction: true, ..Script::default() };
+/// The lock that the change needs, before anything that another transaction could come between.
+fn lock(script: &mut Script, plan: &Plan) {
     script.say(
-        "Built while the table is read and written. PostgreSQL does that only outside of a transaction, as the file's only statement.",
+        "Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it again.",
     );
-    let name = index_in(table, &index.name);
-    let shared = match index.unique {
-        true => format!("fails if two rows have the same `{}`, and ", index.column),
-        false => String::new(),
-    };
-    script.say(format!(
-        "It {shared}can fail where several processes run migrations at once: run them from one. An INVALID index is then left behind: DROP INDEX {name}, and run it again."
-    ));
-    script.run(table.create_index(index, "CONCURRENTLY "));
-    script
+    script.run("SET LOCAL lock_timeout = '5s'");
+    let diff = &plan.diff;
+    let writes = plan.ends_all
+        || !plan.misfits.is_empty()
+        || !diff.variants.is_empty()
+        || cut_offs::is_replaced(plan);
+    if writes {
+        script.say("Now, so that nobody writes between the statements below.");
+        let mut tables = vec![DIALECT.table(&diff.old.name)];
+        if cut_offs::is_replaced(plan) {
+            tables.extend(diff.old.cut_offs.iter().map(|old| DIALECT.table(&old.name)));
+        }
+        script.run(format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", ")));
+    }
 }
 
-pub(crate) fn drop_index_concurrently(table: &Table, index: &TableIndex) -> Script {
-    let mut script = Script { no_transaction: true, ..Script::default() };
-    script.run(format!("DROP INDEX CONCURRENTLY {}", index_in(table, &index.name)));
-    script
+/// Several processes may run migrations at once, and a `CONCURRENTLY` of one waits for the lock
+/// that the others wait for: the index is built in the transaction, unless it is there already.
+fn create_index(script: &mut Script, plan: &Plan, index: &TableIndex) {
+    let table = &plan.diff.new;
+    if plan.ends_all || plan.is_way_back {
+        return script.run(table.create_index(index, ""));
+    }
+    let name = index_in(table, &index.name);
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    script.say(format!(
+        "Logins and updates wait while it is built, about a second for a million sessions. For more, build it before the deployment, and this finds it: CREATE {unique}INDEX CONCURRENTLY {} ON {} ({}). One that was left INVALID by that is built anew.",
+        DIALECT.identifier(&index.name),
+        DIALECT.table(&table.name),
+        DIALECT.identifier(&index.column)
+    ));
+    script.run(format!(
+        "DO $anchor$ BEGIN\n    IF EXISTS (\n        SELECT FROM pg_index WHERE indexrelid = to_regclass({}) AND NOT indisvalid\n    ) THEN\n        DROP INDEX {name};\n    END IF;\nEND $anchor$",
+        DIALECT.literal(&name)
+    ));
+    script.run(table.create_index(index, "IF NOT EXISTS "));
+}
+
+/// Whether the column's new type takes its values by a cast.
+fn is_cast(plan: &Plan, misfit: &Misfit) -> bool {
+    misfit.remedy == Remedy::Default
+        && plan
+            .diff
+            .kept
+            .iter()
+            .any(|(old, new)| new.name == misfit.column.name && is_retyped(old, new))
 }
 
 fn rename_table(script: &mut Script, diff: &Diff) {
@@ -171,12 +212,20 @@ fn alter_column(clauses: &mut Vec<String>, plan: &Plan, old: &TableColumn, new: 
     }
     if retyped {
         let ty = &new.sql_type;
-        let value = match plan.misfit(new) {
-            Some(misfit) if misfit.is_reset() => Some(default_of(new)),
-            _ => plan.ends_all.then(|| "NULL".to_owned()),
+        let using = match plan.misfit(new) {
+            Some(misfit) if misfit.is_reset() => format!("{}::{ty}", default_of(new)),
+            Some(misfit) if misfit.remedy == Remedy::Default => {
+                let table = DIALECT.table(&plan.diff.new.name);
+                let predicate = predicate(DIALECT, &table, &new.name, misfit);
+                format!(
+                    "CASE WHEN {predicate} THEN {}::{ty} ELSE {name}::{ty} END",
+                    default_of(new)
+                )
+            }
+            _ if plan.ends_all => format!("NULL::{ty}"),
+            _ => format!("{name}::{ty}"),
         };
-        let using = value.map_or_else(String::new, |value| format!(" USING {value}::{ty}"));
-        clauses.push(format!("ALTER COLUMN {name} TYPE {ty}{using}"));
+        clauses.push(format!("ALTER COLUMN {name} TYPE {ty} USING {using}"));
     }
     if default_changes {
         clauses.extend(

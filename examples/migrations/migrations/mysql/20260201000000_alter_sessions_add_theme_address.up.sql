@@ -22,7 +22,15 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash c9308cf481925572
 
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
+-- at its first statements ("Lock wait timeout exceeded"), nothing has changed: run it again. Text
+-- that is too long is refused, and never cut.
+SET @anchor_sql_mode = @@SESSION.sql_mode, @anchor_lock_wait = @@SESSION.lock_wait_timeout;
+SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
+
 -- The default of `address` stays, so that the release before this one can still insert.
 ALTER TABLE sessions
     ADD COLUMN theme LONGTEXT,
     ADD COLUMN address LONGTEXT NOT NULL DEFAULT ('unknown');
+
+SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = @anchor_lock_wait;

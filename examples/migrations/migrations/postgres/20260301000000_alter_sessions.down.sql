@@ -1,3 +1,10 @@
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
+-- ("canceling statement due to lock timeout"), nothing has changed: run it again.
+SET LOCAL lock_timeout = '5s';
+
+-- Now, so that nobody writes between the statements below.
+LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE;
+DROP INDEX sessions_colour_idx;
 ALTER TABLE sessions DROP CONSTRAINT sessions_role_check;
 ALTER TABLE sessions RENAME COLUMN colour TO theme;
 
@@ -10,7 +17,7 @@ DELETE FROM sessions WHERE visits NOT BETWEEN -2147483648 AND 2147483647;
 -- Writes every row anew for the column's new type; the table is locked meanwhile.
 ALTER TABLE sessions
     ALTER COLUMN visits DROP DEFAULT,
-    ALTER COLUMN visits TYPE INTEGER,
+    ALTER COLUMN visits TYPE INTEGER USING visits::INTEGER,
     ALTER COLUMN visits SET DEFAULT 0,
     ADD COLUMN address TEXT NOT NULL DEFAULT 'unknown',
     ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member'));

@@ -16,10 +16,15 @@
 -- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member", "guest") as "TEXT" not null default "'member'"
 -- anchor: column visits bigint as "BIGINT" not null default "0"
--- anchor: column colour text as "TEXT"
+-- anchor: column colour text as "TEXT" was theme
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash b0159627e6f9c293
+-- anchor: index sessions_colour_idx on colour
+-- anchor: hash 95947cc77d421eaa
+
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
+-- ("canceling statement due to lock timeout"), nothing has changed: run it again.
+SET LOCAL lock_timeout = '5s';
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.
@@ -30,6 +35,19 @@ ALTER TABLE sessions RENAME COLUMN theme TO colour;
 ALTER TABLE sessions
     DROP COLUMN address,
     ALTER COLUMN visits DROP DEFAULT,
-    ALTER COLUMN visits TYPE BIGINT,
+    ALTER COLUMN visits TYPE BIGINT USING visits::BIGINT,
     ALTER COLUMN visits SET DEFAULT 0,
     ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'guest'));
+
+-- Logins and updates wait while it is built, about a second for a million sessions. For more, build
+-- it before the deployment, and this finds it: CREATE INDEX CONCURRENTLY sessions_colour_idx ON
+-- sessions (colour). One that was left INVALID by that is built anew.
+DO $anchor$ BEGIN
+    IF EXISTS (
+        SELECT FROM pg_index WHERE indexrelid = to_regclass('sessions_colour_idx') AND NOT indisvalid
+    ) THEN
+        DROP INDEX sessions_colour_idx;
+    END IF;
+END $anchor$;
+
+CREATE INDEX IF NOT EXISTS sessions_colour_idx ON sessions (colour);
