@@ -7,8 +7,9 @@ use anchor::Dialect;
 use anchor_tests::databases;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{AssertSqlSafe, MySqlPool, PgPool, Row, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlPool, PgPool, Row, SqlitePool};
 
+#[derive(Clone)]
 pub(crate) enum Live {
     Postgres(PgPool),
     MySql(MySqlPool),
@@ -73,6 +74,46 @@ impl Live {
         let _turn = TURN.lock().await;
         let migrator = Migrator::new(folder).await?;
         with!(self, pool => migrator.run(pool).await)
+    }
+
+    /// On a connection of its own and without taking turns, as a process does. Where it fails,
+    /// sqlx keeps its lock as long as the connection lasts.
+    pub(crate) async fn run_alone(&self, folder: &Path) -> Result<(), MigrateError> {
+        let migrator = Migrator::new(folder).await?;
+        with!(self, pool => {
+            let mut connection = pool.connect_options().connect().await?;
+            let ran = migrator.run_direct(None, &mut connection, false).await;
+            connection.close().await?;
+            ran
+        })
+    }
+
+    /// The same database on a connection of its own.
+    pub(crate) async fn another_connection(&self) -> Self {
+        match self {
+            Live::Sqlite(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                Live::Sqlite(SqlitePoolOptions::new().connect_lazy_with(options))
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// A transaction that has read the sessions, and goes on.
+    pub(crate) async fn reader(&self) -> Box<dyn std::any::Any + Send> {
+        let sql = || sqlx::raw_sql("SELECT * FROM sessions");
+        macro_rules! begin {
+            ($pool:expr) => {{
+                let mut transaction = $pool.begin().await.expect("a transaction");
+                sql().execute(&mut *transaction).await.expect("rows");
+                Box::new(transaction)
+            }};
+        }
+        match self {
+            Live::Postgres(pool) => begin!(pool),
+            Live::MySql(pool) => begin!(pool),
+            Live::Sqlite(pool) => begin!(pool),
+        }
     }
 
     pub(crate) async fn undo(&self, folder: &Path, target: i64) -> Result<(), MigrateError> {

@@ -1,6 +1,7 @@
 //! Migrations against real databases, applied and taken back by sqlx's own migrator.
 
 mod adoption;
+mod busy;
 mod cut_offs;
 mod dice;
 mod emitted;
@@ -8,6 +9,7 @@ mod extras;
 mod folders;
 mod live;
 mod pairs;
+mod rebuilds;
 mod refusals;
 mod renames;
 mod scene;

@@ -96,6 +96,16 @@ impl Scene {
         self.scratch.message(&error)
     }
 
+    /// Runs a repair that the newest file offers, where it does.
+    pub(crate) async fn run_what_the_file_says(&self, repair: &str) {
+        let names = self.scratch.names();
+        let newest = names.iter().rfind(|name| name.ends_with(".up.sql")).expect("a file");
+        let text = std::fs::read_to_string(self.scratch.path().join(newest)).expect("a text");
+        if text.replace("\n-- ", " ").contains(repair) {
+            self.live.execute(repair).await.expect("the repair");
+        }
+    }
+
     /// Takes the latest migration back.
     pub(crate) async fn undo(&self) {
         let names = self.scratch.names();

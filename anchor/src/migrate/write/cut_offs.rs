@@ -35,16 +35,13 @@ pub(super) fn is_replaced(plan: &Plan) -> bool {
 
 /// What comes before the change of the session table.
 pub(super) fn before(script: &mut Script, plan: &Plan) {
-    if let Fate::Replaced(Some(old), _) = fate(plan) {
-        let dialect = plan.diff.old.dialect;
-        let table = dialect.table(&old.name);
-        if !plan.ends_all {
-            script.say(
-                "Ends the sessions that a cut-off refuses, which nobody would know of afterwards.",
-            );
-            script.run(end_cut_off(&plan.diff.old, old));
-        }
-        script.run(format!("DROP TABLE {table}"));
+    if let Fate::Replaced(Some(old), _) = fate(plan)
+        && !plan.ends_all
+    {
+        script.say(
+            "Ends the sessions that a cut-off refuses, which nobody would know of afterwards.",
+        );
+        script.run(end_cut_off(&plan.diff.old, old));
     }
 }
 
@@ -52,7 +49,7 @@ pub(super) fn before(script: &mut Script, plan: &Plan) {
 pub(super) fn after(script: &mut Script, plan: &Plan) {
     let dialect = plan.diff.new.dialect;
     match fate(plan) {
-        Fate::Stays | Fate::Replaced(_, None) => {}
+        Fate::Stays => {}
         Fate::Renamed(old, new) => {
             let to = match dialect {
                 Dialect::MySql => dialect.table(&new.name),
@@ -63,7 +60,14 @@ pub(super) fn after(script: &mut Script, plan: &Plan) {
             };
             script.run(format!("ALTER TABLE {} RENAME TO {to}", dialect.table(&old.name)));
         }
-        Fate::Replaced(_, Some(new)) => script.run(new.create(dialect, "")),
+        Fate::Replaced(old, new) => {
+            if let Some(old) = old {
+                script.run(format!("DROP TABLE {}", dialect.table(&old.name)));
+            }
+            if let Some(new) = new {
+                script.run(new.create(dialect, ""));
+            }
+        }
     }
 }
 

@@ -16,10 +16,6 @@ const ENDS_ALL: &str = "DESTRUCTIVE: ends every session; their users log in agai
 pub(crate) struct Script {
     statements: Vec<Statement>,
     comments: Vec<String>,
-    is_way_back: bool,
-    /// How to take back what MySQL has committed, the latest last; each `None` where the way back
-    /// is the other file's.
-    undo: Vec<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -43,23 +39,9 @@ impl Script {
         self.statements.push(Statement { comments, sql: sql.into() });
     }
 
-    /// A statement that MySQL commits, and what takes it back. What comes after another such
-    /// statement says how to begin again if it fails.
-    fn committed(&mut self, run: impl FnOnce(&mut Self), undo: Option<String>) {
-        let back: Vec<_> =
-            self.undo.iter().rev().flatten().map(|undo| format!("{undo};")).collect();
-        if !back.is_empty() {
-            let mark = match self.is_way_back {
-                true => "UPDATE _sqlx_migrations SET success = TRUE WHERE NOT success;",
-                false => "DELETE FROM _sqlx_migrations WHERE NOT success;",
-            };
-            self.say(format!(
-                "MySQL has committed what is above. If this fails: UNLOCK TABLES; {} {mark} and run it again.",
-                back.join(" ")
-            ));
-        }
-        run(self);
-        self.undo.push(undo);
+    /// Whether nothing but the session's variables has been touched.
+    fn is_only_settings(&self) -> bool {
+        self.statements.iter().all(|statement| statement.sql.starts_with("SET "))
     }
 
     /// One `ALTER TABLE` of these clauses; nothing when there are none.

@@ -13,13 +13,27 @@ use crate::schema::{Dialect, Kind, TableColumn, default_clause};
 
 const DIALECT: Dialect = Dialect::MySql;
 
+/// What sqlx keeps of a migration that failed, and what lets it run again.
+struct Bookkeeping {
+    again: &'static str,
+    done: &'static str,
+}
+
+const UP: Bookkeeping = Bookkeeping {
+    again: "DELETE FROM _sqlx_migrations WHERE NOT success;",
+    done: "UPDATE _sqlx_migrations SET success = TRUE WHERE NOT success;",
+};
+
+const DOWN: Bookkeeping = Bookkeeping { again: UP.done, done: UP.again };
+
 pub(super) fn change(plan: &Plan) -> Script {
-    let mut script = Script { is_way_back: plan.is_way_back, ..Script::default() };
+    let mut script = Script::default();
     let diff = &plan.diff;
     let table = DIALECT.table(&diff.old.name);
-    script.say(
-        "Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up at its first statements (\"Lock wait timeout exceeded\"), nothing has changed: run it again. Text that is too long is refused, and never cut.",
-    );
+    let Bookkeeping { again, done } = if plan.is_way_back { DOWN } else { UP };
+    script.say(format!(
+        "Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up (\"Lock wait timeout exceeded\") at its first ALTER or LOCK, nothing has changed: {again} and run it again. Text that is too long is refused, and never cut.",
+    ));
     script.run(
         "SET @anchor_sql_mode = @@SESSION.sql_mode, @anchor_lock_wait = @@SESSION.lock_wait_timeout",
     );
@@ -39,31 +53,66 @@ pub(super) fn change(plan: &Plan) -> Script {
         script.say(ENDS_ALL);
         script.run(format!("DELETE FROM {table}"));
     }
-    let Steps { drops, adds, clauses } = steps(plan);
-    let back = Steps::put_back(plan);
-    if !drops.is_empty() {
-        let undo = format!("ALTER TABLE {table} {}", back.join(", "));
-        script.committed(|script| script.alter(&table, &drops), (!back.is_empty()).then_some(undo));
-    }
+    let Steps { drops, mut adds, mut clauses } = steps(plan);
+    let away: Vec<_> = drops.iter().map(|drop| drop.away.clone()).collect();
+    script.alter(&table, &away);
     tend_misfits(&mut script, plan, &table, |column| name_before(plan, column));
     rename_variants(&mut script, plan, &table, |column| name_before(plan, column));
-    let all: Vec<_> = clauses.into_iter().chain(adds).collect();
-    if !all.is_empty() {
-        script.committed(|script| script.alter(&table, &all), None);
+    clauses.append(&mut adds);
+    let undo = undo(plan, &drops);
+    if !undo.is_empty() {
+        script.say(format!(
+            "If this fails, end the connection that ran it, take back what MySQL has committed, {again} and run it again: {}",
+            undo.join(" ")
+        ));
     }
+    script.alter(&table, &clauses);
     if locks {
         script.run("UNLOCK TABLES");
     }
-    cut_offs::after(&mut script, plan);
+
+    let mut last = Script::default();
+    cut_offs::after(&mut last, plan);
     if diff.old.name != diff.new.name {
         // For itself: MariaDB 10.11 leaves the old name behind when an ALTER TABLE does this beside other things.
-        let to = DIALECT.table(&diff.new.name);
-        script.committed(|script| script.run(format!("RENAME TABLE {table} TO {to}")), None);
+        last.run(format!("RENAME TABLE {table} TO {}", DIALECT.table(&diff.new.name)));
     }
+    if !last.statements.is_empty() && !script.is_only_settings() {
+        script.say(format!(
+            "If it fails from here on, the rest is done: run what is left by hand, and {done}"
+        ));
+    }
+    script.statements.extend(last.statements);
     script.run(
         "SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = @anchor_lock_wait",
     );
     script
+}
+
+/// What takes back the statements before the table is altered, as far as they do not do the same
+/// when they run again.
+fn undo(plan: &Plan, drops: &[Dropped]) -> Vec<String> {
+    let diff = &plan.diff;
+    let table = DIALECT.table(&diff.old.name);
+    let mut undo = Vec::new();
+    for (old, new) in &diff.kept {
+        let names = diff.variants_of(&new.name);
+        if !plan.ends_all && names.iter().any(|(_, to)| names.iter().any(|(from, _)| from == to)) {
+            let column = DIALECT.identifier(&old.name);
+            let cases = names.iter().map(|(from, to)| {
+                format!(" WHEN {} THEN {}", DIALECT.literal(to), DIALECT.literal(from))
+            });
+            let cases: String = cases.collect();
+            undo.push(format!(
+                "UPDATE {table} SET {column} = CASE {column}{cases} ELSE {column} END;"
+            ));
+        }
+    }
+    if !drops.is_empty() {
+        let back: Vec<_> = drops.iter().map(|drop| drop.back.as_str()).collect();
+        undo.push(format!("ALTER TABLE {table} {};", back.join(", ")));
+    }
+    undo
 }
 
 /// Locks the table where something is to be written before it is altered, so that nobody writes
@@ -98,30 +147,19 @@ fn lock(script: &mut Script, plan: &Plan) -> bool {
     true
 }
 
+/// A constraint that goes, and what brings it back.
+struct Dropped {
+    away: String,
+    back: String,
+}
+
 /// The clauses of the change, by the statement that they are in.
 struct Steps {
     /// What has to be gone before the table is altered.
-    drops: Vec<String>,
+    drops: Vec<Dropped>,
     /// Constraints.
     adds: Vec<String>,
     clauses: Vec<String>,
-}
-
-impl Steps {
-    /// What makes good for the drops.
-    fn put_back(plan: &Plan) -> Vec<String> {
-        let old = &plan.diff.old;
-        let columns = plan.diff.dropped.iter().chain(plan.diff.kept.iter().map(|(old, _)| old));
-        let constraints = columns.filter(|column| {
-            let stays = plan.diff.kept.iter().find(|(before, _)| before == *column);
-            stays.is_none_or(|(before, after)| is_in_the_way(plan, before, after))
-        });
-        constraints
-            .flat_map(|column| [old.foreign_key(column), old.check(column)])
-            .flatten()
-            .map(|constraint| format!("ADD {constraint}"))
-            .collect()
-    }
 }
 
 /// Whether the column's constraints hold it as it is.
@@ -138,19 +176,29 @@ fn steps(plan: &Plan) -> Steps {
     // A constraint holds its column as it is, and its name is not free before the statement's end.
     let mut drops = Vec::new();
     let mut adds = Vec::new();
+    let foreign_key = |column: &TableColumn| {
+        let back = format!("ADD {}", diff.old.foreign_key(column)?);
+        Some(Dropped { away: drop_foreign_key(plan, column), back })
+    };
+    let check = |column: &TableColumn| {
+        let back = format!("ADD {}", diff.old.check(column)?);
+        Some(Dropped { away: drop_check(plan, column), back })
+    };
     for column in &diff.dropped {
-        drops.extend(column.references.as_ref().map(|_| drop_foreign_key(plan, column)));
-        drops.extend(column.checked_values().map(|_| drop_check(plan, column)));
+        drops.extend(foreign_key(column));
+        drops.extend(check(column));
     }
     for (old, new) in &diff.kept {
         let in_the_way = is_in_the_way(plan, old, new);
         if in_the_way || old.references != new.references {
-            drops.extend(old.references.as_ref().map(|_| drop_foreign_key(plan, old)));
+            drops.extend(foreign_key(old));
             adds.extend(diff.new.foreign_key(new).map(|key| format!("ADD {key}")));
         }
         if in_the_way || old.checked_values() != new.checked_values() {
-            let drops = if in_the_way { &mut drops } else { &mut adds };
-            drops.extend(old.checked_values().map(|_| drop_check(plan, old)));
+            match in_the_way {
+                true => drops.extend(check(old)),
+                false => adds.extend(check(old).map(|check| check.away)),
+            }
             adds.extend(diff.new.check(new).map(|check| format!("ADD {check}")));
         }
     }

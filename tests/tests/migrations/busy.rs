@@ -1,0 +1,212 @@
+//! A table that is in use while it is migrated: nobody writes between the statements, nobody waits
+//! long, and what failed can be run again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anchor::migrate;
+use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
+
+use crate::live::Live;
+use crate::scene::{Scene, on_every_database, sessions};
+
+fn optional(name: &'static str, ty: ColumnType) -> ColumnSchema {
+    ColumnSchema::new(name, ty, true)
+}
+
+fn required(name: &'static str, ty: ColumnType) -> ColumnSchema {
+    ColumnSchema::new(name, ty, false)
+}
+
+on_every_database! {
+    nobody_writes_between_cleaning_and_altering
+    nobody_writes_between_cleaning_and_altering_to_a_default
+    a_reader_stops_nobody_for_long
+    several_replicas_migrate_at_once
+    duplicates_are_found_before_anything_changes
+    orphans_are_found_before_anything_changes
+}
+
+/// Logs in without an organisation, over and over; how often it was refused for another reason
+/// than that the column is required now.
+fn writer(live: Live, schema: Schema, stop: Arc<AtomicBool>, broken: Arc<AtomicUsize>) {
+    tokio::spawn(async move {
+        let dialect = live.dialect();
+        while !stop.load(Ordering::Relaxed) {
+            static NEXT: AtomicUsize = AtomicUsize::new(1_000);
+            let row = NEXT.fetch_add(1, Ordering::Relaxed);
+            let row = uuid::Uuid::from_u128(row as u128);
+            let id = match dialect {
+                Dialect::Postgres => format!("'{row}'"),
+                _ => format!("x'{}'", row.simple()),
+            };
+            let written = live.execute(&insert(dialect, &schema, &id, "NULL")).await;
+            if let Err(sqlx::Error::Database(error)) = written {
+                let required_now = matches!(
+                    error.code().as_deref(),
+                    // NOT NULL; and on SQLite a busy file.
+                    Some("23502" | "23000" | "1299" | "5" | "517")
+                );
+                if !required_now {
+                    broken.fetch_add(1, Ordering::Relaxed);
+                    eprintln!("{error:?}");
+                }
+            }
+        }
+    });
+}
+
+fn insert(dialect: Dialect, schema: &Schema, id: &str, org: &str) -> String {
+    let mut names = Vec::new();
+    let mut values = Vec::new();
+    for system in schema.system_columns() {
+        names.push(system.column.name);
+        values.push(match system.column.name {
+            "id" => id.to_owned(),
+            name if name.ends_with("_hash") => match dialect {
+                Dialect::Postgres => format!("'\\x{}'", "00".repeat(32)),
+                _ => format!("x'{}'", "00".repeat(32)),
+            },
+            _ => crate::tables::value(dialect, &system.column, 2),
+        });
+    }
+    names.push("org");
+    values.push(org.to_owned());
+    format!("INSERT INTO sessions ({}) VALUES ({})", names.join(", "), values.join(", "))
+}
+
+async fn with_writers(scene: &Scene, new: ColumnSchema) -> Vec<String> {
+    let old = sessions(&[optional("org", ColumnType::BigInt)]);
+    scene.migrate(&old).await;
+    let (stop, broken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..4 {
+        writer(scene.live.clone(), old, Arc::clone(&stop), Arc::clone(&broken));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    scene.migrate(&sessions(&[new])).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stop.store(true, Ordering::Relaxed);
+    assert_eq!(broken.load(Ordering::Relaxed), 0, "no login failed for the migration");
+    scene.values("org").await
+}
+
+async fn nobody_writes_between_cleaning_and_altering(scene: Scene) {
+    let new = required("org", ColumnType::BigInt).on_change(OnChange::EndSessions);
+    assert!(with_writers(&scene, new).await.is_empty(), "all of them had none");
+}
+
+async fn nobody_writes_between_cleaning_and_altering_to_a_default(scene: Scene) {
+    let left = with_writers(&scene, required("org", ColumnType::BigInt).default("42")).await;
+    assert!(!left.is_empty() && left.iter().all(|org| org == "42"), "{left:?}");
+}
+
+async fn a_reader_stops_nobody_for_long(scene: Scene) {
+    if scene.dialect() == Dialect::Sqlite {
+        // Readers of a file in WAL mode stop no writer.
+        return;
+    }
+    let old = sessions(&[]);
+    scene.migrate(&old).await;
+    let reader = scene.live.reader().await;
+    let new = sessions(&[optional("theme", ColumnType::Text)]);
+    migrate::write(&new, &scene.migrations()).expect("a file");
+    let folder = scene.scratch.path().to_owned();
+    let live = scene.live.clone();
+    let migration = tokio::spawn(async move { live.run_alone(&folder).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked = Instant::now();
+    scene.live.count("sessions").await.expect("an answer");
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    let error = migration.await.expect("no panic").expect_err("it gave up").to_string();
+    assert!(error.contains("timeout"), "{error}");
+    drop(reader);
+
+    // As the file says.
+    scene.run_what_the_file_says("DELETE FROM _sqlx_migrations WHERE NOT success").await;
+    scene.live.run(scene.scratch.path()).await.expect("the second time");
+    scene.live.execute("SELECT theme FROM sessions").await.expect("the column");
+}
+
+async fn several_replicas_migrate_at_once(scene: Scene) {
+    if scene.dialect() != Dialect::Postgres {
+        // On MariaDB sqlx's lock holds nobody: its `GET_LOCK(.., -1)` does not wait there.
+        return;
+    }
+    let old = sessions(&[optional("a", ColumnType::BigInt), optional("b", ColumnType::BigInt)]);
+    scene.migrate(&old).await;
+    let rows: Vec<_> = (1..=3).map(|row| row.to_string()).collect();
+    for row in &rows {
+        scene.insert(&old, &[&[row, row]]).await;
+    }
+    let new = sessions(&[
+        optional("a", ColumnType::BigInt).index(),
+        optional("b", ColumnType::BigInt).unique(),
+    ]);
+    migrate::write(&new, &scene.migrations()).expect("a file");
+    let replicas = (0..4).map(|_| {
+        let (live, folder) = (scene.live.clone(), scene.scratch.path().to_owned());
+        tokio::spawn(async move { live.run_alone(&folder).await })
+    });
+    for replica in replicas.collect::<Vec<_>>() {
+        replica.await.expect("no panic").expect("every replica starts");
+    }
+    scene.try_insert(&new, &[&["1", "1"]]).await.expect_err("`b` is unique");
+}
+
+async fn duplicates_are_found_before_anything_changes(scene: Scene) {
+    let old = sessions(&[optional("a", ColumnType::BigInt), optional("b", ColumnType::BigInt)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["7", "NULL"], &["7", "1"]]).await;
+    let new = sessions(&[
+        optional("a", ColumnType::BigInt).unique(),
+        required("b", ColumnType::BigInt).on_change(OnChange::EndSessions),
+        optional("c", ColumnType::BigInt),
+    ]);
+    scene.insert(&old, &[&["7", "2"]]).await;
+    let before = scene.live.catalogue("sessions").await.expect("a table");
+    migrate::write(&new, &scene.migrations()).expect("a file");
+    let error = scene.live.run_alone(scene.scratch.path()).await.expect_err("two have the same");
+    let message = error.to_string();
+    let expected = match scene.dialect() {
+        Dialect::Postgres => "could not create unique index",
+        _ => "two sessions have the same a",
+    };
+    assert!(message.contains(expected), "{message}");
+    assert_eq!(scene.live.catalogue("sessions").await.expect("a table"), before);
+    assert_eq!(scene.values("b").await, ["NULL", "1", "2"], "nobody was ended");
+
+    // One goes, and the same file runs, without any repair.
+    scene.live.execute("DELETE FROM sessions WHERE b = 2").await.expect("one less");
+    scene.live.run(scene.scratch.path()).await.expect("the second time");
+    assert_eq!(scene.values("b").await, ["1"]);
+}
+
+async fn orphans_are_found_before_anything_changes(scene: Scene) {
+    scene
+        .live
+        .execute("CREATE TABLE orgs (id BIGINT NOT NULL PRIMARY KEY)")
+        .await
+        .expect("a table");
+    scene.live.execute("INSERT INTO orgs VALUES (1)").await.expect("a row");
+    let old = sessions(&[optional("org", ColumnType::BigInt)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["1"], &["2"], &["NULL"]]).await;
+    let target = anchor::Reference::new("orgs", "id", anchor::OnDelete::Cascade);
+    let new = sessions(&[optional("org", ColumnType::BigInt).references(target)]);
+    migrate::write(&new, &scene.migrations()).expect("a file");
+    let before = scene.live.catalogue("sessions").await.expect("a table");
+    let error =
+        scene.live.run_alone(scene.scratch.path()).await.expect_err("an orphan").to_string();
+    let expected = match scene.dialect() {
+        Dialect::Postgres => "violates foreign key constraint",
+        _ => "a session references no row: org",
+    };
+    assert!(error.contains(expected), "{error}");
+    assert_eq!(scene.live.catalogue("sessions").await.expect("a table"), before);
+    scene.live.execute("INSERT INTO orgs VALUES (2)").await.expect("a row");
+    scene.live.run(scene.scratch.path()).await.expect("the second time");
+    assert_eq!(scene.values("org").await, ["1", "2", "NULL"]);
+    scene.live.execute("DELETE FROM orgs WHERE id = 1").await.expect("one less");
+    assert_eq!(scene.values("org").await, ["2", "NULL"], "ended with it");
+}
