@@ -11,6 +11,7 @@ mod live;
 mod pairs;
 mod rebuilds;
 mod refusals;
+mod releases;
 mod renames;
 mod scene;
 mod scratch;

@@ -1,0 +1,101 @@
+//! Two releases of an application on one table, each with a pool that has prepared its statements:
+//! both go on while the table is migrated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anchor::prelude::*;
+use anchor::{Load, NewSession, SecretHash, SessionId, SessionStore};
+use uuid::Uuid;
+
+use crate::live::Live;
+use crate::scene::{Scene, on_every_database};
+
+mod first {
+    #[derive(Clone, Debug, anchor::SessionData)]
+    #[session(table = "sessions", migrations = false)]
+    pub(super) struct Life {
+        #[session(subject)]
+        pub(super) user_id: i64,
+        pub(super) visits: i32,
+    }
+}
+
+mod second {
+    #[derive(Clone, Debug, anchor::SessionData)]
+    #[session(table = "sessions", migrations = false)]
+    pub(super) struct Life {
+        #[session(subject)]
+        pub(super) user_id: i64,
+        pub(super) visits: i64,
+        pub(super) theme: Option<String>,
+    }
+}
+
+on_every_database! {
+    a_column_gets_wider_under_warm_pools
+}
+
+fn store<T: SessionData>(live: &Live) -> Arc<dyn SessionStore<T>> {
+    match live {
+        Live::Postgres(pool) => Arc::new(anchor::PostgresStore::new(pool.clone())),
+        Live::MySql(pool) => Arc::new(anchor::MySqlStore::new(pool.clone())),
+        Live::Sqlite(pool) => Arc::new(anchor::SqliteStore::new(pool.clone())),
+    }
+}
+
+fn id(number: u128) -> SessionId {
+    SessionId::from_uuid(Uuid::from_u128(number))
+}
+
+fn session<T: SessionData>(number: u128, data: T) -> NewSession<T> {
+    NewSession::new(id(number), SecretHash::from_bytes([7; 32]), Arc::new(data))
+}
+
+/// Loads by as many connections as the pool has, several times.
+async fn every_connection_loads<T: SessionData>(live: &Live, number: u128) -> Vec<T> {
+    let store = store::<T>(live);
+    let mut loaded = Vec::new();
+    for _ in 0..3 {
+        let requests = (0..8).map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.load(id(number)).await })
+        });
+        for request in requests.collect::<Vec<_>>() {
+            match request.await.expect("no panic").expect("the store answers") {
+                Load::Live(found) => loaded.push(T::clone(&found.record.data)),
+                _ => panic!("the session is live"),
+            }
+        }
+    }
+    loaded
+}
+
+async fn a_column_gets_wider_under_warm_pools(scene: Scene) {
+    scene.migrate(first::Life::schema()).await;
+    let old: Arc<dyn SessionStore<first::Life>> = store(&scene.live);
+    old.create(session(1, first::Life { user_id: 7, visits: 41 })).await.expect("a row");
+    every_connection_loads::<first::Life>(&scene.live, 1).await;
+
+    scene.migrate(second::Life::schema()).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    for life in every_connection_loads::<first::Life>(&scene.live, 1).await {
+        assert_eq!((life.user_id, life.visits), (7, 41));
+    }
+    for life in every_connection_loads::<second::Life>(&scene.live, 1).await {
+        assert_eq!((life.visits, life.theme), (41, None));
+    }
+    // The release before logs in, and the new one reads it; and the other way.
+    old.create(session(2, first::Life { user_id: 8, visits: 1 })).await.expect("a row");
+    every_connection_loads::<second::Life>(&scene.live, 2).await;
+    let new: Arc<dyn SessionStore<second::Life>> = store(&scene.live);
+    let life = second::Life { user_id: 9, visits: 2, theme: Some("dark".to_owned()) };
+    new.create(session(3, life)).await.expect("a row");
+    every_connection_loads::<first::Life>(&scene.live, 3).await;
+
+    // And back under them.
+    scene.undo().await;
+    for life in every_connection_loads::<first::Life>(&scene.live, 1).await {
+        assert_eq!(life.visits, 41);
+    }
+}
