@@ -99,6 +99,17 @@ impl Live {
         }
     }
 
+    /// The same database by one connection of a MySQL that cuts what is too long.
+    pub(crate) async fn lax(&self) -> Self {
+        let Live::MySql(pool) = self else { return self.clone() };
+        let options = pool.connect_options().as_ref().clone();
+        let options = options.pipes_as_concat(false).no_engine_substitution(false);
+        let pool =
+            sqlx::mysql::MySqlPoolOptions::new().max_connections(1).connect_lazy_with(options);
+        sqlx::raw_sql("SET SESSION sql_mode = ''").execute(&pool).await.expect("a setting");
+        Live::MySql(pool)
+    }
+
     /// A transaction that has read the sessions, and goes on.
     pub(crate) async fn reader(&self) -> Box<dyn std::any::Any + Send> {
         let sql = || sqlx::raw_sql("SELECT * FROM sessions");

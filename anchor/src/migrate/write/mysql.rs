@@ -31,21 +31,22 @@ pub(super) fn change(plan: &Plan) -> Script {
     let diff = &plan.diff;
     let table = DIALECT.table(&diff.old.name);
     let Bookkeeping { again, done } = if plan.is_way_back { DOWN } else { UP };
-    script.say(format!(
-        "Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up (\"Lock wait timeout exceeded\") at its first ALTER or LOCK, nothing has changed: {again} and run it again. Text that is too long is refused, and never cut.",
-    ));
-    script.run(
-        "SET @anchor_sql_mode = @@SESSION.sql_mode, @anchor_lock_wait = @@SESSION.lock_wait_timeout",
-    );
-    script.run(
-        "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5",
-    );
     say_what_to_know(&mut script, plan);
     let asserted = assertions(plan);
     if !asserted.is_empty() {
         script.run("DROP TEMPORARY TABLE IF EXISTS anchor_asserts");
     }
     assert_none(&mut script, DIALECT, "TEMPORARY ", &asserted);
+    let comments = std::mem::take(&mut script.comments);
+    script.say(format!(
+        "Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up (\"Lock wait timeout exceeded\") at its first ALTER or LOCK, nothing has changed: {again} and run it again. Text that is too long is refused, and never cut.",
+    ));
+    // What an earlier run has put there, and could not take away, is not what was there.
+    script.run("SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode)");
+    script.run(
+        "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5",
+    );
+    script.comments = comments;
 
     let locks = lock(&mut script, plan);
     cut_offs::before(&mut script, plan);
@@ -62,7 +63,7 @@ pub(super) fn change(plan: &Plan) -> Script {
     let undo = undo(plan, &drops);
     if !undo.is_empty() {
         script.say(format!(
-            "If this fails, end the connection that ran it, take back what MySQL has committed, {again} and run it again: {}",
+            "If this fails, end the connection that ran it, run the following, and then the migration again: {again} {}",
             undo.join(" ")
         ));
     }
@@ -83,9 +84,8 @@ pub(super) fn change(plan: &Plan) -> Script {
         ));
     }
     script.statements.extend(last.statements);
-    script.run(
-        "SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = @anchor_lock_wait",
-    );
+    script.run("SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT");
+    script.run("SET @anchor_sql_mode = NULL");
     script
 }
 
