@@ -243,11 +243,20 @@ fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, Migrat
     let back = Plan::backward(&plan.diff);
     let (up, down) = (write::change(&plan), write::change(&back));
     let state = State::of(schema, head.table.dialect, Some(head.hash()));
-    Ok(vec![Draft {
+    let mut drafts = vec![Draft {
         description: name::of_change(&plan.diff),
         up: file(&state, &up.text()),
         down: down.text(),
-    }])
+    }];
+    if let Some(validate) = write::validate(&plan) {
+        let validated = State { parent: Some(state.hash()), ..state };
+        drafts.push(Draft {
+            description: format!("validate_{}", name::word(plan.diff.new.bare_name())),
+            up: file(&validated, &validate.text()),
+            down: write::validate_back().text(),
+        });
+    }
+    Ok(drafts)
 }
 
 fn file(state: &State, sql: &str) -> String {

@@ -129,6 +129,12 @@ impl Table {
         name_of(self.bare_name(), column, "check")
     }
 
+    /// The name of a `CHECK` that the column is not `NULL`, as long as the column may be.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn not_null_name(&self, column: &str) -> String {
+        name_of(self.bare_name(), column, "not_null")
+    }
+
     /// The name of the column's foreign key.
     pub(crate) fn foreign_key_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "fkey")

@@ -46,7 +46,7 @@ fn writer(live: Live, schema: Schema, stop: Arc<AtomicBool>, broken: Arc<AtomicU
                 let required_now = matches!(
                     error.code().as_deref(),
                     // NOT NULL; and on SQLite a busy file.
-                    Some("23502" | "23000" | "1299" | "5" | "517")
+                    Some("23502" | "23514" | "23000" | "1299" | "5" | "517")
                 );
                 if !required_now {
                     broken.fetch_add(1, Ordering::Relaxed);
@@ -284,11 +284,7 @@ async fn orphans_are_found_before_anything_changes(scene: Scene) {
     let before = scene.live.catalogue("sessions").await.expect("a table");
     let error =
         scene.live.run_alone(scene.scratch.path()).await.expect_err("an orphan").to_string();
-    let expected = match scene.dialect() {
-        Dialect::Postgres => "violates foreign key constraint",
-        _ => "a session references no row: org",
-    };
-    assert!(error.contains(expected), "{error}");
+    assert!(error.contains("a session references no row: org"), "{error}");
     assert_eq!(scene.live.catalogue("sessions").await.expect("a table"), before);
     scene.live.execute("INSERT INTO orgs VALUES (2)").await.expect("a row");
     scene.live.run(scene.scratch.path()).await.expect("the second time");

@@ -106,13 +106,14 @@ impl Scene {
         }
     }
 
-    /// Takes the latest migration back.
+    /// Takes the latest migration back, with the file that validates it.
     pub(crate) async fn undo(&self) {
         let names = self.scratch.names();
         let mut versions: Vec<i64> =
             names.iter().filter_map(|name| name.split('_').next()?.parse().ok()).collect();
         versions.dedup();
-        let target = versions[versions.len() - 2];
+        let validates = names.iter().any(|name| name.contains("_validate_"));
+        let target = versions[versions.len() - if validates { 3 } else { 2 }];
         self.live.undo(self.scratch.path(), target).await.expect("the way back");
         for name in names.iter().filter(|name| !name.starts_with(&target.to_string())) {
             if *name > format!("{target}_z") {

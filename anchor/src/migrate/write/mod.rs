@@ -129,6 +129,22 @@ pub(crate) fn change(plan: &Plan) -> Script {
     script.or_nothing()
 }
 
+/// What is left to do when other statements of the change are committed; in a file of its own.
+pub(crate) fn validate(plan: &Plan) -> Option<Script> {
+    match plan.diff.new.dialect {
+        Dialect::Postgres => postgres::validate(plan),
+        Dialect::MySql | Dialect::Sqlite => None,
+    }
+}
+
+/// The way back from [`validate`]: what has been validated goes with the change itself.
+pub(crate) fn validate_back() -> Script {
+    let mut script = Script::default();
+    script.say("Nothing to take back here: the file before this one does it.");
+    script.run("SELECT 1");
+    script
+}
+
 /// Comments that a change deserves in every dialect.
 fn say_what_to_know(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;

@@ -2,10 +2,10 @@
 //! waited for long: what waits for a lock stops all who come after it.
 
 use super::{
-    ENDS_ALL, Misfit, Script, column_renames, cut_offs, default_of, in_order, index_renames,
-    is_retyped, predicate, rename_variants, say_what_to_know, tend_misfits,
+    ENDS_ALL, Misfit, Script, assertions, column_renames, cut_offs, default_of, in_order,
+    index_renames, is_retyped, predicate, rename_variants, say_what_to_know, tend_misfits,
 };
-use crate::migrate::diff::{Diff, Plan, Remedy};
+use crate::migrate::diff::{Assertion, Diff, Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause};
 
 const DIALECT: Dialect = Dialect::Postgres;
@@ -13,6 +13,7 @@ const DIALECT: Dialect = Dialect::Postgres;
 pub(super) fn change(plan: &Plan) -> Script {
     let mut script = Script::default();
     let diff = &plan.diff;
+    assert_referenced(&mut script, plan);
     lock(&mut script, plan);
     say_what_to_know(&mut script, plan);
     cut_offs::before(&mut script, plan);
@@ -71,10 +72,12 @@ pub(super) fn change(plan: &Plan) -> Script {
     }
     for (old, new) in &diff.kept {
         if old.checked_values() != new.checked_values() {
-            clauses.extend(diff.new.check(new).map(|check| format!("ADD {check}")));
+            let not_valid = if is_deferred(plan, old, new) { " NOT VALID" } else { "" };
+            clauses.extend(diff.new.check(new).map(|check| format!("ADD {check}{not_valid}")));
         }
         if old.references != new.references {
-            clauses.extend(diff.new.foreign_key(new).map(|key| format!("ADD {key}")));
+            let not_valid = if is_deferred(plan, old, new) { " NOT VALID" } else { "" };
+            clauses.extend(diff.new.foreign_key(new).map(|key| format!("ADD {key}{not_valid}")));
         }
     }
     if !plan.ends_all && diff.kept.iter().any(|(old, new)| is_retyped(old, new)) {
@@ -89,12 +92,80 @@ pub(super) fn change(plan: &Plan) -> Script {
     script
 }
 
-/// The lock that the change needs, before anything that another transaction could come between.
-fn lock(script: &mut Script, plan: &Plan) {
+/// Whether the rows are held to a new constraint at once, and looked through only in the next
+/// file, which stops nobody. A column whose type changes is written anew in any case.
+fn is_deferred(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
+    !plan.is_way_back && !plan.ends_all && !is_retyped(old, new)
+}
+
+/// What is still to be validated: the names of constraints, and the columns that are to be
+/// `NOT NULL`.
+pub(super) fn validate(plan: &Plan) -> Option<Script> {
+    let diff = &plan.diff;
+    let table = DIALECT.table(&diff.new.name);
+    let mut names = Vec::new();
+    let mut clauses = Vec::new();
+    for (old, new) in diff.kept.iter().filter(|(old, new)| is_deferred(plan, old, new)) {
+        if old.nullable && !new.nullable {
+            let name = diff.new.not_null_name(&new.name);
+            let column = DIALECT.identifier(&new.name);
+            clauses.push(format!("ALTER COLUMN {column} SET NOT NULL"));
+            clauses.push(drop_constraint(&name));
+            names.push(name);
+        }
+        if old.checked_values() != new.checked_values() && new.checked_values().is_some() {
+            names.push(diff.new.check_name(&new.name));
+        }
+        if old.references != new.references && new.references.is_some() {
+            names.push(diff.new.foreign_key_name(&new.name));
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    let mut script = Script::default();
+    say_timeout(&mut script);
+    script.say(
+        "Looks through the rows that were there before the constraint, while they are read and written.",
+    );
+    for name in names {
+        let name = DIALECT.identifier(&name);
+        script.run(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"));
+    }
+    if !clauses.is_empty() {
+        script.say("Looks at no row: the constraint has shown it.");
+        script.alter(&table, &clauses);
+    }
+    Some(script)
+}
+
+/// A row without what it references would fail only the next file.
+fn assert_referenced(script: &mut Script, plan: &Plan) {
+    let is_deferred = |assertion: &&Assertion| match assertion {
+        Assertion::Referenced(name, _) => {
+            plan.diff.kept.iter().any(|(old, new)| old.name == *name && is_deferred(plan, old, new))
+        }
+        _ => false,
+    };
+    let asserted = plan.assertions.iter().filter(is_deferred).cloned().collect();
+    for (message, query) in assertions(&Plan { assertions: asserted, ..plan.clone() }) {
+        script.run(format!(
+            "DO $anchor$ BEGIN\n    IF ({query}) > 0 THEN\n        RAISE EXCEPTION {};\n    END IF;\nEND $anchor$",
+            DIALECT.literal(&message.replace('%', "%%"))
+        ));
+    }
+}
+
+fn say_timeout(script: &mut Script) {
     script.say(
         "Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it again.",
     );
     script.run("SET LOCAL lock_timeout = '5s'");
+}
+
+/// The lock that the change needs, before anything that another transaction could come between.
+fn lock(script: &mut Script, plan: &Plan) {
+    say_timeout(script);
     let diff = &plan.diff;
     let writes = plan.ends_all
         || !plan.misfits.is_empty()
@@ -233,6 +304,13 @@ fn alter_column(clauses: &mut Vec<String>, plan: &Plan, old: &TableColumn, new: 
         );
     }
     if old.nullable && !new.nullable {
-        clauses.push(format!("ALTER COLUMN {name} SET NOT NULL"));
+        clauses.push(match is_deferred(plan, old, new) {
+            true => {
+                let check = plan.diff.new.not_null_name(&new.name);
+                let check = DIALECT.identifier(&check);
+                format!("ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID")
+            }
+            false => format!("ALTER COLUMN {name} SET NOT NULL"),
+        });
     }
 }

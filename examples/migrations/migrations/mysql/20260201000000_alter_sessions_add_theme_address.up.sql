@@ -23,9 +23,10 @@
 -- anchor: hash c9308cf481925572
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
--- at its first statements ("Lock wait timeout exceeded"), nothing has changed: run it again. Text
--- that is too long is refused, and never cut.
-SET @anchor_sql_mode = @@SESSION.sql_mode, @anchor_lock_wait = @@SESSION.lock_wait_timeout;
+-- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: DELETE FROM
+-- _sqlx_migrations WHERE NOT success; and run it again. Text that is too long is refused, and never
+-- cut.
+SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode);
 SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
 
 -- The default of `address` stays, so that the release before this one can still insert.
@@ -33,4 +34,5 @@ ALTER TABLE sessions
     ADD COLUMN theme LONGTEXT,
     ADD COLUMN address LONGTEXT NOT NULL DEFAULT ('unknown');
 
-SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = @anchor_lock_wait;
+SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT;
+SET @anchor_sql_mode = NULL;

@@ -22,12 +22,6 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash e469bd1c2437a629
 
--- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
--- at its first statements ("Lock wait timeout exceeded"), nothing has changed: run it again. Text
--- that is too long is refused, and never cut.
-SET @anchor_sql_mode = @@SESSION.sql_mode, @anchor_lock_wait = @@SESSION.lock_wait_timeout;
-SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
-
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.
 -- Fails, and changes nothing, if a `theme` has more than 255 characters.
@@ -43,6 +37,13 @@ INSERT INTO anchor_asserts SELECT
 
 DROP TEMPORARY TABLE anchor_asserts;
 
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
+-- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: DELETE FROM
+-- _sqlx_migrations WHERE NOT success; and run it again. Text that is too long is refused, and never
+-- cut.
+SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode);
+SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
+
 ALTER TABLE sessions
     DROP COLUMN address,
     MODIFY COLUMN visits BIGINT NOT NULL DEFAULT 0,
@@ -51,4 +52,5 @@ ALTER TABLE sessions
     DROP CONSTRAINT sessions_role_check,
     ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'guest'));
 
-SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = @anchor_lock_wait;
+SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT;
+SET @anchor_sql_mode = NULL;
