@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `cargo test` | fails with the difference when struct and migrations disagree |
 //! | `ANCHOR_MIGRATE=1 cargo test anchor_migrations` | writes the next migration |
-//! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and may drop columns |
+//! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and values may be lost |
 //! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | the first migration takes over fastapi-anchor's table instead of creating one |
 //!
 //! A package whose migrations hold no file of anchor's is left alone, as one that only calls `store.migrate()`. As soon as there is one,
@@ -23,6 +23,51 @@
 //! `migrations/postgres`, `migrations/mysql` and `migrations/sqlite` are each of that dialect; every one of them that exists is checked and
 //! written. Without such folders the files in `migrations/` are all of one dialect, which their headers say; the first file's is that of anchor's one
 //! SQL feature, or `ANCHOR_DIALECT`.
+//!
+//! # What a change needs, and what it does to a running application
+//!
+//! Nothing is lost that was not given up in words. The words stand in the struct, and each of them
+//! is carried out once: the file's header records it (`was theme`, `on_change end_sessions`,
+//! `variants ("boss" to "admin")`), so that it is no answer to a later change. Where it is to be
+//! one, `ANCHOR_MIGRATE=drop` says so.
+//!
+//! | change | needs | the release before, afterwards | deploy |
+//! | --- | --- | --- | --- |
+//! | a new `Option`, or a `T` with `default` | | goes on | migration first |
+//! | a new `T` without | `on_change = "end_sessions"` | cannot log in | together |
+//! | a field less | `ANCHOR_MIGRATE=drop` | fails | release first, which does not read it; the column needs a default or be `NULL` until then |
+//! | another name for a column or the table | `renamed_from` | fails | together; or `#[session(column = "old")]`, and no migration |
+//! | columns change places, also in a circle | `renamed_from` on each | mixes them up | together |
+//! | a wider integer, `f32` to `f64`, an integer to a float that holds it, an integer or an enum to text, a longer text | | goes on, and ends what does not fit its type | migration first |
+//! | narrower: a smaller or unsigned integer, a float or text to an integer, a shorter text, `Option<T>` to `T` | a new `default`, for the values that do not fit; or `on_change`, and these sessions end | goes on, but for values that do not fit | release first |
+//! | `f64` to `f32`, a type of your own to another | `ANCHOR_MIGRATE=drop`, for the cast may round | | together |
+//! | a type with nothing in common with the old | `default` and `ANCHOR_MIGRATE=drop`, or `on_change` | fails | together |
+//! | a variant more | | ends sessions that have it | migration first |
+//! | another name for a variant | `#[column(renamed_from = "old")]` on it | ends sessions that have it | together |
+//! | a variant less | the name of the variant that it is now, or `on_change`: its sessions end | cannot write it | release first |
+//! | another subject | | cuts off by the other | together; late logins that were cut off end |
+//! | no `cut_off` any more | `ANCHOR_MIGRATE=drop` | fails | release first |
+//! | `index`, `unique`, `references` come and go | rows that fit, or nothing changes | goes on | any |
+//!
+//! A field marked `role` never gets its default in place of a value that there was, and no enum
+//! does.
+//!
+//! | | PostgreSQL | MySQL, MariaDB | SQLite |
+//! | --- | --- | --- | --- |
+//! | waits for a lock | 5 seconds at most, then nothing has changed | the same, for each `ALTER` | the connection's `busy_timeout` |
+//! | a file is | one transaction | statements that commit each; one, where no constraint is in its way. The file says how to begin again | one transaction |
+//! | rows that do not fit | end, or get the default, under the lock of the change | the same | the same |
+//! | duplicates, orphans | fail the transaction | are asserted before anything changes | the same |
+//! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
+//! | another type | `ACCESS EXCLUSIVE` while every row is written | copies the table; writes wait | builds the table anew; writes wait |
+//! | `NOT NULL`, `CHECK`, foreign key | for a moment; the rows are looked through in the next file, while they are read and written | while the rows are read or copied | builds the table anew |
+//! | index | writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY` | built while the table is read and written | writes wait |
+//!
+//! On PostgreSQL a connection that has prepared a read of a column whose type changes prepares it
+//! anew, so that pools of both releases go on.
+//!
+//! SQLite's new table keeps what references it, with foreign keys on or off as they are. Columns,
+//! indexes and triggers of your own on it would be lost: the migration fails and names them.
 //!
 //! # From a program of your own
 //!
@@ -90,7 +135,9 @@ impl Migrations {
         self
     }
 
-    /// Allows migrations that drop columns with their values.
+    /// Allows migrations that lose values: that drop columns, give every row the default in place of
+    /// what its new type does not hold, or cast with a loss. An answer in the struct that belongs to
+    /// an earlier change holds for this one, too.
     #[must_use]
     pub fn allow_drops(mut self) -> Self {
         self.drops = true;

@@ -15,5 +15,6 @@ mod releases;
 mod renames;
 mod scene;
 mod scratch;
+mod squawk;
 mod tables;
 mod values;

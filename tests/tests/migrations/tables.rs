@@ -302,9 +302,8 @@ impl Maker {
         let all_fit =
             rows().all(|raw| matches!(fit(&raw, &old, &new, forward(&new)), Fit::Keeps(_)));
         let referenced = new.references.is_some() || old.references.is_some();
-        if enums || new.default.is_none() || new.unique || referenced {
-            new = new.on_change(OnChange::EndSessions);
-        } else if all_fit && self.dice.one_in(2) {
+        let needed = enums || new.default.is_none() || new.unique || referenced;
+        if needed || (all_fit && self.dice.one_in(2)) {
             new = new.on_change(OnChange::EndSessions);
         }
         new

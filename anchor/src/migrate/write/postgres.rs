@@ -3,7 +3,7 @@
 
 use super::{
     ENDS_ALL, Misfit, Script, assertions, column_renames, cut_offs, default_of, in_order,
-    index_renames, is_retyped, predicate, rename_variants, say_what_to_know, tend_misfits,
+    index_renames, is_retyped, listed, predicate, rename_variants, say_what_to_know, tend_misfits,
 };
 use crate::migrate::diff::{Assertion, Diff, Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause};
@@ -25,6 +25,7 @@ pub(super) fn change(plan: &Plan) -> Script {
     let table = DIALECT.table(&diff.new.name);
 
     for index in &diff.dropped_indexes {
+        script.say("Dropping an index reads no row.");
         script.run(format!("DROP INDEX {}", index_in(&diff.new, &index.name)));
     }
     let mut drops = Vec::new();
@@ -42,6 +43,9 @@ pub(super) fn change(plan: &Plan) -> Script {
     // What takes the name of a dropped column comes after it.
     let (taken, left): (Vec<_>, Vec<_>) =
         diff.dropped.iter().partition(|column| renames.iter().any(|(_, to)| *to == column.name));
+    if !drops.is_empty() {
+        script.say("The struct does not ask for this constraint any more, or for another, below.");
+    }
     drops.extend(taken.into_iter().map(drop_column));
     script.alter(&table, &drops);
 
@@ -84,6 +88,24 @@ pub(super) fn change(plan: &Plan) -> Script {
         script
             .say("Writes every row anew for the column's new type; the table is locked meanwhile.");
     }
+    if clauses.iter().any(|clause| clause.ends_with(" DROP DEFAULT")) {
+        let gone = |(old, new): &&(TableColumn, TableColumn)| {
+            old.default.is_some() && new.default.is_none() && !new.nullable
+        };
+        let gone = diff.kept.iter().filter(gone).map(|(_, new)| new);
+        match listed(gone).filter(|_| !plan.is_way_back) {
+            Some(columns) => script.say(format!(
+                "{columns} has no default any more: what leaves the column out fails."
+            )),
+            None => script.say("The default goes, or is set anew for the new type."),
+        }
+    }
+    if clauses.iter().any(|clause| clause.ends_with(" DROP NOT NULL")) && !plan.is_way_back {
+        script.say("What may be NULL from here on, the release before this one cannot read: it ends such sessions.");
+    }
+    if diff.added.iter().any(|column| column.references.is_some()) {
+        script.say("The table that a new column references is locked for this moment as well.");
+    }
     script.alter(&table, &clauses);
     for index in &diff.added_indexes {
         create_index(&mut script, plan, index);
@@ -124,7 +146,7 @@ pub(super) fn validate(plan: &Plan) -> Option<Script> {
         return None;
     }
     let mut script = Script::default();
-    say_timeout(&mut script);
+    say_timeout(&mut script, "However long it runs then, nobody waits for it.", "0");
     script.say(
         "Looks through the rows that were there before the constraint, while they are read and written.",
     );
@@ -156,16 +178,17 @@ fn assert_referenced(script: &mut Script, plan: &Plan) {
     }
 }
 
-fn say_timeout(script: &mut Script) {
-    script.say(
-        "Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it again.",
-    );
+fn say_timeout(script: &mut Script, then: &str, longest: &str) {
+    script.say(format!(
+        "Waits at most five seconds for its locks, so that nobody waits longer behind it. {then} If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it again.",
+    ));
     script.run("SET LOCAL lock_timeout = '5s'");
+    script.run(format!("SET LOCAL statement_timeout = '{longest}'"));
 }
 
 /// The lock that the change needs, before anything that another transaction could come between.
 fn lock(script: &mut Script, plan: &Plan) {
-    say_timeout(script);
+    say_timeout(script, "Each statement runs for a minute at most.", "60s");
     let diff = &plan.diff;
     let writes = plan.ends_all
         || !plan.misfits.is_empty()

@@ -22,16 +22,20 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash 95947cc77d421eaa
 
--- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
--- ("canceling statement due to lock timeout"), nothing has changed: run it again.
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
+-- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
+-- has changed: run it again.
 SET LOCAL lock_timeout = '5s';
+SET LOCAL statement_timeout = '60s';
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.
+-- The struct does not ask for this constraint any more, or for another, below.
 ALTER TABLE sessions DROP CONSTRAINT sessions_role_check;
 ALTER TABLE sessions RENAME COLUMN theme TO colour;
 
 -- Writes every row anew for the column's new type; the table is locked meanwhile.
+-- The default goes, or is set anew for the new type.
 ALTER TABLE sessions
     DROP COLUMN address,
     ALTER COLUMN visits DROP DEFAULT,
