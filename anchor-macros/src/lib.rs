@@ -50,10 +50,10 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// | `#[session(..)]` | meaning | without it |
 /// | --- | --- | --- |
-/// | `table = "sessions"` | the table's name; `"schema.table"` where the database has schemas | the struct's name in `snake_case` |
+/// | `table = "sessions"` | the table's name; `"schema.table"` where the database has schemas. Tokens are bound to it: another name ends all sessions | the struct's name in `snake_case` |
 /// | `idle = "2h"` | a session ends when it is not used for this long | `"2h"` |
 /// | `absolute = "14d"` | a session ends this long after its login, used or not; at least `idle` | `"14d"` |
-/// | `cookie = "__Host-id"` | the cookie's name | the frontend's default |
+/// | `cookie = "__Host-id"` | the cookie's name, another one for each payload of a process | the frontend's default |
 /// | `max_per_subject = 5` | how many live sessions a subject has at most, whatever logs in at once; needs a `subject` | any number |
 /// | `overflow = "refuse"` | what a login beyond it does: `"refuse"` refuses it, `"end_oldest"` ends the oldest sessions | `"end_oldest"` |
 /// | `keep_ended = "30d"` | ended sessions stay in the table for this long, with how, when and why they ended, for `history` | they are removed |
@@ -121,7 +121,7 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// Guards a handler: it runs only for a request with a live session.
 ///
 /// ```ignore
-/// #[require_session]
+/// #[require_session(UserSession)]
 /// async fn me(session: Session<UserSession>) -> Json<Me> { .. }
 ///
 /// #[require_session(UserSession, when = UserSession::is_admin, fresh = "10m")]
@@ -132,7 +132,7 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 ///
 /// | argument | meaning | otherwise |
 /// | --- | --- | --- |
-/// | a type, first | the session's type | that of an argument `Session<T>`; else that of the one session layer which the application has: with several, every request is refused with 500 |
+/// | a type, first | the session's type | that of an argument `Session<T>`; else a bare guard, as below |
 /// | `when = path_or_closure` | `fn(&T) -> bool` must say yes | 403 |
 /// | `policy = Type` | `impl Policy<T> for Type`, or a tuple of such types, must allow it | 403 |
 /// | `fresh = "10m"` | the subject proved who they are at most this long ago | 403, with a code of its own |
@@ -142,6 +142,12 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 ///
 /// `when`, `policy`, `role` and `fresh` are asked in the order in which they are written, and need the session's type.
 ///
+/// Write the type. A bare `#[require_session]`, without a `Session<T>` among the arguments, takes
+/// any session that the route has a layer for. It is for applications of one payload:
+/// `anchor::routing` does not take it, and once the process has built managers of two payloads it
+/// answers every request with 500, because a layer lost in a refactoring would otherwise let a
+/// user's session open an administrator's page.
+///
 /// `redirect` answers requests that name HTML in `Accept`, as browsers' navigations do; others get their 401, so that a script is not handed a page and a
 /// `POST` is not repeated. A session that is not `fresh` goes to the page as well, with `&reason=reauthentication_required`: there the page has to ask
 /// for the password although there is a session. Where a policy says no it stays 403, for logging in would not help.
@@ -150,7 +156,7 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// they do not work inside an `impl` block. With `#[debug_handler]`, put `#[require_session]` above it:
 ///
 /// ```ignore
-/// #[require_session]
+/// #[require_session(UserSession)]
 /// #[debug_handler]
 /// async fn me(session: Session<UserSession>) -> Json<Me> { .. }
 /// ```
@@ -162,10 +168,12 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// Ends the request's session before the handler runs.
 ///
 /// ```ignore
-/// #[logout]
+/// #[logout(UserSession)]
 /// async fn logout() -> Redirect {
 ///     Redirect::to("/")
 /// }
+///
+/// let app = Router::new().route("/logout", post(logout));
 /// ```
 ///
 /// When the body runs, the session's row is gone, and the response removes the cookie. A logout that the store could not carry out is answered with 503, and
@@ -174,12 +182,17 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 ///
 /// | written | ends |
 /// | --- | --- |
-/// | `#[logout]` | the request's session |
-/// | `#[logout(all)]` | every session of its subject, this one included; without a live session, nothing |
-/// | `#[logout(others)]` | every session of its subject but this one, which must live: 401 otherwise |
+/// | `#[logout(UserSession)]` | the request's session |
+/// | `#[logout(UserSession, all)]` | every session of its subject, this one included; without a live session, nothing |
+/// | `#[logout(UserSession, others)]` | every session of its subject but this one, which must live: 401 otherwise |
 ///
-/// The session's type is the macro's first argument, as in `#[logout(UserSession)]` and `#[logout(UserSession, all)]`; else that of an argument `Session<T>` or `Auth<T>`; else that of the one session
-/// layer which the application has. `crate = "path"` says where anchor is, when it is not `::anchor`.
+/// `GET`, `HEAD`, `OPTIONS` and `TRACE` are answered with 405 and end nothing, wherever the handler
+/// is routed: a link, an image or a prefetch on another site could send them. To end a session by
+/// `GET` all the same, call `auth.logout()` in a handler of your own.
+///
+/// Without a type the session is that of an argument `Session<T>` or `Auth<T>`; else the logout is
+/// bare, with the limits of a bare [`macro@require_session`]. `crate = "path"` says where anchor
+/// is, when it is not `::anchor`.
 ///
 /// The macro inserts one first argument, without a name, and leaves the rest as it was written. `#[debug_handler]` goes below.
 #[proc_macro_attribute]

@@ -1,7 +1,7 @@
 //! `#[public]`: the handler is declared open.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 
 use crate::errors::Errors;
 use crate::guard_arguments::GuardArguments;
@@ -20,10 +20,12 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let GuardArguments { session, private, .. } =
         GuardArguments::read(arguments, KNOWN, &[], &mut errors);
     if let Some(session) = session {
-        errors.at(
-            session,
-            "a public handler needs no session, so `#[public]` takes no type; for one that needs a session, write `#[require_session]`",
+        let message = format!(
+            "a public handler needs no session, so `#[public]` takes no type; for one that needs \
+             a session, write `#[require_session({})]`",
+            session.to_token_stream()
         );
+        errors.at(session, message);
     }
     let public = Handler::read(item.clone(), "public", &mut errors)
         .map(|handler| handler.with_first_argument(&quote!(#private::Public)));

@@ -11,9 +11,10 @@ use http::request::Parts;
 use crate::data::SessionData;
 use crate::error::Error;
 use crate::rejection::Rejection;
-use crate::scope::{Reach, Scope};
+use crate::scope::{Admitted, LoginOptions, Reach, Scope};
 use crate::session::Session;
 use crate::token::SessionToken;
+use crate::verification::Verification;
 
 /// The requester, logged in or not: an extractor that refuses nobody and calls no store by itself.
 ///
@@ -26,19 +27,21 @@ use crate::token::SessionToken;
 /// ```
 pub struct Auth<T: SessionData> {
     scope: Arc<Scope<T>>,
-    /// For the verifier, where there is one.
-    request: Option<Arc<Parts>>,
+    verification: Option<Arc<Verification>>,
 }
 
 impl<T: SessionData> Auth<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, request: &Parts) -> Self {
         scope.read(request);
-        let request = scope.sessions.verifier.is_some().then(|| Arc::new(request.clone()));
-        Self { scope, request }
+        let verification = Verification::of(&scope.sessions, request);
+        Self { scope, verification }
     }
 
     /// Logs in: mints a new session with a new id and a new secret, ends the one that the request presents (session fixation: OWASP ASVS 5.0
     /// 7.2.4), and sets the cookie. Await it.
+    ///
+    /// Make it the handler's last step: a handler that answers 4xx or 5xx afterwards sends no cookie,
+    /// and the new session is ended.
     ///
     /// One statement; where a session is replaced, one transaction. When it fails nothing has changed: the old session lives on. (Of several
     /// that the request presents, which no request is let in with, all but one end before the new session begins.)
@@ -49,7 +52,8 @@ impl<T: SessionData> Auth<T> {
     /// [`Error::TooManySessions`] when the subject has as many sessions as it may have (409);
     /// [`Error::ResponseBegun`] when the response has been sent, so that no cookie can be set.
     pub fn login(&self, data: T) -> Login<'_, T> {
-        Login { auth: self, data, remembered: true, begins_now: false }
+        let options = LoginOptions { remembered: true, begins_now: false, revokes_others: false };
+        Login { auth: self, data, options }
     }
 
     /// Logs out: ends the request's session and removes its cookie. Says whether there was a live session; none is no error. It goes on
@@ -64,14 +68,19 @@ impl<T: SessionData> Auth<T> {
         Ok(self.scope.logout(Reach::This, None).await? > 0)
     }
 
+    fn handle(&self, admitted: Admitted<T>) -> Session<T> {
+        Session::new(Arc::clone(&self.scope), admitted).verified_by(self.verification.clone())
+    }
+
     /// The request's session; `None` when there is none that is valid. One statement the first time, none after.
     ///
     /// # Errors
     ///
     /// When the store or the verifier cannot answer.
     pub async fn session(&self) -> Result<Option<Session<T>>, Rejection> {
-        match self.scope.resolve(self.request.as_deref()).await {
-            Ok(admitted) => Ok(Some(Session::new(Arc::clone(&self.scope), admitted))),
+        let request = self.verification.as_deref().map(Verification::request);
+        match self.scope.resolve(request).await {
+            Ok(admitted) => Ok(Some(self.handle(admitted))),
             Err(rejection) if rejection.is_unauthenticated() => Ok(None),
             Err(rejection) => Err(rejection),
         }
@@ -80,7 +89,7 @@ impl<T: SessionData> Auth<T> {
 
 impl<T: SessionData> Clone for Auth<T> {
     fn clone(&self) -> Self {
-        Self { scope: Arc::clone(&self.scope), request: self.request.clone() }
+        Self { scope: Arc::clone(&self.scope), verification: self.verification.clone() }
     }
 }
 
@@ -95,22 +104,33 @@ impl<T: SessionData> fmt::Debug for Auth<T> {
 pub struct Login<'a, T: SessionData> {
     auth: &'a Auth<T>,
     data: T,
-    remembered: bool,
-    begins_now: bool,
+    options: LoginOptions,
 }
 
 impl<T: SessionData> Login<'_, T> {
     /// Whether the client keeps the token when it is closed: `false` for a browser-session cookie, the unticked "remember me". The session's idle and
     /// absolute timeouts are the same either way: a browser that restores its tabs restores such cookies, too. Default: `true`.
     pub fn remember(mut self, remember: bool) -> Self {
-        self.remembered = remember;
+        self.options.remembered = remember;
         self
     }
 
     /// What this login rests on was checked just now, not since the request arrived: it stands after a
     /// [`cut_off`](crate::SessionManager::cut_off) that the same request made, as a change of password does.
     pub fn begins_now(mut self) -> Self {
-        self.begins_now = true;
+        self.options.begins_now = true;
+        self
+    }
+}
+
+impl<T: SessionData> Login<'_, T> {
+    /// Ends every other session of the subject in the login's own transaction, whatever
+    /// `max_per_subject` says, with the reason
+    /// [`EndReason::Overflow`](crate::EndReason::Overflow). For a login page that offers "log out my
+    /// other devices" to a user whom `overflow = "refuse"` has just refused
+    /// ([`Error::TooManySessions`]): their password was right, so they may.
+    pub fn revoke_others(mut self) -> Self {
+        self.options.revokes_others = true;
         self
     }
 }
@@ -122,9 +142,8 @@ impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let scope = &self.auth.scope;
-            let (admitted, token) =
-                scope.login(self.data, self.remembered, self.begins_now).await?;
-            Ok(LoggedIn { session: Session::new(Arc::clone(scope), admitted), token })
+            let (admitted, token) = scope.login(self.data, self.options).await?;
+            Ok(LoggedIn { session: self.auth.handle(admitted), token })
         })
     }
 }

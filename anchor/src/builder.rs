@@ -17,23 +17,28 @@ use crate::event::Event;
 use crate::frontend::{Frontend, SessionCookie};
 use crate::keys::KeyRing;
 use crate::manager::SessionManager;
+use crate::manager_registry::Registration;
 use crate::rejection::Rejection;
 use crate::sessions::{OnEvent, OnReject, Sessions};
-use crate::store::SessionStore;
+use crate::store::{Bounded, SessionStore};
+use crate::tasks::Tasks;
 use crate::turns::Turns;
 use crate::verifier::{AnyVerifier, Verifier};
-use crate::watch::Watched;
+use crate::watch::Watches;
 
 impl<T: SessionData> SessionManager<T> {
     /// Begins a manager whose sessions live in `store`.
     pub fn builder<S: SessionStore<T>>(store: S) -> SessionManagerBuilder<T> {
         SessionManagerBuilder {
             store: Box::new(store),
+            store_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
             frontend: None,
             keys: None,
             verifier: None,
             on_reject: None,
             trusted_origins: Vec::new(),
+            cross_origin_posts: Vec::new(),
             environment: None,
             allows_cross_origin_requests: false,
             on_event: None,
@@ -42,6 +47,7 @@ impl<T: SessionData> SessionManager<T> {
             touch_interval: None,
             rotation_grace: Duration::from_secs(30),
             revocation_poll: Duration::from_secs(5),
+            verify_interval: Duration::from_secs(60),
             client: ClientSettings::default(),
         }
     }
@@ -51,11 +57,14 @@ impl<T: SessionData> SessionManager<T> {
 #[must_use = "call `.build()?` to make the manager"]
 pub struct SessionManagerBuilder<T: SessionData> {
     store: Box<dyn SessionStore<T>>,
+    store_timeout: Duration,
+    shutdown_timeout: Duration,
     frontend: Option<Box<dyn Frontend>>,
     keys: Option<KeyRing>,
     verifier: Option<Box<dyn AnyVerifier<T>>>,
     on_reject: Option<Box<OnReject>>,
     trusted_origins: Vec<String>,
+    cross_origin_posts: Vec<String>,
     environment: Option<Environment>,
     allows_cross_origin_requests: bool,
     on_event: Option<Box<OnEvent<T>>>,
@@ -64,6 +73,7 @@ pub struct SessionManagerBuilder<T: SessionData> {
     touch_interval: Option<Duration>,
     rotation_grace: Duration,
     revocation_poll: Duration,
+    verify_interval: Duration,
     client: ClientSettings,
 }
 
@@ -86,8 +96,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Replaces the response of a refused request. Called where an extractor or a guard refuses; not for an
-    /// `Option`, which turns the 401 cases into `None`.
+    /// Replaces the response of a refused request. Called where an extractor or a guard refuses;
+    /// not for an `Option`, which turns the 401 cases into `None`. When it panics, that is logged
+    /// as an error, and the response is the one without it.
     ///
     /// ```
     /// use anchor::prelude::*;
@@ -133,6 +144,34 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
+    /// Lets a `POST` of any site in at this path, and nothing else: for a callback that has to be
+    /// cross-site, such as that of OpenID Connect with `response_mode=form_post`. To be called once
+    /// per path.
+    ///
+    /// The handler has to know by itself that its own user sent the request: by OAuth's `state`,
+    /// bound to the browser. Everywhere else, and for every other method, the protection stays.
+    ///
+    /// The path is compared with that of the request, byte by byte and without its query, as the
+    /// outermost axum router received it: with the prefixes of [`nest`](axum::Router::nest), before
+    /// percent-decoding, with regard to case and to a slash at the end. A request that is written
+    /// in another way is refused. Where several session layers surround the route, each needs the
+    /// setting.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .allow_cross_origin_post("/oidc/callback")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn allow_cross_origin_post(mut self, path: impl Into<String>) -> Self {
+        self.cross_origin_posts.push(path.into());
+        self
+    }
+
     /// Turns off the protection against cross-site request forgery: any page on the web can then have its visitors' browsers send requests with their
     /// session, as far as the cookie's `SameSite` lets them. Only for an application that has a protection of its own.
     pub fn dangerously_allow_cross_origin_requests(mut self) -> Self {
@@ -158,7 +197,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Tells `hook` of every [`Event`]. It runs where the event happens, so it must not block: send to a channel what takes time.
+    /// Tells `hook` of every [`Event`]. It runs where the event happens, so it must not block: send
+    /// to a channel what takes time. When it panics, the panic is logged as an error, and what
+    /// happened stands: a logout that was carried out is answered as one.
     ///
     /// ```
     /// use anchor::Event;
@@ -182,6 +223,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     }
 
     /// Where a client's IP address comes from, for a payload with `#[session(track)]`. Default: nowhere, and none is recorded.
+    /// When it panics, that is logged as an error, and none is recorded.
     ///
     /// A direct client's address is axum's `ConnectInfo`. Behind a proxy that is the proxy's own, and the client's is in a header which
     /// the proxy sets: read that one, and only where every request passes the proxy, for anyone can send the header.
@@ -206,8 +248,11 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Binds each session to what `take` makes of the request that logs in: a later request that gives something else is refused. For a payload with
-    /// `#[session(fingerprint)]`, which needs it. Only its SHA-256 is stored. `None` at the login leaves the session unbound; `None` later does not fit a bound one.
+    /// Binds each session to what `take` makes of the request that logs in: a later request that
+    /// gives something else is refused. For a payload with `#[session(fingerprint)]`, which needs
+    /// it. Only its SHA-256 is stored. `None` at the login leaves the session unbound; `None` later
+    /// does not fit a bound one. When `take` panics, that is logged as an error, and a login, or a
+    /// request with a bound session, is answered 500; the session lives on.
     ///
     /// Off by default, because what a request shows is mostly either shared by the thief (the user agent) or changed by the
     /// owner (the IP address of a phone): it then locks out users and stops few thieves. It earns its place with something the client proves, as the
@@ -247,10 +292,43 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// How soon [`Session::revoked`](crate::Session::revoked) notices an end that another node, or the database itself, brought about. Default: 5 seconds.
-    /// Costs one load for each waiting session in that time.
+    /// How soon [`Session::revoked`](crate::Session::revoked) notices an end that another node, or
+    /// the database itself, brought about. Default: 5 seconds. Costs one load in that time for each
+    /// session that is waited for, however many wait for it on this node.
     pub fn revocation_poll(mut self, interval: Duration) -> Self {
         self.revocation_poll = interval;
+        self
+    }
+
+    /// How long the [`Verifier`]'s yes holds for a session whose handle is kept, as by a WebSocket.
+    /// Default: 60 seconds.
+    ///
+    /// Each [`Session::revoked`](crate::Session::revoked) that waits asks the verifier about its
+    /// own request that often, and resolves when it refuses.
+    /// [`Session::update`](crate::Session::update) asks it first when the last yes is older than
+    /// this; a request that is shorter is asked about once.
+    pub fn verify_interval(mut self, interval: Duration) -> Self {
+        self.verify_interval = interval;
+        self
+    }
+
+    /// How long a call of the store may take, waits for a connection of its pool included, before
+    /// it counts as failed: the request is answered 503, and a logout is not claimed. Default: 10
+    /// seconds. [`Duration::MAX`] waits for ever.
+    ///
+    /// A call that is given up may be carried out all the same, for a database does not always
+    /// notice. The pool has a bound of its own, for the wait for a connection alone: with sqlx
+    /// `acquire_timeout`, 30 seconds by default. Set that one to less than this, and the log tells
+    /// a busy pool from a database that hangs.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
+    /// How long [`SessionManager::shutdown`] waits for what is still running. Default: 10 seconds,
+    /// as long as one call of the store may take.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
         self
     }
 
@@ -279,8 +357,11 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// # Errors
     ///
-    /// When the environment has a mistake, there are no keys, a lifetime is zero, the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout, the frontend
-    /// refuses its settings, or a trusted origin is none that a browser sends. Each message says what to write instead.
+    /// When the environment has a mistake, there are no keys, a lifetime or another span is zero,
+    /// the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout,
+    /// the frontend refuses its settings, a trusted origin is not one that a browser sends, a path
+    /// open to other sites is not one, or a live manager of another payload in this process uses
+    /// the same cookie or header. Each message says what to write instead.
     pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
         let payload = std::any::type_name::<T>();
         let refused = |reason: fmt::Arguments<'_>| {
@@ -325,8 +406,17 @@ impl<T: SessionData> SessionManagerBuilder<T> {
             }
             (true, Some(_)) | (false, None) => {}
         }
+        if self.store_timeout.is_zero() {
+            return refused(format_args!(
+                "`store_timeout` is zero, so no call of the store could succeed: leave the line \
+                 out for 10 seconds"
+            ));
+        }
         if self.revocation_poll.is_zero() {
             return refused(format_args!("`revocation_poll` is zero: set it to a second or more"));
+        }
+        if self.verify_interval.is_zero() {
+            return refused(format_args!("`verify_interval` is zero: set it to a second or more"));
         }
         let touch_interval = self.touch_interval.unwrap_or(idle / 10);
         if touch_interval >= idle {
@@ -341,30 +431,39 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         if let Err(error) = frontend.check(absolute) {
             return refused(format_args!("{error}"));
         }
-        let cross_origin = match CrossOriginProtection::trusting(&self.trusted_origins) {
-            Ok(protection) => Some(protection)
-                .filter(|_| frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests),
+        let cross_origin =
+            match CrossOriginProtection::new(&self.trusted_origins, self.cross_origin_posts) {
+                Ok(protection) => Some(protection).filter(|_| {
+                    frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests
+                }),
+                Err(error) => return refused(format_args!("{error}")),
+            };
+        let channel = frontend.channel();
+        let registration = match Registration::new::<T>(&channel) {
+            Ok(registration) => registration,
             Err(error) => return refused(format_args!("{error}")),
         };
-        let channel = frontend.channel();
         Ok(SessionManager {
             inner: Arc::new(Sessions {
-                store: self.store,
-                keys: keys.derive(&channel),
+                store: Bounded::new(self.store, self.store_timeout),
+                keys: keys.derive(&channel, T::schema().table),
                 frontend,
                 channel,
+                _registration: registration,
                 verifier: self.verifier,
                 on_reject: self.on_reject,
                 cross_origin,
                 on_event: self.on_event,
                 client: self.client,
-                watched: Watched::default(),
-                turns: Turns::new(),
+                watches: Watches::default(),
+                turns: Arc::new(Turns::new()),
+                tasks: Tasks::new(self.shutdown_timeout),
                 idle,
                 absolute,
                 touch_interval,
                 rotation_grace: self.rotation_grace,
                 revocation_poll: self.revocation_poll,
+                verify_interval: self.verify_interval,
             }),
         })
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::header;
 use http::request::Parts;
 
+use crate::callback::{self, Panicked};
 use crate::data::SessionData;
 use crate::store::{Fingerprint, Origin};
 
@@ -28,17 +29,25 @@ pub(crate) struct ClientSettings {
 }
 
 /// The client behind a request, as far as the payload's table has a place for it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) origin: Option<Origin>,
-    pub(crate) fingerprint: Option<Fingerprint>,
+    pub(crate) fingerprint: Result<Option<Fingerprint>, Panicked>,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self { origin: None, fingerprint: Ok(None) }
+    }
 }
 
 impl ClientSettings {
     pub(crate) fn look<T: SessionData>(&self, request: &Parts) -> Client {
         let extras = T::schema().extras;
         let origin = extras.track.then(|| {
-            let ip = self.ip.as_ref().and_then(|ip| ip(request));
+            // Audit alone depends on it: after a panic the address is unknown.
+            let ip =
+                self.ip.as_ref().and_then(|ip| callback::call("client_ip", || ip(request)).ok()?);
             let user_agent = request.headers.get(header::USER_AGENT);
             Origin::new(ip, user_agent.and_then(|value| value.to_str().ok()))
         });
@@ -46,8 +55,9 @@ impl ClientSettings {
             .fingerprint
             .as_ref()
             .filter(|_| extras.fingerprint)
-            .and_then(|(take, _)| take(request))
-            .map(|bytes| Fingerprint::of(&bytes));
+            .map(|(take, _)| callback::call("fingerprint", || take(request)))
+            .transpose()
+            .map(|taken| taken.flatten().map(|bytes| Fingerprint::of(&bytes)));
         Client { origin, fingerprint }
     }
 }

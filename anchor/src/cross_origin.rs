@@ -7,16 +7,23 @@ use std::future::{Future, Ready, ready};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use axum::extract::OriginalUri;
 use http::{HeaderMap, Method, Request, Response, Uri, header};
 use tower_http::csrf::{Csrf, CsrfLayer, ProtectionError};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::error::ConfigError;
+use crate::excerpt::excerpt;
 use crate::rejection::Rejection;
+
+/// How many characters of an `Origin` are shown.
+const LONGEST_ORIGIN: usize = 100;
 
 pub(crate) struct CrossOriginProtection {
     csrf: Csrf<Allow, fn(ProtectionError) -> Response<Verdict>>,
+    /// Where a `POST` of any site is let in.
+    open_paths: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,8 +51,9 @@ impl Service<Request<()>> for Allow {
 }
 
 impl CrossOriginProtection {
-    /// Requests of these origins pass, as those of the application's own do.
-    pub(crate) fn trusting(origins: &[String]) -> Result<Self, ConfigError> {
+    /// Requests of these origins pass, as those of the application's own do; and a `POST` of any
+    /// origin to one of these paths.
+    pub(crate) fn new(origins: &[String], open_paths: Vec<String>) -> Result<Self, ConfigError> {
         let refuse: fn(ProtectionError) -> Response<Verdict> = |_| Response::new(Verdict::Refused);
         let mut layer = CsrfLayer::new().with_rejection_response(refuse);
         for origin in origins {
@@ -54,7 +62,8 @@ impl CrossOriginProtection {
                 .add_trusted_origin(origin)
                 .map_err(|error| ConfigError::new(format_args!("{error}")))?;
         }
-        Ok(Self { csrf: layer.layer(Allow) })
+        open_paths.iter().try_for_each(|path| check_path(path))?;
+        Ok(Self { csrf: layer.layer(Allow), open_paths })
     }
 
     /// The refusal of a request that another site caused. Safe methods pass without a look, unless they open a WebSocket: that is a `GET` which
@@ -62,13 +71,30 @@ impl CrossOriginProtection {
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Rejection> {
         let headers = request.headers();
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        if safe && !opens_websocket(headers) {
+        let opens_websocket = opens_websocket(headers);
+        if !opens_websocket && (safe || self.is_open(request)) {
             return None;
         }
         let method = if safe { &Method::POST } else { request.method() };
         let verdict = self.ask(method.clone(), request.uri().clone(), headers);
-        let origin = || headers.get(header::ORIGIN).map(|origin| format!("{origin:?}"));
+        let origin = || {
+            let origin = headers.get(header::ORIGIN)?.as_bytes();
+            Some(format!("\"{}\"", excerpt(origin.escape_ascii(), LONGEST_ORIGIN)))
+        };
         (verdict == Verdict::Refused).then(|| Rejection::CrossOrigin { origin: origin() })
+    }
+
+    /// Whether the request is a `POST` to a path that is open to other sites. The path is the one
+    /// that the outermost axum router received, byte by byte: what two parsers may read in two ways
+    /// is not equal to it, and stays closed.
+    fn is_open<B>(&self, request: &Request<B>) -> bool {
+        if self.open_paths.is_empty() || *request.method() != Method::POST {
+            return false;
+        }
+        // A nested router sees its own part of the path alone.
+        let original = request.extensions().get::<OriginalUri>();
+        let path = original.map_or(request.uri(), |OriginalUri(uri)| uri).path();
+        self.open_paths.iter().any(|open| open == path)
     }
 
     fn ask(&self, method: Method, uri: Uri, headers: &HeaderMap) -> Verdict {
@@ -120,6 +146,29 @@ pub(crate) fn check(origin: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// A path that a router's route is compared with byte by byte, so that one that is written
+/// otherwise would be open in vain, or open more.
+fn check_path(path: &str) -> Result<(), ConfigError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segments = path.strip_prefix('/').map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let fine = match segments {
+        Some("") => path == "/",
+        Some(segments) => segments
+            .split('/')
+            .all(|segment| !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)),
+        None => false,
+    };
+    if fine {
+        return Ok(());
+    }
+    Err(ConfigError::new(format_args!(
+        "`.allow_cross_origin_post(\"{}\")`: write the whole path of one route, such as \
+         `/oidc/callback`: letters, digits and `-._~` between single slashes, \
+         without parameters, wildcards or query",
+        path.escape_debug()
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +180,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let trusted = ["https://app.example.com".to_owned()];
-        let protection = CrossOriginProtection::trusting(&trusted).unwrap();
+        let protection = CrossOriginProtection::new(&trusted, Vec::new()).unwrap();
         protection.refusal(&request.body(()).unwrap()).is_none()
     }
 
@@ -154,6 +203,8 @@ mod tests {
             &[host][..],
             &[host, ("origin", "https://example.com")],
             &[host, ("sec-fetch-site", "same-origin"), ("origin", "https://example.com")],
+            // The scheme is not compared, as SECURITY.md says.
+            &[host, ("origin", "http://example.com")],
             &[host, ("sec-fetch-site", "none")],
             &[host, ("origin", "https://app.example.com")],
             &[host, ("sec-fetch-site", "same-site"), ("origin", "https://app.example.com")],
@@ -191,7 +242,7 @@ mod tests {
     #[test]
     fn an_origin_that_no_browser_sends_is_refused() {
         let refusal = |origin: &str| {
-            let trusted = CrossOriginProtection::trusting(&[origin.to_owned()]);
+            let trusted = CrossOriginProtection::new(&[origin.to_owned()], Vec::new());
             trusted.err().map(|error| error.to_string())
         };
         for good in ["https://app.example.com", "http://localhost:3000", "https://[::1]:8443"] {

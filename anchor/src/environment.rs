@@ -353,7 +353,7 @@ fn without_prefix(name: &str) -> &str {
 mod tests {
     use super::*;
 
-    const KEY: (&str, &str) = ("ANCHOR_KEYS", "cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=");
+    const KEY: (&str, &str) = ("ANCHOR_KEYS", "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=");
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
         Environment::of("ANCHOR", variables.iter().copied()).read(None, false, false)

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::data::EncodeError;
+use crate::excerpt::{ERROR, excerpt};
 use crate::id::SessionId;
 
 /// What kind of failure a [`StoreError`] is.
@@ -21,7 +22,8 @@ pub enum StoreErrorKind {
 
 /// A store could not do what it was asked. Cheap to clone.
 ///
-/// `Debug` and `Display` print the causes' messages, never the values that were bound: a database's detail text can quote a row.
+/// `Debug` and `Display` print the first 1,000 characters of the cause's message, in one line, and
+/// never the values that were bound: a database's detail text can quote a row.
 #[derive(Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -58,13 +60,13 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Constraint => "the session table refused the row: ",
             StoreErrorKind::Encode => "the session cannot be stored: ",
         })?;
-        fmt::Display::fmt(&self.source, f)
+        excerpt(&self.source, ERROR).fmt(f)
     }
 }
 
 impl fmt::Debug for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoreError({:?}: {})", self.kind, self.source)
+        write!(f, "StoreError({:?}: {})", self.kind, excerpt(&self.source, ERROR))
     }
 }
 
@@ -121,6 +123,34 @@ pub enum Error {
         /// The session.
         id: SessionId,
     },
+    /// The application's [`Verifier`](crate::Verifier) refuses the session of a handle that was
+    /// kept; nothing was written.
+    #[error("the verifier refused session {id}")]
+    RefusedByVerifier {
+        /// The session.
+        id: SessionId,
+    },
+    /// The verifier itself failed; nothing was written.
+    #[error("the verifier failed: {0}")]
+    Verifier(Arc<dyn StdError + Send + Sync>),
+    /// Another request gave the session a new secret: this one's is no longer enough. Nothing was
+    /// written. The client repeats the request with its new token.
+    #[error(
+        "the secret of session {id} was replaced meanwhile: repeat the request with the new one"
+    )]
+    SecretReplaced {
+        /// The session.
+        id: SessionId,
+    },
+    /// The change would have made the session another subject's; nothing was written.
+    #[error(
+        "an update would make session {id} another subject's: log in as that one with \
+         `auth.login(..)`"
+    )]
+    SubjectChanged {
+        /// The session.
+        id: SessionId,
+    },
     /// Other requests changed the session again and again; nothing was written.
     #[error("session {id} is being changed by too many requests at once: tried {attempts} times")]
     Contended {
@@ -137,6 +167,13 @@ pub enum Error {
     /// The subject has as many live sessions as `#[session(max_per_subject = .., overflow = "refuse")]` allows; nothing was written.
     #[error("the subject has as many sessions as it may have: let it end one of them first")]
     TooManySessions,
+    /// A callback of the application's own panicked, and what was asked depends on its answer;
+    /// nothing was written.
+    #[error("the application's callback `{callback}` panicked")]
+    Callback {
+        /// The method of the builder that it was given to.
+        callback: &'static str,
+    },
     /// The operating system has no randomness to give.
     #[error("no randomness for a new session: {0}")]
     Randomness(getrandom::Error),

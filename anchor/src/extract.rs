@@ -35,9 +35,9 @@ impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for Auth<T> {
 
 /// The request's session, or the refusal that the application wants.
 pub(crate) async fn session<T: SessionData>(request: &Parts) -> Result<Session<T>, Rejection> {
-    let scope = Scope::of(request)?;
+    let scope = Scope::<T>::of(request)?;
     match scope.resolve(Some(request)).await {
-        Ok(admitted) => Ok(Session::new(scope, admitted)),
+        Ok(admitted) => Ok(Session::new(scope, admitted).kept(request)),
         Err(rejection) => Err(scope.refuse(rejection, request)),
     }
 }
@@ -46,9 +46,9 @@ pub(crate) async fn session<T: SessionData>(request: &Parts) -> Result<Session<T
 async fn optional_session<T: SessionData>(
     request: &Parts,
 ) -> Result<Option<Session<T>>, Rejection> {
-    let scope = Scope::of(request)?;
+    let scope = Scope::<T>::of(request)?;
     match scope.resolve(Some(request)).await {
-        Ok(admitted) => Ok(Some(Session::new(scope, admitted))),
+        Ok(admitted) => Ok(Some(Session::new(scope, admitted).kept(request))),
         Err(rejection) if rejection.is_unauthenticated() => Ok(None),
         Err(rejection) => Err(scope.refuse(rejection, request)),
     }

@@ -72,11 +72,8 @@ impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<
     type Rejection = Rejection;
 
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let scope = Scope::<T>::of(request)?;
-        match scope.logout(R::REACH, Some(request)).await {
-            Ok(_) => Ok(Self(PhantomData)),
-            Err(rejection) => Err(scope.refuse(rejection, request)),
-        }
+        Scope::<T>::of(request)?.logout_for_guard(R::REACH, request).await?;
+        Ok(Self(PhantomData))
     }
 }
 
@@ -87,7 +84,8 @@ impl<R: Reaches, S: Send + Sync> FromRequestParts<S> for RevokeAny<R> {
     type Rejection = Rejection;
 
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        only(request)?.logout(R::REACH, request).await.map(|()| Self(PhantomData))
+        only(request)?.logout(R::REACH, request).await?;
+        Ok(Self(PhantomData))
     }
 }
 

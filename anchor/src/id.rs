@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
+use crate::timestamp::Timestamp;
+
 /// The public locator of a session: its primary key, a UUIDv7.
 ///
 /// It may be listed, logged and put into a URL. It is not a credential: nobody is let in for knowing it
@@ -20,6 +22,12 @@ impl SessionId {
     /// The session id with these bytes.
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
+    }
+
+    /// When the session began, by the clock of the node that made it: the id's first 48 bits.
+    pub(crate) fn began_at(&self) -> Timestamp {
+        let millis = self.0.as_u128() >> 80;
+        Timestamp::from_micros(i64::try_from(millis * 1_000).unwrap_or(i64::MAX))
     }
 
     /// The UUID behind the id.

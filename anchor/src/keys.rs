@@ -1,8 +1,6 @@
 //! [`KeyRing`]: the keys that sign tokens, newest first.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
 use std::path::Path;
 
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
@@ -11,9 +9,13 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::ConfigError;
+use crate::key_file;
 
 /// The least length of a key, in bytes: that of the HMAC's hash (RFC 2104 section 3).
 const SHORTEST_KEY: usize = 32;
+
+/// The key that the documentation shows. Everyone knows it, and somebody will copy it.
+const EXAMPLE: &str = "cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=";
 
 /// The keys that sign session tokens, newest first.
 ///
@@ -26,8 +28,10 @@ const SHORTEST_KEY: usize = 32;
 /// ```
 /// use anchor::KeyRing;
 ///
-/// let keys = KeyRing::parse("cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=")?;
-/// # Ok::<_, anchor::ConfigError>(())
+/// // This is what a key looks like. Everyone knows this one, so it is refused:
+/// // `openssl rand -base64 32` makes another.
+/// let refusal = KeyRing::parse("cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=").unwrap_err();
+/// assert!(refusal.to_string().starts_with("signing key 1 is the example of the documentation"));
 /// ```
 #[derive(Clone)]
 pub struct KeyRing {
@@ -39,8 +43,9 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// When there is no key, a key is shorter than 32 bytes, or two keys share their one-byte key id (they are equal, or one pair in 256 does by
-    /// chance: generate another).
+    /// When there is no key, a key is shorter than 32 bytes, a key is the one that this
+    /// documentation shows, or two keys share their one-byte key id (they are equal, or one pair in
+    /// 256 does by chance: generate another).
     pub fn new<K: Into<Vec<u8>>>(keys: impl IntoIterator<Item = K>) -> Result<Self, ConfigError> {
         let keys: Vec<_> = keys.into_iter().map(|key| Zeroizing::new(key.into())).collect();
         if keys.is_empty() {
@@ -55,6 +60,12 @@ impl KeyRing {
                     "signing key {nth} has {} bytes and needs at least {SHORTEST_KEY}: \
                      make one with `openssl rand -base64 32`",
                     key.len()
+                )));
+            }
+            if decode(EXAMPLE).is_some_and(|example| example == **key) {
+                return Err(ConfigError::new(format_args!(
+                    "signing key {nth} is the example of the documentation, which everyone knows: \
+                     make one with `openssl rand -base64 32`"
                 )));
             }
             if let Some(twin) = keys[..index].iter().position(|other| key_id(other) == key_id(key))
@@ -123,50 +134,42 @@ impl KeyRing {
     /// The keys in a file, written as for [`KeyRing::parse`]; a missing file is made, with one fresh key, readable by its
     /// owner alone. For development and for single-node applications.
     ///
+    /// Processes that start at the same time, in several containers on one volume too, get one and
+    /// the same key. The file appears when it is whole. Where the file system has no hard links, it
+    /// is empty for a moment; a start that finds it empty waits up to 5 seconds, and blocks its
+    /// thread for so long.
+    ///
+    /// Where a platform mounts its secrets with a mode of its own choice, read the file yourself,
+    /// and use [`KeyRing::parse`].
+    ///
     /// # Errors
     ///
-    /// When the file can be neither read nor made, and as for [`KeyRing::parse`]; the message names the file.
+    /// When the file can be neither read nor made, is open to other users (on Unix, any mode beyond
+    /// 0600), stays empty, or is a symbolic link to nothing; and as for [`KeyRing::parse`]. The
+    /// message names the file.
     pub fn from_file_or_generate(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        let text = match fs::read_to_string(path) {
-            Ok(text) => Zeroizing::new(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let ring = Self::generate()?;
-                let text = Zeroizing::new(Base64::encode_string(&ring.keys[0]) + "\n");
-                match write_private(path, text.as_bytes()) {
-                    Ok(()) => return Ok(ring),
-                    // Another process made it between the two calls: its key is the one.
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        return Self::from_file_or_generate(path);
-                    }
-                    Err(error) => {
-                        return Err(ConfigError::new(format_args!(
-                            "the key file {} cannot be made: {error}",
-                            path.display()
-                        )));
-                    }
-                }
-            }
-            Err(error) => {
-                return Err(ConfigError::new(format_args!(
-                    "the key file {} cannot be read: {error}",
-                    path.display()
-                )));
-            }
-        };
+        let text = key_file::read_or_make(path, || {
+            let ring = Self::generate()?;
+            Ok(Zeroizing::new(Base64::encode_string(&ring.keys[0]) + "\n"))
+        })?;
         Self::parse(text.trim())
             .map_err(|error| error.within(format_args!("key file {}", path.display())))
     }
 
-    /// The subkeys for one purpose, so that a token made for one cookie is worth nothing in another.
-    pub(crate) fn derive(&self, purpose: &str) -> TokenKeys {
+    /// The subkeys for the sessions of one table on one channel: a token made for one cookie or
+    /// payload is worth nothing in another, in other processes either.
+    pub(crate) fn derive(&self, channel: &str, table: &str) -> TokenKeys {
         let keys = self
             .keys
             .iter()
             .map(|key| {
                 let mut derivation = hmac(key);
                 derivation.update(b"anchor/v1/session-token\0");
-                derivation.update(purpose.as_bytes());
+                // The length in front, so that no other pair gives the same bytes.
+                derivation.update(&(channel.len() as u64).to_be_bytes());
+                derivation.update(channel.as_bytes());
+                derivation.update(table.as_bytes());
                 let subkey = Zeroizing::new(<[u8; 32]>::from(derivation.finalize().into_bytes()));
                 TokenKey { id: key_id(key), keyed: hmac(&*subkey) }
             })
@@ -197,26 +200,7 @@ fn decode(key: &str) -> Option<Vec<u8>> {
         .or_else(|| Base64UrlUnpadded::decode_vec(key).ok())
 }
 
-/// Makes a file with this content, readable by its owner alone, unless it exists. It appears under its name when it is whole: another process that
-/// starts at the same time reads it all, or makes none.
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{}", std::process::id()));
-    let unfinished = Path::new(&unfinished);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(unfinished).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
-    let linked = written.and_then(|()| fs::hard_link(unfinished, path));
-    let _ = fs::remove_file(unfinished);
-    linked
-}
-
-/// The ring's subkeys for one purpose.
+/// The ring's subkeys for one table's sessions on one channel.
 #[derive(Clone)]
 pub(crate) struct TokenKeys {
     /// Newest first; never empty.
@@ -297,24 +281,49 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_is_made_once_and_private() {
-        let folder = std::env::temp_dir().join(format!("anchor-keys-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("key");
+    fn a_key_file_is_made_and_read_and_named_where_it_is_wrong() {
+        let name = format!("anchor-key-ring-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         let made = KeyRing::from_file_or_generate(&path).unwrap();
         let read = KeyRing::from_file_or_generate(&path).unwrap();
         assert_eq!(made.keys, read.keys);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&path, "short").unwrap();
+        let message = refusal(KeyRing::from_file_or_generate(&path));
+        assert!(message.contains(&path.display().to_string()), "{message}");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn the_key_that_the_documentation_shows_is_refused_wherever_it_comes_from() {
+        let raw = decode(EXAMPLE).unwrap();
+        for ring in [
+            KeyRing::parse(EXAMPLE),
+            KeyRing::parse(EXAMPLE.trim_end_matches('=')),
+            KeyRing::new([raw.clone()]),
+        ] {
+            assert!(refusal(ring).starts_with("signing key 1 is the example"));
         }
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing unfinished is left");
-        fs::write(&path, "short").unwrap();
-        assert!(
-            refusal(KeyRing::from_file_or_generate(&path)).contains(&path.display().to_string())
-        );
-        fs::remove_dir_all(folder).unwrap();
+        let second = KeyRing::new([[1; 32].to_vec(), raw]);
+        assert!(refusal(second).starts_with("signing key 2 is the example"));
+    }
+
+    #[test]
+    fn another_channel_or_table_has_other_subkeys() {
+        let ring = KeyRing::new([[7; 32]]).unwrap();
+        let pairs = [
+            ("cookie:id", "sessions"),
+            ("cookie:id", "admins"),
+            ("cookie:admin", "sessions"),
+            // The same characters, parted elsewhere.
+            ("cookie:ids", "essions"),
+            ("cookie:id\0", "sessions"),
+            ("cookie:id", "\0sessions"),
+        ];
+        let macs: std::collections::HashSet<_> = pairs
+            .iter()
+            .map(|(channel, table)| ring.derive(channel, table).newest().mac(b"message"))
+            .collect();
+        assert_eq!(macs.len(), pairs.len());
     }
 
     #[test]

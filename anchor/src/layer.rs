@@ -13,14 +13,23 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::data::SessionData;
+use crate::frontend::conceal;
 use crate::scope::{Closing, CurrentScope, Scope};
 use crate::sessions::Sessions;
 
 /// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer).
 ///
-/// A request that asks for no session costs a pointer in its extensions. Where browsers send the token by themselves, as cookies, an unsafe request (other than
-/// `GET`, `HEAD`, `OPTIONS`) or a WebSocket that another origin caused is refused with 403 before any handler runs, those of logins and logouts included;
-/// [`SessionManagerBuilder::trusted_origin`](crate::SessionManagerBuilder::trusted_origin) names the exceptions. Several payload types stack, each with its own layer.
+/// A request that asks for no session costs a pointer in its extensions and a look for the header
+/// that bears the token, which is marked as sensitive: `Debug` of the request does not print it, in
+/// what this layer surrounds. Where browsers send the token by themselves, as cookies, an unsafe
+/// request (other than `GET`, `HEAD`, `OPTIONS`) or a WebSocket that another origin caused is
+/// refused with 403 before any handler runs, those of logins and logouts included;
+/// [`SessionManagerBuilder::trusted_origin`](crate::SessionManagerBuilder::trusted_origin) names
+/// the exceptions.
+///
+/// Several payload types stack, each with its own layer. Layers of two managers of one payload do
+/// not: a handler that asks for the session is then answered 500, because the inner manager would
+/// replace the outer one's verifier.
 pub struct SessionLayer<T: SessionData> {
     sessions: Arc<Sessions<T>>,
 }
@@ -88,6 +97,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        conceal(&*self.sessions.frontend, request.headers_mut());
         if let Some(rejection) = self.sessions.cross_origin_refusal(&request) {
             let (request, _) = request.into_parts();
             let response = self.sessions.respond(rejection, &request);
@@ -116,9 +126,9 @@ pin_project! {
         Refused { response: Option<Response> },
         // The handler is at work.
         Running { #[pin] running: F, scope: Option<Arc<Scope<T>>> },
-        // The response is ready; the session's use is being recorded.
-        Touching {
-            touching: Pin<Box<dyn Future<Output = ()> + Send>>,
+        // The response is ready; something remains to be done in the store.
+        Closing {
+            closing: Pin<Box<dyn Future<Output = ()> + Send>>,
             ready: Option<(Arc<Scope<T>>, Response)>,
         },
     }
@@ -142,14 +152,14 @@ where
                 StepProjection::Running { running, scope } => {
                     let response = ready!(running.poll(context))?.into_response();
                     let scope = scope.take().expect("polled after completion");
-                    if let Closing::Touch(touching) = scope.close() {
-                        step.set(Step::Touching { touching, ready: Some((scope, response)) });
+                    if let Closing::Pending(closing) = scope.close(response.status()) {
+                        step.set(Step::Closing { closing, ready: Some((scope, response)) });
                         continue;
                     }
                     (scope, response)
                 }
-                StepProjection::Touching { touching, ready } => {
-                    ready!(touching.as_mut().poll(context));
+                StepProjection::Closing { closing, ready } => {
+                    ready!(closing.as_mut().poll(context));
                     ready.take().expect("polled after completion")
                 }
             };

@@ -1,8 +1,9 @@
 //! Session authentication for axum, declared by one struct.
 //!
-//! One struct with `#[derive(SessionData)]` gives a typed payload, its SQL table, an axum extractor and a policy; `#[require_session]` guards a handler;
-//! `#[logout]` ends the session before the handler's body runs. The [README](https://docs.rs/crate/anchor) shows each thing that a user does; this
-//! page is the reference.
+//! One struct with `#[derive(SessionData)]` gives a typed payload, its SQL table, an axum extractor
+//! and a policy; `#[require_session(UserSession)]` guards a handler; `#[logout(UserSession)]` ends
+//! the session before the handler's body runs. The [README](https://docs.rs/crate/anchor) shows
+//! each thing that a user does; this page is the reference.
 //!
 //! | to | see |
 //! | --- | --- |
@@ -30,6 +31,7 @@ extern crate self as anchor;
 
 mod auth;
 mod builder;
+mod callback;
 mod client;
 mod column;
 #[cfg(feature = "conformance")]
@@ -39,15 +41,20 @@ mod data;
 mod environment;
 mod error;
 mod event;
+mod excerpt;
 mod extract;
 mod frontend;
 mod guard;
 mod id;
+mod jitter;
+mod key_file;
 mod keys;
 mod layer;
 mod limit;
+mod listing;
 mod login_page;
 mod manager;
+mod manager_registry;
 #[cfg(feature = "_sql")]
 pub mod migrate;
 mod next;
@@ -61,11 +68,13 @@ mod session;
 mod sessions;
 mod store;
 mod sweeper;
+mod tasks;
 mod timestamp;
 mod token;
 mod turns;
 mod type_name;
 mod value;
+mod verification;
 mod verifier;
 mod watch;
 
@@ -74,7 +83,9 @@ pub use auth::{Auth, LoggedIn, Login};
 pub use builder::SessionManagerBuilder;
 pub use client::Mismatch;
 pub use column::{Column, ColumnError, ColumnType, NoSubject};
-pub use data::{Columns, CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
+pub use data::{
+    Columns, CutOff, DecodeError, Decoder, EncodeError, Encoder, JsonColumn, SessionData,
+};
 pub use environment::Environment;
 pub use error::{ConfigError, Error, StoreError, StoreErrorKind};
 pub use event::{Event, Revoked};
@@ -82,9 +93,10 @@ pub use frontend::{Bearer, CustomHeader, Frontend, Presented, SameSite, SessionC
 pub use id::SessionId;
 pub use keys::KeyRing;
 pub use layer::{SessionFuture, SessionLayer, SessionService};
+pub use listing::Listing;
 pub use manager::SessionManager;
 pub use next::{Next, safe_next};
-pub use policy::{Decision, Fresh, HasRole, Policy};
+pub use policy::{CurrentSecret, Decision, Fresh, HasRole, Policy};
 pub use rejection::Rejection;
 pub use schema::{
     ColumnSchema, Dialect, Extras, Index, OnChange, OnDelete, Reference, SYSTEM_COLUMNS, Schema,
@@ -94,7 +106,7 @@ pub use session::Session;
 pub use store::*;
 pub use sweeper::Sweeper;
 pub use timestamp::Timestamp;
-pub use token::{BadToken, SecretHash, SessionToken};
+pub use token::{BadToken, LastingHash, SecretHash, SessionToken};
 pub use value::Value;
 pub use verifier::{BoxError, Verdict, Verifier};
 

@@ -165,6 +165,6 @@ mod tests {
         );
         assert!(answer("GET", "/me", &Rejection::Ended { id }).is_some());
         assert_eq!(answer("GET", "/me", &Rejection::Forbidden { id, policy: "Admin" }), None);
-        assert_eq!(answer("GET", "/me", &Rejection::AmbiguousLayer), None);
+        assert_eq!(answer("GET", "/me", &Rejection::UntypedGuard), None);
     }
 }

@@ -8,8 +8,9 @@ use crate::data::{CutOff, SessionData};
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::layer::SessionLayer;
+use crate::listing::Listing;
 use crate::sessions::Sessions;
-use crate::store::{EndReason, EndedRecord, Load, Record};
+use crate::store::{EndReason, EndedRecord, Ending, Load, Record};
 use crate::sweeper::Sweeper;
 
 /// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes. Cheap to clone.
@@ -26,13 +27,15 @@ impl<T: SessionData> SessionManager<T> {
         SessionLayer::new(Arc::clone(&self.inner))
     }
 
-    /// The live sessions of a subject, newest first. One statement.
+    /// The live sessions of a subject, newest first, a page at a time. Await it: one statement.
     ///
     /// # Errors
     ///
     /// When the store cannot answer.
-    pub async fn list(&self, subject: &T::Subject) -> Result<Vec<Record<T>>, Error> {
-        Ok(self.inner.store.list(subject).await?)
+    pub fn list<'a>(&'a self, subject: &'a T::Subject) -> Listing<'a, Record<T>> {
+        Listing::new(move |page| {
+            Box::pin(async move { Ok(self.inner.store.list(subject, page).await?) })
+        })
     }
 
     /// The live session of this id; `None` when there is none. One statement.
@@ -53,7 +56,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the session may live on.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, Error> {
-        Ok(self.inner.revoke(id, None, EndReason::Revoked).await? > 0)
+        Ok(self.inner.revoke(id, None, EndReason::Revoked).await? == Ending::Ended)
     }
 
     /// Ends every session of a subject and says how many there were. One statement.
@@ -102,14 +105,17 @@ impl<T: SessionData> SessionManager<T> {
         Ok(self.inner.cut_off(subject).await?)
     }
 
-    /// A subject's ended sessions with how, when and why, the one that ended last first; as long as
-    /// `#[session(keep_ended = "..")]` keeps them, else none. One statement.
+    /// A subject's ended sessions with how, when and why, the one that ended last first, a page at
+    /// a time; as long as `#[session(keep_ended = "..")]` keeps them, else none. Await it: one
+    /// statement.
     ///
     /// # Errors
     ///
     /// When the store cannot answer.
-    pub async fn history(&self, subject: &T::Subject) -> Result<Vec<EndedRecord<T>>, Error> {
-        Ok(self.inner.store.history(subject).await?)
+    pub fn history<'a>(&'a self, subject: &'a T::Subject) -> Listing<'a, EndedRecord<T>> {
+        Listing::new(move |page| {
+            Box::pin(async move { Ok(self.inner.store.history(subject, page).await?) })
+        })
     }
 
     /// Removes at most `batch` ended rows and says how many. One statement.
@@ -121,8 +127,10 @@ impl<T: SessionData> SessionManager<T> {
         Ok(self.inner.sweep(batch).await?)
     }
 
-    /// Starts a task that removes ended rows, about every `interval`, in batches of 1,000. It survives errors, spreads its runs by a quarter of the interval
-    /// so that nodes do not sweep together, and stops when the [`Sweeper`] or the last clone of the manager is dropped.
+    /// Starts a task that removes ended rows, about every `interval`, in batches of 1,000. It
+    /// survives errors, spreads its runs by a quarter of the interval so that nodes do not sweep
+    /// together, and stops when the [`Sweeper`] or the last clone of the manager is dropped, or at
+    /// [`shutdown`](Self::shutdown).
     ///
     /// Ended rows are never accepted, swept or not; the sweep only gives their space back.
     ///
@@ -131,6 +139,47 @@ impl<T: SessionData> SessionManager<T> {
     /// Outside of a tokio runtime.
     pub fn run_sweeper(&self, interval: Duration) -> Sweeper {
         Sweeper::start(&self.inner, interval)
+    }
+
+    /// Ends what the manager has running besides requests, and says how many tasks are still at
+    /// work after [`shutdown_timeout`](crate::SessionManagerBuilder::shutdown_timeout): 0 when all
+    /// is done, else it is logged too. Call it after `axum::serve`, before the runtime and the pool
+    /// go.
+    ///
+    /// A logout goes on when its client has left, so a graceful shutdown of the server does not
+    /// wait for it: this does, or that session would live on. The sweeper stops, and
+    /// [`Session::revoked`](crate::Session::revoked) resolves for everyone who waits, so that
+    /// WebSockets close.
+    ///
+    /// ```no_run
+    /// # use anchor::prelude::*;
+    /// # async fn demo<T: SessionData>(
+    /// #     sessions: SessionManager<T>, listener: tokio::net::TcpListener, app: axum::Router,
+    /// # ) -> std::io::Result<()> {
+    /// axum::serve(listener, app)
+    ///     .with_graceful_shutdown(async {
+    ///         let _ = tokio::signal::ctrl_c().await;
+    ///     })
+    ///     .await?;
+    /// sessions.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// An event stream is a response, and a graceful shutdown waits for its end: an application
+    /// that has some calls this at the signal as well, before the server begins to wait. Any clone
+    /// will do, as often as wanted; requests are served as before, and a logout that comes later is
+    /// carried out, and waited for by the next call.
+    pub async fn shutdown(&self) -> usize {
+        let unfinished = self.inner.tasks.shut_down().await;
+        if unfinished > 0 {
+            tracing::error!(
+                target: "anchor", unfinished, payload = std::any::type_name::<T>(),
+                "the shutdown did not wait any longer: a logout that was not answered may not be \
+                 carried out"
+            );
+        }
+        unfinished
     }
 }
 

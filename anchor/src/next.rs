@@ -1,15 +1,23 @@
 //! [`Next`]: where a browser wanted to go when it was sent to log in, and which such paths are safe to send it to.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
-use std::fmt::Write;
 
 use axum::extract::{FromRequestParts, OriginalUri};
 use http::Uri;
 use http::request::Parts;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use serde::{Deserialize, Deserializer};
 
 /// The longest path that is remembered, in bytes. Longer ones belong to no page that a user would miss.
 const LONGEST: usize = 2048;
+
+/// How often a path may be percent-encoded. Nobody means more.
+const DEEPEST: usize = 8;
+
+/// What is percent-encoded in a query's value; slashes are left readable.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where to send a browser after its login: the `?next=` that `#[require_session(redirect = "/login")]` adds to the login page's address.
 ///
@@ -70,16 +78,13 @@ impl Next {
         wanted.map_or_else(Self::default, |wanted| Self::checked(wanted.as_str()))
     }
 
-    /// The one `next` of a query; two of them are a trick, for two parsers may differ in the one that they take.
+    /// The one `next` of a query; two of them are a trick, because two parsers may differ in the
+    /// one that they take.
     fn of_query(query: &str) -> Self {
-        let mut all = query.split('&').filter_map(|pair| {
-            let (name, value) = pair.split_once('=')?;
-            (decoded(name).as_deref() == Some("next")).then_some(value)
-        });
+        let mut all = form_urlencoded::parse(query.as_bytes())
+            .filter_map(|(name, value)| (name == "next").then_some(value));
         match (all.next(), all.next()) {
-            (Some(only), None) => {
-                decoded(only).map_or_else(Self::default, |path| Self::checked(&path))
-            }
+            (Some(only), None) => Self::checked(&only),
             _ => Self::default(),
         }
     }
@@ -103,9 +108,11 @@ impl<'de> Deserialize<'de> for Next {
 
 /// The path if it is one of this origin that a browser cannot take for another address; else `None`.
 ///
-/// It begins with one `/`, has at most 2048 bytes, and is printable ASCII. Refused are, after the WHATWG URL standard and the proxies that
-/// rewrite paths: `//host` and `\` in any place of the path, also as `%2f` and `%5c` after a slash; `.` and `..` as segments, also as `%2e`,
-/// for they can bring two slashes together; whitespace and control characters, which browsers drop, plain and encoded; fragments.
+/// It begins with one `/`, has at most 2048 bytes, and is printable ASCII without `\`, `"`, `<`,
+/// `>` and `#`. Its path has no empty segment but the last one, and none that is `.` or `..`: they
+/// can bring two slashes together, and `//host` is another origin (WHATWG URL standard). It has no
+/// control character, which browsers drop. All this holds for what percent-decoding makes of it as
+/// well, however often a proxy decodes it.
 ///
 /// ```
 /// use anchor::safe_next;
@@ -119,47 +126,41 @@ pub fn safe_next(path: &str) -> Option<&str> {
     if path.len() > LONGEST || !path.starts_with('/') || !path.bytes().all(printable) {
         return None;
     }
-    let has_encoded_control = path.bytes().enumerate().any(|(at, byte)| {
-        byte == b'%' && encoded(&path.as_bytes()[at..]).is_some_and(|b| b.is_ascii_control())
-    });
-    let (segments, _) = path.split_once('?').unwrap_or((path, ""));
-    let mut segments = segments[1..].split('/').peekable();
-    let mut harmless = !has_encoded_control;
-    while let Some(segment) = segments.next() {
-        let last = segments.peek().is_none();
-        // One slash at the end is common, and two together are not.
-        harmless &= (last || !segment.is_empty()) && !is_dots(segment);
-        harmless &= !matches!(encoded(segment.as_bytes()), Some(b'/' | b'\\'));
-    }
+    let (segments, query) = path.split_once('?').unwrap_or((path, ""));
+    let harmless = at_every_decoding(segments, has_harmless_segments)
+        && at_every_decoding(query, |query| !query.iter().any(u8::is_ascii_control));
     harmless.then_some(path)
 }
 
-/// `.` or `..`, however encoded.
-fn is_dots(segment: &str) -> bool {
-    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
-}
-
-/// The byte that a text beginning with `%xx` begins with.
-fn encoded(text: &[u8]) -> Option<u8> {
-    let [b'%', high, low, ..] = text else { return None };
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
-}
-
-/// A value of `application/x-www-form-urlencoded`.
-fn decoded(value: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let [first, ..] = rest {
-        let (byte, length) = match encoded(rest) {
-            Some(byte) => (byte, 3),
-            None if *first == b'+' => (b' ', 1),
-            None => (*first, 1),
-        };
-        bytes.push(byte);
-        rest = &rest[length..];
+/// Whether `holds` is true of a text, and of all that percent-decoding it again and again gives.
+fn at_every_decoding(text: &str, holds: impl Fn(&[u8]) -> bool) -> bool {
+    let mut form = Cow::Borrowed(text.as_bytes());
+    for _ in 0..=DEEPEST {
+        if !holds(&form) {
+            return false;
+        }
+        let decoded: Vec<u8> = percent_decode(&form).collect();
+        if decoded == *form {
+            return true;
+        }
+        form = Cow::Owned(decoded);
     }
-    String::from_utf8(bytes).ok()
+    false
+}
+
+/// Whether no parser takes this path for another address. What was decoded may hold `?` and `#`,
+/// which end a path for some parsers and not for others, and some drop what follows a `;`.
+fn has_harmless_segments(path: &[u8]) -> bool {
+    let has_harmless_bytes = !path.iter().any(|byte| byte.is_ascii_control() || *byte == b'\\');
+    let mut segments = path[1..].split(|byte| b"/?#".contains(byte)).peekable();
+    let mut harmless = has_harmless_bytes;
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+        // One slash at the end is common, and two together are not.
+        harmless &= (last || !segment.is_empty()) && !matches!(name, b"." | b"..");
+    }
+    harmless
 }
 
 /// Adds `name=value` to an address's query.
@@ -167,15 +168,7 @@ pub(crate) fn add_parameter(address: &mut String, name: &str, value: &str) {
     address.push(if address.contains('?') { '&' } else { '?' });
     address.push_str(name);
     address.push('=');
-    for byte in value.bytes() {
-        match byte {
-            b'/' | b'-' | b'.' | b'_' | b'~' => address.push(byte.into()),
-            _ if byte.is_ascii_alphanumeric() => address.push(byte.into()),
-            _ => {
-                let _ = write!(address, "%{byte:02X}");
-            }
-        }
-    }
+    address.extend(utf8_percent_encode(value, ENCODED));
 }
 
 /// The address as the browser sent it: a nested router sees its own part of the path alone.
@@ -203,6 +196,10 @@ mod tests {
             "/@user/:id;v=1,2!$'()*~",
             "/go?to=https://example.com//x",
             "/go?filter={a|b}^`",
+            "/caf%C3%A9/a%20b",
+            "/a%3Fb%23c",
+            "/rate/100%25",
+            "/go?to=https%3A%2F%2Fexample.com%2F..%2Fx",
             "/100%",
             "/%zz",
         ] {
@@ -263,6 +260,24 @@ mod tests {
             "/a/%2e",
             "/a/..",
             "/a/..?x",
+            "/x%2F..%2F..%2F%2Fevil.example",
+            "/x%252F..%252F..%252F%252Fevil.example",
+            "/x%2525252F%2525252Fevil.example",
+            "/a%2F%2Fevil.example",
+            "/a/%252fevil.example",
+            "/a%5Cevil.example",
+            "/a%255C..%255Cevil.example",
+            "/a%2F..%2Fevil",
+            "/a/%252e%252e/evil",
+            "/a/%25%32%65./evil",
+            "/a/..%3Fx",
+            "/a/..%23x",
+            "/a/..;/evil",
+            "/a/..;x=1/evil",
+            "/a/..%3B/evil",
+            "/a%3F//evil.example",
+            "/a%2509b",
+            "/orders?x=%250D%250ASet-Cookie:%20id=x",
             "//?x",
             "/a//?x",
             "/orders#//evil.example",
@@ -276,6 +291,103 @@ mod tests {
         }
         let longer = format!("/{}", "a".repeat(LONGEST));
         assert_eq!(safe_next(&longer), None);
+        let deeper = format!("/%{}2Fevil", "25".repeat(DEEPEST + 1));
+        assert_eq!(safe_next(&deeper), None);
+    }
+
+    /// Where a browser goes from `https://app.example`, and where it goes when the path that it
+    /// went to is sent to it once more.
+    fn origins(address: &str) -> [url::Origin; 2] {
+        let from = url::Url::parse("https://app.example/login").unwrap();
+        let to = from.join(address).unwrap();
+        let again = from.join(&to[url::Position::BeforePath..]).unwrap();
+        [to.origin(), again.origin()]
+    }
+
+    #[test]
+    fn whatever_is_accepted_stays_on_the_origin_however_often_it_is_decoded() {
+        let pieces = [
+            "/",
+            "//",
+            "\\",
+            ".",
+            "..",
+            "...",
+            "?",
+            "#",
+            ";",
+            "@",
+            ":",
+            "&",
+            "=",
+            "+",
+            "%",
+            "|",
+            "a",
+            "x",
+            "evil.example",
+            "https:",
+            "javascript:",
+            " ",
+            "\t",
+            "\n",
+            "é",
+            "／",
+            "%2f",
+            "%2F",
+            "%5c",
+            "%5C",
+            "%2e",
+            "%2E",
+            "%25",
+            "%252f",
+            "%255c",
+            "%252e",
+            "%3f",
+            "%23",
+            "%3b",
+            "%40",
+            "%3a",
+            "%09",
+            "%0a",
+            "%0d",
+            "%00",
+            "%20",
+            "%c3%a9",
+            "%ff",
+            "%zz",
+            "%2",
+            "25",
+            "2f",
+            "2e",
+            "5c",
+        ];
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |end: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % end as u64).unwrap()
+        };
+        let own = url::Url::parse("https://app.example").unwrap().origin();
+        let mut accepted = 0;
+        for _ in 0..60_000 {
+            let mut address = String::from("/");
+            for _ in 0..=below(7) {
+                address.push_str(pieces[below(pieces.len())]);
+            }
+            let Some(next) = safe_next(&address) else { continue };
+            accepted += 1;
+            let mut decoded = next.as_bytes().to_vec();
+            for times in 0..4 {
+                let text = String::from_utf8_lossy(&decoded);
+                for origin in origins(&text) {
+                    assert_eq!(origin, own, "{address}, decoded {times} times: {text}");
+                }
+                decoded = percent_decode(&decoded).collect();
+            }
+        }
+        assert!(accepted > 2_000, "{accepted} were accepted: too few to say anything");
     }
 
     fn next_of(address: &str) -> Next {

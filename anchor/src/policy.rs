@@ -113,6 +113,24 @@ impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
     }
 }
 
+/// The request presents the session's current secret, not the one before the last rotation, which is
+/// still good during its grace: `#[require_session(.., policy = CurrentSecret)]`.
+///
+/// For handlers that a copy of a token from before a change of privilege must not reach. A request
+/// that was in flight during the rotation is refused with 403, too.
+#[derive(Debug, Clone, Copy)]
+pub struct CurrentSecret;
+
+impl<T: SessionData> Policy<T> for CurrentSecret {
+    fn check(session: &Session<T>) -> Decision {
+        allow_if(session.presents_current_secret())
+    }
+
+    fn describe() -> String {
+        "current secret".to_owned()
+    }
+}
+
 /// What `when = ..` expands to.
 pub fn when<T: SessionData>(session: &Session<T>, predicate: impl FnOnce(&T) -> bool) -> Decision {
     allow_if(predicate(session.data()))

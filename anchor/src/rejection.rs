@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::error::{Error, StoreError, StoreErrorKind};
+use crate::excerpt::{ERROR, excerpt};
 use crate::id::SessionId;
 use crate::token::BadToken;
+use crate::type_name;
 
 /// Why a request is refused, by an extractor or a guard.
 ///
@@ -20,19 +22,21 @@ use crate::token::BadToken;
 /// | `BadToken` | `bad_token` | 401 | `unauthenticated` |
 /// | `Unknown` | `unknown_session` | 401 | `unauthenticated` |
 /// | `WrongSecret` | `wrong_secret` | 401 | `unauthenticated` |
+/// | `Superseded` | `superseded_secret` | 401 | `unauthenticated` |
 /// | `Ended` | `session_ended` | 401 | `unauthenticated` |
 /// | `OtherClient` | `other_client` | 401 | `unauthenticated` |
 /// | `RefusedByVerifier` | `refused_by_verifier` | 401 | `unauthenticated` |
 /// | `Forbidden` | `forbidden` | 403 | `forbidden` |
 /// | `ReauthenticationRequired` | `reauthentication_required` | 403 | `reauthentication_required` |
 /// | `CrossOrigin` | `cross_origin` | 403 | `cross_origin` |
+/// | `LogoutBySafeMethod` | `logout_by_safe_method` | 405, with `Allow` | `logout_by_safe_method`, and the message |
 /// | `Store` | `store_unavailable`, `store_refused` (409), `store_encode` (500) | 503 | the same |
-/// | `Operation` | `too_many_sessions` | 409 | the same |
-/// | `Operation` | `operation_failed` | 503, or 500 for [`Error::ResponseBegun`] | `operation_failed` |
+/// | `Operation` | `too_many_sessions`, `secret_replaced` | 409 | the same |
+/// | `Operation` | `operation_failed` | 503; 500 for [`Error::ResponseBegun`], [`Error::SubjectChanged`], [`Error::Callback`] | `operation_failed` |
 /// | `Verifier` | `verifier_failed` | 503 | `verifier_failed` |
 /// | `MissingLayer` | `missing_layer` | 500 | `missing_layer`, and the message |
-/// | `AmbiguousLayer` | `ambiguous_layer` | 500 | `ambiguous_layer`, and the message |
-/// | `SharedChannel` | `shared_channel` | 500 | `shared_channel`, and the message |
+/// | `UntypedGuard` | `untyped_guard` | 500 | `untyped_guard`, and the message |
+/// | `SeveralManagers` | `several_managers` | 500 | `several_managers`, and the message |
 ///
 /// The response's body is `{"error":"<public code>"}`. It never tells an outsider which of the 401 cases it was; the log (target
 /// `anchor`) does. The response carries the rejection in its extensions, for a layer of your own to count or log, and
@@ -52,7 +56,14 @@ pub enum Rejection {
         /// The session that the token names.
         id: SessionId,
     },
-    /// The token's signature holds, yet its secret is not the session's: it was replaced, or the signing key has leaked.
+    /// The token is one of the session's, but was replaced by a rotation.
+    #[error("the presented secret of session {id} was replaced")]
+    Superseded {
+        /// The session that the token names.
+        id: SessionId,
+    },
+    /// The token's signature holds, yet its secret never was the session's: the signing key has leaked,
+    /// or the store has lost writes.
     #[error("the presented secret is not that of session {id}")]
     WrongSecret {
         /// The session that the token names.
@@ -95,12 +106,24 @@ pub enum Rejection {
     /// Another site made a browser send the request, with the session's cookie (CSRF). The layer refuses it before any handler runs.
     #[error(
         "a browser sent this request for another origin ({}): if that one is the application's own, name it with \
-         `.trusted_origin(..)` before `.build()`; behind a proxy, have it forward `Host` and `Origin` unchanged",
+         `.trusted_origin(..)` before `.build()`; for one callback, name its path with \
+         `.allow_cross_origin_post(..)`; behind a proxy, have it forward `Host` and \
+         `Origin` unchanged",
         origin.as_deref().unwrap_or("it does not say which")
     )]
     CrossOrigin {
-        /// The request's `Origin`, escaped.
+        /// The request's `Origin`, quoted, escaped, and cut to 100 characters.
         origin: Option<String>,
+    },
+    /// The request reached a `#[logout]` by a safe method, which a link or an image on another site
+    /// can make a browser send: nothing was ended.
+    #[error(
+        "`{method}` does not log out, because a link on another site could send it: route \
+         `#[logout]` with `post(..)`, and send `POST`, as a form with `method=\"post\"` does"
+    )]
+    LogoutBySafeMethod {
+        /// The request's method: `GET`, `HEAD`, `OPTIONS` or `TRACE`.
+        method: Method,
     },
     /// The store could not answer. Never anonymous, never 401.
     #[error(transparent)]
@@ -109,7 +132,7 @@ pub enum Rejection {
     #[error(transparent)]
     Operation(Error),
     /// The verifier itself failed.
-    #[error("the verifier failed: {0}")]
+    #[error("the verifier failed: {}", excerpt(.0, ERROR))]
     Verifier(Arc<dyn StdError + Send + Sync>),
     /// The route has no session layer.
     #[error(
@@ -120,22 +143,24 @@ pub enum Rejection {
         /// The payload type whose layer is missing.
         payload: &'static str,
     },
-    /// The handler does not say which session it means, and the application has several.
+    /// The handler's guard does not name its session's type, and the process has had managers of
+    /// several payloads.
     #[error(
-        "this route has several session layers, and its handler does not say which one it means: name the type, \
-         as in `#[require_session(UserSession)]` or `#[logout(UserSession)]`"
+        "this application has several kinds of sessions, and the handler's guard does not say \
+         which one it means: name the type, as in `#[require_session(UserSession)]` \
+         or `#[logout(UserSession)]`"
     )]
-    AmbiguousLayer,
-    /// Two session layers of different payloads read the same cookie or header.
+    UntypedGuard,
+    /// The route has layers of two managers of one payload, of which the inner one would replace
+    /// the outer one's verifier.
     #[error(
-        "the sessions of `{payload}` and of another payload both travel by `{channel}`: give one of them another name, \
-         as in `#[session(cookie = \"__Host-admin\")]`"
+        "two managers of `{payload}` have a layer on this route: build one \
+         `SessionManager<{payload}>` and clone it, or add each one's `.layer(sessions.layer())` \
+         to a router that is not nested in the other's"
     )]
-    SharedChannel {
-        /// The payload type of the inner layer.
+    SeveralManagers {
+        /// The payload type of the two managers.
         payload: &'static str,
-        /// The channel that both use.
-        channel: String,
     },
 }
 
@@ -147,23 +172,26 @@ impl Rejection {
             Rejection::BadToken(_) => "bad_token",
             Rejection::Unknown { .. } => "unknown_session",
             Rejection::WrongSecret { .. } => "wrong_secret",
+            Rejection::Superseded { .. } => "superseded_secret",
             Rejection::Ended { .. } => "session_ended",
             Rejection::OtherClient { .. } => "other_client",
             Rejection::RefusedByVerifier { .. } => "refused_by_verifier",
             Rejection::Forbidden { .. } => "forbidden",
             Rejection::ReauthenticationRequired { .. } => "reauthentication_required",
             Rejection::CrossOrigin { .. } => "cross_origin",
+            Rejection::LogoutBySafeMethod { .. } => "logout_by_safe_method",
             Rejection::Store(error) => match error.kind() {
                 StoreErrorKind::Unavailable => "store_unavailable",
                 StoreErrorKind::Constraint => "store_refused",
                 StoreErrorKind::Encode => "store_encode",
             },
             Rejection::Operation(Error::TooManySessions) => "too_many_sessions",
+            Rejection::Operation(Error::SecretReplaced { .. }) => "secret_replaced",
             Rejection::Operation(_) => "operation_failed",
             Rejection::Verifier(_) => "verifier_failed",
             Rejection::MissingLayer { .. } => "missing_layer",
-            Rejection::AmbiguousLayer => "ambiguous_layer",
-            Rejection::SharedChannel { .. } => "shared_channel",
+            Rejection::UntypedGuard => "untyped_guard",
+            Rejection::SeveralManagers { .. } => "several_managers",
         }
     }
 
@@ -174,23 +202,29 @@ impl Rejection {
             | Rejection::BadToken(_)
             | Rejection::Unknown { .. }
             | Rejection::WrongSecret { .. }
+            | Rejection::Superseded { .. }
             | Rejection::Ended { .. }
             | Rejection::OtherClient { .. }
             | Rejection::RefusedByVerifier { .. } => StatusCode::UNAUTHORIZED,
             Rejection::Forbidden { .. }
             | Rejection::ReauthenticationRequired { .. }
             | Rejection::CrossOrigin { .. } => StatusCode::FORBIDDEN,
+            Rejection::LogoutBySafeMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Rejection::Store(error) => match error.kind() {
                 StoreErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 StoreErrorKind::Constraint => StatusCode::CONFLICT,
                 StoreErrorKind::Encode => StatusCode::INTERNAL_SERVER_ERROR,
             },
-            Rejection::Operation(Error::TooManySessions) => StatusCode::CONFLICT,
-            Rejection::Operation(Error::ResponseBegun) => StatusCode::INTERNAL_SERVER_ERROR,
+            Rejection::Operation(Error::TooManySessions | Error::SecretReplaced { .. }) => {
+                StatusCode::CONFLICT
+            }
+            Rejection::Operation(
+                Error::ResponseBegun | Error::SubjectChanged { .. } | Error::Callback { .. },
+            ) => StatusCode::INTERNAL_SERVER_ERROR,
             Rejection::Operation(_) | Rejection::Verifier(_) => StatusCode::SERVICE_UNAVAILABLE,
             Rejection::MissingLayer { .. }
-            | Rejection::AmbiguousLayer
-            | Rejection::SharedChannel { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            | Rejection::UntypedGuard
+            | Rejection::SeveralManagers { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -207,6 +241,18 @@ impl Rejection {
         self.status() == StatusCode::UNAUTHORIZED
     }
 
+    /// The message with the payload's name alone: an outsider who reads it learns nothing of the
+    /// program's modules.
+    fn without_paths(&self) -> String {
+        let message = self.to_string();
+        match self {
+            Rejection::MissingLayer { payload } | Rejection::SeveralManagers { payload } => {
+                message.replace(payload, &type_name::without_paths(payload))
+            }
+            _ => message,
+        }
+    }
+
     /// One log line a refusal: loud where something is wrong with the application, quiet where a visitor merely has no session.
     pub(crate) fn log(&self, payload: &'static str) {
         let code = self.code();
@@ -219,8 +265,8 @@ impl Rejection {
             | Rejection::Operation(_)
             | Rejection::Verifier(_)
             | Rejection::MissingLayer { .. }
-            | Rejection::AmbiguousLayer
-            | Rejection::SharedChannel { .. } => {
+            | Rejection::UntypedGuard
+            | Rejection::SeveralManagers { .. } => {
                 tracing::error!(target: "anchor", code, payload, "{self}");
             }
             _ => tracing::info!(target: "anchor", code, payload, "{self}"),
@@ -239,6 +285,8 @@ impl From<Error> for Rejection {
         match error {
             Error::Store(error) => Rejection::Store(error),
             Error::Ended { id } => Rejection::Ended { id },
+            Error::RefusedByVerifier { id } => Rejection::RefusedByVerifier { id },
+            Error::Verifier(error) => Rejection::Verifier(error),
             other => Rejection::Operation(other),
         }
     }
@@ -247,13 +295,15 @@ impl From<Error> for Rejection {
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut body = format!("{{\"error\":\"{}\"", self.public_code());
-        // A mistake of the application's author, made of type and cookie names: say it where they look first.
+        // A mistake of the application's author, made of type and method names: say it where they
+        // look first. The log has the types' paths.
         if let Rejection::MissingLayer { .. }
-        | Rejection::AmbiguousLayer
-        | Rejection::SharedChannel { .. } = self
+        | Rejection::UntypedGuard
+        | Rejection::SeveralManagers { .. }
+        | Rejection::LogoutBySafeMethod { .. } = self
         {
             body.push_str(",\"message\":");
-            body.push_str(&serde_json::Value::from(self.to_string()).to_string());
+            body.push_str(&serde_json::Value::from(self.without_paths()).to_string());
         }
         body.push('}');
         let mut response = Response::new(Body::from(body));
@@ -261,6 +311,11 @@ impl IntoResponse for Rejection {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Rejection::LogoutBySafeMethod { .. } = self {
+            // RFC 9110 section 15.5.6: what the handler takes, wherever it is routed.
+            let allowed = HeaderValue::from_static("POST, PUT, PATCH, DELETE");
+            response.headers_mut().insert(header::ALLOW, allowed);
+        }
         response.extensions_mut().insert(self);
         response
     }

@@ -5,15 +5,22 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
+
 use crate::column::Column;
 use crate::data::SessionData;
 use crate::error::Error;
 use crate::event::Event;
 use crate::id::SessionId;
+use crate::listing::Listing;
 use crate::scope::{Admitted, Scope};
-use crate::store::{Change, EndReason, Load, Reauthenticated, Record, Updated};
+use crate::store::{Change, EndReason, Listed, Load, OldSecret, Record, Updated};
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
+use crate::value::Value;
+use crate::verification::Verification;
+use crate::verifier::BoxError;
+use crate::watch::revoked;
 
 /// How often [`Session::update`] tries before it gives up. Each conflict means that another request got through.
 const UPDATE_ATTEMPTS: u32 = 64;
@@ -30,12 +37,26 @@ pub struct Session<T: SessionData> {
     record: Arc<Record<T>>,
     now: Timestamp,
     current_secret: bool,
+    /// `None` without a verifier, and for the handle that a policy looks at, which does not outlive
+    /// its request.
+    verification: Option<Arc<Verification>>,
 }
 
 impl<T: SessionData> Session<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, admitted: Admitted<T>) -> Self {
         let Admitted { record, now, current_secret } = admitted;
-        Self { scope, record, now, current_secret }
+        Self { scope, record, now, current_secret, verification: None }
+    }
+
+    /// The handle as a handler gets it, which may outlive its request.
+    pub(crate) fn kept(self, request: &Parts) -> Self {
+        let verification = Verification::of(&self.scope.sessions, request);
+        self.verified_by(verification)
+    }
+
+    pub(crate) fn verified_by(mut self, verification: Option<Arc<Verification>>) -> Self {
+        self.verification = verification;
+        self
     }
 
     /// The session's public id: it may be listed and logged.
@@ -70,6 +91,12 @@ impl<T: SessionData> Session<T> {
     /// Two requests that change different fields both win. Afterwards this handle, and later extractors of this request, see
     /// the new payload. One statement; two more for each conflict.
     ///
+    /// A handle that is kept, as by a WebSocket, writes on a yes of the
+    /// [`Verifier`](crate::Verifier) that is at most
+    /// [`verify_interval`](crate::SessionManagerBuilder::verify_interval) old: after that, or once
+    /// [`revoked`](Self::revoked) has learned of a no, it is asked first, about the session loaded
+    /// anew.
+    ///
     /// ```
     /// # use anchor::prelude::*;
     /// # async fn demo<T: SessionData>(mut session: Session<T>, set: fn(&mut T)) -> Result<(), anchor::Error> {
@@ -80,9 +107,13 @@ impl<T: SessionData> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is sent. [`Error::Contended`] after 64
-    /// conflicts. [`Error::Store`] when the store cannot answer, or the payload cannot be stored.
+    /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is
+    /// sent. [`Error::SubjectChanged`] when `change` changes the subject: that is a login.
+    /// [`Error::Contended`] after 64 conflicts. [`Error::Store`] when the store cannot answer, or the
+    /// payload cannot be stored. [`Error::RefusedByVerifier`] and [`Error::Verifier`] where the
+    /// verifier is asked again.
     pub async fn update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
+        self.verify_when_due().await?;
         let sessions = Arc::clone(&self.scope.sessions);
         let id = self.id();
         let mut turn = None;
@@ -90,6 +121,9 @@ impl<T: SessionData> Session<T> {
             let from = Arc::clone(&self.record.data);
             let mut to = T::clone(&from);
             change(&mut to);
+            if subject_value(&*from) != subject_value(&to) {
+                return Err(Error::SubjectChanged { id });
+            }
             let to = Arc::new(to);
             let version = self.record.version;
             let written = Change { id, version, from, to: Arc::clone(&to) };
@@ -104,7 +138,7 @@ impl<T: SessionData> Session<T> {
                 Updated::Conflict => {
                     // Whoever met a conflict waits for the others of this node who did, or all would load the same version and all but one fail again.
                     if turn.is_none() {
-                        turn = Some(sessions.turns.of(id).lock().await);
+                        turn = Some(sessions.turns.take(id).await);
                     }
                     match sessions.store.load(id).await? {
                         Load::Live(loaded) => self.record = loaded.record,
@@ -119,41 +153,66 @@ impl<T: SessionData> Session<T> {
         Err(Error::Contended { id, attempts: UPDATE_ATTEMPTS })
     }
 
-    /// Gives the session a new secret under the same id, and the response its cookie: after a change of privilege, or every so often. The new token is returned for a
-    /// frontend that sends none; `None` when another request has rotated already, and its response carries the token.
+    /// Gives the session a new secret under the same id, and the response its cookie: every so often,
+    /// and after a change that gives the session less. The new token is returned for a frontend that
+    /// sends none; `None` when another request has rotated already, and its response carries the token.
     ///
-    /// The old secret stays good for the manager's [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), for requests in flight. Whoever
-    /// presents it later has a copy of an old token: the session is ended, and
-    /// [`Event::TheftSuspected`] tells of it. The last replaced secret is remembered, no earlier one: those are refused like any wrong secret. One statement.
+    /// The old secret stays good for the manager's
+    /// [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), for requests in flight, and
+    /// beyond it until the new one is first presented: a response that is lost logs nobody out, the
+    /// next one carries another new token. Once the new one was presented and the grace is over,
+    /// whoever presents an older one has a copy: the session is ended, and [`Event::TheftSuspected`]
+    /// reports it. One statement.
+    ///
+    /// | after | call |
+    /// | --- | --- |
+    /// | some time | `rotate` |
+    /// | the session may do more than before (a second factor, another role) | [`rotate_now`](Self::rotate_now) |
+    /// | the user proved again who they are | [`reauthenticated`](Self::reauthenticated) |
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no cookie can be set any more,
-    /// [`Error::Store`] when the store cannot answer.
+    /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no cookie
+    /// can be set any more, [`Error::Store`] when the store cannot answer.
     pub async fn rotate(&self) -> Result<Option<SessionToken>, Error> {
-        self.scope.rotate(self.id()).await
+        self.scope.rotate(self.id(), OldSecret::Exchanged).await
     }
 
-    /// Records that the session's subject has just proved again who they are, as with their password: `fresh = ".."` policies count from now. The session gets a new
-    /// secret as well ([`rotate`](Self::rotate); OWASP ASVS 5.0 7.2.4), whose token is returned for a frontend that sends none. Two
-    /// statements.
+    /// [`rotate`](Self::rotate) without a grace: the old secret is refused at once. For a session that
+    /// may now do more than before, so that a copy of the old token gains nothing from it.
+    ///
+    /// Requests in flight are answered 401; a client that never receives this response has to log in
+    /// again. One statement.
     ///
     /// # Errors
     ///
     /// Those of [`rotate`](Self::rotate).
-    pub async fn reauthenticated(&mut self) -> Result<Option<SessionToken>, Error> {
-        let sessions = &self.scope.sessions;
-        let id = self.id();
-        match sessions.store.reauthenticate(id).await? {
-            Reauthenticated::Written { authenticated_at } => {
-                self.now = authenticated_at;
-                self.record = Arc::new(Record { authenticated_at, ..Record::clone(&self.record) });
-                self.scope.found_updated(&self.record);
-                sessions.emit(&Event::Reauthenticated { id });
-            }
-            Reauthenticated::Gone => return Err(self.ended()),
-        }
-        self.rotate().await
+    pub async fn rotate_now(&self) -> Result<Option<SessionToken>, Error> {
+        self.scope.rotate(self.id(), OldSecret::Refused).await
+    }
+
+    /// Records that the session's subject has just proved again who they are, as with their password:
+    /// `fresh = ".."` policies count from now. The session gets a new secret in the same statement
+    /// (OWASP ASVS 5.0 7.2.4), whose token is returned for a frontend that sends none.
+    ///
+    /// The old secret stays good for the manager's
+    /// [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), but `fresh` and
+    /// [`CurrentSecret`](crate::CurrentSecret) refuse it. One statement.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`rotate`](Self::rotate), and [`Error::SecretReplaced`] when another request has
+    /// rotated meanwhile: nothing was written, for that one may be a thief's.
+    pub async fn reauthenticated(&mut self) -> Result<SessionToken, Error> {
+        let (authenticated_at, token) = match self.scope.reauthenticate(self.id()).await {
+            Err(Error::Ended { .. }) => return Err(self.ended()),
+            written => written?,
+        };
+        self.now = authenticated_at;
+        self.record = Arc::new(Record { authenticated_at, ..Record::clone(&self.record) });
+        self.current_secret = true;
+        self.scope.found_updated(&self.record);
+        Ok(token)
     }
 
     /// Whose session this is.
@@ -161,16 +220,21 @@ impl<T: SessionData> Session<T> {
         self.record.data.subject()
     }
 
-    /// The live sessions of the same subject, this one among them, newest first; none for a payload without a subject. One statement.
+    /// The live sessions of the same subject, this one among them, newest first, a page at a time;
+    /// none for a payload without a subject. Await it: one statement.
     ///
     /// # Errors
     ///
     /// When the store cannot answer.
-    pub async fn siblings(&self) -> Result<Vec<Record<T>>, Error> {
-        match self.subject() {
-            Some(subject) => Ok(self.scope.sessions.store.list(subject).await?),
-            None => Ok(Vec::new()),
-        }
+    pub fn siblings(&self) -> Listing<'_, Record<T>> {
+        Listing::new(move |page| {
+            Box::pin(async move {
+                match self.subject() {
+                    Some(subject) => Ok(self.scope.sessions.store.list(subject, page).await?),
+                    None => Ok(Listed::default()),
+                }
+            })
+        })
     }
 
     /// Ends every other session of the same subject, and says how many there were. One statement.
@@ -190,11 +254,19 @@ impl<T: SessionData> Session<T> {
         }
     }
 
-    /// Resolves when the session has ended, wherever and however: close the WebSocket or the event stream then.
+    /// Resolves when the session has ended, wherever and however, and at the manager's
+    /// [`shutdown`](crate::SessionManager::shutdown): close the WebSocket or the event stream then.
     ///
-    /// An end through this node's manager is noticed at once; one on another node, by expiry, or in the database itself within the manager's
-    /// [`revocation_poll`](crate::SessionManagerBuilder::revocation_poll). While the store cannot answer it goes on waiting.
-    /// One load each poll. It does not count as a use of the session.
+    /// An end through this node's manager is noticed at once; one on another node, by expiry, or in
+    /// the database itself within the manager's
+    /// [`revocation_poll`](crate::SessionManagerBuilder::revocation_poll). Where there is a
+    /// [`Verifier`](crate::Verifier), it is asked about this handle's request every
+    /// [`verify_interval`](crate::SessionManagerBuilder::verify_interval), and its no counts as an
+    /// end. While store or verifier cannot answer it goes on waiting. It does not count as a use of
+    /// the session.
+    ///
+    /// One load each poll, for all who wait for the session on this node; one question to the
+    /// verifier for each who waits.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -206,25 +278,34 @@ impl<T: SessionData> Session<T> {
     /// # }
     /// ```
     pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<T> {
+        revoked(
+            Arc::clone(&self.scope.sessions),
+            Arc::clone(&self.record),
+            self.verification.clone(),
+        )
+    }
+
+    /// Asks the verifier again where its last yes is too old to write on, about the session as it
+    /// is now.
+    async fn verify_when_due(&mut self) -> Result<(), Error> {
         let sessions = Arc::clone(&self.scope.sessions);
-        let id = self.id();
-        let subject = self.subject().and_then(|subject| subject.to_value().ok());
-        async move {
-            let watch = sessions.watched.watch(id, subject);
-            loop {
-                let rung = watch.bell.notified();
-                tokio::pin!(rung);
-                // Listen before looking, or an end between the two would be missed.
-                rung.as_mut().enable();
-                match sessions.store.load(id).await {
-                    Ok(Load::Live(_)) => {}
-                    Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => return,
-                    Err(error) => tracing::warn!(
-                        target: "anchor", %id, "whether the session has ended is asked again: {error}"
-                    ),
-                }
-                let _ = tokio::time::timeout(sessions.revocation_poll, rung).await;
+        if sessions.verifier.is_none() {
+            return Ok(());
+        }
+        let Some(verification) = self.verification.clone() else {
+            let reason = "this handle is a policy's: write by the handler's own `Session` argument";
+            return Err(Error::Verifier(BoxError::from(reason).into()));
+        };
+        if !verification.is_due(&sessions) {
+            return Ok(());
+        }
+        match sessions.store.load(self.id()).await? {
+            Load::Live(loaded) => {
+                verification.ask(&sessions, &loaded.record).await?;
+                self.record = loaded.record;
+                Ok(())
             }
+            Load::Ended | Load::Absent | Load::Undecodable(_) => Err(self.ended()),
         }
     }
 
@@ -232,6 +313,11 @@ impl<T: SessionData> Session<T> {
         self.scope.found_ended(self.id());
         Error::Ended { id: self.id() }
     }
+}
+
+/// Whose session it is, in a form that compares; `None` for nobody's.
+fn subject_value<T: SessionData>(data: &T) -> Option<Value> {
+    data.subject().and_then(|subject| subject.to_value().ok())
 }
 
 impl<T: SessionData> Deref for Session<T> {
@@ -249,6 +335,7 @@ impl<T: SessionData> Clone for Session<T> {
             record: Arc::clone(&self.record),
             now: self.now,
             current_secret: self.current_secret,
+            verification: self.verification.clone(),
         }
     }
 }

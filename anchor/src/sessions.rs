@@ -8,39 +8,46 @@ use http::Request;
 use http::request::Parts;
 use tracing::Instrument;
 
+use crate::callback;
 use crate::client::ClientSettings;
 use crate::column::Column;
 use crate::cross_origin::CrossOriginProtection;
 use crate::data::{CutOff, SessionData};
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::{Error, StoreError, StoreErrorKind};
 use crate::event::{Event, Revoked};
 use crate::frontend::Frontend;
 use crate::id::SessionId;
 use crate::keys::TokenKeys;
+use crate::manager_registry::Registration;
 use crate::rejection::Rejection;
-use crate::store::{EndReason, SessionStore};
-use crate::token::SecretHash;
+use crate::store::{Bounded, EndReason, Ending, Record};
+use crate::tasks::Tasks;
+use crate::token::LastingHash;
 use crate::turns::Turns;
-use crate::verifier::AnyVerifier;
-use crate::watch::Watched;
+use crate::verifier::{AnyVerifier, BoxError, Verdict};
+use crate::watch::Watches;
 
 pub(crate) struct Sessions<T> {
-    pub(crate) store: Box<dyn SessionStore<T>>,
+    pub(crate) store: Bounded<T>,
     pub(crate) frontend: Box<dyn Frontend>,
     pub(crate) channel: String,
+    pub(crate) _registration: Registration,
     pub(crate) keys: TokenKeys,
     pub(crate) verifier: Option<Box<dyn AnyVerifier<T>>>,
     pub(crate) on_reject: Option<Box<OnReject>>,
     pub(crate) cross_origin: Option<CrossOriginProtection>,
     pub(crate) on_event: Option<Box<OnEvent<T>>>,
     pub(crate) client: ClientSettings,
-    pub(crate) watched: Watched,
-    pub(crate) turns: Turns,
+    pub(crate) watches: Watches<T>,
+    /// Of requests that met a conflict.
+    pub(crate) turns: Arc<Turns<SessionId>>,
+    pub(crate) tasks: Tasks,
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
     pub(crate) touch_interval: Duration,
     pub(crate) rotation_grace: Duration,
     pub(crate) revocation_poll: Duration,
+    pub(crate) verify_interval: Duration,
 }
 
 pub(crate) type OnReject = dyn Fn(&Rejection, &Parts) -> Response + Send + Sync;
@@ -51,7 +58,25 @@ impl<T: SessionData> Sessions<T> {
     pub(crate) fn emit(&self, event: &Event<'_, T>) {
         event.log();
         if let Some(on_event) = &self.on_event {
-            on_event(event);
+            // What has happened has happened, whoever cannot bear to hear of it.
+            let _ = callback::call("on_event", || on_event(event));
+        }
+    }
+
+    /// Asks the application's verifier, where there is one.
+    pub(crate) async fn verify(
+        &self,
+        session: &Record<T>,
+        request: Option<&Parts>,
+    ) -> Result<(), Error> {
+        let Some(verifier) = &self.verifier else { return Ok(()) };
+        let request = request.ok_or_else(|| {
+            Error::Verifier(BoxError::from("the request is no longer there").into())
+        })?;
+        match verifier.verify(session, request).await {
+            Ok(Verdict::Accept) => Ok(()),
+            Ok(Verdict::Refuse) => Err(Error::RefusedByVerifier { id: session.id }),
+            Err(error) => Err(Error::Verifier(error.into())),
         }
     }
 
@@ -64,23 +89,35 @@ impl<T: SessionData> Sessions<T> {
 
     /// The response to a refusal, the application's own where it has one.
     pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response {
-        let Some(on_reject) = &self.on_reject else { return rejection.into_response() };
-        let mut response = on_reject(&rejection, request);
-        response.extensions_mut().insert(rejection);
-        response
+        match self.own_response(&rejection, request) {
+            None => rejection.into_response(),
+            Some(mut response) => {
+                response.extensions_mut().insert(rejection);
+                response
+            }
+        }
+    }
+
+    /// The application's own response to a refusal; `None` where it has none, or panics over it.
+    pub(crate) fn own_response(&self, rejection: &Rejection, request: &Parts) -> Option<Response> {
+        let on_reject = self.on_reject.as_ref()?;
+        callback::call("on_reject", || on_reject(rejection, request)).ok()
     }
 
     /// Ends one session: in the store, then for those on this node who wait for it.
     pub(crate) async fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> Result<u64, StoreError> {
-        let count = self.store.revoke(id, proof, reason).await?;
-        self.watched.ended(id);
-        self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
-        Ok(count)
+    ) -> Result<Ending, StoreError> {
+        let ending = self.store.revoke(id, proof, reason).await?;
+        if ending != Ending::Unproven {
+            self.watches.ended(id);
+            let count = ending.count();
+            self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
+        }
+        Ok(ending)
     }
 
     /// Ends one session in a task of its own: a request's future is dropped when its client goes, and the session is to end all the same.
@@ -88,10 +125,10 @@ impl<T: SessionData> Sessions<T> {
         self: &Arc<Self>,
         id: SessionId,
         reason: EndReason,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Ending, StoreError> {
         let sessions = Arc::clone(self);
         let ending = async move { sessions.revoke(id, None, reason).await };
-        match tokio::spawn(ending.in_current_span()).await {
+        match self.tasks.spawn(ending.in_current_span()).await {
             Ok(Err(error)) if error.kind() != StoreErrorKind::Unavailable => {
                 Err(StoreError::unavailable(error))
             }
@@ -122,7 +159,7 @@ impl<T: SessionData> Sessions<T> {
     pub(crate) async fn revoke_everyone(&self) -> Result<u64, StoreError> {
         let reason = EndReason::Everyone;
         let count = self.store.revoke_everyone(reason).await?;
-        self.watched.ended_all(None, None);
+        self.watches.ended_all(None, None);
         self.emit(&Event::Revoked { which: Revoked::Everyone, count, reason });
         Ok(count)
     }
@@ -143,7 +180,7 @@ impl<T: SessionData> Sessions<T> {
     fn ended_of(&self, subject: &T::Subject, keep: Option<SessionId>) {
         // A subject that has no form in SQL has no sessions either.
         if let Ok(subject) = subject.to_value() {
-            self.watched.ended_all(Some(&subject), keep);
+            self.watches.ended_all(Some(&subject), keep);
         }
     }
 

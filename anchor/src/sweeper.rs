@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::data::SessionData;
+use crate::jitter;
 use crate::sessions::Sessions;
 
 /// How many rows one statement of the sweep removes at most, so that it never locks many for long.
@@ -14,8 +15,10 @@ const BATCH: u32 = 1_000;
 /// The least between two sweeps: an interval of zero is no reason to ask the store without a pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// The task that removes ended rows, from [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task; so does dropping the
-/// last clone of the manager.
+/// The task that removes ended rows, from
+/// [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task;
+/// so does [`SessionManager::shutdown`](crate::SessionManager::shutdown), or dropping the last
+/// clone of the manager.
 #[must_use = "dropping the sweeper stops it: keep it as long as the application runs"]
 #[derive(Debug)]
 pub struct Sweeper {
@@ -24,8 +27,13 @@ pub struct Sweeper {
 
 impl Sweeper {
     pub(crate) fn start<T: SessionData>(sessions: &Arc<Sessions<T>>, interval: Duration) -> Self {
-        let sessions = Arc::downgrade(sessions);
-        Self { task: tokio::spawn(run(sessions, interval)) }
+        let sweeping = run(Arc::downgrade(sessions), interval);
+        let stopping = sessions.tasks.stopping();
+        // Half a sweep is as good as a whole one: the next goes on.
+        let task = sessions.tasks.spawn(async move {
+            stopping.run_until_cancelled(sweeping).await;
+        });
+        Self { task }
     }
 }
 
@@ -37,7 +45,7 @@ impl Drop for Sweeper {
 
 async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
     loop {
-        tokio::time::sleep(jittered(interval)).await;
+        tokio::time::sleep(jitter::around(interval).max(SHORTEST_PAUSE)).await;
         let Some(sessions) = sessions.upgrade() else { return };
         loop {
             match sessions.sweep(BATCH).await {
@@ -48,36 +56,6 @@ async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
                     break;
                 }
             }
-        }
-    }
-}
-
-/// Between three quarters and five quarters of the interval, so that nodes started together do not sweep together.
-fn jittered(interval: Duration) -> Duration {
-    let mut byte = [128];
-    // Without randomness the interval itself will do.
-    let _ = getrandom::fill(&mut byte);
-    let jittered = interval.as_secs_f64() * (0.75 + f64::from(byte[0]) / 512.0);
-    Duration::try_from_secs_f64(jittered).unwrap_or(Duration::MAX).max(SHORTEST_PAUSE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn jitter_stays_within_a_quarter() {
-        for _ in 0..1_000 {
-            let jittered = jittered(Duration::from_secs(100));
-            assert!((75.0..=125.0).contains(&jittered.as_secs_f64()), "{jittered:?}");
-        }
-    }
-
-    #[test]
-    fn no_interval_stops_the_task_or_keeps_it_from_pausing() {
-        for _ in 0..1_000 {
-            assert!(jittered(Duration::MAX) > Duration::from_secs(u64::MAX / 2));
-            assert_eq!(jittered(Duration::ZERO), SHORTEST_PAUSE);
         }
     }
 }

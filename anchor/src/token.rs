@@ -2,8 +2,10 @@
 //!
 //! `base64url_nopad( version:1 | key_id:1 | locator:16 | secret:32 | HMAC-SHA256:32 )`
 //!
-//! The MAC covers everything before it, so a forgery is shed without a store call; the store keeps the secret's SHA-256 alone, so a
-//! dump of it opens nothing.
+//! The MAC covers everything before it, so a forgery is refused without a store call. The secret has
+//! two halves of 128 bits (OWASP ASVS 5.0 7.2.3): one lasts for the session's life and proves the
+//! right to end it, the other is replaced by each rotation. The store keeps hashes alone, so a dump
+//! of it opens nothing.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -133,26 +135,18 @@ pub enum BadToken {
     Oversized,
 }
 
-impl BadToken {
-    /// Whether another node, or this one with smaller cookies, may take the token for a live session's.
-    pub(crate) fn may_be_live(self) -> bool {
-        match self {
-            BadToken::Version | BadToken::Key | BadToken::Oversized => true,
-            // The sessions of conflicting tokens are known, and ended.
-            BadToken::Length | BadToken::Encoding | BadToken::Signature | BadToken::Conflicting => {
-                false
-            }
-        }
-    }
-}
-
 /// 110 characters carry 660 bits, of which 656 are the token's: the last 4 must be zero, or two texts would be one token.
 fn has_loose_bits(last: u8) -> bool {
     !matches!(last, b'A' | b'Q' | b'g' | b'w')
 }
 
-/// 256 bits from the operating system.
+/// 256 bits from the operating system: 128 that last for the session's life, then 128 that each
+/// rotation replaces.
+#[derive(Clone)]
 pub(crate) struct Secret(Zeroizing<[u8; 32]>);
+
+/// Where in a secret its lasting half is.
+const LASTING: std::ops::Range<usize> = 0..16;
 
 impl Secret {
     /// A fresh secret.
@@ -166,8 +160,26 @@ impl Secret {
         Ok(Self(bytes))
     }
 
+    /// The secret that replaces this one in a rotation of the same session.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no randomness to give.
+    pub(crate) fn rotated(&self) -> Result<Self, getrandom::Error> {
+        let mut rotated = Self::generate()?;
+        rotated.0[LASTING].copy_from_slice(&self.0[LASTING]);
+        Ok(rotated)
+    }
+
+    /// The hash of both halves: whoever has this secret may use the session.
     pub(crate) fn hash(&self) -> SecretHash {
         SecretHash(Sha256::digest(*self.0).into())
+    }
+
+    /// The hash of the half that every secret of the session has had: whoever has one of them may
+    /// end the session.
+    pub(crate) fn lasting_hash(&self) -> LastingHash {
+        LastingHash(Sha256::digest(&self.0[LASTING]).into())
     }
 }
 
@@ -184,35 +196,50 @@ pub(crate) fn new_session_id() -> Result<SessionId, getrandom::Error> {
     Ok(SessionId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()))
 }
 
-/// The SHA-256 of a session's secret: all that a store keeps of it. Its `Debug` shows nothing.
-#[derive(Clone, Copy)]
-pub struct SecretHash([u8; 32]);
+macro_rules! hash_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $name([u8; 32]);
 
-impl SecretHash {
-    /// The hash with these bytes, as a store kept them.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
+        impl $name {
+            /// The hash with these bytes, as a store kept them.
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
 
-    /// The hash's bytes, to be kept by a store.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
+            /// The hash's bytes, to be kept by a store.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        /// Compares in constant time.
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.ct_eq(&other.0).into()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
 }
 
-/// Compares in constant time.
-impl PartialEq for SecretHash {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
+hash_type! {
+    /// The SHA-256 of a session's secret, which a request has to present. Its `Debug` shows nothing.
+    SecretHash
 }
 
-impl Eq for SecretHash {}
-
-impl fmt::Debug for SecretHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretHash(..)")
-    }
+hash_type! {
+    /// The SHA-256 of the half of a secret that lasts for the session's life: the proof that a token,
+    /// however often it was rotated since, is one of this session's. Its `Debug` shows nothing.
+    LastingHash
 }
 
 #[cfg(test)]
@@ -221,7 +248,7 @@ mod tests {
     use crate::keys::KeyRing;
 
     fn keys() -> TokenKeys {
-        KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-id")
+        KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-id", "sessions")
     }
 
     fn token(keys: &TokenKeys) -> SessionToken {
@@ -301,9 +328,9 @@ mod tests {
     fn a_token_of_another_key_version_or_channel_is_refused() {
         let keys = keys();
         let text = token(&keys);
-        let other = KeyRing::new([[8; 32]]).unwrap().derive("cookie:__Host-id");
+        let other = KeyRing::new([[8; 32]]).unwrap().derive("cookie:__Host-id", "sessions");
         assert_eq!(refusal(text.expose().as_bytes(), &other), BadToken::Key);
-        let channel = KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-admin");
+        let channel = KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-admin", "sessions");
         assert_eq!(refusal(text.expose().as_bytes(), &channel), BadToken::Signature);
 
         let mut bytes = [0; BYTES];
@@ -319,10 +346,20 @@ mod tests {
 
     #[test]
     fn an_old_key_still_verifies_and_is_told() {
-        let old = KeyRing::new([[7; 32]]).unwrap().derive("c");
-        let both = KeyRing::new([[8; 32], [7; 32]]).unwrap().derive("c");
+        let old = KeyRing::new([[7; 32]]).unwrap().derive("c", "sessions");
+        let both = KeyRing::new([[8; 32], [7; 32]]).unwrap().derive("c", "sessions");
         let verified = Verified::parse(token(&old).expose().as_bytes(), &both).unwrap();
         assert!(verified.stale_key);
+    }
+
+    #[test]
+    fn a_rotated_secret_keeps_the_lasting_half_alone() {
+        let first = Secret::generate().unwrap();
+        let second = first.rotated().unwrap();
+        assert!(first.lasting_hash() == second.lasting_hash());
+        assert!(first.hash() != second.hash());
+        assert!(first.0[16..] != second.0[16..]);
+        assert!(Secret::generate().unwrap().lasting_hash() != first.lasting_hash());
     }
 
     #[test]

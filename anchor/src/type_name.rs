@@ -5,7 +5,7 @@ pub(crate) fn short<T: ?Sized>() -> String {
     without_paths(std::any::type_name::<T>())
 }
 
-fn without_paths(name: &str) -> String {
+pub(crate) fn without_paths(name: &str) -> String {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '{' || c == '}';
     let mut shortened = String::new();
     let mut rest = name;

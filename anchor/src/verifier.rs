@@ -12,7 +12,10 @@ use crate::store::Record;
 /// Any error, boxed.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// The application's own yes or no on a session that is otherwise good, asked once a request, after the session was loaded.
+/// The application's own yes or no on a session that is otherwise good, asked once a request, after
+/// the session was loaded; and again for a handle that is kept:
+/// [`SessionManagerBuilder::verify_interval`](crate::SessionManagerBuilder::verify_interval). For
+/// that, a handler's [`Session`](crate::Session) keeps a copy of the request's head.
 ///
 /// It is given the session: do not extract it again from the request, for that waits for the verifier.
 ///

@@ -1,9 +1,11 @@
 //! [`Backend`]: the stores that a behaviour is tested on.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use anchor::{MemoryStore, MySqlStore, PostgresStore, SessionData, SessionStore, SqliteStore};
-use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
+use sqlx::pool::PoolOptions;
+use sqlx::{AssertSqlSafe, Database, MySqlPool, PgPool, Pool, SqlitePool};
 
 use crate::databases;
 
@@ -63,6 +65,54 @@ impl Backend {
                 store.migrate().await.expect("MySQL makes the table");
                 Arc::new(store)
             }
+        }
+    }
+
+    /// The same database through a pool of its own, of at most so many connections; memory is
+    /// another one.
+    pub fn reconnected(&self, connections: u32) -> Self {
+        /// A pool with the options of another one.
+        fn again<D: Database>(pool: &Pool<D>, connections: u32) -> Pool<D> {
+            let options = (*pool.connect_options()).clone();
+            PoolOptions::new().max_connections(connections).connect_lazy_with(options)
+        }
+        match self {
+            Backend::Memory => Backend::Memory,
+            Backend::Sqlite(pool) => Backend::Sqlite(again(pool, connections)),
+            Backend::Postgres(pool) => Backend::Postgres(again(pool, connections)),
+            Backend::MySql(pool) => Backend::MySql(again(pool, connections)),
+        }
+    }
+
+    /// How many connections of the pool somebody holds.
+    pub fn connections_in_use(&self) -> usize {
+        match self {
+            Backend::Memory => 0,
+            Backend::Sqlite(pool) => pool.size() as usize - pool.num_idle(),
+            Backend::Postgres(pool) => pool.size() as usize - pool.num_idle(),
+            Backend::MySql(pool) => pool.size() as usize - pool.num_idle(),
+        }
+    }
+
+    /// Takes every connection of the pool, until the result is dropped.
+    ///
+    /// # Panics
+    ///
+    /// When the database refuses one.
+    pub async fn take_every_connection(&self) -> Vec<Box<dyn Any + Send>> {
+        /// All that the pool may have.
+        async fn all<D: Database>(pool: &Pool<D>) -> Vec<Box<dyn Any + Send>> {
+            let mut taken: Vec<Box<dyn Any + Send>> = Vec::new();
+            for _ in 0..pool.options().get_max_connections() {
+                taken.push(Box::new(pool.acquire().await.expect("a connection")));
+            }
+            taken
+        }
+        match self {
+            Backend::Memory => Vec::new(),
+            Backend::Sqlite(pool) => all(pool).await,
+            Backend::Postgres(pool) => all(pool).await,
+            Backend::MySql(pool) => all(pool).await,
         }
     }
 

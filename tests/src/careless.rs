@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use anchor::conformance::Extended;
 use anchor::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Load, Loaded, MemoryStore, NewSession,
-    Reauthenticated, Record, Rotated, Rotation, SecretHash, SessionData, SessionId, SessionStore,
-    StoreFuture, Timestamp, Touch, Touched, Updated,
+    Change, Created, EndReason, EndStatus, EndedRecord, Ending, LastingHash, Listed, Load, Loaded,
+    MemoryStore, NewSession, Page, Reauthenticated, Record, Rotated, Rotation, Secrets,
+    SessionData, SessionId, SessionStore, StoreFuture, Timestamp, Touch, Touched, Updated,
 };
 use uuid::Uuid;
 
@@ -37,6 +37,9 @@ pub enum Carelessness {
     HistoryShowsOthers,
     HistoryWaitsForTheSweep,
     HistoryCallsExpiredRevoked,
+    HistoryIgnoresTheLimit,
+    HistoryIgnoresTheCursor,
+    HistoryEndsEarly,
     KeptSessionsAreListed,
     KeptSessionsAreLive,
     KeptSessionsAreOverwritten,
@@ -101,8 +104,7 @@ impl<const KEEP: u64> CarelessStore<KEEP> {
         };
         Some(Loaded {
             record: record.into(),
-            secret: new.secret,
-            previous: None,
+            secrets: Secrets::new(new.lasting, new.secret),
             fingerprint: new.fingerprint,
             now,
         })
@@ -189,15 +191,16 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
         })
     }
 
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(async move {
+            let id = rotation.id;
             if self.is(Fault::ReauthenticationEscapes)
                 && let Load::Live(_) = self.rows.load(id).await?
             {
                 // Its write arrives after the cut-off.
                 self.escaped.lock().unwrap().insert(id);
             }
-            self.rows.reauthenticate(id).await
+            self.rows.reauthenticate(rotation).await
         })
     }
 
@@ -208,13 +211,16 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
     fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64> {
+    ) -> StoreFuture<'_, Ending> {
         Box::pin(async move {
             let ended = self.rows.revoke(id, proof, reason).await?;
             let known = self.created().contains_key(&id);
-            Ok(if self.is(Fault::KeptSessionsCountAgain) { u64::from(known) } else { ended })
+            Ok(match self.is(Fault::KeptSessionsCountAgain) && known {
+                true => Ending::Ended,
+                false => ended,
+            })
         })
     }
 
@@ -257,9 +263,13 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
         })
     }
 
-    fn list<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<Record<Extended<KEEP>>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<Extended<KEEP>>>> {
         Box::pin(async move {
-            let mut listed = self.rows.list(subject).await?;
+            let mut listed = self.rows.list(subject, page).await?;
             let faulty = match self.fault {
                 Fault::DeadLoginsAreListed => self.cut_off.lock().unwrap().contains(subject),
                 Fault::KeptSessionsAreListed => true,
@@ -267,7 +277,7 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
             };
             if faulty {
                 let all = self.ids().into_iter().filter_map(|id| self.as_created(id));
-                listed = all
+                listed.entries = all
                     .map(|loaded| Record::clone(&loaded.record))
                     .filter(|record| record.data.user_id == *subject)
                     .collect();
@@ -279,10 +289,17 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
     fn history<'a>(
         &'a self,
         subject: &'a Uuid,
-    ) -> StoreFuture<'a, Vec<EndedRecord<Extended<KEEP>>>> {
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<Extended<KEEP>>>> {
         Box::pin(async move {
-            let mut ended = self.rows.history(subject).await?;
+            let page = match self.fault {
+                Fault::HistoryIgnoresTheLimit => page.limited(Page::MOST),
+                Fault::HistoryIgnoresTheCursor => Page::first(page.limit()),
+                _ => page,
+            };
+            let Listed { entries: mut ended, mut next } = self.rows.history(subject, page).await?;
             match self.fault {
+                Fault::HistoryEndsEarly => next = None,
                 Fault::HistoryIsEmpty => ended.clear(),
                 Fault::HistoryHasNoReasons => ended.iter_mut().for_each(|one| one.reason = None),
                 Fault::HistoryIsOldestFirst => ended.reverse(),
@@ -295,7 +312,7 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
                     });
                 }
                 Fault::HistoryShowsLiveSessions => {
-                    let live = self.rows.list(subject).await?;
+                    let live = self.rows.list(subject, Page::default()).await?;
                     ended.extend(live.into_iter().map(|record| EndedRecord {
                         ended_at: record.created_at,
                         status: EndStatus::Revoked,
@@ -308,12 +325,12 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
                         self.created().values().map(|new| new.data.user_id).collect();
                     ended.clear();
                     for other in others {
-                        ended.extend(self.rows.history(&other).await?);
+                        ended.extend(self.rows.history(&other, Page::default()).await?);
                     }
                 }
                 _ => {}
             }
-            Ok(ended)
+            Ok(Listed { entries: ended, next })
         })
     }
 

@@ -52,7 +52,12 @@ impl Served {
         self.call(Method::POST, path)
     }
 
-    fn call(&self, method: Method, path: &str) -> Call<'_> {
+    /// A request of any method.
+    ///
+    /// # Panics
+    ///
+    /// When `path` does not make a URI.
+    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
         let mut request = Request::new(Full::default());
         *request.method_mut() = method;
         *request.uri_mut() = format!("http://{}{path}", self.address).parse().expect("a URI");

@@ -5,10 +5,13 @@ pub mod careless;
 pub mod databases;
 pub mod http;
 pub mod naive;
+mod on_every_store;
 mod postgres_tap;
 pub mod servers;
+mod table_lock;
 mod watched;
 
 pub use backend::Backend;
 pub use postgres_tap::Tap;
+pub use table_lock::{TableLock, Waiting};
 pub use watched::{Hold, Verb, Watched};

@@ -2,15 +2,16 @@
 //!
 //! Each [`Fault`] is a mistake that a store's author could make: a check left out, a check apart from its write, a verb that lies.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anchor::conformance::Payload;
 use anchor::{
-    Change, Created, EndReason, EndedRecord, Load, Loaded, MemoryStore, NewSession, Overflow,
-    Reauthenticated, Record, Rotated, Rotation, SecretHash, SessionId, SessionStore, StoreError,
-    StoreErrorKind, StoreFuture, SubjectLimit, Timestamp, Touch, Touched, Updated,
+    Change, Created, Cursor, EndReason, EndedRecord, Ending, LastingHash, Listed, Load, Loaded,
+    MemoryStore, NewSession, Overflow, Page, Reauthenticated, Record, Rotated, Rotation,
+    SecretHash, Secrets, SessionId, SessionStore, StoreError, StoreErrorKind, StoreFuture,
+    SubjectLimit, Timestamp, Touch, Touched, Updated,
 };
 use uuid::Uuid;
 
@@ -22,6 +23,7 @@ pub enum Fault {
     CreateOverwrites,
     CreateOverwritesExpired,
     CreateForgetsWhatItReplaces,
+    CreateIgnoresTheProof,
     CreateEndsBeforeItInserts,
     CreateChecksBeforeItWrites,
     CreateAllowsOneSessionOfASubject,
@@ -44,16 +46,24 @@ pub enum Fault {
     TouchPassesTheDeadline,
     TouchLies,
     TouchRaisesTheVersion,
+    TouchSettlesWhateverIsPresented,
+    TouchNeverSettles,
     RotateRevives,
     RotateIgnoresTheSecret,
     RotateChecksBeforeItWrites,
     RotateForgetsThePreviousSecret,
     RotateKeepsTheFirstSecret,
     RotateGivesNoGrace,
+    RotateReplacesTheLastingHash,
+    RotateRemembersWhatIsRefused,
+    RotateRepeatsNothing,
+    RotateRepeatsWhatIsNotLost,
     RevokeLies,
     RevokeIsSlow,
     RevokeIgnoresTheProof,
-    RevokeRefusesThePreviousSecret,
+    RevokeNeedsTheFirstSecret,
+    RevokeHidesThatItWasNotProven,
+    RevokeLeavesWhatLooksExpired,
     RevokeCountsTwice,
     RevokeFailsOnAnAbsentRow,
     RevokeEndsTheSubject,
@@ -67,6 +77,10 @@ pub enum Fault {
     ListShowsEnded,
     ListIsOldestFirst,
     ListIsStale,
+    ListIgnoresTheLimit,
+    ListIgnoresTheCursor,
+    ListEndsEarly,
+    ListNeverEnds,
     SweepRemovesLiveRows,
     SweepForgetsTouches,
     SweepIgnoresTheBatch,
@@ -98,6 +112,11 @@ pub enum Fault {
     ReauthenticateLies,
     ReauthenticateRevives,
     ReauthenticateTouches,
+    ReauthenticateIsTwoSteps,
+    ReauthenticateKeepsTheSecret,
+    ReauthenticateIgnoresTheSecret,
+    ReauthenticateChecksBeforeItWrites,
+    ReauthenticateNeedsTheCurrentSecret,
     RevokeEveryoneSparesOne,
     RevokeEveryoneCountsEnded,
 }
@@ -110,13 +129,16 @@ pub struct NaiveStore {
     created: Mutex<HashMap<SessionId, NewSession<Payload>>>,
     /// What was loaded or listed first, so that a faulty verb can repeat it.
     seen: Mutex<HashMap<SessionId, Loaded<Payload>>>,
+    /// Sessions whose re-authentication was refused, and half done.
+    half_done: Mutex<HashSet<SessionId>>,
 }
 
 impl NaiveStore {
     /// An empty store with this fault.
     pub fn new(fault: Fault) -> Self {
         let rows = MemoryStore::new();
-        Self { fault, rows, created: Mutex::default(), seen: Mutex::default() }
+        let (created, seen, half_done) = Default::default();
+        Self { fault, rows, created, seen, half_done }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -167,7 +189,7 @@ impl NaiveStore {
     ) -> Result<Created<Payload>, StoreError> {
         let Some(limit) = new.limit.take() else { return self.rows.create(new).await };
         let subject = new.data.user_id;
-        let mut live = self.rows.list(&subject).await?;
+        let mut live = self.rows.list(&subject, Page::default()).await?.entries;
         if self.is(Fault::LimitIsTheWholeTables) {
             for id in self.ids() {
                 let loaded = self.loaded(id).await?.map(|loaded| (*loaded.record).clone());
@@ -175,7 +197,7 @@ impl NaiveStore {
             }
         }
         if !self.is(Fault::LimitCountsTheReplaced) {
-            live.retain(|record| Some(record.id) != new.replaces);
+            live.retain(|record| new.replaces.is_none_or(|replaced| replaced.id != record.id));
         }
         let mut count = live.len();
         if self.is(Fault::LimitCountsEnded) {
@@ -234,13 +256,28 @@ impl NaiveStore {
             Fault::ClockOfAnotherNode => {
                 loaded.now = Timestamp::from_micros(loaded.now.as_micros() - 5_000_000);
             }
-            Fault::RotateForgetsThePreviousSecret => loaded.previous = None,
-            Fault::RotateGivesNoGrace => {
-                loaded.previous = loaded.previous.map(|(secret, _)| (secret, loaded.now));
-            }
+            Fault::RotateForgetsThePreviousSecret => loaded.secrets.previous = None,
+            Fault::RotateGivesNoGrace => loaded.secrets.previous_until = Some(loaded.now),
             Fault::RotateKeepsTheFirstSecret => {
                 let first = self.created().get(&loaded.record.id).map(|new| new.secret);
-                loaded.previous = loaded.previous.zip(first).map(|((_, until), at)| (at, until));
+                loaded.secrets.previous = loaded.secrets.previous.and(first);
+            }
+            Fault::RotateRemembersWhatIsRefused if loaded.secrets.previous_until.is_some() => {
+                let first = self.created().get(&loaded.record.id).map(|new| new.secret);
+                loaded.secrets.previous = loaded.secrets.previous.or(first);
+            }
+            Fault::RotateReplacesTheLastingHash if loaded.secrets.previous.is_some() => {
+                loaded.secrets.lasting = LastingHash::from_bytes([7; 32]);
+            }
+            Fault::ReauthenticateKeepsTheSecret => {
+                if let Some(new) = self.created().get(&loaded.record.id) {
+                    loaded.secrets = Secrets::new(new.lasting, new.secret);
+                }
+            }
+            Fault::ReauthenticateIsTwoSteps
+                if self.half_done.lock().unwrap().contains(&loaded.record.id) =>
+            {
+                Arc::make_mut(&mut loaded.record).authenticated_at = loaded.now;
             }
             _ => {}
         }
@@ -269,7 +306,14 @@ impl SessionStore<Payload> for NaiveStore {
                 Fault::CreateForgetsWhatItReplaces => new.replaces = None,
                 Fault::CreateEndsBeforeItInserts => {
                     if let Some(old) = new.replaces.take() {
-                        self.rows.revoke(old, None, EndReason::Replaced).await?;
+                        self.rows.revoke(old.id, None, EndReason::Replaced).await?;
+                    }
+                }
+                Fault::CreateIgnoresTheProof => {
+                    if let Some(old) = &mut new.replaces
+                        && let Some(loaded) = self.loaded(old.id).await?
+                    {
+                        old.proof = loaded.secrets.lasting;
                     }
                 }
                 Fault::CreateChecksBeforeItWrites if self.loaded(new.id).await?.is_none() => {
@@ -281,7 +325,7 @@ impl SessionStore<Payload> for NaiveStore {
                 }
                 Fault::CreateNeedsWhatItReplaces => {
                     if let Some(old) = new.replaces
-                        && self.loaded(old).await?.is_none()
+                        && self.loaded(old.id).await?.is_none()
                     {
                         return Err(StoreError::new(StoreErrorKind::Constraint, "no such row"));
                     }
@@ -303,7 +347,7 @@ impl SessionStore<Payload> for NaiveStore {
                 | Fault::LimitIsTheWholeTables => return self.create_in_steps(new).await,
                 Fault::RefusedLoginEndsWhatItReplaces => {
                     if let Some(replaced) = new.replaces.take() {
-                        self.rows.revoke(replaced, None, EndReason::Replaced).await?;
+                        self.rows.revoke(replaced.id, None, EndReason::Replaced).await?;
                     }
                 }
                 Fault::CreateCountsInSeconds => new.idle = Duration::from_secs(new.idle.as_secs()),
@@ -347,8 +391,8 @@ impl SessionStore<Payload> for NaiveStore {
                     let new = self.created()[&id].clone();
                     let record = Arc::new(revived(&new));
                     let now = record.created_at;
-                    let (secret, previous) = (new.secret, None);
-                    Load::Live(Loaded { record, secret, previous, fingerprint: None, now })
+                    let secrets = Secrets::new(new.lasting, new.secret);
+                    Load::Live(Loaded { record, secrets, fingerprint: None, now })
                 }
                 Load::Absent if self.is(Fault::LoadFindsAnything) => {
                     self.seen().values().next().cloned().map_or(Load::Ended, Load::Live)
@@ -410,7 +454,7 @@ impl SessionStore<Payload> for NaiveStore {
 
     fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
         Box::pin(async move {
-            let Touch { id, idle, .. } = touch;
+            let Touch { id, idle, mut presented, .. } = touch;
             match self.fault {
                 Fault::TouchLies => {
                     let expires_at = Timestamp::now().saturating_add(idle);
@@ -429,9 +473,14 @@ impl SessionStore<Payload> for NaiveStore {
                         self.rows.update(Change { id, version: record.version, from, to }).await?;
                     }
                 }
+                Fault::TouchSettlesWhateverIsPresented => {
+                    presented = self.loaded(id).await?.map(|loaded| loaded.secrets.current);
+                }
+                Fault::TouchNeverSettles => presented = None,
                 _ => {}
             }
-            let touched = self.rows.touch(Touch::new(id, idle)).await?;
+            let touch = Touch { presented, ..Touch::new(id, idle) };
+            let touched = self.rows.touch(touch).await?;
             if touched == Touched::Gone && self.is(Fault::TouchRevives) {
                 self.created().entry(id).or_insert_with(|| any_session(id));
                 self.put(id, |_| {}).await?;
@@ -443,16 +492,28 @@ impl SessionStore<Payload> for NaiveStore {
     fn rotate(&self, mut rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(async move {
             let (id, to) = (rotation.id, rotation.to);
-            let held = self.loaded(id).await?.map(|loaded| loaded.secret);
-            match (self.fault, held) {
-                (Fault::RotateIgnoresTheSecret, Some(held)) => rotation.from = held,
-                (Fault::RotateChecksBeforeItWrites, Some(held)) if held == rotation.from => {
-                    lose_the_race().await;
-                    if let Some(loaded) = self.loaded(id).await? {
-                        rotation.from = loaded.secret;
+            if let Some(Loaded { secrets, now, .. }) = self.loaded(id).await? {
+                match self.fault {
+                    Fault::RotateIgnoresTheSecret => rotation.from = secrets.current,
+                    Fault::RotateChecksBeforeItWrites
+                        if secrets.may_rotate(rotation.from, now, false) =>
+                    {
+                        lose_the_race().await;
+                        if let Some(loaded) = self.loaded(id).await? {
+                            rotation.from = loaded.secrets.current;
+                        }
                     }
+                    Fault::RotateRepeatsNothing if rotation.from != secrets.current => {
+                        return Ok(Rotated::Conflict);
+                    }
+                    Fault::RotateRepeatsWhatIsNotLost => {
+                        let first = self.created().get(&id).map(|new| new.secret);
+                        if first == Some(rotation.from) {
+                            rotation.from = secrets.current;
+                        }
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
             let rotated = self.rows.rotate(rotation).await?;
             if rotated == Rotated::Gone && self.is(Fault::RotateRevives) {
@@ -465,12 +526,12 @@ impl SessionStore<Payload> for NaiveStore {
     fn revoke(
         &self,
         id: SessionId,
-        mut proof: Option<SecretHash>,
+        mut proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64> {
+    ) -> StoreFuture<'_, Ending> {
         Box::pin(async move {
             match self.fault {
-                Fault::RevokeLies => return Ok(1),
+                Fault::RevokeLies => return Ok(Ending::Ended),
                 Fault::RevokeIsSlow => {
                     let rows = self.rows.clone();
                     let known = self.loaded(id).await?.is_some();
@@ -478,32 +539,39 @@ impl SessionStore<Payload> for NaiveStore {
                         lose_the_race().await;
                         rows.revoke(id, proof, reason).await
                     });
-                    return Ok(u64::from(known));
+                    return Ok(ended_if(known));
                 }
                 Fault::RevokeIgnoresTheProof => proof = None,
-                Fault::RevokeRefusesThePreviousSecret => {
-                    let held = self.loaded(id).await?.map(|loaded| loaded.secret);
-                    if proof.is_some() && proof != held {
-                        return Ok(0);
+                Fault::RevokeNeedsTheFirstSecret => {
+                    let rotated =
+                        self.loaded(id).await?.is_some_and(|l| l.secrets.previous.is_some());
+                    if proof.is_some() && rotated {
+                        return Ok(Ending::Unproven);
                     }
+                }
+                Fault::RevokeLeavesWhatLooksExpired if self.loaded(id).await?.is_none() => {
+                    return Ok(Ending::NotLive);
                 }
                 Fault::RevokeCountsTwice => {
                     let known = self.loaded(id).await?.is_some();
                     lose_the_race().await;
                     self.rows.revoke(id, proof, reason).await?;
-                    return Ok(u64::from(known));
+                    return Ok(ended_if(known));
                 }
                 Fault::RevokeEndsTheSubject => {
                     if let Some(loaded) = self.loaded(id).await? {
                         let subject = loaded.record.data.user_id;
                         self.rows.revoke_subject(&subject, reason).await?;
-                        return Ok(1);
+                        return Ok(Ending::Ended);
                     }
                 }
                 _ => {}
             }
             let ended = self.rows.revoke(id, proof, reason).await?;
-            if ended == 0 && self.is(Fault::RevokeFailsOnAnAbsentRow) {
+            if ended == Ending::Unproven && self.is(Fault::RevokeHidesThatItWasNotProven) {
+                return Ok(Ending::NotLive);
+            }
+            if ended == Ending::NotLive && self.is(Fault::RevokeFailsOnAnAbsentRow) {
                 return Err(StoreError::new(StoreErrorKind::Constraint, "no such row"));
             }
             Ok(ended)
@@ -512,7 +580,7 @@ impl SessionStore<Payload> for NaiveStore {
 
     fn revoke_subject<'a>(&'a self, subject: &'a Uuid, reason: EndReason) -> StoreFuture<'a, u64> {
         Box::pin(async move {
-            let live = self.rows.list(subject).await?;
+            let live = self.rows.list(subject, Page::default()).await?;
             match self.fault {
                 Fault::RevokeSubjectEndsEveryone => {
                     for id in self.ids() {
@@ -552,12 +620,12 @@ impl SessionStore<Payload> for NaiveStore {
                 Fault::RevokeOthersEndsEveryone => {
                     let mut ended = 0;
                     for id in self.ids().into_iter().filter(|id| *id != keep) {
-                        ended += self.rows.revoke(id, None, reason).await?;
+                        ended += self.rows.revoke(id, None, reason).await?.count();
                     }
                     Ok(ended)
                 }
                 Fault::RevokeOthersNeedsTheirOwn => {
-                    let live = self.rows.list(subject).await?;
+                    let live = self.rows.list(subject, Page::default()).await?;
                     if live.iter().all(|record| record.id != keep) {
                         return Ok(0);
                     }
@@ -568,8 +636,9 @@ impl SessionStore<Payload> for NaiveStore {
         })
     }
 
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+    fn reauthenticate(&self, mut rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(async move {
+            let id = rotation.id;
             match self.fault {
                 Fault::ReauthenticateLies => {
                     let authenticated_at = Timestamp::now();
@@ -580,7 +649,29 @@ impl SessionStore<Payload> for NaiveStore {
                 }
                 _ => {}
             }
-            let outcome = self.rows.reauthenticate(id).await?;
+            if let Some(Loaded { secrets, now, .. }) = self.loaded(id).await? {
+                match self.fault {
+                    Fault::ReauthenticateIgnoresTheSecret => rotation.from = secrets.current,
+                    Fault::ReauthenticateChecksBeforeItWrites
+                        if secrets.may_rotate(rotation.from, now, true) =>
+                    {
+                        lose_the_race().await;
+                        if let Some(loaded) = self.loaded(id).await? {
+                            rotation.from = loaded.secrets.current;
+                        }
+                    }
+                    Fault::ReauthenticateNeedsTheCurrentSecret
+                        if rotation.from != secrets.current =>
+                    {
+                        return Ok(Reauthenticated::Conflict);
+                    }
+                    _ => {}
+                }
+            }
+            let outcome = self.rows.reauthenticate(rotation).await?;
+            if outcome == Reauthenticated::Conflict {
+                self.half_done.lock().unwrap().insert(id);
+            }
             if outcome == Reauthenticated::Gone && self.is(Fault::ReauthenticateRevives) {
                 self.put(id, |_| {}).await?;
             }
@@ -614,14 +705,33 @@ impl SessionStore<Payload> for NaiveStore {
         unreachable!("the payload has no cut-offs")
     }
 
-    fn history<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<EndedRecord<Payload>>> {
-        self.rows.history(subject)
+    fn history<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<Payload>>> {
+        self.rows.history(subject, page)
     }
 
-    fn list<'a>(&'a self, subject: &'a Uuid) -> StoreFuture<'a, Vec<Record<Payload>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<Payload>>> {
         Box::pin(async move {
-            let mut listed = self.rows.list(subject).await?;
+            let page = match self.fault {
+                Fault::ListIgnoresTheLimit => page.limited(Page::MOST),
+                Fault::ListIgnoresTheCursor => Page::first(page.limit()),
+                _ => page,
+            };
+            let Listed { entries: mut listed, mut next } = self.rows.list(subject, page).await?;
             match self.fault {
+                Fault::ListEndsEarly => next = None,
+                Fault::ListNeverEnds => {
+                    let place =
+                        |record: &Record<_>| Cursor { at: record.created_at, id: record.id };
+                    next = listed.last().map(place);
+                }
                 Fault::ListIsOldestFirst => listed.reverse(),
                 Fault::ListShowsOthers => {
                     listed.clear();
@@ -659,7 +769,7 @@ impl SessionStore<Payload> for NaiveStore {
                 }
                 _ => {}
             }
-            Ok(listed)
+            Ok(Listed { entries: listed, next })
         })
     }
 
@@ -675,7 +785,7 @@ impl SessionStore<Payload> for NaiveStore {
                 Fault::SweepRemovesLiveRows => {
                     let mut swept = 0;
                     for id in self.ids() {
-                        swept += self.rows.revoke(id, None, EndReason::Revoked).await?;
+                        swept += self.rows.revoke(id, None, EndReason::Revoked).await?.count();
                     }
                     Ok(swept + self.rows.sweep(batch).await?)
                 }
@@ -693,6 +803,10 @@ impl SessionStore<Payload> for NaiveStore {
             }
         })
     }
+}
+
+fn ended_if(known: bool) -> Ending {
+    if known { Ending::Ended } else { Ending::NotLive }
 }
 
 /// An ended session as if it had just been created.
@@ -726,5 +840,6 @@ fn any_session(id: SessionId) -> NewSession<Payload> {
         tags: Default::default(),
         born_at: Timestamp::from_micros(0),
     };
-    NewSession::new(id, SecretHash::from_bytes([0; 32]), Arc::new(data))
+    let (lasting, secret) = (LastingHash::from_bytes([0; 32]), SecretHash::from_bytes([0; 32]));
+    NewSession::new(id, lasting, secret, Arc::new(data))
 }

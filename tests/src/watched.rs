@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anchor::{
-    Change, Created, CutOff, EndReason, EndedRecord, Load, NewSession, Reauthenticated, Record,
-    Rotated, Rotation, SecretHash, SessionData, SessionId, SessionStore, StoreError, StoreFuture,
-    Touch, Touched, Updated,
+    Change, Created, CutOff, EndReason, EndedRecord, Ending, LastingHash, Listed, Load, NewSession,
+    Page, Reauthenticated, Record, Rotated, Rotation, SessionData, SessionId, SessionStore,
+    StoreError, StoreFuture, Touch, Touched, Updated,
 };
 use tokio::sync::Semaphore;
 
@@ -176,10 +176,10 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
         })
     }
 
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(async move {
             self.admit(Verb::Reauthenticate).await?;
-            self.inner.reauthenticate(id).await
+            self.inner.reauthenticate(rotation).await
         })
     }
 
@@ -193,9 +193,9 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
     fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64> {
+    ) -> StoreFuture<'_, Ending> {
         Box::pin(async move {
             self.admit(Verb::Revoke).await?;
             self.inner.revoke(id, proof, reason).await
@@ -242,17 +242,25 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
         })
     }
 
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
         Box::pin(async move {
             self.admit(Verb::History).await?;
-            self.inner.history(subject).await
+            self.inner.history(subject, page).await
         })
     }
 
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>> {
         Box::pin(async move {
             self.admit(Verb::List).await?;
-            self.inner.list(subject).await
+            self.inner.list(subject, page).await
         })
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anchor::prelude::*;
 use anchor::{
-    Bearer, Change, CustomHeader, EndReason, Error, Frontend, Load, NewSession, Rejection,
-    Rotation, SecretHash, SessionCookie, SessionId,
+    Bearer, Change, CustomHeader, EndReason, Error, Frontend, LastingHash, Load, NewSession,
+    OldSecret, Rejection, Rotation, SecretHash, SessionCookie, SessionId,
 };
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb, Watched};
@@ -98,7 +98,7 @@ async fn login(auth: Auth<UserSession>, wish: Wish) -> Result<String, Error> {
     Ok(login.into_session().id().to_string())
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(session: Session<UserSession>, auth: Auth<UserSession>) -> String {
     show((&session, &auth));
     show(session.record());
@@ -116,6 +116,12 @@ async fn refused(session: Result<Session<UserSession>, Rejection>) -> Response {
 
 #[logout(UserSession)]
 async fn logout() {}
+
+/// Shows the request as a tracing layer within the session layer would.
+async fn show_request(request: Request, next: Next) -> Response {
+    show(&request);
+    next.run(request).await
+}
 
 /// Shows the response as a tracing layer would.
 async fn show_response(request: Request, next: Next) -> Response {
@@ -190,6 +196,7 @@ async fn walk(backend: &Backend) -> Secrets {
             .route("/visit", post(visit))
             .route("/refused", get(refused))
             .route("/logout", post(logout))
+            .layer(middleware::from_fn(show_request))
     };
     let served =
         Served::start(routes().layer(sessions.layer()).layer(middleware::from_fn(show_response)))
@@ -284,20 +291,27 @@ async fn walk(backend: &Backend) -> Secrets {
 async fn show_store(store: &Watched<UserSession>, cookie: &str) {
     let bytes = Base64UrlUnpadded::decode_vec(cookie.split_once('=').unwrap().1).unwrap();
     let secret = SecretHash::from_bytes(Sha256::digest(&bytes[18..50]).into());
+    let lasting = LastingHash::from_bytes(Sha256::digest(&bytes[18..34]).into());
     let id = SessionId::from_uuid(uuid::Uuid::from_slice(&bytes[2..18]).unwrap());
     let data = Arc::new(UserSession { name: "ferris".into(), visits: 1 });
     // An id that is taken, which a database may answer by quoting the row.
-    let new = NewSession::new(id, secret, Arc::clone(&data));
+    let new = NewSession::new(id, lasting, secret, Arc::clone(&data));
     show_debug_of_new(&new);
     show_error(&store.inner().create(new).await.unwrap_err());
     let Load::Live(loaded) = store.inner().load(id).await.unwrap() else { panic!("it lives") };
-    show((&loaded.record, loaded.secret, loaded.previous, id, loaded.now));
-    let rotation = Rotation { id, from: secret, to: secret, grace: Duration::from_secs(1) };
+    show((&loaded.record, loaded.secrets, id, loaded.now));
+    let rotation = Rotation {
+        id,
+        from: secret,
+        to: secret,
+        grace: Duration::from_secs(1),
+        old: OldSecret::Exchanged,
+    };
     show(&rotation);
     show(store.inner().rotate(rotation).await.unwrap());
     let change = Change { id, version: 1, from: Arc::clone(&data), to: data };
     show((change.id, change.version));
-    show(store.inner().revoke(id, Some(secret), EndReason::Revoked).await);
+    show(store.inner().revoke(id, Some(lasting), EndReason::Revoked).await);
 }
 
 fn show_debug_of_new(new: &NewSession<UserSession>) {

@@ -1,17 +1,18 @@
 //! What the SQL stores promise beyond the contract: columns, migrate, verify, waiting writes, errors that quote nothing.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anchor::{
-    Change, Column, EndReason, EndStatus, Load, MySqlStore, NewSession, PostgresStore, Record,
-    SecretHash, SessionData, SessionId, SessionStore, SqliteStore, StoreError, StoreErrorKind,
-    Touch, Touched, Updated, VerifyError,
+    Change, Column, EndReason, EndStatus, Ending, LastingHash, Load, MySqlStore, NewSession, Page,
+    PostgresStore, Record, Replaced, SecretHash, SessionData, SessionId, SessionStore, SqliteStore,
+    StoreError, StoreErrorKind, Touch, Touched, Updated, Verified, VerifyError,
 };
 use anchor_tests::databases;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, MySqlPool, PgPool, SqlitePool};
 use uuid::Uuid;
 
@@ -77,7 +78,7 @@ trait Database {
 /// What a SQL store can do beyond the contract.
 trait TableStore<T: SessionData>: SessionStore<T> + Clone {
     async fn migrate(&self) -> Result<(), StoreError>;
-    async fn verify(&self) -> Result<(), VerifyError>;
+    async fn verify(&self) -> Result<Verified, VerifyError>;
 }
 
 macro_rules! databases {
@@ -101,7 +102,7 @@ macro_rules! databases {
                 self.migrate().await
             }
 
-            async fn verify(&self) -> Result<(), VerifyError> {
+            async fn verify(&self) -> Result<Verified, VerifyError> {
                 self.verify().await
             }
         }
@@ -168,7 +169,8 @@ async fn ready<T: SessionData, D: Database>(database: &D) -> D::Store<T> {
 fn session<T: SessionData>(data: T) -> NewSession<T> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let id = Uuid::from_u64_pair(7, COUNT.fetch_add(1, Ordering::Relaxed));
-    NewSession::new(SessionId::from_uuid(id), SecretHash::from_bytes([1; 32]), Arc::new(data))
+    let (lasting, secret) = (LastingHash::from_bytes([2; 32]), SecretHash::from_bytes([1; 32]));
+    NewSession::new(SessionId::from_uuid(id), lasting, secret, Arc::new(data))
 }
 
 async fn loaded<T: SessionData>(store: &impl SessionStore<T>, id: SessionId) -> Record<T> {
@@ -277,7 +279,8 @@ async fn a_refused_row_names_the_constraint_and_no_value(database: impl Database
     store.create(first.clone()).await.unwrap();
     let mut second = session(Everything { device, name: "hunter2".into(), ..everything() });
     let first = store.create(session(everything())).await.unwrap().into_record().unwrap();
-    second.replaces = Some(first.id);
+    let proof = LastingHash::from_bytes([2; 32]);
+    second.replaces = Some(Replaced { id: first.id, proof });
     let error = store.create(second.clone()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Constraint);
     let text = format!("{error} {error:?}");
@@ -285,7 +288,7 @@ async fn a_refused_row_names_the_constraint_and_no_value(database: impl Database
     assert!(!text.contains("hunter2") && !text.to_lowercase().contains("deadbeef"), "{text}");
     // Nothing was written, and nothing was ended.
     assert!(matches!(store.load(second.id).await.unwrap(), Load::Absent));
-    loaded(&store, second.replaces.unwrap()).await;
+    loaded(&store, first.id).await;
 }
 
 async fn a_live_row_that_does_not_decode_is_no_session(database: impl Database) {
@@ -316,9 +319,9 @@ async fn a_live_row_that_does_not_decode_is_no_session(database: impl Database) 
         Load::Undecodable(error) => assert_eq!(error.column(), "level"),
         other => panic!("{other:?}"),
     }
-    let listed = store.list(&"ferris".to_owned()).await.unwrap();
+    let listed = store.list(&"ferris".to_owned(), Page::default()).await.unwrap();
     assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [good.id]);
-    assert_eq!(store.revoke(bad.id, None, EndReason::Logout).await.unwrap(), 1);
+    assert_eq!(store.revoke(bad.id, None, EndReason::Logout).await.unwrap(), Ending::Ended);
 }
 
 async fn a_subject_is_compared_exactly(database: impl Database) {
@@ -327,11 +330,11 @@ async fn a_subject_is_compared_exactly(database: impl Database) {
         store.create(session(Everything { name: name.into(), ..everything() })).await.unwrap();
     }
     let ann = "ann".to_owned();
-    assert_eq!(store.list(&ann).await.unwrap().len(), 1);
+    assert_eq!(store.list(&ann, Page::default()).await.unwrap().len(), 1);
     assert_eq!(store.revoke_subject(&ann, EndReason::Revoked).await.unwrap(), 1);
-    assert_eq!(store.list(&"ann ".to_owned()).await.unwrap().len(), 1);
+    assert_eq!(store.list(&"ann ".to_owned(), Page::default()).await.unwrap().len(), 1);
     let longer_than_any = "a".repeat(100_000);
-    assert!(store.list(&longer_than_any).await.unwrap().is_empty());
+    assert!(store.list(&longer_than_any, Page::default()).await.unwrap().is_empty());
 }
 
 /// Every extra, and columns that are called as those of the companion table.
@@ -368,9 +371,9 @@ async fn a_subject_is_cut_off_exactly(database: impl Database) {
     store.create(later_ann.clone()).await.unwrap();
     assert!(matches!(store.load(later_ann.id).await.unwrap(), Load::Ended));
     assert_eq!(store.sweep(100).await.unwrap(), 2, "two were dead on arrival");
-    assert_eq!(store.history(&"ann".to_owned()).await.unwrap().len(), 2);
-    assert_eq!(store.history(&"ann ".to_owned()).await.unwrap().len(), 1);
-    assert!(store.history(&"ANN".to_owned()).await.unwrap().is_empty());
+    assert_eq!(store.history(&"ann".to_owned(), Page::default()).await.unwrap().len(), 2);
+    assert_eq!(store.history(&"ann ".to_owned(), Page::default()).await.unwrap().len(), 1);
+    assert!(store.history(&"ANN".to_owned(), Page::default()).await.unwrap().is_empty());
 }
 
 async fn an_old_cut_off_is_forgotten<D: Database>(database: D) {
@@ -412,7 +415,7 @@ async fn a_reason_of_another_version_is_no_reason(database: impl Database) {
     store.create(new.clone()).await.unwrap();
     store.revoke(new.id, None, EndReason::Theft).await.unwrap();
     database.run("UPDATE sessions SET end_reason = 'abducted'").await;
-    let history = store.history(&"ann".to_owned()).await.unwrap();
+    let history = store.history(&"ann".to_owned(), Page::default()).await.unwrap();
     assert_eq!((history[0].status, history[0].reason), (EndStatus::Revoked, None));
 }
 
@@ -433,7 +436,7 @@ async fn an_own_sql_type_is_never_cut(database: impl Database) {
     let new = session(fits.clone());
     store.create(new.clone()).await.unwrap();
     assert_eq!(*loaded(&store, new.id).await.data, fits);
-    assert_eq!(store.list(&fits.name).await.unwrap().len(), 1);
+    assert_eq!(store.list(&fits.name, Page::default()).await.unwrap().len(), 1);
 
     let from = Arc::new(fits.clone());
     let longer = Arc::new(Sized { note: Some("123456".into()), ..fits });
@@ -452,7 +455,8 @@ async fn many_logins_over_sessions_that_are_gone_all_succeed(database: impl Data
             let store = store.clone();
             tokio::spawn(async move {
                 let mut new = session(everything());
-                new.replaces = Some(session(everything()).id);
+                let gone = session(everything());
+                new.replaces = Some(Replaced { id: gone.id, proof: gone.lasting });
                 store.create(new).await.map(|created| created.into_record().unwrap().id)
             })
         })
@@ -580,8 +584,65 @@ async fn on_postgres_types_of_the_users_own_are_written_and_read() {
     let new = session(data.clone());
     store.create(new.clone()).await.unwrap();
     assert_eq!(*loaded(&store, new.id).await.data, data);
-    assert_eq!(store.list(&data.name).await.unwrap().len(), 1);
+    assert_eq!(store.list(&data.name, Page::default()).await.unwrap().len(), 1);
     let error = store.create(session(Own { mood: "hunter2".into(), ..data })).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Constraint);
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+}
+
+/// What a test logs on its own thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Through `near` and through `far`, the same database: warned of is the second alone.
+async fn assert_warned<T: SessionData>(
+    near: impl TableStore<T>,
+    far: impl TableStore<T>,
+    demand: &str,
+) {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let logged = || String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+
+    near.migrate().await.unwrap();
+    assert!(near.verify().await.unwrap().warnings.is_empty());
+    assert!(!logged().contains("does not demand TLS"), "{}", logged());
+    let warnings = far.verify().await.unwrap().warnings;
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(warning.contains("at 0.0.0.0:") && warning.contains(demand), "{warning}");
+    assert!(logged().contains(warning), "{}", logged());
+}
+
+// To connect to 0.0.0.0 is to stay on this machine, and nothing says so of the address.
+
+#[tokio::test]
+async fn verify_warns_of_postgres_without_tls_beyond_loopback() {
+    let Some(near) = databases::postgres().await else { return };
+    let options = near.connect_options().as_ref().clone().host("0.0.0.0");
+    let far = PgPoolOptions::new().connect_with(options).await.unwrap();
+    let (near, far) =
+        (PostgresStore::<Everything>::new(near), PostgresStore::<Everything>::new(far));
+    assert_warned(near, far, "Write `?sslmode=verify-full`").await;
+}
+
+#[tokio::test]
+async fn verify_warns_of_mysql_without_tls_beyond_loopback() {
+    let Some(near) = databases::mysql().await else { return };
+    let options = near.connect_options().as_ref().clone().host("0.0.0.0");
+    let far = MySqlPoolOptions::new().connect_with(options).await.unwrap();
+    let (near, far) = (MySqlStore::<Everything>::new(near), MySqlStore::<Everything>::new(far));
+    assert_warned(near, far, "Write `?ssl-mode=VERIFY_IDENTITY`").await;
 }

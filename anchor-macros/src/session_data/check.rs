@@ -11,9 +11,11 @@ use crate::suggest;
 /// The columns that every session's table has.
 const SYSTEM_COLUMNS: &[&str] = &[
     "id",
+    "lasting_hash",
     "secret_hash",
     "previous_secret_hash",
     "previous_secret_until",
+    "rotation_state",
     "created_at",
     "authenticated_at",
     "last_seen_at",

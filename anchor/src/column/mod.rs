@@ -23,6 +23,7 @@ use std::fmt;
 
 pub use derived::{newtype, unknown_variant, variant_from_value, variant_to_value};
 
+use crate::excerpt::{ERROR, excerpt};
 use crate::value::Value;
 
 /// The SQL type of a column, before a dialect spells it.
@@ -126,9 +127,10 @@ pub trait Column: Sized {
 pub struct ColumnError(Cow<'static, str>);
 
 impl ColumnError {
-    /// An error with this message; do not put the value into it, for the message is logged.
+    /// An error with this message, of which the first 1,000 characters are kept; do not put the
+    /// value into it, because the message is logged.
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self(Cow::Owned(reason.to_string()))
+        Self(Cow::Owned(excerpt(reason, ERROR).to_string()))
     }
 
     /// The cell holds another kind of value than `wanted`.

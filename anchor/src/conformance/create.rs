@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Payload;
 use super::scene::*;
 use crate::error::StoreErrorKind;
-use crate::store::{Created, Load, NewSession, SessionStore};
+use crate::store::{Created, Load, NewSession, Page, Replaced, Secrets, SessionStore};
 use crate::timestamp::Timestamp;
 
 pub async fn a_created_session_loads_as_it_was_created<S: SessionStore<Payload>>(store: S) {
@@ -21,8 +21,7 @@ pub async fn a_created_session_loads_as_it_was_created<S: SessionStore<Payload>>
     assert_eq!(record.last_seen_at, record.created_at);
     let loaded = live(&store, new.id).await;
     assert_same_record(&loaded.record, &record);
-    assert_eq!(loaded.secret, new.secret);
-    assert_eq!(loaded.previous, None);
+    assert_eq!(loaded.secrets, Secrets::new(new.lasting, new.secret));
 }
 
 pub async fn create_over_an_existing_id_is_refused<S: SessionStore<Payload>>(store: S) {
@@ -52,15 +51,28 @@ pub async fn create_ends_the_session_that_it_replaces<S: SessionStore<Payload>>(
     let (old, bystander) = (session(), session());
     create(&store, &old).await;
     create(&store, &bystander).await;
-    let new = NewSession { replaces: Some(old.id), ..session() };
+    let new = NewSession { replaces: replaced(&old), ..session() };
     create(&store, &new).await;
     assert!(!is_live(&store, old.id).await, "the replaced session lives on");
     assert!(is_live(&store, new.id).await);
     assert!(is_live(&store, bystander.id).await);
 }
 
+pub async fn create_ends_nothing_without_the_proof<S: SessionStore<Payload>>(store: S) {
+    let (old, other) = (session(), session());
+    create(&store, &old).await;
+    create(&store, &other).await;
+    for proof in [new_proof(), other.lasting] {
+        let new = NewSession { replaces: Some(Replaced { id: old.id, proof }), ..session() };
+        create(&store, &new).await;
+        assert!(is_live(&store, new.id).await);
+        assert!(is_live(&store, old.id).await, "a login without the proof ended a session");
+        assert!(is_live(&store, other.id).await);
+    }
+}
+
 pub async fn create_may_replace_a_session_that_is_not_there<S: SessionStore<Payload>>(store: S) {
-    let new = NewSession { replaces: Some(new_id()), ..session() };
+    let new = NewSession { replaces: replaced(&session()), ..session() };
     create(&store, &new).await;
     assert!(is_live(&store, new.id).await);
 }
@@ -72,7 +84,7 @@ pub async fn a_refused_create_leaves_the_session_to_replace_alive<S: SessionStor
     create(&store, &old).await;
     create(&store, &taken).await;
     let before = live(&store, old.id).await;
-    let second = NewSession { id: taken.id, replaces: Some(old.id), ..session() };
+    let second = NewSession { id: taken.id, replaces: replaced(&old), ..session() };
     store.create(second).await.expect_err("the id is taken");
     assert_unchanged(&before, &live(&store, old.id).await);
 }
@@ -113,7 +125,7 @@ pub async fn a_session_remembers_whether_its_cookie_outlives_the_browser<
         let new = NewSession { remembered, ..session() };
         assert_eq!(create(&store, &new).await.remembered, remembered);
         assert_eq!(live(&store, new.id).await.record.remembered, remembered);
-        let listed = store.list(&new.data.user_id).await.expect("list answers");
+        let listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
         assert_eq!(listed[0].remembered, remembered);
     }
 }

@@ -10,8 +10,8 @@ use super::Extended;
 use super::scene::*;
 use crate::error::StoreError;
 use crate::store::{
-    EndReason, Load, Loaded, NewSession, Reauthenticated, Rotated, Rotation, SessionStore, Touch,
-    Touched, Updated,
+    EndReason, Load, Loaded, NewSession, Page, Reauthenticated, Rotated, Rotation, Secrets,
+    SessionStore, Touch, Touched, Updated,
 };
 
 type Payload = Extended<0>;
@@ -41,7 +41,7 @@ pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other<S: SessionSto
     for new in &others {
         assert!(is_live(&store, new.id).await, "another subject's session ended");
     }
-    assert!(store.list(&subject).await.expect("list answers").is_empty());
+    assert!(store.list(&subject, Page::default()).await.expect("list answers").is_empty());
     assert_eq!(cut_off(&store, subject).await, 0);
 }
 
@@ -56,7 +56,7 @@ pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead<
     create(&store, &late).await;
     let found = store.load(late.id).await.expect("load answers");
     assert!(matches!(found, Load::Ended), "it arrived after the cut-off, and is {found:?}");
-    let listed = store.list(&subject).await.expect("list answers");
+    let listed = store.list(&subject, Page::default()).await.expect("list answers");
     assert!(listed.is_empty(), "{listed:?}");
 }
 
@@ -65,17 +65,17 @@ pub async fn a_login_that_arrives_dead_is_gone_to_every_verb<S: SessionStore<Pay
     let late = login_of(subject);
     cut_off(&store, subject).await;
     let record = create(&store, &late).await;
-    let (secret, now) = (late.secret, record.created_at);
+    let (secrets, now) = (Secrets::new(late.lasting, late.secret), record.created_at);
     let record = Arc::new(record);
-    let loaded = Loaded { record, secret, previous: None, fingerprint: None, now };
+    let loaded = Loaded { record, secrets, fingerprint: None, now };
 
     let update = change(&loaded, |data| data.visits += 1);
     assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
     let touch = Touch::new(late.id, HOUR);
     assert_eq!(store.touch(touch).await.expect("touch answers"), Touched::Gone);
-    let reauthenticated = store.reauthenticate(late.id).await.expect("reauthenticate answers");
-    assert_eq!(reauthenticated, Reauthenticated::Gone);
     let rotation: Rotation = rotation(&loaded);
+    let reauthenticated = store.reauthenticate(rotation.clone()).await;
+    assert_eq!(reauthenticated.expect("reauthenticate answers"), Reauthenticated::Gone);
     assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Gone);
     assert_eq!(log_out(&store, late.id).await, 0);
     let revoked = store.revoke_subject(&subject, EndReason::Revoked).await;
@@ -118,7 +118,7 @@ pub async fn a_cut_off_beats_the_logins_that_it_races_with<S: SessionStore<Paylo
                     Some(login) => drop(store.create(login).await?),
                     None => {
                         cut_off(&*store, subject).await;
-                        let listed = store.list(&subject).await?;
+                        let listed = store.list(&subject, Page::default()).await?;
                         assert!(listed.is_empty(), "cut off, and {listed:?}");
                     }
                 }
@@ -164,7 +164,7 @@ where
 pub async fn a_cut_off_beats_a_late_reauthentication<S: SessionStore<Payload>>(store: S) {
     beats(
         store,
-        |store, loaded| async move { store.reauthenticate(loaded.record.id).await.map(drop) },
+        |store, loaded| async move { store.reauthenticate(rotation(&loaded)).await.map(drop) },
     )
     .await;
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{Load, NewSession, Rotated, SessionStore, Touch, Touched, Updated};
+use crate::store::{Load, NewSession, Page, Rotated, SessionStore, Touch, Touched, Updated};
 
 pub async fn a_session_ends_when_it_was_idle_too_long<S: SessionStore<Payload>>(store: S) {
     let (short, long) = (short_session_of(new_subject()), session());
@@ -47,7 +47,7 @@ pub async fn an_expired_session_is_gone_to_every_verb<S: SessionStore<Payload>>(
     let rotated = store.rotate(rotation(&loaded)).await.expect("rotate answers");
     assert_eq!(rotated, Rotated::Gone);
     assert!(!is_live(&store, new.id).await, "a write brought it back");
-    let listed = store.list(&new.data.user_id).await.expect("list answers");
+    let listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
     assert!(listed.is_empty(), "{listed:?}");
     assert_eq!(log_out(&store, new.id).await, 0, "it had ended already");
 }

@@ -10,8 +10,8 @@ use super::scene::*;
 use crate::error::StoreErrorKind;
 use crate::id::SessionId;
 use crate::store::{
-    EndReason, EndStatus, EndedRecord, Load, NewSession, Overflow, Reauthenticated, Rotated,
-    SessionStore, SubjectLimit, Touch, Touched, Updated,
+    Cursor, EndReason, EndStatus, EndedRecord, Load, NewSession, Overflow, Page, Reauthenticated,
+    Rotated, SessionStore, SubjectLimit, Touch, Touched, Updated,
 };
 
 /// Kept for a day, so that no slow machine sees it pass.
@@ -23,7 +23,7 @@ async fn history<const KEEP: u64, S: SessionStore<Extended<KEEP>>>(
     store: &S,
     subject: Uuid,
 ) -> Vec<EndedRecord<Extended<KEEP>>> {
-    store.history(&subject).await.expect("history answers")
+    store.history(&subject, Page::default()).await.expect("history answers").entries
 }
 
 fn short_of<const KEEP: u64>(subject: Uuid) -> NewSession<Extended<KEEP>> {
@@ -56,7 +56,7 @@ pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(stor
                 store.revoke_others(&subject, new_id(), reason).await.expect(answer);
             }
             EndReason::Replaced => {
-                let other = NewSession { replaces: Some(new.id), ..extended_of(stranger) };
+                let other = NewSession { replaces: replaced(&new), ..extended_of(stranger) };
                 create(&store, &other).await;
             }
             EndReason::Overflow => {
@@ -77,7 +77,7 @@ pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(stor
                 store.cut_off(&subject, reason).await.expect(answer);
             }
             _ => {
-                store.revoke(new.id, Some(new.secret), reason).await.expect(answer);
+                store.revoke(new.id, Some(new.lasting), reason).await.expect(answer);
             }
         }
         expected.push((new.id, reason));
@@ -106,7 +106,7 @@ pub async fn the_history_has_no_live_session_and_no_other_subject<S: SessionStor
     log_out(&store, other.id).await;
     let found: Vec<_> = history(&store, subject).await.iter().map(|one| one.record.id).collect();
     assert_eq!(found, [ended.id]);
-    let listed = store.list(&subject).await.expect("list answers");
+    let listed = store.list(&subject, Page::default()).await.expect("list answers");
     assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [alive.id]);
     assert!(history(&store, new_subject()).await.is_empty());
 }
@@ -129,11 +129,13 @@ pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S)
         let touch = Touch::new(new.id, HOUR);
         assert_eq!(store.touch(touch).await.expect("touch answers"), Touched::Gone);
         let rotation = crate::store::Rotation { id: new.id, from: new.secret, ..rotation(&loaded) };
+        let outcome = store.reauthenticate(rotation.clone()).await;
+        assert_eq!(outcome.expect("reauthenticate answers"), Reauthenticated::Gone);
         assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Gone);
-        let outcome = store.reauthenticate(new.id).await.expect("reauthenticate answers");
-        assert_eq!(outcome, Reauthenticated::Gone);
         assert_eq!(log_out(&store, new.id).await, 0, "it had ended already");
-        assert!(store.list(&new.data.user_id).await.expect("list answers").is_empty());
+        assert!(
+            store.list(&new.data.user_id, Page::default()).await.expect("list answers").is_empty()
+        );
         let again = NewSession { id: new.id, ..extended_of::<86_400>(new_subject()) };
         let refused = store.create(again).await.expect_err("the row is still there");
         assert_eq!(refused.kind(), StoreErrorKind::Constraint, "{refused}");
@@ -195,4 +197,42 @@ pub async fn a_sweep_removes_ended_sessions_after_their_time<S: SessionStore<Bri
     }
     assert!(history(&store, subject).await.is_empty());
     assert!(is_live(&store, alive.id).await);
+}
+
+pub async fn the_history_comes_in_pages_that_neither_miss_nor_repeat<S: SessionStore<Kept>>(
+    store: S,
+) {
+    let subject = new_subject();
+    create(&store, &short_of(subject)).await;
+    let late = NewSession { began: Some(Instant::now()), ..extended_of(subject) };
+    store.cut_off(&subject, EndReason::CutOff).await.expect("cut_off answers");
+    create(&store, &late).await;
+    for _ in 0..4 {
+        let new = extended_of(subject);
+        create(&store, &new).await;
+        log_out(&store, new.id).await;
+    }
+    let expiring = short_of(subject);
+    create(&store, &expiring).await;
+    create(&store, &extended_of(subject)).await;
+    short_sessions_have_ended().await;
+
+    let place = |ended: &EndedRecord<Kept>| Cursor { at: ended.ended_at, id: ended.record.id };
+    for swept in [false, true] {
+        let whole: Vec<Cursor> = history(&store, subject).await.iter().map(place).collect();
+        assert!(whole.is_sorted_by(|one, next| one > next), "{whole:?}");
+        assert_eq!(whole.len(), 7, "swept: {swept}");
+        let mut walked: Vec<Cursor> = Vec::new();
+        let mut page = Page::first(2);
+        loop {
+            let listed = store.history(&subject, page).await.expect("history answers");
+            assert!(listed.len() <= 2, "the page has two at most: {listed:?}");
+            walked.extend(listed.iter().map(place));
+            assert!(walked.len() <= whole.len(), "an entry comes twice: {walked:?}");
+            let Some(next) = listed.next else { break };
+            page = page.after(next);
+        }
+        assert_eq!(walked, whole, "swept: {swept}");
+        store.sweep(1_000).await.expect("sweep answers");
+    }
 }

@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::Payload;
 use super::scene::*;
 use crate::id::SessionId;
-use crate::store::{Created, EndReason, NewSession, Overflow, SessionStore, SubjectLimit};
+use crate::store::{
+    Created, EndReason, NewSession, Overflow, Page, Replaced, SessionStore, SubjectLimit,
+};
 
 const MAX: u32 = 5;
 const LOGINS: usize = 64;
@@ -28,7 +30,7 @@ async fn fill<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<Session
 }
 
 async fn live_ids<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<SessionId> {
-    let listed = store.list(&subject).await.expect("list answers");
+    let listed = store.list(&subject, Page::default()).await.expect("list answers");
     listed.iter().rev().map(|record| record.id).collect()
 }
 
@@ -61,7 +63,7 @@ pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so<S: Sessio
     let old = fill(&store, subject).await;
     let refused = limited_of(subject, Overflow::Refuse);
     // What it would have replaced lives on, for the requester is still logged in there.
-    let refused = NewSession { replaces: Some(stranger.id), ..refused };
+    let refused = NewSession { replaces: replaced(&stranger), ..refused };
     let created = store.create(refused.clone()).await.expect("create answers");
     assert!(matches!(created, Created::SubjectFull), "{created:?}");
     assert!(!is_live(&store, refused.id).await);
@@ -73,7 +75,9 @@ pub async fn the_session_that_a_login_replaces_leaves_room<S: SessionStore<Paylo
     for overflow in [Overflow::Refuse, Overflow::EndOldest] {
         let subject = new_subject();
         let old = fill(&store, subject).await;
-        let new = NewSession { replaces: Some(old[2]), ..limited_of(subject, overflow) };
+        let proof = live(&store, old[2]).await.secrets.lasting;
+        let replaces = Some(Replaced { id: old[2], proof });
+        let new = NewSession { replaces, ..limited_of(subject, overflow) };
         let created = store.create(new.clone()).await.expect("create answers");
         let Created::Session { ended, .. } = created else { panic!("there is room: {overflow:?}") };
         assert!(ended.is_empty(), "{ended:?}");
@@ -101,7 +105,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest<S: Session
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
         let created = store.create(limited_of(subject, Overflow::EndOldest)).await?;
-        let live = store.list(&subject).await?.len();
+        let live = store.list(&subject, Page::default()).await?.len();
         assert!(live <= MAX as usize, "{live} sessions live at once");
         Ok(created)
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Payload;
 use super::scene::*;
 use crate::id::SessionId;
-use crate::store::{Record, SessionStore, Touch};
+use crate::store::{Listed, Page, Record, SessionStore, Touch};
 
 pub async fn a_list_has_the_subjects_sessions_newest_first<S: SessionStore<Payload>>(store: S) {
     let (subject, stranger) = (new_subject(), session());
@@ -17,7 +17,7 @@ pub async fn a_list_has_the_subjects_sessions_newest_first<S: SessionStore<Paylo
     }
     create(&store, &stranger).await;
     created.reverse();
-    let listed = store.list(&subject).await.expect("list answers");
+    let listed = store.list(&subject, Page::default()).await.expect("list answers");
     let ids = |records: &[Record<Payload>]| -> Vec<SessionId> {
         records.iter().map(|record| record.id).collect()
     };
@@ -36,7 +36,7 @@ pub async fn a_list_leaves_out_revoked_and_expired_sessions<S: SessionStore<Payl
     }
     log_out(&store, revoked.id).await;
     short_sessions_have_ended().await;
-    let listed = store.list(&subject).await.expect("list answers");
+    let listed = store.list(&subject, Page::default()).await.expect("list answers");
     assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [left.id]);
 }
 
@@ -46,14 +46,60 @@ pub async fn a_list_shows_what_was_written_last<S: SessionStore<Payload>>(store:
     let loaded = live(&store, new.id).await;
     store.update(change(&loaded, |data| data.title = "Corro".into())).await.expect("answers");
     store.touch(Touch::new(new.id, HOUR / 2)).await.expect("touch answers");
-    let listed = store.list(&new.data.user_id).await.expect("list answers");
-    let [record] = listed.as_slice() else { panic!("one session: {listed:?}") };
+    let listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
+    let [record] = &*listed else { panic!("one session: {listed:?}") };
     assert_same_record(record, &live(&store, new.id).await.record);
     assert_eq!(record.data.title, "Corro");
 }
 
 pub async fn a_subject_without_sessions_has_an_empty_list<S: SessionStore<Payload>>(store: S) {
     create(&store, &session()).await;
-    let listed = store.list(&new_subject()).await.expect("list answers");
+    let listed = store.list(&new_subject(), Page::default()).await.expect("list answers");
     assert!(listed.is_empty(), "{listed:?}");
+}
+
+pub async fn a_list_comes_in_pages_that_neither_miss_nor_repeat<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let subject = new_subject();
+    let ids = |listed: &Listed<Record<Payload>>| -> Vec<SessionId> {
+        listed.iter().map(|record| record.id).collect()
+    };
+    let mut created = Vec::new();
+    for _ in 0..7 {
+        created.push(create(&store, &session_of(subject)).await.id);
+        create(&store, &session()).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    created.reverse();
+    let page = Page::first(3);
+    let first = store.list(&subject, page).await.expect("list answers");
+    assert_eq!(ids(&first), created[..3]);
+    // What comes and goes meanwhile moves no other entry.
+    log_out(&store, created[1]).await;
+    log_out(&store, created[4]).await;
+    create(&store, &session_of(subject)).await;
+    let next = page.after(first.next.expect("there is a next page"));
+    let second = store.list(&subject, next).await.expect("list answers");
+    assert_eq!(ids(&second), [created[3], created[5], created[6]]);
+    assert_eq!(second.next, None, "nothing comes after it");
+
+    // Several may be created at one instant: by their ids they come once each.
+    let crowd = new_subject();
+    let logins = (0..12).map(|_| session_of(crowd)).collect::<Vec<_>>();
+    for login in &logins {
+        create(&store, login).await;
+    }
+    let (mut walked, mut page) = (Vec::new(), Page::first(1));
+    loop {
+        let listed = store.list(&crowd, page).await.expect("list answers");
+        walked.extend(ids(&listed));
+        assert!(walked.len() <= logins.len(), "an entry comes twice: {walked:?}");
+        let Some(next) = listed.next else { break };
+        page = page.after(next);
+    }
+    let mut all: Vec<SessionId> = logins.iter().map(|new| new.id).collect();
+    all.sort_unstable();
+    walked.sort_unstable();
+    assert_eq!(walked, all);
 }

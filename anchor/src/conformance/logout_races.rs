@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Payload;
 use super::scene::*;
 use crate::error::StoreError;
-use crate::store::{EndReason, Loaded, NewSession, SessionStore, Touch};
+use crate::store::{EndReason, Ending, Loaded, NewSession, Replaced, SessionStore, Touch};
 
 const ROUNDS: usize = 25;
 const WRITERS: usize = 4;
@@ -52,9 +52,10 @@ async fn logout<S: SessionStore<Payload>>(
     store: Arc<S>,
     loaded: Loaded<Payload>,
 ) -> Result<(), StoreError> {
-    let ended = store.revoke(loaded.record.id, Some(loaded.secret), EndReason::Logout).await?;
-    // A rotation may have come first; its own secret is then the previous one, which ends the session too.
-    assert_eq!(ended, 1, "the logout of a live session ended nothing");
+    let proof = Some(loaded.secrets.lasting);
+    let ended = store.revoke(loaded.record.id, proof, EndReason::Logout).await?;
+    // Rotations may have come first: they leave the proof as it is.
+    assert_eq!(ended, Ending::Ended, "the logout of a live session ended nothing");
     Ok(())
 }
 
@@ -93,7 +94,7 @@ pub async fn logout_beats_a_late_rotation<S: SessionStore<Payload>>(store: S) {
 
 pub async fn logout_beats_a_late_reauthentication<S: SessionStore<Payload>>(store: S) {
     let reauthenticate = |store: Arc<S>, loaded: Loaded<Payload>| async move {
-        store.reauthenticate(loaded.record.id).await.map(drop)
+        store.reauthenticate(rotation(&loaded)).await.map(drop)
     };
     end_beats_writes(store, reauthenticate, logout).await;
 }
@@ -113,7 +114,8 @@ pub async fn logout_everywhere_beats_late_writes<S: SessionStore<Payload>>(store
 
 pub async fn a_login_over_a_session_beats_its_late_writes<S: SessionStore<Payload>>(store: S) {
     end_beats_writes(store, late_update, |store, loaded| async move {
-        let new = NewSession { replaces: Some(loaded.record.id), ..session() };
+        let replaces = Some(Replaced { id: loaded.record.id, proof: loaded.secrets.lasting });
+        let new = NewSession { replaces, ..session() };
         store.create(new).await.map(drop)
     })
     .await;

@@ -82,6 +82,7 @@ macro_rules! __conformance_plain {
                 create_over_an_existing_id_is_refused
                 create_over_an_expired_row_is_refused
                 create_ends_the_session_that_it_replaces
+                create_ends_nothing_without_the_proof
                 create_may_replace_a_session_that_is_not_there
                 a_refused_create_leaves_the_session_to_replace_alive
                 of_many_creates_with_one_id_one_wins
@@ -126,19 +127,27 @@ macro_rules! __conformance_plain {
             }
             touch {
                 a_touch_extends_the_idle_expiry
+                a_touch_settles_a_rotation_with_the_current_secret_alone
                 a_touched_session_outlives_its_first_expiry
                 a_touch_never_goes_past_the_deadline
                 a_touch_of_a_revoked_session_is_gone_and_revives_nothing
                 a_touch_of_an_unknown_session_creates_nothing
             }
             reauthenticate {
-                a_reauthentication_sets_its_time_and_nothing_else
+                a_reauthentication_sets_its_time_and_rotates_and_nothing_else
+                a_reauthentication_from_another_secret_conflicts_and_writes_nothing
+                a_lost_rotation_does_not_keep_anybody_from_a_reauthentication
+                of_many_reauthentications_of_one_secret_one_wins
                 a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing
             }
             rotate {
                 a_rotation_changes_the_secret_and_remembers_the_previous_one
+                what_becomes_of_the_old_secret_is_as_the_rotation_says
                 the_grace_of_a_previous_secret_is_counted_from_the_rotation
                 a_second_rotation_forgets_the_first_secret
+                a_lost_rotation_is_repeated_from_the_old_secret
+                a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret
+                of_many_repetitions_of_a_lost_rotation_one_wins
                 a_rotation_from_another_secret_conflicts_and_writes_nothing
                 of_many_rotations_of_one_secret_one_wins
                 a_rotation_of_a_revoked_session_is_gone_and_revives_nothing
@@ -148,8 +157,9 @@ macro_rules! __conformance_plain {
                 a_revoked_session_is_not_live_and_the_second_revoke_counts_none
                 revoking_an_unknown_session_counts_none
                 revoking_a_session_leaves_the_others_alive
-                a_revoke_with_the_current_or_the_previous_secret_ends_the_session
-                a_revoke_with_another_secret_ends_nothing
+                a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated
+                a_revoke_without_the_proof_ends_nothing_and_says_so
+                what_looks_expired_is_ended_for_good
                 of_many_revokes_of_one_session_one_counts_it
             }
             revoke_many {
@@ -164,6 +174,7 @@ macro_rules! __conformance_plain {
                 a_list_leaves_out_revoked_and_expired_sessions
                 a_list_shows_what_was_written_last
                 a_subject_without_sessions_has_an_empty_list
+                a_list_comes_in_pages_that_neither_miss_nor_repeat
             }
             sweep {
                 a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them
@@ -224,6 +235,7 @@ macro_rules! __conformance_extended {
                 a_kept_session_is_never_live_again
                 an_expired_session_is_in_the_history_swept_or_not
                 a_login_that_arrived_dead_is_in_the_history
+                the_history_comes_in_pages_that_neither_miss_nor_repeat
             }
             kept of $crate::conformance::Extended<1> {
                 a_sweep_removes_ended_sessions_after_their_time

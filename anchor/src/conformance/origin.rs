@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::scene::*;
 use super::{Extended, Payload};
-use crate::store::{Fingerprint, NewSession, Origin, SessionStore, Touch, Touched};
+use crate::store::{Fingerprint, NewSession, Origin, Page, SessionStore, Touch, Touched};
 
 fn origin(ip: &str, user_agent: &str) -> Option<Origin> {
     let ip: IpAddr = ip.parse().expect("an address");
@@ -21,7 +21,7 @@ pub async fn a_session_keeps_where_it_came_from<S: SessionStore<Extended<0>>>(st
         let new = NewSession { origin: origin.clone(), ..extended_of(subject) };
         assert_eq!(create(&store, &new).await.origin, origin);
         assert_eq!(live(&store, new.id).await.record.origin, origin);
-        let listed = store.list(&subject).await.expect("list answers");
+        let listed = store.list(&subject, Page::default()).await.expect("list answers");
         let listed = listed.iter().find(|record| record.id == new.id).expect("it is listed");
         assert_eq!(listed.origin, origin);
     }
@@ -57,5 +57,11 @@ pub async fn a_table_without_extras_keeps_neither<S: SessionStore<Payload>>(stor
     store.touch(touch).await.expect("touch answers");
     let loaded = live(&store, new.id).await;
     assert_eq!((loaded.record.origin.clone(), loaded.fingerprint), (None, None));
-    assert!(store.history(&new.data.user_id).await.expect("history answers").is_empty());
+    assert!(
+        store
+            .history(&new.data.user_id, Page::default())
+            .await
+            .expect("history answers")
+            .is_empty()
+    );
 }

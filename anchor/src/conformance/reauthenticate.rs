@@ -1,19 +1,28 @@
-//! `reauthenticate` sets the time at which the subject proved who they are; it never creates.
+//! `reauthenticate` sets the time at which the subject proved who they are, and rotates; both or
+//! neither, and it never creates.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Payload;
+use super::rotate::{rotated_without_grace, settle};
 use super::scene::*;
-use crate::store::{Reauthenticated, SessionStore};
+use crate::store::{OldSecret, Reauthenticated, Rotation, RotationState, Secrets, SessionStore};
 
-pub async fn a_reauthentication_sets_its_time_and_nothing_else<S: SessionStore<Payload>>(store: S) {
+pub async fn a_reauthentication_sets_its_time_and_rotates_and_nothing_else<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
     let (new, bystander) = (session(), session());
     create(&store, &new).await;
     create(&store, &bystander).await;
     let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
     tokio::time::sleep(Duration::from_millis(20)).await;
 
-    let written = store.reauthenticate(new.id).await.expect("reauthenticate answers");
+    let rotation = Rotation { old: OldSecret::Kept, ..rotation(&before) };
+    let to = rotation.to;
+    let written = store.reauthenticate(rotation).await.expect("reauthenticate answers");
     let after = live(&store, new.id).await;
     let authenticated_at = after.record.authenticated_at;
     assert_eq!(written, Reauthenticated::Written { authenticated_at });
@@ -21,8 +30,67 @@ pub async fn a_reauthentication_sets_its_time_and_nothing_else<S: SessionStore<P
     let mut expected = (*before.record).clone();
     expected.authenticated_at = authenticated_at;
     assert_same_record(&after.record, &expected);
-    assert_eq!((after.secret, after.previous), (before.secret, before.previous));
+    let expected = Secrets {
+        current: to,
+        previous: Some(new.secret),
+        previous_until: after.secrets.previous_until,
+        rotation: RotationState::Pending,
+        ..before.secrets
+    };
+    assert_eq!(after.secrets, expected);
+    assert!(after.secrets.previous_until > Some(after.now));
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
+}
+
+pub async fn a_reauthentication_from_another_secret_conflicts_and_writes_nothing<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    let new = session();
+    create(&store, &new).await;
+    store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
+    let before = live(&store, new.id).await;
+    // Nor from the previous one in its grace: whoever has the current one may be a thief, and must
+    // not count as having proved who they are.
+    for from in [new_secret(), new.secret] {
+        let rotation = Rotation { from, ..rotation(&before) };
+        let outcome = store.reauthenticate(rotation).await.expect("reauthenticate answers");
+        assert_eq!(outcome, Reauthenticated::Conflict);
+        assert_unchanged(&before, &live(&store, new.id).await);
+    }
+}
+
+pub async fn a_lost_rotation_does_not_keep_anybody_from_a_reauthentication<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    for old in [OldSecret::Exchanged, OldSecret::Kept] {
+        for lost in [true, false] {
+            let loaded = rotated_without_grace(&store, old).await;
+            if !lost {
+                settle(&store, &loaded).await;
+            }
+            let outcome = store.reauthenticate(rotation(&loaded)).await;
+            let outcome = outcome.expect("reauthenticate answers");
+            let written = matches!(outcome, Reauthenticated::Written { .. });
+            assert_eq!(written, lost, "{old:?}: {outcome:?}");
+        }
+    }
+}
+
+pub async fn of_many_reauthentications_of_one_secret_one_wins<S: SessionStore<Payload>>(store: S) {
+    let (store, new) = (Arc::new(store), session());
+    create(&*store, &new).await;
+    let before = live(&*store, new.id).await;
+    let outcomes = together(&store, CROWD, |store, _| {
+        let rotation = rotation(&before);
+        async move { store.reauthenticate(rotation).await }
+    })
+    .await;
+    let losers = outcomes.iter().filter(|outcome| **outcome == Reauthenticated::Conflict);
+    assert_eq!(losers.count(), CROWD - 1, "{outcomes:?}");
 }
 
 pub async fn a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing<
@@ -32,11 +100,15 @@ pub async fn a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing<
 ) {
     let (revoked, expired) = (session(), short_session_of(new_subject()));
     create(&store, &revoked).await;
+    let loaded = live(&store, revoked.id).await;
     create(&store, &expired).await;
     log_out(&store, revoked.id).await;
     short_sessions_have_ended().await;
-    for id in [revoked.id, expired.id, new_id()] {
-        let outcome = store.reauthenticate(id).await.expect("reauthenticate answers");
+    for (id, from) in
+        [(revoked.id, revoked.secret), (expired.id, expired.secret), (new_id(), revoked.secret)]
+    {
+        let rotation = Rotation { id, from, ..rotation(&loaded) };
+        let outcome = store.reauthenticate(rotation).await.expect("reauthenticate answers");
         assert_eq!(outcome, Reauthenticated::Gone);
         assert!(!is_live(&store, id).await, "a re-authentication brought it back");
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{EndReason, SessionStore};
+use crate::store::{EndReason, Ending, Load, NewSession, SessionStore};
 
 pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none<
     S: SessionStore<Payload>,
@@ -22,8 +22,8 @@ pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none<
 pub async fn revoking_an_unknown_session_counts_none<S: SessionStore<Payload>>(store: S) {
     let unknown = new_id();
     assert_eq!(log_out(&store, unknown).await, 0);
-    let proven = store.revoke(unknown, Some(new_secret()), EndReason::Logout).await;
-    assert_eq!(proven.expect("revoke answers"), 0);
+    let proven = store.revoke(unknown, Some(new_proof()), EndReason::Logout).await;
+    assert_eq!(proven.expect("revoke answers"), Ending::NotLive);
 }
 
 pub async fn revoking_a_session_leaves_the_others_alive<S: SessionStore<Payload>>(store: S) {
@@ -37,47 +37,78 @@ pub async fn revoking_a_session_leaves_the_others_alive<S: SessionStore<Payload>
     assert!(is_live(&store, stranger.id).await);
 }
 
-pub async fn a_revoke_with_the_current_or_the_previous_secret_ends_the_session<
+pub async fn a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated<
     S: SessionStore<Payload>,
 >(
     store: S,
 ) {
-    let unrotated = session();
-    create(&store, &unrotated).await;
-    let ended = store.revoke(unrotated.id, Some(unrotated.secret), EndReason::Logout).await;
-    assert_eq!(ended.expect("revoke answers"), 1);
-    assert!(!is_live(&store, unrotated.id).await);
-
-    for previous in [false, true] {
+    for rotations in 0..4 {
         let new = session();
         create(&store, &new).await;
-        let rotation = rotation(&live(&store, new.id).await);
-        let proof = if previous { rotation.from } else { rotation.to };
-        store.rotate(rotation).await.expect("rotate answers");
-        let ended = store.revoke(new.id, Some(proof), EndReason::Logout).await;
-        assert_eq!(ended.expect("revoke answers"), 1, "previous: {previous}");
+        for _ in 0..rotations {
+            store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
+        }
+        let ended = store.revoke(new.id, Some(new.lasting), EndReason::Logout).await;
+        assert_eq!(ended.expect("revoke answers"), Ending::Ended, "{rotations} rotations");
         assert!(!is_live(&store, new.id).await);
+        let ended = store.revoke(new.id, Some(new.lasting), EndReason::Logout).await;
+        assert_eq!(ended.expect("revoke answers"), Ending::NotLive, "{rotations} rotations");
     }
 }
 
-pub async fn a_revoke_with_another_secret_ends_nothing<S: SessionStore<Payload>>(store: S) {
+pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so<S: SessionStore<Payload>>(
+    store: S,
+) {
     let (new, other) = (session(), session());
     create(&store, &new).await;
     create(&store, &other).await;
     let before = live(&store, new.id).await;
-    for wrong in [new_secret(), other.secret] {
+    for wrong in [new_proof(), other.lasting] {
         let ended = store.revoke(new.id, Some(wrong), EndReason::Logout).await;
-        assert_eq!(ended.expect("revoke answers"), 0);
+        assert_eq!(ended.expect("revoke answers"), Ending::Unproven);
     }
     assert_unchanged(&before, &live(&store, new.id).await);
     assert!(is_live(&store, other.id).await);
+}
+
+/// What looks expired might look live again when the clock is set back, so it must be gone.
+pub async fn what_looks_expired_is_ended_for_good<S: SessionStore<Payload>>(store: S) {
+    let subject = new_subject();
+    let expired = [(); 6].map(|()| short_session_of(subject));
+    for new in &expired {
+        create(&store, new).await;
+    }
+    short_sessions_have_ended().await;
+    let is_gone = async |new: &NewSession<Payload>, verb: &str| {
+        let found = store.load(new.id).await.expect("load answers");
+        assert!(matches!(found, Load::Absent), "{verb} left it there: {found:?}");
+    };
+    let [unproven, proven, replaced_by_login, others, all, everyone] = &expired;
+    let answer = "the store answers";
+    let reason = EndReason::Logout;
+    assert_eq!(store.revoke(unproven.id, None, reason).await.expect(answer), Ending::NotLive);
+    is_gone(unproven, "revoke").await;
+    let ending = store.revoke(proven.id, Some(proven.lasting), reason).await.expect(answer);
+    assert_eq!(ending, Ending::NotLive);
+    is_gone(proven, "revoke with the proof").await;
+    let login = NewSession { replaces: replaced(replaced_by_login), ..session() };
+    create(&store, &login).await;
+    is_gone(replaced_by_login, "a login").await;
+    assert_eq!(store.revoke_others(&subject, all.id, reason).await.expect(answer), 0);
+    is_gone(others, "revoke_others").await;
+    assert_eq!(store.revoke_subject(&subject, reason).await.expect(answer), 0);
+    is_gone(all, "revoke_subject").await;
+    create(&store, &NewSession { id: everyone.id, ..short_session_of(subject) }).await;
+    short_sessions_have_ended().await;
+    assert_eq!(store.revoke_everyone(reason).await.expect(answer), 1, "the login above");
+    is_gone(everyone, "revoke_everyone").await;
 }
 
 pub async fn of_many_revokes_of_one_session_one_counts_it<S: SessionStore<Payload>>(store: S) {
     let (store, new) = (Arc::new(store), session());
     let id = create(&*store, &new).await.id;
     let counts = together(&store, CROWD, |store, _| async move {
-        let ended = store.revoke(id, None, EndReason::Logout).await?;
+        let ended = store.revoke(id, None, EndReason::Logout).await?.count();
         assert!(!is_live(&*store, id).await, "revoke answered, and the session lives");
         Ok(ended)
     })

@@ -1,11 +1,37 @@
-//! `rotate` gives the same session a new secret: one winner, and a short grace for the old one.
+//! `rotate` gives the same session a new secret: one winner, a short grace for the old one, and a
+//! second chance for a response that was lost.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{Rotated, Rotation, SessionStore};
+use crate::store::{
+    Loaded, OldSecret, Rotated, Rotation, RotationState, Secrets, SessionStore, Touch,
+};
+
+/// A session that was rotated once, with a grace that is over.
+pub(super) async fn rotated_without_grace<S: SessionStore<Payload>>(
+    store: &S,
+    old: OldSecret,
+) -> Loaded<Payload> {
+    let new = session();
+    create(store, &new).await;
+    let grace = Duration::ZERO;
+    let rotation = Rotation { grace, old, ..rotation(&live(store, new.id).await) };
+    assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Written);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    Loaded { secrets: Secrets::new(new.lasting, new.secret), ..live(store, new.id).await }
+}
+
+/// The current secret was presented.
+pub(super) async fn settle<S: SessionStore<Payload>>(store: &S, loaded: &Loaded<Payload>) {
+    let current = live(store, loaded.record.id).await.secrets.current;
+    let touch = Touch { presented: Some(current), ..Touch::new(loaded.record.id, HOUR) };
+    store.touch(touch).await.expect("touch answers");
+    let settled = live(store, loaded.record.id).await.secrets.rotation;
+    assert_eq!(settled, RotationState::Settled);
+}
 
 pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one<
     S: SessionStore<Payload>,
@@ -20,10 +46,26 @@ pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one<
     let to = rotation.to;
     assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Written);
     let after = live(&store, new.id).await;
-    assert_eq!(after.secret, to);
-    assert_eq!(after.previous.map(|(secret, _)| secret), Some(new.secret));
+    assert_eq!(after.secrets.current, to);
+    assert_eq!(after.secrets.previous, Some(new.secret));
+    assert_eq!(after.secrets.lasting, new.lasting, "no token of the session could end it");
     assert_same_record(&after.record, &before.record);
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
+}
+
+pub async fn what_becomes_of_the_old_secret_is_as_the_rotation_says<S: SessionStore<Payload>>(
+    store: S,
+) {
+    for old in [OldSecret::Exchanged, OldSecret::Kept, OldSecret::Refused] {
+        let new = session();
+        create(&store, &new).await;
+        let rotation = Rotation { old, ..rotation(&live(&store, new.id).await) };
+        store.rotate(rotation).await.expect("rotate answers");
+        let secrets = live(&store, new.id).await.secrets;
+        assert_eq!(secrets.previous, old.remembered(new.secret), "{old:?}");
+        assert_eq!(secrets.rotation, old.state(), "{old:?}");
+        assert!(secrets.previous_until.is_some(), "{old:?}: the grace has no end");
+    }
 }
 
 pub async fn the_grace_of_a_previous_secret_is_counted_from_the_rotation<
@@ -38,7 +80,7 @@ pub async fn the_grace_of_a_previous_secret_is_counted_from_the_rotation<
     let rotation = Rotation { grace, ..rotation(&before) };
     store.rotate(rotation).await.expect("rotate answers");
     let after = live(&store, new.id).await;
-    let (_, until) = after.previous.expect("the previous secret is remembered");
+    let until = after.secrets.previous_until.expect("the grace has an end");
     assert!(
         before.now.saturating_add(grace) <= until && until <= after.now.saturating_add(grace),
         "rotated between {} and {}, previous secret accepted until {until}",
@@ -54,8 +96,50 @@ pub async fn a_second_rotation_forgets_the_first_secret<S: SessionStore<Payload>
     let second = live(&store, new.id).await;
     store.rotate(rotation(&second)).await.expect("rotate answers");
     let third = live(&store, new.id).await;
-    assert_eq!(third.previous.map(|(secret, _)| secret), Some(second.secret));
-    assert_ne!(third.secret, second.secret);
+    assert_eq!(third.secrets.previous, Some(second.secrets.current));
+    assert_ne!(third.secrets.current, second.secrets.current);
+}
+
+pub async fn a_lost_rotation_is_repeated_from_the_old_secret<S: SessionStore<Payload>>(store: S) {
+    let old = rotated_without_grace(&store, OldSecret::Exchanged).await;
+    let lost = live(&store, old.record.id).await;
+    let again = rotation(&old);
+    let to = again.to;
+    assert_eq!(store.rotate(again).await.expect("rotate answers"), Rotated::Written);
+    let after = live(&store, old.record.id).await;
+    assert_eq!(after.secrets.current, to);
+    assert_eq!(after.secrets.previous, Some(old.secrets.current), "the client still has this one");
+    let late = store.rotate(rotation(&lost)).await.expect("rotate answers");
+    assert_eq!(late, Rotated::Conflict, "the lost secret is good beside the one that replaced it");
+}
+
+pub async fn a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    for old in [OldSecret::Exchanged, OldSecret::Kept, OldSecret::Refused] {
+        let loaded = rotated_without_grace(&store, old).await;
+        if old == OldSecret::Exchanged {
+            settle(&store, &loaded).await;
+        }
+        let before = live(&store, loaded.record.id).await;
+        let again = store.rotate(rotation(&loaded)).await.expect("rotate answers");
+        assert_eq!(again, Rotated::Conflict, "{old:?}");
+        assert_unchanged(&before, &live(&store, loaded.record.id).await);
+    }
+}
+
+pub async fn of_many_repetitions_of_a_lost_rotation_one_wins<S: SessionStore<Payload>>(store: S) {
+    let store = Arc::new(store);
+    let old = rotated_without_grace(&*store, OldSecret::Exchanged).await;
+    let outcomes = together(&store, CROWD, |store, _| {
+        let rotation = rotation(&old);
+        async move { store.rotate(rotation).await }
+    })
+    .await;
+    let winners = outcomes.iter().filter(|outcome| **outcome == Rotated::Written);
+    assert_eq!(winners.count(), 1, "{outcomes:?}");
 }
 
 pub async fn a_rotation_from_another_secret_conflicts_and_writes_nothing<
@@ -92,8 +176,8 @@ pub async fn of_many_rotations_of_one_secret_one_wins<S: SessionStore<Payload>>(
         panic!("one rotation wins: {outcomes:?}");
     };
     let after = live(&*store, new.id).await;
-    assert_eq!(after.secret, winner, "a loser's secret holds");
-    assert_eq!(after.previous.map(|(secret, _)| secret), Some(new.secret));
+    assert_eq!(after.secrets.current, winner, "a loser's secret holds");
+    assert_eq!(after.secrets.previous, Some(new.secret));
 }
 
 pub async fn a_rotation_of_a_revoked_session_is_gone_and_revives_nothing<

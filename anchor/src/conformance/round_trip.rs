@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Payload;
 use super::scene::*;
 use crate::error::{StoreError, StoreErrorKind};
-use crate::store::{SessionStore, Updated};
+use crate::store::{Page, SessionStore, Updated};
 use crate::timestamp::Timestamp;
 
 /// Writes the payload twice, by a create and by an update, and reads it back each time.
@@ -22,7 +22,7 @@ async fn write_and_read<S: SessionStore<Payload>>(
     match store.create(created.clone()).await {
         Ok(_) => {
             assert_eq!(*live(store, created.id).await.record.data, data, "after create");
-            let listed = store.list(&data.user_id).await.expect("list answers");
+            let listed = store.list(&data.user_id, Page::default()).await.expect("list answers");
             assert_eq!(listed.iter().map(|record| &*record.data).collect::<Vec<_>>(), [&data]);
         }
         Err(_) => assert!(!is_live(store, created.id).await, "refused, and yet created"),
@@ -179,8 +179,8 @@ pub async fn a_payload_read_is_a_copy<S: SessionStore<Payload>>(store: S) {
     create(&store, &new).await;
     let mut loaded = live(&store, new.id).await;
     Arc::make_mut(&mut Arc::make_mut(&mut loaded.record).data).title = "mine".into();
-    let mut listed = store.list(&new.data.user_id).await.expect("list answers");
-    for record in &mut listed {
+    let mut listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
+    for record in &mut listed.entries {
         Arc::make_mut(&mut record.data).title = "mine".into();
     }
     assert_eq!(live(&store, new.id).await.record.data, new.data);

@@ -13,9 +13,12 @@ use super::{Extended, Payload};
 use crate::data::SessionData;
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::store::{Change, EndReason, Load, Loaded, NewSession, Record, Rotation, SessionStore};
+use crate::store::{
+    Change, EndReason, Load, Loaded, NewSession, OldSecret, Record, Replaced, Rotation,
+    SessionStore,
+};
 use crate::timestamp::Timestamp;
-use crate::token::{Secret, SecretHash, new_session_id};
+use crate::token::{LastingHash, Secret, SecretHash, new_session_id};
 
 /// Long enough that no slow machine sees it pass.
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
@@ -30,6 +33,25 @@ pub(super) fn new_id() -> SessionId {
 
 pub(super) fn new_secret() -> SecretHash {
     Secret::generate().expect("the operating system has randomness").hash()
+}
+
+pub(super) fn new_proof() -> LastingHash {
+    Secret::generate().expect("the operating system has randomness").lasting_hash()
+}
+
+/// A new session with this payload.
+pub(super) fn new_session<T: SessionData>(data: T) -> NewSession<T> {
+    let secret = Secret::generate().expect("the operating system has randomness");
+    NewSession {
+        idle: HOUR,
+        absolute: 2 * HOUR,
+        ..NewSession::new(new_id(), secret.lasting_hash(), secret.hash(), Arc::new(data))
+    }
+}
+
+/// The session, as a login ends it that its owner made.
+pub(super) fn replaced<T>(new: &NewSession<T>) -> Option<Replaced> {
+    Some(Replaced { id: new.id, proof: new.lasting })
 }
 
 pub(super) fn new_subject() -> Uuid {
@@ -54,11 +76,7 @@ pub(super) fn payload_of(user_id: Uuid) -> Payload {
 
 /// A session with this payload.
 pub(super) fn session_with(data: Payload) -> NewSession<Payload> {
-    NewSession {
-        idle: HOUR,
-        absolute: 2 * HOUR,
-        ..NewSession::new(new_id(), new_secret(), Arc::new(data))
-    }
+    new_session(data)
 }
 
 /// A session of this subject.
@@ -78,11 +96,7 @@ pub(super) fn short_session_of(user_id: Uuid) -> NewSession<Payload> {
 
 /// A session of this subject, in a table with all extras.
 pub(super) fn extended_of<const KEEP: u64>(user_id: Uuid) -> NewSession<Extended<KEEP>> {
-    NewSession {
-        idle: HOUR,
-        absolute: 2 * HOUR,
-        ..NewSession::new(new_id(), new_secret(), Arc::new(Extended { user_id, visits: 0 }))
-    }
+    new_session(Extended { user_id, visits: 0 })
 }
 
 /// Waits until sessions of [`SHORT`] that exist now have ended.
@@ -133,12 +147,18 @@ pub(super) fn change<T: Clone>(loaded: &Loaded<T>, edit: impl FnOnce(&mut T)) ->
 
 /// A rotation from a loaded session's secret to a new one.
 pub(super) fn rotation<T>(loaded: &Loaded<T>) -> Rotation {
-    Rotation { id: loaded.record.id, from: loaded.secret, to: new_secret(), grace: HOUR }
+    Rotation {
+        id: loaded.record.id,
+        from: loaded.secrets.current,
+        to: new_secret(),
+        grace: HOUR,
+        old: OldSecret::Exchanged,
+    }
 }
 
-/// Ends a session as a logout does.
+/// Ends a session as a logout does, and says how many lived.
 pub(super) async fn log_out<T: SessionData, S: SessionStore<T>>(store: &S, id: SessionId) -> u64 {
-    store.revoke(id, None, EndReason::Logout).await.expect("revoke answers")
+    store.revoke(id, None, EndReason::Logout).await.expect("revoke answers").count()
 }
 
 /// Two records of one row, compared in all but identity.
@@ -154,8 +174,7 @@ pub(super) fn assert_same_record<T: Debug + PartialEq>(left: &Record<T>, right: 
 #[track_caller]
 pub(super) fn assert_unchanged<T: Debug + PartialEq>(before: &Loaded<T>, after: &Loaded<T>) {
     assert_same_record(&before.record, &after.record);
-    assert_eq!(before.secret, after.secret);
-    assert_eq!(before.previous, after.previous);
+    assert_eq!(before.secrets, after.secrets);
     assert_eq!(before.fingerprint, after.fingerprint);
 }
 

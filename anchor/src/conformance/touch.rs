@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{NewSession, SessionStore, Touch, Touched};
+use crate::store::{NewSession, RotationState, Secrets, SessionStore, Touch, Touched};
 
 pub async fn a_touch_extends_the_idle_expiry<S: SessionStore<Payload>>(store: S) {
     let (new, bystander) = (session(), session());
@@ -23,8 +23,26 @@ pub async fn a_touch_extends_the_idle_expiry<S: SessionStore<Payload>>(store: S)
     expected.last_seen_at = seen;
     expected.expires_at = seen.saturating_add(idle);
     assert_same_record(&after.record, &expected);
-    assert_eq!((after.secret, after.previous), (before.secret, before.previous));
+    assert_eq!(after.secrets, before.secrets);
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
+}
+
+pub async fn a_touch_settles_a_rotation_with_the_current_secret_alone<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let new = session();
+    create(&store, &new).await;
+    store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
+    let rotated = live(&store, new.id).await.secrets;
+    for presented in [None, Some(new.secret), Some(new_secret()), Some(rotated.current)] {
+        let touch = Touch { presented, ..Touch::new(new.id, HOUR) };
+        store.touch(touch).await.expect("touch answers");
+        let rotation = match presented == Some(rotated.current) {
+            true => RotationState::Settled,
+            false => RotationState::Exchangeable,
+        };
+        assert_eq!(live(&store, new.id).await.secrets, Secrets { rotation, ..rotated });
+    }
 }
 
 pub async fn a_touched_session_outlives_its_first_expiry<S: SessionStore<Payload>>(store: S) {

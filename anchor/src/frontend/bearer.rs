@@ -23,8 +23,13 @@ impl Frontend for Bearer {
         }))
     }
 
-    fn vary(&self) -> HeaderName {
-        header::AUTHORIZATION
+    fn headers(&self) -> &[HeaderName] {
+        static AUTHORIZATION: [HeaderName; 1] = [header::AUTHORIZATION];
+        &AUTHORIZATION
+    }
+
+    fn is_sent_by_browsers(&self) -> bool {
+        false
     }
 
     fn challenge(&self) -> Option<HeaderValue> {

@@ -227,16 +227,17 @@ impl Frontend for SessionCookie {
         )
     }
 
-    fn vary(&self) -> HeaderName {
-        header::COOKIE
-    }
-
-    fn is_sent_by_browsers(&self) -> bool {
-        true
+    fn headers(&self) -> &[HeaderName] {
+        static COOKIE: [HeaderName; 1] = [header::COOKIE];
+        &COOKIE
     }
 
     fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
         append(response, header::SET_COOKIE, &self.with(token.expose(), lifetime));
+    }
+
+    fn reissues(&self) -> bool {
+        true
     }
 
     fn remove(&self, response: &mut HeaderMap) {

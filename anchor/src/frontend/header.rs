@@ -36,12 +36,20 @@ impl Frontend for CustomHeader {
         Presented::collect(headers.get_all(&self.name).iter().map(|value| value.as_bytes()))
     }
 
-    fn vary(&self) -> HeaderName {
-        self.name.clone()
+    fn headers(&self) -> &[HeaderName] {
+        std::slice::from_ref(&self.name)
+    }
+
+    fn is_sent_by_browsers(&self) -> bool {
+        false
     }
 
     fn issue(&self, token: &SessionToken, _: Option<Duration>, response: &mut HeaderMap) {
         append(response, self.name.clone(), token.expose());
+    }
+
+    fn reissues(&self) -> bool {
+        true
     }
 
     fn remove(&self, response: &mut HeaderMap) {

@@ -27,6 +27,8 @@ use crate::token::SessionToken;
 /// /// The token as the password of `Proxy-Authorization`, say.
 /// struct InProxyAuthorization;
 ///
+/// static HEADERS: [HeaderName; 1] = [HeaderName::from_static("proxy-authorization")];
+///
 /// impl Frontend for InProxyAuthorization {
 ///     fn channel(&self) -> String {
 ///         "proxy-authorization".into()
@@ -36,8 +38,8 @@ use crate::token::SessionToken;
 ///         Presented::collect(headers.get_all("proxy-authorization").iter().map(|value| value.as_bytes()))
 ///     }
 ///
-///     fn vary(&self) -> HeaderName {
-///         HeaderName::from_static("proxy-authorization")
+///     fn headers(&self) -> &[HeaderName] {
+///         &HEADERS
 ///     }
 /// }
 /// ```
@@ -59,8 +61,10 @@ pub trait Frontend: Send + Sync + 'static {
     /// The tokens that a request presents, as they are: nothing is decoded yet.
     fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r>;
 
-    /// The request header that decides which session a response belongs to, for `Vary`.
-    fn vary(&self) -> HeaderName;
+    /// The request headers that [`presented`](Self::presented) reads. The layer marks their values
+    /// as sensitive ([`HeaderValue::set_sensitive`]), so that `Debug` of a request does not print a
+    /// token, and names them in the response's `Vary`.
+    fn headers(&self) -> &[HeaderName];
 
     /// Hands a token to its owner in the response's headers, to be kept for `lifetime`; without one, until
     /// the client is closed. The default writes nothing: the application sends
@@ -69,15 +73,27 @@ pub trait Frontend: Send + Sync + 'static {
         let _ = (token, lifetime, response);
     }
 
+    /// Whether [`issue`](Self::issue) reaches the owner with any response, so that a token can be
+    /// replaced in passing: one that bears an old key, or whose successor was lost. The default says
+    /// no, for a frontend that issues nothing.
+    fn reissues(&self) -> bool {
+        false
+    }
+
     /// Tells the owner to forget the token. The default writes nothing.
     fn remove(&self, response: &mut HeaderMap) {
         let _ = response;
     }
 
-    /// Whether browsers send the token by themselves, as they do with cookies. Then another site can make them send it, and
-    /// [`SessionLayer`](crate::SessionLayer) refuses what it makes them send. A header that a script has to set is not sent by itself.
+    /// Whether a browser may send the token without being told to by a script of the application,
+    /// as it sends cookies. Then another site can make it send the token, so
+    /// [`SessionLayer`](crate::SessionLayer) refuses what other sites make browsers send. Default:
+    /// `true`.
+    ///
+    /// Say `false` only where every token that [`presented`](Self::presented) accepts is in a
+    /// header that a script has to set.
     fn is_sent_by_browsers(&self) -> bool {
-        false
+        true
     }
 
     /// The `WWW-Authenticate` challenge of a 401 (RFC 9110 section 11.6.1), where this channel has one.
@@ -122,6 +138,17 @@ impl std::fmt::Debug for Presented<'_> {
             Presented::Conflicting(_) => "Conflicting(..)",
             Presented::Oversized => "Oversized",
         })
+    }
+}
+
+/// Marks what bears a token, so that `Debug` of the headers does not print it.
+pub(crate) fn conceal(frontend: &dyn Frontend, headers: &mut HeaderMap) {
+    for name in frontend.headers() {
+        if headers.contains_key(name) {
+            for (_, value) in headers.iter_mut().filter(|(found, _)| *found == name) {
+                value.set_sensitive(true);
+            }
+        }
     }
 }
 

@@ -681,19 +681,19 @@ mod tests {
                 6,
                 "expected `key`, and the line ends",
             ),
-            (edited("custom as \"citext\"", "custom as \"citext"), 23, "does not end"),
+            (edited("custom as \"citext\"", "custom as \"citext"), 25, "does not end"),
             (
                 edited("index sessions_user_id_idx on user_id", "index a on b"),
-                28,
+                30,
                 "that is not in the header",
             ),
-            (edited("as \"citext\"", "as \"text\""), 28, "the header was edited by hand"),
+            (edited("as \"citext\"", "as \"text\""), 30, "the header was edited by hand"),
             (
                 edited("-- anchor: parent 0123456789abcdef\n", ""),
-                27,
+                29,
                 "without its line `-- anchor: parent ..`",
             ),
-            (edited("column email", "colum email"), 23, "`colum` is not known here"),
+            (edited("column email", "colum email"), 25, "`colum` is not known here"),
         ];
         for (error, line, reason) in cases {
             assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error:?}");

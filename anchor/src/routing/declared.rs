@@ -3,13 +3,14 @@
 use std::fmt;
 
 use crate::data::SessionData;
-use crate::guard::{Public, Reaches, Require, RequireAny, Revoke, RevokeAny};
+use crate::guard::{Public, Reaches, Require, Revoke};
 use crate::login_page::LoginPage;
 use crate::policy::Policy;
 use crate::scope::Reach;
 use crate::type_name::short;
 
-/// The first argument of a handler that declares its policy: what `#[require_session]`, `#[logout]` and `#[public]` insert.
+/// The first argument of a handler that declares its policy: what `#[require_session(UserSession)]`
+/// and `#[public]` insert.
 ///
 /// Implement it for an extractor of your own that guards a handler by itself, as an API key:
 ///
@@ -38,12 +39,6 @@ use crate::type_name::short;
 /// let app: Router = Router::new().route("/export", get(export));
 /// assert_eq!(app.policies().to_string(), "GET  /export  API key\n");
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "this handler declares no policy: add `#[require_session]`, `#[logout]` or `#[public]`",
-    label = "the handler's first argument is `{Self}`, which declares none",
-    note = "write the attribute above the handler's `async fn`; for a closure, make it one",
-    note = "`anchor::routing` takes only handlers that say who may call them"
-)]
 pub trait Declared {
     /// What the argument demands, for the table of [`Router::policies`](super::Router::policies).
     fn policy() -> DeclaredPolicy;
@@ -55,8 +50,8 @@ pub trait Declared {
 pub enum DeclaredPolicy {
     /// `#[require_session]`: a live session.
     Session {
-        /// The payload's type, where the handler names it.
-        payload: Option<String>,
+        /// The payload's type.
+        payload: String,
         /// The policies on top, as `Admin, fresh 10m`; empty where there are none.
         demands: String,
         /// The login page that a browser without a session is sent to.
@@ -64,8 +59,8 @@ pub enum DeclaredPolicy {
     },
     /// `#[logout]`: open, for a logout must work when the session has ended already.
     Logout {
-        /// The payload's type, where the handler names it.
-        payload: Option<String>,
+        /// The payload's type.
+        payload: String,
         /// Which sessions it ends.
         reach: Reach,
     },
@@ -81,20 +76,16 @@ pub enum DeclaredPolicy {
 
 impl fmt::Display for DeclaredPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = |f: &mut fmt::Formatter<'_>, kind: &str, payload: &Option<String>| {
-            f.write_str(kind)?;
-            payload.as_ref().map_or(Ok(()), |payload| write!(f, " {payload}"))
-        };
         match self {
             DeclaredPolicy::Session { payload, demands, redirect } => {
-                named(f, "session", payload)?;
+                write!(f, "session {payload}")?;
                 if !demands.is_empty() {
                     write!(f, ", {demands}")?;
                 }
                 redirect.map_or(Ok(()), |page| write!(f, ", else to {page}"))
             }
             DeclaredPolicy::Logout { payload, reach } => {
-                named(f, "logout", payload)?;
+                write!(f, "logout {payload}")?;
                 f.write_str(match reach {
                     Reach::This => "",
                     Reach::All => ", all",
@@ -111,29 +102,7 @@ impl fmt::Display for DeclaredPolicy {
 
 impl<T: SessionData, P: Policy<T>, L: LoginPage> Declared for Require<T, P, L> {
     fn policy() -> DeclaredPolicy {
-        DeclaredPolicy::Session {
-            payload: Some(short::<T>()),
-            demands: P::describe(),
-            redirect: L::PATH,
-        }
-    }
-}
-
-impl<L: LoginPage> Declared for RequireAny<L> {
-    fn policy() -> DeclaredPolicy {
-        DeclaredPolicy::Session { payload: None, demands: String::new(), redirect: L::PATH }
-    }
-}
-
-impl<T: SessionData, R: Reaches> Declared for Revoke<T, R> {
-    fn policy() -> DeclaredPolicy {
-        DeclaredPolicy::Logout { payload: Some(short::<T>()), reach: R::REACH }
-    }
-}
-
-impl<R: Reaches> Declared for RevokeAny<R> {
-    fn policy() -> DeclaredPolicy {
-        DeclaredPolicy::Logout { payload: None, reach: R::REACH }
+        DeclaredPolicy::Session { payload: short::<T>(), demands: P::describe(), redirect: L::PATH }
     }
 }
 
@@ -143,13 +112,69 @@ impl Declared for Public {
     }
 }
 
+/// What the routing functions ask of a handler's first argument: that it is [`Declared`], or what
+/// `#[logout]` inserts, which is not for every method.
+///
+/// `M` are the methods that the handler answers, [`AllMethods`] or [`UnsafeMethods`]; the compiler
+/// infers it. (An associated type would do, but the compiler reports a missing one once per type,
+/// and so not at every handler.)
+#[diagnostic::on_unimplemented(
+    message = "this handler does not say who may call it: \
+        write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",
+    label = "the handler's first argument is `{Self}`, which does not say it",
+    note = "write the attribute above the handler's `async fn`, with the type of your session; \
+        for a closure, make it an `async fn`",
+    note = "`#[require_session]` and `#[logout]` without a type do not say whose session they mean"
+)]
+pub trait Declaration<M> {
+    /// What the argument demands.
+    fn policy() -> DeclaredPolicy;
+}
+
+#[diagnostic::do_not_recommend]
+impl<D: Declared> Declaration<AllMethods> for D {
+    fn policy() -> DeclaredPolicy {
+        D::policy()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: SessionData, R: Reaches> Declaration<UnsafeMethods> for Revoke<T, R> {
+    fn policy() -> DeclaredPolicy {
+        DeclaredPolicy::Logout { payload: short::<T>(), reach: R::REACH }
+    }
+}
+
+/// Methods with the safe ones (RFC 9110 section 9.2.1) among them: what `get`, `head`, `options`
+/// and `trace` ask of a handler.
+#[diagnostic::on_unimplemented(
+    message = "`#[logout]` does not answer `GET`, `HEAD`, `OPTIONS` or `TRACE`: write `post(..)`",
+    label = "this handler ends a session, and a link on another site could ask for it",
+    note = "a page logs out with `<form method=\"post\" action=\"/logout\">`, \
+        or with `fetch` and `method: \"POST\"`"
+)]
+pub trait IncludeSafe {}
+
+/// All methods.
+#[derive(Debug)]
+pub enum AllMethods {}
+
+#[diagnostic::do_not_recommend]
+impl IncludeSafe for AllMethods {}
+
+/// The methods that are not safe: `POST`, `PUT`, `PATCH`, `DELETE`.
+#[derive(Debug)]
+pub enum UnsafeMethods {}
+
 /// The arguments of a handler, as axum's [`Handler<T, S>`](axum::handler::Handler) has them in `T`.
 ///
-/// The routing functions bound `T: FirstArgument<First: Declared>`. It is implemented for the arguments of every handler, declared or not, so
-/// that it has no say in which arguments the compiler infers, and what is missing is always [`Declared`].
+/// The routing functions bound `T: FirstArgument<First: Declaration<M>>`. It is implemented for the
+/// arguments of every handler, declared or not, so that it has no say in which arguments the
+/// compiler infers, and what is missing is always [`Declaration`].
 #[diagnostic::on_unimplemented(
-    message = "this handler declares no policy: add `#[require_session]`, `#[logout]` or `#[public]`",
-    label = "this is no `async fn` with a first argument that declares one",
+    message = "this handler does not say who may call it: \
+        write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",
+    label = "this is not an `async fn` with a first argument that says it",
     note = "a plain value has no arguments: return it from an `async fn` under `#[public]`",
     note = "a tower service is declared open by `anchor::routing::public_service`"
 )]

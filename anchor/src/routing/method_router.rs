@@ -11,7 +11,7 @@ use http::Method;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::declared::{Declared, DeclaredPolicy, FirstArgument};
+use super::declared::{Declaration, DeclaredPolicy, FirstArgument, IncludeSafe};
 use super::policies::RouteMethod;
 use super::public_service::PublicService;
 
@@ -35,13 +35,14 @@ const METHODS: [(MethodFilter, Method); 9] = [
 ];
 
 macro_rules! route_functions {
-    ($($name:ident $method:ident)*) => {
+    ($($name:ident $method:ident $(: $methods:ident)?)*) => {
         $(
             #[doc = concat!("Routes `", stringify!($method), "` requests to a handler that declares a policy.")]
-            pub fn $name<H, T, S>(handler: H) -> MethodRouter<S>
+            pub fn $name<H, T, S, M>(handler: H) -> MethodRouter<S>
             where
                 H: Handler<T, S>,
-                T: FirstArgument<First: Declared> + 'static,
+                T: FirstArgument<First: Declaration<M>> + 'static,
+                $(M: $methods,)?
                 S: Clone + Send + Sync + 'static,
             {
                 on(MethodFilter::$method, handler)
@@ -56,10 +57,11 @@ macro_rules! route_functions {
                 ///
                 /// When the method has a handler already.
                 #[track_caller]
-                pub fn $name<H, T>(self, handler: H) -> Self
+                pub fn $name<H, T, M>(self, handler: H) -> Self
                 where
                     H: Handler<T, S>,
-                    T: FirstArgument<First: Declared> + 'static,
+                    T: FirstArgument<First: Declaration<M>> + 'static,
+                    $(M: $methods,)?
                 {
                     self.on(MethodFilter::$method, handler)
                 }
@@ -71,30 +73,34 @@ macro_rules! route_functions {
 route_functions! {
     connect CONNECT
     delete DELETE
-    get GET
-    head HEAD
-    options OPTIONS
+    get GET: IncludeSafe
+    head HEAD: IncludeSafe
+    options OPTIONS: IncludeSafe
     patch PATCH
     post POST
     put PUT
-    trace TRACE
+    trace TRACE: IncludeSafe
 }
 
 /// Routes requests of these methods to a handler that declares a policy.
-pub fn on<H, T, S>(filter: MethodFilter, handler: H) -> MethodRouter<S>
+///
+/// A `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
+pub fn on<H, T, S, M>(filter: MethodFilter, handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
-    T: FirstArgument<First: Declared> + 'static,
+    T: FirstArgument<First: Declaration<M>> + 'static,
     S: Clone + Send + Sync + 'static,
 {
     MethodRouter::new().on(filter, handler)
 }
 
 /// Routes requests of every method to a handler that declares a policy.
-pub fn any<H, T, S>(handler: H) -> MethodRouter<S>
+///
+/// A `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
+pub fn any<H, T, S, M>(handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
-    T: FirstArgument<First: Declared> + 'static,
+    T: FirstArgument<First: Declaration<M>> + 'static,
     S: Clone + Send + Sync + 'static,
 {
     MethodRouter {
@@ -140,10 +146,10 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     ///
     /// When one of the methods has a handler already.
     #[track_caller]
-    pub fn on<H, T>(self, filter: MethodFilter, handler: H) -> Self
+    pub fn on<H, T, M>(self, filter: MethodFilter, handler: H) -> Self
     where
         H: Handler<T, S>,
-        T: FirstArgument<First: Declared> + 'static,
+        T: FirstArgument<First: Declaration<M>> + 'static,
     {
         let policies = added(self.policies, filter, &T::First::policy());
         Self { inner: self.inner.on(filter, handler), policies }
@@ -166,10 +172,10 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     }
 
     /// Routes requests of the methods that have no handler to this one, which declares a policy.
-    pub fn fallback<H, T>(mut self, handler: H) -> Self
+    pub fn fallback<H, T, M>(mut self, handler: H) -> Self
     where
         H: Handler<T, S>,
-        T: FirstArgument<First: Declared> + 'static,
+        T: FirstArgument<First: Declaration<M>> + 'static,
     {
         self.policies.retain(|(method, _)| matches!(method, RouteMethod::Only(_)));
         self.policies.push((RouteMethod::Other, T::First::policy()));

@@ -11,7 +11,7 @@ use axum::routing::{IntoMakeService, Route};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::declared::{Declared, DeclaredPolicy, FirstArgument};
+use super::declared::{Declaration, DeclaredPolicy, FirstArgument};
 use super::method_router::MethodRouter;
 use super::policies::{RouteMethod, RoutePolicies, RoutePolicy};
 use super::public_service::PublicService;
@@ -149,10 +149,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Answers requests for which there is no route with a handler that declares a policy, as [`axum::Router::fallback`].
     #[track_caller]
-    pub fn fallback<H, T>(self, handler: H) -> Self
+    pub fn fallback<H, T, M>(self, handler: H) -> Self
     where
         H: Handler<T, S>,
-        T: FirstArgument<First: Declared> + 'static,
+        T: FirstArgument<First: Declaration<M>> + 'static,
     {
         self.with_fallback(T::First::policy(), |router| router.fallback(handler))
     }
@@ -171,10 +171,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Answers requests whose path has a route, but not for their method, with a handler that declares a policy, as
     /// [`axum::Router::method_not_allowed_fallback`]: for the routes that were added before.
-    pub fn method_not_allowed_fallback<H, T>(mut self, handler: H) -> Self
+    pub fn method_not_allowed_fallback<H, T, M>(mut self, handler: H) -> Self
     where
         H: Handler<T, S>,
-        T: FirstArgument<First: Declared> + 'static,
+        T: FirstArgument<First: Declaration<M>> + 'static,
     {
         let is_answered = |path: &str| {
             self.policies

@@ -42,9 +42,16 @@ const fn nullable(
 /// The system columns that every table has, in its order.
 pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
     required("id", ColumnType::Uuid, None),
+    required("lasting_hash", ColumnType::Bytes, Some("SHA-256 of the secret's lasting half")),
     required("secret_hash", ColumnType::Bytes, Some("SHA-256 of the token's secret")),
     nullable("previous_secret_hash", ColumnType::Bytes, Some("the one before the last rotation")),
     nullable("previous_secret_until", ColumnType::Timestamp, None),
+    defaulted(
+        "rotation_state",
+        ColumnType::Enum(&["settled", "exchangeable", "pending"]),
+        "'settled'",
+        None,
+    ),
     required("created_at", ColumnType::Timestamp, None),
     required("authenticated_at", ColumnType::Timestamp, None),
     required("last_seen_at", ColumnType::Timestamp, None),

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::Scope;
 use super::logout::Reach;
+use super::{Scope, logged};
 use crate::data::SessionData;
+use crate::manager_registry::has_several_payloads;
 use crate::rejection::Rejection;
 
 /// The innermost session scope of a request, whatever its payload; the others hang behind it.
@@ -21,7 +22,9 @@ type RejectionFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + 
 /// A scope of any payload type.
 pub(crate) trait AnyScope: Send + Sync {
     fn payload(&self) -> TypeId;
-    fn channel(&self) -> &str;
+    /// Where the manager is whose layer opened the scope: what tells two managers of one payload
+    /// apart.
+    fn manager(&self) -> *const ();
     fn outer(&self) -> Option<&CurrentScope>;
     fn forget_refusal(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -35,8 +38,8 @@ impl<T: SessionData> AnyScope for Scope<T> {
         TypeId::of::<T>()
     }
 
-    fn channel(&self) -> &str {
-        &self.sessions.channel
+    fn manager(&self) -> *const () {
+        Arc::as_ptr(&self.sessions).cast()
     }
 
     fn outer(&self) -> Option<&CurrentScope> {
@@ -60,12 +63,7 @@ impl<T: SessionData> AnyScope for Scope<T> {
     }
 
     fn logout<'a>(self: Arc<Self>, reach: Reach, request: &'a Parts) -> RejectionFuture<'a> {
-        Box::pin(async move {
-            match Scope::logout(&self, reach, Some(request)).await {
-                Ok(_) => Ok(()),
-                Err(rejection) => Err(self.refuse(rejection, request)),
-            }
-        })
+        Box::pin(async move { self.logout_for_guard(reach, request).await })
     }
 }
 
@@ -76,17 +74,32 @@ pub(super) fn scopes(request: &Parts) -> impl Iterator<Item = &Arc<dyn AnyScope>
         .map(|CurrentScope(scope)| scope)
 }
 
-/// The one session scope of a request; where there are several payloads, nobody can tell which is meant.
-pub(crate) fn only(request: &Parts) -> Result<Arc<dyn AnyScope>, Rejection> {
-    let refused = |rejection: Rejection| {
-        rejection.log("any");
-        Err(rejection)
-    };
-    let Some(scope) = scopes(request).next() else {
-        return refused(Rejection::MissingLayer { payload: "the application's session type" });
-    };
-    if scopes(request).any(|other| other.payload() != scope.payload()) {
-        return refused(Rejection::AmbiguousLayer);
+/// The innermost of a request's scopes that `wanted` says yes to.
+///
+/// Where another manager of the same payload has a layer further out, neither is right: the inner
+/// one would replace the outer one's verifier, and with it what that one refuses.
+pub(super) fn innermost<'r>(
+    request: &'r Parts,
+    wanted: impl Fn(&dyn AnyScope) -> bool,
+    payload: &'static str,
+) -> Result<Option<&'r Arc<dyn AnyScope>>, Rejection> {
+    let mut wanted = scopes(request).filter(|scope| wanted(&***scope));
+    let innermost = wanted.next();
+    if let Some(innermost) = innermost
+        && wanted.any(|outer| outer.manager() != innermost.manager())
+    {
+        return Err(logged(Rejection::SeveralManagers { payload }, payload));
     }
-    Ok(Arc::clone(scope))
+    Ok(innermost)
+}
+
+/// The session scope of a request whose guard names no payload: where the process has several
+/// payloads, nobody can tell which one is meant.
+pub(crate) fn only(request: &Parts) -> Result<Arc<dyn AnyScope>, Rejection> {
+    let payload = "the application's session type";
+    if has_several_payloads() {
+        return Err(logged(Rejection::UntypedGuard, payload));
+    }
+    let innermost = innermost(request, |_| true, payload)?;
+    innermost.map(Arc::clone).ok_or_else(|| logged(Rejection::MissingLayer { payload }, payload))
 }

@@ -1,4 +1,4 @@
-//! The way out: the use of the session is recorded, and the response gets its headers.
+//! The way out: the response gets its headers.
 
 use std::any::type_name;
 use std::future::Future;
@@ -10,66 +10,59 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{Current, Outgoing, Scope};
 use crate::data::SessionData;
-use crate::event::Event;
+use crate::error::Error;
 use crate::id::SessionId;
 use crate::rejection::Rejection;
-use crate::store::{Load, Touch, Touched};
+use crate::store::{EndReason, OldSecret};
 
 /// What remains to be done when the response is ready.
 pub(crate) enum Closing {
     /// Nothing more: the headers can be written.
     Done,
-    /// First record the session's use.
-    Touch(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// First this.
+    Pending(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 impl<T: SessionData> Scope<T> {
-    /// The response is ready: after this, no cookie can be set.
-    pub(crate) fn close(self: &Arc<Self>) -> Closing {
+    /// The response is ready: after this, the handler can set no cookie.
+    pub(crate) fn close(self: &Arc<Self>, status: StatusCode) -> Closing {
         let mut state = self.state();
         state.closed = true;
-        let Current::Live(live) = &mut state.current else { return Closing::Done };
-        if !live.touch {
-            return Closing::Done;
-        }
+        let failed = status.is_client_error() || status.is_server_error();
+        let Current::Live(live) = &state.current else { return Closing::Done };
         let id = live.record.id;
-        let lifetime = live.lifetime();
-        let resigned = live.resigned.take();
-        let touch = Touch { id, idle: self.sessions.idle, origin: state.client.origin.take() };
-        drop(state);
-        let scope = Arc::clone(self);
-        Closing::Touch(Box::pin(async move {
-            match scope.sessions.store.touch(touch).await {
-                Ok(Touched::Written { .. }) => {
-                    scope.sessions.emit(&Event::Touched { id });
-                    let resigned = match resigned {
-                        Some(token) if scope.has_its_secret_still(id).await => Some(token),
-                        _ => None,
-                    };
-                    let mut state = scope.state();
-                    // What the handler left running may have logged out or rotated meanwhile: that stands.
-                    if let (Some(token), Outgoing::Nothing) = (resigned, &state.outgoing)
-                        && state.live(id).is_some()
-                    {
-                        state.outgoing = Outgoing::Issue { token, lifetime };
-                    }
-                }
-                Ok(Touched::Gone) => scope.found_ended(id),
-                // The request was admitted and has its answer; the next one will find the store.
-                Err(error) => tracing::warn!(
-                    target: "anchor", %id, payload = type_name::<T>(),
-                    "the session's use was not recorded: {error}"
-                ),
-            }
-        }))
+        if live.is_new && failed {
+            state.outgoing = Outgoing::Nothing;
+            state.current = Current::Ended(Some(id));
+            return Closing::Pending(Box::pin(Arc::clone(self).abandon(id)));
+        }
+        if live.is_due && matches!(state.outgoing, Outgoing::Nothing) {
+            return Closing::Pending(Box::pin(Arc::clone(self).renew(id)));
+        }
+        Closing::Done
     }
 
-    /// Whether no other request has rotated the session since it was loaded: its token is not to come back. One statement, and only where a token is to be signed
-    /// again, which is once a session and key.
-    async fn has_its_secret_still(&self, id: SessionId) -> bool {
-        let Some(secret) = self.state().live(id).and_then(|live| live.secret) else { return false };
-        let found = self.sessions.store.load(id).await;
-        matches!(found, Ok(Load::Live(loaded)) if loaded.secret == secret)
+    /// Ends the session that a handler logged in before it failed: nobody is handed the token.
+    async fn abandon(self: Arc<Self>, id: SessionId) {
+        let ended = self.sessions.revoke_detached(id, EndReason::Abandoned).await;
+        if let Err(error) = ended {
+            tracing::warn!(
+                target: "anchor", %id, payload = type_name::<T>(),
+                "a session whose token was never sent lives until it expires: {error}"
+            );
+        }
+    }
+
+    /// Gives the session a new secret in passing. Of several requests one succeeds; the others go on
+    /// with the secret that they have.
+    async fn renew(self: Arc<Self>, id: SessionId) {
+        match self.rotate_from_here(id, OldSecret::Exchanged).await {
+            Ok(_) | Err(Error::Ended { .. }) => {}
+            Err(error) => tracing::warn!(
+                target: "anchor", %id, payload = type_name::<T>(),
+                "the session's token was not renewed; the next request tries again: {error}"
+            ),
+        }
     }
 
     /// Writes the session's headers into the response.
@@ -107,17 +100,38 @@ impl<T: SessionData> Scope<T> {
         };
         let no_store = HeaderValue::from_static("no-store");
         if changes {
+            remove_cache_directives(headers);
             headers.insert(header::CACHE_CONTROL, no_store);
         } else {
             // A handler that merely reads the session may know better.
             headers.entry(header::CACHE_CONTROL).or_insert(no_store);
         }
-        vary(headers, frontend.vary());
+        for name in frontend.headers() {
+            vary(headers, name);
+        }
+    }
+}
+
+/// Removes what a handler told caches, those in front of the server included: a response that hands out
+/// a token is for its owner alone. Besides `Expires` these are the targeted fields of RFC 9213, which
+/// end in `Cache-Control` and override it, and those that such caches took before it.
+fn remove_cache_directives(headers: &mut HeaderMap) {
+    let directives: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| {
+            let name = name.as_str();
+            name.ends_with("cache-control")
+                || matches!(name, "expires" | "surrogate-control" | "x-accel-expires")
+        })
+        .cloned()
+        .collect();
+    for name in directives {
+        headers.remove(name);
     }
 }
 
 /// Adds a field to `Vary`, unless it names it, or everything, already.
-fn vary(headers: &mut HeaderMap, name: HeaderName) {
+fn vary(headers: &mut HeaderMap, name: &HeaderName) {
     let named = headers.get_all(header::VARY).iter().any(|value| {
         value.as_bytes().split(|byte| *byte == b',').any(|field| {
             let field = field.trim_ascii();
@@ -125,6 +139,6 @@ fn vary(headers: &mut HeaderMap, name: HeaderName) {
         })
     });
     if !named {
-        headers.append(header::VARY, name.into());
+        headers.append(header::VARY, name.clone().into());
     }
 }

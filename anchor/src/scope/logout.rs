@@ -5,12 +5,14 @@ use std::sync::Arc;
 use http::request::Parts;
 use tracing::Instrument;
 
-use super::presentation::{Presentation, Which, which_secret};
+use super::presentation::Presentation;
 use super::{Current, Outgoing, Scope};
 use crate::data::SessionData;
 use crate::error::{StoreError, StoreErrorKind};
+use crate::id::SessionId;
 use crate::rejection::Rejection;
-use crate::store::{EndReason, Load, Record};
+use crate::store::{EndReason, Ending, Load, Record, Replaced, Standing};
+use crate::token::Secret;
 
 /// How far a logout reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,8 @@ impl<T: SessionData> Scope<T> {
         // The verifier may want to see the request, and the task outlives it.
         let request =
             request.filter(|_| reach == Reach::Others && self.sessions.verifier.is_some()).cloned();
-        // A task of its own, for this future is dropped when the client closes its connection.
+        // A task of its own, for this future is dropped when the client closes its connection; a
+        // shutdown waits for it.
         let ending = async move {
             match reach {
                 Reach::This => scope.logout_this().await,
@@ -45,7 +48,9 @@ impl<T: SessionData> Scope<T> {
                 Reach::Others => scope.logout_others(request.as_ref()).await,
             }
         };
-        tokio::spawn(ending.in_current_span())
+        self.sessions
+            .tasks
+            .spawn(ending.in_current_span())
             .await
             .unwrap_or_else(|error| Err(self.not_carried_out(StoreError::unavailable(error))))
     }
@@ -60,30 +65,31 @@ impl<T: SessionData> Scope<T> {
     }
 
     /// Ends the request's session, and every other one whose genuine token it presents.
+    ///
+    /// What cannot be judged, or is not proven, may stand for a live session: then the genuine ones
+    /// end all the same, but the logout says that it was not carried out.
     async fn logout_this(&self) -> Result<u64, Rejection> {
-        let (ending, presented, unread) = {
+        let (ending, presented, unjudged) = {
             let state = self.state();
             let presented = !matches!(state.presentation, None | Some(Presentation::Nothing));
-            let unread = match state.presentation {
-                Some(Presentation::Refused { reason, .. }) => {
-                    reason.may_be_live().then_some(reason)
-                }
-                _ => None,
+            let unjudged = match (&state.current, &state.presentation) {
+                (Current::Live(_) | Current::Ended(_), _) | (_, None) => None,
+                (_, Some(presentation)) => presentation.unjudged(),
             };
-            (self.live_ids(&state), presented, unread)
+            (self.presented(&state), presented, unjudged)
         };
-        // It may be a live one, here or on a node with a newer key: say that it was not ended.
-        if let Some(reason) = unread {
-            return Err(self.refused(Rejection::BadToken(reason)));
-        }
-        let first = ending.first().map(|(id, _)| *id);
+        let first = ending.first().map(|presented| presented.id);
         let mut ended = 0;
-        for (id, proof) in ending {
-            ended += self
-                .sessions
-                .revoke(id, proof, EndReason::Logout)
-                .await
-                .map_err(|error| self.not_carried_out(error))?;
+        let mut refusal = unjudged.map(Rejection::BadToken);
+        for Replaced { id, proof } in ending {
+            let revoked = self.sessions.revoke(id, Some(proof), EndReason::Logout).await;
+            match revoked.map_err(|error| self.not_carried_out(error))? {
+                Ending::Unproven => refusal = Some(Rejection::WrongSecret { id }),
+                ending => ended += ending.count(),
+            }
+        }
+        if let Some(refusal) = refusal {
+            return Err(self.refused(refusal));
         }
         let mut state = self.state();
         if presented || matches!(state.outgoing, Outgoing::Issue { .. }) {
@@ -93,7 +99,8 @@ impl<T: SessionData> Scope<T> {
         Ok(ended)
     }
 
-    /// Ends every session of the request's subject. Without a live session there is no subject, and nothing but the cookie to end.
+    /// Ends every session of the request's subject. Without a live session there is no subject, and
+    /// nothing but the cookie to end.
     async fn logout_all(&self) -> Result<u64, Rejection> {
         let mut ended = 0;
         for session in self.proven().await? {
@@ -108,22 +115,28 @@ impl<T: SessionData> Scope<T> {
         Ok(ended + self.logout_this().await?)
     }
 
-    /// The live sessions whose tokens the request presents. Whether they may be used, by the verifier's word or the client's fingerprint, is not
-    /// asked: who can end one may end its subject's others.
+    /// The live sessions whose tokens the request presents, however often they were rotated since.
+    /// Whether they may be used, by the verifier's word or the client's fingerprint, is not asked: who
+    /// can end one may end its subject's others.
     async fn proven(&self) -> Result<Vec<Arc<Record<T>>>, Rejection> {
-        let presented = {
+        let presented: Vec<(SessionId, Secret)> = {
             let state = self.state();
-            if let Current::Live(live) = &state.current {
-                return Ok(vec![Arc::clone(&live.record)]);
+            match (&state.current, &state.presentation) {
+                (Current::Live(live), _) => return Ok(vec![Arc::clone(&live.record)]),
+                (Current::Ended(_), _) | (_, None) => Vec::new(),
+                (_, Some(presentation)) => presentation
+                    .genuine()
+                    .iter()
+                    .map(|token| (token.id, token.secret.clone()))
+                    .collect(),
             }
-            self.live_ids(&state)
         };
         let mut proven = Vec::new();
-        for (id, proof) in presented {
+        for (id, secret) in presented {
             let found = self.sessions.store.load(id).await;
             let found = found.map_err(|error| self.not_carried_out(error))?;
-            if let (Load::Live(loaded), Some(proof)) = (found, proof)
-                && let Which::Current | Which::PreviousWithinGrace = which_secret(&loaded, proof)
+            if let Load::Live(loaded) = found
+                && loaded.secrets.standing(&secret, loaded.now) != Standing::Foreign
             {
                 proven.push(loaded.record);
             }

@@ -7,31 +7,33 @@ mod any;
 mod closing;
 mod login;
 mod logout;
+mod logout_guard;
 mod presentation;
 
 use std::any::{TypeId, type_name};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use any::{AnyScope, scopes};
 pub(crate) use any::{CurrentScope, only};
+use any::{innermost, scopes};
 use axum::response::Response;
 pub(crate) use closing::Closing;
 use http::request::Parts;
+pub(crate) use login::LoginOptions;
 pub use logout::Reach;
-use presentation::{Presentation, Which, which_secret};
+use presentation::Presentation;
 use tokio::time::Instant;
 
 use crate::client::{Client, Mismatch};
 use crate::data::SessionData;
+use crate::error::Error;
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::rejection::Rejection;
 use crate::sessions::Sessions;
-use crate::store::{EndReason, Load, Loaded, Record};
+use crate::store::{EndReason, Load, Loaded, Record, Replaced, Standing, Touch, Touched};
 use crate::timestamp::Timestamp;
-use crate::token::{SecretHash, SessionToken};
-use crate::verifier::{BoxError, Verdict};
+use crate::token::{Secret, SessionToken};
 
 pub(crate) struct Scope<T: SessionData> {
     pub(crate) sessions: Arc<Sessions<T>>,
@@ -80,12 +82,15 @@ enum Current<T> {
 struct Live<T> {
     record: Arc<Record<T>>,
     now: Timestamp,
-    /// The hash of the session's secret; `None` when the request presents the one before it, within its grace.
-    secret: Option<SecretHash>,
-    /// Its use is to be recorded.
-    touch: bool,
-    /// The token again, signed with the newest key.
-    resigned: Option<SessionToken>,
+    /// The secret that the request presents, or that it was given since.
+    secret: Secret,
+    /// Whether that was the session's current secret when it was last asked.
+    is_current: bool,
+    /// This request logged in.
+    is_new: bool,
+    /// The response is to carry another token: this one bears an old key, or the response with its
+    /// successor seems to be lost.
+    is_due: bool,
 }
 
 impl<T> Live<T> {
@@ -93,7 +98,7 @@ impl<T> Live<T> {
         Admitted {
             record: Arc::clone(&self.record),
             now: self.now,
-            current_secret: self.secret.is_some(),
+            current_secret: self.is_current,
         }
     }
 
@@ -143,23 +148,10 @@ impl<T: SessionData> Scope<T> {
 
     /// The scope that the layer of payload `T` opened for this request.
     pub(crate) fn of(request: &Parts) -> Result<Arc<Self>, Rejection> {
-        let found = scopes(request)
-            .find(|scope| scope.payload() == TypeId::of::<T>())
-            .and_then(|scope| Arc::clone(scope).into_any().downcast::<Self>().ok());
-        let Some(scope) = found else {
-            return Err(logged::<T>(Rejection::MissingLayer { payload: type_name::<T>() }));
-        };
-        // Two payloads behind one cookie would overwrite each other's tokens: a mistake to be told, not to be lived with.
-        let shares_channel = |other: &Arc<dyn AnyScope>| {
-            other.payload() != TypeId::of::<T>() && other.channel() == scope.sessions.channel
-        };
-        if scopes(request).any(shares_channel) {
-            return Err(logged::<T>(Rejection::SharedChannel {
-                payload: type_name::<T>(),
-                channel: scope.sessions.channel.clone(),
-            }));
-        }
-        Ok(scope)
+        let payload = type_name::<T>();
+        let innermost = innermost(request, |scope| scope.payload() == TypeId::of::<T>(), payload)?;
+        let scope = innermost.and_then(|scope| Arc::clone(scope).into_any().downcast().ok());
+        scope.ok_or_else(|| logged(Rejection::MissingLayer { payload }, payload))
     }
 
     /// A poisoned lock means a panic in a few lines of assignments: the state is whole.
@@ -174,7 +166,7 @@ impl<T: SessionData> Scope<T> {
         }
         let sessions = &self.sessions;
         let presented = sessions.frontend.presented(&request.headers);
-        let presentation = Presentation::of(presented, &sessions.keys);
+        let presentation = Presentation::of(presented, &sessions.keys, sessions.absolute);
         let client = sessions.client.look::<T>(request);
         let mut state = self.state();
         state.client = client;
@@ -219,15 +211,15 @@ impl<T: SessionData> Scope<T> {
         }
     }
 
-    /// Loads the presented session and decides whether it is let in.
+    /// Loads the presented session, decides whether it is let in, and records its use.
     async fn admit(&self, request: Option<&Parts>) -> Result<Live<T>, Rejection> {
         if let Some(request) = request {
             self.read(request);
         }
-        let (id, presented, stale_key) = match &self.state().presentation {
+        let (id, secret, stale_key) = match &self.state().presentation {
             None | Some(Presentation::Nothing) => return Err(Rejection::NoSession),
             Some(Presentation::Refused { reason, .. }) => return Err(Rejection::BadToken(*reason)),
-            Some(Presentation::Token(token)) => (token.id, token.secret.hash(), token.stale_key),
+            Some(Presentation::Token(token)) => (token.id, token.secret.clone(), token.stale_key),
         };
         let sessions = &self.sessions;
         let loaded = match sessions.store.load(id).await? {
@@ -242,36 +234,66 @@ impl<T: SessionData> Scope<T> {
                 return Err(Rejection::Ended { id });
             }
         };
-        let secret = match which_secret(&loaded, presented) {
-            Which::Current => Some(loaded.secret),
-            Which::PreviousWithinGrace => None,
-            Which::PreviousAfterGrace => {
-                sessions.emit(&Event::TheftSuspected { id });
-                sessions.revoke_detached(id, EndReason::Theft).await?;
-                return Err(Rejection::WrongSecret { id });
+        let standing = loaded.secrets.standing(&secret, loaded.now);
+        match standing {
+            Standing::Current { .. } | Standing::Previous { .. } => {}
+            Standing::Superseded { theft } => {
+                if theft {
+                    sessions.emit(&Event::TheftSuspected { id });
+                    sessions.revoke_detached(id, EndReason::Theft).await?;
+                }
+                return Err(Rejection::Superseded { id });
             }
-            Which::Neither => return Err(Rejection::WrongSecret { id }),
-        };
-        self.check_client(&loaded).await?;
-        if let Some(verifier) = &sessions.verifier {
-            let request = request.ok_or_else(|| {
-                Rejection::Verifier(BoxError::from("the request is no longer there").into())
-            })?;
-            match verifier.verify(&loaded.record, request).await {
-                Ok(Verdict::Accept) => {}
-                Ok(Verdict::Refuse) => return Err(Rejection::RefusedByVerifier { id }),
-                Err(error) => return Err(Rejection::Verifier(error.into())),
-            }
+            Standing::Foreign => return Err(Rejection::WrongSecret { id }),
         }
-        let unrecorded = loaded.now.saturating_since(loaded.record.last_seen_at);
-        let resigned = (stale_key && secret.is_some()).then(|| self.resign()).flatten();
+        self.check_client(&loaded).await?;
+        sessions.verify(&loaded.record, request).await?;
+        self.record_use(&loaded, &secret, standing).await?;
+        let is_due = match standing {
+            Standing::Current { .. } => stale_key,
+            Standing::Previous { exchange } => exchange,
+            Standing::Superseded { .. } | Standing::Foreign => false,
+        };
         Ok(Live {
-            touch: unrecorded >= sessions.touch_interval || resigned.is_some(),
-            secret,
-            resigned,
-            now: loaded.now,
             record: loaded.record,
+            now: loaded.now,
+            secret,
+            is_current: matches!(standing, Standing::Current { .. }),
+            is_new: false,
+            is_due: is_due && sessions.frontend.reissues(),
         })
+    }
+
+    /// Marks the session as used from the request's beginning, unless that was recorded lately.
+    async fn record_use(
+        &self,
+        loaded: &Loaded<T>,
+        secret: &Secret,
+        standing: Standing,
+    ) -> Result<(), Rejection> {
+        let sessions = &self.sessions;
+        let id = loaded.record.id;
+        let settles = standing == Standing::Current { settled: false };
+        let unrecorded = loaded.now.saturating_since(loaded.record.last_seen_at);
+        if !settles && unrecorded < sessions.touch_interval {
+            return Ok(());
+        }
+        let touch = Touch {
+            id,
+            idle: sessions.idle,
+            origin: self.state().client.origin.clone(),
+            presented: settles.then(|| secret.hash()),
+        };
+        match sessions.store.touch(touch).await {
+            Ok(Touched::Written { .. }) => sessions.emit(&Event::Touched { id }),
+            Ok(Touched::Gone) => return Err(Rejection::Ended { id }),
+            // The session was live a moment ago; the next request will find the store.
+            Err(error) => tracing::warn!(
+                target: "anchor", %id, payload = type_name::<T>(),
+                "the session's use was not recorded: {error}"
+            ),
+        }
+        Ok(())
     }
 
     /// A session that is bound to a client is used by no other.
@@ -282,7 +304,9 @@ impl<T: SessionData> Scope<T> {
         else {
             return Ok(());
         };
-        if self.state().client.fingerprint == Some(bound) {
+        // Not a mismatch, which may end the session: nobody can tell.
+        let presented = self.state().client.fingerprint.map_err(Error::from)?;
+        if presented == Some(bound) {
             return Ok(());
         }
         let id = loaded.record.id;
@@ -292,24 +316,18 @@ impl<T: SessionData> Scope<T> {
         Err(Rejection::OtherClient { id })
     }
 
-    fn resign(&self) -> Option<SessionToken> {
-        match &self.state().presentation {
-            Some(Presentation::Token(token)) => {
-                Some(SessionToken::sign(token.id, &token.secret, &self.sessions.keys))
-            }
-            _ => None,
-        }
-    }
-
-    /// The sessions that this request stands for: the one that it logged in, else those whose genuine tokens it presents.
-    fn live_ids(&self, state: &State<T>) -> Vec<(SessionId, Option<SecretHash>)> {
+    /// The sessions that this request stands for, and the right to end them: the one that it logged
+    /// in, else those whose genuine tokens it presents.
+    fn presented(&self, state: &State<T>) -> Vec<Replaced> {
         match (&state.current, &state.presentation) {
-            (Current::Live(live), _) => vec![(live.record.id, None)],
+            (Current::Live(live), _) => {
+                vec![Replaced { id: live.record.id, proof: live.secret.lasting_hash() }]
+            }
             (Current::Ended(_), _) | (_, None) => Vec::new(),
             (_, Some(presentation)) => presentation
                 .genuine()
                 .iter()
-                .map(|token| (token.id, Some(token.secret.hash())))
+                .map(|token| Replaced { id: token.id, proof: token.secret.lasting_hash() })
                 .collect(),
         }
     }
@@ -340,15 +358,14 @@ impl<T: SessionData> Scope<T> {
     pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection {
         // A handler may have taken an earlier refusal as a `Result` and gone on: that one is not the answer.
         scopes(request).for_each(|scope| scope.forget_refusal());
-        if let Some(on_reject) = &self.sessions.on_reject {
-            let response = on_reject(&rejection, request);
+        if let Some(response) = self.sessions.own_response(&rejection, request) {
             self.state().refusal = Some((rejection.clone(), response));
         }
         rejection
     }
 }
 
-fn logged<T>(rejection: Rejection) -> Rejection {
-    rejection.log(type_name::<T>());
+fn logged(rejection: Rejection, payload: &'static str) -> Rejection {
+    rejection.log(payload);
     rejection
 }

@@ -29,10 +29,12 @@ pub enum EndReason {
     Everyone,
     /// It was used by something else than what it is bound to.
     Fingerprint,
+    /// The handler that logged in answered with an error, so that its token was never sent.
+    Abandoned,
 }
 
 impl EndReason {
-    const ALL: [EndReason; 10] = [
+    const ALL: [EndReason; 11] = [
         EndReason::Logout,
         EndReason::LogoutAll,
         EndReason::LogoutOthers,
@@ -43,6 +45,7 @@ impl EndReason {
         EndReason::CutOff,
         EndReason::Everyone,
         EndReason::Fingerprint,
+        EndReason::Abandoned,
     ];
 
     /// The reason as one stable word, for logs and tables.
@@ -58,6 +61,7 @@ impl EndReason {
             EndReason::CutOff => "cut_off",
             EndReason::Everyone => "everyone",
             EndReason::Fingerprint => "fingerprint",
+            EndReason::Abandoned => "abandoned",
         }
     }
 

@@ -11,16 +11,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Fingerprint, LONGEST_LOGIN, Load, Loaded,
-    NewSession, Overflow, Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture,
-    Touch, Touched, Updated,
+    Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, LONGEST_LOGIN,
+    Listed, Load, Loaded, NewSession, Overflow, Page, Reauthenticated, Record, Rotated, Rotation,
+    RotationState, Secrets, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
 use crate::column::Column;
 use crate::data::{CutOff, EncodeError, SessionData};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
 use crate::timestamp::Timestamp;
-use crate::token::SecretHash;
+use crate::token::LastingHash;
 use crate::value::Value;
 
 /// How many ended rows a `create` clears away: more than it adds, so that garbage shrinks, and few, so that no login waits.
@@ -43,7 +43,9 @@ const SWEPT_BY_CREATE: usize = 4;
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// use anchor::{Load, MemoryStore, NewSession, SecretHash, SessionData, SessionId, SessionStore};
+/// use anchor::{
+///     LastingHash, Load, MemoryStore, NewSession, SecretHash, SessionData, SessionId, SessionStore,
+/// };
 ///
 /// #[derive(Clone, SessionData)]
 /// #[session(table = "sessions", idle = "2h", absolute = "14d")]
@@ -55,9 +57,10 @@ const SWEPT_BY_CREATE: usize = 4;
 /// # async fn main() {
 /// tokio::time::pause();
 /// let store = MemoryStore::new();
-/// # let (id, secret) = (SessionId::from_uuid(uuid::Uuid::from_u128(1)), SecretHash::from_bytes([1; 32]));
+/// # let id = SessionId::from_uuid(uuid::Uuid::from_u128(1));
+/// # let (lasting, secret) = (LastingHash::from_bytes([0; 32]), SecretHash::from_bytes([1; 32]));
 /// let visit = Visit { page: "/".into() };
-/// store.create(NewSession::new(id, secret, Arc::new(visit))).await.unwrap();
+/// store.create(NewSession::new(id, lasting, secret, Arc::new(visit))).await.unwrap();
 /// tokio::time::advance(Duration::from_secs(2 * 3600)).await;
 /// assert!(matches!(store.load(id).await.unwrap(), Load::Ended));
 /// # }
@@ -166,12 +169,15 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
                     format!("a session {} exists already", new.id),
                 ));
             }
+            let replaced = new.replaces.filter(|replaced| {
+                rows.by_id.get(&replaced.id).is_some_and(|row| row.is_proven_by(replaced.proof))
+            });
             let mut overflowing = Vec::new();
             if let (Some(limit), Some(subject)) = (new.limit, &subject) {
                 let mut live: Vec<(Timestamp, SessionId)> = rows
                     .live_of(subject, now)
                     .map(|row| (row.record.created_at, row.record.id))
-                    .filter(|(_, id)| Some(*id) != new.replaces)
+                    .filter(|(_, id)| replaced.is_none_or(|replaced| replaced.id != *id))
                     .collect();
                 let max = usize::try_from(limit.max.get()).unwrap_or(usize::MAX);
                 if live.len() >= max {
@@ -185,11 +191,11 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             }
             rows.sweep(now, SWEPT_BY_CREATE, &mut dropped);
             rows.forget_cut_offs(now, SWEPT_BY_CREATE, &mut dropped);
-            if let Some(replaced) = new.replaces {
-                rows.end_live(replaced, now, EndReason::Replaced, &mut dropped);
+            if let Some(replaced) = replaced {
+                rows.end_for_good(replaced.id, now, EndReason::Replaced, &mut dropped);
             }
             for id in &overflowing {
-                rows.end_live(*id, now, EndReason::Overflow, &mut dropped);
+                rows.end_for_good(*id, now, EndReason::Overflow, &mut dropped);
             }
             let deadline = now.saturating_add(new.absolute);
             let authenticated_at = new.began.map_or(now, |began| self.at(began).min(now));
@@ -207,8 +213,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             };
             rows.insert(Row {
                 record: Arc::new(record.clone()),
-                secret: new.secret,
-                previous: None,
+                secrets: Secrets::new(new.lasting, new.secret),
                 fingerprint: new.fingerprint.filter(|_| T::schema().extras.fingerprint),
                 subject,
                 ended: None,
@@ -223,8 +228,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             Ok(match rows.by_id.get(&id) {
                 Some(row) if rows.is_live(row, now) => Load::Live(Loaded {
                     record: Arc::clone(&row.record),
-                    secret: row.secret,
-                    previous: row.previous,
+                    secrets: row.secrets,
                     fingerprint: row.fingerprint,
                     now,
                 }),
@@ -254,9 +258,12 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
 
     fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
         Box::pin(async move {
-            let Touch { id, idle, origin } = touch;
+            let Touch { id, idle, origin, presented } = touch;
             let (mut rows, now) = self.lock()?;
             let Some(row) = rows.live(id, now) else { return Ok(Touched::Gone) };
+            if presented == Some(row.secrets.current) {
+                row.secrets.rotation = RotationState::Settled;
+            }
             let record = Arc::make_mut(&mut row.record);
             let expires_at = now.saturating_add(idle).min(record.deadline);
             let before = std::mem::replace(&mut record.expires_at, expires_at);
@@ -270,45 +277,46 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         })
     }
 
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
-        Box::pin(async move {
-            let (mut rows, now) = self.lock()?;
-            let Some(row) = rows.live(id, now) else { return Ok(Reauthenticated::Gone) };
-            Arc::make_mut(&mut row.record).authenticated_at = now;
-            Ok(Reauthenticated::Written { authenticated_at: now })
-        })
-    }
-
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(async move {
             let (mut rows, now) = self.lock()?;
             let Some(row) = rows.live(rotation.id, now) else { return Ok(Rotated::Gone) };
-            if row.secret != rotation.from {
-                return Ok(Rotated::Conflict);
+            Ok(match row.rotate(&rotation, now, false) {
+                true => Rotated::Written,
+                false => Rotated::Conflict,
+            })
+        })
+    }
+
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
+        Box::pin(async move {
+            let (mut rows, now) = self.lock()?;
+            let Some(row) = rows.live(rotation.id, now) else { return Ok(Reauthenticated::Gone) };
+            if !row.rotate(&rotation, now, true) {
+                return Ok(Reauthenticated::Conflict);
             }
-            row.secret = rotation.to;
-            row.previous = Some((rotation.from, now.saturating_add(rotation.grace)));
-            Ok(Rotated::Written)
+            Arc::make_mut(&mut row.record).authenticated_at = now;
+            Ok(Reauthenticated::Written { authenticated_at: now })
         })
     }
 
     fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64> {
+    ) -> StoreFuture<'_, Ending> {
         Box::pin(async move {
             let mut dropped = Vec::new();
             let (mut rows, now) = self.lock()?;
-            let proven = rows.live(id, now).is_some_and(|row| match proof {
-                Some(proof) => row.has_secret(proof),
-                None => true,
-            });
-            if proven {
-                rows.end(id, now, reason, &mut dropped);
+            let Some(row) = rows.by_id.get(&id) else { return Ok(Ending::NotLive) };
+            if proof.is_some_and(|proof| !row.is_proven_by(proof)) {
+                return Ok(Ending::Unproven);
             }
-            Ok(u64::from(proven))
+            Ok(match rows.end_for_good(id, now, reason, &mut dropped) {
+                true => Ending::Ended,
+                false => Ending::NotLive,
+            })
         })
     }
 
@@ -344,8 +352,10 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             let mut dropped = Vec::new();
             let (mut rows, now) = self.lock()?;
             let ids: Vec<SessionId> = rows.by_id.keys().copied().collect();
-            let ended =
-                ids.into_iter().filter(|id| rows.end_live(*id, now, reason, &mut dropped)).count();
+            let ended = ids
+                .into_iter()
+                .filter(|id| rows.end_for_good(*id, now, reason, &mut dropped))
+                .count();
             Ok(ended as u64)
         })
     }
@@ -365,32 +375,36 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         })
     }
 
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>> {
         Box::pin(async move {
-            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Vec::new()) };
-            let mut records: Vec<Record<T>> = {
+            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Listed::default()) };
+            let records: Vec<Record<T>> = {
                 let (rows, now) = self.lock()?;
                 rows.live_of(&subject, now).map(|row| Record::clone(&row.record)).collect()
             };
-            records.sort_unstable_by_key(|record| (record.created_at, record.id));
-            records.reverse();
-            Ok(records)
+            Ok(listed(records, page, |record| Cursor { at: record.created_at, id: record.id }))
         })
     }
 
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
         Box::pin(async move {
-            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Vec::new()) };
-            let mut ended: Vec<EndedRecord<T>> = {
+            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Listed::default()) };
+            let ended: Vec<EndedRecord<T>> = {
                 let (rows, now) = self.lock()?;
                 if rows.keep.is_none() {
-                    return Ok(Vec::new());
+                    return Ok(Listed::default());
                 }
                 rows.of(&subject).filter_map(|row| rows.ended(row, now)).collect()
             };
-            ended.sort_unstable_by_key(|ended| (ended.ended_at, ended.record.id));
-            ended.reverse();
-            Ok(ended)
+            Ok(listed(ended, page, |ended| Cursor { at: ended.ended_at, id: ended.record.id }))
         })
     }
 
@@ -405,6 +419,13 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             Ok(swept as u64)
         })
     }
+}
+
+/// The page of these entries, in whatever order they are.
+fn listed<R>(mut entries: Vec<R>, page: Page, place: impl Fn(&R) -> Cursor) -> Listed<R> {
+    entries.retain(|entry| page.cursor().is_none_or(|cursor| place(entry) < cursor));
+    entries.sort_unstable_by_key(|entry| std::cmp::Reverse(place(entry)));
+    Listed::cut(entries, page, place)
 }
 
 /// A subject as the index's key. `NULL` is nobody's, as in SQL.
@@ -423,8 +444,7 @@ fn subject_value<T: SessionData>(subject: &T::Subject) -> Result<Option<Value>, 
 
 struct Row<T> {
     record: Arc<Record<T>>,
-    secret: SecretHash,
-    previous: Option<(SecretHash, Timestamp)>,
+    secrets: Secrets,
     fingerprint: Option<Fingerprint>,
     subject: Option<Value>,
     /// Of a row that is kept although it ended.
@@ -439,8 +459,23 @@ struct Ended {
 }
 
 impl<T> Row<T> {
-    fn has_secret(&self, proof: SecretHash) -> bool {
-        proof == self.secret || self.previous.is_some_and(|(previous, _)| proof == previous)
+    fn is_proven_by(&self, proof: LastingHash) -> bool {
+        proof == self.secrets.lasting
+    }
+
+    /// Replaces the secret, if the rotation may begin where it does.
+    fn rotate(&mut self, rotation: &Rotation, now: Timestamp, reauthenticates: bool) -> bool {
+        let may_rotate = self.secrets.may_rotate(rotation.from, now, reauthenticates);
+        if may_rotate {
+            self.secrets = Secrets {
+                lasting: self.secrets.lasting,
+                current: rotation.to,
+                previous: rotation.old.remembered(rotation.from),
+                previous_until: Some(now.saturating_add(rotation.grace)),
+                rotation: rotation.old.state(),
+            };
+        }
+        may_rotate
     }
 
     /// When the sweep has something to do with this row.
@@ -569,8 +604,8 @@ impl<T> Rows<T> {
         self.by_due.insert((row.due(keep), id));
     }
 
-    /// Ends a row if it is live, and says whether it was.
-    fn end_live(
+    /// Ends a row whether or not it is live, and says whether it was.
+    fn end_for_good(
         &mut self,
         id: SessionId,
         now: Timestamp,
@@ -580,6 +615,12 @@ impl<T> Rows<T> {
         let is_live = self.live(id, now).is_some();
         if is_live {
             self.end(id, now, reason, dropped);
+        } else if let Some(row) = self.by_id.get(&id)
+            && row.ended.is_none()
+            && self.cut_off(row).is_none()
+        {
+            let at = row.record.expires_at;
+            self.settle(id, Ended { status: EndStatus::Expired, at, reason: None }, dropped);
         }
         is_live
     }
@@ -592,15 +633,10 @@ impl<T> Rows<T> {
         reason: EndReason,
         dropped: &mut Vec<Row<T>>,
     ) -> u64 {
-        let ids: Vec<SessionId> = self
-            .live_of(subject, now)
-            .map(|row| row.record.id)
-            .filter(|id| Some(*id) != keep)
-            .collect();
-        for id in &ids {
-            self.end(*id, now, reason, dropped);
-        }
-        ids.len() as u64
+        let ids: Vec<SessionId> =
+            self.of(subject).map(|row| row.record.id).filter(|id| Some(*id) != keep).collect();
+        let live = ids.iter().filter(|id| self.end_for_good(**id, now, reason, dropped));
+        live.count() as u64
     }
 
     /// Removes what has ended, or marks it as expired first where ended rows are kept, and says how many it was.

@@ -3,19 +3,27 @@
 //! A store knows schema and payload, and nothing of HTTP. A session is live, then ended (revoked or expired), and ended is for good:
 //! no verb here brings a row back.
 
+mod bounded;
 mod ended;
 mod fingerprint;
 #[cfg(feature = "memory")]
 mod memory;
 mod origin;
+mod page;
+mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
+
+pub(crate) use bounded::Bounded;
 
 pub use crate::limit::{Overflow, SubjectLimit};
 pub use ended::{EndReason, EndStatus, EndedRecord};
 pub use fingerprint::Fingerprint;
 pub use origin::Origin;
+pub use page::{Cursor, CursorError, Listed, Page};
+pub(crate) use secrets::Standing;
+pub use secrets::{OldSecret, RotationState, Secrets};
 
 #[cfg(feature = "mysql")]
 pub use sql::MySqlStore;
@@ -24,7 +32,7 @@ pub use sql::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
 #[cfg(feature = "_sql")]
-pub use sql::{SqlStore, VerifyError};
+pub use sql::{SqlStore, Verified, VerifyError};
 
 use std::fmt;
 use std::future::Future;
@@ -38,7 +46,7 @@ use crate::data::{CutOff, DecodeError, SessionData};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
 use crate::timestamp::Timestamp;
-use crate::token::SecretHash;
+use crate::token::{LastingHash, SecretHash};
 
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
@@ -54,8 +62,8 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 /// | [`load`](Self::load) | returns a live row | returns an ended one; writes |
 /// | [`update`](Self::update) | compare-and-set on the version, only the changed columns | creates; last-writer-wins |
 /// | [`touch`](Self::touch) | extends the idle expiry, never past the deadline | creates |
-/// | [`reauthenticate`](Self::reauthenticate) | sets the time at which the subject proved who they are | creates |
-/// | [`rotate`](Self::rotate) | gives the same session a new secret, one winner | creates; leaves two live secrets past the grace |
+/// | [`rotate`](Self::rotate) | gives the same session a new secret, one winner | creates |
+/// | [`reauthenticate`](Self::reauthenticate) | sets the time at which the subject proved who they are, and rotates | creates; does one without the other |
 /// | [`revoke`](Self::revoke), [`revoke_subject`](Self::revoke_subject), [`revoke_others`](Self::revoke_others), [`revoke_everyone`](Self::revoke_everyone) | end sessions; idempotent | fail on an absent row |
 /// | [`cut_off`](Self::cut_off) | ends a subject's sessions, and those of logins that have begun and not arrived | lets such a login in |
 /// | [`list`](Self::list), [`history`](Self::history) | a subject's live sessions, its ended ones | show a secret |
@@ -96,33 +104,39 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated>;
 
     /// Marks a live session as used now: its idle expiry becomes `touch.idle` from now, at most its deadline. Where the table tracks
-    /// origins, `touch.origin` replaces the one before.
+    /// origins, `touch.origin` replaces the one before. Where `touch.presented` is the current secret,
+    /// the last rotation is [settled](RotationState::Settled).
     fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched>;
 
-    /// Sets the time at which a live session's subject last proved who they are to now.
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated>;
-
-    /// Replaces the secret of a live session, if `rotation.from` is still its current one. The replaced secret is remembered as the
-    /// previous one, valid until `rotation.grace` from now.
+    /// Replaces the secret of a live session, if [`Secrets::may_rotate`] lets it begin at
+    /// `rotation.from`. That one is remembered as the previous secret, or forgotten, as
+    /// `rotation.old` says; its grace ends `rotation.grace` from now.
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated>;
 
-    /// Ends one session and says how many it ended: 0 or 1. With `proof`, only when `proof` is its current or previous
-    /// secret's hash.
+    /// Sets the time at which a live session's subject last proved who they are to now, and rotates:
+    /// both or, when [`Secrets::may_rotate`] does not let it begin at `rotation.from`, neither.
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated>;
+
+    /// Ends one session. With `proof`, only when that is the hash of the lasting half of its secrets.
+    ///
+    /// It ends the row for good whether or not that looks live: a clock that showed it as expired may
+    /// be set back.
     fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64>;
+    ) -> StoreFuture<'_, Ending>;
 
-    /// Ends every session of a subject and says how many it ended.
+    /// Ends every session of a subject and says how many of them were live. Like
+    /// [`revoke`](Self::revoke), it ends for good what looks expired, too.
     fn revoke_subject<'a>(
         &'a self,
         subject: &'a T::Subject,
         reason: EndReason,
     ) -> StoreFuture<'a, u64>;
 
-    /// Ends every session of a subject but `keep`, and says how many it ended.
+    /// Ends every session of a subject but `keep`, and says how many of them were live.
     fn revoke_others<'a>(
         &'a self,
         subject: &'a T::Subject,
@@ -130,7 +144,7 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
         reason: EndReason,
     ) -> StoreFuture<'a, u64>;
 
-    /// Ends every session in the table and says how many it ended.
+    /// Ends every session in the table and says how many of them were live.
     fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64>;
 
     /// Ends every session of a subject, also those of logins that have begun and are yet to be created ([`NewSession::began`]), and says
@@ -142,12 +156,22 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     where
         T: CutOff;
 
-    /// A subject's live sessions, newest first. A row that the struct cannot decode is left out, and logged.
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>>;
+    /// A page of a subject's live sessions, by creation and id, the latest first. A row that the
+    /// struct cannot decode is left out, and logged.
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>>;
 
-    /// A subject's ended sessions, as far as they are kept, the one that ended last first. Empty for a payload without
-    /// `#[session(keep_ended = "..")]`. A row that the struct cannot decode is left out, and logged.
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>>;
+    /// A page of a subject's ended sessions, as far as they are kept, by end and id, the latest
+    /// first. Empty for a payload without `#[session(keep_ended = "..")]`. A row that the struct
+    /// cannot decode is left out, and logged.
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>>;
 
     /// Removes at most `batch` ended rows and says how many. The statement's own predicate decides what has ended, so a row that is
     /// touched meanwhile stays. Where ended rows are kept, it marks those that have expired, removes those that ended longer ago
@@ -210,6 +234,8 @@ impl<T> fmt::Debug for Record<T> {
 pub struct NewSession<T> {
     /// The new session's id, which no row has.
     pub id: SessionId,
+    /// The hash of the half of its secret that lasts for its life.
+    pub lasting: LastingHash,
     /// The hash of its secret.
     pub secret: SecretHash,
     /// Its payload.
@@ -218,8 +244,8 @@ pub struct NewSession<T> {
     pub idle: Duration,
     /// How long it lives at most.
     pub absolute: Duration,
-    /// The session to end in the same transaction, if it exists.
-    pub replaces: Option<SessionId>,
+    /// The session to end in the same transaction, if it exists and the proof is its own.
+    pub replaces: Option<Replaced>,
     /// Whether its cookie is to outlive the browser.
     pub remembered: bool,
     /// When the login began, by this node's clock: before it looked at a password, say. `None` for a login that begins with the
@@ -249,9 +275,10 @@ impl<T> fmt::Debug for NewSession<T> {
 
 impl<T: SessionData> NewSession<T> {
     /// A session with the payload type's own lifetime and limit, which replaces none.
-    pub fn new(id: SessionId, secret: SecretHash, data: Arc<T>) -> Self {
+    pub fn new(id: SessionId, lasting: LastingHash, secret: SecretHash, data: Arc<T>) -> Self {
         Self {
             id,
+            lasting,
             secret,
             data,
             idle: T::IDLE,
@@ -281,6 +308,15 @@ impl<T> NewSession<T> {
             _ => Ok(()),
         }
     }
+}
+
+/// A session that a login ends, and the right to end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// The session.
+    pub id: SessionId,
+    /// The hash of the lasting half of a secret that its owner presented.
+    pub proof: LastingHash,
 }
 
 /// What became of a creation.
@@ -344,14 +380,12 @@ impl<T> fmt::Debug for Load<T> {
     }
 }
 
-/// A live session, its secrets' hashes, and the store's time.
+/// A live session, the hashes of its secrets, and the store's time.
 pub struct Loaded<T> {
     /// The session, shared with the store where the store keeps it in memory.
     pub record: Arc<Record<T>>,
-    /// The hash of its secret.
-    pub secret: SecretHash,
-    /// The hash of the secret before the last rotation, and until when that one is accepted.
-    pub previous: Option<(SecretHash, Timestamp)>,
+    /// Which tokens of the session are good.
+    pub secrets: Secrets,
     /// What it is bound to, where the table has `#[session(fingerprint)]`.
     pub fingerprint: Option<Fingerprint>,
     /// The store's clock at this load.
@@ -420,12 +454,14 @@ pub struct Touch {
     pub idle: Duration,
     /// Where it was used from; `None` leaves what is recorded.
     pub origin: Option<Origin>,
+    /// The hash of the presented secret, where that settles a rotation.
+    pub presented: Option<SecretHash>,
 }
 
 impl Touch {
     /// A use of which it is not known where it came from.
     pub const fn new(id: SessionId, idle: Duration) -> Self {
-        Self { id, idle, origin: None }
+        Self { id, idle, origin: None, presented: None }
     }
 }
 
@@ -441,7 +477,7 @@ pub enum Touched {
     Gone,
 }
 
-/// What [`SessionStore::rotate`] is to do.
+/// What [`SessionStore::rotate`] and [`SessionStore::reauthenticate`] are to do.
 #[derive(Debug, Clone)]
 pub struct Rotation {
     /// The session.
@@ -450,8 +486,10 @@ pub struct Rotation {
     pub from: SecretHash,
     /// The hash of the new secret.
     pub to: SecretHash,
-    /// How long the old secret is still accepted, for requests in flight.
+    /// How long a request that was in flight may present an older secret.
     pub grace: Duration,
+    /// What becomes of `from`.
+    pub old: OldSecret,
 }
 
 /// What became of a rotation.
@@ -459,7 +497,7 @@ pub struct Rotation {
 pub enum Rotated {
     /// The new secret holds.
     Written,
-    /// Another rotation came first; the secret is another one than `from`.
+    /// Another rotation came first: `from` is not, or no longer, a secret to begin at.
     Conflict,
     /// The session has ended; nothing was written.
     Gone,
@@ -468,11 +506,35 @@ pub enum Rotated {
 /// What became of a re-authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reauthenticated {
-    /// The session's subject counts as having proved who they are at this instant.
+    /// The new secret holds, and the session's subject counts as having proved who they are at this
+    /// instant.
     Written {
         /// The new time.
         authenticated_at: Timestamp,
     },
+    /// Another rotation came first: nothing was written.
+    Conflict,
     /// The session has ended; nothing was written.
     Gone,
+}
+
+/// What became of a [`SessionStore::revoke`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The session lived until now.
+    Ended,
+    /// It had ended before, or never was; what was left of it stays ended whatever the clock does.
+    NotLive,
+    /// The row of this id is another session's than the proof: nothing was ended.
+    Unproven,
+}
+
+impl Ending {
+    /// How many live sessions it ended.
+    pub const fn count(self) -> u64 {
+        match self {
+            Ending::Ended => 1,
+            Ending::NotLive | Ending::Unproven => 0,
+        }
+    }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    Change, Created, EndReason, EndedRecord, Load, NewSession, Reauthenticated, Record, Rotated,
-    Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
 use crate::data::{CutOff, SessionData};
 use crate::id::SessionId;
-use crate::token::SecretHash;
+use crate::token::LastingHash;
 
 impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
@@ -27,8 +27,8 @@ impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
         (**self).touch(touch)
     }
 
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
-        (**self).reauthenticate(id)
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
+        (**self).reauthenticate(rotation)
     }
 
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
@@ -38,9 +38,9 @@ impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
     fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64> {
+    ) -> StoreFuture<'_, Ending> {
         (**self).revoke(id, proof, reason)
     }
 
@@ -72,12 +72,20 @@ impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
         (**self).cut_off(subject, reason)
     }
 
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
-        (**self).list(subject)
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>> {
+        (**self).list(subject, page)
     }
 
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
-        (**self).history(subject)
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
+        (**self).history(subject, page)
     }
 
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {

@@ -19,16 +19,27 @@ pub struct UserSession {
     name: String,
 }
 
+/// The sessions, for one front end.
+///
+/// # Errors
+///
+/// When the environment has mistakes, or the front end's origin is not one.
+pub fn sessions(
+    front_end: &str,
+    environment: Environment,
+) -> Result<SessionManager<UserSession>, ConfigError> {
+    SessionManager::builder(MemoryStore::new())
+        .environment(environment)
+        .trusted_origin(front_end)
+        .build()
+}
+
 /// The application, for one front end.
 ///
 /// # Errors
 ///
-/// When the environment has mistakes, or the front end's origin is none.
-pub fn app(front_end: &str, environment: Environment) -> Result<Router, ConfigError> {
-    let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
-        .environment(environment)
-        .trusted_origin(front_end)
-        .build()?;
+/// When the front end's origin cannot be a header.
+pub fn app(front_end: &str, sessions: &SessionManager<UserSession>) -> Result<Router, ConfigError> {
     let cors = CorsLayer::new()
         // Never `Any`, nor whatever `Origin` a request brings: with credentials that would let every page read as its visitor.
         .allow_origin(front_end.parse::<HeaderValue>().map_err(ConfigError::new)?)
@@ -59,12 +70,12 @@ async fn login(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(user: Session<UserSession>) -> Json<UserSession> {
     Json(user.data().clone())
 }
 
-#[logout]
+#[logout(UserSession)]
 async fn logout() -> StatusCode {
     StatusCode::NO_CONTENT
 }

@@ -8,9 +8,17 @@ use anchor::Environment;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_env_filter("info").init();
-    let app = cors_example::app("http://localhost:5173", Environment::of_process("ANCHOR"))?;
+    let front_end = "http://localhost:5173";
+    let sessions = cors_example::sessions(front_end, Environment::of_process("ANCHOR"))?;
+    let app = cors_example::app(front_end, &sessions)?;
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 3000)).await?;
     println!("Listening on http://{}, where there is\n{}", listener.local_addr()?, app.policies());
-    axum::serve(listener, app).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(async {
+            let _ = tokio::signal::ctrl_c().await;
+        })
+        .await?;
+    // A logout goes on when its client has left: wait for it.
+    sessions.shutdown().await;
     Ok(())
 }

@@ -10,8 +10,10 @@ use tower::ServiceExt;
 const FRONT_END: &str = "https://app.example.com";
 
 fn app() -> Router {
-    let key = "cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=";
-    cors_example::app(FRONT_END, Environment::of("ANCHOR", [("ANCHOR_KEYS", key)])).unwrap()
+    let key = "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=";
+    let environment = Environment::of("ANCHOR", [("ANCHOR_KEYS", key)]);
+    let sessions = cors_example::sessions(FRONT_END, environment).unwrap();
+    cors_example::app(FRONT_END, &sessions).unwrap()
 }
 
 async fn send(app: &Router, method: &str, path: &str, origin: &str, cookie: &str) -> Response {
@@ -76,7 +78,7 @@ async fn other_pages_neither_read_nor_change_anything() {
 #[test]
 fn a_front_end_that_is_no_origin_fails_at_the_start() {
     let environment = Environment::of("ANCHOR", [("ANCHOR_DEVELOPMENT", "true")]);
-    let error = cors_example::app("https://app.example.com/", environment).unwrap_err();
+    let error = cors_example::sessions("https://app.example.com/", environment).unwrap_err();
     assert!(error.to_string().contains("`https://app.example.com`; write that"), "{error}");
 }
 
@@ -86,7 +88,7 @@ fn nothing_but_the_login_is_open() {
         app().policies().to_string(),
         "\
 POST  /login   public
-POST  /logout  logout
+POST  /logout  logout UserSession
 GET   /me      session UserSession
 "
     );

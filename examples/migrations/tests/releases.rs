@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anchor::migrate::{self, Migrations};
 use anchor::prelude::*;
-use anchor::{Dialect, Load, NewSession, Record, SecretHash, SessionId};
+use anchor::{Dialect, LastingHash, Load, NewSession, Page, Record, SecretHash, SessionId};
 use anchor_tests::databases;
 use migrations_example::{UserSession, release1, release2};
 use sqlx::migrate::Migrator;
@@ -105,7 +105,7 @@ macro_rules! a_session_survives {
                 (session.data.visits, session.data.role),
                 (41, migrations_example::Role::Admin)
             );
-            assert_eq!(third.list(&7).await.unwrap().len(), 2);
+            assert_eq!(third.list(&7, Page::default()).await.unwrap().len(), 2);
 
             migrator.undo(&pool, RELEASE_1).await.unwrap();
             first.verify().await.unwrap();
@@ -137,5 +137,6 @@ fn live<T>(load: Load<T>) -> Arc<Record<T>> {
 }
 
 fn new<T: SessionData>(id: SessionId, data: T) -> NewSession<T> {
-    NewSession::new(id, SecretHash::from_bytes([7; 32]), Arc::new(data))
+    let (lasting, secret) = (LastingHash::from_bytes([6; 32]), SecretHash::from_bytes([7; 32]));
+    NewSession::new(id, lasting, secret, Arc::new(data))
 }

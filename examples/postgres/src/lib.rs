@@ -59,17 +59,22 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The application.
+/// The sessions.
 ///
 /// # Errors
 ///
-/// When the session settings cannot work.
-pub fn app(pool: PgPool, keys: KeyRing, cookie: SessionCookie) -> Result<Router, ConfigError> {
-    let sessions = SessionManager::<UserSession>::builder(PostgresStore::new(pool.clone()))
-        .keys(keys)
-        .frontend(cookie)
-        .build()?;
-    Ok(Router::new()
+/// When the settings cannot work.
+pub fn sessions(
+    pool: PgPool,
+    keys: KeyRing,
+    cookie: SessionCookie,
+) -> Result<SessionManager<UserSession>, ConfigError> {
+    SessionManager::builder(PostgresStore::new(pool)).keys(keys).frontend(cookie).build()
+}
+
+/// The application.
+pub fn app(pool: PgPool, sessions: SessionManager<UserSession>) -> Router {
+    Router::new()
         .route("/register", post(register))
         .route("/login", post(login))
         .route("/logout", post(logout))
@@ -79,7 +84,7 @@ pub fn app(pool: PgPool, keys: KeyRing, cookie: SessionCookie) -> Result<Router,
         .route("/sessions", get(list_sessions).delete(end_other_sessions))
         .route("/users", get(count_users))
         .layer(sessions.layer())
-        .with_state(App { pool, sessions }))
+        .with_state(App { pool, sessions })
 }
 
 #[derive(Deserialize)]
@@ -108,7 +113,7 @@ async fn login(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(session: Session<UserSession>) -> Json<UserSession> {
     Json(session.data().clone())
 }
@@ -118,7 +123,7 @@ struct Theme {
     theme: String,
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn set_theme(
     mut session: Session<UserSession>,
     Form(form): Form<Theme>,
@@ -127,7 +132,7 @@ async fn set_theme(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn list_sessions(
     session: Session<UserSession>,
     State(sessions): State<SessionManager<UserSession>>,
@@ -136,7 +141,7 @@ async fn list_sessions(
     Ok(Json(all.iter().map(|record| record.id.to_string()).collect()))
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn end_other_sessions(
     session: Session<UserSession>,
     State(sessions): State<SessionManager<UserSession>>,
@@ -151,7 +156,7 @@ async fn count_users(State(pool): State<PgPool>) -> Result<String, AppError> {
 }
 
 /// The user goes, and by the foreign key all their sessions go in the same transaction.
-#[require_session]
+#[require_session(UserSession)]
 async fn delete_account(
     session: Session<UserSession>,
     State(pool): State<PgPool>,
@@ -160,7 +165,7 @@ async fn delete_account(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[logout]
+#[logout(UserSession)]
 async fn logout() -> StatusCode {
     StatusCode::NO_CONTENT
 }

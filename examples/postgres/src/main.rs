@@ -14,13 +14,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let pool = PgPool::connect(&url).await?;
     postgres_example::migrate(&pool).await?;
-    let app = postgres_example::app(
-        pool,
+    let sessions = postgres_example::sessions(
+        pool.clone(),
         KeyRing::from_env("ANCHOR_KEYS")?,
         SessionCookie::development(),
     )?;
+    let app = postgres_example::app(pool, sessions.clone());
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 3000)).await?;
     println!("Listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(async {
+            let _ = tokio::signal::ctrl_c().await;
+        })
+        .await?;
+    // A logout goes on when its client has left: wait for it.
+    sessions.shutdown().await;
     Ok(())
 }

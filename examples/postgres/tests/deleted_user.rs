@@ -12,9 +12,10 @@ struct Site {
 impl Site {
     async fn start(pool: PgPool) -> Self {
         postgres_example::migrate(&pool).await.unwrap();
-        let app =
-            postgres_example::app(pool, KeyRing::generate().unwrap(), SessionCookie::default())
-                .unwrap();
+        let keys = KeyRing::generate().unwrap();
+        let sessions =
+            postgres_example::sessions(pool.clone(), keys, SessionCookie::default()).unwrap();
+        let app = postgres_example::app(pool, sessions);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });

@@ -59,7 +59,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .route("/me", get(me))
         .route("/logout", post(logout))
         .layer(sessions.layer())
-        .with_state(App { pool, sessions });
+        .with_state(App { pool, sessions: sessions.clone() });
 
     let port = match std::env::var("PORT") {
         Ok(port) => port.parse().map_err(|_| format!("PORT is no port number: {port:?}"))?,
@@ -72,6 +72,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             let _ = tokio::signal::ctrl_c().await;
         })
         .await?;
+    // A logout goes on when its client has left: wait for it.
+    sessions.shutdown().await;
     Ok(())
 }
 
@@ -104,12 +106,12 @@ async fn login(
     Ok(Redirect::to("/").into_response())
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(session: Session<UserSession>) -> Json<UserSession> {
     Json(session.data().clone())
 }
 
-#[logout]
+#[logout(UserSession)]
 async fn logout() -> Redirect {
     Redirect::to("/")
 }

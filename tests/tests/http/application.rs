@@ -122,17 +122,15 @@ pub(crate) fn routes() -> Router {
         .route("/payload", get(payload))
         .route("/auth", get(auth))
         .route("/guarded", get(guarded))
-        .route("/guarded-bare", get(guarded_bare))
         .route("/optional", get(optional))
         .route("/optional-payload", get(optional_payload))
         .route("/update", post(update))
         .route("/logout", post(logout))
-        .route("/logout-bare", post(logout_bare))
         .route("/logout-by-auth", post(logout_by_auth))
 }
 
 /// Every route that needs a session.
-pub(crate) const REQUIRING: [&str; 4] = ["/me", "/payload", "/guarded", "/guarded-bare"];
+pub(crate) const REQUIRING: [&str; 3] = ["/me", "/payload", "/guarded"];
 
 /// Every route that answers `none` to whoever has no session.
 pub(crate) const OPTIONAL: [&str; 3] = ["/optional", "/optional-payload", "/auth"];
@@ -158,11 +156,6 @@ async fn auth(auth: Auth<UserSession>) -> Result<String, Rejection> {
 
 #[require_session(UserSession)]
 async fn guarded() -> &'static str {
-    "guarded"
-}
-
-#[require_session]
-async fn guarded_bare() -> &'static str {
     "guarded"
 }
 
@@ -203,11 +196,6 @@ pub(crate) struct Changes {
 
 #[logout(UserSession)]
 async fn logout() -> StatusCode {
-    StatusCode::NO_CONTENT
-}
-
-#[logout]
-async fn logout_bare() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 

@@ -27,6 +27,7 @@ on_every_store![
     a_session_that_is_waited_for_is_noticed_when_it_expires,
     waiting_goes_on_while_the_store_cannot_answer,
     the_sweeper_removes_ended_rows_survives_errors_and_stops_when_dropped,
+    a_list_comes_in_pages_and_its_cursor_travels_as_text,
 ];
 
 #[logout(UserSession, all)]
@@ -34,7 +35,7 @@ async fn logout_all() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-#[logout(others)]
+#[logout(UserSession, others)]
 async fn logout_others() -> StatusCode {
     StatusCode::NO_CONTENT
 }
@@ -251,4 +252,28 @@ async fn the_sweeper_removes_ended_rows_survives_errors_and_stops_when_dropped(b
     let calls = app.store.calls(Verb::Sweep);
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(app.store.calls(Verb::Sweep), calls, "the task has stopped");
+}
+
+async fn a_list_comes_in_pages_and_its_cursor_travels_as_text(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(id_of(&app.log_in("ferris").await));
+    }
+    let ferris = "ferris".to_owned();
+    let whole = app.sessions.list(&ferris).await.unwrap();
+    assert_eq!((whole.len(), whole.next), (5, None));
+    let mut walked = Vec::new();
+    let mut page = app.sessions.list(&ferris).limit(2).await.unwrap();
+    loop {
+        walked.push(page.iter().map(|record| record.id).collect::<Vec<_>>());
+        let Some(next) = page.next else { break };
+        let next: anchor::Cursor = next.to_string().parse().unwrap();
+        page = app.sessions.list(&ferris).after(next).limit(2).await.unwrap();
+    }
+    assert_eq!(walked.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    let mut walked = walked.concat();
+    walked.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(walked, ids);
 }

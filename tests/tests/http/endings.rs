@@ -70,13 +70,13 @@ async fn a_token_is_not_signed_again_after_a_logout_that_the_handler_left_runnin
     let before = Application::start(&backend).await;
     let old = before.log_in("ferris").await;
 
-    let recorded = Arc::new(Notify::new());
+    let rotated = Arc::new(Notify::new());
     let (done, logged_out) = mpsc::channel();
     let leaving = {
-        let recorded = Arc::clone(&recorded);
+        let rotated = Arc::clone(&rotated);
         get(async move |auth: Auth<UserSession>, _: Session<UserSession>| {
             tokio::spawn(async move {
-                recorded.notified().await;
+                rotated.notified().await;
                 auth.logout().await.unwrap();
                 done.send(()).unwrap();
             });
@@ -87,10 +87,10 @@ async fn a_token_is_not_signed_again_after_a_logout_that_the_handler_left_runnin
     let after = Application::assemble(
         before.store.clone(),
         |sessions| {
-            // The use has been recorded, and the response is still to be written.
+            // The session has a new secret, and the response is still to be written.
             sessions.keys(keys).on_event(move |event| {
-                if let Event::Touched { .. } = event {
-                    recorded.notify_one();
+                if let Event::Rotated { .. } = event {
+                    rotated.notify_one();
                     tokio::task::block_in_place(|| logged_out.lock().unwrap().recv().unwrap());
                 }
             })
@@ -118,7 +118,7 @@ async fn a_logout_that_another_tables_row_prevents_is_503_and_keeps_the_cookie(b
         return;
     }
     backend.execute("INSERT INTO audit SELECT id FROM user_sessions").await;
-    for path in ["/logout", "/logout-bare", "/logout-by-auth"] {
+    for path in ["/logout", "/logout-by-auth"] {
         let logout = app.post(path).cookie(&cookie).send().await;
         let logout = logout.expect(StatusCode::SERVICE_UNAVAILABLE);
         assert!(logout.set_cookies().is_empty(), "{logout:?}");
@@ -161,7 +161,8 @@ async fn a_logout_everywhere_reaches_the_subjects_of_conflicting_cookies(backend
     let (desk, phone) = (app.log_in("ferris").await, app.log_in("ferris").await);
     let conflicting = format!("{desk}; __Host-id=planted");
     let logout = app.post("/logout-all").cookie(conflicting).send().await;
-    assert!(logout.expect(StatusCode::NO_CONTENT).set_cookie().contains("Max-Age=0"));
+    // What was planted cannot be judged, so nothing more is claimed than was done.
+    assert!(logout.expect(StatusCode::UNAUTHORIZED).set_cookies().is_empty());
     assert!(!app.is_live(id_of(&desk)).await && !app.is_live(id_of(&phone)).await);
 }
 

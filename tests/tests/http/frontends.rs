@@ -6,10 +6,12 @@ use anchor::prelude::*;
 use anchor::{
     Bearer, ConfigError, CustomHeader, Frontend, Presented, SameSite, SessionCookie, SessionToken,
 };
+use anchor_tests::http::Served;
 use anchor_tests::{Backend, Watched};
 use axum::Router;
+use axum::response::IntoResponse;
 use axum::routing::post;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, VARY, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::application::{Application, KEY, UserSession};
@@ -166,8 +168,9 @@ impl Frontend for Own {
         Presented::collect(headers.get_all("x-own").iter().map(|value| value.as_bytes()))
     }
 
-    fn vary(&self) -> HeaderName {
-        HeaderName::from_static("x-own")
+    fn headers(&self) -> &[HeaderName] {
+        static OWN: [HeaderName; 1] = [HeaderName::from_static("x-own")];
+        &OWN
     }
 
     fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
@@ -184,4 +187,42 @@ async fn a_frontend_of_a_few_lines_works(backend: Backend) {
     let lifetime = HeaderName::from_static("x-own-lifetime");
     assert_eq!(login.header(lifetime), Some("1209600"));
     app.get("/me").header(name, token).send().await.expect(StatusCode::OK);
+}
+
+async fn shown(headers: HeaderMap) -> String {
+    format!("{headers:?}")
+}
+
+#[tokio::test]
+async fn a_request_that_is_shown_hides_its_token() {
+    let own = HeaderName::from_static("x-own");
+    let served = async |builder: anchor::SessionManagerBuilder<UserSession>| {
+        let shown_refusal = |rejection: &anchor::Rejection, request: &http::request::Parts| {
+            (rejection.status(), format!("{:?}", request.headers)).into_response()
+        };
+        let sessions = builder.keys(KeyRing::new([KEY]).unwrap()).on_reject(shown_refusal);
+        let sessions = sessions.build().unwrap();
+        Served::start(Router::new().route("/", post(shown)).layer(sessions.layer())).await
+    };
+    let builder = || SessionManager::builder(anchor::MemoryStore::new());
+    for (served, header, value) in [
+        (served(builder()).await, COOKIE, "a=1; __Host-id=hidden"),
+        (served(builder().frontend(Bearer)).await, AUTHORIZATION, "Bearer hidden"),
+        (served(builder().frontend(CustomHeader::new(own.clone()))).await, own.clone(), "hidden"),
+        (served(builder().frontend(Own)).await, own, "hidden"),
+    ] {
+        let kept = HeaderName::from_static("x-kept");
+        let call = || {
+            // Several of them are hidden as well.
+            let call = served.post("/").header(header.clone(), value).header(header.clone(), value);
+            call.header(kept.clone(), "visible")
+        };
+        let answer = call().send().await.expect(StatusCode::OK);
+        let answer = answer.text();
+        assert!(!answer.contains("hidden") && answer.contains("visible"), "{header}: {answer}");
+        // What a refusal of the layer itself is given.
+        let answer = call().header(ORIGIN, "https://evil.example").send().await;
+        let answer = answer.text();
+        assert!(!answer.contains("hidden") && answer.contains("visible"), "{header}: {answer}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{Load, Rotated, Rotation, SecretHash};
+use anchor::{Bearer, Load, OldSecret, Rotated, Rotation, SecretHash};
 use anchor_tests::{Backend, Hold, Verb, Watched};
 use axum::Router;
 use axum::routing::get;
@@ -17,9 +17,10 @@ const NEW_KEY: [u8; 32] = *b"the key that replaces the former";
 on_every_store![
     a_token_of_an_old_key_is_accepted_and_signed_again_with_the_newest,
     a_token_of_a_removed_key_is_refused,
-    a_token_is_not_signed_again_when_its_use_could_not_be_recorded,
+    a_token_is_not_signed_again_when_the_store_cannot_rotate,
     a_token_is_not_signed_again_when_the_session_has_ended_meanwhile,
     a_token_is_not_signed_again_when_another_request_has_rotated_the_session,
+    a_bearer_token_of_an_old_key_costs_no_more_than_another,
     a_logout_by_a_node_that_does_not_know_the_key_does_not_claim_success,
 ];
 
@@ -36,15 +37,12 @@ async fn a_token_of_an_old_key_is_accepted_and_signed_again_with_the_newest(back
     before.store.reset();
     let me = after.me(&old).await.expect(StatusCode::OK);
     let new = me.cookie();
-    assert_eq!(
-        before.store.calls(Verb::Touch),
-        1,
-        "the session is known to live when its token is sent"
-    );
-    assert_eq!(before.store.all_calls(), 3, "and to have that secret still");
+    assert_eq!(before.store.calls(Verb::Rotate), 1, "one winner, of however many requests");
+    assert_eq!(before.store.all_calls(), 2);
     let (old_bytes, new_bytes) = (bytes_of(&old), bytes_of(&new));
     assert_ne!(old_bytes[1], new_bytes[1], "another key");
-    assert_eq!(old_bytes[2..50], new_bytes[2..50], "the same id and secret");
+    assert_eq!(old_bytes[2..34], new_bytes[2..34], "the same id and lasting half");
+    assert_ne!(old_bytes[34..50], new_bytes[34..50], "another secret");
     let max_age: u64 = me.set_cookie().rsplit_once("Max-Age=").unwrap().1.parse().unwrap();
     assert!((1_209_600 - 60..=1_209_600).contains(&max_age), "until the deadline: {max_age}");
     assert!(me.set_cookie().contains("; HttpOnly; SameSite=Lax; Secure; Path=/; "));
@@ -66,14 +64,14 @@ async fn a_token_of_a_removed_key_is_refused(backend: Backend) {
     assert_eq!(before.store.all_calls(), 0);
 }
 
-async fn a_token_is_not_signed_again_when_its_use_could_not_be_recorded(backend: Backend) {
+async fn a_token_is_not_signed_again_when_the_store_cannot_rotate(backend: Backend) {
     let before = Application::start(&backend).await;
     let old = before.log_in("ferris").await;
     let after = with_keys(&before.store, &[NEW_KEY, KEY], Router::new()).await;
-    before.store.fail(Verb::Touch, true);
+    before.store.fail(Verb::Rotate, true);
     let me = after.me(&old).await.expect(StatusCode::OK);
     assert!(me.set_cookies().is_empty(), "{me:?}");
-    before.store.fail(Verb::Touch, false);
+    before.store.fail(Verb::Rotate, false);
     assert_eq!(after.me(&old).await.expect(StatusCode::OK).set_cookies().len(), 1);
 }
 
@@ -96,9 +94,9 @@ async fn a_token_is_not_signed_again_when_the_session_has_ended_meanwhile(backen
     assert!(slow.expect(StatusCode::OK).set_cookies().is_empty());
     assert!(!after.is_live(id_of(&old)).await);
 
-    // And when it ends between the handler's answer and the recording of its use.
+    // And when it ends between the handler's answer and the rotation.
     let old = before.log_in("ferris").await;
-    let hold = before.store.hold(Verb::Touch);
+    let hold = before.store.hold(Verb::Rotate);
     let me = after.get("/me").cookie(&old).send();
     let revoke = async {
         hold.reached().await;
@@ -117,7 +115,7 @@ async fn a_token_is_not_signed_again_when_another_request_has_rotated_the_sessio
     let old = before.log_in("ferris").await;
     let id = id_of(&old);
     let after = with_keys(&before.store, &[NEW_KEY, KEY], Router::new()).await;
-    let hold = before.store.hold(Verb::Touch);
+    let hold = before.store.hold(Verb::Rotate);
     let me = after.get("/me").cookie(&old).send();
     let rotation = async {
         hold.reached().await;
@@ -125,12 +123,42 @@ async fn a_token_is_not_signed_again_when_another_request_has_rotated_the_sessio
         let Load::Live(loaded) = store.load(id).await.unwrap() else { panic!("not live") };
         let to = SecretHash::from_bytes([9; 32]);
         let grace = Duration::from_secs(60);
-        let rotation = Rotation { id, from: loaded.secret, to, grace };
+        let from = loaded.secrets.current;
+        let rotation = Rotation { id, from, to, grace, old: OldSecret::Exchanged };
         assert_eq!(store.rotate(rotation).await.unwrap(), Rotated::Written);
         hold.release();
     };
     let (me, ()) = tokio::join!(me, rotation);
     assert!(me.expect(StatusCode::OK).set_cookies().is_empty(), "the former secret comes back");
+}
+
+/// Nothing that a response could carry replaces it.
+async fn a_bearer_token_of_an_old_key_costs_no_more_than_another(backend: Backend) {
+    let before = Application::configured(&backend, |sessions| sessions.frontend(Bearer)).await;
+    let token = async |auth: Auth<UserSession>| {
+        let login = auth.login(UserSession::of("ferris")).await.unwrap();
+        login.token().expose().to_owned()
+    };
+    let keys = KeyRing::new([NEW_KEY, KEY]).unwrap();
+    let after = Application::assemble(
+        before.store.clone(),
+        |sessions| sessions.frontend(Bearer).keys(keys),
+        Router::new(),
+    )
+    .await;
+    let before = Application::assemble(
+        before.store.clone(),
+        |sessions| sessions.frontend(Bearer),
+        Router::new().route("/token", axum::routing::post(token)),
+    )
+    .await;
+    let bearer = format!("Bearer {}", before.post("/token").send().await.text());
+    after.store.reset();
+    for _ in 0..5 {
+        let me = after.get("/me").header(http::header::AUTHORIZATION, &bearer).send().await;
+        me.expect(StatusCode::OK);
+    }
+    assert_eq!((after.store.calls(Verb::Load), after.store.all_calls()), (5, 5));
 }
 
 /// Half way through a change of keys: the token of a node that has the new one reaches a node that has not.

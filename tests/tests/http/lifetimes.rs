@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use anchor::Load;
-use anchor_tests::{Backend, Verb};
+use anchor::prelude::*;
+use anchor_tests::{Backend, Verb, Watched};
+use axum::Router;
+use axum::routing::get;
 use http::StatusCode;
 use tokio::time::sleep;
 
-use crate::application::Application;
+use crate::application::{Application, UserSession};
 use crate::tokens::id_of;
 
 on_every_store![
@@ -16,6 +19,7 @@ on_every_store![
     a_session_ends_at_its_deadline_however_much_it_is_used,
     the_boundaries_are_those_that_were_configured,
     reads_within_the_interval_write_nothing_and_the_first_after_it_writes_once,
+    a_request_that_outlasts_the_idle_time_counts_from_its_beginning,
     an_expired_row_is_not_given_out_and_is_left_to_the_sweep,
 ];
 
@@ -112,6 +116,21 @@ async fn reads_within_the_interval_write_nothing_and_the_first_after_it_writes_o
     sleep(650 * MILLISECOND).await;
     app.get("/open").cookie(&cookie).send().await.expect(StatusCode::OK);
     assert_eq!(app.store.calls(Verb::Touch), 1);
+}
+
+async fn a_request_that_outlasts_the_idle_time_counts_from_its_beginning(backend: Backend) {
+    let slow = async |_: Session<UserSession>| sleep(700 * MILLISECOND).await;
+    let app = Application::assemble(
+        Watched::new(backend.store().await),
+        |sessions| sessions.idle(1000 * MILLISECOND).touch_interval(Duration::ZERO),
+        Router::new().route("/slow", get(slow)),
+    )
+    .await;
+    let cookie = app.log_in("ferris").await;
+    sleep(600 * MILLISECOND).await;
+    // It ends 1300 ms after the login: its beginning is what counts.
+    app.get("/slow").cookie(&cookie).send().await.expect(StatusCode::OK);
+    app.me(&cookie).await.expect(StatusCode::OK);
 }
 
 async fn an_expired_row_is_not_given_out_and_is_left_to_the_sweep(backend: Backend) {

@@ -34,6 +34,10 @@ on_every_store![
     a_re_authentication_makes_a_session_fresh_and_gives_it_a_new_secret,
     a_re_authentication_does_not_make_the_old_secret_fresh,
     a_re_authentication_of_an_ended_session_is_401,
+    a_re_authentication_with_a_replaced_secret_is_refused_and_freshens_nobody,
+    a_re_authentication_is_one_statement,
+    a_re_authentication_after_the_response_writes_nothing,
+    a_refused_user_may_end_their_other_sessions_with_the_same_password,
     everyone_is_logged_out_at_once,
     every_event_is_told_in_order,
 ];
@@ -41,6 +45,7 @@ on_every_store![
 #[derive(Debug, Clone, Serialize, Deserialize, SessionData)]
 #[session(
     table = "lives",
+    cookie = "__Host-life",
     max_per_subject = 3,
     overflow = "end_oldest",
     keep_ended = "30d",
@@ -54,7 +59,12 @@ struct Life {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, SessionData)]
-#[session(table = "few_lives", max_per_subject = 2, overflow = "refuse")]
+#[session(
+    table = "few_lives",
+    cookie = "__Host-few-lives",
+    max_per_subject = 2,
+    overflow = "refuse"
+)]
 struct FewLives {
     #[session(subject)]
     name: String,
@@ -414,6 +424,77 @@ async fn a_re_authentication_of_an_ended_session_is_401(backend: Backend) {
     app.me(&cookie).await.expect(StatusCode::UNAUTHORIZED);
 }
 
+/// A thief rotated with a copy of the token; then the owner proves with the old one who they are.
+async fn a_re_authentication_with_a_replaced_secret_is_refused_and_freshens_nobody(
+    backend: Backend,
+) {
+    let app = application(&backend, |sessions| sessions).await;
+    let owners = app.log_in().await;
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let thiefs = app.served.post("/rotate").cookie(&owners).send().await.cookie();
+    let proof = app.served.post("/reauthenticate").cookie(&owners).send().await;
+    let proof = proof.expect(StatusCode::CONFLICT);
+    assert_eq!((proof.text(), proof.set_cookies().len()), (r#"{"error":"secret_replaced"}"#, 0));
+    for cookie in [&thiefs, &owners] {
+        let sensitive = app.served.post("/sensitive").cookie(cookie).send().await;
+        sensitive.expect(StatusCode::FORBIDDEN);
+    }
+}
+
+/// So that no client that leaves half way gets one part of it.
+async fn a_re_authentication_is_one_statement(backend: Backend) {
+    let app = application(&backend, |sessions| sessions).await;
+    let cookie = app.log_in().await;
+    app.store.reset();
+    app.served.post("/reauthenticate").cookie(&cookie).send().await.expect(StatusCode::OK);
+    assert_eq!((app.store.calls(Verb::Reauthenticate), app.store.all_calls()), (1, 2));
+}
+
+async fn a_re_authentication_after_the_response_writes_nothing(backend: Backend) {
+    let kept: Arc<Mutex<Option<Session<Life>>>> = Arc::default();
+    let keeper = Arc::clone(&kept);
+    let keep = move |session: Session<Life>| async move {
+        *keeper.lock().unwrap() = Some(session);
+    };
+    let configure = |sessions: Builder| sessions.fingerprint(Mismatch::Refuse, |_| None);
+    let routes = |_| Router::new().route("/login", post(login)).route("/keep", post(keep));
+    let app: Application<Life> = Application::start(&backend, configure, routes).await;
+    let cookie = app.log_in().await;
+    app.served.post("/keep").cookie(&cookie).send().await.expect(StatusCode::OK);
+    let mut session = kept.lock().unwrap().take().unwrap();
+    app.store.reset();
+    let late = session.reauthenticated().await;
+    assert!(matches!(late, Err(Error::ResponseBegun)), "{late:?}");
+    assert_eq!(app.store.all_calls(), 0);
+}
+
+async fn a_refused_user_may_end_their_other_sessions_with_the_same_password(backend: Backend) {
+    async fn login(auth: Auth<FewLives>) -> Result<(), Error> {
+        auth.login(FewLives { name: "ferris".into() }).await.map(drop)
+    }
+    async fn login_alone(auth: Auth<FewLives>) -> Result<(), Error> {
+        auth.login(FewLives { name: "ferris".into() }).revoke_others().await.map(drop)
+    }
+    async fn me(_: Session<FewLives>) {}
+    let routes = |_| {
+        Router::new()
+            .route("/login", post(login))
+            .route("/login/alone", post(login_alone))
+            .route("/me", get(me))
+    };
+    let app: Application<FewLives> =
+        Application::start(&backend, |sessions| sessions, routes).await;
+    // The responses of these logins were lost.
+    let lost = [app.login("/login").await.cookie(), app.login("/login").await.cookie()];
+    app.login("/login").await.expect(StatusCode::CONFLICT);
+    let own = app.login("/login/alone").await.expect(StatusCode::OK).cookie();
+    app.served.get("/me").cookie(&own).send().await.expect(StatusCode::OK);
+    for cookie in &lost {
+        app.served.get("/me").cookie(cookie).send().await.expect(StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(app.sessions.list(&"ferris".to_owned()).await.unwrap().len(), 1);
+}
+
 async fn everyone_is_logged_out_at_once(backend: Backend) {
     let app = few(&backend).await;
     let one = app.login("/login").await.cookie();
@@ -465,9 +546,9 @@ async fn every_event_is_told_in_order(backend: Backend) {
             "created for ferris, false",
             "created for ferris, true",
             "touched",
+            "touched",
             "reauthenticated",
             "rotated",
-            "touched",
             "revoked 1: logout",
             "refused: no_session",
             "created for ferris, false",

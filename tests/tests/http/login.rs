@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use anchor::prelude::*;
-use anchor::{Error, Load, NewSession, SecretHash, StoreErrorKind};
+use anchor::{Error, LastingHash, Load, NewSession, SecretHash, StoreErrorKind};
 use anchor_tests::{Backend, Verb};
 use axum::Router;
 use axum::routing::post;
@@ -23,6 +23,8 @@ on_every_store![
     a_login_after_the_response_leaves_no_session,
     create_over_an_existing_id_is_refused,
     a_login_that_the_store_refuses_changes_nothing,
+    a_handler_that_fails_after_a_login_sends_no_cookie_and_leaves_no_session,
+    a_response_with_a_token_is_kept_by_no_cache,
 ];
 
 async fn login_sets_exactly_one_cookie_with_the_promised_attributes_then_me_gives_the_payload(
@@ -120,8 +122,9 @@ async fn create_over_an_existing_id_is_refused(backend: Backend) {
     let app = Application::start(&backend).await;
     let cookie = app.log_in("ferris").await;
     let usurper = Arc::new(UserSession::of("usurper"));
-    let secret = SecretHash::from_bytes([1; 32]);
-    let again = app.store.inner().create(NewSession::new(id_of(&cookie), secret, usurper)).await;
+    let (lasting, secret) = (LastingHash::from_bytes([0; 32]), SecretHash::from_bytes([1; 32]));
+    let again =
+        app.store.inner().create(NewSession::new(id_of(&cookie), lasting, secret, usurper)).await;
     assert_eq!(again.unwrap_err().kind(), StoreErrorKind::Constraint);
     let me = app.me(&cookie).await.expect(StatusCode::OK);
     assert_eq!(serde_json::from_slice::<UserSession>(&me.body).unwrap().name, "ferris");
@@ -141,4 +144,59 @@ async fn a_login_that_the_store_refuses_changes_nothing(backend: Backend) {
     app.me(&cookie).await.expect(StatusCode::OK);
     let loaded = app.store.inner().load(id_of(&cookie)).await.unwrap();
     assert!(matches!(loaded, Load::Live(_)));
+}
+
+async fn a_handler_that_fails_after_a_login_sends_no_cookie_and_leaves_no_session(
+    backend: Backend,
+) {
+    let failing = |status: StatusCode| {
+        post(async move |auth: Auth<UserSession>| {
+            auth.login(UserSession::of("failing")).await.unwrap();
+            status
+        })
+    };
+    let routes = Router::new()
+        .route("/conflict", failing(StatusCode::CONFLICT))
+        .route("/broken", failing(StatusCode::INTERNAL_SERVER_ERROR))
+        .route("/fine", failing(StatusCode::CREATED));
+    let app = Application::with_routes(&backend, routes).await;
+    let failing = "failing".to_owned();
+    for (path, status) in
+        [("/conflict", StatusCode::CONFLICT), ("/broken", StatusCode::INTERNAL_SERVER_ERROR)]
+    {
+        let answer = app.post(path).send().await.expect(status);
+        assert!(answer.set_cookies().is_empty(), "{answer:?}");
+        assert!(app.sessions.list(&failing).await.unwrap().is_empty(), "{path}");
+    }
+    let cookie = app.post("/fine").send().await.expect(StatusCode::CREATED).cookie();
+    app.me(&cookie).await.expect(StatusCode::OK);
+}
+
+async fn a_response_with_a_token_is_kept_by_no_cache(backend: Backend) {
+    const DIRECTIVES: [(&str, &str); 5] = [
+        ("cache-control", "public, max-age=600"),
+        ("cdn-cache-control", "max-age=600"),
+        ("surrogate-control", "max-age=600"),
+        ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
+        ("x-accel-expires", "600"),
+    ];
+    let login = async |auth: Auth<UserSession>| {
+        auth.login(UserSession::of("ferris")).await.unwrap();
+        DIRECTIVES
+    };
+    let read = async |_: Session<UserSession>| DIRECTIVES;
+    let routes = Router::new().route("/cached", post(login)).route("/read", post(read));
+    let app = Application::with_routes(&backend, routes).await;
+    let answer = app.post("/cached").send().await.expect(StatusCode::OK);
+    let cookie = answer.cookie();
+    for (name, _) in DIRECTIVES {
+        let name: http::HeaderName = name.parse().unwrap();
+        let expected = (name == http::header::CACHE_CONTROL).then_some("no-store");
+        assert_eq!(answer.header(name.clone()), expected, "{name}");
+    }
+    // Who merely reads the session knows best.
+    let answer = app.post("/read").cookie(&cookie).send().await.expect(StatusCode::OK);
+    for (name, value) in DIRECTIVES {
+        assert_eq!(answer.header(name.parse().unwrap()), Some(value));
+    }
 }

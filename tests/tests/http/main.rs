@@ -1,33 +1,16 @@
 //! What an application sees over HTTP: a real server, a real client, every store.
 //!
-//! Each theme has a file, each behaviour one function, and [`on_every_store`] makes a test of it for each store.
+//! Each theme has a file, each behaviour one function, and `on_every_store` makes a test of it for
+//! each store.
 
-/// Makes a test of each of these functions for each store.
-macro_rules! on_every_store {
-    ($($behaviour:ident),+ $(,)?) => {
-        on_every_store! { @store memory $($behaviour)+ }
-        on_every_store! { @store sqlite $($behaviour)+ }
-        on_every_store! { @store postgres $($behaviour)+ }
-        on_every_store! { @store mysql $($behaviour)+ }
-    };
-    (@store $store:ident $($behaviour:ident)+) => {
-        mod $store {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $behaviour() {
-                    if let Some(backend) = anchor_tests::Backend::$store().await {
-                        super::$behaviour(backend).await;
-                    }
-                }
-            )+
-        }
-    };
-}
+#[macro_use(on_every_store)]
+extern crate anchor_tests;
 
 mod application;
 mod logs;
 mod tokens;
 
+mod callbacks;
 mod devices;
 mod endings;
 mod extractors;
@@ -38,13 +21,20 @@ mod keys;
 mod layers;
 mod lifetimes;
 mod lives;
+mod log_lines;
 mod login;
+mod login_load;
 mod logout;
-
+mod logout_methods;
+mod managers;
+mod old_tokens;
 mod payloads;
 mod policies;
 mod refusals;
 mod rejections;
 mod rotation;
+mod shutdown;
+mod timeouts;
 mod updates;
 mod verifier;
+mod watching;

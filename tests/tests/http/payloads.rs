@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 
 use crate::application::KEY;
 
@@ -17,10 +18,11 @@ on_every_store![
     texts_of_every_kind_come_back_or_the_login_says_that_they_cannot,
     extreme_numbers_and_microseconds_come_back,
     a_skipped_field_is_its_default_after_the_store,
+    json_that_would_not_be_read_is_refused_when_it_is_written,
 ];
 
 #[derive(Debug, Clone, PartialEq, SessionData)]
-#[session(table = "extreme_sessions", idle = "1h", absolute = "1d")]
+#[session(table = "extreme_sessions", cookie = "__Host-extreme", idle = "1h", absolute = "1d")]
 struct Extreme {
     text: String,
     note: Option<String>,
@@ -125,10 +127,14 @@ where
     let read = async |session: Session<T>, State(slot): State<Slot<T>>| {
         *slot.lock().unwrap() = Some(session.data().clone());
     };
+    let update = async |mut session: Session<T>, State(slot): State<Slot<T>>| {
+        let payload = slot.lock().unwrap().take().unwrap();
+        session.update(|data| data.clone_from(&payload)).await
+    };
     let slot: Slot<T> = Arc::default();
     let router = Router::new()
         .route("/login", post(login))
-        .route("/payload", get(read))
+        .route("/payload", get(read).post(update))
         .layer(sessions.layer())
         .with_state(Arc::clone(&slot));
     (Served::start(router).await, slot)
@@ -220,7 +226,7 @@ async fn extreme_numbers_and_microseconds_come_back(backend: Backend) {
 }
 
 #[derive(Debug, Clone, PartialEq, SessionData)]
-#[session(table = "skipping_sessions", idle = "1h", absolute = "1d")]
+#[session(table = "skipping_sessions", cookie = "__Host-skipping", idle = "1h", absolute = "1d")]
 struct Skipping {
     kept: i32,
     #[session(skip)]
@@ -234,4 +240,86 @@ async fn a_skipped_field_is_its_default_after_the_store(backend: Backend) {
     // The memory store keeps the value itself, as it says.
     let expected = if matches!(backend, Backend::Memory) { 2 } else { 0 };
     assert_eq!(back.skipped, expected);
+}
+
+/// What serde writes and does not always read.
+#[derive(Debug, Clone, PartialEq, SessionData)]
+#[session(table = "one_way_sessions", cookie = "__Host-one-way", idle = "1h", absolute = "1d")]
+struct OneWay {
+    name: String,
+    #[session(json)]
+    tree: serde_json::Value,
+    #[session(json)]
+    ratios: Vec<f64>,
+    #[session(json)]
+    lucky: Lucky,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Lucky {
+    #[serde(skip_serializing_if = "is_seven")]
+    number: u8,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_seven(number: &u8) -> bool {
+    *number == 7
+}
+
+impl OneWay {
+    fn fine() -> Self {
+        Self {
+            name: "ferris".into(),
+            tree: nested(20),
+            ratios: vec![0.5],
+            lucky: Lucky { number: 1 },
+        }
+    }
+}
+
+fn nested(depth: usize) -> serde_json::Value {
+    (0..depth).fold(serde_json::Value::Null, |inside, _| serde_json::Value::Array(vec![inside]))
+}
+
+async fn json_that_would_not_be_read_is_refused_when_it_is_written(backend: Backend) {
+    let (served, slot) = serve::<OneWay>(&backend).await;
+    let fine = OneWay::fine();
+    assert_eq!(round_trip(&served, &slot, &fine).await.unwrap(), fine);
+    for payload in [
+        OneWay { tree: nested(128), ..OneWay::fine() },
+        OneWay { tree: nested(2_000), ..OneWay::fine() },
+        OneWay { ratios: vec![f64::NAN], ..OneWay::fine() },
+        OneWay { ratios: vec![f64::INFINITY], ..OneWay::fine() },
+        OneWay { lucky: Lucky { number: 7 }, ..OneWay::fine() },
+    ] {
+        *slot.lock().unwrap() = Some(fine.clone());
+        let login = served.post("/login").send().await.expect(StatusCode::OK);
+        let cookie = login.cookie();
+        *slot.lock().unwrap() = Some(payload.clone());
+        let update = served.post("/payload").cookie(&cookie).send().await;
+        let login = round_trip(&served, &slot, &payload).await;
+        if matches!(backend, Backend::Memory) {
+            // It keeps the value itself, and writes no JSON.
+            assert!(login.is_ok() && update.status == StatusCode::OK);
+            continue;
+        }
+        for refused in [login.unwrap_err(), update] {
+            let refused = refused.expect(StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(refused.text(), "{\"error\":\"store_encode\"}");
+        }
+        // Nothing was written: the session is as it was.
+        served.get("/payload").cookie(&cookie).send().await.expect(StatusCode::OK);
+        assert_eq!(slot.lock().unwrap().take().unwrap(), fine);
+    }
+    // What is deep, and yet can be read, comes back; or the database refuses it at once.
+    for depth in [31, 32, 33, 99, 100, 101, 127] {
+        let deep = OneWay { tree: nested(depth), ..OneWay::fine() };
+        match round_trip(&served, &slot, &deep).await {
+            Ok(back) => assert_eq!(back, deep),
+            Err(login) => {
+                assert!(matches!(backend, Backend::MySql(_)), "{depth}: {login:?}");
+                login.expect(StatusCode::CONFLICT);
+            }
+        }
+    }
 }

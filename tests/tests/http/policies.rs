@@ -24,7 +24,7 @@ enum Role {
 }
 
 #[derive(Clone, SessionData)]
-#[session(table = "policy_sessions")]
+#[session(table = "policy_sessions", cookie = "__Host-visitor")]
 struct Visitor {
     #[session(subject)]
     name: String,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{Rotated, Rotation, SecretHash, SessionCookie};
+use anchor::{OldSecret, Rotated, Rotation, SecretHash, SessionCookie, Touch};
 use anchor_tests::{Backend, Verb};
 use axum::Router;
 use http::StatusCode;
@@ -107,9 +107,9 @@ pub(crate) async fn dead(app: &Application, backend: &Backend) -> Vec<Case> {
     case("a replaced session", cookie, "");
 
     let cookie = app.log_in("ferris").await;
-    rotate(app, &cookie, Duration::ZERO).await;
-    rotate(app, &cookie, Duration::ZERO).await;
-    case("a long superseded secret", cookie, "wrong_secret");
+    rotate(app, &cookie, Duration::from_secs(60)).await;
+    rotate(app, &cookie, Duration::from_secs(60)).await;
+    case("a long superseded secret", cookie, "superseded_secret");
 
     let cookie = app.log_in("undecodable").await;
     let broken = "UPDATE user_sessions SET cart = '{}' WHERE name = 'undecodable'";
@@ -130,15 +130,18 @@ pub(crate) async fn dead(app: &Application, backend: &Backend) -> Vec<Case> {
     cases
 }
 
-/// Gives the cookie's session another secret.
+/// Gives the cookie's session another secret, which its owner then presents.
 async fn rotate(app: &Application, cookie: &str, grace: Duration) {
     use anchor::Load;
     let id = id_of(cookie);
     let Load::Live(loaded) = app.store.inner().load(id).await.unwrap() else { panic!("not live") };
     // A secret that was not there before, whose text nobody knows.
-    let to = SecretHash::from_bytes(loaded.secret.as_bytes().map(|byte| byte.wrapping_add(1)));
-    let rotation = Rotation { id, from: loaded.secret, to, grace };
+    let from = loaded.secrets.current;
+    let to = SecretHash::from_bytes(from.as_bytes().map(|byte| byte.wrapping_add(1)));
+    let rotation = Rotation { id, from, to, grace, old: OldSecret::Exchanged };
     assert_eq!(app.store.inner().rotate(rotation).await.unwrap(), Rotated::Written);
+    let touch = Touch { presented: Some(to), ..Touch::new(id, Duration::from_secs(60)) };
+    app.store.inner().touch(touch).await.unwrap();
 }
 
 fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! What a refusal is for the application: an extension of the response, and a response that it can replace.
 
 use anchor::prelude::*;
-use anchor::{Bearer, Rejection, SessionCookie, StoreError};
+use anchor::{Bearer, Rejection, StoreError};
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb};
 use axum::Router;
@@ -83,10 +83,8 @@ async fn on_reject_replaces_the_response_of_every_refusal(backend: Backend) {
         assert_eq!(answer.text(), "store_unavailable");
     }
     app.store.fail(Verb::Revoke, true);
-    for path in ["/logout", "/logout-bare"] {
-        let answer = app.post(path).cookie(&cookie).send().await.expect(StatusCode::IM_A_TEAPOT);
-        assert!(answer.set_cookies().is_empty());
-    }
+    let answer = app.log_out(&cookie).await.expect(StatusCode::IM_A_TEAPOT);
+    assert!(answer.set_cookies().is_empty());
     // The replaced response carries the rejection as well.
     let router = routes().layer(app.sessions.layer()).layer(middleware::from_fn(show_code));
     let served = Served::start(router).await;
@@ -102,24 +100,24 @@ async fn on_reject_is_not_asked_for_an_optional_extractor(backend: Backend) {
 }
 
 #[derive(Clone, SessionData)]
-#[session(table = "admin_sessions", idle = "10m", absolute = "8h")]
+#[session(table = "admin_sessions", idle = "10m", absolute = "8h", cookie = "__Host-level")]
 struct AdminSession {
     level: i32,
 }
 
-/// The application's users, and administrators whose token comes as a bearer; each kind with an `on_reject` of its own.
+/// The application's users, whose token comes as a bearer, and administrators; each kind with an
+/// `on_reject` of its own.
 async fn users_and_administrators(backend: &Backend, users_inside: bool) -> Served {
     let users =
         SessionManager::<UserSession>::builder(anchor_tests::Watched::new(backend.store().await))
             .keys(KeyRing::new([KEY]).unwrap())
-            .frontend(SessionCookie::default())
+            .frontend(Bearer)
             .on_reject(|_, _| (StatusCode::IM_A_TEAPOT, "users").into_response())
             .build()
             .unwrap();
     let administrators =
         SessionManager::<AdminSession>::builder(anchor_tests::Watched::new(backend.store().await))
             .keys(KeyRing::new([KEY]).unwrap())
-            .frontend(Bearer)
             .on_reject(|_, _| (StatusCode::GONE, "administrators").into_response())
             .build()
             .unwrap();

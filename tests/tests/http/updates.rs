@@ -12,6 +12,7 @@ use crate::tokens::id_of;
 on_every_store![
     an_update_is_seen_by_the_next_request_and_sets_no_cookie,
     two_requests_that_change_different_fields_both_win,
+    an_update_does_not_hand_the_session_to_another_subject,
     an_update_of_an_ended_session_writes_nothing_and_is_401,
     an_update_of_an_ended_session_sends_no_token_signed_again,
     a_counter_incremented_1000_times_by_32_tasks_ends_at_1000,
@@ -39,6 +40,21 @@ async fn an_update_is_seen_by_the_next_request_and_sets_no_cookie(backend: Backe
     };
     assert_eq!(serde_json::from_slice::<UserSession>(&answer.body).unwrap(), expected);
     assert_eq!(payload(&app, &cookie).await, expected);
+}
+
+/// Limits and watchers go by the subject: another one begins with a login.
+async fn an_update_does_not_hand_the_session_to_another_subject(backend: Backend) {
+    let become_corro = async |mut session: Session<UserSession>| {
+        session.update(|user| user.name = "corro".into()).await
+    };
+    let routes = Router::new().route("/become", post(become_corro));
+    let app = Application::with_routes(&backend, routes).await;
+    let cookie = app.log_in("ferris").await;
+    app.store.reset();
+    let refused = app.post("/become").cookie(&cookie).send().await;
+    refused.expect(StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(app.store.calls(Verb::Update), 0);
+    assert_eq!(payload(&app, &cookie).await.name, "ferris");
 }
 
 /// Both have loaded the session before either writes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{EndReason, Load, NewSession, SecretHash, SessionId, SessionStore};
+use anchor::{EndReason, LastingHash, Load, NewSession, SecretHash, SessionId, SessionStore};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -81,7 +81,8 @@ fn store<T: SessionData>(live: &Live) -> Arc<dyn SessionStore<T>> {
 
 fn session<T: SessionData>(id: u128, data: T) -> NewSession<T> {
     let id = SessionId::from_uuid(Uuid::from_u128(id));
-    NewSession::new(id, SecretHash::from_bytes([7; 32]), Arc::new(data))
+    let (lasting, secret) = (LastingHash::from_bytes([6; 32]), SecretHash::from_bytes([7; 32]));
+    NewSession::new(id, lasting, secret, Arc::new(data))
 }
 
 async fn is_live<T: SessionData>(scene: &Scene, id: u128) -> bool {

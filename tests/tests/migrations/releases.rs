@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{Load, NewSession, SecretHash, SessionId, SessionStore};
+use anchor::{LastingHash, Load, NewSession, SecretHash, SessionId, SessionStore};
 use uuid::Uuid;
 
 use crate::live::Live;
@@ -49,7 +49,8 @@ fn id(number: u128) -> SessionId {
 }
 
 fn session<T: SessionData>(number: u128, data: T) -> NewSession<T> {
-    NewSession::new(id(number), SecretHash::from_bytes([7; 32]), Arc::new(data))
+    let (lasting, secret) = (LastingHash::from_bytes([6; 32]), SecretHash::from_bytes([7; 32]));
+    NewSession::new(id(number), lasting, secret, Arc::new(data))
 }
 
 /// Loads by as many connections as the pool has, several times.

@@ -14,12 +14,12 @@ const HOST: (&str, &str) = ("host", "example.com");
 const EVIL: [(&str, &str); 3] =
     [HOST, ("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
 
-#[require_session]
+#[require_session(UserSession)]
 async fn me(session: Session<UserSession>) -> String {
     session.user_id.to_string()
 }
 
-#[logout]
+#[logout(UserSession)]
 async fn logout() {}
 
 #[public]

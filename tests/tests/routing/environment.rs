@@ -7,7 +7,7 @@ use axum::http::header;
 
 use crate::application::{UserSession, login, send};
 
-const KEY: (&str, &str) = ("SHOP_KEYS", "cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=");
+const KEY: (&str, &str) = ("SHOP_KEYS", "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=");
 
 fn sessions(variables: &[(&str, &str)]) -> Result<SessionManager<UserSession>, ConfigError> {
     SessionManager::builder(MemoryStore::new())

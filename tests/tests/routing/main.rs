@@ -2,6 +2,7 @@
 
 mod application;
 mod cross_origin;
+mod cross_origin_posts;
 mod environment;
 mod policies;
 mod redirects;

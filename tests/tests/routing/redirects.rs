@@ -10,7 +10,7 @@ use crate::application::{
     BROWSER, Role, UserSession, body, location, log_in, login, send, sessions,
 };
 
-#[require_session(redirect = "/login")]
+#[require_session(UserSession, redirect = "/login")]
 async fn orders() -> &'static str {
     "orders"
 }

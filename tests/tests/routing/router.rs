@@ -33,7 +33,7 @@ async fn greeting(State(greeting): State<&'static str>, Path(name): Path<String>
     format!("{greeting}, {name}")
 }
 
-#[require_session]
+#[require_session(UserSession)]
 async fn account(session: Session<UserSession>) -> String {
     session.user_id.to_string()
 }
@@ -44,7 +44,7 @@ async fn ban() {}
 #[logout(UserSession)]
 async fn logout() {}
 
-#[logout(all)]
+#[logout(UserSession, all)]
 async fn logout_everywhere() {}
 
 /// Says on each response that it ran.
@@ -66,6 +66,7 @@ fn application() -> Router {
         .route("/any", any(home))
         .route("/login/{role}", post(login))
         .route("/logout", post(logout))
+        .route("/logout/any", any(logout))
         .route("/logout/all", post(logout_everywhere).fallback(other_method))
         .nest("/api/users", users)
         .merge(greetings)
@@ -101,8 +102,9 @@ any     /assets/*        public service
 GET     /hello/{name}    public
 POST    /login/{role}    public
 POST    /logout          logout UserSession
-POST    /logout/all      logout, all
+POST    /logout/all      logout UserSession, all
 other   /logout/all      public
+any     /logout/any      logout UserSession
 "
     );
 }
@@ -134,6 +136,7 @@ async fn requests_reach_what_axum_would_send_them_to() {
         ("GET", "/assets/style.css", 200, "/style.css"),
         ("GET", "/legacy", 200, "legacy"),
         ("GET", "/logout/all", 405, "not like this"),
+        ("POST", "/logout/any", 200, ""),
         ("GET", "/nowhere", 404, "no such page"),
         ("GET", "/api/users/1/2", 404, "no such page"),
     ] {

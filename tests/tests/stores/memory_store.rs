@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anchor::conformance::Payload;
 use anchor::{
-    Change, EndReason, Load, MemoryStore, NewSession, SecretHash, SessionData, SessionId,
-    SessionStore, Timestamp, Touch, Touched,
+    Change, EndReason, Ending, LastingHash, Load, MemoryStore, NewSession, Page, SecretHash,
+    SessionData, SessionId, SessionStore, Timestamp, Touch, Touched,
 };
 use uuid::Uuid;
 
@@ -24,7 +24,12 @@ fn session(number: u128) -> NewSession<Payload> {
         born_at: Timestamp::from_micros(0),
     };
     let id = SessionId::from_uuid(Uuid::from_u128(number));
-    NewSession::new(id, SecretHash::from_bytes([1; 32]), Arc::new(data))
+    NewSession::new(
+        id,
+        LastingHash::from_bytes([0; 32]),
+        SecretHash::from_bytes([1; 32]),
+        Arc::new(data),
+    )
 }
 
 async fn is_ended(store: &MemoryStore<Payload>, id: SessionId) -> bool {
@@ -68,7 +73,7 @@ async fn payloads_are_shared_and_not_copied() {
     let change =
         Change { id: new.id, version: 1, from: Arc::clone(&new.data), to: Arc::clone(&to) };
     store.update(change).await.unwrap();
-    let listed = store.list(&new.data.user_id).await.unwrap();
+    let listed = store.list(&new.data.user_id, Page::default()).await.unwrap();
     assert!(Arc::ptr_eq(&listed[0].data, &to));
     assert!(Arc::ptr_eq(&loaded.record.data, &new.data), "what was handed out stays as it was");
 }
@@ -88,7 +93,7 @@ async fn a_loaded_record_is_shared_between_loads() {
 async fn clones_share_their_rows() {
     let (store, new) = (MemoryStore::new(), session(1));
     store.create(new.clone()).await.unwrap();
-    assert_eq!(store.clone().revoke(new.id, None, EndReason::Logout).await.unwrap(), 1);
+    assert_eq!(store.clone().revoke(new.id, None, EndReason::Logout).await.unwrap(), Ending::Ended);
     assert!(matches!(store.load(new.id).await.unwrap(), Load::Absent));
 }
 
@@ -103,7 +108,7 @@ async fn logins_clear_ended_rows_away_and_nobody_else_need() {
         store.create(session(number)).await.unwrap();
     }
     assert_eq!(store.sweep(u32::MAX).await.unwrap(), 0, "25 logins clear 100 ended rows");
-    assert_eq!(store.list(&Uuid::from_u128(7)).await.unwrap().len(), 25);
+    assert_eq!(store.list(&Uuid::from_u128(7), Page::default()).await.unwrap().len(), 25);
 }
 
 /// A payload whose destructor panics.
@@ -148,7 +153,12 @@ mod hostile {
         let store = MemoryStore::new();
         let [first, second] = [1, 2].map(|n| SessionId::from_uuid(Uuid::from_u128(n)));
         for id in [first, second] {
-            let new = NewSession::new(id, SecretHash::from_bytes([1; 32]), Arc::new(Bomb));
+            let new = NewSession::new(
+                id,
+                LastingHash::from_bytes([0; 32]),
+                SecretHash::from_bytes([1; 32]),
+                Arc::new(Bomb),
+            );
             store.create(new).await.unwrap();
         }
         let revoke = {

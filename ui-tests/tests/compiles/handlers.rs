@@ -110,6 +110,18 @@ impl Handlers {
 }
 
 #[test]
+fn whoever_declares_a_policy_is_routed_by_anchor() {
+    use anchor::routing::{MethodFilter, Router, any, get, on, patch, post};
+    let _: Router<String> = Router::new()
+        .route("/", get(named).head(path).options(everything).trace(public).post(closure))
+        .route("/argument", get(type_from_an_argument))
+        .route("/logout", post(logout_of_one).put(logout_elsewhere).delete(logout_of_one))
+        .route("/logout/argument", patch(logout_with_the_type_from_an_argument))
+        .route("/logout/any", any(logout_of_one))
+        .route("/logout/on", on(MethodFilter::POST, logout_of_one).fallback(logout_of_one));
+}
+
+#[test]
 fn every_one_of_them_is_a_handler() {
     let _: Router = Router::new()
         .route("/", get(bare).post(empty_parentheses).put(type_from_an_argument).patch(named))

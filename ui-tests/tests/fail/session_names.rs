@@ -5,9 +5,11 @@ use anchor::SessionData;
 #[derive(Clone, SessionData)]
 struct SystemColumns {
     id: i64,
+    lasting_hash: i64,
     secret_hash: i64,
     previous_secret_hash: i64,
     previous_secret_until: i64,
+    rotation_state: i64,
     created_at: i64,
     authenticated_at: i64,
     last_seen_at: i64,

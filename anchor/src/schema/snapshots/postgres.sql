@@ -1,8 +1,10 @@
 CREATE TABLE sessions (
     id                     UUID              NOT NULL PRIMARY KEY,
+    lasting_hash           BYTEA             NOT NULL,               -- SHA-256 of the secret's lasting half
     secret_hash            BYTEA             NOT NULL,               -- SHA-256 of the token's secret
     previous_secret_hash   BYTEA,                                    -- the one before the last rotation
     previous_secret_until  TIMESTAMPTZ,
+    rotation_state         TEXT              NOT NULL DEFAULT 'settled' CONSTRAINT sessions_rotation_state_check CHECK (rotation_state IN ('settled', 'exchangeable', 'pending')),
     created_at             TIMESTAMPTZ       NOT NULL,
     authenticated_at       TIMESTAMPTZ       NOT NULL,
     last_seen_at           TIMESTAMPTZ       NOT NULL,

@@ -1,8 +1,10 @@
 CREATE TABLE sessions (
     id                     BLOB         NOT NULL PRIMARY KEY,   -- UUID, 16 bytes
+    lasting_hash           BLOB         NOT NULL,               -- SHA-256 of the secret's lasting half
     secret_hash            BLOB         NOT NULL,               -- SHA-256 of the token's secret
     previous_secret_hash   BLOB,                                -- the one before the last rotation
     previous_secret_until  INTEGER,                             -- microseconds since 1970, UTC
+    rotation_state         TEXT         NOT NULL DEFAULT 'settled' CHECK (rotation_state IN ('settled', 'exchangeable', 'pending')),
     created_at             INTEGER      NOT NULL,
     authenticated_at       INTEGER      NOT NULL,
     last_seen_at           INTEGER      NOT NULL,

@@ -43,7 +43,6 @@ pub(super) fn told<D: Driver, T: SessionData, R>(
 
 /// The times that say whether a row is live, read before the rest of it.
 pub(super) struct Times {
-    pub(super) created_at: Timestamp,
     pub(super) authenticated_at: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) deadline: Timestamp,
@@ -52,11 +51,11 @@ pub(super) struct Times {
 impl Times {
     pub(super) fn read<D: Driver>(row: &D::Row) -> Result<Self, DecodeError> {
         let mut cells = Cells::<D> { row, at: 1 };
-        let (created_at, authenticated_at) =
-            (cells.instant("created_at")?, cells.instant("authenticated_at")?);
+        cells.instant("created_at")?;
+        let authenticated_at = cells.instant("authenticated_at")?;
         cells.instant("last_seen_at")?;
         let (expires_at, deadline) = (cells.instant("expires_at")?, cells.instant("deadline")?);
-        Ok(Self { created_at, authenticated_at, expires_at, deadline })
+        Ok(Self { authenticated_at, expires_at, deadline })
     }
 
     pub(super) fn end(&self) -> Timestamp {

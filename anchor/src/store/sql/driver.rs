@@ -70,6 +70,11 @@ pub trait Driver: Clone + Send + Sync + 'static {
         statements: Vec<String>,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// A warning where what is sent to the database can be read on its way.
+    fn transport_warning(&self) -> Option<String> {
+        None
+    }
+
     /// The cell at `index` of a row, as a value of type `ty`.
     fn cell(row: &Self::Row, index: usize, ty: ColumnType) -> Result<Value, ColumnError>;
 }

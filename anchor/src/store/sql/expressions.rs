@@ -52,6 +52,13 @@ pub(super) fn least(dialect: Dialect, a: &str, b: &str) -> String {
     }
 }
 
+pub(super) fn greatest(dialect: Dialect, a: &str, b: &str) -> String {
+    match dialect {
+        Dialect::Postgres | Dialect::MySql => format!("GREATEST({a}, {b})"),
+        Dialect::Sqlite => format!("max({a}, {b})"),
+    }
+}
+
 /// Microseconds since 1970 of an instant on MySQL, exact and free of the session's time zone.
 pub(super) const MYSQL_EPOCH: &str = "TIMESTAMP'1970-01-01 00:00:00'";
 

@@ -12,14 +12,20 @@ use crate::column::ColumnType;
 use crate::id::SessionId;
 use crate::store::{EndReason, Overflow, SubjectLimit};
 use crate::timestamp::Timestamp;
+use crate::turns::Turn;
 use crate::value::Value;
 
 /// The statements of a login.
 pub struct Login {
-    /// Ends the session that it replaces.
-    pub(crate) end_replaced: Option<Query>,
+    pub(crate) end_replaced: Option<EndReplaced>,
     pub(crate) room: Option<Room>,
     pub(crate) insert: Query,
+}
+
+/// Ends the session that a login replaces, if it is live, or else whatever is left of it.
+pub(crate) struct EndReplaced {
+    pub(crate) live: Query,
+    pub(crate) rest: Query,
 }
 
 /// How a login makes room for itself.
@@ -30,6 +36,9 @@ pub(crate) struct Room {
         expect(dead_code, reason = "SQLite locks the whole file")
     )]
     pub(crate) lock: SubjectLock,
+    /// Held while the login has a connection: the subject's other logins on this node wait without
+    /// one.
+    pub(crate) _turn: Turn<SubjectLock>,
     /// The ids of the subject's live sessions, oldest first.
     pub(crate) live_ids: Query,
     pub(crate) limit: SubjectLimit,
@@ -47,8 +56,10 @@ pub(crate) async fn enter<D: Driver>(
     connection: &mut D::Connection,
     login: &Login,
 ) -> Result<Entered, sqlx::Error> {
-    if let Some(end_replaced) = &login.end_replaced {
-        D::execute_on(connection, end_replaced).await?;
+    if let Some(EndReplaced { live, rest }) = &login.end_replaced
+        && D::execute_on(connection, live).await? == 0
+    {
+        D::execute_on(connection, rest).await?;
     }
     let mut ended = Vec::new();
     if let Some(room) = &login.room {
@@ -63,7 +74,7 @@ pub(crate) async fn enter<D: Driver>(
                 return Err(sqlx::Error::Protocol("an id is no UUID".into()));
             };
             let id = SessionId::from_uuid(id);
-            let end = room.statements.revoke.with(Arguments {
+            let end = room.statements.revoke.live.with(Arguments {
                 id: Some(id),
                 reason: Some(EndReason::Overflow),
                 ..Arguments::default()
@@ -78,10 +89,7 @@ pub(crate) async fn enter<D: Driver>(
 }
 
 /// A name for one subject of one table, the same on every node.
-#[cfg_attr(
-    not(any(feature = "mysql", feature = "postgres")),
-    expect(dead_code, reason = "SQLite locks the whole file")
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SubjectLock([u8; 32]);
 
 impl SubjectLock {

@@ -1,8 +1,10 @@
 //! The SQL stores: one implementation of the contract over a [`Driver`] a database.
 //!
-//! The statements are in `statements.rs`, made of `expressions.rs`; `statement.rs` binds their parameters and `cells.rs` reads their rows.
-//! What a database cannot keep is in `fit.rs`, its errors in `failure.rs`, the transaction of a login in `login.rs`, the comparison of a
-//! live table with the struct in `verify.rs`; `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing.
+//! The statements are in `statements.rs`, made of `expressions.rs`; `statement.rs` binds their
+//! parameters and `cells.rs` reads their rows. What a database cannot keep is in `fit.rs`, its
+//! errors in `failure.rs`, the transaction of a login in `login.rs`, the comparison of a live table
+//! with the struct in `verify.rs`, the look at how a database is reached in `transport.rs`;
+//! `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing.
 
 mod cells;
 mod driver;
@@ -18,6 +20,8 @@ mod postgres;
 mod sqlite;
 mod statement;
 mod statements;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod transport;
 mod verify;
 
 use std::fmt;
@@ -29,14 +33,17 @@ use tokio::time::Instant;
 
 use cells::*;
 use driver::Driver;
-use login::{Entered, Login, Room, SubjectLock};
+use login::{EndReplaced, Entered, Login, Room, SubjectLock};
 use statement::{Arguments, Query};
-use statements::{ENDED, FINGERPRINT, SECRETS, SQLITE_CLOCK_STEP, Statements, SubjectStatements};
-pub use verify::VerifyError;
+use statements::{
+    ENDED, End, FINGERPRINT, SECRETS, SQLITE_CLOCK_STEP, Statements, SubjectStatements,
+};
+pub use verify::{Verified, VerifyError};
 
 use super::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Fingerprint, Load, Loaded, NewSession,
-    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, Listed, Load,
+    Loaded, NewSession, Page, Reauthenticated, Record, Replaced, Rotated, Rotation, RotationState,
+    Secrets, SessionStore, StoreFuture, SubjectLimit, Touch, Touched, Updated,
 };
 use crate::column::{Column, ColumnError};
 use crate::data::{CutOff, DecodeError, EncodeError, Encoder, SessionData};
@@ -44,7 +51,8 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::schema::{Dialect, Schema};
 use crate::timestamp::Timestamp;
-use crate::token::SecretHash;
+use crate::token::{LastingHash, SecretHash};
+use crate::turns::Turns;
 use crate::value::Value;
 
 /// Sessions in a PostgreSQL table; needs PostgreSQL 12 or newer.
@@ -133,12 +141,21 @@ macro_rules! run_again_after_deadlock {
 
 /// Sessions in a SQL table; `PostgresStore`, `SqliteStore` and `MySqlStore` are its names. Cheap to clone.
 ///
-/// Each verb is one prepared statement, but for these cases: `create` with a session to replace, or with a limit, is one transaction; an `update` or `rotate`
-/// that met no row asks a second time, to tell a conflict from an ended session; `cut_off` is two, and where the payload has cut-offs, `create` asks for the
-/// database's clock first; `sweep` is two more where there are cut-offs, and one more where ended rows are kept.
+/// Each verb is one prepared statement, but for these cases: `create` with a session to replace, or
+/// with a limit, is one transaction; an `update`, `rotate` or `reauthenticate` that met no row asks a
+/// second time, to tell a conflict from an ended session; a `revoke` that met no live row asks once or
+/// twice more; `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two, and where the
+/// payload has cut-offs, `create` asks for the database's clock first; `sweep` is two more where there
+/// are cut-offs, and one more where ended rows are kept.
+///
+/// Under a limit, the logins of one subject come one after the other. On one node they wait without
+/// a connection: however many there are, they hold one. Clones share the queue; a second store on
+/// the same table has another one.
 pub struct SqlStore<D, T> {
     pool: D,
     statements: Arc<Statements>,
+    /// Of logins that have to count their subject's sessions.
+    turns: Arc<Turns<SubjectLock>>,
     payload: PhantomData<fn() -> T>,
 }
 
@@ -146,7 +163,7 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// A store in the table of `T`, through this pool. It connects when it is first used.
     pub fn new(pool: D) -> Self {
         let statements = Arc::new(Statements::of(D::DIALECT, T::schema()));
-        Self { pool, statements, payload: PhantomData }
+        Self { pool, statements, turns: Arc::new(Turns::new()), payload: PhantomData }
     }
 
     /// The pool.
@@ -168,10 +185,14 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
 
     /// Compares the live table with the struct; call it at start-up. Two statements.
     ///
+    /// It warns, in its result and in the log (target `anchor`), of a connection to PostgreSQL or
+    /// MySQL that leaves the machine and does not demand TLS: one to another host than `localhost`
+    /// or a loopback address, and not by a Unix socket, whose `sslmode` is less than `require`.
+    ///
     /// # Errors
     ///
     /// [`VerifyError::Table`] lists every difference at once: each column that is missing or has another type or nullability, each missing index.
-    pub async fn verify(&self) -> Result<(), VerifyError> {
+    pub async fn verify(&self) -> Result<Verified, VerifyError> {
         verify::verify(&self.pool, T::schema(), |error| self.failure(error)).await
     }
 
@@ -234,6 +255,29 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         Ok(can_be_stored.then_some((statements, value)))
     }
 
+    /// What a login of this subject makes room with, when it is this login's turn on this node;
+    /// `None` where there can be no such session.
+    ///
+    /// The database makes logins of other nodes wait, on a connection. Here they wait without one,
+    /// or one subject's logins would take them all.
+    async fn room(
+        &self,
+        subject: &T::Subject,
+        limit: SubjectLimit,
+    ) -> Result<Option<Room>, StoreError> {
+        let Some((statements, subject)) = self.subject(subject)? else { return Ok(None) };
+        let lock = SubjectLock::of(T::schema().table, &subject);
+        Ok(Some(Room {
+            lock,
+            _turn: self.turns.take(lock).await,
+            live_ids: statements
+                .live_ids
+                .with(Arguments { subject: Some(subject), ..Arguments::default() }),
+            limit,
+            statements: Arc::clone(&self.statements),
+        }))
+    }
+
     /// The version of a live row; `None` where there is none.
     async fn live_version(&self, id: SessionId) -> Result<Option<i64>, StoreError> {
         let query =
@@ -262,9 +306,11 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     fn read_live(&self, row: &D::Row) -> Result<Option<Loaded<T>>, DecodeError> {
         let extras = T::schema().extras;
         let mut after = Cells::<D> { row, at: record_width::<T>() };
-        let secret = after.hash(SECRETS[0])?;
-        let previous = after.hash(SECRETS[1])?;
-        let until = after.instant_or_null(SECRETS[2])?;
+        let lasting = after.hash(SECRETS[0])?;
+        let current = after.hash(SECRETS[1])?;
+        let previous = after.hash(SECRETS[2])?;
+        let previous_until = after.instant_or_null(SECRETS[3])?;
+        let rotation = after.text_or_null(SECRETS[4])?;
         let fingerprint = if extras.fingerprint { after.hash(FINGERPRINT)? } else { None };
         let is_active =
             !extras.keep_ended || after.text_or_null(ENDED[0])?.as_deref() == Some(ACTIVE);
@@ -275,13 +321,23 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
             return Ok(None);
         }
         let record = read_record::<D, T>(row)?;
-        let secret = secret.ok_or_else(|| {
-            DecodeError::new(SECRETS[0], ColumnError::unexpected("a hash", &Value::Null))
-        })?;
+        let present = |hash: Option<[u8; 32]>, name| {
+            hash.ok_or_else(|| {
+                DecodeError::new(name, ColumnError::unexpected("a hash", &Value::Null))
+            })
+        };
+        let secrets = Secrets {
+            lasting: LastingHash::from_bytes(present(lasting, SECRETS[0])?),
+            current: SecretHash::from_bytes(present(current, SECRETS[1])?),
+            previous: previous.map(SecretHash::from_bytes),
+            previous_until,
+            rotation: rotation.as_deref().and_then(RotationState::from_word).ok_or_else(|| {
+                DecodeError::new(SECRETS[4], ColumnError::new("expected the state of a rotation"))
+            })?,
+        };
         Ok(Some(Loaded {
             record: Arc::new(record),
-            secret: SecretHash::from_bytes(secret),
-            previous: previous.map(SecretHash::from_bytes).zip(until),
+            secrets,
             fingerprint: fingerprint.map(Fingerprint::from_bytes),
             now,
         }))
@@ -291,43 +347,79 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     fn read_ended(&self, row: &D::Row) -> Result<Option<EndedRecord<T>>, DecodeError> {
         let mut after = Cells::<D> { row, at: record_width::<T>() };
         let status = after.text_or_null(ENDED[0])?;
-        let ended_at = after.instant_or_null(ENDED[1])?;
+        let ended_at = after.instant(ENDED[1])?;
         let reason = after.text_or_null(ENDED[2])?;
         let cut_off_at =
             if T::schema().extras.cut_off { after.instant_or_null(CUT_OFF)? } else { None };
         let now = after.instant(NOW)?;
         let times = Times::read::<D>(row)?;
         let reason = reason.as_deref().and_then(EndReason::from_word);
-        let (status, ended_at, reason) = match (status.as_deref(), ended_at) {
-            (Some(ACTIVE), _) | (_, None) => match cut_off_at {
-                // The sweep has not come by.
-                Some(at) if times.cut_off_by(cut_off_at) => {
-                    (EndStatus::Revoked, at.max(times.created_at), Some(EndReason::CutOff))
-                }
-                _ if !times.live_at(now) => (EndStatus::Expired, times.end(), None),
-                _ => return Ok(None),
-            },
-            (Some("expired"), Some(at)) => (EndStatus::Expired, at, reason),
-            (_, Some(at)) => (EndStatus::Revoked, at, reason),
+        let (status, reason) = match status.as_deref() {
+            // The sweep has not come by.
+            Some(ACTIVE) if times.cut_off_by(cut_off_at) => {
+                (EndStatus::Revoked, Some(EndReason::CutOff))
+            }
+            Some(ACTIVE) if times.live_at(now) => return Ok(None),
+            Some(ACTIVE) => (EndStatus::Expired, None),
+            Some("expired") => (EndStatus::Expired, reason),
+            _ => (EndStatus::Revoked, reason),
         };
         Ok(Some(EndedRecord { record: read_record::<D, T>(row)?, status, ended_at, reason }))
     }
 
-    /// Runs what ends a subject's sessions.
-    async fn end(
+    /// Runs a list of a subject's sessions, whose rows have their instant at this cell.
+    async fn page<R>(
         &self,
         statement: &statement::Statement,
         subject: Value,
-        keep: Option<SessionId>,
-        reason: EndReason,
-    ) -> Result<u64, StoreError> {
+        page: Page,
+        instant: usize,
+        read: impl Fn(&D::Row) -> Result<Option<R>, DecodeError>,
+    ) -> Result<Listed<R>, StoreError> {
+        let after = page.cursor().unwrap_or(Cursor::BEFORE_ALL);
         let arguments = Arguments {
-            id: keep,
             subject: Some(subject),
-            reason: Some(reason),
+            id: Some(after.id),
+            after_at: Some(after.at),
+            // One more says whether there is a next page.
+            batch: Some(i64::from(page.limit()) + 1),
             ..Arguments::default()
         };
-        self.execute(statement.with(arguments)).await
+        let rows = self.rows(statement.with(arguments)).await?;
+        let limit = page.limit() as usize;
+        let place = |row: &D::Row| -> Result<Cursor, DecodeError> {
+            let id = (Cells::<D> { row, at: 0 }).id()?;
+            Ok(Cursor { at: (Cells::<D> { row, at: instant }).instant("the list's order")?, id })
+        };
+        let next = match rows.len() > limit {
+            true => Some(place(&rows[limit - 1]).map_err(StoreError::unavailable)?),
+            false => None,
+        };
+        let told = |row| told::<D, T, _>(row, read(row)).flatten();
+        Ok(Listed { entries: rows.iter().take(limit).filter_map(told).collect(), next })
+    }
+
+    /// Ends rows for good, and says how many of them were live.
+    async fn end_all(
+        &self,
+        end: &End,
+        arguments: impl Fn() -> Arguments,
+    ) -> Result<u64, StoreError> {
+        let live = self.execute(end.live.with(arguments())).await?;
+        self.execute(end.rest.with(arguments())).await?;
+        Ok(live)
+    }
+
+    /// The lasting hash of a row, live or not; `None` where there is no row.
+    async fn lasting(&self, id: SessionId) -> Result<Option<LastingHash>, StoreError> {
+        let by_id = Arguments { id: Some(id), ..Arguments::default() };
+        let rows = self.rows(self.statements.lasting.with(by_id)).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        match (Cells::<D> { row, at: 0 }).hash(SECRETS[0]) {
+            Ok(Some(lasting)) => Ok(Some(LastingHash::from_bytes(lasting))),
+            Ok(None) => Err(StoreError::unavailable("a session's lasting hash is NULL")),
+            Err(error) => Err(StoreError::unavailable(error)),
+        }
     }
 }
 
@@ -335,10 +427,11 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
         Box::pin(async move {
             new.check()?;
-            let NewSession { id, secret, data, idle, absolute, replaces, remembered, .. } = new;
+            let NewSession { id, lasting, secret, data, idle, absolute, .. } = new;
+            let NewSession { replaces, remembered, .. } = new;
             let payload = self.encode(&data)?;
             let room = match (new.limit, data.subject()) {
-                (Some(limit), Some(subject)) => self.subject(subject)?.zip(Some(limit)),
+                (Some(limit), Some(subject)) => self.room(subject, limit).await?,
                 _ => None,
             };
             let began_at = match new.began {
@@ -348,6 +441,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let since = new.began.map_or(0, |began| micros(began.elapsed()));
             let insert = self.statements.create.with(Arguments {
                 id: Some(id),
+                lasting: Some(lasting),
                 secret: Some(secret),
                 idle: Some(micros(idle)),
                 absolute: Some(micros(absolute)),
@@ -362,20 +456,15 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let (created_at, ended) = if replaces.is_none() && room.is_none() {
                 (self.instant(insert).await?, Vec::new())
             } else {
-                let end_replaced = replaces.map(|id| {
-                    self.statements.revoke.with(Arguments {
+                let end_replaced = replaces.map(|Replaced { id, proof }| {
+                    let arguments = || Arguments {
                         id: Some(id),
+                        lasting: Some(proof),
                         reason: Some(EndReason::Replaced),
                         ..Arguments::default()
-                    })
-                });
-                let room = room.map(|((statements, subject), limit)| Room {
-                    lock: SubjectLock::of(T::schema().table, &subject),
-                    live_ids: statements
-                        .live_ids
-                        .with(Arguments { subject: Some(subject), ..Arguments::default() }),
-                    limit,
-                    statements: Arc::clone(&self.statements),
+                    };
+                    let End { live, rest } = &self.statements.revoke_proven;
+                    EndReplaced { live: live.with(arguments()), rest: rest.with(arguments()) }
                 });
                 match self.login(Login { end_replaced, room, insert }).await? {
                     Entered::Written { created_at, ended } => (created_at, ended),
@@ -456,6 +545,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             };
             let arguments = Arguments {
                 id: Some(touch.id),
+                secret: touch.presented,
                 idle: Some(micros(touch.idle)),
                 origin: touch.origin,
                 ..Arguments::default()
@@ -465,31 +555,29 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         })
     }
 
-    fn reauthenticate(&self, id: SessionId) -> StoreFuture<'_, Reauthenticated> {
+    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(async move {
-            let by_id = Arguments { id: Some(id), ..Arguments::default() };
-            let written = self.instant(self.statements.reauthenticate.with(by_id)).await?;
-            Ok(written.map_or(Reauthenticated::Gone, |authenticated_at| Reauthenticated::Written {
-                authenticated_at,
-            }))
+            let id = rotation.id;
+            if self.execute(self.statements.rotate.with(secrets_of(rotation))).await? > 0 {
+                return Ok(Rotated::Written);
+            }
+            Ok(match self.live_version(id).await? {
+                Some(_) => Rotated::Conflict,
+                None => Rotated::Gone,
+            })
         })
     }
 
-    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(async move {
-            let write = self.statements.rotate.with(Arguments {
-                id: Some(rotation.id),
-                secret: Some(rotation.from),
-                new_secret: Some(rotation.to),
-                grace: Some(micros(rotation.grace)),
-                ..Arguments::default()
-            });
-            if self.execute(write).await? > 0 {
-                return Ok(Rotated::Written);
+            let id = rotation.id;
+            let write = self.statements.reauthenticate.with(secrets_of(rotation));
+            if let Some(authenticated_at) = self.instant(write).await? {
+                return Ok(Reauthenticated::Written { authenticated_at });
             }
-            Ok(match self.live_version(rotation.id).await? {
-                Some(_) => Rotated::Conflict,
-                None => Rotated::Gone,
+            Ok(match self.live_version(id).await? {
+                Some(_) => Reauthenticated::Conflict,
+                None => Reauthenticated::Gone,
             })
         })
     }
@@ -497,21 +585,33 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     fn revoke(
         &self,
         id: SessionId,
-        proof: Option<SecretHash>,
+        proof: Option<LastingHash>,
         reason: EndReason,
-    ) -> StoreFuture<'_, u64> {
+    ) -> StoreFuture<'_, Ending> {
         Box::pin(async move {
-            let statement = match proof {
+            let End { live, rest } = match proof {
                 Some(_) => &self.statements.revoke_proven,
                 None => &self.statements.revoke,
             };
-            let arguments = Arguments {
+            let arguments = || Arguments {
                 id: Some(id),
-                secret: proof,
+                lasting: proof,
                 reason: Some(reason),
                 ..Arguments::default()
             };
-            self.execute(statement.with(arguments)).await
+            if self.execute(live.with(arguments())).await? > 0 {
+                return Ok(Ending::Ended);
+            }
+            // Nothing was live: it is not there, or looks expired, or the proof is another one's.
+            if let Some(proof) = proof {
+                match self.lasting(id).await? {
+                    Some(lasting) if lasting == proof => {}
+                    Some(_) => return Ok(Ending::Unproven),
+                    None => return Ok(Ending::NotLive),
+                }
+            }
+            self.execute(rest.with(arguments())).await?;
+            Ok(Ending::NotLive)
         })
     }
 
@@ -522,7 +622,12 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let Some((statements, subject)) = self.subject(subject)? else { return Ok(0) };
-            self.end(&statements.revoke_all, subject, None, reason).await
+            let arguments = || Arguments {
+                subject: Some(subject.clone()),
+                reason: Some(reason),
+                ..Arguments::default()
+            };
+            self.end_all(&statements.revoke_all, arguments).await
         })
     }
 
@@ -534,14 +639,20 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let Some((statements, subject)) = self.subject(subject)? else { return Ok(0) };
-            self.end(&statements.revoke_others, subject, Some(keep), reason).await
+            let arguments = || Arguments {
+                id: Some(keep),
+                subject: Some(subject.clone()),
+                reason: Some(reason),
+                ..Arguments::default()
+            };
+            self.end_all(&statements.revoke_others, arguments).await
         })
     }
 
     fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
         Box::pin(async move {
-            let arguments = Arguments { reason: Some(reason), ..Arguments::default() };
-            self.execute(self.statements.revoke_everyone.with(arguments)).await
+            let arguments = || Arguments { reason: Some(reason), ..Arguments::default() };
+            self.end_all(&self.statements.revoke_everyone, arguments).await
         })
     }
 
@@ -559,7 +670,9 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
             let Some((_, subject)) = self.subject(subject)? else { return Ok(0) };
             let arguments = Arguments { subject: Some(subject.clone()), ..Arguments::default() };
             self.execute(cut_offs.record.with(arguments)).await?;
-            let ended = self.end(&cut_offs.end, subject, None, reason).await?;
+            let arguments =
+                Arguments { subject: Some(subject), reason: Some(reason), ..Arguments::default() };
+            let ended = self.execute(cut_offs.end.with(arguments)).await?;
             if D::DIALECT == Dialect::Sqlite {
                 // Until a login that begins after the answer is later than the cut-off by SQLite's clock too.
                 tokio::time::sleep(3 * SQLITE_CLOCK_STEP).await;
@@ -568,34 +681,36 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         })
     }
 
-    fn list<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<Record<T>>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>> {
         Box::pin(async move {
-            let Some((statements, subject)) = self.subject(subject)? else { return Ok(Vec::new()) };
-            let arguments = Arguments { subject: Some(subject), ..Arguments::default() };
-            let rows = self.rows(statements.list.with(arguments)).await?;
-            Ok(rows
-                .iter()
-                .filter_map(|row| told::<D, T, _>(row, read_record::<D, T>(row)))
-                .collect())
+            let Some((statements, subject)) = self.subject(subject)? else {
+                return Ok(Listed::default());
+            };
+            let created_at = 1;
+            self.page(&statements.list, subject, page, created_at, |row| {
+                read_record::<D, T>(row).map(Some)
+            })
+            .await
         })
     }
 
-    fn history<'a>(&'a self, subject: &'a T::Subject) -> StoreFuture<'a, Vec<EndedRecord<T>>> {
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
         Box::pin(async move {
             let Some((SubjectStatements { history: Some(history), .. }, subject)) =
                 self.subject(subject)?
             else {
-                return Ok(Vec::new());
+                return Ok(Listed::default());
             };
-            let arguments = Arguments { subject: Some(subject), ..Arguments::default() };
-            let rows = self.rows(history.with(arguments)).await?;
-            let mut ended: Vec<EndedRecord<T>> = rows
-                .iter()
-                .filter_map(|row| told::<D, T, _>(row, self.read_ended(row)).flatten())
-                .collect();
-            ended.sort_unstable_by_key(|ended| (ended.ended_at, ended.record.id));
-            ended.reverse();
-            Ok(ended)
+            let ended_at = record_width::<T>() + 1;
+            self.page(history, subject, page, ended_at, |row| self.read_ended(row)).await
         })
     }
 
@@ -629,6 +744,7 @@ impl<D: Clone, T> Clone for SqlStore<D, T> {
         Self {
             pool: self.pool.clone(),
             statements: Arc::clone(&self.statements),
+            turns: Arc::clone(&self.turns),
             payload: PhantomData,
         }
     }
@@ -641,6 +757,17 @@ impl<D: Driver, T: SessionData> fmt::Debug for SqlStore<D, T> {
             .field("dialect", &D::DIALECT)
             .field("table", &T::schema().table)
             .finish_non_exhaustive()
+    }
+}
+
+fn secrets_of(rotation: Rotation) -> Arguments {
+    Arguments {
+        id: Some(rotation.id),
+        secret: Some(rotation.from),
+        new_secret: Some(rotation.to),
+        old: Some(rotation.old),
+        grace: Some(micros(rotation.grace)),
+        ..Arguments::default()
     }
 }
 

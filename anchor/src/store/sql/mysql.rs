@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sqlx::mysql::{
-    MySqlArguments, MySqlConnection, MySqlPool, MySqlQueryResult, MySqlRow, MySqlValueRef,
+    MySqlArguments, MySqlConnection, MySqlPool, MySqlQueryResult, MySqlRow, MySqlSslMode,
+    MySqlValueRef,
 };
 use sqlx::{
     Arguments, AssertSqlSafe, Connection, Decode, Executor, MySql, Row, Type, TypeInfo, ValueRef,
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::driver::{Driver, mistyped};
 use super::login::{Entered, Login, enter};
 use super::statement::Query;
+use super::transport::Transport;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
@@ -102,6 +104,22 @@ impl Driver for MySqlPool {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(self).await?;
         }
         Ok(())
+    }
+
+    fn transport_warning(&self) -> Option<String> {
+        let options = self.connect_options();
+        let transport = Transport {
+            database: "MySQL",
+            host: options.get_host(),
+            port: options.get_port(),
+            is_socket: options.get_socket().is_some(),
+            demands_tls: matches!(
+                options.get_ssl_mode(),
+                MySqlSslMode::Required | MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity
+            ),
+            demand: "?ssl-mode=VERIFY_IDENTITY",
+        };
+        transport.warning()
     }
 
     fn cell(row: &MySqlRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {

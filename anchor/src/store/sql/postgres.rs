@@ -7,7 +7,8 @@ use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{
-    PgArgumentBuffer, PgArguments, PgConnection, PgPool, PgRow, PgTypeInfo, PgValueFormat, Postgres,
+    PgArgumentBuffer, PgArguments, PgConnection, PgPool, PgRow, PgSslMode, PgTypeInfo,
+    PgValueFormat, Postgres,
 };
 use sqlx::{Arguments, AssertSqlSafe, Connection, Row, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use super::driver::{Driver, mistyped};
 use super::login::{Entered, Login, enter};
 use super::statement::Query;
+use super::transport::Transport;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
@@ -110,6 +112,23 @@ impl Driver for PgPool {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
         }
         transaction.commit().await
+    }
+
+    fn transport_warning(&self) -> Option<String> {
+        let options = self.connect_options();
+        let host = options.get_host();
+        let transport = Transport {
+            database: "PostgreSQL",
+            host,
+            port: options.get_port(),
+            is_socket: options.get_socket().is_some() || host.starts_with('/'),
+            demands_tls: matches!(
+                options.get_ssl_mode(),
+                PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
+            ),
+            demand: "?sslmode=verify-full",
+        };
+        transport.warning()
     }
 
     fn cell(row: &PgRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {

@@ -7,9 +7,9 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use crate::column::ColumnType;
 use crate::id::SessionId;
 use crate::schema::{Dialect, Schema};
-use crate::store::{EndReason, Fingerprint, Origin};
+use crate::store::{EndReason, Fingerprint, OldSecret, Origin};
 use crate::timestamp::Timestamp;
-use crate::token::SecretHash;
+use crate::token::{LastingHash, SecretHash};
 use crate::value::Value;
 
 /// A statement's text and its arguments in the order of its placeholders.
@@ -27,8 +27,11 @@ pub(crate) struct Statement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parameter {
     Id,
+    Lasting,
     Secret,
     NewSecret,
+    OldSecret,
+    RotationState,
     Idle,
     Absolute,
     Grace,
@@ -37,6 +40,7 @@ pub(super) enum Parameter {
     Subject,
     Since,
     BeganAt,
+    AfterAt,
     Remembered,
     Ip,
     UserAgent,
@@ -49,8 +53,11 @@ pub(super) enum Parameter {
 #[derive(Default)]
 pub(crate) struct Arguments {
     pub(crate) id: Option<SessionId>,
+    pub(crate) lasting: Option<LastingHash>,
     pub(crate) secret: Option<SecretHash>,
     pub(crate) new_secret: Option<SecretHash>,
+    /// What becomes of `secret`.
+    pub(crate) old: Option<OldSecret>,
     /// Spans are in microseconds.
     pub(crate) idle: Option<i64>,
     pub(crate) absolute: Option<i64>,
@@ -61,6 +68,8 @@ pub(crate) struct Arguments {
     /// How long ago something was.
     pub(crate) since: Option<i64>,
     pub(crate) began_at: Option<Timestamp>,
+    /// The instant of a cursor; `id` is its session.
+    pub(crate) after_at: Option<Timestamp>,
     pub(crate) remembered: bool,
     pub(crate) origin: Option<Origin>,
     pub(crate) fingerprint: Option<Fingerprint>,
@@ -112,8 +121,22 @@ impl Statement {
             let int = |int: Option<i64>| int.map_or(Value::Null, Value::Int);
             let value = match parameter {
                 Parameter::Id => arguments.id.map_or(Value::Null, |id| Value::Uuid(*id.as_uuid())),
+                Parameter::Lasting => match arguments.lasting {
+                    Some(lasting) => Value::Bytes(lasting.as_bytes().to_vec()),
+                    None => Value::Null,
+                },
                 Parameter::Secret => hash(arguments.secret),
                 Parameter::NewSecret => hash(arguments.new_secret),
+                Parameter::OldSecret => hash(
+                    arguments
+                        .old
+                        .zip(arguments.secret)
+                        .and_then(|(old, from)| old.remembered(from)),
+                ),
+                Parameter::RotationState => match arguments.old {
+                    Some(old) => Value::Text(old.state().as_str().to_owned()),
+                    None => Value::Null,
+                },
                 Parameter::Idle => int(arguments.idle),
                 Parameter::Absolute => int(arguments.absolute),
                 Parameter::Grace => int(arguments.grace),
@@ -122,6 +145,7 @@ impl Statement {
                 Parameter::Subject => arguments.subject.clone().unwrap_or(Value::Null),
                 Parameter::Since => int(arguments.since.map(|since| -since)),
                 Parameter::BeganAt => arguments.began_at.map_or(Value::Null, Value::Timestamp),
+                Parameter::AfterAt => arguments.after_at.map_or(Value::Null, Value::Timestamp),
                 Parameter::Remembered => Value::Bool(arguments.remembered),
                 Parameter::Ip => {
                     let ip = arguments.origin.as_ref().and_then(Origin::ip);
@@ -160,8 +184,11 @@ impl Parameter {
     fn named(name: &str) -> Self {
         match name {
             "id" => Parameter::Id,
+            "lasting" => Parameter::Lasting,
             "secret" => Parameter::Secret,
             "new_secret" => Parameter::NewSecret,
+            "old_secret" => Parameter::OldSecret,
+            "rotation_state" => Parameter::RotationState,
             "idle" => Parameter::Idle,
             "absolute" => Parameter::Absolute,
             "grace" => Parameter::Grace,
@@ -170,6 +197,7 @@ impl Parameter {
             "subject" => Parameter::Subject,
             "since" => Parameter::Since,
             "began_at" => Parameter::BeganAt,
+            "after_at" => Parameter::AfterAt,
             "remembered" => Parameter::Remembered,
             "ip" => Parameter::Ip,
             "user_agent" => Parameter::UserAgent,
@@ -185,11 +213,15 @@ impl Parameter {
     fn ty(self, schema: &Schema) -> ColumnType {
         match self {
             Parameter::Id => ColumnType::Uuid,
-            Parameter::Secret | Parameter::NewSecret | Parameter::Fingerprint => ColumnType::Bytes,
-            Parameter::BeganAt => ColumnType::Timestamp,
+            Parameter::Lasting
+            | Parameter::Secret
+            | Parameter::NewSecret
+            | Parameter::OldSecret
+            | Parameter::Fingerprint => ColumnType::Bytes,
+            Parameter::BeganAt | Parameter::AfterAt => ColumnType::Timestamp,
             Parameter::Remembered => ColumnType::Bool,
             Parameter::Ip => ColumnType::Ip,
-            Parameter::UserAgent | Parameter::Reason => ColumnType::Text,
+            Parameter::RotationState | Parameter::UserAgent | Parameter::Reason => ColumnType::Text,
             Parameter::Since
             | Parameter::Idle
             | Parameter::Absolute

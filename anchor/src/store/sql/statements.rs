@@ -11,7 +11,7 @@ use super::expressions::*;
 use super::statement::Statement;
 use crate::column::ColumnType;
 use crate::schema::{ColumnSchema, Dialect, Schema, system};
-use crate::store::{EndReason, EndStatus, LONGEST_LOGIN};
+use crate::store::{EndReason, EndStatus, LONGEST_LOGIN, RotationState};
 
 /// What [`SubjectStatements::list`] selects first; then [`ORIGIN`] where it is tracked, and the payload.
 pub(crate) const RECORD: [&str; 8] = [
@@ -30,13 +30,19 @@ pub(crate) const ORIGIN: [&str; 2] = ["ip_address", "user_agent"];
 
 /// What [`Statements::load`] selects after a record; then [`FINGERPRINT`], [`ENDED`] and the subject's cut-off where the table has them, and
 /// the database's now.
-pub(crate) const SECRETS: [&str; 3] =
-    ["secret_hash", "previous_secret_hash", "previous_secret_until"];
+pub(crate) const SECRETS: [&str; 5] = [
+    "lasting_hash",
+    "secret_hash",
+    "previous_secret_hash",
+    "previous_secret_until",
+    "rotation_state",
+];
 
 /// What a session is bound to.
 pub(crate) const FINGERPRINT: &str = "fingerprint";
 
-/// How a kept row ended. [`SubjectStatements::history`] selects it after a record, then the subject's cut-off, and the database's now.
+/// How a kept row ended. [`SubjectStatements::history`] selects it after a record, with an instant
+/// for rows that the sweep has not met, then the subject's cut-off, and the database's now.
 pub(crate) const ENDED: [&str; 3] = ["status", "ended_at", "end_reason"];
 
 /// The statements of one table.
@@ -50,9 +56,11 @@ pub(crate) struct Statements {
     pub(crate) touch_from: Option<Statement>,
     pub(crate) reauthenticate: Statement,
     pub(crate) rotate: Statement,
-    pub(crate) revoke: Statement,
-    pub(crate) revoke_proven: Statement,
-    pub(crate) revoke_everyone: Statement,
+    pub(crate) revoke: End,
+    pub(crate) revoke_proven: End,
+    pub(crate) revoke_everyone: End,
+    /// The lasting hash of a row, live or not.
+    pub(crate) lasting: Statement,
     /// The version of a live row.
     pub(crate) version: Statement,
     /// Ends expired rows: removes them, or marks them where they are kept.
@@ -65,6 +73,13 @@ pub(crate) struct Statements {
     pub(crate) subject: Option<SubjectStatements>,
 }
 
+/// Ends rows for good. What is live is ended and counted; then whatever else meets the condition, for
+/// a clock that shows it as expired may be set back.
+pub(crate) struct End {
+    pub(crate) live: Statement,
+    pub(crate) rest: Statement,
+}
+
 /// The statements that go by the subject.
 pub(crate) struct SubjectStatements {
     pub(crate) list: Statement,
@@ -72,8 +87,8 @@ pub(crate) struct SubjectStatements {
     pub(crate) live_ids: Statement,
     /// `None` where ended rows are not kept.
     pub(crate) history: Option<Statement>,
-    pub(crate) revoke_all: Statement,
-    pub(crate) revoke_others: Statement,
+    pub(crate) revoke_all: End,
+    pub(crate) revoke_others: End,
 }
 
 /// The statements about cut-offs.
@@ -125,6 +140,42 @@ impl Statements {
             ),
         };
 
+        let end_all = |condition: &str| {
+            let rest = match extras.keep_ended {
+                false => format!("DELETE FROM {table} WHERE {condition}"),
+                true => {
+                    let at = least(dialect, "expires_at", now);
+                    let lived = not_cut_off(dialect, schema)
+                        .map_or_else(String::new, |lived| format!(" AND {lived}"));
+                    // A login may have come in since the live ones ended.
+                    let lives =
+                        format!("CASE WHEN expires_at > {clock} AND deadline > {clock} THEN");
+                    format!(
+                        "UPDATE {table} SET status = {lives} '{}' ELSE '{}' END, \
+                         end_reason = {lives} :reason END, ended_at = {at}, expires_at = {at} \
+                         WHERE {condition} AND status = 'active'{lived}",
+                        EndStatus::Revoked.as_str(),
+                        EndStatus::Expired.as_str(),
+                    )
+                }
+            };
+            End {
+                live: statement(end(&format!("{condition} AND {live}"), ":reason")),
+                rest: statement(rest),
+            }
+        };
+        // The secret of `:secret` is the current one, or is exchanged because its successor is lost.
+        let rotate = |assignments: &str, exchanged: &str| {
+            format!(
+                "UPDATE {table} SET {assignments}previous_secret_hash = :old_secret, \
+                 previous_secret_until = {until}, secret_hash = :new_secret, \
+                 rotation_state = :rotation_state \
+                 WHERE {row} AND (secret_hash = :secret OR (previous_secret_hash = :secret \
+                 AND {exchanged} AND previous_secret_until <= {clock})) AND {live}",
+                until = after(dialect, now, ":grace"),
+            )
+        };
+
         Self {
             dialect,
             schema,
@@ -140,6 +191,7 @@ impl Statements {
                 };
                 let mut written: Vec<(String, String)> = [
                     ("id", ":id".into()),
+                    ("lasting_hash", ":lasting".into()),
                     ("secret_hash", ":secret".into()),
                     ("created_at", reported(dialect, now)),
                     ("authenticated_at", authenticated),
@@ -188,31 +240,27 @@ impl Statements {
                 statement(touch(dialect, &table, &row, &live, origin))
             }),
 
+            rotate: statement(rotate(
+                "",
+                &format!("rotation_state = '{}'", RotationState::Exchangeable.as_str()),
+            )),
+
             reauthenticate: statement(format!(
-                "UPDATE {table} SET authenticated_at = {} WHERE {row} AND {live}{}",
-                reported(dialect, now),
+                "{}{}",
+                rotate(
+                    &format!("authenticated_at = {}, ", reported(dialect, now)),
+                    &format!("rotation_state <> '{}'", RotationState::Settled.as_str()),
+                ),
                 returning(dialect, "authenticated_at"),
             )),
 
-            // MySQL assigns from left to right: the old secret is copied before the new one replaces it.
-            rotate: statement(format!(
-                "UPDATE {table} SET previous_secret_hash = secret_hash, previous_secret_until = {}, \
-                 secret_hash = :new_secret \
-                 WHERE {row} AND secret_hash = :secret AND {live}",
-                after(dialect, now, ":grace"),
-            )),
+            revoke: end_all("id = :id"),
 
-            revoke: statement(end(&format!("id = :id AND {live}"), ":reason")),
+            revoke_proven: end_all("id = :id AND lasting_hash = :lasting"),
 
-            revoke_proven: statement(end(
-                &format!(
-                    "id = :id AND {live} \
-                     AND (secret_hash = :secret OR previous_secret_hash = :secret)"
-                ),
-                ":reason",
-            )),
+            revoke_everyone: end_all("1 = 1"),
 
-            revoke_everyone: statement(end(&live, ":reason")),
+            lasting: statement(format!("SELECT lasting_hash FROM {table} WHERE id = :id")),
 
             version: statement(format!(
                 "SELECT {} FROM {table} WHERE id = :id AND {live}",
@@ -253,26 +301,26 @@ impl Statements {
                 let subject = is_subject(dialect, column);
                 SubjectStatements {
                     list: statement(format!(
-                        "SELECT {record} FROM {table} WHERE {subject} AND {listed} \
-                         ORDER BY created_at DESC, id DESC"
+                        "SELECT {record} FROM {table} WHERE {subject} AND {listed} {}",
+                        page(dialect, "created_at"),
                     )),
                     live_ids: statement(format!(
                         "SELECT id FROM {table} WHERE {subject} AND {live} ORDER BY created_at, id"
                     )),
                     history: extras.keep_ended.then(|| {
-                        let cut_off = cut_off.iter().map(|at| format!(", {at}"));
+                        let ended_at = ended_at(dialect, schema);
+                        let mut after = ended.clone();
+                        after[1] = read_expression(dialect, ColumnType::Timestamp, &ended_at);
+                        after.extend(cut_off.clone());
                         statement(format!(
-                            "SELECT {record}, {}{}, {read_now} FROM {table} \
-                             WHERE {subject} AND NOT ({listed})",
-                            ended.join(", "),
-                            cut_off.collect::<String>(),
+                            "SELECT {record}, {}, {read_now} FROM {table} \
+                             WHERE {subject} AND NOT ({listed}) {}",
+                            after.join(", "),
+                            page(dialect, &ended_at),
                         ))
                     }),
-                    revoke_all: statement(end(&format!("{subject} AND {live}"), ":reason")),
-                    revoke_others: statement(end(
-                        &format!("{subject} AND id <> :id AND {live}"),
-                        ":reason",
-                    )),
+                    revoke_all: end_all(&subject),
+                    revoke_others: end_all(&format!("{subject} AND id <> :id")),
                 }
             }),
 
@@ -359,22 +407,49 @@ impl Statements {
 /// The condition on which a row is live at an instant.
 fn live(dialect: Dialect, schema: &Schema, instant: &str) -> String {
     let unexpired = unexpired(schema, instant);
-    match CutOffs::of(dialect, schema) {
+    match not_cut_off(dialect, schema) {
         None => unexpired,
-        Some(CutOffs { of_row, .. }) => {
-            let table = dialect.table(schema.table);
-            format!(
-                "{unexpired} AND NOT EXISTS (SELECT 1 {of_row} \
-                 AND c.cut_off_at >= {table}.authenticated_at)"
-            )
-        }
+        Some(not_cut_off) => format!("{unexpired} AND {not_cut_off}"),
     }
+}
+
+/// The condition on which no cut-off came after a row's login began; `None` without cut-offs.
+fn not_cut_off(dialect: Dialect, schema: &Schema) -> Option<String> {
+    let CutOffs { of_row, .. } = CutOffs::of(dialect, schema)?;
+    let table = dialect.table(schema.table);
+    Some(format!("NOT EXISTS (SELECT 1 {of_row} AND c.cut_off_at >= {table}.authenticated_at)"))
 }
 
 /// The same, but for cut-offs.
 fn unexpired(schema: &Schema, instant: &str) -> String {
     let active = if schema.extras.keep_ended { "status = 'active' AND " } else { "" };
     format!("{active}expires_at > {instant} AND deadline > {instant}")
+}
+
+/// What is left of a list after `:after_at` and `:id`, up to `:batch`: by `instant` and id, the
+/// latest first.
+fn page(dialect: Dialect, instant: &str) -> String {
+    let after_at = write_as(dialect, &system("created_at"), ":after_at");
+    format!("AND ({instant}, id) < ({after_at}, :id) ORDER BY {instant} DESC, id DESC LIMIT :batch")
+}
+
+/// When a kept row ended, also where the sweep has not come by: with its cut-off, else at its end.
+fn ended_at(dialect: Dialect, schema: &Schema) -> String {
+    let end = least(dialect, "expires_at", "deadline");
+    let unswept = match CutOffs::of(dialect, schema) {
+        None => end,
+        Some(CutOffs { of_row, .. }) => {
+            let table = dialect.table(schema.table);
+            let cut_off = greatest(dialect, "c.cut_off_at", &format!("{table}.created_at"));
+            format!(
+                "COALESCE((SELECT {cut_off} {of_row} \
+                 AND c.cut_off_at >= {table}.authenticated_at), {end})"
+            )
+        }
+    };
+    format!(
+        "CASE WHEN status <> 'active' AND ended_at IS NOT NULL THEN ended_at ELSE {unswept} END"
+    )
 }
 
 /// The companion table in statements.
@@ -430,9 +505,11 @@ fn touch(dialect: Dialect, table: &str, row: &str, live: &str, origin: &str) -> 
     let now = now(dialect);
     let expires = least(dialect, &after(dialect, now, ":idle"), "deadline");
     format!(
-        "UPDATE {table} SET last_seen_at = {now}, expires_at = {}{origin} \
+        "UPDATE {table} SET last_seen_at = {now}, expires_at = {}, \
+         rotation_state = CASE WHEN secret_hash = :secret THEN '{}' ELSE rotation_state END{origin} \
          WHERE {row} AND {live}{}",
         reported(dialect, &expires),
+        RotationState::Settled.as_str(),
         returning(dialect, "expires_at"),
     )
 }
@@ -490,8 +567,9 @@ mod tests {
             on(Dialect::Postgres).load.text(),
             "SELECT \"id\", \"created_at\", \"authenticated_at\", \"last_seen_at\", \"expires_at\", \
              \"deadline\", \"version\", \"remembered\", \"user_id\", \"a:b\", CAST(\"mood\" AS TEXT), \
-             \"secret_hash\", \"previous_secret_hash\", \"previous_secret_until\", \
-             statement_timestamp() FROM sessions WHERE id = $1"
+             \"lasting_hash\", \"secret_hash\", \"previous_secret_hash\", \
+             \"previous_secret_until\", \"rotation_state\", statement_timestamp() \
+             FROM sessions WHERE id = $1"
         );
     }
 

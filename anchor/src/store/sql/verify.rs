@@ -9,6 +9,15 @@ use crate::error::StoreError;
 use crate::schema::{ColumnSchema, Dialect, Schema, cut_off_columns};
 use crate::value::Value;
 
+/// What [`SqlStore::verify`](super::SqlStore::verify) found where the table is as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// What works, and is a risk all the same; each has been logged. For an application that rather
+    /// does not start.
+    pub warnings: Vec<String>,
+}
+
 /// Why [`SqlStore::verify`](super::SqlStore::verify) failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -51,7 +60,7 @@ pub(crate) async fn verify<D: Driver>(
     pool: &D,
     schema: &'static Schema,
     failure: impl Fn(&sqlx::Error) -> StoreError,
-) -> Result<(), VerifyError> {
+) -> Result<Verified, VerifyError> {
     let table = schema.table;
     let columns = live_columns(pool, table, &failure).await?;
     let indexes = catalogue(pool, table, indexes_query(D::DIALECT), &failure).await?;
@@ -64,11 +73,14 @@ pub(crate) async fn verify<D: Driver>(
         let columns = live_columns(pool, &cut_offs, &failure).await?;
         differences.extend(cut_off_differences(D::DIALECT, schema, &cut_offs, &columns));
     }
-    if differences.is_empty() {
-        Ok(())
-    } else {
-        Err(VerifyError::Table { table: schema.table, differences })
+    if !differences.is_empty() {
+        return Err(VerifyError::Table { table, differences });
     }
+    let warnings: Vec<String> = pool.transport_warning().into_iter().collect();
+    for warning in &warnings {
+        tracing::warn!(target: "anchor", table, "{warning}");
+    }
+    Ok(Verified { warnings })
 }
 
 async fn live_columns<D: Driver>(

@@ -1,11 +1,13 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect mysql
--- anchor: parent 5badd89ac2cdc7d2
+-- anchor: parent 2cacb64f9546bc63
 -- anchor: column id uuid as "BINARY(16)" not null primary key
+-- anchor: column lasting_hash bytes as "BINARY(32)" not null
 -- anchor: column secret_hash bytes as "BINARY(32)" not null
 -- anchor: column previous_secret_hash bytes as "BINARY(32)"
 -- anchor: column previous_secret_until timestamp as "DATETIME(6)"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "VARCHAR(255)" not null default "'settled'"
 -- anchor: column created_at timestamp as "DATETIME(6)" not null
 -- anchor: column authenticated_at timestamp as "DATETIME(6)" not null
 -- anchor: column last_seen_at timestamp as "DATETIME(6)" not null
@@ -20,7 +22,7 @@
 -- anchor: column address text as "LONGTEXT" not null default "'unknown'"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash c9308cf481925572
+-- anchor: hash 50ea5bfca2e7dc35
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
 -- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: DELETE FROM

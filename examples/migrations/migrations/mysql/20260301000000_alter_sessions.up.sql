@@ -1,11 +1,13 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect mysql
--- anchor: parent c9308cf481925572
+-- anchor: parent 50ea5bfca2e7dc35
 -- anchor: column id uuid as "BINARY(16)" not null primary key
+-- anchor: column lasting_hash bytes as "BINARY(32)" not null
 -- anchor: column secret_hash bytes as "BINARY(32)" not null
 -- anchor: column previous_secret_hash bytes as "BINARY(32)"
 -- anchor: column previous_secret_until timestamp as "DATETIME(6)"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "VARCHAR(255)" not null default "'settled'"
 -- anchor: column created_at timestamp as "DATETIME(6)" not null
 -- anchor: column authenticated_at timestamp as "DATETIME(6)" not null
 -- anchor: column last_seen_at timestamp as "DATETIME(6)" not null
@@ -20,7 +22,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash e469bd1c2437a629
+-- anchor: hash f2afc7a5229b23d1
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.

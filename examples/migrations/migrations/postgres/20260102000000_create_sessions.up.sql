@@ -3,9 +3,11 @@
 -- anchor: dialect postgres
 -- anchor: parent none
 -- anchor: column id uuid as "UUID" not null primary key
+-- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
 -- anchor: column previous_secret_until timestamp as "TIMESTAMPTZ"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
 -- anchor: column created_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column authenticated_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column last_seen_at timestamp as "TIMESTAMPTZ" not null
@@ -18,13 +20,15 @@
 -- anchor: column visits integer as "INTEGER" not null default "0"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash dc93c1f9bc02a1bc
+-- anchor: hash 6b7931775c96807f
 
 CREATE TABLE sessions (
     id                     UUID         NOT NULL PRIMARY KEY,
+    lasting_hash           BYTEA        NOT NULL,               -- SHA-256 of the secret's lasting half
     secret_hash            BYTEA        NOT NULL,               -- SHA-256 of the token's secret
     previous_secret_hash   BYTEA,                               -- the one before the last rotation
     previous_secret_until  TIMESTAMPTZ,
+    rotation_state         TEXT         NOT NULL DEFAULT 'settled' CONSTRAINT sessions_rotation_state_check CHECK (rotation_state IN ('settled', 'exchangeable', 'pending')),
     created_at             TIMESTAMPTZ  NOT NULL,
     authenticated_at       TIMESTAMPTZ  NOT NULL,
     last_seen_at           TIMESTAMPTZ  NOT NULL,

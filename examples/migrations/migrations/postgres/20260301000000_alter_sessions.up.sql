@@ -1,11 +1,13 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent e469e86640beaf46
+-- anchor: parent 13cdf22aee317605
 -- anchor: column id uuid as "UUID" not null primary key
+-- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
 -- anchor: column previous_secret_until timestamp as "TIMESTAMPTZ"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
 -- anchor: column created_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column authenticated_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column last_seen_at timestamp as "TIMESTAMPTZ" not null
@@ -20,7 +22,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash 95947cc77d421eaa
+-- anchor: hash 31d3f6e74a33ab92
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing

@@ -1,11 +1,13 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent 95947cc77d421eaa
+-- anchor: parent 31d3f6e74a33ab92
 -- anchor: column id uuid as "UUID" not null primary key
+-- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
 -- anchor: column previous_secret_hash bytes as "BYTEA"
 -- anchor: column previous_secret_until timestamp as "TIMESTAMPTZ"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
 -- anchor: column created_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column authenticated_at timestamp as "TIMESTAMPTZ" not null
 -- anchor: column last_seen_at timestamp as "TIMESTAMPTZ" not null
@@ -20,7 +22,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash bec0ace813f17433
+-- anchor: hash c75ccae3cb0971df
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. However long it
 -- runs then, nobody waits for it. If it gives up ("canceling statement due to lock timeout"),

@@ -1,11 +1,13 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect sqlite
--- anchor: parent 2783b62693887b12
+-- anchor: parent 52955377fdc8d931
 -- anchor: column id uuid as "BLOB" not null primary key
+-- anchor: column lasting_hash bytes as "BLOB" not null
 -- anchor: column secret_hash bytes as "BLOB" not null
 -- anchor: column previous_secret_hash bytes as "BLOB"
 -- anchor: column previous_secret_until timestamp as "INTEGER"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
 -- anchor: column created_at timestamp as "INTEGER" not null
 -- anchor: column authenticated_at timestamp as "INTEGER" not null
 -- anchor: column last_seen_at timestamp as "INTEGER" not null
@@ -20,7 +22,7 @@
 -- anchor: column address text as "TEXT" not null default "'unknown'"
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash 718e4903dcead6cc
+-- anchor: hash bb8078f0916e3ed1
 
 -- The default of `address` stays, so that the release before this one can still insert.
 ALTER TABLE sessions ADD COLUMN theme TEXT;

@@ -13,7 +13,7 @@ CREATE TEMPORARY TABLE anchor_asserts (
 );
 
 INSERT INTO anchor_asserts SELECT
-    (SELECT COUNT(*) FROM pragma_table_xinfo('sessions') WHERE name COLLATE NOCASE NOT IN ('id', 'secret_hash', 'previous_secret_hash', 'previous_secret_until', 'created_at', 'authenticated_at', 'last_seen_at', 'expires_at', 'deadline', 'version', 'remembered', 'user_id', 'role', 'visits', 'colour')),
+    (SELECT COUNT(*) FROM pragma_table_xinfo('sessions') WHERE name COLLATE NOCASE NOT IN ('id', 'lasting_hash', 'secret_hash', 'previous_secret_hash', 'previous_secret_until', 'rotation_state', 'created_at', 'authenticated_at', 'last_seen_at', 'expires_at', 'deadline', 'version', 'remembered', 'user_id', 'role', 'visits', 'colour')),
     (SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'sessions' COLLATE NOCASE AND sql IS NOT NULL AND name COLLATE NOCASE NOT IN ('sessions_expires_at_idx', 'sessions_user_id_idx', 'sessions_colour_idx')),
     (SELECT COUNT(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'sessions' COLLATE NOCASE),
     (SELECT COUNT(*) FROM sqlite_schema AS child, pragma_foreign_key_list(child.name) AS key WHERE child.type = 'table' AND key."table" = 'sessions' COLLATE NOCASE AND (key.on_update <> 'NO ACTION' OR COALESCE(key."to", 'id') <> 'id' COLLATE NOCASE));
@@ -27,9 +27,9 @@ DELETE FROM sessions WHERE role NOT IN ('admin', 'member');
 DELETE FROM sessions WHERE visits NOT BETWEEN -2147483648 AND 2147483647;
 
 CREATE TEMPORARY TABLE anchor_rows AS SELECT
-    `id`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`, `created_at`,
-    `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`, `version`, `remembered`, `user_id`,
-    `role`, `visits`, `colour`
+    `id`, `lasting_hash`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`,
+    `rotation_state`, `created_at`, `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`,
+    `version`, `remembered`, `user_id`, `role`, `visits`, `colour`
 FROM sessions;
 
 -- Other ids, so that what references the rows stays when the table is dropped.
@@ -39,9 +39,11 @@ DROP TABLE sessions;
 
 CREATE TABLE sessions (
     id                     BLOB     NOT NULL PRIMARY KEY,   -- UUID, 16 bytes
+    lasting_hash           BLOB     NOT NULL,               -- SHA-256 of the secret's lasting half
     secret_hash            BLOB     NOT NULL,               -- SHA-256 of the token's secret
     previous_secret_hash   BLOB,                            -- the one before the last rotation
     previous_secret_until  INTEGER,                         -- microseconds since 1970, UTC
+    rotation_state         TEXT     NOT NULL DEFAULT 'settled' CHECK (rotation_state IN ('settled', 'exchangeable', 'pending')),
     created_at             INTEGER  NOT NULL,
     authenticated_at       INTEGER  NOT NULL,
     last_seen_at           INTEGER  NOT NULL,
@@ -57,13 +59,14 @@ CREATE TABLE sessions (
 );
 
 INSERT INTO sessions (
-    id, secret_hash, previous_secret_hash, previous_secret_until, created_at, authenticated_at,
-    last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits, theme
+    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation_state,
+    created_at, authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id,
+    role, visits, theme
 )
 SELECT
-    `id`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`, `created_at`,
-    `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`, `version`, `remembered`, `user_id`,
-    `role`, `visits`, `colour`
+    `id`, `lasting_hash`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`,
+    `rotation_state`, `created_at`, `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`,
+    `version`, `remembered`, `user_id`, `role`, `visits`, `colour`
 FROM temp.anchor_rows;
 
 DROP TABLE temp.anchor_rows;

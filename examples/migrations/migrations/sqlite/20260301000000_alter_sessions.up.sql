@@ -1,11 +1,13 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect sqlite
--- anchor: parent 718e4903dcead6cc
+-- anchor: parent bb8078f0916e3ed1
 -- anchor: column id uuid as "BLOB" not null primary key
+-- anchor: column lasting_hash bytes as "BLOB" not null
 -- anchor: column secret_hash bytes as "BLOB" not null
 -- anchor: column previous_secret_hash bytes as "BLOB"
 -- anchor: column previous_secret_until timestamp as "INTEGER"
+-- anchor: column rotation_state enum("settled", "exchangeable", "pending") as "TEXT" not null default "'settled'"
 -- anchor: column created_at timestamp as "INTEGER" not null
 -- anchor: column authenticated_at timestamp as "INTEGER" not null
 -- anchor: column last_seen_at timestamp as "INTEGER" not null
@@ -20,7 +22,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash 0ecae18977a730d9
+-- anchor: hash bf0720fa14a531ec
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
 -- DESTRUCTIVE: drops `address` with every value.
@@ -39,7 +41,7 @@ CREATE TEMPORARY TABLE anchor_asserts (
 );
 
 INSERT INTO anchor_asserts SELECT
-    (SELECT COUNT(*) FROM pragma_table_xinfo('sessions') WHERE name COLLATE NOCASE NOT IN ('id', 'secret_hash', 'previous_secret_hash', 'previous_secret_until', 'created_at', 'authenticated_at', 'last_seen_at', 'expires_at', 'deadline', 'version', 'remembered', 'user_id', 'role', 'visits', 'theme', 'address')),
+    (SELECT COUNT(*) FROM pragma_table_xinfo('sessions') WHERE name COLLATE NOCASE NOT IN ('id', 'lasting_hash', 'secret_hash', 'previous_secret_hash', 'previous_secret_until', 'rotation_state', 'created_at', 'authenticated_at', 'last_seen_at', 'expires_at', 'deadline', 'version', 'remembered', 'user_id', 'role', 'visits', 'theme', 'address')),
     (SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'sessions' COLLATE NOCASE AND sql IS NOT NULL AND name COLLATE NOCASE NOT IN ('sessions_expires_at_idx', 'sessions_user_id_idx')),
     (SELECT COUNT(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'sessions' COLLATE NOCASE),
     (SELECT COUNT(*) FROM sqlite_schema AS child, pragma_foreign_key_list(child.name) AS key WHERE child.type = 'table' AND key."table" = 'sessions' COLLATE NOCASE AND (key.on_update <> 'NO ACTION' OR COALESCE(key."to", 'id') <> 'id' COLLATE NOCASE));
@@ -47,9 +49,9 @@ INSERT INTO anchor_asserts SELECT
 DROP TABLE anchor_asserts;
 
 CREATE TEMPORARY TABLE anchor_rows AS SELECT
-    `id`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`, `created_at`,
-    `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`, `version`, `remembered`, `user_id`,
-    `role`, `visits`, `theme`
+    `id`, `lasting_hash`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`,
+    `rotation_state`, `created_at`, `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`,
+    `version`, `remembered`, `user_id`, `role`, `visits`, `theme`
 FROM sessions;
 
 -- Other ids, so that what references the rows stays when the table is dropped.
@@ -59,9 +61,11 @@ DROP TABLE sessions;
 
 CREATE TABLE sessions (
     id                     BLOB     NOT NULL PRIMARY KEY,   -- UUID, 16 bytes
+    lasting_hash           BLOB     NOT NULL,               -- SHA-256 of the secret's lasting half
     secret_hash            BLOB     NOT NULL,               -- SHA-256 of the token's secret
     previous_secret_hash   BLOB,                            -- the one before the last rotation
     previous_secret_until  INTEGER,                         -- microseconds since 1970, UTC
+    rotation_state         TEXT     NOT NULL DEFAULT 'settled' CHECK (rotation_state IN ('settled', 'exchangeable', 'pending')),
     created_at             INTEGER  NOT NULL,
     authenticated_at       INTEGER  NOT NULL,
     last_seen_at           INTEGER  NOT NULL,
@@ -76,13 +80,14 @@ CREATE TABLE sessions (
 );
 
 INSERT INTO sessions (
-    id, secret_hash, previous_secret_hash, previous_secret_until, created_at, authenticated_at,
-    last_seen_at, expires_at, deadline, version, remembered, user_id, role, visits, colour
+    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation_state,
+    created_at, authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id,
+    role, visits, colour
 )
 SELECT
-    `id`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`, `created_at`,
-    `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`, `version`, `remembered`, `user_id`,
-    `role`, `visits`, `theme`
+    `id`, `lasting_hash`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`,
+    `rotation_state`, `created_at`, `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`,
+    `version`, `remembered`, `user_id`, `role`, `visits`, `theme`
 FROM temp.anchor_rows;
 
 DROP TABLE temp.anchor_rows;

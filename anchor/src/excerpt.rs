@@ -1,0 +1,83 @@
+//! [`excerpt`]: a text that others wrote, fit for one line of a log.
+
+use std::fmt::{self, Write};
+
+/// How many characters of an error's message are shown.
+pub(crate) const ERROR: usize = 1_000;
+
+/// At most `longest` characters of what `text` displays, in one line: characters that do not print
+/// are escaped, and a cut is said.
+pub(crate) fn excerpt<T: fmt::Display>(text: T, longest: usize) -> Excerpt<T> {
+    Excerpt { text, longest }
+}
+
+pub(crate) struct Excerpt<T> {
+    text: T,
+    longest: usize,
+}
+
+impl<T: fmt::Display> fmt::Display for Excerpt<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cut = Cut { left: self.longest, exceeded: false, to: f };
+        match write!(cut, "{}", self.text) {
+            Err(fmt::Error) if cut.exceeded => f.write_str("[cut]"),
+            result => result,
+        }
+    }
+}
+
+/// Writes until `left` characters are written, and then refuses, so that the rest is not even
+/// formatted.
+struct Cut<'a, 'f> {
+    left: usize,
+    exceeded: bool,
+    to: &'a mut fmt::Formatter<'f>,
+}
+
+impl Write for Cut<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            let escaped = c.escape_debug();
+            let prints = matches!(c, '"' | '\'' | '\\') || escaped.len() == 1;
+            let length = if prints { 1 } else { escaped.len() };
+            if length > self.left {
+                self.exceeded = true;
+                return Err(fmt::Error);
+            }
+            self.left -= length;
+            if prints {
+                self.to.write_char(c)?;
+            } else {
+                write!(self.to, "{escaped}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_and_prints_is_left_alone() {
+        for text in ["", "a \"quoted\" 'one' \\", "Grüße, 世界, \u{1F980}", &"x".repeat(10)] {
+            assert_eq!(excerpt(text, 30).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_does_not_print_is_escaped() {
+        let text = excerpt("a\r\n\t\0\u{1b}[31m\u{85}\u{2028}\u{202e}", 100).to_string();
+        assert_eq!(text, "a\\r\\n\\t\\0\\u{1b}[31m\\u{85}\\u{2028}\\u{202e}");
+    }
+
+    #[test]
+    fn a_cut_is_said_and_splits_no_escape() {
+        assert_eq!(excerpt("abc", 3).to_string(), "abc");
+        assert_eq!(excerpt("abcd", 3).to_string(), "abc[cut]");
+        assert_eq!(excerpt("äöüß", 3).to_string(), "äöü[cut]");
+        assert_eq!(excerpt("ab\n", 3).to_string(), "ab[cut]");
+        assert_eq!(excerpt(b"ab\xff".escape_ascii(), 4).to_string(), "ab\\x[cut]");
+    }
+}

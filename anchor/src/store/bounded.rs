@@ -1,0 +1,64 @@
+//! [`Bounded`]: a manager's store, every call of which ends in time.
+
+use std::time::Duration;
+
+use super::*;
+
+/// A store whose every call is answered within a time, if only by an error.
+///
+/// The manager has no other way to its store, so no call can be left waiting. A call that is given
+/// up is dropped: the store may or may not have carried it out. The verbs are those of
+/// [`SessionStore`], without a second box for their futures; a timer is registered only for a call
+/// that has to wait.
+pub(crate) struct Bounded<T> {
+    store: Box<dyn SessionStore<T>>,
+    timeout: Duration,
+}
+
+impl<T: SessionData> Bounded<T> {
+    pub(crate) fn new(store: Box<dyn SessionStore<T>>, timeout: Duration) -> Self {
+        Self { store, timeout }
+    }
+
+    async fn in_time<R>(&self, verb: &str, call: StoreFuture<'_, R>) -> Result<R, StoreError> {
+        let answer = tokio::time::timeout(self.timeout, call).await;
+        answer.unwrap_or_else(|_| {
+            Err(StoreError::unavailable(format!(
+                "`{verb}` took longer than the {:?} of `store_timeout`",
+                self.timeout
+            )))
+        })
+    }
+}
+
+/// The verbs of the contract, each bounded.
+macro_rules! bounded {
+    ($($verb:ident($($argument:ident: $ty:ty),*) -> $answer:ty $(where $bound:ident)?;)+) => {
+        impl<T: SessionData> Bounded<T> {
+            $(
+                pub(crate) async fn $verb(&self, $($argument: $ty),*) -> Result<$answer, StoreError>
+                $(where T: $bound)?
+                {
+                    self.in_time(stringify!($verb), self.store.$verb($($argument),*)).await
+                }
+            )+
+        }
+    };
+}
+
+bounded! {
+    create(new: NewSession<T>) -> Created<T>;
+    load(id: SessionId) -> Load<T>;
+    update(change: Change<T>) -> Updated;
+    touch(touch: Touch) -> Touched;
+    reauthenticate(rotation: Rotation) -> Reauthenticated;
+    rotate(rotation: Rotation) -> Rotated;
+    revoke(id: SessionId, proof: Option<LastingHash>, reason: EndReason) -> Ending;
+    revoke_subject(subject: &T::Subject, reason: EndReason) -> u64;
+    revoke_others(subject: &T::Subject, keep: SessionId, reason: EndReason) -> u64;
+    revoke_everyone(reason: EndReason) -> u64;
+    cut_off(subject: &T::Subject, reason: EndReason) -> u64 where CutOff;
+    list(subject: &T::Subject, page: Page) -> Listed<Record<T>>;
+    history(subject: &T::Subject, page: Page) -> Listed<EndedRecord<T>>;
+    sweep(batch: u32) -> u64;
+}

@@ -1,0 +1,175 @@
+//! A subject's sessions a page at a time: [`Page`] asks, [`Listed`] answers, [`Cursor`] leads from
+//! one to the next.
+
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use crate::id::SessionId;
+use crate::timestamp::Timestamp;
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    limit: u32,
+    after: Option<Cursor>,
+}
+
+impl Page {
+    /// The most that one page has.
+    pub const MOST: u32 = 1_000;
+
+    /// The first `limit` entries: at least one, at most [`MOST`](Self::MOST).
+    pub fn first(limit: u32) -> Self {
+        Self { limit: limit.clamp(1, Self::MOST), after: None }
+    }
+
+    /// The same place, but so many entries.
+    pub fn limited(self, limit: u32) -> Self {
+        Self { after: self.after, ..Self::first(limit) }
+    }
+
+    /// As many entries, but those after this one.
+    pub fn after(self, cursor: Cursor) -> Self {
+        Self { after: Some(cursor), ..self }
+    }
+
+    /// How many entries the page has at most.
+    pub fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// The entry that the page begins after; `None` for the first page.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.after
+    }
+}
+
+/// The first 100.
+impl Default for Page {
+    fn default() -> Self {
+        Self::first(100)
+    }
+}
+
+/// A place in a list that is sorted by an instant, the latest first, then by id.
+///
+/// It can travel in a URL: `Display` and `FromStr` agree. It is not a secret, and opens nothing: a
+/// list is always of the subject that it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cursor {
+    /// The entry's instant: when it was created, or when it ended.
+    pub at: Timestamp,
+    /// The entry's session.
+    pub id: SessionId,
+}
+
+impl Cursor {
+    /// Before every entry: the last microsecond that each database knows.
+    #[cfg(feature = "_sql")]
+    pub(crate) const BEFORE_ALL: Self = Self {
+        at: Timestamp::from_micros(253_402_300_799_999_999),
+        id: SessionId::from_uuid(uuid::Uuid::max()),
+    };
+}
+
+/// Microseconds since 1970 and the id, as `1790000000000000-0198c0de-..`.
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.at.as_micros(), self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        // An instant before 1970 has a dash of its own.
+        let dash = text.get(1..).and_then(|rest| rest.find('-')).ok_or(CursorError)? + 1;
+        Ok(Self {
+            at: Timestamp::from_micros(text[..dash].parse().map_err(|_| CursorError)?),
+            id: text[dash + 1..].parse().map_err(|_| CursorError)?,
+        })
+    }
+}
+
+/// A text is not a [`Cursor`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor: pass on the text that the page before gave")]
+pub struct CursorError;
+
+/// One page of a list. It derefs to its entries.
+#[derive(Debug, Clone)]
+pub struct Listed<R> {
+    /// The entries, the latest first. One that the struct cannot decode is left out, so a page may
+    /// have fewer than were asked for without being the last.
+    pub entries: Vec<R>,
+    /// What the next page begins after; `None` when this is the last one.
+    pub next: Option<Cursor>,
+}
+
+impl<R> Listed<R> {
+    /// The page of these entries, which begin where the page does and may go on after it. Sort them
+    /// first; `place` says where an entry is.
+    pub fn cut(mut entries: Vec<R>, page: Page, place: impl Fn(&R) -> Cursor) -> Self {
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let goes_on = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries.last().map(place).filter(|_| goes_on);
+        Self { entries, next }
+    }
+}
+
+impl<R> Default for Listed<R> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), next: None }
+    }
+}
+
+impl<R> Deref for Listed<R> {
+    type Target = [R];
+
+    fn deref(&self) -> &[R] {
+        &self.entries
+    }
+}
+
+impl<R> IntoIterator for Listed<R> {
+    type Item = R;
+    type IntoIter = std::vec::IntoIter<R>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+impl<'a, R> IntoIterator for &'a Listed<R> {
+    type Item = &'a R;
+    type IntoIter = std::slice::Iter<'a, R>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_from_its_text() {
+        let id = SessionId::from_uuid(uuid::Uuid::from_u128(7));
+        for micros in [0, 1, -1, 1_790_000_000_000_000, i64::MAX, i64::MIN] {
+            let cursor = Cursor { at: Timestamp::from_micros(micros), id };
+            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        }
+        for text in ["", "-", "1", "1-", "x-00000000-0000-0000-0000-000000000007", "é-é", "1-x"] {
+            assert_eq!(text.parse::<Cursor>(), Err(CursorError), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_one_entry_at_least_and_is_bounded() {
+        assert_eq!([0, 7, u32::MAX].map(|limit| Page::first(limit).limit()), [1, 7, Page::MOST]);
+    }
+}

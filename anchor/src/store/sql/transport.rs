@@ -1,0 +1,82 @@
+//! How a pool reaches its database, and whether others on the way can read along.
+
+use std::net::IpAddr;
+
+/// Where a pool connects to, and with what demand for TLS.
+pub(crate) struct Transport<'a> {
+    /// As in `PostgreSQL`.
+    pub(crate) database: &'static str,
+    /// A host name, an IP address, or the folder of a socket.
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+    pub(crate) is_socket: bool,
+    /// Whether a connection without TLS fails.
+    pub(crate) demands_tls: bool,
+    /// What demands it, in a database URL.
+    pub(crate) demand: &'static str,
+}
+
+impl Transport<'_> {
+    /// A warning where what is sent leaves the machine, and may do so in the clear.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let local = self.is_socket || is_loopback(self.host);
+        let Self { database, host, port, demand, .. } = self;
+        (!local && !self.demands_tls).then(|| {
+            format!(
+                "the connection to {database} at {host}:{port} does not demand TLS: \
+                 whoever is on the way can read and change sessions. Write `{demand}` in the \
+                 database's URL, and switch on sqlx's feature `tls-rustls-ring`"
+            )
+        })
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warns(host: &str, is_socket: bool, demands_tls: bool) -> bool {
+        let transport = Transport {
+            database: "PostgreSQL",
+            host,
+            port: 5432,
+            is_socket,
+            demands_tls,
+            demand: "?sslmode=verify-full",
+        };
+        transport.warning().is_some()
+    }
+
+    #[test]
+    fn what_stays_on_the_machine_needs_no_tls() {
+        for host in
+            ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "::1", "[::1]", "::ffff:127.0.0.1"]
+        {
+            assert!(!warns(host, false, false), "{host}");
+        }
+        assert!(!warns("/run/postgresql", true, false));
+    }
+
+    #[test]
+    fn what_leaves_it_needs_tls() {
+        for host in [
+            "db.example.com",
+            "localhost.example.com",
+            "10.0.0.1",
+            "0.0.0.0",
+            "::",
+            "fe80::1",
+            "127.0.0.1.example.com",
+            "",
+        ] {
+            assert!(warns(host, false, false), "{host}");
+            assert!(!warns(host, false, true), "{host}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! [`on_every_store!`](crate::on_every_store): a test of each behaviour for each store.
+
+/// Makes a test of each of these functions for each store. Each takes a
+/// [`Backend`](crate::Backend).
+#[macro_export]
+macro_rules! on_every_store {
+    ($($behaviour:ident),+ $(,)?) => {
+        $crate::on_every_store! { @store memory $($behaviour)+ }
+        $crate::on_every_store! { @store sqlite $($behaviour)+ }
+        $crate::on_every_store! { @store postgres $($behaviour)+ }
+        $crate::on_every_store! { @store mysql $($behaviour)+ }
+    };
+    (@store $store:ident $($behaviour:ident)+) => {
+        mod $store {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $behaviour() {
+                    if let Some(backend) = $crate::Backend::$store().await {
+                        super::$behaviour(backend).await;
+                    }
+                }
+            )+
+        }
+    };
+}
