@@ -34,6 +34,7 @@ mod second {
 
 on_every_database! {
     a_column_gets_wider_under_warm_pools
+    what_ended_stays_ended_when_it_is_kept_no_more
 }
 
 fn store<T: SessionData>(live: &Live) -> Arc<dyn SessionStore<T>> {
@@ -99,4 +100,31 @@ async fn a_column_gets_wider_under_warm_pools(scene: Scene) {
     for life in every_connection_loads::<first::Life>(&scene.live, 1).await {
         assert_eq!(life.visits, 41);
     }
+}
+
+mod kept {
+    #[derive(Clone, Debug, anchor::SessionData)]
+    #[session(table = "sessions", keep_ended = "30d", migrations = false)]
+    pub(super) struct Life {
+        #[session(subject)]
+        pub(super) user_id: i64,
+        pub(super) visits: i32,
+    }
+}
+
+async fn is_live<T: SessionData>(scene: &Scene, number: u128) -> bool {
+    let found = store::<T>(&scene.live).load(id(number)).await.expect("the store answers");
+    matches!(found, Load::Live(_))
+}
+
+async fn what_ended_stays_ended_when_it_is_kept_no_more(scene: Scene) {
+    scene.migrate(kept::Life::schema()).await;
+    let old: Arc<dyn SessionStore<kept::Life>> = store(&scene.live);
+    old.create(session(1, kept::Life { user_id: 7, visits: 1 })).await.expect("a row");
+    old.create(session(2, kept::Life { user_id: 8, visits: 1 })).await.expect("a row");
+    old.revoke_subject(&7, anchor::EndReason::CutOff).await.expect("ended");
+    assert!(!is_live::<kept::Life>(&scene, 1).await);
+    scene.drop(first::Life::schema()).await;
+    assert!(!is_live::<first::Life>(&scene, 1).await, "it was logged out");
+    assert!(is_live::<first::Life>(&scene, 2).await);
 }
