@@ -150,14 +150,14 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let mut names = Vec::new();
     if diff.old.name != diff.new.name {
-        names.push((diff.old.name.as_str(), diff.new.name.as_str()));
+        names.push(("table", diff.old.name.as_str(), diff.new.name.as_str()));
     }
     let renamed = diff.kept.iter().filter(|(old, new)| old.name != new.name);
-    names.extend(renamed.map(|(old, new)| (old.name.as_str(), new.name.as_str())));
+    names.extend(renamed.map(|(old, new)| ("column", old.name.as_str(), new.name.as_str())));
     if !plan.is_way_back {
-        for (old, new) in names {
+        for (what, old, new) in names {
             script.say(format!(
-                "RENAMED: releases that know `{old}` and not `{new}` fail from here on; stop them first."
+                "RENAMED: releases that know `{old}` and not `{new}` fail from here on; stop them first. To stop none, keep the name with #[session({what} = {old:?})], and write no migration."
             ));
         }
         let kept = diff.added.iter().filter(|column| column.default.is_some() && !column.nullable);
@@ -168,7 +168,11 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
         }
     }
     if let Some(columns) = listed(diff.dropped.iter()) {
-        script.say(format!("DESTRUCTIVE: drops {columns} with every value."));
+        let order = match plan.is_way_back {
+            true => "",
+            false => " Deploy the release that does without before this.",
+        };
+        script.say(format!("DESTRUCTIVE: drops {columns} with every value.{order}"));
     }
     for misfit in plan.misfits.iter().filter(|misfit| misfit.is_reset()) {
         script.say(format!(

@@ -24,8 +24,9 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash f2afc7a5229b23d1
 
--- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
--- DESTRUCTIVE: drops `address` with every value.
+-- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
+-- none, keep the name with #[session(column = "theme")], and write no migration.
+-- DESTRUCTIVE: drops `address` with every value. Deploy the release that does without before this.
 -- Fails, and changes nothing, if a `theme` has more than 255 characters.
 DROP TEMPORARY TABLE IF EXISTS anchor_asserts;
 

@@ -30,8 +30,9 @@
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
 
--- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
--- DESTRUCTIVE: drops `address` with every value.
+-- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
+-- none, keep the name with #[session(column = "theme")], and write no migration.
+-- DESTRUCTIVE: drops `address` with every value. Deploy the release that does without before this.
 -- The struct does not ask for this constraint any more, or for another, below.
 ALTER TABLE sessions DROP CONSTRAINT sessions_role_check;
 ALTER TABLE sessions RENAME COLUMN theme TO colour;
