@@ -209,6 +209,14 @@ impl Diff {
             })
     }
 
+    /// The same change without the new indexes.
+    pub(crate) fn without_new_indexes(&self) -> Self {
+        let mut diff = self.clone();
+        diff.new.indexes.retain(|index| !diff.added_indexes.contains(index));
+        diff.added_indexes.clear();
+        diff
+    }
+
     /// Whether no two rows may have the same in the column.
     fn is_unique(&self, column: &TableColumn) -> bool {
         self.new.indexes.iter().any(|index| index.unique && index.column == column.name)

@@ -61,7 +61,7 @@
 //! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
 //! | another type | `ACCESS EXCLUSIVE` while every row is written | copies the table; writes wait | builds the table anew; writes wait |
 //! | `NOT NULL`, `CHECK`, foreign key | for a moment; the rows are looked through in the next file, while they are read and written | while the rows are read or copied | builds the table anew |
-//! | index | writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY` | built while the table is read and written | writes wait |
+//! | index | in a file of its own; writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY` | built while the table is read and written | writes wait |
 //!
 //! On PostgreSQL a connection that has prepared a read of a column whose type changes prepares it
 //! anew, so that pools of both releases go on.
@@ -287,19 +287,34 @@ fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, Migrat
     }
     let plan = Plan::forward(diff, head, schema, drops)
         .map_err(|refusals| MigrateError::Refused { table: schema.table.to_owned(), refusals })?;
+    let indexes = write::indexes(&plan);
+    let plan = match indexes {
+        Some(_) => Plan { diff: plan.diff.without_new_indexes(), ..plan },
+        None => plan,
+    };
     let back = Plan::backward(&plan.diff);
     let (up, down) = (write::change(&plan), write::change(&back));
-    let state = State::of(schema, head.table.dialect, Some(head.hash()));
+    let mut state = State::of(schema, head.table.dialect, Some(head.hash()));
+    let table = std::mem::replace(&mut state.table, plan.diff.new.clone());
     let mut drafts = vec![Draft {
         description: name::of_change(&plan.diff),
         up: file(&state, &up.text()),
         down: down.text(),
     }];
-    if let Some(validate) = write::validate(&plan) {
-        let validated = State { parent: Some(state.hash()), ..state };
+    let bare = name::word(plan.diff.new.bare_name());
+    if let Some((up, down)) = indexes {
+        state = State { table, parent: Some(state.hash()), ..state };
         drafts.push(Draft {
-            description: format!("validate_{}", name::word(plan.diff.new.bare_name())),
-            up: file(&validated, &validate.text()),
+            description: format!("index_{bare}"),
+            up: file(&state, &up.text()),
+            down: down.text(),
+        });
+    }
+    if let Some(validate) = write::validate(&plan) {
+        state = State { parent: Some(state.hash()), ..state };
+        drafts.push(Draft {
+            description: format!("validate_{bare}"),
+            up: file(&state, &validate.text()),
             down: write::validate_back().text(),
         });
     }

@@ -1,7 +1,8 @@
 //! [`State`]: the table as it is after a migration, kept in the `-- anchor:` lines at the head of the migration's file.
 //!
 //! The lines say everything that a later migration needs, so that neither a snapshot folder nor a database is asked. What follows them, the
-//! SQL, is the user's to edit. The state's hash covers the lines alone and includes the parent's, so that a file names its place in
+//! SQL, is the user's to edit. Beside each column stands what the struct answered for it, so that an
+//! answer is carried out once. The state's hash covers the lines alone and includes the parent's, so that a file names its place in
 //! the table's history.
 
 use sha2::{Digest, Sha256};

@@ -106,14 +106,19 @@ impl Scene {
         }
     }
 
-    /// Takes the latest migration back, with the file that validates it.
+    /// Takes the latest migration back, with the files that go with it.
     pub(crate) async fn undo(&self) {
         let names = self.scratch.names();
         let mut versions: Vec<i64> =
             names.iter().filter_map(|name| name.split('_').next()?.parse().ok()).collect();
         versions.dedup();
-        let validates = names.iter().any(|name| name.contains("_validate_"));
-        let target = versions[versions.len() - if validates { 3 } else { 2 }];
+        let goes_with = |name: &&String| {
+            let (_, description) = name.split_once('_').expect("a description");
+            name.ends_with(".up.sql")
+                && (description.starts_with("validate_") || description.starts_with("index_"))
+        };
+        let files = 1 + names.iter().filter(goes_with).count();
+        let target = versions[versions.len() - files - 1];
         self.live.undo(self.scratch.path(), target).await.expect("the way back");
         for name in names.iter().filter(|name| !name.starts_with(&target.to_string())) {
             if *name > format!("{target}_z") {

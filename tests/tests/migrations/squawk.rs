@@ -84,7 +84,7 @@ const SAID: &[(&str, &str)] = &[
     ("renaming-table", "RENAMED:"),
     ("renaming-object", "RENAMED:"),
     ("changing-column-type", "Writes every row anew"),
-    ("require-concurrent-index-creation", "Logins and updates wait while it is built"),
+    ("require-concurrent-index-creation", "Writes wait while it is built"),
     ("require-concurrent-index-deletion", "Dropping an index reads no row."),
     ("ban-drop-constraint", "The struct does not ask for this constraint any more"),
     ("ban-drop-constraint", "the constraint has shown it"),

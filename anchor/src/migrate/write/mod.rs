@@ -129,6 +129,14 @@ pub(crate) fn change(plan: &Plan) -> Script {
     script.or_nothing()
 }
 
+/// The new indexes, with the way back, where they are not built in the change itself.
+pub(crate) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
+    match plan.diff.new.dialect {
+        Dialect::Postgres => postgres::indexes(plan),
+        Dialect::MySql | Dialect::Sqlite => None,
+    }
+}
+
 /// What is left to do when other statements of the change are committed; in a file of its own.
 pub(crate) fn validate(plan: &Plan) -> Option<Script> {
     match plan.diff.new.dialect {

@@ -13,7 +13,7 @@ const DIALECT: Dialect = Dialect::Postgres;
 pub(super) fn change(plan: &Plan) -> Script {
     let mut script = Script::default();
     let diff = &plan.diff;
-    assert_referenced(&mut script, plan);
+    assert_first(&mut script, plan);
     lock(&mut script, plan);
     say_what_to_know(&mut script, plan);
     cut_offs::before(&mut script, plan);
@@ -161,13 +161,14 @@ pub(super) fn validate(plan: &Plan) -> Option<Script> {
     Some(script)
 }
 
-/// A row without what it references would fail only the next file.
-fn assert_referenced(script: &mut Script, plan: &Plan) {
+/// What would fail only in the next file.
+fn assert_first(script: &mut Script, plan: &Plan) {
     let is_deferred = |assertion: &&Assertion| match assertion {
+        Assertion::Distinct(_) => !plan.is_way_back,
         Assertion::Referenced(name, _) => {
             plan.diff.kept.iter().any(|(old, new)| old.name == *name && is_deferred(plan, old, new))
         }
-        _ => false,
+        Assertion::NotLonger(..) => false,
     };
     let asserted = plan.assertions.iter().filter(is_deferred).cloned().collect();
     for (message, query) in assertions(&Plan { assertions: asserted, ..plan.clone() }) {
@@ -214,7 +215,7 @@ fn create_index(script: &mut Script, plan: &Plan, index: &TableIndex) {
     let name = index_in(table, &index.name);
     let unique = if index.unique { "UNIQUE " } else { "" };
     script.say(format!(
-        "Logins and updates wait while it is built, about a second for a million sessions. For more, build it before the deployment, and this finds it: CREATE {unique}INDEX CONCURRENTLY {} ON {} ({}). One that was left INVALID by that is built anew.",
+        "Writes wait while it is built, about a second for a million sessions. For more, build it before the deployment, and this finds it: CREATE {unique}INDEX CONCURRENTLY {} ON {} ({}). One that was left INVALID by that is built anew.",
         DIALECT.identifier(&index.name),
         DIALECT.table(&table.name),
         DIALECT.identifier(&index.column)
@@ -224,6 +225,30 @@ fn create_index(script: &mut Script, plan: &Plan, index: &TableIndex) {
         DIALECT.literal(&name)
     ));
     script.run(table.create_index(index, "IF NOT EXISTS "));
+}
+
+/// The new indexes in a file of their own: what is altered in the same transaction could not even
+/// be read meanwhile.
+pub(super) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
+    let diff = &plan.diff;
+    let alone = diff.without_new_indexes().is_empty();
+    if plan.ends_all || diff.added_indexes.is_empty() || alone {
+        return None;
+    }
+    let (mut up, mut down) = (Script::default(), Script::default());
+    say_timeout(&mut up, "Each statement runs for a minute at most.", "60s");
+    say_timeout(&mut down, "Dropping an index reads no row.", "60s");
+    for index in &diff.added_indexes {
+        if index.unique {
+            up.say(format!(
+                "Fails, and changes nothing, if two rows have the same `{}`.",
+                index.column
+            ));
+        }
+        create_index(&mut up, plan, index);
+        down.run(format!("DROP INDEX {}", index_in(&diff.new, &index.name)));
+    }
+    Some((up, down))
 }
 
 /// Whether the column's new type takes its values by a cast.
@@ -303,6 +328,11 @@ fn alter_column(clauses: &mut Vec<String>, plan: &Plan, old: &TableColumn, new: 
     }
     if !old.nullable && new.nullable {
         clauses.push(format!("ALTER COLUMN {name} DROP NOT NULL"));
+        if plan.is_way_back && !retyped {
+            // Where the file that validates it has not run.
+            let check = plan.diff.old.not_null_name(&old.name);
+            clauses.push(format!("DROP CONSTRAINT IF EXISTS {}", DIALECT.identifier(&check)));
+        }
     }
     if retyped {
         let ty = &new.sql_type;

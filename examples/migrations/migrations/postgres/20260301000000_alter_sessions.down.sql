@@ -7,9 +7,6 @@ SET LOCAL statement_timeout = '60s';
 -- Now, so that nobody writes between the statements below.
 LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE;
 
--- Dropping an index reads no row.
-DROP INDEX sessions_colour_idx;
-
 -- The struct does not ask for this constraint any more, or for another, below.
 ALTER TABLE sessions DROP CONSTRAINT sessions_role_check;
 ALTER TABLE sessions RENAME COLUMN colour TO theme;

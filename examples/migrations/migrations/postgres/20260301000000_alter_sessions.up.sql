@@ -21,8 +21,7 @@
 -- anchor: column colour text as "TEXT" was theme
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: index sessions_colour_idx on colour
--- anchor: hash 31d3f6e74a33ab92
+-- anchor: hash 5c784fbc1eb48968
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
@@ -45,16 +44,3 @@ ALTER TABLE sessions
     ALTER COLUMN visits TYPE BIGINT USING visits::BIGINT,
     ALTER COLUMN visits SET DEFAULT 0,
     ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'guest')) NOT VALID;
-
--- Logins and updates wait while it is built, about a second for a million sessions. For more, build
--- it before the deployment, and this finds it: CREATE INDEX CONCURRENTLY sessions_colour_idx ON
--- sessions (colour). One that was left INVALID by that is built anew.
-DO $anchor$ BEGIN
-    IF EXISTS (
-        SELECT FROM pg_index WHERE indexrelid = to_regclass('sessions_colour_idx') AND NOT indisvalid
-    ) THEN
-        DROP INDEX sessions_colour_idx;
-    END IF;
-END $anchor$;
-
-CREATE INDEX IF NOT EXISTS sessions_colour_idx ON sessions (colour);

@@ -1,7 +1,7 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent 31d3f6e74a33ab92
+-- anchor: parent cd45c27fe72f3a44
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
@@ -22,7 +22,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash c75ccae3cb0971df
+-- anchor: hash 2ab43d1f23fc14af
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. However long it
 -- runs then, nobody waits for it. If it gives up ("canceling statement due to lock timeout"),
