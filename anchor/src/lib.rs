@@ -55,7 +55,6 @@ mod listing;
 mod login_page;
 mod manager;
 mod manager_registry;
-#[cfg(feature = "_sql")]
 pub mod migrate;
 mod next;
 mod policy;

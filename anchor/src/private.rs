@@ -13,12 +13,13 @@ pub use crate::guard::{All, Others, Public, Require, RequireAny, Revoke, RevokeA
 pub use crate::login_page::LoginPage;
 pub use crate::policy::{Decision, Fresh, HasRole, Policy, allow_if, when};
 pub use crate::rejection::Rejection;
-pub use crate::schema::{ColumnSchema, Extras, OnChange, OnDelete, Reference, Schema};
+pub use crate::schema::{
+    ColumnSchema, Extras, OnChange, OnDelete, Reference, Schema, refuse_bare_text,
+};
 pub use crate::session::Session;
 pub use crate::store::{Overflow, SubjectLimit};
 pub use crate::value::Value;
 
-#[cfg(feature = "_sql")]
 pub use crate::migrate::emitted::{MigrationsOf, NotASession};
 
 pub use crate::__anchor_migrations_test as migrations_test;
@@ -27,7 +28,9 @@ pub use crate::__anchor_migrations_test as migrations_test;
 ///
 /// A struct in a function's body cannot be named from a module there. Its test is never run, but has to compile: the module then finds its
 /// own struct of that name instead of the parent's, and that one is no session.
-#[cfg(feature = "_sql")]
+///
+/// It is there without an SQL store, too: the store may be the application's, and the struct in a
+/// library crate, whose tests must not pass because they are not there.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __anchor_migrations_test {
@@ -47,12 +50,4 @@ macro_rules! __anchor_migrations_test {
             }
         }
     };
-}
-
-/// Without an SQL store there are no migrations.
-#[cfg(not(feature = "_sql"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __anchor_migrations_test {
-    ($module:ident, $session:ident, $folder:expr) => {};
 }

@@ -148,3 +148,31 @@ fn an_enum_is_text_out_of_a_fixed_set() {
     }
     assert!(Role::from_value(Value::Text("Member".to_owned())).is_err());
 }
+
+/// The struct may be in a library crate that knows no database, and the store in an application:
+/// the test that holds the migrations to the struct is there without an SQL feature.
+#[test]
+fn a_struct_s_migrations_are_tested_whatever_the_features() {
+    let mut list = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = list.args(["anchor_migrations_Full", "--list"]).output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert!(output.contains("anchor_migrations_Full::agree_with_the_struct: test"), "{output}");
+}
+
+/// The way to a library crate's first file.
+#[test]
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+fn without_a_database_the_first_file_asks_for_its_dialect() {
+    use anchor::Dialect;
+    use anchor::migrate::{self, Migrations};
+
+    let folder = std::env::temp_dir().join(format!("anchor-derived-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let migrations = Migrations::in_folder(&folder);
+    let error = migrate::write(Full::schema(), &migrations).unwrap_err().to_string();
+    assert!(error.contains("none of anchor's SQL features is on in this build"), "{error}");
+    assert!(error.contains("ANCHOR_DIALECT=postgres ANCHOR_MIGRATE=1"), "{error}");
+    migrate::write(Full::schema(), &migrations.clone().dialect(Dialect::Postgres)).unwrap();
+    migrate::check(Full::schema(), &migrations).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -155,6 +155,7 @@ on_every_database! {
     a_subject_is_cut_off_exactly
     an_old_cut_off_is_forgotten
     verify_lists_what_the_extras_lack
+    a_missing_companion_is_called_by_its_name
     a_reason_of_another_version_is_no_reason
 }
 
@@ -388,6 +389,17 @@ async fn an_old_cut_off_is_forgotten<D: Database>(database: D) {
     store.sweep(100).await.unwrap();
     // It fails where the subject's row is still there.
     database.run(record).await;
+}
+
+async fn a_missing_companion_is_called_by_its_name(database: impl Database) {
+    let store = ready::<Extended, _>(&database).await;
+    database.run("DROP TABLE sessions_cut_offs").await;
+    let error = store.cut_off(&"ann".to_owned(), EndReason::CutOff).await.unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("the table `sessions_cut_offs` does not exist: run your"),
+        "{message}"
+    );
 }
 
 async fn verify_lists_what_the_extras_lack(database: impl Database) {

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
+use super::default;
 use super::extras::{Extras, Limit};
 use super::model::{Column, Field, Migrations, Payload, Stored};
 use super::reference::{OnDelete, Reference};
@@ -89,6 +90,8 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
         }
     });
     let schema = schema(payload, private);
+    let defaults =
+        payload.columns().filter_map(|(field, column)| default_check(field, column, private));
     let encode = payload.columns().map(|(field, column)| encode(field, column, private));
     let decode = payload.fields.iter().map(|field| decode(field, private));
     // At the struct's name, so that a missing `Clone` is reported there, and once.
@@ -104,6 +107,7 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
             #keep_ended
 
             fn schema() -> &'static #private::Schema {
+                #(#defaults)*
                 // A constant, so that what can be wrong with a schema is a compile error.
                 const __SCHEMA: &#private::Schema = &#schema;
                 __SCHEMA
@@ -209,6 +213,20 @@ fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> Token
     quote! {
         #new #subject #role #default #sql_type #references #unique #index #renamed_from #on_change
     }
+}
+
+/// Refuses a default without quotes where the column's type, which the compiler knows, is a text.
+fn default_check(field: &Field, column: &Column, private: &TokenStream) -> Option<TokenStream> {
+    let default = column.default.as_ref().filter(|_| !column.json)?;
+    let text = default::meant_as_text(default)?;
+    let advice = format!(
+        "the default of a text is an SQL expression, with its quotes; \
+         did you mean `default = \"{text}\"`?"
+    );
+    let type_ = column_item(&field.ty, private, "TYPE");
+    let span = at(default.span());
+    let private = moved(private, span);
+    Some(quote_spanned!(span=> const _: () = #private::refuse_bare_text(#type_, #advice);))
 }
 
 fn reference(reference: &Reference, private: &TokenStream) -> TokenStream {

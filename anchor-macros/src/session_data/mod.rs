@@ -3,6 +3,7 @@
 
 mod attr;
 mod check;
+mod default;
 mod expand;
 mod extras;
 mod fallback;

@@ -5,6 +5,9 @@
 
 use crate::schema::{Dialect, Table};
 
+/// What fastapi-anchor calls its table.
+pub(super) const TABLE: &str = "anchor_sessions";
+
 /// The columns beside `id` that the table has.
 const COLUMNS: [&str; 3] = ["user_id", "expires_at", "created_at"];
 
@@ -12,14 +15,18 @@ const COLUMNS: [&str; 3] = ["user_id", "expires_at", "created_at"];
 pub(super) fn up(table: &Table) -> String {
     let dialect = table.dialect;
     let name = dialect.table(&table.name);
-    let mut sql = format!(
-        "-- DESTRUCTIVE: ends every session of fastapi-anchor; their users log in again.\nDELETE FROM {name};\n\n"
-    );
+    let ends = "-- DESTRUCTIVE: ends every session of fastapi-anchor; their users log in again.\n";
     if dialect == Dialect::Sqlite {
-        sql.push_str("-- Empty by now, and SQLite cannot change a column's type in place.\n");
-        sql.push_str(&format!("DROP TABLE {name};\n\n{}", table.create_text()));
-        return sql;
+        return format!(
+            "{ends}-- SQLite cannot change a column's type in place.\n\
+             DROP TABLE IF EXISTS {name};\n\n{}",
+            table.create_text()
+        );
     }
+    let mut sql = format!(
+        "-- A new database has no such table yet.\n{};\n\n{ends}DELETE FROM {name};\n\n",
+        create(table, "IF NOT EXISTS ")
+    );
 
     let (id, others): (Vec<_>, Vec<_>) =
         table.columns.iter().partition(|column| column.primary_key);
@@ -69,25 +76,33 @@ pub(super) fn up(table: &Table) -> String {
 pub(super) fn down(table: &Table) -> String {
     let dialect = table.dialect;
     let name = dialect.table(&table.name);
-    let (id, time) = match dialect {
-        Dialect::Postgres => ("UUID", "TIMESTAMP WITH TIME ZONE"),
-        Dialect::MySql => ("CHAR(36)", "DATETIME"),
-        Dialect::Sqlite => ("CHAR(36)", "DATETIME"),
-    };
     let index = format!("ix_{}_user_id", table.bare_name());
     let index = dialect.identifier(&index);
     let companion = table.cut_offs.as_ref().map_or_else(String::new, |companion| {
         format!("DROP TABLE {};\n\n", dialect.table(&companion.name))
     });
     format!(
-        "-- DESTRUCTIVE: ends every session. The table is fastapi-anchor's own again; adapt it if yours was another.\n\
-         DROP TABLE {name};\n\n{companion}\
-         CREATE TABLE {name} (\n    \
+        "-- DESTRUCTIVE: ends every session. The table is fastapi-anchor's own again; adapt it if \
+         yours was another.\n\
+         DROP TABLE {name};\n\n{companion}{};\n\n\
+         CREATE INDEX {index} ON {name} (user_id);\n",
+        create(table, "")
+    )
+}
+
+/// The statement that creates fastapi-anchor's table.
+fn create(table: &Table, exists: &str) -> String {
+    let name = table.dialect.table(&table.name);
+    let (id, time) = match table.dialect {
+        Dialect::Postgres => ("UUID", "TIMESTAMP WITH TIME ZONE"),
+        Dialect::MySql | Dialect::Sqlite => ("CHAR(36)", "DATETIME"),
+    };
+    format!(
+        "CREATE TABLE {exists}{name} (\n    \
              id          {id} NOT NULL PRIMARY KEY,\n    \
              user_id     VARCHAR(255) NOT NULL,\n    \
              expires_at  {time} NOT NULL,\n    \
              created_at  {time} NOT NULL\n\
-         );\n\n\
-         CREATE INDEX {index} ON {name} (user_id);\n"
+         )"
     )
 }

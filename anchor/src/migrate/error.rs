@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::refusal::Refusal;
 use crate::schema::Dialect;
@@ -18,16 +18,23 @@ pub enum MigrateError {
     #[error("{}\nTo write the next migration: {COMMAND}", list(.0))]
     Drift(Vec<Drift>),
     /// The struct leaves something open.
-    #[error("the migration of `{table}` is not written, for the struct leaves something open:\n\n{}", refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))]
+    #[error(
+        "the migration of `{table}` is not written, for the struct leaves something open:\n\n{}{}",
+        refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"),
+        replacement(newest.as_deref())
+    )]
     Refused {
         /// The table.
         table: String,
         /// All that is open.
         refusals: Vec<Refusal>,
+        /// The newest migration, where one in its place would leave nothing open.
+        newest: Option<PathBuf>,
     },
     /// It is not clear which database the first file is for.
     #[error(
-        "it is not clear which database `{}` is for: no file in it says so, and several of anchor's SQL features are on ({features}). Choose:\n\
+        "it is not clear which database `{}` is for: no file in it says so, and {features}. \
+         Choose:\n\
          \x20 - one database:      ANCHOR_DIALECT=postgres {COMMAND} (or mysql, or sqlite), once: the file says it from then on\n\
          \x20 - several databases: make a folder for each, `{}`, and so on",
         folder.display(), folder.join("postgres").display()
@@ -35,7 +42,7 @@ pub enum MigrateError {
     WhichDialect {
         /// The folder of migrations.
         folder: PathBuf,
-        /// The features that are on.
+        /// What anchor's SQL features say.
         features: String,
     },
     /// A header is of another dialect than its folder or its neighbours.
@@ -101,6 +108,101 @@ pub enum MigrateError {
         /// The one that it follows.
         parent: PathBuf,
     },
+    /// The folder that was named is not there.
+    #[error(
+        "there is no folder {}: correct the name, or make the folder (mkdir -p {})",
+        folder.display(), folder.display()
+    )]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Files of anchor's stand beside folders of dialects, which alone would be read.
+    #[error(
+        "{} is beside the folder {}, and `sqlx::migrate!` reads one folder alone. Choose:\n\
+         \x20 - one database:      remove the folder {}\n\
+         \x20 - several databases: move the files of {} into a folder of their dialect, such as \
+         {}, and name that folder in `sqlx::migrate!`",
+        file.display(), folder.display(), folder.display(),
+        file.parent().unwrap_or(file).display(),
+        file.parent().unwrap_or(file).join("postgres").display()
+    )]
+    MixedLayout {
+        /// A file of anchor's that is in no dialect's folder.
+        file: PathBuf,
+        /// The folder of a dialect.
+        folder: PathBuf,
+    },
+    /// sqlx passes over a file with a header, for its name.
+    #[error(
+        "{}: sqlx runs files that are named `<version>_<description>.sql`, in these letters, and \
+         passes over this one: rename it",
+        file.display()
+    )]
+    Misnamed {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A header stands in a file that takes a migration back.
+    #[error(
+        "{}: `-- anchor:` lines belong to the `.up.sql` file: remove them from this one, or give \
+         it its old name back",
+        file.display()
+    )]
+    HeaderInDown {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A file was converted to the line ends of Windows.
+    #[error(
+        "{}: the lines end with CRLF. sqlx's checksum is of a file's bytes, so that a database \
+         which has run the file with LF refuses it as modified. Keep Git from converting it, and \
+         convert it back:\n\
+         \x20 echo \"*.sql text eol=lf\" >> {}\n\
+         \x20 sed -i 's/\\r$//' {}",
+        file.display(), file.with_file_name(".gitattributes").display(), file.display()
+    )]
+    LineEnds {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Two migrations have one version, as after a merge.
+    #[error(
+        "two migrations have one version, as after a merge, and sqlx runs one of them:\n\
+         \x20 {}\n\
+         \x20 {}\n\
+         Rename the one that has been applied nowhere yet, with its `.down.sql`, to the version \
+         {free}.",
+        files[0].display(), files[1].display()
+    )]
+    SameVersion {
+        /// The files, by name.
+        files: [PathBuf; 2],
+        /// A version that is free.
+        free: i64,
+    },
+    /// The last migration has the highest version that there is.
+    #[error(
+        "{}: no version is higher than this one, so that no migration can follow: rename the file, \
+         with its `.down.sql`, to a lower version",
+        file.display()
+    )]
+    LastVersion {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The newest migration of a table cannot be replaced, for another one comes after it.
+    #[error(
+        "{} cannot be replaced: {} comes after it and may build on it. Write a migration that \
+         follows instead: {COMMAND}",
+        file.display(), after.display()
+    )]
+    NotNewest {
+        /// The newest migration of the table.
+        file: PathBuf,
+        /// The file by hand that comes after it.
+        after: PathBuf,
+    },
     /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -155,8 +257,19 @@ fn list(drifts: &[Drift]) -> String {
     drifts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
+/// The way out where the newest migration itself is the mistake.
+fn replacement(newest: Option<&Path>) -> String {
+    newest.map_or_else(String::new, |file| {
+        format!(
+            "\n\nIf {} is wrong and has been applied nowhere yet, replace it:\n\
+             \x20 ANCHOR_MIGRATE=replace cargo test anchor_migrations",
+            file.display()
+        )
+    })
+}
+
 /// The file, and the one that takes it back.
-fn removal(file: &std::path::Path) -> String {
+fn removal(file: &Path) -> String {
     let up = file.display().to_string();
     match up.strip_suffix(".up.sql") {
         Some(stem) => format!("{up} {stem}.down.sql"),

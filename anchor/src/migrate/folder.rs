@@ -1,15 +1,21 @@
-//! A folder of migrations as sqlx reads it: whose file says what, which comes last, and how the next is named.
+//! A folder of migrations as sqlx reads it: whose file says what, which comes last, and how the
+//! next is named.
 
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::MigrateError;
-use super::state::State;
+use super::state::{HeaderError, State};
 use crate::schema::{Dialect, Schema};
 
 /// The first version that is a time (2000-01-01) and not a count.
 const FIRST_TIMESTAMP: i64 = 20_000_101_000_000;
+
+/// sqlx's checksum is of a file's bytes: a checkout with other line ends is another migration.
+const ATTRIBUTES: &str = "*.sql text eol=lf\n";
 
 /// A folder of one dialect's migrations.
 #[derive(Debug)]
@@ -20,13 +26,26 @@ pub(super) struct Folder {
 
 /// A migration's file, of anchor's or not.
 #[derive(Debug)]
-struct File {
+pub(super) struct File {
+    name: Name,
+    path: PathBuf,
+    header: Option<Header>,
+}
+
+/// A file's header, with its state's hash, which is asked for often.
+#[derive(Debug)]
+struct Header {
+    state: State,
+    hash: String,
+}
+
+/// What sqlx reads in a file's name.
+#[derive(Debug, Clone, Copy)]
+struct Name {
     version: i64,
     /// How many digits the name gives to the version.
     digits: usize,
-    path: PathBuf,
     direction: Direction,
-    state: Option<State>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +53,23 @@ enum Direction {
     Simple,
     Up,
     Down,
+}
+
+/// The table as the last of its migrations leaves it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head<'f> {
+    file: &'f File,
+    pub(super) state: &'f State,
+}
+
+/// The files that the newest migration of a table was written with.
+#[derive(Debug)]
+pub(super) struct Newest<'f> {
+    /// The last of them.
+    pub(super) file: &'f Path,
+    pub(super) versions: Vec<i64>,
+    /// The table before them; `None` where they create it.
+    pub(super) before: Option<&'f State>,
 }
 
 /// A migration to be written.
@@ -45,81 +81,130 @@ pub(super) struct Draft {
     pub(super) down: String,
 }
 
+impl Name {
+    /// sqlx reads `<version>_<description>.sql`, and so does this; `None` where sqlx does not.
+    fn of(name: &str) -> Option<Self> {
+        let (version, description) = name.split_once('_')?;
+        let direction = match description {
+            _ if description.ends_with(".up.sql") => Direction::Up,
+            _ if description.ends_with(".down.sql") => Direction::Down,
+            _ if description.ends_with(".sql") => Direction::Simple,
+            _ => return None,
+        };
+        Some(Self { version: version.parse().ok()?, digits: version.len(), direction })
+    }
+}
+
+impl File {
+    /// Reads a file; `None` where it is neither sqlx's nor anchor's.
+    fn read(path: PathBuf) -> Result<Option<Self>, MigrateError> {
+        let name = Name::of(&path.file_name().unwrap_or_default().to_string_lossy());
+        let bytes = fs::read(&path).map_err(MigrateError::io(&path))?;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            // sqlx does not read it either.
+            Err(error) if name.is_some() => {
+                let error = io::Error::new(io::ErrorKind::InvalidData, error);
+                return Err(MigrateError::io(&path)(error));
+            }
+            Err(_) => return Ok(None),
+        };
+        let header = |HeaderError { line, reason }| MigrateError::Header {
+            file: path.clone(),
+            line,
+            reason,
+        };
+        let state = State::parse(&text);
+        let Some(name) = name else {
+            return match state {
+                Ok(None) => Ok(None),
+                _ => Err(MigrateError::Misnamed { file: path }),
+            };
+        };
+        let state = match (name.direction, state) {
+            (Direction::Down, Ok(None)) => None,
+            (Direction::Down, _) => return Err(MigrateError::HeaderInDown { file: path }),
+            (_, state) => state.map_err(header)?,
+        };
+        if state.is_some() && text.contains("\r\n") {
+            return Err(MigrateError::LineEnds { file: path });
+        }
+        let header = state.map(|state| Header { hash: state.hash(), state });
+        Ok(Some(Self { name, path, header }))
+    }
+
+    /// Whether sqlx runs it on the way forward.
+    fn is_forward(&self) -> bool {
+        self.name.direction != Direction::Down
+    }
+}
+
 impl Folder {
     /// Reads a folder; one that does not exist is empty.
     pub(super) fn read(path: &Path) -> Result<Self, MigrateError> {
         let mut files = Vec::new();
         for path in sql_files(path)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            // sqlx reads `<version>_<description>.sql`, and so does this.
-            let Some((version, _)) = name.split_once('_') else { continue };
-            let Ok(number) = version.parse::<i64>() else { continue };
-            let direction = match name.as_ref() {
-                name if name.ends_with(".up.sql") => Direction::Up,
-                name if name.ends_with(".down.sql") => Direction::Down,
-                _ => Direction::Simple,
-            };
-            let state = match direction {
-                Direction::Down => None,
-                Direction::Up | Direction::Simple => {
-                    let text = fs::read(&path).map_err(MigrateError::io(&path))?;
-                    State::parse(&String::from_utf8_lossy(&text)).map_err(|error| {
-                        MigrateError::Header {
-                            file: path.clone(),
-                            line: error.line,
-                            reason: error.reason,
-                        }
-                    })?
-                }
-            };
-            let digits = version.len();
-            files.push(File { version: number, digits, path, direction, state });
+            files.extend(File::read(path)?);
         }
-        files.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));
+        files.sort_by(|a, b| (a.name.version, &a.path).cmp(&(b.name.version, &b.path)));
         Ok(Self { path: path.to_owned(), files })
     }
 
-    fn states(&self) -> impl Iterator<Item = (&File, &State)> {
-        self.files.iter().filter_map(|file| Some((file, file.state.as_ref()?)))
+    fn headers(&self) -> impl Iterator<Item = (&File, &Header)> {
+        self.files.iter().filter_map(|file| Some((file, file.header.as_ref()?)))
+    }
+
+    /// The first file of anchor's.
+    pub(super) fn first_managed(&self) -> Option<&Path> {
+        self.headers().next().map(|(file, _)| file.path.as_path())
     }
 
     /// Whether any file is of anchor's.
     pub(super) fn is_managed(&self) -> bool {
-        self.states().next().is_some()
+        self.first_managed().is_some()
     }
 
     /// The dialect that the files are of, if any says so.
     pub(super) fn dialect(&self) -> Option<Dialect> {
-        self.states().next().map(|(_, state)| state.table.dialect)
+        self.headers().next().map(|(_, header)| header.state.table.dialect)
     }
 
-    /// The table as the last of its migrations leaves it: under its name, or under the one that it had before.
+    /// The files by their states' hashes.
+    fn by_hash(&self) -> HashMap<&str, (&File, &State)> {
+        let states = self.headers().map(|(file, header)| (&*header.hash, (file, &header.state)));
+        states.collect()
+    }
+
+    /// The table as the last of its migrations leaves it: under its name, or under the one that it
+    /// had before.
     pub(super) fn head(
         &self,
         schema: &Schema,
         dialect: Dialect,
-    ) -> Result<Option<&State>, MigrateError> {
+    ) -> Result<Option<Head<'_>>, MigrateError> {
         self.check_history(dialect)?;
-        let heads = || {
-            self.states().filter(|(_, state)| {
-                let hash = state.hash();
-                !self.states().any(|(_, next)| next.parent.as_ref() == Some(&hash))
-            })
-        };
+        let followed: HashSet<_> =
+            self.headers().filter_map(|(_, header)| header.state.parent.as_deref()).collect();
+        let heads = || self.headers().filter(|(_, header)| !followed.contains(&*header.hash));
         for name in [Some(schema.table), schema.renamed_from].into_iter().flatten() {
-            let mut heads = heads().filter(|(_, state)| state.table.name == name);
+            let mut heads = heads().filter(|(_, header)| header.state.table.name == name);
             match (heads.next(), heads.next()) {
                 (Some((first, _)), Some((second, _))) => return Err(forked(name, first, second)),
-                (Some((_, head)), None) => return Ok(Some(head)),
+                (Some((file, header)), None) => {
+                    return Ok(Some(Head { file, state: &header.state }));
+                }
                 (None, _) => {}
             }
         }
         Ok(None)
     }
 
-    /// Each file follows one that is there and runs before it, no two follow the same, and all are of one dialect.
+    /// Each file follows one that is there and runs before it, no two follow the same, no two have
+    /// one version, and all are of one dialect.
     fn check_history(&self, dialect: Dialect) -> Result<(), MigrateError> {
-        for (at, (file, state)) in self.states().enumerate() {
+        let mut followers: HashMap<&str, &File> = HashMap::new();
+        let mut copies: HashMap<&str, &File> = HashMap::new();
+        for (file, Header { state, hash }) in self.headers() {
             if state.table.dialect != dialect {
                 return Err(MigrateError::MixedDialects {
                     file: file.path.clone(),
@@ -127,20 +212,25 @@ impl Folder {
                     expected: dialect,
                 });
             }
-            let Some(parent) = &state.parent else { continue };
-            let sibling =
-                self.states().take(at).find(|(_, other)| other.parent.as_ref() == Some(parent));
-            if let Some((sibling, _)) = sibling {
-                return Err(forked(&state.table.name, sibling, file));
+            let sibling = state.parent.as_ref().and_then(|parent| followers.insert(parent, file));
+            if let Some(other) = sibling.or(copies.insert(hash, file)) {
+                return Err(forked(&state.table.name, other, file));
             }
-            match self.states().find(|(_, other)| other.hash() == *parent) {
+        }
+        if self.is_managed() {
+            self.check_versions()?;
+        }
+        let by_hash = self.by_hash();
+        for (file, Header { state, .. }) in self.headers() {
+            let Some(parent) = &state.parent else { continue };
+            match by_hash.get(parent.as_str()) {
                 None => {
                     return Err(MigrateError::Orphaned {
                         file: file.path.clone(),
                         parent: parent.clone(),
                     });
                 }
-                Some((before, _)) if before.version >= file.version => {
+                Some((before, _)) if before.name.version >= file.name.version => {
                     return Err(MigrateError::OutOfOrder {
                         file: file.path.clone(),
                         parent: before.path.clone(),
@@ -152,21 +242,83 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes migrations, named as the folder's others are. Each gets a version higher than any there is.
+    /// sqlx runs one file a version.
+    fn check_versions(&self) -> Result<(), MigrateError> {
+        let forward: Vec<_> = self.files.iter().filter(|file| file.is_forward()).collect();
+        for pair in forward.windows(2) {
+            let [first, second] = pair else { continue };
+            if first.name.version == second.name.version {
+                let files = [first.path.clone(), second.path.clone()];
+                return Err(MigrateError::SameVersion { files, free: self.next_version()? });
+            }
+        }
+        Ok(())
+    }
+
+    /// The version after the last.
+    fn next_version(&self) -> Result<i64, MigrateError> {
+        let Some(last) = self.files.last() else { return Ok(1) };
+        let next = last.name.version.checked_add(1);
+        next.ok_or_else(|| MigrateError::LastVersion { file: last.path.clone() })
+    }
+
+    /// The files that the newest migration of a table was written with, and the table before them.
+    ///
+    /// # Errors
+    ///
+    /// [`MigrateError::NotNewest`] when a file by hand comes after them, for it may build on them.
+    pub(super) fn newest<'f>(&'f self, head: &Head<'f>) -> Result<Newest<'f>, MigrateError> {
+        let by_hash = self.by_hash();
+        let mut versions = vec![head.file.name.version];
+        let mut state = head.state;
+        let before = loop {
+            let before = state.parent.as_deref().and_then(|parent| by_hash.get(parent));
+            let Some((file, before)) = before else { break None };
+            if state.step.is_none_or(|(step, _)| step == 1) {
+                break Some(*before);
+            }
+            versions.push(file.name.version);
+            state = before;
+        };
+        let by_hand = |file: &&File| file.is_forward() && file.header.is_none();
+        let later = |file: &&File| versions.iter().any(|version| file.name.version > *version);
+        if let Some(after) = self.files.iter().find(|file| by_hand(file) && later(file)) {
+            let (file, after) = (head.file.path.clone(), after.path.clone());
+            return Err(MigrateError::NotNewest { file, after });
+        }
+        Ok(Newest { file: &head.file.path, versions, before })
+    }
+
+    /// Removes the migrations of these versions, with their ways back, and returns the files.
+    pub(super) fn remove(&mut self, versions: &[i64]) -> Result<Vec<PathBuf>, MigrateError> {
+        let is_removed = |file: &File| versions.contains(&file.name.version);
+        let (removed, kept) = std::mem::take(&mut self.files).into_iter().partition(is_removed);
+        self.files = kept;
+        let removed: Vec<File> = removed;
+        for file in &removed {
+            fs::remove_file(&file.path).map_err(MigrateError::io(&file.path))?;
+        }
+        Ok(removed.into_iter().map(|file| file.path).collect())
+    }
+
+    /// Writes migrations, named as the folder's others are. Each gets a version higher than any
+    /// there is. The folder's first file of anchor's comes with a `.gitattributes`.
     pub(super) fn write(&self, drafts: &[Draft], now: i64) -> Result<Vec<PathBuf>, MigrateError> {
         fs::create_dir_all(&self.path).map_err(MigrateError::io(&self.path))?;
-        let last = self.files.last();
-        let simple = last.is_some_and(|file| file.direction == Direction::Simple);
-        let mut version = last.map_or(0, |file| file.version);
+        let last = self.files.last().map(|file| file.name);
+        let simple = last.is_some_and(|name| name.direction == Direction::Simple);
+        let counts = last.is_some_and(|name| name.version < FIRST_TIMESTAMP);
+        let mut next = self.next_version()?;
         let mut written = Vec::new();
         for draft in drafts {
-            version = match last {
-                Some(last) if last.version < FIRST_TIMESTAMP => version + 1,
-                _ => now.max(version + 1),
-            };
-            let digits = last.map_or(0, |last| last.digits);
+            let version = if counts { next } else { now.max(next) };
+            let digits = last.map_or(0, |name| name.digits);
             let stem = format!("{version:0digits$}_{}", draft.description);
             let file = |suffix: &str| self.path.join(format!("{stem}{suffix}"));
+            // The one after it must have a version, too.
+            next = version
+                .checked_add(1)
+                .ok_or_else(|| MigrateError::LastVersion { file: file(".sql") })?;
             if simple {
                 written.push(create(file(".sql"), &draft.up)?);
             } else {
@@ -175,6 +327,10 @@ impl Folder {
                 written.push(create(file(".up.sql"), &draft.up)?);
                 written.push(down);
             }
+        }
+        let attributes = self.path.join(".gitattributes");
+        if !self.is_managed() && !attributes.exists() {
+            written.push(create(attributes, ATTRIBUTES)?);
         }
         Ok(written)
     }
@@ -185,7 +341,7 @@ fn forked(table: &str, first: &File, second: &File) -> MigrateError {
     MigrateError::Forked { table: table.to_owned(), files }
 }
 
-/// The SQL files in a folder.
+/// The SQL files in a folder, those with a suffix that sqlx does not know among them.
 fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, MigrateError> {
     if !folder.exists() {
         return Ok(Vec::new());
@@ -194,7 +350,8 @@ fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, MigrateError> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(MigrateError::io(folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "sql") && path.is_file() {
+        let is_sql = |extension: &OsStr| extension.eq_ignore_ascii_case("sql");
+        if path.extension().is_some_and(is_sql) && path.is_file() {
             files.push(path);
         }
     }

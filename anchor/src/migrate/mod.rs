@@ -10,11 +10,16 @@
 //! | `cargo test` | fails with the difference when struct and migrations disagree |
 //! | `ANCHOR_MIGRATE=1 cargo test anchor_migrations` | writes the next migration |
 //! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and values may be lost |
-//! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | the first migration takes over fastapi-anchor's table instead of creating one |
+//! | `ANCHOR_MIGRATE=replace cargo test anchor_migrations` | writes the newest migration anew, which must have been applied nowhere |
+//! | `ANCHOR_MIGRATE=baseline cargo test anchor_migrations` | the first migration takes over the table of `store.migrate()` |
+//! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | that of the table `anchor_sessions` takes over fastapi-anchor's |
+//!
+//! Words go together, as in `ANCHOR_MIGRATE=replace,drop`.
 //!
 //! A package whose migrations hold no file of anchor's is left alone, as one that only calls `store.migrate()`. As soon as there is one,
 //! every struct of the package needs its migrations, or `#[session(migrations = false)]`. `#[session(migrations = "db/migrations")]` names another
-//! folder than `migrations`, seen from the package's `Cargo.toml`.
+//! folder than `migrations`, seen from the package's `Cargo.toml`; that folder must exist. The test is there whether or not the package has
+//! one of anchor's SQL features: the application may have it alone.
 //!
 //! In a function's body Rust collects no tests, so that a struct there is not held to any migration: call [`check`] in a test of your own.
 //!
@@ -92,6 +97,7 @@
 //! ```
 
 mod adopt;
+mod baseline;
 mod diff;
 pub(crate) mod emitted;
 mod error;
@@ -103,29 +109,47 @@ mod refusal;
 mod state;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use error::{Drift, MigrateError};
 pub use refusal::Refusal;
 
-use crate::schema::{Dialect, Schema};
+use crate::schema::{Dialect, Schema, Table};
 use diff::{Diff, Plan};
-use folder::{Draft, Folder};
-use state::State;
+use folder::{Draft, Folder, Head};
+use state::{Answer, State};
 
 /// Where migrations are, and what may be written.
 #[derive(Debug, Clone)]
 pub struct Migrations {
     folder: PathBuf,
+    /// Whether the folder may be absent, and is then empty.
+    optional: bool,
     dialect: Option<Dialect>,
     drops: bool,
     adopts: bool,
+    takes_over: bool,
+    replaces: bool,
 }
 
 impl Migrations {
-    /// The migrations in this folder, or in its folders `postgres`, `mysql` and `sqlite`.
+    /// The migrations in this folder, or in its folders `postgres`, `mysql` and `sqlite`. The
+    /// folder must exist: one that was moved or misspelt would pass for one without migrations.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), dialect: None, drops: false, adopts: false }
+        Self {
+            folder: folder.into(),
+            optional: false,
+            dialect: None,
+            drops: false,
+            adopts: false,
+            takes_over: false,
+            replaces: false,
+        }
+    }
+
+    /// Those of a package that may have none.
+    fn of_package(package: &Path) -> Self {
+        Self { optional: true, ..Self::in_folder(package.join("migrations")) }
     }
 
     /// The dialect of the first file, where neither folders nor features say it.
@@ -144,34 +168,63 @@ impl Migrations {
         self
     }
 
-    /// Makes a table's first migration take over the table `anchor_sessions(id, user_id, expires_at, created_at)` of fastapi-anchor, under
-    /// the struct's name for it. Its sessions end, for they cannot be read as anchor's.
+    /// Makes the first migration of a table `anchor_sessions` take over the table
+    /// `anchor_sessions(id, user_id, expires_at, created_at)` of fastapi-anchor. Its sessions end,
+    /// for they cannot be read as anchor's. In a database without that table it creates the
+    /// struct's. Tables of other names are not concerned.
     #[must_use]
     pub fn adopt_fastapi_anchor(mut self) -> Self {
         self.adopts = true;
         self
     }
 
+    /// Makes a table's first migration take over the table that `store.migrate()` made, with its
+    /// sessions. Where it is run, it compares that table with the struct and fails if they differ;
+    /// a database without the table gets it.
+    #[must_use]
+    pub fn baseline(mut self) -> Self {
+        self.takes_over = true;
+        self
+    }
+
+    /// Replaces a table's newest migration, where the struct differs from it, in place of writing
+    /// one that follows. For a migration that is wrong and has been applied nowhere: a database
+    /// that has run it refuses to go on without it.
+    #[must_use]
+    pub fn replace_newest(mut self) -> Self {
+        self.replaces = true;
+        self
+    }
+
     /// The folders that are there, each with its dialect if that is known.
     fn folders(&self) -> Result<Vec<(Folder, Option<Dialect>)>, MigrateError> {
+        if !self.optional && !self.folder.is_dir() {
+            return Err(MigrateError::NoFolder { folder: self.folder.clone() });
+        }
         let names = ["postgres", "postgresql", "mysql", "mariadb", "sqlite"];
         let several: Vec<_> = names
             .into_iter()
             .map(|name| (self.folder.join(name), Dialect::of_word(name)))
             .filter(|(path, _)| path.is_dir())
             .collect();
+        let folder = Folder::read(&self.folder)?;
+        if let (Some(file), [(of_dialect, _), ..]) = (folder.first_managed(), &*several) {
+            let (file, folder) = (file.to_owned(), of_dialect.clone());
+            return Err(MigrateError::MixedLayout { file, folder });
+        }
         if several.is_empty() {
-            let folder = Folder::read(&self.folder)?;
             let dialect = folder.dialect().or(self.dialect).or_else(only_feature);
             return Ok(vec![(folder, dialect)]);
         }
         several.into_iter().map(|(path, dialect)| Ok((Folder::read(&path)?, dialect))).collect()
     }
 
-    fn which_dialect(&self, folder: &Folder) -> MigrateError {
+    fn which_dialect(folder: &Folder) -> MigrateError {
         let features: Vec<_> = features().map(Dialect::word).collect();
-        let features = features.join(", ");
-        let _ = self;
+        let features = match features.is_empty() {
+            true => "none of anchor's SQL features is on in this build".to_owned(),
+            false => format!("several of anchor's SQL features are on ({})", features.join(", ")),
+        };
         MigrateError::WhichDialect { folder: folder.path.clone(), features }
     }
 }
@@ -214,11 +267,11 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
     }
     let mut drifts = Vec::new();
     for (folder, dialect) in &folders {
-        let dialect = dialect.ok_or_else(|| migrations.which_dialect(folder))?;
+        let dialect = dialect.ok_or_else(|| Migrations::which_dialect(folder))?;
         let difference = match folder.head(schema, dialect)? {
             None => Some(String::new()),
             Some(head) => {
-                let diff = between(head, schema)?;
+                let diff = between(&head.state, schema)?;
                 (!diff.is_empty()).then(|| diff.to_string())
             }
         };
@@ -239,22 +292,78 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
 ///
 /// [`MigrateError::Refused`] with all that the struct leaves open; others when the files cannot be read or written.
 pub fn write(schema: &Schema, migrations: &Migrations) -> Result<Vec<PathBuf>, MigrateError> {
+    Ok(write_files(schema, migrations)?.written)
+}
+
+/// What [`write`] did to the folders.
+#[derive(Debug, Default)]
+struct Changes {
+    removed: Vec<PathBuf>,
+    written: Vec<PathBuf>,
+}
+
+fn write_files(schema: &Schema, migrations: &Migrations) -> Result<Changes, MigrateError> {
+    // Before the lock, which makes the folder.
+    migrations.folders()?;
     let _lock = lock::hold(&migrations.folder)?;
-    let mut drafts = Vec::new();
+    let mut folders = Vec::new();
     for (folder, dialect) in migrations.folders()? {
-        let dialect = dialect.ok_or_else(|| migrations.which_dialect(&folder))?;
-        let next = match folder.head(schema, dialect)? {
-            Some(head) => next(head, schema, migrations.drops)?,
-            None => vec![first(schema, dialect, migrations.adopts)],
-        };
-        drafts.push((folder, next));
+        let dialect = dialect.ok_or_else(|| Migrations::which_dialect(&folder))?;
+        let revision = revision(&folder, schema, dialect, migrations)?;
+        folders.push((folder, revision));
     }
     let now = name::timestamp(std::time::SystemTime::now());
-    let mut written = Vec::new();
-    for (folder, drafts) in drafts.iter().filter(|(_, drafts)| !drafts.is_empty()) {
-        written.extend(folder.write(drafts, now)?);
+    let mut changes = Changes::default();
+    for (mut folder, Revision { replaced, drafts }) in folders {
+        changes.removed.extend(folder.remove(&replaced)?);
+        if !drafts.is_empty() {
+            changes.written.extend(folder.write(&drafts, now)?);
+        }
     }
-    Ok(written)
+    Ok(changes)
+}
+
+/// What is to be done in one folder.
+#[derive(Default)]
+struct Revision {
+    /// The versions of the migrations that go.
+    replaced: Vec<i64>,
+    drafts: Vec<Draft>,
+}
+
+fn revision(
+    folder: &Folder,
+    schema: &Schema,
+    dialect: Dialect,
+    migrations: &Migrations,
+) -> Result<Revision, MigrateError> {
+    let follow = |state: Option<&State>| match state {
+        Some(state) => next(state, schema, migrations.drops),
+        None => Ok(vec![first(schema, dialect, migrations)]),
+    };
+    let Some(head) = folder.head(schema, dialect)? else {
+        return Ok(Revision { replaced: Vec::new(), drafts: follow(None)? });
+    };
+    if migrations.replaces && is_changed(&head, schema) {
+        let newest = folder.newest(&head)?;
+        let drafts = follow(newest.before)?;
+        return Ok(Revision { replaced: newest.versions, drafts });
+    }
+    let drafts = follow(Some(head.state)).map_err(|error| match error {
+        MigrateError::Refused { table, refusals, .. } => {
+            // What the newest migration brought about by mistake needs no answer.
+            let newest = folder.newest(&head).ok();
+            let newest = newest.filter(|newest| follow(newest.before).is_ok());
+            let newest = newest.map(|newest| newest.file.to_owned());
+            MigrateError::Refused { table, refusals, newest }
+        }
+        other => other,
+    })?;
+    Ok(Revision { replaced: Vec::new(), drafts })
+}
+
+fn is_changed(head: &Head<'_>, schema: &Schema) -> bool {
+    !matches!(between(&head.state, schema), Ok(diff) if diff.is_empty())
 }
 
 /// The SQL that creates a struct's table, without a header: for a database that anchor's migrations are not to care for.
@@ -263,20 +372,34 @@ pub fn create_table(schema: &Schema, dialect: Dialect) -> String {
 }
 
 fn between(old: &State, schema: &Schema) -> Result<Diff, MigrateError> {
-    Diff::between(old, schema)
-        .map_err(|refusals| MigrateError::Refused { table: schema.table.to_owned(), refusals })
+    Diff::between(old, schema).map_err(|refusals| refused(schema, refusals))
+}
+
+fn refused(schema: &Schema, refusals: Vec<Refusal>) -> MigrateError {
+    MigrateError::Refused { table: schema.table.to_owned(), refusals, newest: None }
 }
 
 /// The migration that creates the table, or takes it over.
-fn first(schema: &Schema, dialect: Dialect, adopts: bool) -> Draft {
+fn first(schema: &Schema, dialect: Dialect, migrations: &Migrations) -> Draft {
     let state = State::of(schema, dialect, None);
     let table = &state.table;
-    let (verb, up, down) = match adopts {
-        true => ("adopt", adopt::up(table), adopt::down(table)),
-        false => ("create", write::create(table), write::drop_table(table)),
+    let (verb, up, down) = if migrations.adopts && table.bare_name() == adopt::TABLE {
+        ("adopt", adopt::up(table), adopt::down(table))
+    } else if migrations.takes_over {
+        ("baseline", baseline::up(table), baseline::down())
+    } else {
+        ("create", write::create(table), write::drop_table(table))
     };
     let description = format!("{verb}_{}", name::word(table.bare_name()));
     Draft { description, up: file(&state, &up), down }
+}
+
+/// One of the files that a change is written as.
+struct Step {
+    table: Table,
+    description: String,
+    up: write::Script,
+    down: write::Script,
 }
 
 /// The migrations that lead from the last state to the schema.
@@ -285,40 +408,45 @@ fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, Migrat
     if diff.is_empty() {
         return Ok(Vec::new());
     }
-    let plan = Plan::forward(diff, head, schema, drops)
-        .map_err(|refusals| MigrateError::Refused { table: schema.table.to_owned(), refusals })?;
+    let plan =
+        Plan::forward(diff, head, schema, drops).map_err(|refusals| refused(schema, refusals))?;
+    let whole = plan.diff.new.clone();
     let indexes = write::indexes(&plan);
     let plan = match indexes {
         Some(_) => Plan { diff: plan.diff.without_new_indexes(), ..plan },
         None => plan,
     };
     let back = Plan::backward(&plan.diff);
-    let (up, down) = (write::change(&plan), write::change(&back));
-    let mut state = State::of(schema, head.table.dialect, Some(head.hash()));
-    let table = std::mem::replace(&mut state.table, plan.diff.new.clone());
-    let mut drafts = vec![Draft {
+    let mut steps = vec![Step {
+        table: plan.diff.new.clone(),
         description: name::of_change(&plan.diff),
-        up: file(&state, &up.text()),
-        down: down.text(),
+        up: write::change(&plan),
+        down: write::change(&back),
     }];
-    let bare = name::word(plan.diff.new.bare_name());
+    let bare = name::word(whole.bare_name());
     if let Some((up, down)) = indexes {
-        state = State { table, parent: Some(state.hash()), ..state };
-        drafts.push(Draft {
-            description: format!("index_{bare}"),
-            up: file(&state, &up.text()),
-            down: down.text(),
-        });
+        let description = format!("index_{bare}");
+        steps.push(Step { table: whole.clone(), description, up, down });
     }
-    if let Some(validate) = write::validate(&plan) {
-        state = State { parent: Some(state.hash()), ..state };
-        drafts.push(Draft {
-            description: format!("validate_{bare}"),
-            up: file(&state, &validate.text()),
-            down: write::validate_back().text(),
-        });
+    if let Some(up) = write::validate(&plan) {
+        let description = format!("validate_{bare}");
+        steps.push(Step { table: whole, description, up, down: write::validate_back() });
     }
-    Ok(drafts)
+    Ok(numbered(head, schema, steps))
+}
+
+/// The files of a change, each on top of the one before it.
+fn numbered(head: &State, schema: &Schema, steps: Vec<Step>) -> Vec<Draft> {
+    let of = steps.len();
+    let mut parent = head.hash();
+    let mut drafts = Vec::with_capacity(of);
+    for (at, Step { table, description, up, down }) in steps.into_iter().enumerate() {
+        let step = (of > 1).then_some((at + 1, of));
+        let state = State { table, answers: Answer::of(schema), parent: Some(parent), step };
+        parent = state.hash();
+        drafts.push(Draft { description, up: file(&state, &up.text()), down: down.text() });
+    }
+    drafts
 }
 
 fn file(state: &State, sql: &str) -> String {

@@ -147,7 +147,7 @@ impl fmt::Display for Refusal {
                 f,
                 "`{column}` is new, and the sessions that exist have no value for it. Choose:\n\
                  \x20 - they have none: make the field an `Option`\n\
-                 \x20 - they get one:   #[session(default = \"..\")]\n\
+                 \x20 - they get one:   #[session(default = \"..\")], as SQL: \"0\" or \"'text'\"\n\
                  \x20 - they end:       #[session(on_change = \"end_sessions\")]"
             ),
             Refusal::SharedValue { column } => write!(
@@ -186,7 +186,7 @@ impl fmt::Display for Refusal {
                 if !role {
                     write!(
                         f,
-                        "\n  - values that do not fit become the default: #[session(default = \"..\")]"
+                        "\n  - values that do not fit become the default: #[session(default = \"..\")], as SQL: \"0\" or \"'text'\""
                     )?;
                 }
                 write!(

@@ -19,6 +19,9 @@ const FORMAT: &str = "1";
 /// What every line of a header begins with.
 const PREFIX: &str = "-- anchor:";
 
+/// What sqlx looks for at a file's first byte.
+const NO_TRANSACTION: &str = "-- no-transaction";
+
 const KINDS: &[(&str, ColumnType)] = &[
     ("bool", ColumnType::Bool),
     ("smallint", ColumnType::SmallInt),
@@ -42,6 +45,9 @@ pub(crate) struct State {
     pub(crate) answers: Vec<Answer>,
     /// The hash of the state before; `None` for the migration that creates the table.
     pub(crate) parent: Option<String>,
+    /// Which of the files that were written together it is, from 1, and how many they are; `None`
+    /// for one by itself.
+    pub(crate) step: Option<(usize, usize)>,
 }
 
 /// The answers on one field that a migration has carried out, so that they are no answer to a
@@ -91,7 +97,7 @@ pub(crate) struct HeaderError {
 impl State {
     /// The state after a migration that leads to this struct's table.
     pub(crate) fn of(schema: &Schema, dialect: Dialect, parent: Option<String>) -> Self {
-        Self { table: Table::of(schema, dialect), answers: Answer::of(schema), parent }
+        Self { table: Table::of(schema, dialect), answers: Answer::of(schema), parent, step: None }
     }
 
     /// What has been answered of the column.
@@ -120,6 +126,7 @@ impl State {
             format!("dialect {}", table.dialect.word()),
             format!("parent {}", self.parent.as_deref().unwrap_or("none")),
         ];
+        lines.extend(self.step.map(|(step, of)| format!("step {step} of {of}")));
         let extras = extra_words(table.extras);
         if !extras.is_empty() {
             lines.push(format!("extras {}", extras.join(" ")));
@@ -138,25 +145,70 @@ impl State {
         lines
     }
 
-    /// Reads the header of a file. `None` when it has none, and so is not of anchor's.
+    /// Reads the header of a file. `None` when no line of it is anchor's.
+    ///
+    /// The header's lines may stand anywhere, below a licence or a `SET`: what makes them one is
+    /// that they are the file's only ones. A line that is meant for anchor and not read is an
+    /// error, for the table's history would go on without it.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, HeaderError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        // `lines` takes a carriage return off as well, so that a checkout on Windows reads the same.
-        let comments = text.lines().enumerate().take_while(|(_, line)| {
-            let line = line.trim();
-            line.is_empty() || line.starts_with("--")
-        });
-        let mut header = None;
-        let mut last = 0;
-        for (at, line) in comments {
-            if let Some(rest) = line.trim_end().strip_prefix(PREFIX) {
-                last = at + 1;
-                let header = header.get_or_insert_with(Draft::default);
-                header.read(rest.trim()).map_err(|reason| HeaderError { line: last, reason })?;
-            }
+        let mut meant = Vec::new();
+        for (at, line) in text.lines().enumerate() {
+            let Some(content) = content(line) else { continue };
+            meant.push((at + 1, content));
         }
-        header.map(Draft::finish).transpose().map_err(|reason| HeaderError { line: last, reason })
+        if meant.is_empty() {
+            return Ok(None);
+        }
+        misplaced(text)?;
+        let mut header = Draft::default();
+        let mut last = 0;
+        for (line, content) in meant {
+            last = line;
+            content
+                .ok_or_else(|| {
+                    format!("a line for anchor begins with `{PREFIX}`, in these letters")
+                })
+                .and_then(|content| header.read(content))
+                .map_err(|reason| HeaderError { line, reason })?;
+        }
+        header.finish().map(Some).map_err(|reason| HeaderError { line: last, reason })
     }
+}
+
+/// What a comment says to anchor: `None` for other lines, `Some(None)` where it is meant for anchor
+/// and written otherwise.
+fn content(line: &str) -> Option<Option<&str>> {
+    // A byte order mark is no white space.
+    let line = line.trim_start_matches('\u{feff}').trim();
+    let comment = line.trim_start_matches(['-', '#', '/', '*', ' ', '\t']);
+    if comment.len() == line.len() {
+        return None;
+    }
+    let (word, _) = comment.split_once(':')?;
+    if !word.trim_end().eq_ignore_ascii_case("anchor") {
+        return None;
+    }
+    // Indented, or without the space, as a formatter of SQL leaves it.
+    let exact = line.strip_prefix("--").and_then(|rest| rest.trim_start().strip_prefix("anchor:"));
+    Some(exact.map(str::trim))
+}
+
+/// What sqlx or the database would read otherwise than the header says.
+fn misplaced(text: &str) -> Result<(), HeaderError> {
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim_start_matches('\u{feff}');
+        let reason = if ["<<<<<<<", ">>>>>>>"].iter().any(|mark| line.starts_with(mark)) {
+            "the file has the marks of a merge conflict: resolve it".to_owned()
+        } else if line.trim() == NO_TRANSACTION && !(at == 0 && text.starts_with(NO_TRANSACTION)) {
+            format!(
+                "sqlx reads `{NO_TRANSACTION}` at the file's first byte alone: move the line there"
+            )
+        } else {
+            continue;
+        };
+        return Err(HeaderError { line: at + 1, reason });
+    }
+    Ok(())
 }
 
 fn column_line(column: &TableColumn) -> String {
@@ -244,6 +296,7 @@ struct Draft {
     table: Option<String>,
     dialect: Option<Dialect>,
     parent: Option<Option<String>>,
+    step: Option<(usize, usize)>,
     hash: Option<String>,
     extras: Option<Extras>,
     columns: Vec<TableColumn>,
@@ -281,6 +334,7 @@ impl Draft {
                 let hash = words.word()?;
                 once(&mut self.parent, "parent", (hash != "none").then_some(hash))?;
             }
+            "step" => once(&mut self.step, "step", words.step()?)?,
             "hash" => once(&mut self.hash, "hash", words.word()?)?,
             "extras" => once(&mut self.extras, "extras", words.extras()?)?,
             "column" => {
@@ -316,6 +370,7 @@ impl Draft {
             },
             answers: self.answers,
             parent: self.parent.ok_or_else(|| missing("parent"))?,
+            step: self.step,
         };
         for index in &state.table.indexes {
             if state.table.column(&index.column).is_none() {
@@ -434,6 +489,15 @@ impl Words {
             Some(Token::Text(text)) => Ok(text),
             other => Err(unexpected("a text in quotes", other)),
         }
+    }
+
+    /// `2 of 3`.
+    fn step(&mut self) -> Result<(usize, usize), String> {
+        let number =
+            |word: String| word.parse().map_err(|_| format!("expected a number, found `{word}`"));
+        let step = number(self.word()?)?;
+        self.expect("of")?;
+        Ok((step, number(self.word()?)?))
     }
 
     fn cut_offs(&mut self) -> Result<CutOffsTable, String> {
@@ -658,8 +722,50 @@ mod tests {
 
     #[test]
     fn a_file_without_a_header_is_not_of_anchor() {
-        assert_eq!(State::parse("CREATE TABLE users (id INT);\n-- anchor: format 1\n"), Ok(None));
-        assert_eq!(State::parse(""), Ok(None));
+        for text in ["", "CREATE TABLE users (id INT);\n", "-- anchored in 2026: by hand\n"] {
+            assert_eq!(State::parse(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_read_wherever_it_stands_and_however_it_is_indented() {
+        let state = state(Dialect::Postgres);
+        let header = state.header();
+        let lines = header.lines().map(|line| line.strip_prefix(PREFIX).expect("a header"));
+        let indented: String = lines.clone().map(|line| format!("\t--  anchor:{line}\n")).collect();
+        let close: String = lines.map(|line| format!("--anchor:{line}\n")).collect();
+        for file in [
+            format!("/* (c) 2026 Shop Ltd.\n * All rights reserved. */\n\n{header}"),
+            format!("SET lock_timeout = '1s';\n{header}"),
+            format!("{indented}\nSELECT 1;\n"),
+            format!("{close}\nSELECT 1;\n"),
+        ] {
+            assert_eq!(State::parse(&file), Ok(Some(state.clone())), "{file}");
+        }
+        let second = State { step: Some((2, 3)), ..state };
+        assert_eq!(State::parse(&second.header()), Ok(Some(second)));
+    }
+
+    #[test]
+    fn a_line_for_anchor_that_is_not_read_is_an_error() {
+        let header = state(Dialect::Postgres).header();
+        let shouted = header.replace("-- anchor:", "-- Anchor:");
+        let other = header.replace("-- anchor:", "# anchor:");
+        let conflict = format!("<<<<<<< HEAD\n{header}=======\n>>>>>>> theirs\n");
+        let doubled = format!("{header}\nSELECT 1;\n{header}");
+        let late = format!("-- (c) Shop\n-- no-transaction\n{header}");
+        for (file, line, reason) in [
+            ("CREATE TABLE users (id INT);\n-- anchor: format 1\n", 2, "without its line"),
+            ("SELECT 1;\n-- anchor: table x\n", 2, "expected `-- anchor: format 1`"),
+            (&shouted, 1, "begins with `-- anchor:`, in these letters"),
+            (&other, 1, "begins with `-- anchor:`, in these letters"),
+            (&conflict, 1, "the marks of a merge conflict"),
+            (&doubled, header.lines().count() + 3, "`format` is there twice"),
+            (&late, 2, "sqlx reads `-- no-transaction` at the file's first byte alone"),
+        ] {
+            let error = State::parse(file).expect_err(file);
+            assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error:?}");
+        }
     }
 
     #[test]

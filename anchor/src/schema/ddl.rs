@@ -63,14 +63,23 @@ impl Schema {
 impl Table {
     /// The statements that create the table, its indexes and its companion, as one text.
     pub(crate) fn create_text(&self) -> String {
-        let mut text = self.create_alone("", &self.dialect.table(&self.name)) + ";\n";
-        let indexes = self.create_indexes("");
+        self.text("")
+    }
+
+    /// The same, for a database that may have them.
+    pub(crate) fn create_text_if_not_exists(&self) -> String {
+        self.text("IF NOT EXISTS ")
+    }
+
+    fn text(&self, exists: &str) -> String {
+        let mut text = self.create_alone(exists, &self.dialect.table(&self.name)) + ";\n";
+        let indexes = self.create_indexes(exists);
         if !indexes.is_empty() {
             // The indexes are short: one a line, without an empty line between.
             text.push_str(&format!("\n{};\n", indexes.join(";\n")));
         }
         if let Some(companion) = &self.cut_offs {
-            text.push_str(&format!("\n{};\n", companion.create(self.dialect, "")));
+            text.push_str(&format!("\n{};\n", companion.create(self.dialect, exists)));
         }
         text
     }
@@ -129,7 +138,6 @@ impl Table {
     }
 
     /// A column's definition: its name, type, nullability and default, and the constraints that stand beside a column in this dialect.
-    #[cfg(feature = "_sql")]
     pub(crate) fn column_definition(&self, column: &TableColumn) -> String {
         let Line { name, ty, constraints, .. } = self.line(column, None);
         format!("{name} {ty} {constraints}").trim_end().to_owned()
@@ -141,7 +149,8 @@ impl Table {
         Some(format!("CONSTRAINT {name} {}", self.bare_check(column)?))
     }
 
-    fn bare_check(&self, column: &TableColumn) -> Option<String> {
+    /// The same without its name.
+    pub(crate) fn bare_check(&self, column: &TableColumn) -> Option<String> {
         let values: Vec<_> =
             column.checked_values()?.iter().map(|value| self.dialect.literal(value)).collect();
         let name = self.dialect.identifier(&column.name);
@@ -387,7 +396,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "_sql")]
     fn a_table_in_a_schema_has_its_indexes_there() {
         static SCHEMA: Schema = Schema::new("auth.sessions", &[]);
         let index =

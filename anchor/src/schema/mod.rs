@@ -2,6 +2,7 @@
 
 mod cut_offs;
 mod ddl;
+mod default;
 mod dialect;
 mod extras;
 mod reserved;
@@ -9,16 +10,16 @@ mod system;
 mod table;
 
 #[cfg(feature = "_sql")]
-pub(crate) use cut_offs::{CUT_OFF_BYTES, CutOffsTable, cut_off_columns};
+pub(crate) use cut_offs::cut_off_columns;
+pub(crate) use cut_offs::{CUT_OFF_BYTES, CutOffsTable};
 pub use ddl::Index;
-#[cfg(feature = "_sql")]
 pub(crate) use ddl::{default_clause, is_literal};
+pub use default::refuse_bare_text;
 pub use dialect::Dialect;
 pub use extras::Extras;
 #[cfg(feature = "_sql")]
 pub(crate) use system::system;
 pub use system::{SYSTEM_COLUMNS, SystemColumn};
-#[cfg(feature = "_sql")]
 pub(crate) use table::{ForeignKey, Kind, Table, TableColumn, TableIndex};
 
 use crate::column::{Column, ColumnType};

@@ -91,7 +91,6 @@ impl Table {
     }
 
     /// The column of this name.
-    #[cfg(feature = "_sql")]
     pub(crate) fn column(&self, name: &str) -> Option<&TableColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
@@ -114,7 +113,6 @@ impl Table {
     }
 
     /// The name that PostgreSQL gives to the primary key.
-    #[cfg(feature = "_sql")]
     pub(crate) fn primary_key_name(&self) -> String {
         let table = self.bare_name();
         let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());

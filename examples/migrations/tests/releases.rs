@@ -25,6 +25,7 @@ fn committed(dialect: &str) -> PathBuf {
 /// The files by their names without versions, for those are times.
 fn files(folder: &Path) -> BTreeSet<(String, String)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = entries.filter(|path| path.extension().is_some_and(|suffix| suffix == "sql"));
     let file = |path: PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
@@ -53,13 +54,15 @@ fn the_committed_files_are_those_that_the_generator_writes() {
 fn bless(folder: &Path, releases: [(i64, Vec<PathBuf>); 3]) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if !path.to_str().unwrap().contains("create_users") {
+        let name = path.to_str().unwrap();
+        if name.ends_with(".sql") && !name.contains("create_users") {
             fs::remove_file(path).unwrap();
         }
     }
     for (version, files) in releases {
         // Each with its way back.
-        for (at, file) in files.iter().enumerate() {
+        let is_sql = |file: &&PathBuf| file.to_str().unwrap().ends_with(".sql");
+        for (at, file) in files.iter().filter(is_sql).enumerate() {
             let version = version + at as i64 / 2;
             let name = file.file_name().unwrap().to_str().unwrap();
             let (_, description) = name.split_once('_').unwrap();

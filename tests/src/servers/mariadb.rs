@@ -29,6 +29,8 @@ pub(super) fn start() -> Result<Running, String> {
         .arg("--no-defaults")
         .arg(format!("--datadir={}", data.display()))
         .arg(format!("--socket={}", folder.join("socket").display()))
+        // Another server that starts clears away what it takes for its own in a shared folder.
+        .arg(format!("--tmpdir={}", folder.display()))
         .arg(format!("--pid-file={}", folder.join("mariadb.pid").display()))
         .arg(format!("--port={port}"))
         .args([

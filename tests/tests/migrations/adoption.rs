@@ -56,6 +56,46 @@ async fn adopts(dialect: Dialect, id: &str, user: &str, time: &str, row: &str) {
     live.run(scratch.path()).await.expect("it is taken over again");
 }
 
+/// Where fastapi-anchor never was, the same migration makes the table.
+async fn starts_without(dialect: Dialect) {
+    let (Some(live), Some(fresh)) = (Live::new(dialect).await, Live::new(dialect).await) else {
+        return;
+    };
+    for database in [&live, &fresh] {
+        let users = "CREATE TABLE users (id BIGINT NOT NULL PRIMARY KEY)";
+        database.execute(users).await.expect("a table");
+    }
+    let scratch = Scratch::new();
+    let migrations = Migrations::in_folder(scratch.path()).dialect(dialect).adopt_fastapi_anchor();
+    migrate::write(&SCHEMA, &migrations).expect("written");
+    // The package's other struct has another table, which fastapi-anchor never had.
+    let other = Schema::new("admin_sessions", &COLUMNS);
+    migrate::write(&other, &migrations).expect("written");
+    assert!(!scratch.read("create_admin_sessions.up.sql").contains("fastapi-anchor"));
+    live.run(scratch.path()).await.unwrap_or_else(|error| panic!("{dialect:?}: {error}"));
+
+    for statement in migrate::create_table(&SCHEMA, dialect).split(";\n\n") {
+        fresh.execute(statement).await.expect("a table");
+    }
+    let expected = fresh.catalogue("anchor_sessions").await.expect("a catalogue");
+    assert_eq!(live.catalogue("anchor_sessions").await.expect("a catalogue"), expected);
+}
+
+#[tokio::test]
+async fn a_new_database_on_postgres() {
+    starts_without(Dialect::Postgres).await;
+}
+
+#[tokio::test]
+async fn a_new_database_on_mysql() {
+    starts_without(Dialect::MySql).await;
+}
+
+#[tokio::test]
+async fn a_new_database_on_sqlite() {
+    starts_without(Dialect::Sqlite).await;
+}
+
 const ID: &str = "('00000000-0000-0000-0000-000000000001', 'ferris', '2026-01-01 00:00:00', '2025-01-01 00:00:00')";
 
 #[tokio::test]

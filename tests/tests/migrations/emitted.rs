@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use anchor::migrate::Migrations;
 use anchor::prelude::*;
+use anchor::{ColumnSchema, ColumnType, Dialect, Schema};
 
 use crate::scratch::Scratch;
 
@@ -20,13 +22,36 @@ struct UserSession {
 #[ignore = "the other tests run it"]
 fn as_the_derive_writes_it() {
     let package = std::env::var("ANCHOR_TEST_PACKAGE").expect("the parent names it");
+    let folder = std::env::var("ANCHOR_TEST_FOLDER").ok();
+    anchor::__private::MigrationsOf::<UserSession>::new().check(Some(&package), folder.as_deref());
+}
+
+#[derive(Clone, SessionData)]
+#[session(table = "sessions", migrations = false)]
+struct AdminSession {
+    #[session(subject)]
+    _user_id: i64,
+    _theme: Option<String>,
+}
+
+/// What two derives would write, in one process. Only a child runs it.
+#[test]
+#[ignore = "the other tests run it"]
+fn as_two_structs_have_it() {
+    let package = std::env::var("ANCHOR_TEST_PACKAGE").expect("the parent names it");
     anchor::__private::MigrationsOf::<UserSession>::new().check(Some(&package), None);
+    anchor::__private::MigrationsOf::<AdminSession>::new().check(Some(&package), None);
 }
 
 fn cargo_test(package: &Path, migrate: Option<&str>) -> Command {
+    cargo_test_of("emitted::as_the_derive_writes_it", package, migrate)
+}
+
+fn cargo_test_of(test: &str, package: &Path, migrate: Option<&str>) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
-        .args(["--exact", "emitted::as_the_derive_writes_it", "--ignored"])
+        .args(["--exact", "--ignored"])
+        .arg(test)
         .env("ANCHOR_TEST_PACKAGE", package)
         .env("ANCHOR_DIALECT", "sqlite")
         .env("RUST_BACKTRACE", "0")
@@ -101,7 +126,79 @@ fn parallel_processes_write_one_file() {
         assert!(child.wait().expect("it ends").success());
     }
     let files = std::fs::read_dir(package.path().join("migrations")).expect("a folder");
-    assert_eq!(files.count(), 2);
+    assert_eq!(files.count(), 3);
+}
+
+#[test]
+fn two_structs_on_one_table_are_refused() {
+    let package = Scratch::new();
+    for migrate in [None, Some("1"), None] {
+        let mut command = cargo_test_of("emitted::as_two_structs_have_it", package.path(), migrate);
+        let output = command.output().expect("it runs");
+        assert!(!output.status.success());
+        let said = "`migrations::emitted::UserSession` and `migrations::emitted::AdminSession` have \
+                    one table, `sessions`: give one of them another with #[session(table = \"..\")]";
+        assert!(text(&output).contains(said), "{}", text(&output));
+    }
+}
+
+#[test]
+fn a_folder_that_the_struct_names_and_that_is_not_there_fails() {
+    let package = Scratch::new();
+    for migrate in [None, Some("1")] {
+        let mut command = cargo_test(package.path(), migrate);
+        let output = command.env("ANCHOR_TEST_FOLDER", "db/migratons").output().expect("it runs");
+        assert!(!output.status.success());
+        let said = "db/migratons: correct the name, or make the folder (mkdir -p ";
+        assert!(text(&output).contains(said), "{}", text(&output));
+    }
+    assert!(!package.path().join("db").exists());
+
+    std::fs::create_dir_all(package.path().join("db/migrations")).expect("a folder");
+    let mut command = cargo_test(package.path(), Some("1"));
+    let output = command.env("ANCHOR_TEST_FOLDER", "db/migrations").output().expect("it runs");
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+/// Cargo's own message about a missing table would come when the application runs.
+#[test]
+fn it_says_how_the_application_gets_the_new_file() {
+    let package = Scratch::new();
+    let output = cargo_test(package.path(), Some("1")).output().expect("it runs");
+    let line = "println!(\"cargo:rerun-if-changed=migrations\");";
+    assert!(text(&output).contains(line), "{}", text(&output));
+    // Nothing is written, so there is nothing to say.
+    let output = cargo_test(package.path(), Some("1")).output().expect("it runs");
+    assert!(!text(&output).contains(line), "{}", text(&output));
+
+    let package = Scratch::new();
+    package.write("build.rs", &format!("fn main() {{ {line} }}"));
+    let output = cargo_test(package.path(), Some("1")).output().expect("it runs");
+    assert!(text(&output).contains("wrote ") && !text(&output).contains(line), "{}", text(&output));
+}
+
+#[test]
+fn what_is_asked_may_be_several_words() {
+    let package = Scratch::new();
+    std::fs::create_dir(package.path().join("migrations")).expect("a folder");
+    let folder = package.path().join("migrations");
+    let columns = UserSession::schema().columns;
+    let wide = [columns, &[ColumnSchema::new("mistake", ColumnType::Text, true)]].concat();
+    let migrations = Migrations::in_folder(&folder).dialect(Dialect::Sqlite);
+    anchor::migrate::write(&Schema::new("sessions", &columns[..1]), &migrations).expect("written");
+    anchor::migrate::write(&Schema::new("sessions", Vec::leak(wide)), &migrations)
+        .expect("written");
+
+    let output = cargo_test(package.path(), Some("replace")).output().expect("it runs");
+    assert!(output.status.success(), "{}", text(&output));
+    for said in ["removed ", "wrote ", "_alter_sessions_add_theme.up.sql"] {
+        assert!(text(&output).contains(said), "{said}: {}", text(&output));
+    }
+    assert!(cargo_test(package.path(), None).status().expect("it runs").success());
+    let output = cargo_test(package.path(), Some("replace,drop")).output().expect("it runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let output = cargo_test(package.path(), Some("replace,dorp")).output().expect("it runs");
+    assert!(text(&output).contains("ANCHOR_MIGRATE is `replace,dorp`"), "{}", text(&output));
 }
 
 mod private {

@@ -127,6 +127,32 @@ impl Live {
         }
     }
 
+    /// The same database through connections of its own.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Live::Postgres(pool) => {
+                Live::Postgres(PgPool::connect_lazy_with((*pool.connect_options()).clone()))
+            }
+            Live::MySql(pool) => {
+                Live::MySql(MySqlPool::connect_lazy_with((*pool.connect_options()).clone()))
+            }
+            Live::Sqlite(pool) => {
+                Live::Sqlite(SqlitePool::connect_lazy_with((*pool.connect_options()).clone()))
+            }
+        }
+    }
+
+    /// Runs migrations of which one fails, and returns why. The database is left alone afterwards:
+    /// sqlx keeps its lock in the connection.
+    pub(crate) async fn run_and_close(self, folder: &Path) -> MigrateError {
+        let failed = self.run(folder).await;
+        with!(&self, pool => pool.close().await);
+        match failed {
+            Ok(()) => panic!("{:?}: the migrations ran", self.dialect()),
+            Err(error) => error,
+        }
+    }
+
     pub(crate) async fn undo(&self, folder: &Path, target: i64) -> Result<(), MigrateError> {
         let _turn = TURN.lock().await;
         let migrator = Migrator::new(folder).await?;
@@ -205,9 +231,12 @@ impl Live {
                  FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = '{table}'",
                 "SELECT 'index', CAST(index_name AS CHAR), CAST(non_unique AS CHAR), CAST(column_name AS CHAR) \
                  FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '{table}'",
-                "SELECT 'check', CAST(constraint_name AS CHAR), CAST(check_clause AS CHAR) \
-                 FROM information_schema.check_constraints \
-                 WHERE constraint_schema = DATABASE() AND table_name = '{table}'",
+                // MySQL has no `table_name` in `check_constraints`, where MariaDB has one.
+                "SELECT 'check', CAST(c.constraint_name AS CHAR), CAST(c.check_clause AS CHAR) \
+                 FROM information_schema.table_constraints AS t \
+                 JOIN information_schema.check_constraints AS c \
+                 ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name \
+                 WHERE t.table_schema = DATABASE() AND t.table_name = '{table}' AND t.constraint_type = 'CHECK'",
                 "SELECT 'foreign key', CAST(k.constraint_name AS CHAR), CAST(k.column_name AS CHAR), \
                  CAST(k.referenced_table_name AS CHAR), CAST(k.referenced_column_name AS CHAR), \
                  CAST(r.delete_rule AS CHAR) \

@@ -1,18 +1,21 @@
 //! Migrations against real databases, applied and taken back by sqlx's own migrator.
 
 mod adoption;
+mod baseline;
 mod busy;
 mod cut_offs;
 mod dice;
 mod emitted;
 mod extras;
 mod folders;
+mod green;
 mod live;
 mod pairs;
 mod rebuilds;
 mod refusals;
 mod releases;
 mod renames;
+mod replacement;
 mod scene;
 mod scratch;
 mod squawk;

@@ -16,12 +16,13 @@ impl Scratch {
         self.0.path()
     }
 
-    /// The names of the files in the folder, sorted.
+    /// The names of the migrations in the folder, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path()).expect("a folder");
         let mut names: Vec<_> = entries
             .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
             .collect();
+        names.retain(|name| !name.starts_with('.'));
         names.sort();
         names
     }

@@ -3,17 +3,17 @@
 use sqlx::error::{DatabaseError, ErrorKind};
 
 use crate::error::{StoreError, StoreErrorKind};
-use crate::schema::Dialect;
+use crate::schema::{Dialect, Schema};
 
 /// The error as a store reports it. Its text alone is kept: the `Debug` of a driver's error has the server's detail, which quotes rows.
-pub(crate) fn store_error(dialect: Dialect, table: &str, error: &sqlx::Error) -> StoreError {
+pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error) -> StoreError {
     let sqlx::Error::Database(error) = error else {
         return StoreError::unavailable(error.to_string());
     };
     let error = &**error;
     let code = error.code().unwrap_or_default();
     let message = error.message();
-    if let Some(advice) = advice(dialect, table, error) {
+    if let Some(advice) = advice(dialect, schema, error) {
         return StoreError::unavailable(advice);
     }
     let constraint = !matches!(error.kind(), ErrorKind::Other);
@@ -39,7 +39,7 @@ pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
-fn advice(dialect: Dialect, table: &str, error: &dyn DatabaseError) -> Option<String> {
+fn advice(dialect: Dialect, schema: &Schema, error: &dyn DatabaseError) -> Option<String> {
     let code = error.code().unwrap_or_default();
     let message = error.message();
     let (no_table, no_column) = match dialect {
@@ -50,9 +50,14 @@ fn advice(dialect: Dialect, table: &str, error: &dyn DatabaseError) -> Option<St
             message.starts_with("no such column") || message.contains("has no column named"),
         ),
     };
+    let table = schema.table;
     if no_table {
+        // The companion's name begins with the table's; a table that this one references is neither.
+        let companion = schema.cut_offs_table();
+        let ours = [companion.as_deref(), Some(table)].into_iter().flatten();
+        let missing = { ours }.find(|table| mentions(message, table))?;
         Some(format!(
-            "the table `{table}` does not exist: run your migrations, or call `store.migrate()` for a quick start"
+            "the table `{missing}` does not exist: run your migrations, or call `store.migrate()` for a quick start"
         ))
     } else if no_column {
         Some(format!(
@@ -60,6 +65,16 @@ fn advice(dialect: Dialect, table: &str, error: &dyn DatabaseError) -> Option<St
         ))
     } else {
         None
+    }
+}
+
+/// Whether the message is about this table.
+fn mentions(message: &str, table: &str) -> bool {
+    let bare = table.rsplit('.').next().unwrap_or(table);
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    match bare.chars().all(is_of_word) {
+        true => message.split(|c| !is_of_word(c)).any(|word| word == bare),
+        false => message.contains(bare),
     }
 }
 

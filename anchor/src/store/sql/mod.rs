@@ -197,7 +197,7 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     }
 
     fn failure(&self, error: &sqlx::Error) -> StoreError {
-        failure::store_error(D::DIALECT, T::schema().table, error)
+        failure::store_error(D::DIALECT, T::schema(), error)
     }
 
     async fn rows(&self, query: Query) -> Result<Vec<D::Row>, StoreError> {

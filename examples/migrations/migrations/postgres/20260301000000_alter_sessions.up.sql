@@ -2,6 +2,7 @@
 -- anchor: table sessions
 -- anchor: dialect postgres
 -- anchor: parent 13cdf22aee317605
+-- anchor: step 1 of 3
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
@@ -21,7 +22,7 @@
 -- anchor: column colour text as "TEXT" was theme
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
--- anchor: hash 5c784fbc1eb48968
+-- anchor: hash 16c0e18b7f2ff245
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing

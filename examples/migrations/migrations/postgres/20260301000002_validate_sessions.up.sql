@@ -1,7 +1,8 @@
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent cd45c27fe72f3a44
+-- anchor: parent 7c57a1878eb12ba1
+-- anchor: step 3 of 3
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
@@ -22,7 +23,7 @@
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash 2ab43d1f23fc14af
+-- anchor: hash 2082bac75d1bc6a1
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. However long it
 -- runs then, nobody waits for it. If it gives up ("canceling statement due to lock timeout"),
