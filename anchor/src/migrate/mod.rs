@@ -271,7 +271,7 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
         let difference = match folder.head(schema, dialect)? {
             None => Some(String::new()),
             Some(head) => {
-                let diff = between(&head.state, schema)?;
+                let diff = between(head.state, schema)?;
                 (!diff.is_empty()).then(|| diff.to_string())
             }
         };
@@ -363,7 +363,7 @@ fn revision(
 }
 
 fn is_changed(head: &Head<'_>, schema: &Schema) -> bool {
-    !matches!(between(&head.state, schema), Ok(diff) if diff.is_empty())
+    !matches!(between(head.state, schema), Ok(diff) if diff.is_empty())
 }
 
 /// The SQL that creates a struct's table, without a header: for a database that anchor's migrations are not to care for.
