@@ -6,6 +6,8 @@ const _: () = {
             <String as ::anchor::__private::Column>::TYPE,
             <String as ::anchor::__private::Column>::NULLABLE,
         );
+        const RENAMED_VARIANTS: &'static [(&'static str, &'static str)] = <String as ::anchor::__private::Column>::RENAMED_VARIANTS;
+        const RANGE: ::core::option::Option<(i64, i64)> = <String as ::anchor::__private::Column>::RANGE;
         fn to_value(
             &self,
         ) -> ::core::result::Result<

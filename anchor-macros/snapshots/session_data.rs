@@ -19,6 +19,10 @@ const _: () = {
                             <Uuid as ::anchor::__private::Column>::TYPE,
                             <Uuid as ::anchor::__private::Column>::NULLABLE,
                         )
+                        .renamed_variants(
+                            <Uuid as ::anchor::__private::Column>::RENAMED_VARIANTS,
+                        )
+                        .range(<Uuid as ::anchor::__private::Column>::RANGE)
                         .subject()
                         .references(
                             ::anchor::__private::Reference::new(
@@ -32,6 +36,13 @@ const _: () = {
                             <Option<Role> as ::anchor::__private::Column>::TYPE,
                             <Option<Role> as ::anchor::__private::Column>::NULLABLE,
                         )
+                        .renamed_variants(
+                            <Option<
+                                Role,
+                            > as ::anchor::__private::Column>::RENAMED_VARIANTS,
+                        )
+                        .range(<Option<Role> as ::anchor::__private::Column>::RANGE)
+                        .role()
                         .default("'member'"),
                     ::anchor::__private::ColumnSchema::json("cart"),
                 ],

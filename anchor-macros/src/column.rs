@@ -13,7 +13,10 @@ use crate::{case, krate, suggest};
 const CRATE: Known = Known::new("crate", "crate = \"my_crate::anchor\"");
 const ON_STRUCT: &[Known] = &[CRATE];
 const ON_ENUM: &[Known] = &[Known::new("rename_all", "rename_all = \"snake_case\""), CRATE];
-const ON_VARIANT: &[Known] = &[Known::new("rename", "rename = \"member\"")];
+const ON_VARIANT: &[Known] = &[
+    Known::new("rename", "rename = \"member\""),
+    Known::new("renamed_from", "renamed_from = \"old_name\""),
+];
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::new();
@@ -78,8 +81,9 @@ fn newtype(
 }
 
 fn newtype_column(ident: &Ident, member: &Member, ty: &Type, private: &TokenStream) -> TokenStream {
-    let [type_, nullable, to_value, from_value] =
-        ["TYPE", "NULLABLE", "to_value", "from_value"].map(|item| column_item(ty, private, item));
+    let [type_, nullable, variants, range, to_value, from_value] =
+        ["TYPE", "NULLABLE", "RENAMED_VARIANTS", "RANGE", "to_value", "from_value"]
+            .map(|item| column_item(ty, private, item));
     // At the type: that is what is wrong when the newtype cannot be a column.
     let (first, last) = ends(ty);
     let newtype = quote_spanned!(first=> #private::newtype);
@@ -90,6 +94,8 @@ fn newtype_column(ident: &Ident, member: &Member, ty: &Type, private: &TokenStre
         #[automatically_derived]
         impl #private::Column for #ident {
             const TYPE: #private::ColumnType = #newtype;
+            const RENAMED_VARIANTS: &'static [(&'static str, &'static str)] = #variants;
+            const RANGE: ::core::option::Option<(i64, i64)> = #range;
 
             fn to_value(&self) -> ::core::result::Result<#private::Value, #private::ColumnError> {
                 #to_value
@@ -122,6 +128,7 @@ fn enumeration(
     }
     let case = rename_all(arguments.text("rename_all"), errors);
     let mut names: Vec<(String, &Ident)> = Vec::new();
+    let mut renamed: Vec<(LitStr, String)> = Vec::new();
     for variant in &data.variants {
         if !matches!(variant.fields, Fields::Unit) {
             errors.at(
@@ -129,16 +136,30 @@ fn enumeration(
                 "a column's enum has no fields in its variants; for this one, mark the session's field `#[session(json)]`",
             );
         }
-        let (name, written) = variant_name(variant, &case, errors);
+        let Name { name, written, before } = variant_name(variant, &case, errors);
         if let Some((_, other)) = names.iter().find(|(taken, _)| *taken == name) {
             errors.at(
                 written,
                 format_args!("`{other}` is stored as \"{name}\" already; give one of them another name with `#[column(rename = \"..\")]`"),
             );
         }
+        if let Some(before) = before {
+            if before.value() == name {
+                errors.at(
+                    &before,
+                    "this is the variant's present name; write the one that it had before",
+                );
+            } else if renamed.iter().any(|(other, _)| other.value() == before.value()) {
+                errors.at(
+                    &before,
+                    "two variants say that they had this name; remove `renamed_from` from one",
+                );
+            }
+            renamed.push((before, name.clone()));
+        }
         names.push((name, &variant.ident));
     }
-    Some(enum_column(&input.ident, &names, private))
+    Some(enum_column(&input.ident, &names, &renamed, private))
 }
 
 fn rename_all(written: Option<&LitStr>, errors: &mut Errors) -> String {
@@ -151,32 +172,54 @@ fn rename_all(written: Option<&LitStr>, errors: &mut Errors) -> String {
     case
 }
 
-/// What the variant is stored as, and where that was written.
-fn variant_name(variant: &Variant, case: &str, errors: &mut Errors) -> (String, TokenStream) {
+/// What a variant is stored as.
+struct Name {
+    name: String,
+    /// Where the name was written.
+    written: TokenStream,
+    /// `renamed_from`.
+    before: Option<LitStr>,
+}
+
+fn variant_name(variant: &Variant, case: &str, errors: &mut Errors) -> Name {
     let place =
         Place { attribute: "column", known: ON_VARIANT, elsewhere: &[("the enum", ON_ENUM)] };
     let arguments = Arguments::read(&variant.attrs, &place, errors);
     let ident = variant.ident.unraw().to_string();
-    match arguments.text("rename") {
-        Some(text) => {
-            if text.value().chars().any(char::is_control) {
-                errors.at(text, "a stored name cannot hold control characters");
-            }
-            (text.value(), text.to_token_stream())
+    let before = arguments.text("renamed_from").cloned();
+    for text in arguments.text("rename").into_iter().chain(&before) {
+        if text.value().chars().any(char::is_control) {
+            errors.at(text, "a stored name cannot hold control characters");
         }
+    }
+    let (name, written) = match arguments.text("rename") {
+        Some(text) => (text.value(), text.to_token_stream()),
         None => {
             (case::apply(case, &ident).expect("the case is known"), variant.ident.to_token_stream())
         }
-    }
+    };
+    Name { name, written, before }
 }
 
-fn enum_column(ident: &Ident, names: &[(String, &Ident)], private: &TokenStream) -> TokenStream {
+fn enum_column(
+    ident: &Ident,
+    names: &[(String, &Ident)],
+    renamed: &[(LitStr, String)],
+    private: &TokenStream,
+) -> TokenStream {
+    let renamed = (!renamed.is_empty()).then(|| {
+        let pairs = renamed.iter().map(|(before, name)| quote!((#before, #name)));
+        quote! {
+            const RENAMED_VARIANTS: &'static [(&'static str, &'static str)] = &[#(#pairs),*];
+        }
+    });
     let (texts, variants): (Vec<_>, Vec<_>) =
         names.iter().map(|(text, ident)| (text, *ident)).unzip();
     quote! {
         #[automatically_derived]
         impl #private::Column for #ident {
             const TYPE: #private::ColumnType = #private::ColumnType::Enum(&[#(#texts),*]);
+            #renamed
 
             fn to_value(&self) -> ::core::result::Result<#private::Value, #private::ColumnError> {
                 ::core::result::Result::Ok(#private::variant_to_value(match self {

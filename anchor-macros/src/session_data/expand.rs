@@ -187,10 +187,16 @@ fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> Token
         false => {
             let type_ = column_item(&field.ty, private, "TYPE");
             let nullable = column_item(&field.ty, private, "NULLABLE");
-            quote_spanned!(span=> #start::ColumnSchema::new(#name, #type_, #nullable))
+            let [variants, range] =
+                ["RENAMED_VARIANTS", "RANGE"].map(|item| column_item(&field.ty, private, item));
+            quote_spanned! {span=>
+                #start::ColumnSchema::new(#name, #type_, #nullable)
+                    .renamed_variants(#variants).range(#range)
+            }
         }
     };
     let subject = column.subject.map(|_| quote_spanned!(span=> .subject()));
+    let role = column.role.map(|_| quote!(.role()));
     let default = column.default.as_ref().map(|sql| quote!(.default(#sql)));
     let sql_type = column.sql_type.as_ref().map(|sql| quote!(.sql_type(#sql)));
     let references = column.references.as_ref().map(|target| {
@@ -205,7 +211,7 @@ fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> Token
     let on_change =
         column.end_sessions.then(|| quote!(.on_change(#private::OnChange::EndSessions)));
     quote! {
-        #new #subject #default #sql_type #references #unique #index #renamed_from #on_change
+        #new #subject #role #default #sql_type #references #unique #index #renamed_from #on_change
     }
 }
 

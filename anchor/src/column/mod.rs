@@ -99,6 +99,14 @@ pub trait Column: Sized {
     /// Whether the column may be `NULL`. Only `Option<T>` says yes.
     const NULLABLE: bool = false;
 
+    /// What the variants of an enum were called before: old name, new name. A migration gives the
+    /// new name to the rows that have the old one.
+    const RENAMED_VARIANTS: &'static [(&'static str, &'static str)] = &[];
+
+    /// The least and the greatest integer that the type holds, where that is not what its column
+    /// holds: `u16` is an `INTEGER`, and holds no negative one.
+    const RANGE: Option<(i64, i64)> = None;
+
     /// This value as a cell.
     ///
     /// # Errors

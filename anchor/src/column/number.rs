@@ -4,9 +4,10 @@ use super::{Column, ColumnError, ColumnType};
 use crate::value::Value;
 
 macro_rules! integer {
-    ($($ty:ident => $column:ident,)+) => {$(
+    ($($ty:ident => $column:ident $(within $range:expr)?,)+) => {$(
         impl Column for $ty {
             const TYPE: ColumnType = ColumnType::$column;
+            $(const RANGE: Option<(i64, i64)> = Some($range);)?
 
             fn to_value(&self) -> Result<Value, ColumnError> {
                 Ok(Value::Int(i64::from(*self)))
@@ -28,9 +29,9 @@ integer! {
     i16 => SmallInt,
     i32 => Integer,
     i64 => BigInt,
-    u8 => SmallInt,
-    u16 => Integer,
-    u32 => BigInt,
+    u8 => SmallInt within (0, 255),
+    u16 => Integer within (0, 65_535),
+    u32 => BigInt within (0, 4_294_967_295),
 }
 
 impl Column for f64 {

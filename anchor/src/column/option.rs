@@ -6,6 +6,8 @@ use crate::value::Value;
 impl<T: Column> Column for Option<T> {
     const TYPE: ColumnType = nullable(T::TYPE, T::NULLABLE);
     const NULLABLE: bool = true;
+    const RENAMED_VARIANTS: &'static [(&'static str, &'static str)] = T::RENAMED_VARIANTS;
+    const RANGE: Option<(i64, i64)> = T::RANGE;
 
     fn to_value(&self) -> Result<Value, ColumnError> {
         self.as_ref().map_or(Ok(Value::Null), T::to_value)

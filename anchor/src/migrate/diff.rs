@@ -5,10 +5,11 @@
 
 use std::fmt;
 
+use super::fit::{Cast, Condition, Fit};
 use super::refusal::Refusal;
-use crate::column::ColumnType;
+use super::state::{State, variant_renames};
 use crate::schema::{
-    CutOffsTable, Kind, OnChange, Schema, Table, TableColumn, TableIndex, is_literal,
+    CutOffsTable, ForeignKey, Kind, OnChange, Schema, Table, TableColumn, TableIndex, is_literal,
 };
 
 /// Two tables, matched.
@@ -22,6 +23,16 @@ pub(crate) struct Diff {
     pub(crate) kept_indexes: Vec<(TableIndex, TableIndex)>,
     pub(crate) added_indexes: Vec<TableIndex>,
     pub(crate) dropped_indexes: Vec<TableIndex>,
+    /// The columns, by their new names, whose enum's variants have other names now.
+    pub(crate) variants: Vec<RenamedVariants>,
+}
+
+/// The variants of a column's enum whose names change, all at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RenamedVariants {
+    pub(crate) column: String,
+    /// Old name, new name.
+    pub(crate) names: Vec<(String, String)>,
 }
 
 /// A change of the table, with what becomes of its rows.
@@ -33,6 +44,19 @@ pub(crate) struct Plan {
     pub(crate) ends_all: bool,
     /// The columns, by their new names, whose old values do not all fit.
     pub(crate) misfits: Vec<Misfit>,
+    /// What must hold of the rows, or nothing is changed.
+    pub(crate) assertions: Vec<Assertion>,
+}
+
+/// What must hold of the rows, or nothing is changed; each of a kept column by its old name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Assertion {
+    /// No two have the same.
+    Distinct(String),
+    /// Each is in the referenced table, or `NULL`.
+    Referenced(String, ForeignKey),
+    /// None has more characters.
+    NotLonger(String, usize),
 }
 
 /// Old values that a column cannot keep.
@@ -42,23 +66,6 @@ pub(crate) struct Misfit {
     /// The values of which at least one holds.
     pub(crate) conditions: Vec<Condition>,
     pub(crate) remedy: Remedy,
-}
-
-/// Which old values do not fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Condition {
-    /// `NULL`.
-    Null,
-    /// Integers outside of these two.
-    Outside(i64, i64),
-    /// Texts that are none of these.
-    NotAmong(Vec<String>),
-    /// Texts of more characters.
-    LongerThan(usize),
-    /// Values that another row has too.
-    Shared,
-    /// All: the types have nothing in common.
-    Every,
 }
 
 /// What becomes of a row with such a value.
@@ -72,26 +79,32 @@ pub(crate) enum Remedy {
 
 impl Diff {
     /// Matches the columns by their names, and by `renamed_from` where the schema says so.
-    pub(crate) fn between(old: &Table, schema: &Schema) -> Result<Self, Vec<Refusal>> {
+    pub(crate) fn between(before: &State, schema: &Schema) -> Result<Self, Vec<Refusal>> {
+        let old = &before.table;
         let new = Table::of(schema, old.dialect);
-        let renames = renames(old, schema)?;
+        let renames = renames(before, schema)?;
         let name_before =
             |name: &str| renames.iter().find(|(_, to)| to == name).map(|(from, _)| from.clone());
         let is_taken = |name: &str| renames.iter().any(|(from, _)| from == name);
-        let before = |column: &TableColumn| match name_before(&column.name) {
+        // A column of anchor's own is never what a column of the payload was, nor the other way.
+        let is_alike = |name: &str| old.is_system(name) == new.is_system(name);
+        let predecessor = |column: &TableColumn| match name_before(&column.name) {
             Some(from) => old.column(&from).cloned(),
-            None if is_taken(&column.name) => None,
+            None if is_taken(&column.name) || !is_alike(&column.name) => None,
             None => old.column(&column.name).cloned(),
         };
         let mut kept = Vec::new();
         let mut added = Vec::new();
         for column in &new.columns {
-            match before(column) {
+            match predecessor(column) {
                 Some(old) => kept.push((old, column.clone())),
                 None => added.push(column.clone()),
             }
         }
-        Ok(Self::matched(old.clone(), new, kept, added))
+        let variants = renamed_variants(before, schema, &kept)?;
+        let mut diff = Self::matched(old.clone(), new, kept, added);
+        diff.variants = variants;
+        Ok(diff)
     }
 
     fn matched(
@@ -119,7 +132,17 @@ impl Diff {
         }
         let is_old = |index: &&TableIndex| kept_indexes.iter().any(|(_, new)| new == *index);
         let added_indexes = new.indexes.iter().filter(|index| !is_old(index)).cloned().collect();
-        Self { old, new, kept, added, dropped, kept_indexes, added_indexes, dropped_indexes }
+        Self {
+            old,
+            new,
+            kept,
+            added,
+            dropped,
+            kept_indexes,
+            added_indexes,
+            dropped_indexes,
+            variants: Vec::new(),
+        }
     }
 
     /// The way back.
@@ -141,7 +164,49 @@ impl Diff {
             kept_indexes: turned(&self.kept_indexes),
             added_indexes: self.dropped_indexes.clone(),
             dropped_indexes: self.added_indexes.clone(),
+            variants: self.variants_back(),
         }
+    }
+
+    /// The variants' old names, by the columns' old names.
+    fn variants_back(&self) -> Vec<RenamedVariants> {
+        let back = self.variants.iter().map(|RenamedVariants { column, names }| {
+            let (old, _) = self.predecessor(column);
+            let Kind::Enum(values) = &old.kind else { return None };
+            // Of two that became one, nobody knows which it was.
+            let names = names.iter().filter(|(_, to)| {
+                let others = names.iter().filter(|(_, other)| other == to).count();
+                let moved = names.iter().any(|(from, _)| from == to);
+                others == 1 && (moved || !values.contains(to))
+            });
+            let names = names.map(|(from, to)| (to.clone(), from.clone())).collect();
+            Some(RenamedVariants { column: old.name.clone(), names })
+        });
+        back.flatten().filter(|renamed| !renamed.names.is_empty()).collect()
+    }
+
+    /// A kept column by its new name.
+    fn predecessor(&self, new: &str) -> &(TableColumn, TableColumn) {
+        self.kept.iter().find(|(_, column)| column.name == new).expect("the column is kept")
+    }
+
+    /// The variants of a column, by its new name, whose names change.
+    pub(crate) fn variants_of(&self, column: &str) -> &[(String, String)] {
+        let renamed = self.variants.iter().find(|renamed| renamed.column == column);
+        renamed.map_or(&[], |renamed| &renamed.names)
+    }
+
+    /// Whether the rows of the companion table are about the same subjects afterwards: the
+    /// subject's column is there still, at most under another name.
+    pub(crate) fn keeps_subject(&self) -> bool {
+        let (Some(old), Some(new)) = (&self.old.cut_offs, &self.new.cut_offs) else { return false };
+        let is_subject = |(before, after): &&(TableColumn, TableColumn)| {
+            before.name == old.subject && after.name == new.subject
+        };
+        old.subject_type == new.subject_type
+            && self.kept.iter().find(is_subject).is_some_and(|(before, after)| {
+                before.kind == after.kind && self.variants_of(&after.name).is_empty()
+            })
     }
 
     /// The same change without the new indexes.
@@ -150,14 +215,6 @@ impl Diff {
         diff.new.indexes.retain(|index| !diff.added_indexes.contains(index));
         diff.added_indexes.clear();
         diff
-    }
-
-    /// One more index on the table, and nothing else.
-    pub(crate) fn with_index(old: &Table, index: &TableIndex) -> Self {
-        let mut new = old.clone();
-        new.indexes.push(index.clone());
-        let kept = old.columns.iter().map(|column| (column.clone(), column.clone())).collect();
-        Self::matched(old.clone(), new, kept, Vec::new())
     }
 
     /// Whether no two rows may have the same in the column.
@@ -175,64 +232,114 @@ impl Diff {
             && self.kept.iter().all(|(old, new)| old == new)
             && self.kept_indexes.iter().all(|(old, new)| old == new)
             && self.old.cut_offs == self.new.cut_offs
+            && self.variants.is_empty()
     }
 }
 
-/// The renames that the schema asks for and that are not done yet: old name, new name.
-fn renames(old: &Table, schema: &Schema) -> Result<Vec<(String, String)>, Vec<Refusal>> {
+/// The renames that the schema asks for and that no migration has carried out: old name, new name.
+fn renames(before: &State, schema: &Schema) -> Result<Vec<(String, String)>, Vec<Refusal>> {
+    let old = &before.table;
+    let is_done = |to: &str, from: &str| {
+        before.answer(to).is_some_and(|answer| answer.was.as_deref() == Some(from))
+    };
     let asked: Vec<(&str, &str)> = schema
         .columns
         .iter()
         .filter_map(|column| Some((column.renamed_from?, column.name)))
-        .filter(|(from, _)| old.column(from).is_some())
+        .filter(|(from, to)| from != to)
         .collect();
-    // A column that is there already has been renamed before, unless its name is given away in the same step.
-    let mut renames: Vec<(&str, &str)> =
-        asked.iter().copied().filter(|(_, to)| old.column(to).is_none()).collect();
-    loop {
-        let next = asked.iter().copied().find(|rename| {
-            !renames.contains(rename) && renames.iter().any(|(from, _)| *from == rename.1)
-        });
-        match next {
-            Some(next) => renames.push(next),
-            None => break,
+    let fresh = |from: &str, to: &str| old.column(from).is_some() && !is_done(to, from);
+    let renames: Vec<(&str, &str)> =
+        asked.iter().copied().filter(|(from, to)| fresh(from, to)).collect();
+    let moves_away = |name: &str| renames.iter().any(|(from, _)| *from == name);
+    let is_in_struct = |name: &str| schema.columns.iter().any(|column| column.name == name);
+    let is_renamed_to = |name: &str| renames.iter().any(|(_, to)| *to == name);
+
+    let mut refusals = Vec::new();
+    for (at, (from, to)) in renames.iter().enumerate() {
+        let (from_owned, column) = ((*from).to_owned(), (*to).to_owned());
+        if let Some((_, first)) = renames[..at].iter().find(|(other, _)| other == from) {
+            let to = [(*first).to_owned(), column];
+            refusals.push(Refusal::RenamedTwice { from: from_owned, to });
+        } else if old.is_system(from) {
+            refusals.push(Refusal::RenamedFromSystem { column, from: from_owned });
+        } else if old.column(to).is_some()
+            && !moves_away(to)
+            && is_in_struct(from)
+            && !is_renamed_to(from)
+        {
+            refusals.push(Refusal::RenamedToBoth { column, from: from_owned });
         }
     }
-    let twice: Vec<Refusal> = renames
-        .iter()
-        .enumerate()
-        .filter_map(|(at, (from, second))| {
-            let (_, first) = renames[..at].iter().find(|(other, _)| other == from)?;
-            Some(Refusal::RenamedTwice {
-                from: (*from).to_owned(),
-                to: [(*first).to_owned(), (*second).to_owned()],
-            })
-        })
-        .collect();
-    if !twice.is_empty() {
-        return Err(twice);
+    for (from, to) in &asked {
+        let (from_owned, column) = ((*from).to_owned(), (*to).to_owned());
+        let is_there = old.column(from).is_some();
+        if !is_there && old.column(to).is_none() {
+            refusals.push(Refusal::RenamedFromNothing { column, from: from_owned });
+        } else if is_there
+            && !old.is_system(from)
+            && is_done(to, from)
+            && !is_in_struct(from)
+            && !moves_away(from)
+        {
+            refusals.push(Refusal::RenamedAgain { column, from: from_owned });
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
     }
     Ok(renames.into_iter().map(|(from, to)| (from.to_owned(), to.to_owned())).collect())
 }
 
+/// The variants whose names change and that no migration has renamed.
+fn renamed_variants(
+    before: &State,
+    schema: &Schema,
+    kept: &[(TableColumn, TableColumn)],
+) -> Result<Vec<RenamedVariants>, Vec<Refusal>> {
+    let mut renamed = Vec::new();
+    let mut refusals = Vec::new();
+    for (old, new) in kept {
+        let (Kind::Enum(values), Kind::Enum(left)) = (&old.kind, &new.kind) else { continue };
+        let Some(declared) = schema.columns.iter().find(|column| column.name == new.name) else {
+            continue;
+        };
+        let done = before.answer(&old.name).map_or(&[][..], |answer| &answer.variants);
+        let mut names = variant_renames(declared);
+        names.retain(|name| values.contains(&name.0) && !done.contains(name));
+        for (from, to) in &names {
+            let is_renamed_to = names.iter().any(|(_, other)| other == from);
+            if left.contains(from) && !is_renamed_to {
+                refusals.push(Refusal::VariantInBoth {
+                    column: new.name.clone(),
+                    from: from.clone(),
+                    to: to.clone(),
+                });
+            }
+        }
+        if !names.is_empty() {
+            renamed.push(RenamedVariants { column: new.name.clone(), names });
+        }
+    }
+    if refusals.is_empty() { Ok(renamed) } else { Err(refusals) }
+}
+
 impl Plan {
     /// The way forward, as the struct's answers allow it; every refusal at once.
-    pub(crate) fn forward(diff: Diff, schema: &Schema, drops: bool) -> Result<Self, Vec<Refusal>> {
+    pub(crate) fn forward(
+        diff: Diff,
+        before: &State,
+        schema: &Schema,
+        drops: bool,
+    ) -> Result<Self, Vec<Refusal>> {
         let mut refusals = Vec::new();
-        let mut ends_all = false;
-        let mut misfits = Vec::new();
-        let ends = |column: &TableColumn| {
-            schema.columns.iter().any(|declared| {
-                declared.name == column.name && declared.on_change == OnChange::EndSessions
-            })
-        };
-
         let mut undecided = Vec::new();
         for column in diff.dropped.iter().filter(|_| !drops) {
             let alike: Vec<_> = diff
                 .added
                 .iter()
-                .filter(|added| added.kind == column.kind && !is_system(added, schema))
+                .filter(|added| added.kind == column.kind && !diff.new.is_system(&added.name))
+                .filter(|added| added.name != column.name)
                 .map(|added| added.name.clone())
                 .collect();
             undecided.extend(alike.iter().cloned());
@@ -241,49 +348,170 @@ impl Plan {
                 false => Refusal::RenamedOrDropped { column: column.name.clone(), alike },
             });
         }
-        for column in &diff.added {
-            let shared = diff.is_unique(column)
-                && has_value(column)
-                && column.default.as_deref().is_some_and(is_literal);
-            if (column.nullable || has_value(column)) && !shared {
-                continue;
-            }
-            // A system column's answer is not the user's to give.
-            if ends(column) || is_system(column, schema) {
-                ends_all = true;
-            } else if shared {
-                refusals.push(Refusal::SharedValue { column: column.name.clone() });
-            } else if !undecided.contains(&column.name) {
-                refusals.push(Refusal::NoValue { column: column.name.clone() });
+        if let (Some(companion), None, false) = (&diff.old.cut_offs, &diff.new.cut_offs, drops) {
+            refusals.push(Refusal::CutOffsDropped { table: companion.name.clone() });
+        }
+
+        let mut plan = Self {
+            diff,
+            is_way_back: false,
+            ends_all: false,
+            misfits: Vec::new(),
+            assertions: Vec::new(),
+        };
+        for column in plan.diff.added.clone() {
+            plan.add(&column, schema, &undecided, &mut refusals);
+        }
+        for (old, new) in plan.diff.kept.clone() {
+            let declared = schema.columns.iter().find(|column| column.name == new.name);
+            let ended_before = before.answer(&old.name).is_some_and(|answer| answer.ends);
+            let answers = Answers {
+                is_system: plan.diff.new.is_system(&new.name),
+                ends: declared.is_some_and(|column| column.on_change == OnChange::EndSessions),
+                ended_before,
+                // The default of an addition, or of another change, is no answer to this one.
+                new_default: has_value(&new) && old.default != new.default,
+                role: declared.is_some_and(|column| column.role),
+                drops,
+            };
+            plan.keep(&old, &new, &answers, &mut refusals);
+        }
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        if plan.ends_all {
+            plan.misfits.clear();
+        }
+        plan.assert_what_is_new();
+        Ok(plan)
+    }
+
+    /// A new column: what the sessions that exist have in it.
+    fn add(
+        &mut self,
+        column: &TableColumn,
+        schema: &Schema,
+        undecided: &[String],
+        refusals: &mut Vec<Refusal>,
+    ) {
+        let shared = self.diff.is_unique(column)
+            && has_value(column)
+            && column.default.as_deref().is_some_and(is_literal);
+        if (column.nullable || has_value(column)) && !shared {
+            return;
+        }
+        let ends = schema.columns.iter().any(|declared| {
+            declared.name == column.name && declared.on_change == OnChange::EndSessions
+        });
+        // A system column's answer is not the user's to give.
+        if ends || self.diff.new.is_system(&column.name) {
+            self.ends_all = true;
+        } else if shared {
+            refusals.push(Refusal::SharedValue { column: column.name.clone() });
+        } else if !undecided.contains(&column.name) {
+            refusals.push(Refusal::NoValue { column: column.name.clone() });
+        }
+    }
+
+    /// A kept column: what becomes of the values that do not fit.
+    fn keep(
+        &mut self,
+        old: &TableColumn,
+        new: &TableColumn,
+        answers: &Answers,
+        refusals: &mut Vec<Refusal>,
+    ) {
+        let Fit { mut conditions, cast } = Fit::of(old, new, self.diff.variants_of(&new.name));
+        // A length that MySQL's index asks for, and nobody wrote: it is asserted.
+        if !new.custom {
+            let too_long = conditions.iter().position(|c| matches!(c, Condition::LongerThan(_)));
+            if let Some(Condition::LongerThan(most)) = too_long.map(|at| conditions.remove(at)) {
+                self.assertions.push(Assertion::NotLonger(old.name.clone(), most));
             }
         }
-        for (old, new) in &diff.kept {
-            let mut conditions = conditions(old, new);
-            conditions.retain(|condition| !matches!(condition, Condition::LongerThan(_)));
-            if conditions.is_empty() {
-                continue;
+        let exact = cast == Cast::Exact || (cast == Cast::Inexact && answers.drops);
+        if conditions.is_empty() && exact {
+            return;
+        }
+        let column = new.name.clone();
+        if answers.is_system {
+            self.ends_all = true;
+            return;
+        }
+        if answers.end() {
+            // Those whose values fit are none of the answer's business.
+            match exact {
+                true => self.note(new, conditions, Remedy::End),
+                false => self.ends_all = true,
             }
-            if ends(new) || is_system(new, schema) {
-                ends_all = true;
-            } else if has_value(new) {
-                let column = new.clone();
-                misfits.push(Misfit { column, conditions, remedy: Remedy::Default });
+            return;
+        }
+        let (from, to) = (Shape(old).to_string(), Shape(new).to_string());
+        let stale = answers.ends;
+        if cast == Cast::Never {
+            if answers.drops && has_value(new) && !answers.role {
+                self.note(new, vec![Condition::Every], Remedy::Default);
             } else {
-                refusals.push(Refusal::Unfit {
-                    column: new.name.clone(),
-                    from: Shape(old).to_string(),
-                    to: Shape(new).to_string(),
-                });
+                refusals.push(Refusal::Reset { column, from, to, role: answers.role, stale });
+            }
+            return;
+        }
+        if !exact {
+            refusals.push(Refusal::Inexact { column, from, to, stale });
+            return;
+        }
+        let variants = match (&old.kind, &new.kind) {
+            (Kind::Enum(values), Kind::Enum(_)) => conditions.iter().find_map(|c| match c {
+                Condition::NotAmong(fit) => {
+                    Some(values.iter().filter(|value| !fit.contains(value)).cloned().collect())
+                }
+                _ => None,
+            }),
+            _ => None,
+        };
+        if let Some(variants) = variants {
+            refusals.push(Refusal::VariantsRemoved { column, variants, stale });
+        } else if answers.default(new) {
+            self.note(new, conditions, Remedy::Default);
+        } else {
+            let role = answers.role;
+            let stale = stale || (has_value(new) && !role);
+            refusals.push(Refusal::Unfit { column, from, to, role, stale });
+        }
+    }
+
+    fn note(&mut self, new: &TableColumn, conditions: Vec<Condition>, remedy: Remedy) {
+        self.misfits.push(Misfit { column: new.clone(), conditions, remedy });
+    }
+
+    /// What the table's new indexes and references ask of the rows.
+    fn assert_what_is_new(&mut self) {
+        if self.ends_all {
+            self.assertions.clear();
+            return;
+        }
+        for index in self.diff.added_indexes.iter().filter(|index| index.unique) {
+            let ends = self.misfits.iter().any(|misfit| {
+                misfit.column.name == index.column && misfit.conditions.contains(&Condition::Shared)
+            });
+            let kept = self.diff.kept.iter().find(|(_, new)| new.name == index.column);
+            if let Some((old, _)) = kept.filter(|_| !ends) {
+                self.assertions.push(Assertion::Distinct(old.name.clone()));
             }
         }
-        if ends_all {
-            misfits.clear();
+        for (old, new) in &self.diff.kept {
+            let reset = self.misfit_of(&new.name).is_some_and(Misfit::is_reset);
+            if let Some(target) = &new.references
+                && old.references != new.references
+                && !reset
+            {
+                self.assertions.push(Assertion::Referenced(old.name.clone(), target.clone()));
+            }
         }
-        if refusals.is_empty() {
-            Ok(Self { diff, is_way_back: false, ends_all, misfits })
-        } else {
-            Err(refusals)
-        }
+    }
+
+    fn misfit_of(&self, column: &str) -> Option<&Misfit> {
+        self.misfits.iter().find(|misfit| misfit.column.name == column)
     }
 
     /// The way back: sessions that the old table cannot hold end.
@@ -297,8 +525,8 @@ impl Plan {
         let mut ends_all = diff.added.iter().any(without_value);
         let mut misfits = Vec::new();
         for (old, new) in &diff.kept {
-            let mut conditions = conditions(old, new);
-            ends_all |= conditions.contains(&Condition::Every);
+            let Fit { mut conditions, cast } = Fit::of(old, new, diff.variants_of(&new.name));
+            ends_all |= cast == Cast::Never;
             if diff.added_indexes.iter().any(|index| index.unique && index.column == new.name) {
                 conditions.push(Condition::Shared);
             }
@@ -310,66 +538,51 @@ impl Plan {
         if ends_all {
             misfits.clear();
         }
-        Self { diff, is_way_back: true, ends_all, misfits }
+        let assertions = Vec::new();
+        let mut plan = Self { diff, is_way_back: true, ends_all, misfits, assertions };
+        plan.assert_what_is_new();
+        plan
     }
 
     /// What the old values of a kept column, by its new name, that do not fit become.
     pub(crate) fn misfit(&self, column: &TableColumn) -> Option<&Misfit> {
-        self.misfits.iter().find(|misfit| misfit.column.name == column.name)
+        self.misfit_of(&column.name)
     }
 }
 
-fn is_system(column: &TableColumn, schema: &Schema) -> bool {
-    schema.system_columns().any(|system| system.column.name == column.name)
+/// What the struct says of a kept column, and whether that is an answer to this change.
+struct Answers {
+    is_system: bool,
+    ends: bool,
+    /// A migration has carried out the `on_change`.
+    ended_before: bool,
+    new_default: bool,
+    role: bool,
+    /// Values may be given up: an old answer holds once more.
+    drops: bool,
+}
+
+impl Answers {
+    fn end(&self) -> bool {
+        self.ends && (!self.ended_before || self.drops)
+    }
+
+    /// Whether values that do not fit may become the default. A role's never do.
+    fn default(&self, new: &TableColumn) -> bool {
+        has_value(new) && !self.role && (self.new_default || self.drops)
+    }
+}
+
+impl Misfit {
+    /// Whether the column starts anew, because its types have nothing in common.
+    pub(crate) fn is_reset(&self) -> bool {
+        self.conditions.contains(&Condition::Every)
+    }
 }
 
 /// Whether a row that says nothing of the column has a value in it.
 fn has_value(column: &TableColumn) -> bool {
     column.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("null"))
-}
-
-/// The old values that the new column cannot hold.
-fn conditions(old: &TableColumn, new: &TableColumn) -> Vec<Condition> {
-    use ColumnType::{BigInt, Double, Integer, Real, SmallInt, Text};
-
-    let same_type = old.sql_type.eq_ignore_ascii_case(&new.sql_type);
-    let mut conditions = Vec::new();
-    if (old.custom || new.custom) && !same_type {
-        return vec![Condition::Every];
-    }
-    match (&old.kind, &new.kind) {
-        (old, new) if old == new && same_type => {}
-        (Kind::Plain(Text), Kind::Plain(Text)) => {
-            conditions.extend(length(&new.sql_type).map(Condition::LongerThan));
-        }
-        (old, new) if old == new => {}
-        (Kind::Plain(SmallInt), Kind::Plain(Integer | BigInt))
-        | (Kind::Plain(Integer), Kind::Plain(BigInt))
-        | (Kind::Plain(Real), Kind::Plain(Double))
-        | (Kind::Enum(_), Kind::Plain(Text)) => {}
-        (Kind::Plain(Integer | BigInt), Kind::Plain(SmallInt)) => {
-            conditions.push(Condition::Outside(i16::MIN.into(), i16::MAX.into()));
-        }
-        (Kind::Plain(BigInt), Kind::Plain(Integer)) => {
-            conditions.push(Condition::Outside(i32::MIN.into(), i32::MAX.into()));
-        }
-        (Kind::Enum(old), Kind::Enum(new)) => {
-            if !old.iter().all(|value| new.contains(value)) {
-                conditions.push(Condition::NotAmong(new.clone()));
-            }
-        }
-        (Kind::Plain(Text), Kind::Enum(new)) => conditions.push(Condition::NotAmong(new.clone())),
-        _ => return vec![Condition::Every],
-    }
-    if old.nullable && !new.nullable {
-        conditions.push(Condition::Null);
-    }
-    conditions
-}
-
-/// The length that a type like `VARCHAR(255)` allows.
-fn length(sql_type: &str) -> Option<usize> {
-    sql_type.split_once('(')?.1.trim_end_matches(')').parse().ok()
 }
 
 /// A column's type and nullability, in words.
@@ -384,6 +597,9 @@ impl fmt::Display for Shape<'_> {
             // On SQLite many types are one; the word tells them apart.
             Kind::Plain(ty) => {
                 let word = format!("{ty:?}").to_lowercase();
+                if let Some((least, most)) = column.range {
+                    write!(f, " from {least} to {most}")?;
+                }
                 let spelled = column.sql_type.to_lowercase().replace(' ', "");
                 if !spelled.starts_with(&word) {
                     write!(f, " ({word})")?;
@@ -412,6 +628,11 @@ impl fmt::Display for Diff {
         }
         for (old, new) in self.kept.iter().filter(|(old, new)| old != new) {
             write_change(f, old, new)?;
+        }
+        for RenamedVariants { column, names } in &self.variants {
+            for (from, to) in names {
+                writeln!(f, "~ {column}: variant {from} -> {to}")?;
+            }
         }
         let kind = |index: &TableIndex| if index.unique { "unique index" } else { "index" };
         for index in &self.dropped_indexes {

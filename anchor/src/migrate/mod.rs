@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `cargo test` | fails with the difference when struct and migrations disagree |
 //! | `ANCHOR_MIGRATE=1 cargo test anchor_migrations` | writes the next migration |
-//! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and may drop columns |
+//! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and values may be lost |
 //! | `ANCHOR_MIGRATE=replace cargo test anchor_migrations` | writes the newest migration anew, which must have been applied nowhere |
 //! | `ANCHOR_MIGRATE=baseline cargo test anchor_migrations` | the first migration takes over the table of `store.migrate()` |
 //! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | that of the table `anchor_sessions` takes over fastapi-anchor's |
@@ -28,6 +28,51 @@
 //! `migrations/postgres`, `migrations/mysql` and `migrations/sqlite` are each of that dialect; every one of them that exists is checked and
 //! written. Without such folders the files in `migrations/` are all of one dialect, which their headers say; the first file's is that of anchor's one
 //! SQL feature, or `ANCHOR_DIALECT`.
+//!
+//! # What a change needs, and what it does to a running application
+//!
+//! Nothing is lost that was not given up in words. The words stand in the struct, and each of them
+//! is carried out once: the file's header records it (`was theme`, `on_change end_sessions`,
+//! `variants ("boss" to "admin")`), so that it is no answer to a later change. Where it is to be
+//! one, `ANCHOR_MIGRATE=drop` says so.
+//!
+//! | change | needs | the release before, afterwards | deploy |
+//! | --- | --- | --- | --- |
+//! | a new `Option`, or a `T` with `default` | | goes on | migration first |
+//! | a new `T` without | `on_change = "end_sessions"` | cannot log in | together |
+//! | a field less | `ANCHOR_MIGRATE=drop` | fails | release first, which does not read it; the column needs a default or be `NULL` until then |
+//! | another name for a column or the table | `renamed_from` | fails | together; or `#[session(column = "old")]`, and no migration |
+//! | columns change places, also in a circle | `renamed_from` on each | mixes them up | together |
+//! | a wider integer, `f32` to `f64`, an integer to a float that holds it, an integer or an enum to text, a longer text | | goes on, and ends what does not fit its type | migration first |
+//! | narrower: a smaller or unsigned integer, a float or text to an integer, a shorter text, `Option<T>` to `T` | a new `default`, for the values that do not fit; or `on_change`, and these sessions end | goes on, but for values that do not fit | release first |
+//! | `f64` to `f32`, a type of your own to another | `ANCHOR_MIGRATE=drop`, for the cast may round | | together |
+//! | a type with nothing in common with the old | `default` and `ANCHOR_MIGRATE=drop`, or `on_change` | fails | together |
+//! | a variant more | | ends sessions that have it | migration first |
+//! | another name for a variant | `#[column(renamed_from = "old")]` on it | ends sessions that have it | together |
+//! | a variant less | the name of the variant that it is now, or `on_change`: its sessions end | cannot write it | release first |
+//! | another subject | | cuts off by the other | together; late logins that were cut off end |
+//! | no `cut_off` any more | `ANCHOR_MIGRATE=drop` | fails | release first |
+//! | `index`, `unique`, `references` come and go | rows that fit, or nothing changes | goes on | any |
+//!
+//! A field marked `role` never gets its default in place of a value that there was, and no enum
+//! does.
+//!
+//! | | PostgreSQL | MySQL, MariaDB | SQLite |
+//! | --- | --- | --- | --- |
+//! | waits for a lock | 5 seconds at most, then nothing has changed | the same, for each `ALTER` | the connection's `busy_timeout` |
+//! | a file is | one transaction | statements that commit each; one, where no constraint is in its way. The file says how to begin again | one transaction |
+//! | rows that do not fit | end, or get the default, under the lock of the change | the same | the same |
+//! | duplicates, orphans | fail the transaction | are asserted before anything changes | the same |
+//! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
+//! | another type | `ACCESS EXCLUSIVE` while every row is written | copies the table; writes wait | builds the table anew; writes wait |
+//! | `NOT NULL`, `CHECK`, foreign key | for a moment; the rows are looked through in the next file, while they are read and written | while the rows are read or copied | builds the table anew |
+//! | index | in a file of its own; writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY` | built while the table is read and written | writes wait |
+//!
+//! On PostgreSQL a connection that has prepared a read of a column whose type changes prepares it
+//! anew, so that pools of both releases go on.
+//!
+//! SQLite's new table keeps what references it, with foreign keys on or off as they are. Columns,
+//! indexes and triggers of your own on it would be lost: the migration fails and names them.
 //!
 //! # From a program of your own
 //!
@@ -56,6 +101,7 @@ mod baseline;
 mod diff;
 pub(crate) mod emitted;
 mod error;
+mod fit;
 mod folder;
 mod lock;
 mod name;
@@ -71,7 +117,7 @@ pub use refusal::Refusal;
 use crate::schema::{Dialect, Schema, Table};
 use diff::{Diff, Plan};
 use folder::{Draft, Folder, Head};
-use state::State;
+use state::{Answer, State};
 
 /// Where migrations are, and what may be written.
 #[derive(Debug, Clone)]
@@ -113,7 +159,9 @@ impl Migrations {
         self
     }
 
-    /// Allows migrations that drop columns with their values.
+    /// Allows migrations that lose values: that drop columns, give every row the default in place of
+    /// what its new type does not hold, or cast with a loss. An answer in the struct that belongs to
+    /// an earlier change holds for this one, too.
     #[must_use]
     pub fn allow_drops(mut self) -> Self {
         self.drops = true;
@@ -223,7 +271,7 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
         let difference = match folder.head(schema, dialect)? {
             None => Some(String::new()),
             Some(head) => {
-                let diff = between(&head.state.table, schema)?;
+                let diff = between(head.state, schema)?;
                 (!diff.is_empty()).then(|| diff.to_string())
             }
         };
@@ -315,7 +363,7 @@ fn revision(
 }
 
 fn is_changed(head: &Head<'_>, schema: &Schema) -> bool {
-    !matches!(between(&head.state.table, schema), Ok(diff) if diff.is_empty())
+    !matches!(between(head.state, schema), Ok(diff) if diff.is_empty())
 }
 
 /// The SQL that creates a struct's table, without a header: for a database that anchor's migrations are not to care for.
@@ -323,7 +371,7 @@ pub fn create_table(schema: &Schema, dialect: Dialect) -> String {
     schema.create_table(dialect)
 }
 
-fn between(old: &Table, schema: &Schema) -> Result<Diff, MigrateError> {
+fn between(old: &State, schema: &Schema) -> Result<Diff, MigrateError> {
     Diff::between(old, schema).map_err(|refusals| refused(schema, refusals))
 }
 
@@ -333,17 +381,17 @@ fn refused(schema: &Schema, refusals: Vec<Refusal>) -> MigrateError {
 
 /// The migration that creates the table, or takes it over.
 fn first(schema: &Schema, dialect: Dialect, migrations: &Migrations) -> Draft {
-    let table = Table::of(schema, dialect);
+    let state = State::of(schema, dialect, None);
+    let table = &state.table;
     let (verb, up, down) = if migrations.adopts && table.bare_name() == adopt::TABLE {
-        ("adopt", adopt::up(&table), adopt::down(&table))
+        ("adopt", adopt::up(table), adopt::down(table))
     } else if migrations.takes_over {
-        ("baseline", baseline::up(&table), baseline::down())
+        ("baseline", baseline::up(table), baseline::down())
     } else {
-        ("create", write::create(&table), write::drop_table(&table))
+        ("create", write::create(table), write::drop_table(table))
     };
     let description = format!("{verb}_{}", name::word(table.bare_name()));
-    let state = State { table, parent: None, step: None };
-    Draft { description, up: file(&state, false, &up), down }
+    Draft { description, up: file(&state, &up), down }
 }
 
 /// One of the files that a change is written as.
@@ -356,72 +404,51 @@ struct Step {
 
 /// The migrations that lead from the last state to the schema.
 fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, MigrateError> {
-    let diff = between(&head.table, schema)?;
+    let diff = between(head, schema)?;
     if diff.is_empty() {
         return Ok(Vec::new());
     }
-    let plan = Plan::forward(diff, schema, drops).map_err(|refusals| refused(schema, refusals))?;
-    let live = schema_is_live(&plan);
-    let mut steps = Vec::new();
-
-    // PostgreSQL builds an index without a lock only in a file of its own.
-    let apart = if live { plan.diff.added_indexes.clone() } else { Vec::new() };
-    let together = match live {
-        true => Plan { diff: plan.diff.without_new_indexes(), ..plan },
-        false => plan,
+    let plan =
+        Plan::forward(diff, head, schema, drops).map_err(|refusals| refused(schema, refusals))?;
+    let whole = plan.diff.new.clone();
+    let indexes = write::indexes(&plan);
+    let plan = match indexes {
+        Some(_) => Plan { diff: plan.diff.without_new_indexes(), ..plan },
+        None => plan,
     };
-    let mut table = together.diff.new.clone();
-    if !together.diff.is_empty() {
-        let back = Plan::backward(&together.diff);
-        steps.push(Step {
-            table: table.clone(),
-            description: name::of_change(&together.diff),
-            up: write::change(&together),
-            down: write::change(&back),
-        });
+    let back = Plan::backward(&plan.diff);
+    let mut steps = vec![Step {
+        table: plan.diff.new.clone(),
+        description: name::of_change(&plan.diff),
+        up: write::change(&plan),
+        down: write::change(&back),
+    }];
+    let bare = name::word(whole.bare_name());
+    if let Some((up, down)) = indexes {
+        let description = format!("index_{bare}");
+        steps.push(Step { table: whole.clone(), description, up, down });
     }
-    for index in &apart {
-        let next = Diff::with_index(&table, index).new;
-        steps.push(Step {
-            table: next.clone(),
-            description: name::of_index(&next, index),
-            up: write::create_index_concurrently(&next, index),
-            down: write::drop_index_concurrently(&next, index),
-        });
-        table = next;
+    if let Some(up) = write::validate(&plan) {
+        let description = format!("validate_{bare}");
+        steps.push(Step { table: whole, description, up, down: write::validate_back() });
     }
-    Ok(numbered(head, steps))
+    Ok(numbered(head, schema, steps))
 }
 
 /// The files of a change, each on top of the one before it.
-fn numbered(head: &State, steps: Vec<Step>) -> Vec<Draft> {
+fn numbered(head: &State, schema: &Schema, steps: Vec<Step>) -> Vec<Draft> {
     let of = steps.len();
     let mut parent = head.hash();
     let mut drafts = Vec::with_capacity(of);
     for (at, Step { table, description, up, down }) in steps.into_iter().enumerate() {
         let step = (of > 1).then_some((at + 1, of));
-        let state = State { table, parent: Some(parent), step };
+        let state = State { table, answers: Answer::of(schema), parent: Some(parent), step };
         parent = state.hash();
-        drafts.push(Draft {
-            description,
-            up: file(&state, up.no_transaction, &up.text()),
-            down: reversal(down.no_transaction, &down.text()),
-        });
+        drafts.push(Draft { description, up: file(&state, &up.text()), down: down.text() });
     }
     drafts
 }
 
-/// Whether indexes are to be built beside sessions in use.
-fn schema_is_live(plan: &Plan) -> bool {
-    plan.diff.new.dialect == Dialect::Postgres && !plan.ends_all
-}
-
-fn file(state: &State, no_transaction: bool, sql: &str) -> String {
-    let first = if no_transaction { "-- no-transaction\n" } else { "" };
-    format!("{first}{}\n{sql}", state.header())
-}
-
-fn reversal(no_transaction: bool, sql: &str) -> String {
-    let first = if no_transaction { "-- no-transaction\n\n" } else { "" };
-    format!("{first}{sql}")
+fn file(state: &State, sql: &str) -> String {
+    format!("{}\n{sql}", state.header())
 }

@@ -3,7 +3,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::diff::Diff;
-use crate::schema::{Table, TableIndex};
 
 /// More columns than these are not named.
 const MOST_NAMES: usize = 3;
@@ -79,11 +78,6 @@ pub(super) fn of_change(diff: &Diff) -> String {
         }
         _ => format!("alter_{table}"),
     }
-}
-
-/// `index_sessions_email`.
-pub(super) fn of_index(table: &Table, index: &TableIndex) -> String {
-    format!("index_{}_{}", word(table.bare_name()), word(&index.column))
 }
 
 #[cfg(test)]

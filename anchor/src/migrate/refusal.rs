@@ -36,6 +36,86 @@ pub enum Refusal {
         from: String,
         /// The type that it shall have.
         to: String,
+        /// Whether it is the role, which never falls to its default.
+        role: bool,
+        /// Whether the field has an answer that belongs to an earlier change.
+        stale: bool,
+    },
+    /// A column's old values have nothing in common with its new type.
+    Reset {
+        /// The column.
+        column: String,
+        /// The type that it has.
+        from: String,
+        /// The type that it shall have.
+        to: String,
+        /// Whether it is the role, which never falls to its default.
+        role: bool,
+        /// Whether the field has an answer that belongs to an earlier change.
+        stale: bool,
+    },
+    /// A cast to a column's new type may round or cut its values.
+    Inexact {
+        /// The column.
+        column: String,
+        /// The type that it has.
+        from: String,
+        /// The type that it shall have.
+        to: String,
+        /// Whether the field has an answer that belongs to an earlier change.
+        stale: bool,
+    },
+    /// Variants of a column's enum are gone, and sessions may have them.
+    VariantsRemoved {
+        /// The column.
+        column: String,
+        /// The variants, as they are stored.
+        variants: Vec<String>,
+        /// Whether the field has an answer that belongs to an earlier change.
+        stale: bool,
+    },
+    /// A variant says that it was another one, which is a variant still.
+    VariantInBoth {
+        /// The column.
+        column: String,
+        /// The old name.
+        from: String,
+        /// The new name.
+        to: String,
+    },
+    /// The companion table of the cut-offs would be dropped.
+    CutOffsDropped {
+        /// The companion table.
+        table: String,
+    },
+    /// A column says that it was one that neither the migrations nor the struct know.
+    RenamedFromNothing {
+        /// The column.
+        column: String,
+        /// The old name.
+        from: String,
+    },
+    /// A column says that it was one of anchor's own.
+    RenamedFromSystem {
+        /// The column.
+        column: String,
+        /// The old name.
+        from: String,
+    },
+    /// A column says that it was another one, and both are in the migrations and in the struct.
+    RenamedToBoth {
+        /// The column.
+        column: String,
+        /// The old name.
+        from: String,
+    },
+    /// A column says what it was, a migration has renamed it, and another column of the old name
+    /// is gone now.
+    RenamedAgain {
+        /// The column.
+        column: String,
+        /// The old name.
+        from: String,
     },
     /// Two columns say that they were one.
     RenamedTwice {
@@ -44,6 +124,20 @@ pub enum Refusal {
         /// The columns that claim it.
         to: [String; 2],
     },
+}
+
+/// What allows the loss of values.
+const DROP: &str = "ANCHOR_MIGRATE=drop cargo test anchor_migrations";
+
+/// An answer holds once, unless values may be given up.
+fn say_stale(f: &mut fmt::Formatter<'_>, stale: bool) -> fmt::Result {
+    if stale {
+        write!(
+            f,
+            "\nWhat the field says now was there before this change. If it is the answer to this one as well: {DROP}"
+        )?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Refusal {
@@ -84,13 +178,105 @@ impl fmt::Display for Refusal {
                     "\n  - drop it with its values: ANCHOR_MIGRATE=drop cargo test anchor_migrations"
                 )
             }
-            Refusal::Unfit { column, from, to } => write!(
+            Refusal::Unfit { column, from, to, role, stale } => {
+                write!(
+                    f,
+                    "`{column}` is {from} and shall be {to}, which does not hold every old value. Choose, on the field:"
+                )?;
+                if !role {
+                    write!(
+                        f,
+                        "\n  - values that do not fit become the default: #[session(default = \"..\")], as SQL: \"0\" or \"'text'\""
+                    )?;
+                }
+                write!(
+                    f,
+                    "\n  - sessions whose value does not fit end:     #[session(on_change = \"end_sessions\")]"
+                )?;
+                say_stale(f, *stale)?;
+                write!(
+                    f,
+                    "\nThen you may edit the SQL of the file: only its `-- anchor:` lines are read."
+                )
+            }
+            Refusal::Reset { column, from, to, role, stale } => {
+                write!(
+                    f,
+                    "`{column}` is {from} and shall be {to}, which holds none of the old values. Choose:"
+                )?;
+                if !role {
+                    write!(
+                        f,
+                        "\n  - the values are lost, and every session gets the default: #[session(default = \"..\")] on the field, and {DROP}"
+                    )?;
+                }
+                write!(
+                    f,
+                    "\n  - all sessions end: #[session(on_change = \"end_sessions\")] on the field\n\
+                     \x20 - the values stay in a column of the old name: give the field another with #[session(column = \"..\")], and keep this one in the struct"
+                )?;
+                say_stale(f, *stale)
+            }
+            Refusal::Inexact { column, from, to, stale } => {
+                write!(
+                    f,
+                    "`{column}` is {from} and shall be {to}; the database's cast may round or cut values. Choose:\n\
+                     \x20 - cast them:        {DROP}\n\
+                     \x20 - all sessions end: #[session(on_change = \"end_sessions\")] on the field"
+                )?;
+                say_stale(f, *stale)
+            }
+            Refusal::VariantsRemoved { column, variants, stale } => {
+                let names: Vec<_> = variants.iter().map(|name| format!("`{name}`")).collect();
+                write!(
+                    f,
+                    "`{column}` may be {} in sessions, and the enum has no such variant any more. Choose:",
+                    names.join(", ")
+                )?;
+                for name in variants {
+                    write!(
+                        f,
+                        "\n  - `{name}` is another variant now: #[column(renamed_from = {name:?})] on that variant"
+                    )?;
+                }
+                write!(
+                    f,
+                    "\n  - the sessions that have it end: #[session(on_change = \"end_sessions\")] on the field"
+                )?;
+                say_stale(f, *stale)
+            }
+            Refusal::VariantInBoth { column, from, to } => write!(
                 f,
-                "`{column}` is {from} and shall be {to}, which does not hold every old value. Choose, on the field:\n\
-                 \x20 - values that do not fit become the default: #[session(default = \"..\")], \
-                 as SQL: \"0\" or \"'text'\"\n\
-                 \x20 - all sessions end:                          #[session(on_change = \"end_sessions\")]\n\
-                 With either you may then edit the SQL of the file: only its `-- anchor:` lines are read."
+                "the variant `{to}` of `{column}` says that it was `{from}`, which is a variant still. Choose:\n\
+                 \x20 - it was renamed long ago: remove `renamed_from = {from:?}`\n\
+                 \x20 - the two change places: #[column(renamed_from = {to:?})] on the other"
+            ),
+            Refusal::CutOffsDropped { table } => write!(
+                f,
+                "`cut_off` is gone from the struct; dropping `{table}` forgets which logins it refuses. Choose:\n\
+                 \x20 - drop it: {DROP} (sessions that it refuses end first)\n\
+                 \x20 - keep it: put `cut_off` back"
+            ),
+            Refusal::RenamedFromNothing { column, from } => write!(
+                f,
+                "`{column}` is new and says that it was `{from}`, and the migrations know no such column: correct or remove `renamed_from = \"{from}\"`"
+            ),
+            Refusal::RenamedFromSystem { column, from } => write!(
+                f,
+                "`{column}` says that it was `{from}`, which is a column of anchor's own: remove `renamed_from = \"{from}\"`"
+            ),
+            Refusal::RenamedToBoth { column, from } => write!(
+                f,
+                "`{column}` says that it was `{from}`, and both are in the migrations and in the struct. Choose:\n\
+                 \x20 - it was renamed long ago: remove `renamed_from = \"{from}\"` from `{column}`\n\
+                 \x20 - the two change places:   #[session(renamed_from = \"{column}\")] on `{from}` too\n\
+                 \x20 - `{column}` gets the values of `{from}`, and `{from}` starts anew: give `{from}` another name, and write a migration for each"
+            ),
+            Refusal::RenamedAgain { column, from } => write!(
+                f,
+                "`{column}` says that it was `{from}`; a migration has done that, and now another column `{from}` is gone. Choose:\n\
+                 \x20 - `{from}` is dropped: remove `renamed_from = \"{from}\"` from `{column}`\n\
+                 \x20 - `{column}` gets the values of `{from}` in place of its own: remove `{column}` and keep `{from}` for one migration, then rename it"
             ),
             Refusal::RenamedTwice { from, to: [first, second] } => write!(
                 f,

@@ -1,14 +1,16 @@
 //! [`State`]: the table as it is after a migration, kept in the `-- anchor:` lines at the head of the migration's file.
 //!
 //! The lines say everything that a later migration needs, so that neither a snapshot folder nor a database is asked. What follows them, the
-//! SQL, is the user's to edit. The state's hash covers the lines alone and includes the parent's, so that a file names its place in
+//! SQL, is the user's to edit. Beside each column stands what the struct answered for it, so that an
+//! answer is carried out once. The state's hash covers the lines alone and includes the parent's, so that a file names its place in
 //! the table's history.
 
 use sha2::{Digest, Sha256};
 
 use crate::column::ColumnType;
 use crate::schema::{
-    CutOffsTable, Dialect, ForeignKey, Kind, OnDelete, Table, TableColumn, TableIndex,
+    ColumnSchema, CutOffsTable, Dialect, Extras, ForeignKey, Kind, OnChange, OnDelete, Schema,
+    Table, TableColumn, TableIndex,
 };
 
 /// The format that this version writes, and the newest that it reads.
@@ -39,11 +41,49 @@ const KINDS: &[(&str, ColumnType)] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) table: Table,
+    /// What the struct said about its columns when the migration was written: each holds once.
+    pub(crate) answers: Vec<Answer>,
     /// The hash of the state before; `None` for the migration that creates the table.
     pub(crate) parent: Option<String>,
     /// Which of the files that were written together it is, from 1, and how many they are; `None`
     /// for one by itself.
     pub(crate) step: Option<(usize, usize)>,
+}
+
+/// The answers on one field that a migration has carried out, so that they are no answer to a
+/// later change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) column: String,
+    /// `renamed_from`.
+    pub(crate) was: Option<String>,
+    /// `on_change = "end_sessions"`.
+    pub(crate) ends: bool,
+    /// `renamed_from` on an enum's variants: old name, new name.
+    pub(crate) variants: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// What a struct says now, of the columns of which it says anything.
+    pub(crate) fn of(schema: &Schema) -> Vec<Self> {
+        let answers = schema.columns.iter().map(|column| Self {
+            column: column.name.to_owned(),
+            was: column.renamed_from.map(str::to_owned),
+            ends: column.on_change == OnChange::EndSessions,
+            variants: variant_renames(column),
+        });
+        answers.filter(|answer| !answer.is_empty()).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.was.is_none() && !self.ends && self.variants.is_empty()
+    }
+}
+
+/// The variants of a column's enum that say what they were called before: old name, new name.
+pub(crate) fn variant_renames(column: &ColumnSchema) -> Vec<(String, String)> {
+    let owned = |(from, to): &(&str, &str)| ((*from).to_owned(), (*to).to_owned());
+    column.renamed_variants.iter().map(owned).collect()
 }
 
 /// A header that cannot be read.
@@ -55,6 +95,16 @@ pub(crate) struct HeaderError {
 }
 
 impl State {
+    /// The state after a migration that leads to this struct's table.
+    pub(crate) fn of(schema: &Schema, dialect: Dialect, parent: Option<String>) -> Self {
+        Self { table: Table::of(schema, dialect), answers: Answer::of(schema), parent, step: None }
+    }
+
+    /// What has been answered of the column.
+    pub(crate) fn answer(&self, column: &str) -> Option<&Answer> {
+        self.answers.iter().find(|answer| answer.column == column)
+    }
+
     /// The state's hash: 16 hexadecimal digits.
     pub(crate) fn hash(&self) -> String {
         let digest = Sha256::digest(self.lines().join("\n"));
@@ -77,7 +127,13 @@ impl State {
             format!("parent {}", self.parent.as_deref().unwrap_or("none")),
         ];
         lines.extend(self.step.map(|(step, of)| format!("step {step} of {of}")));
-        lines.extend(table.columns.iter().map(column_line));
+        let extras = extra_words(table.extras);
+        if !extras.is_empty() {
+            lines.push(format!("extras {}", extras.join(" ")));
+        }
+        lines.extend(table.columns.iter().map(|column| {
+            column_line(column) + &self.answer(&column.name).map_or_else(String::new, answer_words)
+        }));
         lines.extend(table.indexes.iter().map(|index| {
             let unique = if index.unique { "unique " } else { "" };
             format!("{unique}index {} on {}", name(&index.name), name(&index.column))
@@ -169,6 +225,9 @@ fn column_line(column: &TableColumn) -> String {
     let custom = if column.custom { "custom " } else { "" };
     let mut line =
         format!("column {} {kind} {custom}as {}", name(&column.name), quoted(&column.sql_type));
+    if let Some((least, most)) = column.range {
+        line.push_str(&format!(" from {least} to {most}"));
+    }
     if !column.nullable {
         line.push_str(" not null");
     }
@@ -188,6 +247,35 @@ fn column_line(column: &TableColumn) -> String {
         line.push_str(&format!(" references {table}({column}) on delete {action}"));
     }
     line
+}
+
+/// The words of the extras that have columns.
+fn extra_words(extras: Extras) -> Vec<&'static str> {
+    [
+        (extras.keep_ended, "keep_ended"),
+        (extras.track, "track"),
+        (extras.fingerprint, "fingerprint"),
+    ]
+    .into_iter()
+    .filter_map(|(on, word)| on.then_some(word))
+    .collect()
+}
+
+fn answer_words(answer: &Answer) -> String {
+    let mut words = String::new();
+    if let Some(was) = &answer.was {
+        words.push_str(&format!(" was {}", name(was)));
+    }
+    if answer.ends {
+        words.push_str(" on_change end_sessions");
+    }
+    if !answer.variants.is_empty() {
+        let variants = answer.variants.iter();
+        let variants: Vec<_> =
+            variants.map(|(from, to)| format!("{} to {}", quoted(from), quoted(to))).collect();
+        words.push_str(&format!(" variants ({})", variants.join(", ")));
+    }
+    words
 }
 
 /// A name, in quotes unless it is a plain word.
@@ -210,7 +298,9 @@ struct Draft {
     parent: Option<Option<String>>,
     step: Option<(usize, usize)>,
     hash: Option<String>,
+    extras: Option<Extras>,
     columns: Vec<TableColumn>,
+    answers: Vec<Answer>,
     indexes: Vec<TableIndex>,
     cut_offs: Option<CutOffsTable>,
 }
@@ -246,8 +336,11 @@ impl Draft {
             }
             "step" => once(&mut self.step, "step", words.step()?)?,
             "hash" => once(&mut self.hash, "hash", words.word()?)?,
+            "extras" => once(&mut self.extras, "extras", words.extras()?)?,
             "column" => {
                 let column = words.column()?;
+                let answer = words.answer(&column.name)?;
+                self.answers.extend(Some(answer).filter(|answer| !answer.is_empty()));
                 if self.columns.iter().any(|other| other.name == column.name) {
                     return Err(format!("the column `{}` is there twice", column.name));
                 }
@@ -270,10 +363,12 @@ impl Draft {
             table: Table {
                 dialect: self.dialect.ok_or_else(|| missing("dialect"))?,
                 name: self.table.ok_or_else(|| missing("table"))?,
+                extras: self.extras.unwrap_or(Extras::NONE),
                 columns: self.columns,
                 indexes: self.indexes,
                 cut_offs: self.cut_offs,
             },
+            answers: self.answers,
             parent: self.parent.ok_or_else(|| missing("parent"))?,
             step: self.step,
         };
@@ -455,11 +550,17 @@ impl Words {
             kind,
             sql_type: self.text()?,
             custom,
+            range: None,
             nullable: true,
             primary_key: false,
             default: None,
             references: None,
         };
+        if self.next_is("from") {
+            let least = self.integer()?;
+            self.expect("to")?;
+            column.range = Some((least, self.integer()?));
+        }
         if self.next_is("not") {
             self.expect("null")?;
             column.nullable = false;
@@ -475,6 +576,49 @@ impl Words {
             column.references = Some(self.reference()?);
         }
         Ok(column)
+    }
+
+    fn integer(&mut self) -> Result<i64, String> {
+        let word = self.word()?;
+        word.parse().map_err(|_| format!("expected an integer, found `{word}`"))
+    }
+
+    fn extras(&mut self) -> Result<Extras, String> {
+        let mut extras = Extras::NONE;
+        while self.tokens.peek().is_some() {
+            extras = match self.word()?.as_str() {
+                "keep_ended" => extras.keep_ended(),
+                "track" => extras.track(),
+                "fingerprint" => extras.fingerprint(),
+                other => return Err(format!("`{other}` is not known here")),
+            };
+        }
+        Ok(extras)
+    }
+
+    /// What was answered of the column, at the end of its line.
+    fn answer(&mut self, column: &str) -> Result<Answer, String> {
+        let mut answer = Answer { column: column.to_owned(), ..Answer::default() };
+        if self.next_is("was") {
+            answer.was = Some(self.name()?);
+        }
+        if self.next_is("on_change") {
+            self.expect("end_sessions")?;
+            answer.ends = true;
+        }
+        if self.next_is("variants") {
+            self.mark('(')?;
+            loop {
+                let from = self.text()?;
+                self.expect("to")?;
+                answer.variants.push((from, self.text()?));
+                if self.tokens.next_if_eq(&Token::Mark(',')).is_none() {
+                    break;
+                }
+            }
+            self.mark(')')?;
+        }
+        Ok(answer)
     }
 
     fn kind(&mut self) -> Result<Kind, String> {
@@ -527,7 +671,7 @@ fn unexpected(wanted: &str, found: Option<Token>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{ColumnSchema, Reference, Schema};
+    use crate::schema::Reference;
 
     static COLUMNS: [ColumnSchema; 5] = [
         ColumnSchema::new("user_id", ColumnType::Uuid, false).subject().references(Reference::new(
@@ -536,16 +680,22 @@ mod tests {
             OnDelete::Cascade,
         )),
         ColumnSchema::new("role", ColumnType::Enum(&["member", "it's \"me\", (you)"]), false)
-            .default("'member'"),
-        ColumnSchema::new("größe in \"cm\"", ColumnType::Integer, true).unique(),
-        ColumnSchema::new("email", ColumnType::Text, true).sql_type("citext"),
+            .default("'member'")
+            .renamed_variants(&[("you", "it's \"me\", (you)"), ("user", "member")])
+            .on_change(OnChange::EndSessions),
+        ColumnSchema::new("größe in \"cm\"", ColumnType::Integer, true)
+            .unique()
+            .range(Some((0, 65_535))),
+        ColumnSchema::new("email", ColumnType::Text, true)
+            .sql_type("citext")
+            .renamed_from("e-mail"),
         ColumnSchema::new("note", ColumnType::Text, false).default("'two\r\nlines -- anchor: x'"),
     ];
-    static SCHEMA: Schema = Schema::new("sessions", &COLUMNS);
+    static SCHEMA: Schema =
+        Schema::new("sessions", &COLUMNS).extras(Extras::NONE.track().fingerprint());
 
     fn state(dialect: Dialect) -> State {
-        let parent = Some("0123456789abcdef".into());
-        State { table: Table::of(&SCHEMA, dialect), parent, step: None }
+        State::of(&SCHEMA, dialect, Some("0123456789abcdef".into()))
     }
 
     fn edited(from: &str, to: &str) -> HeaderError {
@@ -632,25 +782,25 @@ mod tests {
             (edited("format 1", "format 2"), 1, "is of another version of anchor"),
             (edited("format 1", "table x"), 1, "expected `-- anchor: format 1` before `table`"),
             (edited("dialect postgres", "dialect oracle"), 3, "`oracle` is no dialect"),
-            (edited("column id uuid", "column id guid"), 5, "`guid` is no type of a column"),
+            (edited("column id uuid", "column id guid"), 6, "`guid` is no type of a column"),
             (
                 edited("not null primary key", "not null primary"),
-                5,
+                6,
                 "expected `key`, and the line ends",
             ),
-            (edited("custom as \"citext\"", "custom as \"citext"), 21, "does not end"),
+            (edited("custom as \"citext\"", "custom as \"citext"), 25, "does not end"),
             (
                 edited("index sessions_user_id_idx on user_id", "index a on b"),
-                26,
+                30,
                 "that is not in the header",
             ),
-            (edited("as \"citext\"", "as \"text\""), 26, "the header was edited by hand"),
+            (edited("as \"citext\"", "as \"text\""), 30, "the header was edited by hand"),
             (
                 edited("-- anchor: parent 0123456789abcdef\n", ""),
-                25,
+                29,
                 "without its line `-- anchor: parent ..`",
             ),
-            (edited("column email", "colum email"), 21, "`colum` is not known here"),
+            (edited("column email", "colum email"), 25, "`colum` is not known here"),
         ];
         for (error, line, reason) in cases {
             assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error:?}");

@@ -102,12 +102,21 @@ pub struct ColumnSchema {
     pub renamed_from: Option<&'static str>,
     /// What a migration does with the sessions that a change of this column leaves without a value.
     pub on_change: OnChange,
+    /// `#[column(renamed_from = "..")]` on the variants of the field's enum: the name before, the
+    /// name now.
+    pub renamed_variants: &'static [(&'static str, &'static str)],
+    /// The least and the greatest integer that the field holds, where that is not what its column
+    /// holds.
+    pub range: Option<(i64, i64)>,
+    /// `#[session(role)]`: what the session may do. A migration never gives it its default in
+    /// place of a value that there was.
+    pub role: bool,
 }
 
 impl ColumnSchema {
     /// The column of a field of type `C`.
     pub const fn of<C: Column>(name: &'static str) -> Self {
-        Self::new(name, C::TYPE, C::NULLABLE)
+        Self::new(name, C::TYPE, C::NULLABLE).renamed_variants(C::RENAMED_VARIANTS).range(C::RANGE)
     }
 
     /// The column of a field marked `#[session(json)]`.
@@ -129,6 +138,9 @@ impl ColumnSchema {
             index: false,
             renamed_from: None,
             on_change: OnChange::Refuse,
+            renamed_variants: &[],
+            range: None,
+            role: false,
         }
     }
 
@@ -189,6 +201,27 @@ impl ColumnSchema {
     /// Says what the column was called before.
     pub const fn renamed_from(mut self, name: &'static str) -> Self {
         self.renamed_from = Some(name);
+        self
+    }
+
+    /// Says what the variants of the column's enum were called before: old name, new name.
+    pub const fn renamed_variants(
+        mut self,
+        renamed: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        self.renamed_variants = renamed;
+        self
+    }
+
+    /// Says which integers the field holds, where that is not what its column holds.
+    pub const fn range(mut self, range: Option<(i64, i64)>) -> Self {
+        self.range = range;
+        self
+    }
+
+    /// Marks the column as the role.
+    pub const fn role(mut self) -> Self {
+        self.role = true;
         self
     }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::cut_offs::CutOffsTable;
-use super::{ColumnSchema, Dialect, OnDelete, Schema};
+use super::{ColumnSchema, Dialect, Extras, OnDelete, Schema};
 use crate::column::ColumnType;
 
 /// The longest name that every dialect keeps whole: PostgreSQL cuts at 63 bytes.
@@ -15,6 +15,8 @@ pub(crate) struct Table {
     pub(crate) dialect: Dialect,
     /// `table` or `schema.table`.
     pub(crate) name: String,
+    /// Those that have columns; without them, a payload's column may have the name of one.
+    pub(crate) extras: Extras,
     pub(crate) columns: Vec<TableColumn>,
     pub(crate) indexes: Vec<TableIndex>,
     /// The companion table, where the struct asks for one.
@@ -30,6 +32,8 @@ pub(crate) struct TableColumn {
     pub(crate) sql_type: String,
     /// Whether `sql_type` is the user's own.
     pub(crate) custom: bool,
+    /// The integers that the field holds, where that is not what the type holds.
+    pub(crate) range: Option<(i64, i64)>,
     pub(crate) nullable: bool,
     pub(crate) primary_key: bool,
     /// An SQL expression, as the struct has it.
@@ -79,6 +83,7 @@ impl Table {
         Self {
             dialect,
             name: schema.table.to_owned(),
+            extras: Extras { cut_off: false, ..schema.extras },
             columns: system.chain(payload).collect(),
             indexes: indexes.collect(),
             cut_offs: CutOffsTable::of(schema, dialect),
@@ -88,6 +93,13 @@ impl Table {
     /// The column of this name.
     pub(crate) fn column(&self, name: &str) -> Option<&TableColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether the column of this name is one of anchor's own, and not the payload's.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn is_system(&self, name: &str) -> bool {
+        let own = Schema::new("", &[]).extras(self.extras);
+        own.system_columns().any(|system| system.column.name == name)
     }
 
     /// The table's name without the schema that it is in.
@@ -115,6 +127,12 @@ impl Table {
         name_of(self.bare_name(), column, "check")
     }
 
+    /// The name of a `CHECK` that the column is not `NULL`, as long as the column may be.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn not_null_name(&self, column: &str) -> String {
+        name_of(self.bare_name(), column, "not_null")
+    }
+
     /// The name of the column's foreign key.
     pub(crate) fn foreign_key_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "fkey")
@@ -133,6 +151,7 @@ impl TableColumn {
             },
             sql_type: dialect.type_of(column).to_owned(),
             custom: column.sql_type.is_some(),
+            range: column.range,
             nullable: column.nullable,
             primary_key: false,
             default: column.default.map(|default| default.trim().to_owned()),

@@ -16,6 +16,7 @@ use uuid::Uuid;
 /// The last version of each release.
 const RELEASE_1: i64 = 20260102000000;
 const RELEASE_2: i64 = 20260201000000;
+const RELEASE_3: i64 = 20260301000000;
 
 fn committed(dialect: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(dialect)
@@ -33,31 +34,40 @@ fn files(folder: &Path) -> BTreeSet<(String, String)> {
     entries.map(file).filter(|(name, _)| !name.starts_with("create_users")).collect()
 }
 
-/// Overwrites the committed files, under the versions that they have.
-fn bless(written: &Path, committed: &Path) {
-    let paths = fs::read_dir(committed).unwrap().map(|entry| entry.unwrap().path());
-    let paths: Vec<PathBuf> = paths.collect();
-    for (name, text) in files(written) {
-        let path = paths.iter().find(|path| path.to_str().unwrap().ends_with(&format!("_{name}")));
-        fs::write(path.expect("a file of that name"), text).unwrap();
-    }
-}
-
-/// After a change of the generator: `ANCHOR_BLESS=1 cargo test -p migrations-example`, and read the
-/// difference.
+/// `ANCHOR_BLESS=1` commits what the generator writes.
 #[test]
 fn the_committed_files_are_those_that_the_generator_writes() {
     for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
         let name = format!("{dialect:?}").to_lowercase();
         let folder = tempfile::tempdir().unwrap();
         let migrations = Migrations::in_folder(folder.path()).dialect(dialect);
-        migrate::write(release1::UserSession::schema(), &migrations).unwrap();
-        migrate::write(release2::UserSession::schema(), &migrations).unwrap();
-        migrate::write(UserSession::schema(), &migrations.allow_drops()).unwrap();
+        let first = migrate::write(release1::UserSession::schema(), &migrations).unwrap();
+        let second = migrate::write(release2::UserSession::schema(), &migrations).unwrap();
+        let third = migrate::write(UserSession::schema(), &migrations.allow_drops()).unwrap();
         if std::env::var_os("ANCHOR_BLESS").is_some() {
-            bless(folder.path(), &committed(&name));
+            bless(&committed(&name), [(RELEASE_1, first), (RELEASE_2, second), (RELEASE_3, third)]);
         }
         assert_eq!(files(folder.path()), files(&committed(&name)), "{name}");
+    }
+}
+
+fn bless(folder: &Path, releases: [(i64, Vec<PathBuf>); 3]) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.to_str().unwrap();
+        if name.ends_with(".sql") && !name.contains("create_users") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    for (version, files) in releases {
+        // Each with its way back.
+        let is_sql = |file: &&PathBuf| file.to_str().unwrap().ends_with(".sql");
+        for (at, file) in files.iter().filter(is_sql).enumerate() {
+            let version = version + at as i64 / 2;
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let (_, description) = name.split_once('_').unwrap();
+            fs::copy(file, folder.join(format!("{version}_{description}"))).unwrap();
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use anchor::Dialect;
 use anchor_tests::databases;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{AssertSqlSafe, MySqlPool, PgPool, Row, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlPool, PgPool, Row, SqlitePool};
 
+#[derive(Clone)]
 pub(crate) enum Live {
     Postgres(PgPool),
     MySql(MySqlPool),
@@ -75,6 +76,57 @@ impl Live {
         with!(self, pool => migrator.run(pool).await)
     }
 
+    /// On a connection of its own and without taking turns, as a process does. Where it fails,
+    /// sqlx keeps its lock as long as the connection lasts.
+    pub(crate) async fn run_alone(&self, folder: &Path) -> Result<(), MigrateError> {
+        let migrator = Migrator::new(folder).await?;
+        with!(self, pool => {
+            let mut connection = pool.connect_options().connect().await?;
+            let ran = migrator.run_direct(None, &mut connection, false).await;
+            connection.close().await?;
+            ran
+        })
+    }
+
+    /// The same database on a connection of its own.
+    pub(crate) async fn another_connection(&self) -> Self {
+        match self {
+            Live::Sqlite(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                Live::Sqlite(SqlitePoolOptions::new().connect_lazy_with(options))
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// The same database by one connection of a MySQL that cuts what is too long.
+    pub(crate) async fn lax(&self) -> Self {
+        let Live::MySql(pool) = self else { return self.clone() };
+        let options = pool.connect_options().as_ref().clone();
+        let options = options.pipes_as_concat(false).no_engine_substitution(false);
+        let pool =
+            sqlx::mysql::MySqlPoolOptions::new().max_connections(1).connect_lazy_with(options);
+        sqlx::raw_sql("SET SESSION sql_mode = ''").execute(&pool).await.expect("a setting");
+        Live::MySql(pool)
+    }
+
+    /// A transaction that has read the sessions, and goes on.
+    pub(crate) async fn reader(&self) -> Box<dyn std::any::Any + Send> {
+        let sql = || sqlx::raw_sql("SELECT * FROM sessions");
+        macro_rules! begin {
+            ($pool:expr) => {{
+                let mut transaction = $pool.begin().await.expect("a transaction");
+                sql().execute(&mut *transaction).await.expect("rows");
+                Box::new(transaction)
+            }};
+        }
+        match self {
+            Live::Postgres(pool) => begin!(pool),
+            Live::MySql(pool) => begin!(pool),
+            Live::Sqlite(pool) => begin!(pool),
+        }
+    }
+
     /// The same database through connections of its own.
     pub(crate) fn again(&self) -> Self {
         match self {
@@ -118,21 +170,26 @@ impl Live {
     }
 
     /// The values of a column, one a session, as texts that a wider type does not change.
-    pub(crate) async fn values(
+    /// A column's values as text, by the rows' ids.
+    pub(crate) async fn texts(
         &self,
         table: &str,
         column: &str,
-    ) -> Result<Vec<Vec<String>>, sqlx::Error> {
+    ) -> Result<Vec<String>, sqlx::Error> {
         let dialect = self.dialect();
         let (table, column) = (dialect.table(table), dialect.identifier(column));
-        let (id, value) = match dialect {
-            Dialect::Postgres => ("CAST(id AS text)".to_owned(), format!("CAST({column} AS text)")),
-            Dialect::MySql => ("HEX(id)".to_owned(), format!("HEX({column})")),
-            Dialect::Sqlite => {
-                ("quote(id)".to_owned(), format!("quote(\"{}\")", column.trim_matches('"')))
-            }
+        let value = match dialect {
+            Dialect::Postgres => format!("CAST({column} AS text)"),
+            // Bytes that are no text are shown as such.
+            Dialect::MySql => format!(
+                "IF(CONVERT({column} USING utf8mb4) IS NULL, HEX({column}), CAST({column} AS CHAR))"
+            ),
+            Dialect::Sqlite => format!(
+                "CASE typeof({column}) WHEN 'blob' THEN hex({column}) ELSE CAST({column} AS TEXT) END"
+            ),
         };
-        self.rows(&format!("SELECT {id}, {value} FROM {table} ORDER BY 1")).await
+        let rows = self.rows(&format!("SELECT {value} FROM {table} ORDER BY id")).await?;
+        Ok(rows.into_iter().map(|mut row| row.remove(0)).collect())
     }
 
     /// Everything that the catalogue says of a table, but for the order of its columns.

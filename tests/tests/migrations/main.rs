@@ -2,6 +2,8 @@
 
 mod adoption;
 mod baseline;
+mod busy;
+mod cut_offs;
 mod dice;
 mod emitted;
 mod extras;
@@ -9,7 +11,13 @@ mod folders;
 mod green;
 mod live;
 mod pairs;
+mod rebuilds;
 mod refusals;
+mod releases;
+mod renames;
 mod replacement;
+mod scene;
 mod scratch;
+mod squawk;
 mod tables;
+mod values;

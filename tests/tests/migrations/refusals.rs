@@ -98,28 +98,65 @@ fn two_columns_that_were_one() {
 
 #[test]
 fn values_that_do_not_fit() {
+    let some = "DELETE FROM sessions WHERE";
+    let all = "DELETE FROM sessions;";
+    let unsigned = column("visits", ColumnType::Integer).range(Some((0, 65_535)));
     let narrowed = [
-        (column("visits", ColumnType::BigInt), column("visits", ColumnType::Integer), "narrowed"),
-        (column("visits", ColumnType::Text), column("visits", ColumnType::Integer), "type_changed"),
-        (optional("theme", ColumnType::Text), column("theme", ColumnType::Text), "null_removed"),
-        (column("role", ROLES), column("role", ColumnType::Enum(&["admin"])), "variant_removed"),
+        (
+            column("visits", ColumnType::BigInt),
+            column("visits", ColumnType::Integer),
+            "narrowed",
+            some,
+        ),
+        (column("visits", ColumnType::Integer), unsigned, "unsigned", some),
+        (
+            column("visits", ColumnType::Text),
+            column("visits", ColumnType::Integer),
+            "type_changed",
+            some,
+        ),
+        (column("cart", ColumnType::Json), column("cart", ColumnType::Uuid), "reset", all),
+        (
+            optional("theme", ColumnType::Text),
+            column("theme", ColumnType::Text),
+            "null_removed",
+            some,
+        ),
+        (
+            column("role", ROLES),
+            column("role", ColumnType::Enum(&["admin"])),
+            "variant_removed",
+            some,
+        ),
+        (
+            column("role", ROLES).role(),
+            column("role", ColumnType::Enum(&["admin", "guest"])).role().default("'guest'"),
+            "role_removed",
+            some,
+        ),
         (
             column("name", ColumnType::Text),
-            column("name", ColumnType::Text).sql_type("citext"),
+            column("name", ColumnType::Text).sql_type("ltree"),
             "sql_type_changed",
+            all,
         ),
     ];
-    for (old, new, name) in narrowed {
+    for (old, new, name, ended) in narrowed {
         assert_expected(name, &refused(&[USER, old], &[USER, new]));
         let sql = accepted(&[USER, old], &[USER, new.on_change(OnChange::EndSessions)], false);
-        assert!(sql.contains("DELETE FROM sessions;"), "{sql}");
+        assert!(sql.contains(ended), "{sql}");
     }
     let sql = accepted(
         &[USER, column("visits", ColumnType::BigInt)],
         &[USER, column("visits", ColumnType::Integer).default("0")],
         false,
     );
-    assert!(sql.contains("UPDATE sessions SET visits = (0) WHERE visits NOT BETWEEN"), "{sql}");
+    assert!(
+        sql.contains(
+            "USING CASE WHEN visits NOT BETWEEN -2147483648 AND 2147483647 THEN (0)::INTEGER"
+        ),
+        "{sql}"
+    );
     let sql = accepted(
         &[USER, optional("theme", ColumnType::Text)],
         &[USER, column("theme", ColumnType::Text).default("'dark'")],

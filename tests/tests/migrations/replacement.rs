@@ -83,7 +83,7 @@ fn files_that_were_written_together_are_replaced_together() {
         [
             "0002_create_sessions.sql",
             "0003_alter_sessions_add_theme.sql",
-            "0004_index_sessions_theme.sql"
+            "0004_index_sessions.sql"
         ]
     );
     let indexed = Schema::new("sessions", Vec::leak(vec![USER, COLOUR.index()]));
@@ -93,7 +93,7 @@ fn files_that_were_written_together_are_replaced_together() {
         [
             "0002_create_sessions.sql",
             "0003_alter_sessions_add_colour.sql",
-            "0004_index_sessions_colour.sql"
+            "0004_index_sessions.sql"
         ]
     );
     assert_eq!(migrate::check(&indexed, &migrations).expect("fine"), Checked::UpToDate);

@@ -1,6 +1,6 @@
 //! Random pairs of tables: one, and what became of it, with the answers that the generator asks for.
 
-use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, OnDelete, Reference, Schema};
+use anchor::{ColumnSchema, ColumnType, Dialect, Extras, OnChange, OnDelete, Reference, Schema};
 
 use crate::dice::Dice;
 
@@ -57,6 +57,8 @@ const KINDS: &[ColumnType] = &[
     ColumnType::Json,
 ];
 
+const LENGTHS: &[Option<&str>] = &[None, Some("VARCHAR(80)"), Some("VARCHAR(120)")];
+
 const ENUMS: &[&[&str]] = &[
     &["admin", "member"],
     &["admin", "member", "guest"],
@@ -64,22 +66,39 @@ const ENUMS: &[&[&str]] = &[
     &["guest"],
 ];
 
-/// A table, what became of it, and how many rows of the first the second keeps.
+/// A table, and what became of it.
 pub(crate) struct Pair {
     pub(crate) old: Schema,
     pub(crate) new: Schema,
-    /// Whether a column was answered with `end_sessions`.
-    pub(crate) ends: bool,
-    /// Whether the way back keeps the rows that were made before the way forward.
-    pub(crate) returns: bool,
-    /// Old and new name of the columns whose values stay as they are.
-    pub(crate) same: Vec<(&'static str, &'static str)>,
+    /// Old and new columns that are one.
+    pub(crate) kept: Vec<(ColumnSchema, ColumnSchema)>,
 }
+
+/// The extras that have columns or a companion.
+const EXTRAS: &[Extras] = &[
+    Extras::NONE,
+    Extras::NONE,
+    Extras::NONE.keep_ended(),
+    Extras::NONE.track().fingerprint(),
+    Extras::NONE.cut_off(),
+    Extras::NONE.cut_off().keep_ended().track().fingerprint(),
+];
 
 impl Pair {
     pub(crate) fn throw(seed: u64, dialect: Dialect) -> Self {
         let mut maker = Maker { dice: Dice::new(seed), dialect, free: NAMES.to_vec() };
         maker.pair()
+    }
+
+    /// The columns that are gone, and those that are new.
+    pub(crate) fn gone(&self) -> impl Iterator<Item = &ColumnSchema> {
+        let is_kept = |name: &str| self.kept.iter().any(|(old, _)| old.name == name);
+        self.old.columns.iter().filter(move |column| !is_kept(column.name))
+    }
+
+    pub(crate) fn added(&self) -> impl Iterator<Item = &ColumnSchema> {
+        let is_kept = |name: &str| self.kept.iter().any(|(_, new)| new.name == name);
+        self.new.columns.iter().filter(move |column| !is_kept(column.name))
     }
 }
 
@@ -91,48 +110,97 @@ struct Maker {
 
 impl Maker {
     fn pair(&mut self) -> Pair {
-        let columns: Vec<_> = (0..1 + self.dice.below(5)).map(|_| self.column()).collect();
+        let mut columns: Vec<_> = (0..1 + self.dice.below(5)).map(|_| self.column()).collect();
         let table = self.dice.pick(TABLES);
-        let mut pair = Pair {
-            old: Schema::new(table, Vec::leak(columns.clone())),
-            new: Schema::new(table, &[]),
-            ends: false,
-            returns: true,
-            same: Vec::new(),
-        };
-        let mut next = Vec::new();
-        for column in columns {
+        let extras = self.subject(&mut columns);
+        let mut kept = Vec::new();
+        let mut gone = Vec::new();
+        for column in &columns {
             if self.dice.one_in(6) {
-                pair.returns &= match column.default {
-                    Some(_) => !column.unique,
-                    None => column.nullable,
-                };
+                gone.push(*column);
             } else {
-                next.push(self.successor(column, &mut pair));
+                kept.push((*column, self.successor(*column)));
             }
         }
+        let mut added = Vec::new();
         for _ in 0..self.dice.below(3) {
             let mut column = self.column();
-            if !column.nullable && (column.default.is_none() || column.unique) {
+            if !column.nullable && column.default.is_none() {
                 column = column.on_change(OnChange::EndSessions);
-                pair.ends |= column.default.is_none();
-                if column.default.is_some() {
-                    // Two rows would have the same.
-                    column.unique = false;
-                }
             } else if column.default.is_some() {
+                // Two rows would have the same.
                 column.unique = false;
             }
+            added.push(column);
+        }
+        self.move_names(&mut kept, &gone, &mut added);
+        let mut next: Vec<_> = kept.iter().map(|(_, new)| *new).collect();
+        for column in added {
             let at = self.dice.below(next.len() + 1);
             next.insert(at, column);
         }
-        let table = if self.dice.one_in(6) { self.dice.pick(TABLES) } else { table };
-        pair.new = Schema::new(table, Vec::leak(next));
-        if table != pair.old.table {
-            pair.new = pair.new.renamed_from(pair.old.table);
+        for column in &mut next {
+            column.subject = false;
         }
-        pair.returns &= !pair.ends;
-        pair
+        let new_extras = self.subject(&mut next);
+        for (_, new) in &mut kept {
+            *new = *next.iter().find(|column| column.name == new.name).expect("it is there");
+        }
+        let new_table = if self.dice.one_in(6) { self.dice.pick(TABLES) } else { table };
+        let mut new = Schema::new(new_table, Vec::leak(next)).extras(new_extras);
+        if new_table != table {
+            new = new.renamed_from(table);
+        }
+        Pair { old: Schema::new(table, Vec::leak(columns)).extras(extras), new, kept }
+    }
+
+    /// Makes one of the columns the subject, perhaps, and throws what the table has besides.
+    fn subject(&mut self, columns: &mut [ColumnSchema]) -> Extras {
+        let fit = |column: &ColumnSchema| {
+            use ColumnType::{BigInt, Integer, Text, Uuid};
+            !column.nullable && matches!(column.ty, BigInt | Integer | Text | Uuid)
+        };
+        let mut able: Vec<_> = columns.iter_mut().filter(|column| fit(column)).collect();
+        let extras = self.dice.pick(EXTRAS);
+        if able.is_empty() || self.dice.one_in(3) {
+            let mut extras = extras;
+            extras.cut_off = false;
+            return extras;
+        }
+        let at = self.dice.below(able.len());
+        able[at].subject = true;
+        extras
+    }
+
+    /// Columns change places, take the name of one that is gone, or leave theirs to a new one.
+    fn move_names(
+        &mut self,
+        kept: &mut [(ColumnSchema, ColumnSchema)],
+        gone: &[ColumnSchema],
+        added: &mut [ColumnSchema],
+    ) {
+        let same: Vec<_> =
+            (0..kept.len()).filter(|at| kept[*at].0.name == kept[*at].1.name).collect();
+        match self.dice.below(8) {
+            0 if same.len() >= 2 => {
+                let names: Vec<_> = same.iter().map(|at| kept[*at].0.name).collect();
+                for (turn, at) in same.iter().enumerate() {
+                    let (old, new) = &mut kept[*at];
+                    new.name = names[(turn + 1) % names.len()];
+                    *new = ColumnSchema::renamed_from(*new, old.name);
+                }
+            }
+            1 if !same.is_empty() && !gone.is_empty() => {
+                let (old, new) = &mut kept[same[0]];
+                new.name = gone[0].name;
+                *new = ColumnSchema::renamed_from(*new, old.name);
+            }
+            2 if same.len() < kept.len() && !added.is_empty() => {
+                let moved = kept.iter().find(|(old, new)| old.name != new.name);
+                added[0].name = moved.expect("one has another name").0.name;
+            }
+            _ => {}
+        }
     }
 
     fn name(&mut self) -> &'static str {
@@ -152,6 +220,9 @@ impl Maker {
         let (name, kind) = (self.name(), self.kind());
         let nullable = self.dice.one_in(2);
         let mut column = ColumnSchema::new(name, kind, nullable);
+        if kind == ColumnType::Text && self.dice.one_in(3) {
+            column.sql_type = self.dice.pick(LENGTHS);
+        }
         if self.dice.one_in(3) {
             column = column.default(self.default_of(kind));
         }
@@ -172,6 +243,7 @@ impl Maker {
                 let action = actions[self.dice.below(if column.nullable { 3 } else { 2 })];
                 let parent = parent_of(column.ty).expect("it has one");
                 column = column.references(Reference::new(parent, "id", action));
+                column.sql_type = None;
                 column.unique = self.dice.one_in(4);
             }
             _ => {}
@@ -180,7 +252,7 @@ impl Maker {
     }
 
     /// What becomes of a column, answered so that it is not refused.
-    fn successor(&mut self, old: ColumnSchema, pair: &mut Pair) -> ColumnSchema {
+    fn successor(&mut self, old: ColumnSchema) -> ColumnSchema {
         let mut new = old;
         if self.dice.one_in(4) {
             new = ColumnSchema::renamed_from(new, old.name);
@@ -188,6 +260,18 @@ impl Maker {
         }
         if self.dice.one_in(3) {
             new.ty = self.neighbour(old.ty);
+            new.sql_type = None;
+        }
+        if new.ty == ColumnType::Text && self.dice.one_in(3) {
+            new.sql_type = self.dice.pick(LENGTHS);
+        }
+        if let (ColumnType::Enum(from), ColumnType::Enum(to)) = (old.ty, new.ty) {
+            // The last that is gone is the first that is new.
+            let gone = from.iter().rfind(|value| !to.contains(value));
+            let fresh = to.iter().find(|value| !from.contains(value));
+            if let (Some(gone), Some(fresh), true) = (gone, fresh, self.dice.one_in(2)) {
+                new.renamed_variants = vec![(*gone, *fresh)].leak();
+            }
         }
         if self.dice.one_in(5) {
             new.nullable = !new.nullable;
@@ -202,20 +286,25 @@ impl Maker {
             // Its values are not all different.
             new.unique &= is_indexable(old.ty);
         }
-        let fit = fit(old.ty, new.ty);
-        let fits = fit == Fit::All && (new.nullable || !old.nullable);
-        if !fits {
-            pair.returns = false;
-            if new.default.is_none() || new.unique || new.references.is_some() {
-                new = new.on_change(OnChange::EndSessions);
-                pair.ends = true;
+        if new.references.is_some() {
+            new.sql_type = None;
+            let finds = |row| match fit(&raw(&old, row), &old, &new, forward(&new)) {
+                Fit::Keeps(Raw::Int(value)) => (1..=3).contains(&value),
+                Fit::Keeps(Raw::Text(text)) => text.starts_with('v'),
+                _ => true,
+            };
+            if !(0..crate::pairs::ROWS).all(finds) {
+                new.references = None;
             }
         }
-        if fit != Fit::All || fit_back(old.ty, new.ty) != Fit::All {
-            pair.returns &= fit_back(old.ty, new.ty) != Fit::None;
-        }
-        if fits && old.ty == new.ty {
-            pair.same.push((old.name, new.name));
+        let enums = matches!((old.ty, new.ty), (ColumnType::Enum(_), ColumnType::Enum(_)));
+        let rows = || (0..crate::pairs::ROWS).map(|row| raw(&old, row));
+        let all_fit =
+            rows().all(|raw| matches!(fit(&raw, &old, &new, forward(&new)), Fit::Keeps(_)));
+        let referenced = new.references.is_some() || old.references.is_some();
+        let needed = enums || new.default.is_none() || new.unique || referenced;
+        if needed || (all_fit && self.dice.one_in(2)) {
+            new = new.on_change(OnChange::EndSessions);
         }
         new
     }
@@ -227,6 +316,8 @@ impl Maker {
                 self.dice.pick(&[SmallInt, Integer, BigInt])
             }
             Real => Double,
+            SmallInt | Integer | BigInt => self.dice.pick(&[Real, Double, Text]),
+            Double if !self.dice.one_in(4) => self.dice.pick(&[Real, BigInt, SmallInt]),
             Enum(_) if !self.dice.one_in(4) => {
                 self.dice.pick(&[Enum(ENUMS[0]), Enum(ENUMS[1]), Enum(ENUMS[2]), Text])
             }
@@ -282,30 +373,113 @@ pub(crate) fn parent_of(ty: ColumnType) -> Option<&'static str> {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    All,
-    Some,
-    None,
+/// A value, as far as a conversion cares.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Raw {
+    Null,
+    Int(i64),
+    Float(f64),
+    Text(String),
+    /// Of another type, or not known.
+    Opaque,
 }
 
-/// Whether the values of a type fit another: the table of the rules, written down a second time.
-fn fit(old: ColumnType, new: ColumnType) -> Fit {
+/// What becomes of a value: the rules, written down a second time.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fit {
+    Keeps(Raw),
+    Misfit,
+    /// The types have nothing in common.
+    Never,
+}
+
+/// The variants' names as a way leads from one to the other.
+pub(crate) type Names = Vec<(&'static str, &'static str)>;
+
+pub(crate) fn forward(new: &ColumnSchema) -> Names {
+    new.renamed_variants.to_vec()
+}
+
+pub(crate) fn backward(new: &ColumnSchema) -> Names {
+    new.renamed_variants.iter().map(|(from, to)| (*to, *from)).collect()
+}
+
+/// What becomes of a value of `old` in `new`.
+pub(crate) fn fit(raw: &Raw, old: &ColumnSchema, new: &ColumnSchema, names: Names) -> Fit {
     use ColumnType::{BigInt, Double, Enum, Integer, Real, SmallInt, Text};
-    match (old, new) {
-        (old, new) if old == new => Fit::All,
-        (SmallInt, Integer | BigInt) | (Integer, BigInt) | (Real, Double) | (Enum(_), Text) => {
-            Fit::All
+    let (from, to) = (old.ty, new.ty);
+    let is_integer = |ty| matches!(ty, SmallInt | Integer | BigInt);
+    let is_float = |ty| matches!(ty, Real | Double);
+    let common = from == to
+        || (is_integer(from) && (is_integer(to) || is_float(to) || to == Text))
+        || (is_float(from) && (is_integer(to) || is_float(to)))
+        || (from == Text && (is_integer(to) || matches!(to, Enum(_))))
+        || (matches!(from, Enum(_)) && (to == Text || matches!(to, Enum(_))));
+    if !common {
+        return Fit::Never;
+    }
+    let integer = |value: i64| {
+        let fits = match to {
+            SmallInt => i16::try_from(value).is_ok(),
+            Integer => i32::try_from(value).is_ok(),
+            _ => true,
+        };
+        if fits { Fit::Keeps(Raw::Int(value)) } else { Fit::Misfit }
+    };
+    match (raw, to) {
+        (Raw::Null, _) if new.nullable => Fit::Keeps(Raw::Null),
+        (Raw::Null, _) => Fit::Misfit,
+        (Raw::Int(value), to) if is_integer(to) => integer(*value),
+        (Raw::Int(value), Real) if value.abs() > 1 << 24 => Fit::Misfit,
+        (Raw::Int(value), Real | Double) => Fit::Keeps(Raw::Float(*value as f64)),
+        (Raw::Int(value), Text) => Fit::Keeps(Raw::Text(value.to_string())),
+        (Raw::Float(value), to) if is_integer(to) && value.fract() == 0.0 => integer(*value as i64),
+        (Raw::Float(_), to) if is_integer(to) => Fit::Misfit,
+        (Raw::Text(value), to) if is_integer(to) => value.parse().map_or(Fit::Misfit, integer),
+        (Raw::Text(value), Enum(values)) => {
+            let renamed = names.iter().find(|(from, _)| from == value).map(|(_, to)| *to);
+            let now = renamed.unwrap_or(value);
+            match values.contains(&now) {
+                true => Fit::Keeps(Raw::Text(now.to_owned())),
+                false => Fit::Misfit,
+            }
         }
-        (BigInt, Integer | SmallInt) | (Integer, SmallInt) | (Text, Enum(_)) => Fit::Some,
-        (Enum(old), Enum(new)) if old.iter().all(|value| new.contains(value)) => Fit::All,
-        (Enum(_), Enum(_)) => Fit::Some,
-        _ => Fit::None,
+        (raw, _) => Fit::Keeps(raw.clone()),
     }
 }
 
-fn fit_back(old: ColumnType, new: ColumnType) -> Fit {
-    fit(new, old)
+/// The value that [`value`] writes.
+pub(crate) fn raw(column: &ColumnSchema, row: usize) -> Raw {
+    use ColumnType::{BigInt, Double, Enum, Integer, Real, SmallInt, Text};
+    let text = value(Dialect::Sqlite, column, row);
+    match column.ty {
+        _ if text == "NULL" => Raw::Null,
+        SmallInt | Integer | BigInt => Raw::Int(text.parse().expect("an integer")),
+        Real | Double => Raw::Float(text.parse().expect("a float")),
+        Text | Enum(_) => Raw::Text(unquoted(&text)),
+        _ => Raw::Opaque,
+    }
+}
+
+/// The value of the column's default.
+pub(crate) fn default_value(column: &ColumnSchema) -> Raw {
+    use ColumnType::{BigInt, Double, Enum, Integer, Real, SmallInt, Text};
+    let Some(default) = column.default else { return Raw::Null };
+    match (column.ty, default) {
+        (SmallInt | Integer | BigInt, "1 + 1") => Raw::Int(2),
+        (SmallInt | Integer | BigInt, "(2) * (3)") => Raw::Int(6),
+        (SmallInt | Integer | BigInt, number) => Raw::Int(number.parse().expect("an integer")),
+        (Real | Double, number) => Raw::Float(number.parse().expect("a float")),
+        (Text, "'a' || 'b'") => Raw::Text("ab".into()),
+        (Text, text) => Raw::Text(unquoted(text)),
+        // MySQL's backslashes are doubled.
+        (Enum(_), text) => Raw::Text(unquoted(text).replace("\\\\", "\\")),
+        _ => Raw::Opaque,
+    }
+}
+
+fn unquoted(literal: &str) -> String {
+    literal[1..literal.len() - 1].replace("''", "'")
 }
 
 /// A value of the column in a row, as a literal; every row has another, where the type has so many.

@@ -31,6 +31,16 @@ enum Clash {
 }
 
 #[derive(Column)]
+enum Renamed {
+    #[column(renamed_from = "one")]
+    One,
+    #[column(renamed_from = "old")]
+    Two,
+    #[column(renamed_from = "old")]
+    Three,
+}
+
+#[derive(Column)]
 struct Two(String, String);
 
 #[derive(Column)]

@@ -15,7 +15,7 @@ fn fate(plan: &Plan) -> Fate<'_> {
     let (old, new) = (plan.diff.old.cut_offs.as_ref(), plan.diff.new.cut_offs.as_ref());
     match (old, new) {
         (None, None) => Fate::Stays,
-        (Some(old), Some(new)) if old.subject_type == new.subject_type => {
+        (Some(old), Some(new)) if plan.diff.keeps_subject() => {
             if old.name == new.name {
                 Fate::Stays
             } else if namespace(&old.name) == namespace(&new.name) {
@@ -28,29 +28,28 @@ fn fate(plan: &Plan) -> Fate<'_> {
     }
 }
 
+/// Whether the companion goes, or another comes in its place.
+pub(super) fn is_replaced(plan: &Plan) -> bool {
+    matches!(fate(plan), Fate::Replaced(Some(_), _))
+}
+
 /// What comes before the change of the session table.
-pub(super) fn before(plan: &Plan) -> Script {
-    let mut script = Script::default();
-    if let Fate::Replaced(Some(old), _) = fate(plan) {
-        let dialect = plan.diff.old.dialect;
-        let table = dialect.table(&old.name);
-        if !plan.ends_all {
-            script.say(
-                "Ends the sessions that a cut-off refuses, which nobody would know of afterwards.",
-            );
-            script.run(end_cut_off(&plan.diff.old, old));
-        }
-        script.run(format!("DROP TABLE {table}"));
+pub(super) fn before(script: &mut Script, plan: &Plan) {
+    if let Fate::Replaced(Some(old), _) = fate(plan)
+        && !plan.ends_all
+    {
+        script.say(
+            "Ends the sessions that a cut-off refuses, which nobody would know of afterwards.",
+        );
+        script.run(end_cut_off(&plan.diff.old, old));
     }
-    script
 }
 
 /// What comes after it.
-pub(super) fn after(plan: &Plan) -> Script {
-    let mut script = Script::default();
+pub(super) fn after(script: &mut Script, plan: &Plan) {
     let dialect = plan.diff.new.dialect;
     match fate(plan) {
-        Fate::Stays | Fate::Replaced(_, None) => {}
+        Fate::Stays => {}
         Fate::Renamed(old, new) => {
             let to = match dialect {
                 Dialect::MySql => dialect.table(&new.name),
@@ -61,9 +60,15 @@ pub(super) fn after(plan: &Plan) -> Script {
             };
             script.run(format!("ALTER TABLE {} RENAME TO {to}", dialect.table(&old.name)));
         }
-        Fate::Replaced(_, Some(new)) => script.run(new.create(dialect, "")),
+        Fate::Replaced(old, new) => {
+            if let Some(old) = old {
+                script.run(format!("DROP TABLE {}", dialect.table(&old.name)));
+            }
+            if let Some(new) = new {
+                script.run(new.create(dialect, ""));
+            }
+        }
     }
-    script
 }
 
 fn namespace(table: &str) -> Option<&str> {

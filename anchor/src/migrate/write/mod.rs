@@ -5,16 +5,15 @@ mod mysql;
 mod postgres;
 mod sqlite;
 
-use super::diff::{Condition, Misfit, Plan, Remedy};
-use crate::schema::{Dialect, Table, TableColumn, TableIndex};
+use super::diff::{Assertion, Misfit, Plan, Remedy};
+use super::fit::{Cast, Condition, Fit};
+use crate::schema::{Dialect, Table, TableColumn};
 
 const ENDS_ALL: &str = "DESTRUCTIVE: ends every session; their users log in again.";
 
 /// The SQL of a migration.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
-    /// Whether the file must tell sqlx to open no transaction round it.
-    pub(crate) no_transaction: bool,
     statements: Vec<Statement>,
     comments: Vec<String>,
 }
@@ -38,6 +37,11 @@ impl Script {
     fn run(&mut self, sql: impl Into<String>) {
         let comments = std::mem::take(&mut self.comments);
         self.statements.push(Statement { comments, sql: sql.into() });
+    }
+
+    /// Whether nothing but the session's variables has been touched.
+    fn is_only_settings(&self) -> bool {
+        self.statements.iter().all(|statement| statement.sql.starts_with("SET "))
     }
 
     /// One `ALTER TABLE` of these clauses; nothing when there are none.
@@ -117,32 +121,51 @@ pub(crate) fn drop_table(table: &Table) -> String {
 
 /// A change of the table.
 pub(crate) fn change(plan: &Plan) -> Script {
-    let mut script = match plan.diff.new.dialect {
+    let script = match plan.diff.new.dialect {
         Dialect::Postgres => postgres::change(plan),
         Dialect::MySql => mysql::change(plan),
         Dialect::Sqlite => sqlite::change(plan),
     };
-    script.statements.splice(0..0, cut_offs::before(plan).statements);
-    script.statements.append(&mut cut_offs::after(plan).statements);
     script.or_nothing()
 }
 
-/// One index more on a live PostgreSQL table; or, on the way back, one less.
-pub(crate) use postgres::{create_index_concurrently, drop_index_concurrently};
+/// The new indexes, with the way back, where they are not built in the change itself.
+pub(crate) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
+    match plan.diff.new.dialect {
+        Dialect::Postgres => postgres::indexes(plan),
+        Dialect::MySql | Dialect::Sqlite => None,
+    }
+}
+
+/// What is left to do when other statements of the change are committed; in a file of its own.
+pub(crate) fn validate(plan: &Plan) -> Option<Script> {
+    match plan.diff.new.dialect {
+        Dialect::Postgres => postgres::validate(plan),
+        Dialect::MySql | Dialect::Sqlite => None,
+    }
+}
+
+/// The way back from [`validate`]: what has been validated goes with the change itself.
+pub(crate) fn validate_back() -> Script {
+    let mut script = Script::default();
+    script.say("Nothing to take back here: the file before this one does it.");
+    script.run("SELECT 1");
+    script
+}
 
 /// Comments that a change deserves in every dialect.
 fn say_what_to_know(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let mut names = Vec::new();
     if diff.old.name != diff.new.name {
-        names.push((diff.old.name.as_str(), diff.new.name.as_str()));
+        names.push(("table", diff.old.name.as_str(), diff.new.name.as_str()));
     }
     let renamed = diff.kept.iter().filter(|(old, new)| old.name != new.name);
-    names.extend(renamed.map(|(old, new)| (old.name.as_str(), new.name.as_str())));
+    names.extend(renamed.map(|(old, new)| ("column", old.name.as_str(), new.name.as_str())));
     if !plan.is_way_back {
-        for (old, new) in names {
+        for (what, old, new) in names {
             script.say(format!(
-                "RENAMED: releases that know `{old}` and not `{new}` fail from here on; stop them first."
+                "RENAMED: releases that know `{old}` and not `{new}` fail from here on; stop them first. To stop none, keep the name with #[session({what} = {old:?})], and write no migration."
             ));
         }
         let kept = diff.added.iter().filter(|column| column.default.is_some() && !column.nullable);
@@ -153,32 +176,105 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
         }
     }
     if let Some(columns) = listed(diff.dropped.iter()) {
-        script.say(format!("DESTRUCTIVE: drops {columns} with every value."));
+        let order = match plan.is_way_back {
+            true => "",
+            false => " Deploy the release that does without before this.",
+        };
+        script.say(format!("DESTRUCTIVE: drops {columns} with every value.{order}"));
     }
-    for misfit in &plan.misfits {
-        if misfit.remedy == Remedy::Default && misfit.conditions.contains(&Condition::Every) {
-            script.say(format!(
-                "DESTRUCTIVE: `{}` is set to its default in every row: its old values do not fit its new type.",
-                misfit.column.name
-            ));
+    for misfit in plan.misfits.iter().filter(|misfit| misfit.is_reset()) {
+        script.say(format!(
+            "DESTRUCTIVE: `{}` is set to its default in every row: its new type holds none of its old values.",
+            misfit.column.name
+        ));
+    }
+    for (old, new) in &diff.kept {
+        let fit = Fit::of(old, new, diff.variants_of(&new.name));
+        if fit.cast == Cast::Inexact && !plan.ends_all {
+            script.say(format!("The cast of `{}` may round or cut its values.", new.name));
         }
     }
-    let unchecked = |index: &&TableIndex| {
-        let column = diff.new.column(&index.column);
-        let misfit = column.and_then(|column| plan.misfit(column));
-        let ends = misfit.is_some_and(|misfit| misfit.conditions.contains(&Condition::Shared));
-        index.unique && !ends && !plan.ends_all
-    };
-    for index in diff.added_indexes.iter().filter(unchecked) {
-        script.say(format!("Fails if two rows have the same `{}`.", index.column));
+    for assertion in &plan.assertions {
+        script.say(match assertion {
+            Assertion::Distinct(column) => {
+                format!("Fails, and changes nothing, if two rows have the same `{column}`.")
+            }
+            Assertion::Referenced(column, target) => format!(
+                "Fails, and changes nothing, if a row's `{column}` is not in `{}`.",
+                target.table
+            ),
+            Assertion::NotLonger(column, most) => format!(
+                "Fails, and changes nothing, if a `{column}` has more than {most} characters."
+            ),
+        });
     }
-    for (old, new) in diff.kept.iter().filter(|(old, new)| old.references != new.references) {
-        if let Some(target) = &new.references
-            && !plan.ends_all
-        {
-            script.say(format!("Fails if a row's `{}` is not in `{}`.", old.name, target.table));
+}
+
+/// The assertions as messages of at most 64 characters, each with the query that counts what is
+/// against it.
+fn assertions(plan: &Plan) -> Vec<(String, String)> {
+    let dialect = plan.diff.new.dialect;
+    let table = dialect.table(&plan.diff.old.name);
+    // Sessions that end are not asked.
+    let ending = plan.misfits.iter().filter(|misfit| misfit.remedy == Remedy::End);
+    let ending: Vec<_> = ending
+        .map(|misfit| {
+            let name = name_before(plan, &misfit.column);
+            format!(" AND ({}) IS NOT TRUE", predicate(dialect, &table, &name, misfit))
+        })
+        .collect();
+    let stays = ending.concat();
+    let counted = plan.assertions.iter().map(|assertion| match assertion {
+        Assertion::Distinct(name) => {
+            let column = dialect.reference(name);
+            let query = format!(
+                "SELECT COUNT(*) FROM (SELECT {column} FROM {table} WHERE {column} IS NOT NULL{stays} \
+                 GROUP BY {column} HAVING COUNT(*) > 1) AS shared"
+            );
+            (format!("two sessions have the same {name}"), query)
         }
+        Assertion::Referenced(name, target) => {
+            let (column, key) = (dialect.reference(name), dialect.reference(&target.column));
+            let parent = dialect.table(&target.table);
+            let query = format!(
+                "SELECT COUNT(*) FROM (SELECT {column} AS target FROM {table} \
+                 WHERE {column} IS NOT NULL{stays}) AS child \
+                 WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = child.target)"
+            );
+            (format!("a session references no row: {name}"), query)
+        }
+        Assertion::NotLonger(name, most) => {
+            let column = dialect.reference(name);
+            let too_long = Condition::LongerThan(*most).sql(dialect, &table, &column);
+            let query = format!("SELECT COUNT(*) FROM {table} WHERE {too_long}{stays}");
+            (format!("longer than {most} characters: {name}"), query)
+        }
+    });
+    counted.map(|(message, query)| (message.chars().take(60).collect(), query)).collect()
+}
+
+/// Asserts that each query counts nothing. Where one does, the statement fails with the message,
+/// which is the name of a constraint: neither MySQL nor SQLite can say it in another way.
+fn assert_none(
+    script: &mut Script,
+    dialect: Dialect,
+    temporary: &str,
+    counted: &[(String, String)],
+) {
+    if counted.is_empty() {
+        return;
     }
+    let table = "anchor_asserts";
+    // MySQL and MariaDB want the columns first.
+    let columns = (0..counted.len()).map(|at| format!("    n{at} INT"));
+    let checks = counted.iter().enumerate().map(|(at, (message, _))| {
+        format!("    CONSTRAINT {} CHECK (n{at} = 0)", dialect.quote(message))
+    });
+    let lines = columns.chain(checks).collect::<Vec<_>>().join(",\n");
+    script.run(format!("CREATE TEMPORARY TABLE {table} (\n{lines}\n)"));
+    let counts: Vec<_> = counted.iter().map(|(_, query)| format!("    ({query})")).collect();
+    script.run(format!("INSERT INTO {table} SELECT\n{}", counts.join(",\n")));
+    script.run(format!("DROP {temporary}TABLE {table}"));
 }
 
 /// Names of columns, for a comment; `None` where there are none.
@@ -190,29 +286,65 @@ fn listed<'c>(columns: impl Iterator<Item = &'c TableColumn>) -> Option<String> 
 /// The condition under which a row's old value does not fit, `column` being its present name.
 fn predicate(dialect: Dialect, table: &str, column: &str, misfit: &Misfit) -> String {
     let column = dialect.identifier(column);
-    let conditions = misfit.conditions.iter().map(|condition| match condition {
-        Condition::Null => format!("{column} IS NULL"),
-        Condition::Outside(least, most) => format!("{column} NOT BETWEEN {least} AND {most}"),
-        Condition::NotAmong(values) => {
-            let values: Vec<_> = values.iter().map(|value| dialect.literal(value)).collect();
-            format!("{column} NOT IN ({})", values.join(", "))
+    let conditions: Vec<_> =
+        misfit.conditions.iter().map(|condition| condition.sql(dialect, table, &column)).collect();
+    match conditions.as_slice() {
+        [one] => one.clone(),
+        several => several.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" OR "),
+    }
+}
+
+/// A column's value with its enum's variants renamed; `None` where none is.
+fn renamed_value(plan: &Plan, column: &TableColumn, value: &str) -> Option<String> {
+    let dialect = plan.diff.new.dialect;
+    let names = plan.diff.variants_of(&column.name);
+    let cases: String = names
+        .iter()
+        .map(|(from, to)| format!(" WHEN {} THEN {}", dialect.literal(from), dialect.literal(to)))
+        .collect();
+    (!names.is_empty()).then(|| format!("CASE {value}{cases} ELSE {value} END"))
+}
+
+/// Gives the enums' variants their new names, the columns being called as `name` says.
+fn rename_variants(
+    script: &mut Script,
+    plan: &Plan,
+    table: &str,
+    name: impl Fn(&TableColumn) -> String,
+) {
+    if plan.ends_all {
+        return;
+    }
+    let dialect = plan.diff.new.dialect;
+    for (_, column) in &plan.diff.kept {
+        let now = name(column);
+        let value = dialect.identifier(&now).into_owned();
+        if let Some(renamed) = renamed_value(plan, column, &value) {
+            let old = plan.diff.variants_of(&column.name).iter();
+            let old: Vec<_> = old.map(|(from, _)| dialect.literal(from)).collect();
+            if !plan.is_way_back {
+                script.say(format!(
+                    "Variants of `{now}` have new names: releases that know only the old ones end the sessions that have them."
+                ));
+            }
+            script.run(format!(
+                "UPDATE {table} SET {value} = {renamed}\nWHERE {value} IN ({})",
+                old.join(", ")
+            ));
         }
-        Condition::LongerThan(length) => format!("CHAR_LENGTH({column}) > {length}"),
-        // MySQL deletes from no table that the condition reads, unless it reads it first.
-        Condition::Shared => format!(
-            "{column} IN (SELECT {column} FROM (SELECT {column} FROM {table} GROUP BY {column} \
-             HAVING COUNT(*) > 1) AS shared)"
-        ),
-        Condition::Every => "TRUE".to_owned(),
-    });
-    conditions.collect::<Vec<_>>().join(" OR ")
+    }
 }
 
 /// The statements that end, or give the default to, the rows whose values do not fit.
-fn tend_misfits(script: &mut Script, plan: &Plan, table: &str, name: impl Fn(&Misfit) -> String) {
+fn tend_misfits(
+    script: &mut Script,
+    plan: &Plan,
+    table: &str,
+    name: impl Fn(&TableColumn) -> String,
+) {
     let dialect = plan.diff.new.dialect;
     for misfit in plan.misfits.iter().filter(|misfit| !misfit.is_reset()) {
-        let name = name(misfit);
+        let name = name(&misfit.column);
         let predicate = predicate(dialect, table, &name, misfit);
         match misfit.remedy {
             Remedy::End => {
@@ -232,17 +364,10 @@ fn tend_misfits(script: &mut Script, plan: &Plan, table: &str, name: impl Fn(&Mi
 }
 
 /// What the column was called before the change.
-fn name_before(plan: &Plan, misfit: &Misfit) -> String {
-    let name = &misfit.column.name;
+fn name_before(plan: &Plan, column: &TableColumn) -> String {
+    let name = &column.name;
     let before = plan.diff.kept.iter().find(|(_, new)| new.name == *name);
     before.map_or_else(|| name.clone(), |(old, _)| old.name.clone())
-}
-
-impl Misfit {
-    /// Whether the column starts anew, because its types have nothing in common.
-    fn is_reset(&self) -> bool {
-        self.conditions.contains(&Condition::Every)
-    }
 }
 
 /// The column's default as an expression.
@@ -250,13 +375,20 @@ fn default_of(column: &TableColumn) -> String {
     format!("({})", column.default.as_deref().unwrap_or("NULL"))
 }
 
-/// Renames in an order in which no target is still taken by another.
+/// Renames in an order in which no target is still taken by another; where they go in a circle,
+/// one takes another name meanwhile.
 fn in_order(mut renames: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut ordered = Vec::with_capacity(renames.len());
     while !renames.is_empty() {
         let free = |(_, to): &(String, String)| !renames.iter().any(|(from, _)| from == to);
-        let at = renames.iter().position(free).unwrap_or(0);
-        ordered.push(renames.remove(at));
+        match renames.iter().position(free) {
+            Some(at) => ordered.push(renames.remove(at)),
+            None => {
+                let meanwhile = format!("anchor_renamed_{}", ordered.len());
+                let (from, _) = &mut renames[0];
+                ordered.push((std::mem::replace(from, meanwhile.clone()), meanwhile));
+            }
+        }
     }
     ordered
 }
@@ -264,13 +396,13 @@ fn in_order(mut renames: Vec<(String, String)>) -> Vec<(String, String)> {
 /// The columns whose names change.
 fn column_renames(plan: &Plan) -> Vec<(String, String)> {
     let renamed = plan.diff.kept.iter().filter(|(old, new)| old.name != new.name);
-    in_order(renamed.map(|(old, new)| (old.name.clone(), new.name.clone())).collect())
+    renamed.map(|(old, new)| (old.name.clone(), new.name.clone())).collect()
 }
 
 /// The indexes whose names change.
 fn index_renames(plan: &Plan) -> Vec<(String, String)> {
     let renamed = plan.diff.kept_indexes.iter().filter(|(old, new)| old.name != new.name);
-    in_order(renamed.map(|(old, new)| (old.name.clone(), new.name.clone())).collect())
+    renamed.map(|(old, new)| (old.name.clone(), new.name.clone())).collect()
 }
 
 fn is_retyped(old: &TableColumn, new: &TableColumn) -> bool {
@@ -286,6 +418,9 @@ mod tests {
         let rename = |from: &str, to: &str| (from.to_owned(), to.to_owned());
         let ordered = in_order(vec![rename("a", "b"), rename("b", "c"), rename("x", "a")]);
         assert_eq!(ordered, [rename("b", "c"), rename("a", "b"), rename("x", "a")]);
+        let circle = in_order(vec![rename("a", "b"), rename("b", "a")]);
+        let meanwhile = "anchor_renamed_0";
+        assert_eq!(circle, [rename("a", meanwhile), rename("b", "a"), rename(meanwhile, "b")]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! PostgreSQL: statements in the one transaction that sqlx opens; an index on a live table in a file of its own, without a lock.
+//! PostgreSQL: statements in the one transaction that sqlx opens. The lock comes first, and is not
+//! waited for long: what waits for a lock stops all who come after it.
 
 use super::{
-    ENDS_ALL, Script, column_renames, default_of, in_order, index_renames, is_retyped,
-    say_what_to_know, tend_misfits,
+    ENDS_ALL, Misfit, Script, assertions, column_renames, cut_offs, default_of, in_order,
+    index_renames, is_retyped, listed, predicate, rename_variants, say_what_to_know, tend_misfits,
 };
-use crate::migrate::diff::{Diff, Plan};
+use crate::migrate::diff::{Assertion, Diff, Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause};
 
 const DIALECT: Dialect = Dialect::Postgres;
@@ -12,7 +13,10 @@ const DIALECT: Dialect = Dialect::Postgres;
 pub(super) fn change(plan: &Plan) -> Script {
     let mut script = Script::default();
     let diff = &plan.diff;
+    assert_first(&mut script, plan);
+    lock(&mut script, plan);
     say_what_to_know(&mut script, plan);
+    cut_offs::before(&mut script, plan);
     if plan.ends_all {
         script.say(ENDS_ALL);
         script.run(format!("DELETE FROM {}", DIALECT.table(&diff.old.name)));
@@ -20,6 +24,10 @@ pub(super) fn change(plan: &Plan) -> Script {
     rename_table(&mut script, diff);
     let table = DIALECT.table(&diff.new.name);
 
+    for index in &diff.dropped_indexes {
+        script.say("Dropping an index reads no row.");
+        script.run(format!("DROP INDEX {}", index_in(&diff.new, &index.name)));
+    }
     let mut drops = Vec::new();
     for (old, new) in &diff.kept {
         if constraint_changes(old.checked_values(), new.checked_values()) {
@@ -29,12 +37,19 @@ pub(super) fn change(plan: &Plan) -> Script {
             drops.push(drop_constraint(&diff.old.foreign_key_name(&old.name)));
         }
     }
-    script.alter(&table, &drops);
-    for index in &diff.dropped_indexes {
-        script.run(format!("DROP INDEX {}", index_in(&diff.new, &index.name)));
+    let renames = in_order(column_renames(plan));
+    let drop_column =
+        |column: &TableColumn| format!("DROP COLUMN {}", DIALECT.identifier(&column.name));
+    // What takes the name of a dropped column comes after it.
+    let (taken, left): (Vec<_>, Vec<_>) =
+        diff.dropped.iter().partition(|column| renames.iter().any(|(_, to)| *to == column.name));
+    if !drops.is_empty() {
+        script.say("The struct does not ask for this constraint any more, or for another, below.");
     }
+    drops.extend(taken.into_iter().map(drop_column));
+    script.alter(&table, &drops);
 
-    for (from, to) in column_renames(plan) {
+    for (from, to) in renames {
         let (from, to) = (DIALECT.identifier(&from), DIALECT.identifier(&to));
         script.run(format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to}"));
     }
@@ -42,16 +57,17 @@ pub(super) fn change(plan: &Plan) -> Script {
         let (from, to) = (DIALECT.identifier(&from), DIALECT.identifier(&to));
         script.run(format!("ALTER TABLE {table} RENAME CONSTRAINT {from} TO {to}"));
     }
-    for (from, to) in index_renames(plan) {
+    for (from, to) in in_order(index_renames(plan)) {
         let (from, to) = (index_in(&diff.new, &from), DIALECT.identifier(&to));
         script.run(format!("ALTER INDEX {from} RENAME TO {to}"));
     }
-    tend_misfits(&mut script, plan, &table, |misfit| misfit.column.name.clone());
+    // Where the type changes, the cast gives the default.
+    let kept_types = plan.misfits.iter().filter(|misfit| !is_cast(plan, misfit));
+    let tended = Plan { misfits: kept_types.cloned().collect(), ..plan.clone() };
+    tend_misfits(&mut script, &tended, &table, |column| column.name.clone());
+    rename_variants(&mut script, plan, &table, |column| column.name.clone());
 
-    let mut clauses = Vec::new();
-    for column in &diff.dropped {
-        clauses.push(format!("DROP COLUMN {}", DIALECT.identifier(&column.name)));
-    }
+    let mut clauses: Vec<_> = left.into_iter().map(drop_column).collect();
     for (old, new) in &diff.kept {
         alter_column(&mut clauses, plan, old, new);
     }
@@ -60,45 +76,189 @@ pub(super) fn change(plan: &Plan) -> Script {
     }
     for (old, new) in &diff.kept {
         if old.checked_values() != new.checked_values() {
-            clauses.extend(diff.new.check(new).map(|check| format!("ADD {check}")));
+            let not_valid = if is_deferred(plan, old, new) { " NOT VALID" } else { "" };
+            clauses.extend(diff.new.check(new).map(|check| format!("ADD {check}{not_valid}")));
         }
         if old.references != new.references {
-            clauses.extend(diff.new.foreign_key(new).map(|key| format!("ADD {key}")));
+            let not_valid = if is_deferred(plan, old, new) { " NOT VALID" } else { "" };
+            clauses.extend(diff.new.foreign_key(new).map(|key| format!("ADD {key}{not_valid}")));
         }
     }
     if !plan.ends_all && diff.kept.iter().any(|(old, new)| is_retyped(old, new)) {
         script
             .say("Writes every row anew for the column's new type; the table is locked meanwhile.");
     }
+    if clauses.iter().any(|clause| clause.ends_with(" DROP DEFAULT")) {
+        let gone = |(old, new): &&(TableColumn, TableColumn)| {
+            old.default.is_some() && new.default.is_none() && !new.nullable
+        };
+        let gone = diff.kept.iter().filter(gone).map(|(_, new)| new);
+        match listed(gone).filter(|_| !plan.is_way_back) {
+            Some(columns) => script.say(format!(
+                "{columns} has no default any more: what leaves the column out fails."
+            )),
+            None => script.say("The default goes, or is set anew for the new type."),
+        }
+    }
+    if clauses.iter().any(|clause| clause.ends_with(" DROP NOT NULL")) && !plan.is_way_back {
+        script.say("What may be NULL from here on, the release before this one cannot read: it ends such sessions.");
+    }
+    if diff.added.iter().any(|column| column.references.is_some()) {
+        script.say("The table that a new column references is locked for this moment as well.");
+    }
     script.alter(&table, &clauses);
     for index in &diff.added_indexes {
-        script.run(diff.new.create_index(index, ""));
+        create_index(&mut script, plan, index);
     }
+    cut_offs::after(&mut script, plan);
     script
 }
 
-/// The file's only statement, for PostgreSQL builds an index in this way only outside of a transaction.
-pub(crate) fn create_index_concurrently(table: &Table, index: &TableIndex) -> Script {
-    let mut script = Script { no_transaction: true, ..Script::default() };
+/// Whether the rows are held to a new constraint at once, and looked through only in the next
+/// file, which stops nobody. A column whose type changes is written anew in any case.
+fn is_deferred(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
+    !plan.is_way_back && !plan.ends_all && !is_retyped(old, new)
+}
+
+/// What is still to be validated: the names of constraints, and the columns that are to be
+/// `NOT NULL`.
+pub(super) fn validate(plan: &Plan) -> Option<Script> {
+    let diff = &plan.diff;
+    let table = DIALECT.table(&diff.new.name);
+    let mut names = Vec::new();
+    let mut clauses = Vec::new();
+    for (old, new) in diff.kept.iter().filter(|(old, new)| is_deferred(plan, old, new)) {
+        if old.nullable && !new.nullable {
+            let name = diff.new.not_null_name(&new.name);
+            let column = DIALECT.identifier(&new.name);
+            clauses.push(format!("ALTER COLUMN {column} SET NOT NULL"));
+            clauses.push(drop_constraint(&name));
+            names.push(name);
+        }
+        if old.checked_values() != new.checked_values() && new.checked_values().is_some() {
+            names.push(diff.new.check_name(&new.name));
+        }
+        if old.references != new.references && new.references.is_some() {
+            names.push(diff.new.foreign_key_name(&new.name));
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    let mut script = Script::default();
+    say_timeout(&mut script, "However long it runs then, nobody waits for it.", "0");
     script.say(
-        "Built while the table is read and written. PostgreSQL does that only outside of a transaction, as the file's only statement.",
+        "Looks through the rows that were there before the constraint, while they are read and written.",
     );
-    let name = index_in(table, &index.name);
-    let shared = match index.unique {
-        true => format!("fails if two rows have the same `{}`, and ", index.column),
-        false => String::new(),
-    };
-    script.say(format!(
-        "It {shared}can fail where several processes run migrations at once: run them from one. An INVALID index is then left behind: DROP INDEX {name}, and run it again."
-    ));
-    script.run(table.create_index(index, "CONCURRENTLY "));
-    script
+    for name in names {
+        let name = DIALECT.identifier(&name);
+        script.run(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"));
+    }
+    if !clauses.is_empty() {
+        script.say("Looks at no row: the constraint has shown it.");
+        script.alter(&table, &clauses);
+    }
+    Some(script)
 }
 
-pub(crate) fn drop_index_concurrently(table: &Table, index: &TableIndex) -> Script {
-    let mut script = Script { no_transaction: true, ..Script::default() };
-    script.run(format!("DROP INDEX CONCURRENTLY {}", index_in(table, &index.name)));
-    script
+/// What would fail only in the next file.
+fn assert_first(script: &mut Script, plan: &Plan) {
+    let is_deferred = |assertion: &&Assertion| match assertion {
+        Assertion::Distinct(_) => !plan.is_way_back,
+        Assertion::Referenced(name, _) => {
+            plan.diff.kept.iter().any(|(old, new)| old.name == *name && is_deferred(plan, old, new))
+        }
+        Assertion::NotLonger(..) => false,
+    };
+    let asserted = plan.assertions.iter().filter(is_deferred).cloned().collect();
+    for (message, query) in assertions(&Plan { assertions: asserted, ..plan.clone() }) {
+        script.run(format!(
+            "DO $anchor$ BEGIN\n    IF ({query}) > 0 THEN\n        RAISE EXCEPTION {};\n    END IF;\nEND $anchor$",
+            DIALECT.literal(&message.replace('%', "%%"))
+        ));
+    }
+}
+
+fn say_timeout(script: &mut Script, then: &str, longest: &str) {
+    script.say(format!(
+        "Waits at most five seconds for its locks, so that nobody waits longer behind it. {then} If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it again.",
+    ));
+    script.run("SET LOCAL lock_timeout = '5s'");
+    script.run(format!("SET LOCAL statement_timeout = '{longest}'"));
+}
+
+/// The lock that the change needs, before anything that another transaction could come between.
+fn lock(script: &mut Script, plan: &Plan) {
+    say_timeout(script, "Each statement runs for a minute at most.", "60s");
+    let diff = &plan.diff;
+    let writes = plan.ends_all
+        || !plan.misfits.is_empty()
+        || !diff.variants.is_empty()
+        || cut_offs::is_replaced(plan);
+    if writes {
+        script.say("Now, so that nobody writes between the statements below.");
+        let mut tables = vec![DIALECT.table(&diff.old.name)];
+        if cut_offs::is_replaced(plan) {
+            tables.extend(diff.old.cut_offs.iter().map(|old| DIALECT.table(&old.name)));
+        }
+        script.run(format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", ")));
+    }
+}
+
+/// Several processes may run migrations at once, and a `CONCURRENTLY` of one waits for the lock
+/// that the others wait for: the index is built in the transaction, unless it is there already.
+fn create_index(script: &mut Script, plan: &Plan, index: &TableIndex) {
+    let table = &plan.diff.new;
+    if plan.ends_all || plan.is_way_back {
+        return script.run(table.create_index(index, ""));
+    }
+    let name = index_in(table, &index.name);
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    script.say(format!(
+        "Writes wait while it is built, about a second for a million sessions. For more, build it before the deployment, and this finds it: CREATE {unique}INDEX CONCURRENTLY {} ON {} ({}). One that was left INVALID by that is built anew.",
+        DIALECT.identifier(&index.name),
+        DIALECT.table(&table.name),
+        DIALECT.identifier(&index.column)
+    ));
+    script.run(format!(
+        "DO $anchor$ BEGIN\n    IF EXISTS (\n        SELECT FROM pg_index WHERE indexrelid = to_regclass({}) AND NOT indisvalid\n    ) THEN\n        DROP INDEX {name};\n    END IF;\nEND $anchor$",
+        DIALECT.literal(&name)
+    ));
+    script.run(table.create_index(index, "IF NOT EXISTS "));
+}
+
+/// The new indexes in a file of their own: what is altered in the same transaction could not even
+/// be read meanwhile.
+pub(super) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
+    let diff = &plan.diff;
+    let alone = diff.without_new_indexes().is_empty();
+    if plan.ends_all || diff.added_indexes.is_empty() || alone {
+        return None;
+    }
+    let (mut up, mut down) = (Script::default(), Script::default());
+    say_timeout(&mut up, "Each statement runs for a minute at most.", "60s");
+    say_timeout(&mut down, "Dropping an index reads no row.", "60s");
+    for index in &diff.added_indexes {
+        if index.unique {
+            up.say(format!(
+                "Fails, and changes nothing, if two rows have the same `{}`.",
+                index.column
+            ));
+        }
+        create_index(&mut up, plan, index);
+        down.run(format!("DROP INDEX {}", index_in(&diff.new, &index.name)));
+    }
+    Some((up, down))
+}
+
+/// Whether the column's new type takes its values by a cast.
+fn is_cast(plan: &Plan, misfit: &Misfit) -> bool {
+    misfit.remedy == Remedy::Default
+        && plan
+            .diff
+            .kept
+            .iter()
+            .any(|(old, new)| new.name == misfit.column.name && is_retyped(old, new))
 }
 
 fn rename_table(script: &mut Script, diff: &Diff) {
@@ -168,15 +328,28 @@ fn alter_column(clauses: &mut Vec<String>, plan: &Plan, old: &TableColumn, new: 
     }
     if !old.nullable && new.nullable {
         clauses.push(format!("ALTER COLUMN {name} DROP NOT NULL"));
+        if plan.is_way_back && !retyped {
+            // Where the file that validates it has not run.
+            let check = plan.diff.old.not_null_name(&old.name);
+            clauses.push(format!("DROP CONSTRAINT IF EXISTS {}", DIALECT.identifier(&check)));
+        }
     }
     if retyped {
         let ty = &new.sql_type;
-        let value = match plan.misfit(new) {
-            Some(misfit) if misfit.is_reset() => Some(default_of(new)),
-            _ => plan.ends_all.then(|| "NULL".to_owned()),
+        let using = match plan.misfit(new) {
+            Some(misfit) if misfit.is_reset() => format!("{}::{ty}", default_of(new)),
+            Some(misfit) if misfit.remedy == Remedy::Default => {
+                let table = DIALECT.table(&plan.diff.new.name);
+                let predicate = predicate(DIALECT, &table, &new.name, misfit);
+                format!(
+                    "CASE WHEN {predicate} THEN {}::{ty} ELSE {name}::{ty} END",
+                    default_of(new)
+                )
+            }
+            _ if plan.ends_all => format!("NULL::{ty}"),
+            _ => format!("{name}::{ty}"),
         };
-        let using = value.map_or_else(String::new, |value| format!(" USING {value}::{ty}"));
-        clauses.push(format!("ALTER COLUMN {name} TYPE {ty}{using}"));
+        clauses.push(format!("ALTER COLUMN {name} TYPE {ty} USING {using}"));
     }
     if default_changes {
         clauses.extend(
@@ -184,6 +357,13 @@ fn alter_column(clauses: &mut Vec<String>, plan: &Plan, old: &TableColumn, new: 
         );
     }
     if old.nullable && !new.nullable {
-        clauses.push(format!("ALTER COLUMN {name} SET NOT NULL"));
+        clauses.push(match is_deferred(plan, old, new) {
+            true => {
+                let check = plan.diff.new.not_null_name(&new.name);
+                let check = DIALECT.identifier(&check);
+                format!("ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID")
+            }
+            false => format!("ALTER COLUMN {name} SET NOT NULL"),
+        });
     }
 }

@@ -1,10 +1,11 @@
 //! SQLite: `ALTER TABLE` where it can, else the table is built anew and its rows are copied, as SQLite's documentation describes.
 
 use super::{
-    ENDS_ALL, Misfit, Script, column_renames, default_of, filled, is_retyped, name_before,
-    predicate, say_what_to_know, tend_misfits,
+    ENDS_ALL, Script, assert_none, assertions, column_renames, cut_offs, default_of, filled,
+    in_order, is_retyped, name_before, predicate, rename_variants, renamed_value, say_what_to_know,
+    tend_misfits,
 };
-use crate::migrate::diff::{Plan, Remedy};
+use crate::migrate::diff::{Misfit, Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, default_clause, is_literal};
 
 const DIALECT: Dialect = Dialect::Sqlite;
@@ -12,6 +13,7 @@ const DIALECT: Dialect = Dialect::Sqlite;
 pub(super) fn change(plan: &Plan) -> Script {
     let mut script = Script::default();
     say_what_to_know(&mut script, plan);
+    cut_offs::before(&mut script, plan);
     if plan.ends_all {
         script.say(ENDS_ALL);
         script.run(format!("DELETE FROM {}", DIALECT.table(&plan.diff.old.name)));
@@ -21,6 +23,7 @@ pub(super) fn change(plan: &Plan) -> Script {
     } else {
         alter(&mut script, plan);
     }
+    cut_offs::after(&mut script, plan);
     script
 }
 
@@ -57,7 +60,9 @@ fn can_be_added(column: &TableColumn) -> bool {
 fn alter(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let before = DIALECT.table(&diff.old.name);
-    tend_misfits(script, plan, &before, |misfit| name_before(plan, misfit));
+    assert_none(script, DIALECT, "", &assertions(plan));
+    tend_misfits(script, plan, &before, |column| name_before(plan, column));
+    rename_variants(script, plan, &before, |column| name_before(plan, column));
     for index in &diff.dropped_indexes {
         script.run(drop_index(&diff.old, &index.name));
     }
@@ -67,16 +72,13 @@ fn alter(script: &mut Script, plan: &Plan) {
     for (old, _) in &renamed {
         script.run(drop_index(&diff.old, &old.name));
     }
-    if diff.old.name != diff.new.name {
-        let to = DIALECT.identifier(diff.new.bare_name());
-        script.run(format!("ALTER TABLE {before} RENAME TO {to}"));
-    }
+    rename_table(script, &diff.old, diff.new.bare_name());
     let table = DIALECT.table(&diff.new.name);
     for column in &diff.dropped {
         let name = DIALECT.identifier(&column.name);
         script.run(format!("ALTER TABLE {table} DROP COLUMN {name}"));
     }
-    for (from, to) in column_renames(plan) {
+    for (from, to) in in_order(column_renames(plan)) {
         let (from, to) = (DIALECT.identifier(&from), DIALECT.identifier(&to));
         script.run(format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to}"));
     }
@@ -102,63 +104,135 @@ fn in_namespace(table: &Table, name: &str) -> String {
     }
 }
 
+/// In two steps, for SQLite takes two names that differ in case alone for one.
+fn rename_table(script: &mut Script, table: &Table, to: &str) {
+    let from = table.bare_name();
+    if from == to {
+        return;
+    }
+    let mut names = vec![from.to_owned()];
+    if from.eq_ignore_ascii_case(to) {
+        names.push(format!("anchor_renamed_{to}"));
+    }
+    names.push(to.to_owned());
+    for pair in names.windows(2) {
+        let (from, to) = (in_namespace(table, &pair[0]), DIALECT.identifier(&pair[1]));
+        script.run(format!("ALTER TABLE {from} RENAME TO {to}"));
+    }
+}
+
+/// Builds the table anew in the transaction that sqlx opens, with foreign keys on or off as they
+/// are.
+///
+/// Dropping a table deletes its rows, and what references them would follow: before that, the
+/// rows get other ids. The references wait for the transaction's end, and find the ids again.
 fn rebuild(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let old = DIALECT.table(&diff.old.name);
-    if !plan.ends_all {
-        // Ended as usual, so that what references them follows; what gets a default gets it while it is copied.
+    let mut asserted = nothing_else(plan);
+    asserted.extend(assertions(plan));
+    script.say(
+        "Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes nothing, if the table has columns, indexes or triggers that the struct does not know: take them away before, and create them again after it.",
+    );
+    assert_none(script, DIALECT, "", &asserted);
+    let to = diff.new.bare_name();
+    // First of all, so that what references the table follows its name.
+    rename_table(script, &diff.old, to);
+    let source = match diff.old.bare_name() == to {
+        true => old,
+        false => in_namespace(&diff.old, to),
+    };
+    let target = DIALECT.table(&diff.new.name);
+    if plan.ends_all {
+        script.run(format!("DROP TABLE {source}"));
+        script.run(diff.new.create_alone("", &target));
+    } else {
         let ending = plan.misfits.iter().filter(|misfit| misfit.remedy == Remedy::End);
         let ending = Plan { misfits: ending.cloned().collect(), ..plan.clone() };
-        tend_misfits(script, &ending, &old, |misfit| name_before(plan, misfit));
-        // Dropping a table deletes its rows first, and what references them would follow. In a transaction the pragma does nothing.
-        script.no_transaction = true;
-        script.say(
-            "Builds the table anew, for ALTER TABLE cannot do this on SQLite. Triggers and views of your own on it: create them again below.",
-        );
-        script.run("PRAGMA foreign_keys = OFF");
-        script.run("BEGIN IMMEDIATE");
-    }
-    let to = diff.new.bare_name();
-    let mut source = old;
-    if diff.old.bare_name() != to {
-        // First of all, so that what references the table follows its name.
-        script.run(format!("ALTER TABLE {source} RENAME TO {}", DIALECT.identifier(to)));
-        source = in_namespace(&diff.old, to);
-    }
-    let temporary = in_namespace(&diff.new, &format!("anchor_new_{to}"));
-    script.run(diff.new.create_alone("", &temporary));
-    if !plan.ends_all {
+        tend_misfits(script, &ending, &source, |column| name_before(plan, column));
+        let before: Vec<_> =
+            diff.kept.iter().map(|(old, _)| DIALECT.reference(&old.name)).collect();
+        script.run(format!(
+            "CREATE TEMPORARY TABLE anchor_rows AS SELECT\n{}\nFROM {source}",
+            filled("    ", &before, ", ")
+        ));
+        let id = diff.old.columns.iter().find(|column| column.primary_key);
+        let id = id.map_or_else(String::new, |id| DIALECT.reference(&id.name));
+        script.say("Other ids, so that what references the rows stays when the table is dropped.");
+        script.run("PRAGMA defer_foreign_keys = ON");
+        script.run(format!("UPDATE {source} SET {id} = CAST('gone ' || HEX({id}) AS BLOB)"));
+        script.run(format!("DROP TABLE {source}"));
+        script.run(diff.new.create_alone("", &target));
         let (into, values): (Vec<_>, Vec<_>) =
             diff.kept.iter().map(|(old, new)| copy(plan, old, new)).unzip();
         let (into, values) = (filled("    ", &into, ", "), filled("    ", &values, ", "));
-        script
-            .run(format!("INSERT INTO {temporary} (\n{into}\n)\nSELECT\n{values}\nFROM {source}"));
+        script.run(format!(
+            "INSERT INTO {target} (\n{into}\n)\nSELECT\n{values}\nFROM temp.anchor_rows"
+        ));
+        script.run("DROP TABLE temp.anchor_rows");
     }
-    script.run(format!("DROP TABLE {source}"));
-    script.run("PRAGMA legacy_alter_table = ON");
-    let name = DIALECT.identifier(to);
-    script.run(format!("ALTER TABLE {temporary} RENAME TO {name}"));
-    script.run("PRAGMA legacy_alter_table = OFF");
     for index in &diff.new.indexes {
         script.run(diff.new.create_index(index, ""));
     }
-    if script.no_transaction {
-        script.run("COMMIT");
-        script.run("PRAGMA foreign_keys = ON");
-    }
+}
+
+/// That the table has nothing that a rebuild would lose, as assertions.
+fn nothing_else(plan: &Plan) -> Vec<(String, String)> {
+    let old = &plan.diff.old;
+    let table = DIALECT.literal(old.bare_name());
+    let (argument, schema) = match old.namespace() {
+        Some(namespace) => (
+            format!(", {}", DIALECT.literal(namespace)),
+            format!("{}.sqlite_schema", DIALECT.identifier(namespace)),
+        ),
+        None => (String::new(), "sqlite_schema".to_owned()),
+    };
+    let listed = |names: Vec<&str>| {
+        let names: Vec<_> = names.into_iter().map(|name| DIALECT.literal(name)).collect();
+        names.join(", ")
+    };
+    let columns = listed(old.columns.iter().map(|column| column.name.as_str()).collect());
+    let indexes = listed(old.indexes.iter().map(|index| index.name.as_str()).collect());
+    vec![
+        (
+            "the table has a column that the struct does not know".to_owned(),
+            format!(
+                "SELECT COUNT(*) FROM pragma_table_xinfo({table}{argument}) WHERE name COLLATE NOCASE NOT IN ({columns})"
+            ),
+        ),
+        (
+            "the table has an index that the struct does not know".to_owned(),
+            format!(
+                "SELECT COUNT(*) FROM {schema} WHERE type = 'index' AND tbl_name = {table} COLLATE NOCASE AND sql IS NOT NULL AND name COLLATE NOCASE NOT IN ({indexes})"
+            ),
+        ),
+        (
+            "the table has a trigger".to_owned(),
+            format!(
+                "SELECT COUNT(*) FROM {schema} WHERE type = 'trigger' AND tbl_name = {table} COLLATE NOCASE"
+            ),
+        ),
+        (
+            "a table references this one ON UPDATE, or not its id".to_owned(),
+            format!(
+                "SELECT COUNT(*) FROM {schema} AS child, pragma_foreign_key_list(child.name{argument}) AS key WHERE child.type = 'table' AND key.\"table\" = {table} COLLATE NOCASE AND (key.on_update <> 'NO ACTION' OR COALESCE(key.\"to\", 'id') <> 'id' COLLATE NOCASE)"
+            ),
+        ),
+    ]
 }
 
 /// A kept column's name, and the expression that its value comes from.
 fn copy(plan: &Plan, old: &TableColumn, new: &TableColumn) -> (String, String) {
     let name = DIALECT.identifier(&new.name).into_owned();
-    let before = DIALECT.identifier(&old.name).into_owned();
+    // In back quotes: a name in double quotes that no column has is a text.
+    let before = DIALECT.reference(&old.name);
     let value = match plan.misfit(new) {
         Some(misfit) if misfit.is_reset() => default_of(new),
         Some(misfit) if misfit.remedy == Remedy::Default => {
             let predicate = predicate(DIALECT, &plan.diff.old.name, &old.name, misfit);
             format!("CASE WHEN {predicate} THEN {} ELSE {before} END", default_of(new))
         }
-        _ => before,
+        _ => renamed_value(plan, new, &before).unwrap_or(before),
     };
     (name, value)
 }

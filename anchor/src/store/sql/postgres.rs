@@ -10,7 +10,7 @@ use sqlx::postgres::{
     PgArgumentBuffer, PgArguments, PgConnection, PgPool, PgRow, PgSslMode, PgTypeInfo,
     PgValueFormat, Postgres,
 };
-use sqlx::{Arguments, AssertSqlSafe, Row, Type, TypeInfo, ValueRef};
+use sqlx::{Arguments, AssertSqlSafe, Connection, Row, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
 
 use super::driver::{Driver, mistyped};
@@ -37,7 +37,17 @@ impl Driver for PgPool {
     type Connection = PgConnection;
 
     async fn rows(&self, query: &Query) -> Result<Vec<PgRow>, sqlx::Error> {
-        sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(self).await
+        let mut connection = self.acquire().await?;
+        match Self::rows_on(&mut connection, query).await {
+            // A migration has changed a column's type since this connection prepared the
+            // statement, which fails from then on. What sqlx keeps of it goes, and it is prepared
+            // anew.
+            Err(error) if is_outdated(&error) => {
+                connection.clear_cached_statements().await?;
+                Self::rows_on(&mut connection, query).await
+            }
+            found => found,
+        }
     }
 
     async fn execute(&self, write: &Query) -> Result<u64, sqlx::Error> {
@@ -134,6 +144,13 @@ impl Driver for PgPool {
         let bytes = cell.as_bytes().map_err(ColumnError::new)?;
         decode(ty, found.oid().map(|oid| oid.0), bytes).ok_or_else(foreign)
     }
+}
+
+/// Whether the result of a prepared statement has another type than when it was prepared: "cached
+/// plan must not change result type".
+fn is_outdated(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("0A000")
 }
 
 fn reported(row: &PgRow) -> Result<Timestamp, sqlx::Error> {

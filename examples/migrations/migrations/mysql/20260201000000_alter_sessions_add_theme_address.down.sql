@@ -1,4 +1,14 @@
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
+-- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: UPDATE
+-- _sqlx_migrations SET success = TRUE WHERE NOT success; and run it again. Text that is too long is
+-- refused, and never cut.
+SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode);
+SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
+
 -- DESTRUCTIVE: drops `theme`, `address` with every value.
 ALTER TABLE sessions
     DROP COLUMN theme,
     DROP COLUMN address;
+
+SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT;
+SET @anchor_sql_mode = NULL;

@@ -24,7 +24,17 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash 50ea5bfca2e7dc35
 
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
+-- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: DELETE FROM
+-- _sqlx_migrations WHERE NOT success; and run it again. Text that is too long is refused, and never
+-- cut.
+SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode);
+SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
+
 -- The default of `address` stays, so that the release before this one can still insert.
 ALTER TABLE sessions
     ADD COLUMN theme LONGTEXT,
     ADD COLUMN address LONGTEXT NOT NULL DEFAULT ('unknown');
+
+SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT;
+SET @anchor_sql_mode = NULL;

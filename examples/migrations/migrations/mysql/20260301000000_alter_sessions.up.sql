@@ -18,14 +18,35 @@
 -- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member", "guest") as "VARCHAR(255)" not null default "'member'"
 -- anchor: column visits bigint as "BIGINT" not null default "0"
--- anchor: column colour text as "VARCHAR(255)"
+-- anchor: column colour text as "VARCHAR(255)" was theme
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash d4ca6f6f0c1a68ff
+-- anchor: hash f2afc7a5229b23d1
 
--- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
--- DESTRUCTIVE: drops `address` with every value.
+-- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
+-- none, keep the name with #[session(column = "theme")], and write no migration.
+-- DESTRUCTIVE: drops `address` with every value. Deploy the release that does without before this.
+-- Fails, and changes nothing, if a `theme` has more than 255 characters.
+DROP TEMPORARY TABLE IF EXISTS anchor_asserts;
+
+CREATE TEMPORARY TABLE anchor_asserts (
+    n0 INT,
+    CONSTRAINT `longer than 255 characters: theme` CHECK (n0 = 0)
+);
+
+INSERT INTO anchor_asserts SELECT
+    (SELECT COUNT(*) FROM sessions WHERE CHAR_LENGTH(`theme`) > 255);
+
+DROP TEMPORARY TABLE anchor_asserts;
+
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
+-- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: DELETE FROM
+-- _sqlx_migrations WHERE NOT success; and run it again. Text that is too long is refused, and never
+-- cut.
+SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode);
+SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
+
 ALTER TABLE sessions
     DROP COLUMN address,
     MODIFY COLUMN visits BIGINT NOT NULL DEFAULT 0,
@@ -33,3 +54,6 @@ ALTER TABLE sessions
     ADD INDEX sessions_colour_idx (colour),
     DROP CONSTRAINT sessions_role_check,
     ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'guest'));
+
+SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT;
+SET @anchor_sql_mode = NULL;

@@ -24,6 +24,12 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash 13cdf22aee317605
 
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
+-- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
+-- has changed: run it again.
+SET LOCAL lock_timeout = '5s';
+SET LOCAL statement_timeout = '60s';
+
 -- The default of `address` stays, so that the release before this one can still insert.
 ALTER TABLE sessions
     ADD COLUMN theme TEXT,

@@ -1,4 +1,3 @@
--- no-transaction
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect sqlite
@@ -19,20 +18,49 @@
 -- anchor: column user_id bigint as "INTEGER" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member", "guest") as "TEXT" not null default "'member'"
 -- anchor: column visits bigint as "INTEGER" not null default "0"
--- anchor: column colour text as "TEXT"
+-- anchor: column colour text as "TEXT" was theme
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash aaa0bc65ced3b868
+-- anchor: hash bf0720fa14a531ec
 
--- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first.
--- DESTRUCTIVE: drops `address` with every value.
--- Builds the table anew, for ALTER TABLE cannot do this on SQLite. Triggers and views of your own
--- on it: create them again below.
-PRAGMA foreign_keys = OFF;
-BEGIN IMMEDIATE;
+-- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
+-- none, keep the name with #[session(column = "theme")], and write no migration.
+-- DESTRUCTIVE: drops `address` with every value. Deploy the release that does without before this.
+-- Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes nothing, if
+-- the table has columns, indexes or triggers that the struct does not know: take them away before,
+-- and create them again after it.
+CREATE TEMPORARY TABLE anchor_asserts (
+    n0 INT,
+    n1 INT,
+    n2 INT,
+    n3 INT,
+    CONSTRAINT "the table has a column that the struct does not know" CHECK (n0 = 0),
+    CONSTRAINT "the table has an index that the struct does not know" CHECK (n1 = 0),
+    CONSTRAINT "the table has a trigger" CHECK (n2 = 0),
+    CONSTRAINT "a table references this one ON UPDATE, or not its id" CHECK (n3 = 0)
+);
 
-CREATE TABLE anchor_new_sessions (
+INSERT INTO anchor_asserts SELECT
+    (SELECT COUNT(*) FROM pragma_table_xinfo('sessions') WHERE name COLLATE NOCASE NOT IN ('id', 'lasting_hash', 'secret_hash', 'previous_secret_hash', 'previous_secret_until', 'rotation_state', 'created_at', 'authenticated_at', 'last_seen_at', 'expires_at', 'deadline', 'version', 'remembered', 'user_id', 'role', 'visits', 'theme', 'address')),
+    (SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'sessions' COLLATE NOCASE AND sql IS NOT NULL AND name COLLATE NOCASE NOT IN ('sessions_expires_at_idx', 'sessions_user_id_idx')),
+    (SELECT COUNT(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'sessions' COLLATE NOCASE),
+    (SELECT COUNT(*) FROM sqlite_schema AS child, pragma_foreign_key_list(child.name) AS key WHERE child.type = 'table' AND key."table" = 'sessions' COLLATE NOCASE AND (key.on_update <> 'NO ACTION' OR COALESCE(key."to", 'id') <> 'id' COLLATE NOCASE));
+
+DROP TABLE anchor_asserts;
+
+CREATE TEMPORARY TABLE anchor_rows AS SELECT
+    `id`, `lasting_hash`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`,
+    `rotation_state`, `created_at`, `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`,
+    `version`, `remembered`, `user_id`, `role`, `visits`, `theme`
+FROM sessions;
+
+-- Other ids, so that what references the rows stays when the table is dropped.
+PRAGMA defer_foreign_keys = ON;
+UPDATE sessions SET `id` = CAST('gone ' || HEX(`id`) AS BLOB);
+DROP TABLE sessions;
+
+CREATE TABLE sessions (
     id                     BLOB     NOT NULL PRIMARY KEY,   -- UUID, 16 bytes
     lasting_hash           BLOB     NOT NULL,               -- SHA-256 of the secret's lasting half
     secret_hash            BLOB     NOT NULL,               -- SHA-256 of the token's secret
@@ -52,23 +80,18 @@ CREATE TABLE anchor_new_sessions (
     colour                 TEXT
 );
 
-INSERT INTO anchor_new_sessions (
+INSERT INTO sessions (
     id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation_state,
     created_at, authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id,
     role, visits, colour
 )
 SELECT
-    id, lasting_hash, secret_hash, previous_secret_hash, previous_secret_until, rotation_state,
-    created_at, authenticated_at, last_seen_at, expires_at, deadline, version, remembered, user_id,
-    role, visits, theme
-FROM sessions;
+    `id`, `lasting_hash`, `secret_hash`, `previous_secret_hash`, `previous_secret_until`,
+    `rotation_state`, `created_at`, `authenticated_at`, `last_seen_at`, `expires_at`, `deadline`,
+    `version`, `remembered`, `user_id`, `role`, `visits`, `theme`
+FROM temp.anchor_rows;
 
-DROP TABLE sessions;
-PRAGMA legacy_alter_table = ON;
-ALTER TABLE anchor_new_sessions RENAME TO sessions;
-PRAGMA legacy_alter_table = OFF;
+DROP TABLE temp.anchor_rows;
 CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);
 CREATE INDEX sessions_user_id_idx ON sessions (user_id);
 CREATE INDEX sessions_colour_idx ON sessions (colour);
-COMMIT;
-PRAGMA foreign_keys = ON;

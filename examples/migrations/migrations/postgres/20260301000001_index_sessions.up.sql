@@ -1,9 +1,8 @@
--- no-transaction
 -- anchor: format 1
 -- anchor: table sessions
 -- anchor: dialect postgres
--- anchor: parent 5787bcbe7ccd710d
--- anchor: step 2 of 2
+-- anchor: parent 16c0e18b7f2ff245
+-- anchor: step 2 of 3
 -- anchor: column id uuid as "UUID" not null primary key
 -- anchor: column lasting_hash bytes as "BYTEA" not null
 -- anchor: column secret_hash bytes as "BYTEA" not null
@@ -20,14 +19,27 @@
 -- anchor: column user_id bigint as "BIGINT" not null references users(id) on delete cascade
 -- anchor: column role enum("admin", "member", "guest") as "TEXT" not null default "'member'"
 -- anchor: column visits bigint as "BIGINT" not null default "0"
--- anchor: column colour text as "TEXT"
+-- anchor: column colour text as "TEXT" was theme
 -- anchor: index sessions_expires_at_idx on expires_at
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: index sessions_colour_idx on colour
--- anchor: hash d8a9a348892400fa
+-- anchor: hash 7c57a1878eb12ba1
 
--- Built while the table is read and written. PostgreSQL does that only outside of a transaction, as
--- the file's only statement.
--- It can fail where several processes run migrations at once: run them from one. An INVALID index
--- is then left behind: DROP INDEX sessions_colour_idx, and run it again.
-CREATE INDEX CONCURRENTLY sessions_colour_idx ON sessions (colour);
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
+-- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
+-- has changed: run it again.
+SET LOCAL lock_timeout = '5s';
+SET LOCAL statement_timeout = '60s';
+
+-- Writes wait while it is built, about a second for a million sessions. For more, build it before
+-- the deployment, and this finds it: CREATE INDEX CONCURRENTLY sessions_colour_idx ON sessions
+-- (colour). One that was left INVALID by that is built anew.
+DO $anchor$ BEGIN
+    IF EXISTS (
+        SELECT FROM pg_index WHERE indexrelid = to_regclass('sessions_colour_idx') AND NOT indisvalid
+    ) THEN
+        DROP INDEX sessions_colour_idx;
+    END IF;
+END $anchor$;
+
+CREATE INDEX IF NOT EXISTS sessions_colour_idx ON sessions (colour);

@@ -1,0 +1,253 @@
+//! [`Fit`]: which values of a column's type another type holds, and what a cast between them loses.
+
+use crate::column::ColumnType;
+use crate::schema::{Dialect, Kind, TableColumn};
+
+/// How the values of a column go over into its successor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// The values that do not fit: those of which at least one condition holds.
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) cast: Cast,
+}
+
+/// What a cast does to the values that fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cast {
+    /// Keeps them.
+    Exact,
+    /// May round or cut them.
+    Inexact,
+    /// There is none: the types have nothing in common.
+    Never,
+}
+
+/// Which old values do not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// `NULL`.
+    Null,
+    /// Integers outside of these two.
+    Outside(i64, i64),
+    /// Floats that are no integers between these two.
+    NoInteger(i64, i64),
+    /// Texts that are no integers between these two.
+    NoIntegerInText(i64, i64),
+    /// Floats that are too large for 32 bits.
+    TooLargeForReal,
+    /// Texts that are none of these.
+    NotAmong(Vec<String>),
+    /// Texts of more characters.
+    LongerThan(usize),
+    /// Values that another row has too.
+    Shared,
+    /// All: the types have nothing in common.
+    Every,
+}
+
+impl Fit {
+    /// How `old` goes over into `new`, the enum's variants being renamed as the pairs say.
+    pub(crate) fn of(old: &TableColumn, new: &TableColumn, renamed: &[(String, String)]) -> Self {
+        let Self { mut conditions, cast } = Self::of_values(old, new, renamed);
+        if old.nullable && !new.nullable && cast != Cast::Never {
+            conditions.push(Condition::Null);
+        }
+        Self { conditions, cast }
+    }
+
+    fn of_values(old: &TableColumn, new: &TableColumn, renamed: &[(String, String)]) -> Self {
+        use ColumnType::{BigInt, Double, Integer, Real, SmallInt, Text};
+
+        let same_type = old.sql_type.eq_ignore_ascii_case(&new.sql_type);
+        let lengths = (length(&old.sql_type), length(&new.sql_type));
+        let unknown = (old.custom && lengths.0.is_none()) || (new.custom && lengths.1.is_none());
+        if unknown && !same_type {
+            return match old.kind == new.kind {
+                true => Self { conditions: Vec::new(), cast: Cast::Inexact },
+                false => Self::NOTHING,
+            };
+        }
+        let longer = match lengths {
+            (Some(before), Some(after)) => longer(before, after),
+            _ => None,
+        };
+        match (&old.kind, &new.kind) {
+            (Kind::Plain(from), Kind::Plain(to)) => {
+                let integers = (integers(*from, old.range), integers(*to, new.range));
+                match (integers, from, to) {
+                    ((Some(from), Some(to)), ..) => Self::exact(outside(from, to)),
+                    ((Some(from), None), _, Double) => {
+                        Self::exact(outside(from, (-(1 << 53), 1 << 53)))
+                    }
+                    ((Some(from), None), _, Real) => {
+                        Self::exact(outside(from, (-(1 << 24), 1 << 24)))
+                    }
+                    // As long as an integer is with its sign.
+                    ((Some(_), None), _, Text) => match lengths.1 {
+                        Some(Length::Most(..20)) => Self::NOTHING,
+                        _ => Self::exact(None),
+                    },
+                    ((None, Some((least, most))), Real | Double, _) => {
+                        Self::exact(Some(Condition::NoInteger(least, most)))
+                    }
+                    ((None, Some((least, most))), Text, SmallInt | Integer | BigInt) => {
+                        Self::exact(Some(Condition::NoIntegerInText(least, most)))
+                    }
+                    (_, Real, Double) => Self::exact(None),
+                    (_, Double, Real) => {
+                        Self { conditions: vec![Condition::TooLargeForReal], cast: Cast::Inexact }
+                    }
+                    (_, Text, Text) => Self::exact(longer),
+                    _ if from == to => Self::exact(None),
+                    _ => Self::NOTHING,
+                }
+            }
+            (from, to) => {
+                let mut fit = Self::of_kinds(from, to, renamed);
+                // The dialect's own type for an enum is as long as any of its variants.
+                if new.custom && fit.cast == Cast::Exact {
+                    fit.conditions.extend(longer);
+                }
+                fit
+            }
+        }
+    }
+
+    /// Of texts and enums.
+    fn of_kinds(old: &Kind, new: &Kind, renamed: &[(String, String)]) -> Self {
+        match (old, new) {
+            (Kind::Enum(old), Kind::Enum(new)) => {
+                let now = |value: &String| {
+                    let name = renamed.iter().find(|(from, _)| from == value);
+                    name.map_or_else(|| value.clone(), |(_, to)| to.clone())
+                };
+                let fit: Vec<_> =
+                    old.iter().filter(|value| new.contains(&now(value))).cloned().collect();
+                let all = fit.len() == old.len();
+                Self::exact((!all).then_some(Condition::NotAmong(fit)))
+            }
+            (Kind::Plain(ColumnType::Text), Kind::Enum(new)) => {
+                Self::exact(Some(Condition::NotAmong(new.clone())))
+            }
+            (Kind::Enum(_), Kind::Plain(ColumnType::Text)) => Self::exact(None),
+            (old, new) if old == new => Self::exact(None),
+            _ => Self::NOTHING,
+        }
+    }
+
+    const NOTHING: Self = Self { conditions: Vec::new(), cast: Cast::Never };
+
+    fn exact(condition: Option<Condition>) -> Self {
+        Self { conditions: condition.into_iter().collect(), cast: Cast::Exact }
+    }
+}
+
+/// The integers that a column of this type, and a field of this range, holds.
+fn integers(ty: ColumnType, range: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    let whole = match ty {
+        ColumnType::SmallInt => (i16::MIN.into(), i16::MAX.into()),
+        ColumnType::Integer => (i32::MIN.into(), i32::MAX.into()),
+        ColumnType::BigInt => (i64::MIN, i64::MAX),
+        _ => return None,
+    };
+    Some(range.unwrap_or(whole))
+}
+
+fn outside(from: (i64, i64), to: (i64, i64)) -> Option<Condition> {
+    (from.0 < to.0 || from.1 > to.1).then_some(Condition::Outside(to.0, to.1))
+}
+
+/// How many characters a type for texts allows.
+#[derive(Clone, Copy)]
+enum Length {
+    Any,
+    Most(usize),
+}
+
+fn longer(before: Length, after: Length) -> Option<Condition> {
+    match (before, after) {
+        (Length::Most(before), Length::Most(after)) if before <= after => None,
+        (_, Length::Most(after)) => Some(Condition::LongerThan(after)),
+        (_, Length::Any) => None,
+    }
+}
+
+/// The length of a type for texts whose values go from one to another as they are; `None` for a
+/// type that this does not know.
+fn length(sql_type: &str) -> Option<Length> {
+    let ty = sql_type.to_ascii_lowercase();
+    let (name, rest) = ty.split_once('(').map_or((ty.as_str(), None), |(a, b)| (a, Some(b)));
+    match (name.trim(), rest) {
+        ("text" | "longtext" | "citext" | "varchar" | "character varying", None) => {
+            Some(Length::Any)
+        }
+        ("varchar" | "character varying", Some(rest)) => {
+            rest.strip_suffix(')')?.trim().parse().ok().map(Length::Most)
+        }
+        _ => None,
+    }
+}
+
+impl Condition {
+    /// The condition in SQL, `column` being quoted as the dialect wants it.
+    pub(crate) fn sql(&self, dialect: Dialect, table: &str, column: &str) -> String {
+        match self {
+            Condition::Null => format!("{column} IS NULL"),
+            Condition::Outside(least, most) => format!("{column} NOT BETWEEN {least} AND {most}"),
+            Condition::NoInteger(least, most) => {
+                // The bounds are floats as well: the next one inside, where there is none such.
+                let inside = |bound: i64| match bound {
+                    i64::MAX => 9_223_372_036_854_774_784,
+                    bound => bound,
+                };
+                let (least, most) = (inside(*least), inside(*most));
+                let whole = match dialect {
+                    Dialect::Sqlite => format!("{column} <> CAST({column} AS INTEGER)"),
+                    Dialect::Postgres | Dialect::MySql => format!("{column} <> FLOOR({column})"),
+                };
+                format!("{column} NOT BETWEEN {least} AND {most} OR {whole}")
+            }
+            Condition::NoIntegerInText(least, most) => {
+                let (is_integer, integer) = match dialect {
+                    Dialect::Postgres => {
+                        (format!("{column} ~ '{INTEGER}'"), format!("{column}::numeric"))
+                    }
+                    Dialect::MySql => (
+                        format!("{column} REGEXP '{INTEGER}'"),
+                        format!("CAST({column} AS DECIMAL(20))"),
+                    ),
+                    Dialect::Sqlite => (
+                        format!("CAST(CAST({column} AS INTEGER) AS TEXT) = {column}"),
+                        format!("CAST({column} AS INTEGER)"),
+                    ),
+                };
+                format!(
+                    "{column} IS NOT NULL AND CASE WHEN {is_integer} \
+                     THEN {integer} NOT BETWEEN {least} AND {most} ELSE TRUE END"
+                )
+            }
+            Condition::TooLargeForReal => format!("ABS({column}) > 3.4028234663852886e38"),
+            Condition::NotAmong(values) => {
+                let values: Vec<_> = values.iter().map(|value| dialect.literal(value)).collect();
+                match values.is_empty() {
+                    true => format!("{column} IS NOT NULL"),
+                    false => format!("{column} NOT IN ({})", values.join(", ")),
+                }
+            }
+            Condition::LongerThan(length) => {
+                let characters = if dialect == Dialect::Sqlite { "LENGTH" } else { "CHAR_LENGTH" };
+                format!("{characters}({column}) > {length}")
+            }
+            // MySQL deletes from no table that the condition reads, unless it reads it first, and
+            // reads a locked one twice only under another name, which is locked as well.
+            Condition::Shared => format!(
+                "{column} IN (SELECT {column} FROM (SELECT {column} FROM {table} AS again \
+                 GROUP BY {column} HAVING COUNT(*) > 1) AS shared)"
+            ),
+            Condition::Every => "TRUE".to_owned(),
+        }
+    }
+}
+
+/// An integer as it is written, of at most 19 digits.
+const INTEGER: &str = "^(0|-?[1-9][0-9]{0,18})$";

@@ -1,3 +1,0 @@
--- no-transaction
-
-DROP INDEX CONCURRENTLY sessions_colour_idx;

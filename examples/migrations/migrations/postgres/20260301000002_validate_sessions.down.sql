@@ -1,0 +1,2 @@
+-- Nothing to take back here: the file before this one does it.
+SELECT 1;

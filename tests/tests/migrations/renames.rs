@@ -1,0 +1,172 @@
+//! A rename is done once and as the struct says it: what a column holds afterwards is compared,
+//! forward and back, on every database.
+
+use anchor::{ColumnSchema, ColumnType};
+
+use crate::scene::{Scene, on_every_database, sessions};
+use crate::scratch::assert_expected;
+
+fn text(name: &'static str) -> ColumnSchema {
+    ColumnSchema::new(name, ColumnType::Text, true)
+}
+
+fn was(name: &'static str, before: &'static str) -> ColumnSchema {
+    text(name).renamed_from(before)
+}
+
+on_every_database! {
+    a_column_takes_the_name_of_one_that_goes
+    two_columns_change_places
+    three_columns_go_in_a_circle
+    a_new_column_has_the_name_that_another_had
+    an_old_answer_is_done
+    a_name_comes_back_for_another_column
+    columns_of_unlike_types_change_places
+    indexed_and_unique_columns_change_places
+}
+
+async fn a_column_takes_the_name_of_one_that_goes(scene: Scene) {
+    let old = sessions(&[text("a"), text("b")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["a1", "b1"], &["a2", "b2"]]).await;
+    let new = sessions(&[was("a", "b")]);
+    assert!(scene.refused(&new).contains("`a` is gone from the struct"));
+    scene.drop(&new).await;
+    assert_eq!(scene.values("a").await, ["b1", "b2"]);
+    scene.undo().await;
+    assert_eq!(scene.values("b").await, ["b1", "b2"]);
+    assert_eq!(scene.values("a").await, ["NULL", "NULL"]);
+}
+
+async fn two_columns_change_places(scene: Scene) {
+    let old = sessions(&[text("a"), text("b")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["a1", "b1"], &["a2", "b2"]]).await;
+    scene.migrate(&sessions(&[was("a", "b"), was("b", "a")])).await;
+    assert_eq!(scene.values("a").await, ["b1", "b2"]);
+    assert_eq!(scene.values("b").await, ["a1", "a2"]);
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["a1", "a2"]);
+    assert_eq!(scene.values("b").await, ["b1", "b2"]);
+}
+
+async fn three_columns_go_in_a_circle(scene: Scene) {
+    let old = sessions(&[text("a"), text("b"), text("order")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["a1", "b1", "o1"]]).await;
+    let new = sessions(&[was("a", "b"), was("b", "order"), was("order", "a")]);
+    scene.migrate(&new).await;
+    assert_eq!(scene.values("a").await, ["b1"]);
+    assert_eq!(scene.values("b").await, ["o1"]);
+    assert_eq!(scene.values("order").await, ["a1"]);
+    assert!(anchor::migrate::write(&new, &scene.migrations()).expect("nothing").is_empty());
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["a1"]);
+    assert_eq!(scene.values("b").await, ["b1"]);
+    assert_eq!(scene.values("order").await, ["o1"]);
+}
+
+async fn a_new_column_has_the_name_that_another_had(scene: Scene) {
+    let old = sessions(&[text("a")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["a1"]]).await;
+    scene.migrate(&sessions(&[text("a"), was("c", "a")])).await;
+    assert_eq!(scene.values("c").await, ["a1"]);
+    assert_eq!(scene.values("a").await, ["NULL"]);
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["a1"]);
+}
+
+async fn an_old_answer_is_done(scene: Scene) {
+    let old = sessions(&[text("a")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["a1"]]).await;
+    scene.migrate(&sessions(&[was("b", "a")])).await;
+    // Another column gets the name that `b` had; `b` says still what it was.
+    let both = sessions(&[was("b", "a"), text("a")]);
+    let file = scene.migrate(&both).await;
+    assert!(file.contains("column b text") && file.contains(" was a\n"), "{file}");
+    assert_eq!(scene.values("b").await, ["a1"]);
+    assert_eq!(scene.values("a").await, ["NULL"]);
+    scene.migrate(&sessions(&[was("b", "a"), text("a"), text("c")])).await;
+    assert_eq!(scene.values("b").await, ["a1"]);
+}
+
+async fn a_name_comes_back_for_another_column(scene: Scene) {
+    let old = sessions(&[text("a")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["a1"]]).await;
+    scene.migrate(&sessions(&[was("b", "a")])).await;
+    let both = sessions(&[was("b", "a"), text("a")]);
+    scene.migrate(&both).await;
+    // `a` goes: is it `b` once more, or dropped?
+    let left = sessions(&[was("b", "a")]);
+    let message = scene.refused_drop(&left);
+    assert_expected("renamed_again", &message);
+    scene.drop(&sessions(&[text("b")])).await;
+    assert_eq!(scene.values("b").await, ["a1"]);
+}
+
+async fn columns_of_unlike_types_change_places(scene: Scene) {
+    let number = |name| ColumnSchema::new(name, ColumnType::BigInt, true);
+    let old = sessions(&[text("a"), number("n")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["a1", "7"]]).await;
+    scene.migrate(&sessions(&[number("a").renamed_from("n"), was("n", "a")])).await;
+    assert_eq!(scene.values("a").await, ["7"]);
+    assert_eq!(scene.values("n").await, ["a1"]);
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["a1"]);
+    assert_eq!(scene.values("n").await, ["7"]);
+}
+
+async fn indexed_and_unique_columns_change_places(scene: Scene) {
+    const ROLES: ColumnType = ColumnType::Enum(&["x", "y"]);
+    let role = |name| ColumnSchema::new(name, ROLES, false);
+    let old = sessions(&[
+        text("a").unique(),
+        text("b").index(),
+        role("c"),
+        role("d"),
+        text("e").index(),
+        text("f").index(),
+    ]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["a1", "b1", "x", "y", "e1", "f1"]]).await;
+    let new = sessions(&[
+        was("a", "b").index(),
+        was("b", "a").unique(),
+        role("c").renamed_from("d"),
+        role("d").renamed_from("c"),
+        was("e", "f").index(),
+        was("f", "e").index(),
+    ]);
+    scene.migrate(&new).await;
+    assert_eq!(scene.values("a").await, ["b1"]);
+    assert_eq!(scene.values("b").await, ["a1"]);
+    assert_eq!(scene.values("c").await, ["y"]);
+    scene
+        .try_insert(&new, &[&["b1", "a1", "x", "x", "e", "f"]])
+        .await
+        .expect_err("`b` is unique now");
+    scene.undo().await;
+    scene
+        .try_insert(&old, &[&["a1", "b1", "x", "x", "e", "f"]])
+        .await
+        .expect_err("`a` is unique again");
+    assert_eq!(scene.values("c").await, ["x"]);
+}
+
+#[tokio::test]
+async fn what_stays_ambiguous_is_refused() {
+    let scratch = crate::scratch::Scratch::new();
+    let live = crate::live::Live::new(anchor::Dialect::Sqlite).await.expect("SQLite is there");
+    let scene = Scene { live, scratch };
+    scene.migrate(&sessions(&[text("a"), text("b")])).await;
+    let both = sessions(&[was("a", "b"), text("b")]);
+    assert_expected("renamed_to_both", &scene.refused_drop(&both));
+    let nothing = sessions(&[text("a"), text("b"), was("c", "d")]);
+    assert_expected("renamed_from_nothing", &scene.refused_drop(&nothing));
+    let system = sessions(&[text("a"), text("b"), was("c", "created_at")]);
+    assert_expected("renamed_from_system", &scene.refused_drop(&system));
+}

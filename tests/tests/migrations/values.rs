@@ -1,0 +1,244 @@
+//! A value is lost only where it was given up in words: casts keep what they can, and an answer
+//! belongs to one change.
+
+use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
+
+use crate::scene::{Scene, on_every_database, sessions};
+
+fn column(name: &'static str, ty: ColumnType) -> ColumnSchema {
+    ColumnSchema::new(name, ty, false)
+}
+
+fn text(name: &'static str) -> ColumnSchema {
+    column(name, ColumnType::Text)
+}
+
+on_every_database! {
+    a_longer_text_keeps_its_values
+    a_cast_that_loses_nothing_keeps_the_values
+    a_float_is_rounded_only_in_words
+    values_are_reset_only_in_words
+    the_default_of_an_addition_is_no_answer_to_a_retype
+    an_old_on_change_is_no_answer_to_another_change
+    only_the_sessions_whose_value_does_not_fit_end
+    a_variant_gets_another_name
+    variants_change_places
+    two_variants_become_one
+    a_removed_variant_is_refused_until_the_struct_says_what_becomes_of_it
+    a_role_never_falls_to_its_default
+    negative_numbers_are_seen_when_the_field_becomes_unsigned
+    a_payloads_column_is_never_one_of_anchors_own
+}
+
+async fn a_longer_text_keeps_its_values(scene: Scene) {
+    let of = |ty| [text("a").sql_type(ty).default("''")];
+    let old = sessions(&of("VARCHAR(80)"));
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["kept"]]).await;
+    scene.migrate(&sessions(&of("VARCHAR(120)"))).await;
+    assert_eq!(scene.values("a").await, ["kept"]);
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["kept"]);
+    // Of the dialect's own type, then shorter: only what is too long becomes the default.
+    let own = sessions(&[text("a")]);
+    scene.migrate(&own).await;
+    scene.insert(&own, &[&["longer than ten characters"]]).await;
+    let short = [text("a").sql_type("VARCHAR(10)").default("'cut'")];
+    assert!(scene.refused(&sessions(&[short[0].default("NULL")])).contains("does not hold every"));
+    scene.migrate(&sessions(&short)).await;
+    assert_eq!(scene.values("a").await, ["kept", "cut"]);
+}
+
+async fn a_cast_that_loses_nothing_keeps_the_values(scene: Scene) {
+    use ColumnType::{BigInt, Double, Integer, Real, SmallInt, Text};
+    let from = [("a", SmallInt), ("b", Integer), ("c", BigInt), ("d", Real), ("e", Integer)];
+    let old = sessions(&from.map(|(name, ty)| column(name, ty)));
+    scene.migrate(&old).await;
+    scene
+        .insert(&old, &[&["-7", "100000", "-5000000000", "0.5", "1"], &["1", "2", "3", "4", "5"]])
+        .await;
+    let to = [
+        column("a", Real).default("0"),
+        column("b", Double).default("0"),
+        column("c", Text).default("''"),
+        column("d", Double).default("0"),
+        column("e", BigInt).default("0"),
+    ];
+    let file = scene.migrate(&sessions(&to)).await;
+    assert!(!file.contains("DESTRUCTIVE"), "{file}");
+    let floats = |texts: Vec<String>| -> Vec<f64> {
+        texts.iter().map(|text| text.parse().expect("a float")).collect()
+    };
+    assert_eq!(floats(scene.values("a").await), [-7.0, 1.0]);
+    assert_eq!(floats(scene.values("b").await), [100_000.0, 2.0]);
+    assert_eq!(scene.values("c").await, ["-5000000000", "3"]);
+    assert_eq!(floats(scene.values("d").await), [0.5, 4.0]);
+    assert_eq!(scene.values("e").await, ["1", "5"]);
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["-7", "1"]);
+    assert_eq!(scene.values("b").await, ["100000", "2"]);
+    assert_eq!(scene.values("c").await, ["-5000000000", "3"]);
+}
+
+async fn a_float_is_rounded_only_in_words(scene: Scene) {
+    let old = sessions(&[column("a", ColumnType::Double)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["0.5"]]).await;
+    let new = sessions(&[column("a", ColumnType::Real).default("0")]);
+    assert!(scene.refused(&new).contains("may round"));
+    scene.drop(&new).await;
+    assert_eq!(scene.values("a").await[0].parse(), Ok(0.5));
+}
+
+async fn values_are_reset_only_in_words(scene: Scene) {
+    let old = sessions(&[column("a", ColumnType::Json)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["{}"]]).await;
+    let new = sessions(&[column("a", ColumnType::Bool).default("true")]);
+    assert!(scene.refused(&new).contains("holds none of the old values"));
+    scene.drop(&new).await;
+    assert_eq!(scene.live.count("sessions").await.expect("a table"), 1);
+}
+
+async fn the_default_of_an_addition_is_no_answer_to_a_retype(scene: Scene) {
+    scene.migrate(&sessions(&[])).await;
+    let added = sessions(&[column("visits", ColumnType::BigInt).default("0")]);
+    scene.migrate(&added).await;
+    scene.insert(&added, &[&["5000000000"], &["7"]]).await;
+    let narrower = |default| sessions(&[column("visits", ColumnType::Integer).default(default)]);
+    let message = scene.refused(&narrower("0"));
+    assert!(message.contains("was there before this change"), "{message}");
+    scene.migrate(&narrower("-1")).await;
+    assert_eq!(scene.values("visits").await, ["-1", "7"]);
+}
+
+async fn an_old_on_change_is_no_answer_to_another_change(scene: Scene) {
+    scene.migrate(&sessions(&[])).await;
+    let ends = |ty| sessions(&[column("visits", ty).on_change(OnChange::EndSessions)]);
+    scene.migrate(&ends(ColumnType::BigInt)).await;
+    scene.insert(&ends(ColumnType::BigInt), &[&["5000000000"], &["7"]]).await;
+    let message = scene.refused(&ends(ColumnType::Integer));
+    assert!(message.contains("ANCHOR_MIGRATE=drop"), "{message}");
+    assert_eq!(scene.values("visits").await, ["5000000000", "7"]);
+    scene.drop(&ends(ColumnType::Integer)).await;
+    assert_eq!(scene.values("visits").await, ["7"]);
+}
+
+async fn only_the_sessions_whose_value_does_not_fit_end(scene: Scene) {
+    let optional = ColumnSchema::new("org", ColumnType::BigInt, true);
+    let old = sessions(&[optional]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["NULL"], &["7"]]).await;
+    let new = column("org", ColumnType::BigInt).on_change(OnChange::EndSessions);
+    scene.migrate(&sessions(&[new])).await;
+    assert_eq!(scene.values("org").await, ["7"]);
+}
+
+const OLD: ColumnType = ColumnType::Enum(&["boss", "member"]);
+
+fn role(ty: ColumnType) -> ColumnSchema {
+    column("role", ty).role().default("'member'")
+}
+
+async fn with_roles(scene: &Scene) -> Schema {
+    let old = sessions(&[role(OLD)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["boss"], &["member"]]).await;
+    old
+}
+
+async fn a_variant_gets_another_name(scene: Scene) {
+    with_roles(&scene).await;
+    let new = ColumnType::Enum(&["admin", "member"]);
+    assert!(scene.refused_drop(&sessions(&[role(new)])).contains("renamed_from = \"boss\""));
+    let renamed = sessions(&[role(new).renamed_variants(&[("boss", "admin")])]);
+    scene.migrate(&renamed).await;
+    assert_eq!(scene.values("role").await, ["admin", "member"]);
+    scene.undo().await;
+    assert_eq!(scene.values("role").await, ["boss", "member"]);
+}
+
+async fn variants_change_places(scene: Scene) {
+    with_roles(&scene).await;
+    let swapped = [("boss", "member"), ("member", "boss")];
+    let swapped = sessions(&[role(OLD).renamed_variants(Vec::leak(swapped.to_vec()))]);
+    scene.migrate(&swapped).await;
+    assert_eq!(scene.values("role").await, ["member", "boss"]);
+    // It is done.
+    assert!(anchor::migrate::write(&swapped, &scene.migrations()).expect("nothing").is_empty());
+    scene.undo().await;
+    assert_eq!(scene.values("role").await, ["boss", "member"]);
+
+    let half = sessions(&[role(OLD).renamed_variants(&[("boss", "member")])]);
+    assert!(scene.refused_drop(&half).contains("which is a variant still"));
+}
+
+async fn two_variants_become_one(scene: Scene) {
+    with_roles(&scene).await;
+    let one = ColumnType::Enum(&["member"]);
+    scene.migrate(&sessions(&[role(one).renamed_variants(&[("boss", "member")])])).await;
+    assert_eq!(scene.values("role").await, ["member", "member"]);
+    scene.undo().await;
+    assert_eq!(scene.values("role").await, ["member", "member"], "nobody knows who it was");
+}
+
+async fn a_removed_variant_is_refused_until_the_struct_says_what_becomes_of_it(scene: Scene) {
+    let plain = |ty| column("plan", ty).default("'free'");
+    let old = sessions(&[plain(ColumnType::Enum(&["free", "gold", "trial"]))]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["free"], &["gold"], &["trial"]]).await;
+    let left = plain(ColumnType::Enum(&["free", "gold"]));
+    assert!(scene.refused_drop(&sessions(&[left])).contains("`trial`"));
+    let changed = sessions(&[left.default("'gold'")]);
+    assert!(scene.refused_drop(&changed).contains("`trial`"), "another default is no answer");
+    scene.migrate(&sessions(&[left.on_change(OnChange::EndSessions)])).await;
+    assert_eq!(scene.values("plan").await, ["free", "gold"]);
+}
+
+async fn a_role_never_falls_to_its_default(scene: Scene) {
+    let optional = ColumnSchema::new("role", OLD, true).role();
+    let old = sessions(&[optional]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["boss"], &["NULL"]]).await;
+    let required = column("role", OLD).role().default("'boss'");
+    let message = scene.refused_drop(&sessions(&[required]));
+    assert!(!message.contains("become the default"), "{message}");
+    let number = column("role", ColumnType::BigInt).role().default("0");
+    let message = scene.refused_drop(&sessions(&[number]));
+    assert!(!message.contains("gets the default"), "{message}");
+    scene.migrate(&sessions(&[required.on_change(OnChange::EndSessions)])).await;
+    assert_eq!(scene.values("role").await, ["boss"]);
+}
+
+async fn negative_numbers_are_seen_when_the_field_becomes_unsigned(scene: Scene) {
+    let old = sessions(&[column("n", ColumnType::Integer)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["-7"], &["7"]]).await;
+    let new = column("n", ColumnType::Integer).range(Some((0, 65_535)));
+    let message = scene.refused(&sessions(&[new]));
+    assert!(message.contains("from 0 to 65535"), "{message}");
+    scene.migrate(&sessions(&[new.default("0")])).await;
+    assert_eq!(scene.values("n").await, ["0", "7"]);
+    // And back to what holds more: nothing to ask.
+    scene.migrate(&sessions(&[column("n", ColumnType::Integer).default("0")])).await;
+    assert_eq!(scene.values("n").await, ["0", "7"]);
+}
+
+async fn a_payloads_column_is_never_one_of_anchors_own(scene: Scene) {
+    let old = sessions(&[text("status")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["vip"]]).await;
+    let kept = Schema::new("sessions", &[]).extras(anchor::Extras::NONE.keep_ended());
+    assert!(scene.refused(&kept).contains("`status` is gone from the struct"));
+    if scene.dialect() != Dialect::Sqlite {
+        scene.drop(&kept).await;
+        assert_eq!(scene.values("status").await, ["active"], "nobody was ended");
+        scene.undo().await;
+        scene.insert(&old, &[&["vip"]]).await;
+    }
+    let renamed = vec![text("my_status").renamed_from("status")];
+    let renamed = Schema::new("sessions", renamed.leak()).extras(anchor::Extras::NONE.keep_ended());
+    scene.migrate(&renamed).await;
+    assert_eq!(scene.values("my_status").await, ["vip"]);
+    assert_eq!(scene.values("status").await, ["active"]);
+}
