@@ -179,6 +179,7 @@ async fn goes_on<T: SessionData>(scene: &Scene, number: u128, data: T, changed: 
     };
     let change = anchor::Change {
         id: id(number),
+        secret: loaded.secrets.current,
         version: loaded.record.version,
         from: Arc::clone(&loaded.record.data),
         to: Arc::new(changed),
