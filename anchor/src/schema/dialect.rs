@@ -99,7 +99,6 @@ impl Dialect {
 
     /// A column's name as statements refer to it. SQLite reads a double-quoted name that no column has as a string, so there
     /// it is a back-quoted one, which fails instead.
-    #[cfg(feature = "_sql")]
     pub(crate) fn reference(self, name: &str) -> String {
         match self {
             Dialect::Postgres => self.quote(name),

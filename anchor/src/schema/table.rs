@@ -96,7 +96,6 @@ impl Table {
     }
 
     /// Whether the column of this name is one of anchor's own, and not the payload's.
-    #[cfg(feature = "_sql")]
     pub(crate) fn is_system(&self, name: &str) -> bool {
         let own = Schema::new("", &[]).extras(self.extras);
         own.system_columns().any(|system| system.column.name == name)
@@ -128,7 +127,6 @@ impl Table {
     }
 
     /// The name of a `CHECK` that the column is not `NULL`, as long as the column may be.
-    #[cfg(feature = "_sql")]
     pub(crate) fn not_null_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "not_null")
     }
