@@ -176,7 +176,8 @@ impl<T: SessionData> Session<T> {
     /// # Errors
     ///
     /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no cookie
-    /// can be set any more, [`Error::Store`] when the store cannot answer.
+    /// can be set any more (when the response went while the store was at work, the rotation is
+    /// written all the same), [`Error::Store`] when the store cannot answer.
     pub async fn rotate(&self) -> Result<Option<SessionToken>, Error> {
         self.scope.rotate(self.id(), OldSecret::Exchanged).await
     }
@@ -233,7 +234,10 @@ impl<T: SessionData> Session<T> {
         Listing::new(move |page| {
             Box::pin(async move {
                 match self.subject() {
-                    Some(subject) => Ok(self.scope.sessions.store.list(subject, page).await?),
+                    Some(subject) => {
+                        self.is_still_good().await?;
+                        Ok(self.scope.sessions.store.list(subject, page).await?)
+                    }
                     None => Ok(Listed::default()),
                 }
             })
@@ -251,10 +255,7 @@ impl<T: SessionData> Session<T> {
         match self.subject() {
             Some(subject) => {
                 let sessions = &self.scope.sessions;
-                match sessions.store.load(self.id()).await? {
-                    Load::Live(loaded) => self.scope.found_again(&loaded)?,
-                    Load::Ended | Load::Absent | Load::Undecodable(_) => return Err(self.ended()),
-                };
+                self.is_still_good().await?;
                 Ok(sessions
                     .revoke_subject(subject, Some(self.id()), EndReason::LogoutOthers)
                     .await?)
@@ -313,6 +314,15 @@ impl<T: SessionData> Session<T> {
                 self.take_over(loaded)?;
                 verification.ask(&sessions, &self.record).await
             }
+            Load::Ended | Load::Absent | Load::Undecodable(_) => Err(self.ended()),
+        }
+    }
+
+    /// Says no when the session has ended, or the secret that let this handle in is good no more: for
+    /// what reaches beyond the session itself.
+    async fn is_still_good(&self) -> Result<(), Error> {
+        match self.scope.sessions.store.load(self.id()).await? {
+            Load::Live(loaded) => self.scope.found_again(&loaded).map(drop),
             Load::Ended | Load::Absent | Load::Undecodable(_) => Err(self.ended()),
         }
     }

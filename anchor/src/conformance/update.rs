@@ -109,6 +109,8 @@ pub async fn an_update_with_a_replaced_secret_conflicts_and_writes_nothing<
         let written = matches!(outcome.expect("update answers"), Updated::Written { .. });
         assert_eq!(written, is_good, "{grace:?}, {old:?}");
         if !is_good {
+            let nothing = store.update(change(&held, |_| {})).await.expect("update answers");
+            assert_eq!(nothing, Updated::Conflict, "an update without a difference");
             assert_unchanged(&rotated, &live(&store, new.id).await);
         }
         // Once the new one was presented, the old one has its grace and no more.

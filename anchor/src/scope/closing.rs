@@ -66,10 +66,12 @@ impl<T: SessionData> Scope<T> {
 
     /// Sends no token whose secret another request has replaced while the handler took its time.
     async fn confirm(self: Arc<Self>, id: SessionId) {
-        if let Ok(Load::Live(loaded)) = self.sessions.store.load(id).await
-            && !matches!(self.found_again(&loaded), Ok(true))
-        {
-            self.state().outgoing = Outgoing::Nothing;
+        match self.sessions.store.load(id).await {
+            Ok(Load::Live(loaded)) if matches!(self.found_again(&loaded), Ok(true)) => {}
+            Ok(Load::Live(_)) => self.state().outgoing = Outgoing::Nothing,
+            Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => self.found_ended(id),
+            // Most likely nothing has happened to it.
+            Err(_) => {}
         }
     }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::{Admitted, Current, Live, Outgoing, Scope};
 use crate::data::SessionData;
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::event::{Event, Revoked};
 use crate::id::SessionId;
 use crate::limit::{Overflow, SubjectLimit};
@@ -29,7 +30,24 @@ pub(crate) struct LoginOptions {
 
 impl<T: SessionData> Scope<T> {
     /// Creates a session and ends the presented one, or the one that this request logged in before.
+    ///
+    /// In a task of its own: when the client leaves half way, nobody else would end the session that
+    /// the store goes on to create.
     pub(crate) async fn login(
+        self: &Arc<Self>,
+        data: T,
+        options: LoginOptions,
+    ) -> Result<(Admitted<T>, SessionToken), Error> {
+        let scope = Arc::clone(self);
+        let login = async move { scope.create(data, options).await };
+        self.sessions
+            .tasks
+            .spawn(login.in_current_span())
+            .await
+            .unwrap_or_else(|error| Err(StoreError::unavailable(error).into()))
+    }
+
+    async fn create(
         &self,
         data: T,
         options: LoginOptions,

@@ -78,25 +78,37 @@ impl<T: SessionData> Scope<T> {
             };
             (self.presented(&state), presented, unjudged)
         };
-        let first = ending.first().map(|presented| presented.id);
-        let mut ended = 0;
-        let mut refusal = unjudged.map(Rejection::BadToken);
-        for Replaced { id, proof } in ending {
-            let revoked = self.sessions.revoke(id, Some(proof), EndReason::Logout).await;
-            match revoked.map_err(|error| self.not_carried_out(error))? {
-                Ending::Unproven => refusal = Some(Rejection::WrongSecret { id }),
-                ending => ended += ending.count(),
-            }
-        }
-        if let Some(refusal) = refusal {
+        let (ended, unproven) = self.end_each(&ending).await?;
+        if let Some(refusal) = unproven.or(unjudged.map(Rejection::BadToken)) {
             return Err(self.refused(refusal));
         }
         let mut state = self.state();
+        // A login that came meanwhile stands.
+        if let Current::Live(live) = &state.current
+            && ending.iter().all(|ended| ended.id != live.record.id)
+        {
+            return Ok(ended);
+        }
         if presented || matches!(state.outgoing, Outgoing::Issue { .. }) {
             state.outgoing = Outgoing::Remove;
         }
-        state.current = Current::Ended(first);
+        state.current = Current::Ended(ending.first().map(|ended| ended.id));
         Ok(ended)
+    }
+
+    /// Ends these sessions, as far as the proofs are theirs, and says how many lived and which proof
+    /// was not.
+    async fn end_each(&self, ending: &[Replaced]) -> Result<(u64, Option<Rejection>), Rejection> {
+        let mut ended = 0;
+        let mut unproven = None;
+        for &Replaced { id, proof } in ending {
+            let revoked = self.sessions.revoke(id, Some(proof), EndReason::Logout).await;
+            match revoked.map_err(|error| self.not_carried_out(error))? {
+                Ending::Unproven => unproven = Some(Rejection::WrongSecret { id }),
+                ending => ended += ending.count(),
+            }
+        }
+        Ok((ended, unproven))
     }
 
     /// Ends every session of the request's subject.
@@ -106,25 +118,24 @@ impl<T: SessionData> Scope<T> {
     /// not carried out.
     async fn logout_all(&self) -> Result<u64, Rejection> {
         let proven = self.proven().await?;
-        let ended = {
-            let state = self.state();
-            let presented = self.presented(&state);
-            presented.first().filter(|_| proven.is_empty()).map(|presented| presented.id)
-        };
-        let mut count = 0;
-        for session in proven {
+        let mut ended = 0;
+        for session in &proven {
             if let Some(subject) = session.data.subject() {
-                count += self
+                ended += self
                     .sessions
                     .revoke_subject(subject, None, EndReason::LogoutAll)
                     .await
                     .map_err(|error| self.not_carried_out(error))?;
             }
         }
-        match ended {
-            Some(id) => Err(self.refused(Rejection::Ended { id })),
-            None => Ok(count + self.logout_this().await?),
+        let presented = self.presented(&self.state());
+        let unknown =
+            presented.iter().find(|token| proven.iter().all(|session| session.id != token.id));
+        if let Some(&Replaced { id, .. }) = unknown {
+            self.end_each(&presented).await?;
+            return Err(self.refused(Rejection::Ended { id }));
         }
+        Ok(ended + self.logout_this().await?)
     }
 
     /// The live sessions whose tokens the request presents, however often they were rotated since.

@@ -223,7 +223,6 @@ impl<T: SessionData> Scope<T> {
             Some(Presentation::Token(token)) => (token.id, token.secret.clone(), token.stale_key),
         };
         let sessions = &self.sessions;
-        let waited = self.arrived.elapsed();
         let loaded = match sessions.store.load(id).await? {
             Load::Live(loaded) => loaded,
             Load::Ended => return Err(Rejection::Ended { id }),
@@ -241,7 +240,7 @@ impl<T: SessionData> Scope<T> {
             Standing::Current { .. } | Standing::Previous { .. } => {}
             Standing::Superseded { theft } => {
                 // A slow upload may have been sent before the rotation: its arrival is what counts.
-                let arrived = loaded.now.saturating_sub(waited);
+                let arrived = loaded.now.saturating_sub(self.arrived.elapsed());
                 let late = Standing::Superseded { theft: true };
                 if theft && loaded.secrets.standing(&secret, arrived) == late {
                     sessions.emit(&Event::TheftSuspected { id });

@@ -60,7 +60,7 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 /// | --- | --- | --- |
 /// | [`create`](Self::create) | inserts a new row | overwrites one |
 /// | [`load`](Self::load) | returns a live row | returns an ended one; writes |
-/// | [`update`](Self::update) | compare-and-set on the version, only the changed columns | creates; last-writer-wins |
+/// | [`update`](Self::update) | compare-and-set on the version, for the holder of a good secret, only the changed columns | creates; last-writer-wins |
 /// | [`touch`](Self::touch) | extends the idle expiry, never past the deadline | creates |
 /// | [`rotate`](Self::rotate) | gives the same session a new secret, one winner | creates |
 /// | [`reauthenticate`](Self::reauthenticate) | sets the time at which the subject proved who they are, and rotates | creates; does one without the other |

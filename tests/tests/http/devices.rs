@@ -101,6 +101,11 @@ async fn a_logout_everywhere_without_a_live_session_ends_nothing_and_claims_noth
     // Nobody knows any more whose sessions were to end, and others of theirs may live.
     let refused = app.post("/logout-all").cookie(&gone).send().await;
     assert!(refused.expect(StatusCode::UNAUTHORIZED).set_cookies().is_empty());
+    // Nor beside the token of somebody's live session, which ends.
+    let other = app.log_in("corro").await;
+    let both = app.post("/logout-all").cookie(format!("{gone}; {other}")).send().await;
+    both.expect(StatusCode::UNAUTHORIZED);
+    app.me(&other).await.expect(StatusCode::UNAUTHORIZED);
     app.me(&alive).await.expect(StatusCode::OK);
 }
 

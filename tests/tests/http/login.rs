@@ -25,6 +25,8 @@ on_every_store![
     a_login_that_the_store_refuses_changes_nothing,
     a_handler_that_fails_after_a_login_sends_no_cookie_and_leaves_no_session,
     a_login_whose_response_is_never_made_leaves_no_session,
+    a_client_that_leaves_during_the_login_leaves_no_session,
+    a_logout_that_was_not_waited_for_leaves_a_later_login_alone,
     a_response_with_a_token_is_kept_by_no_cache,
 ];
 
@@ -228,4 +230,47 @@ async fn a_login_whose_response_is_never_made_leaves_no_session(backend: Backend
         }
     }
     assert_eq!(app.store.calls(Verb::Create), 2);
+}
+
+/// The store has been asked to create the session when its client goes.
+async fn a_client_that_leaves_during_the_login_leaves_no_session(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let hold = app.store.hold(Verb::Create);
+    let login = app.post("/login").json(&UserSession::of("gone")).try_send();
+    tokio::select! {
+        _ = login => panic!("the login is held"),
+        () = hold.reached() => {}
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    hold.release();
+    let gone = "gone".to_owned();
+    let mut tries = 0;
+    while app.store.calls(Verb::Revoke) == 0 {
+        tries += 1;
+        assert!(tries < 1_000, "nobody ends the session whose token nobody has");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(app.sessions.list(&gone).await.unwrap().is_empty());
+}
+
+async fn a_logout_that_was_not_waited_for_leaves_a_later_login_alone(backend: Backend) {
+    let held: Arc<Mutex<Option<anchor_tests::Hold>>> = Arc::default();
+    let released = Arc::clone(&held);
+    let switch = async move |auth: Auth<UserSession>| {
+        let logout = tokio::time::timeout(std::time::Duration::from_millis(200), auth.logout());
+        assert!(logout.await.is_err(), "it is held");
+        auth.login(UserSession::of("corro")).await?;
+        released.lock().unwrap().take().unwrap().release();
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        Ok::<_, Error>(())
+    };
+    let app =
+        Application::with_routes(&backend, Router::new().route("/switch", post(switch))).await;
+    let old = app.log_in("ferris").await;
+    *held.lock().unwrap() = Some(app.store.hold(Verb::Revoke));
+    let new = app.post("/switch").cookie(&old).send().await.expect(StatusCode::OK);
+    assert!(!new.set_cookie().contains("Max-Age=0"), "{new:?}");
+    app.me(&new.cookie()).await.expect(StatusCode::OK);
+    app.me(&old).await.expect(StatusCode::UNAUTHORIZED);
 }

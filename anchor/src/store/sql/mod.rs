@@ -523,10 +523,14 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
                 (0..payload.len()).filter(|&at| from.get(at) != Some(&payload[at])).collect();
             if changed.is_empty() {
                 // Nothing to write, but the caller learns the truth all the same, with one statement.
-                return Ok(match self.live_version(id).await? {
-                    Some(current) if current == version => Updated::Written { version },
-                    Some(_) => Updated::Conflict,
-                    None => Updated::Gone,
+                return Ok(match self.load(id).await? {
+                    Load::Live(Loaded { record, secrets, now, .. }) => {
+                        match record.version == version && secrets.accepts(secret, now) {
+                            true => Updated::Written { version },
+                            false => Updated::Conflict,
+                        }
+                    }
+                    Load::Ended | Load::Absent | Load::Undecodable(_) => Updated::Gone,
                 });
             }
             let write = self.statements.update(&changed).with(Arguments {

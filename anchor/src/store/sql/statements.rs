@@ -381,7 +381,7 @@ impl Statements {
         }
     }
 
-    /// Writes these payload columns, if the row is live and at `:version`. Its text depends on the set of columns alone, so a
+    /// Writes these payload columns, if the row is live and at `:version`, and `:secret` is good. Its text depends on the set of columns alone, so a
     /// connection prepares it once a set.
     pub(crate) fn update(&self, changed: &[usize]) -> Statement {
         let dialect = self.dialect;
