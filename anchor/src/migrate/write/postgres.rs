@@ -126,13 +126,13 @@ pub(super) fn validate(plan: &Plan) -> Option<Script> {
     let diff = &plan.diff;
     let table = DIALECT.table(&diff.new.name);
     let mut names = Vec::new();
-    let mut clauses = Vec::new();
+    let (mut sets, mut drops) = (Vec::new(), Vec::new());
     for (old, new) in diff.kept.iter().filter(|(old, new)| is_deferred(plan, old, new)) {
         if old.nullable && !new.nullable {
             let name = diff.new.not_null_name(&new.name);
             let column = DIALECT.identifier(&new.name);
-            clauses.push(format!("ALTER COLUMN {column} SET NOT NULL"));
-            clauses.push(drop_constraint(&name));
+            sets.push(format!("ALTER COLUMN {column} SET NOT NULL"));
+            drops.push(drop_constraint(&name));
             names.push(name);
         }
         if old.checked_values() != new.checked_values() && new.checked_values().is_some() {
@@ -154,9 +154,11 @@ pub(super) fn validate(plan: &Plan) -> Option<Script> {
         let name = DIALECT.identifier(&name);
         script.run(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"));
     }
-    if !clauses.is_empty() {
+    if !sets.is_empty() {
         script.say("Looks at no row: the constraint has shown it.");
-        script.alter(&table, &clauses);
+        script.alter(&table, &sets);
+        // Apart: of one statement PostgreSQL carries out what drops first, and would look after all.
+        script.alter(&table, &drops);
     }
     Some(script)
 }
