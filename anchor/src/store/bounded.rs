@@ -1,5 +1,7 @@
 //! [`Bounded`]: a manager's store, every call of which ends in time.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::*;
@@ -8,8 +10,8 @@ use super::*;
 ///
 /// The manager has no other way to its store, so no call can be left waiting. A call that is given
 /// up is dropped: the store may or may not have carried it out. The verbs are those of
-/// [`SessionStore`], without a second box for their futures; a timer is registered only for a call
-/// that has to wait.
+/// [`SessionStore`], without a second box for their futures; only a call that has to wait gets one,
+/// with its timer.
 pub(crate) struct Bounded<T> {
     store: Box<dyn SessionStore<T>>,
     timeout: Duration,
@@ -20,8 +22,14 @@ impl<T: SessionData> Bounded<T> {
         Self { store, timeout }
     }
 
-    async fn in_time<R>(&self, verb: &str, call: StoreFuture<'_, R>) -> Result<R, StoreError> {
-        let answer = tokio::time::timeout(self.timeout, call).await;
+    async fn in_time<R>(&self, verb: &str, mut call: StoreFuture<'_, R>) -> Result<R, StoreError> {
+        // What answers at once, as memory does, needs no timer, and no room for one.
+        if let Poll::Ready(answer) =
+            poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await
+        {
+            return answer;
+        }
+        let answer = Box::pin(tokio::time::timeout(self.timeout, call)).await;
         answer.unwrap_or_else(|_| {
             Err(StoreError::unavailable(format!(
                 "`{verb}` took longer than the {:?} of `store_timeout`",
