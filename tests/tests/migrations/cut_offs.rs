@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{EndReason, LastingHash, Load, NewSession, SecretHash, SessionId, SessionStore};
+use anchor::{EndReason, SessionStore};
 use tokio::time::Instant;
-use uuid::Uuid;
 
-use crate::live::Live;
 use crate::scene::{Scene, on_every_database};
 use crate::scratch::assert_expected;
+use crate::sessions::{is_live, session, store};
 
 mod by_user {
     #[derive(Clone, anchor::SessionData)]
@@ -71,25 +70,6 @@ on_every_database! {
     cut_offs_go_only_where_they_are_given_up
 }
 
-fn store<T: SessionData>(live: &Live) -> Arc<dyn SessionStore<T>> {
-    match live {
-        Live::Postgres(pool) => Arc::new(anchor::PostgresStore::new(pool.clone())),
-        Live::MySql(pool) => Arc::new(anchor::MySqlStore::new(pool.clone())),
-        Live::Sqlite(pool) => Arc::new(anchor::SqliteStore::new(pool.clone())),
-    }
-}
-
-fn session<T: SessionData>(id: u128, data: T) -> NewSession<T> {
-    let id = SessionId::from_uuid(Uuid::from_u128(id));
-    let (lasting, secret) = (LastingHash::from_bytes([6; 32]), SecretHash::from_bytes([7; 32]));
-    NewSession::new(id, lasting, secret, Arc::new(data))
-}
-
-async fn is_live<T: SessionData>(scene: &Scene, id: u128) -> bool {
-    let id = SessionId::from_uuid(Uuid::from_u128(id));
-    matches!(store::<T>(&scene.live).load(id).await.expect("the store answers"), Load::Live(_))
-}
-
 /// User 8 of account 7 is logged in (1). User 7 of account 9 began to log in, and was cut off
 /// before the session came (2).
 async fn before(scene: &Scene) {
@@ -102,45 +82,45 @@ async fn before(scene: &Scene) {
     let mut late = session(2, by_user::Life { user_id: 7, account_id: 9 });
     late.began = Some(began);
     old.create(late).await.expect("a row");
-    assert!(is_live::<by_user::Life>(scene, 1).await);
-    assert!(!is_live::<by_user::Life>(scene, 2).await);
+    assert!(is_live::<by_user::Life>(&scene.live, 1).await);
+    assert!(!is_live::<by_user::Life>(&scene.live, 2).await);
 }
 
 async fn another_column_becomes_the_subject(scene: Scene) {
     before(&scene).await;
     scene.migrate(by_account::Life::schema()).await;
-    assert!(is_live::<by_account::Life>(&scene, 1).await, "user 7 was cut off, not account 7");
-    assert!(!is_live::<by_account::Life>(&scene, 2).await, "user 7's late login is refused");
+    assert!(is_live::<by_account::Life>(&scene.live, 1).await, "user 7 was cut off, not account 7");
+    assert!(!is_live::<by_account::Life>(&scene.live, 2).await, "user 7's late login is refused");
     let new: Arc<dyn SessionStore<by_account::Life>> = store(&scene.live);
     assert_eq!(new.cut_off(&7, EndReason::CutOff).await.expect("cut off"), 1);
 
     scene.undo().await;
-    assert!(!is_live::<by_user::Life>(&scene, 1).await, "account 7 was cut off");
+    assert!(!is_live::<by_user::Life>(&scene.live, 1).await, "account 7 was cut off");
     let old: Arc<dyn SessionStore<by_user::Life>> = store(&scene.live);
     old.create(session(3, by_user::Life { user_id: 7, account_id: 1 })).await.expect("a row");
-    assert!(is_live::<by_user::Life>(&scene, 3).await);
+    assert!(is_live::<by_user::Life>(&scene.live, 3).await);
 }
 
 async fn the_subject_gets_another_name(scene: Scene) {
     before(&scene).await;
     let file = scene.migrate(by_member::Life::schema()).await;
     assert!(!file.contains("DROP TABLE"), "{file}");
-    assert!(is_live::<by_member::Life>(&scene, 1).await);
-    assert!(!is_live::<by_member::Life>(&scene, 2).await, "the cut-off holds on");
+    assert!(is_live::<by_member::Life>(&scene.live, 1).await);
+    assert!(!is_live::<by_member::Life>(&scene.live, 2).await, "the cut-off holds on");
     assert_eq!(scene.live.count("sessions_cut_offs").await.expect("it is there"), 1);
 }
 
 async fn another_column_gets_the_subjects_name(scene: Scene) {
     before(&scene).await;
     scene.migrate(changed_places::Life::schema()).await;
-    assert!(is_live::<changed_places::Life>(&scene, 1).await, "account 7 was not cut off");
-    assert!(!is_live::<changed_places::Life>(&scene, 2).await);
+    assert!(is_live::<changed_places::Life>(&scene.live, 1).await, "account 7 was not cut off");
+    assert!(!is_live::<changed_places::Life>(&scene.live, 2).await);
 }
 
 async fn cut_offs_go_only_where_they_are_given_up(scene: Scene) {
     before(&scene).await;
     assert_expected("cut_offs_dropped", &scene.refused(without::Life::schema()));
     scene.drop(without::Life::schema()).await;
-    assert!(is_live::<without::Life>(&scene, 1).await);
-    assert!(!is_live::<without::Life>(&scene, 2).await);
+    assert!(is_live::<without::Life>(&scene.live, 1).await);
+    assert!(!is_live::<without::Life>(&scene.live, 2).await);
 }

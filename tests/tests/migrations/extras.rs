@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anchor::EndReason;
 use anchor::migrate::{self, Migrations};
 use anchor::prelude::*;
-use anchor::{EndReason, LastingHash, Load, NewSession, SecretHash, SessionId};
 use anchor_tests::Backend;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::live::Live;
+use crate::sessions::{is_live, session, store};
 
 mod plain {
     #[derive(Clone, anchor::SessionData)]
@@ -53,25 +53,6 @@ async fn verify<T: SessionData>(live: &Live) {
         Live::Sqlite(pool) => anchor::SqliteStore::<T>::new(pool.clone()).verify().await,
     };
     verified.expect("the table is as the struct declares it");
-}
-
-fn store<T: SessionData>(live: &Live) -> Arc<dyn SessionStore<T>> {
-    match live {
-        Live::Postgres(pool) => Arc::new(anchor::PostgresStore::new(pool.clone())),
-        Live::MySql(pool) => Arc::new(anchor::MySqlStore::new(pool.clone())),
-        Live::Sqlite(pool) => Arc::new(anchor::SqliteStore::new(pool.clone())),
-    }
-}
-
-fn session<T: SessionData>(id: u128, data: T) -> NewSession<T> {
-    let id = SessionId::from_uuid(Uuid::from_u128(id));
-    let (lasting, secret) = (LastingHash::from_bytes([6; 32]), SecretHash::from_bytes([7; 32]));
-    NewSession::new(id, lasting, secret, Arc::new(data))
-}
-
-async fn is_live<T: SessionData>(live: &Live, id: u128) -> bool {
-    let id = SessionId::from_uuid(Uuid::from_u128(id));
-    matches!(store::<T>(live).load(id).await.expect("the store answers"), Load::Live(_))
 }
 
 async fn come_and_go(backend: Option<Backend>) {

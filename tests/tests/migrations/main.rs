@@ -18,6 +18,7 @@ mod renames;
 mod replacement;
 mod scene;
 mod scratch;
+mod sessions;
 mod squawk;
 mod tables;
 mod values;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{LastingHash, Load, NewSession, SecretHash, SessionId, SessionStore};
-use uuid::Uuid;
+use anchor::{Load, SessionStore};
 
 use crate::live::Live;
 use crate::scene::{Scene, on_every_database};
+use crate::sessions::{id, is_live, session, store};
 
 mod first {
     #[derive(Clone, Debug, anchor::SessionData)]
@@ -36,23 +36,6 @@ on_every_database! {
     a_column_gets_wider_under_warm_pools
     what_ended_stays_ended_when_it_is_kept_no_more
     both_releases_log_in_and_out_before_between_and_after
-}
-
-fn store<T: SessionData>(live: &Live) -> Arc<dyn SessionStore<T>> {
-    match live {
-        Live::Postgres(pool) => Arc::new(anchor::PostgresStore::new(pool.clone())),
-        Live::MySql(pool) => Arc::new(anchor::MySqlStore::new(pool.clone())),
-        Live::Sqlite(pool) => Arc::new(anchor::SqliteStore::new(pool.clone())),
-    }
-}
-
-fn id(number: u128) -> SessionId {
-    SessionId::from_uuid(Uuid::from_u128(number))
-}
-
-fn session<T: SessionData>(number: u128, data: T) -> NewSession<T> {
-    let (lasting, secret) = (LastingHash::from_bytes([6; 32]), SecretHash::from_bytes([7; 32]));
-    NewSession::new(id(number), lasting, secret, Arc::new(data))
 }
 
 /// Loads by as many connections as the pool has, several times.
@@ -113,21 +96,16 @@ mod kept {
     }
 }
 
-async fn is_live<T: SessionData>(scene: &Scene, number: u128) -> bool {
-    let found = store::<T>(&scene.live).load(id(number)).await.expect("the store answers");
-    matches!(found, Load::Live(_))
-}
-
 async fn what_ended_stays_ended_when_it_is_kept_no_more(scene: Scene) {
     scene.migrate(kept::Life::schema()).await;
     let old: Arc<dyn SessionStore<kept::Life>> = store(&scene.live);
     old.create(session(1, kept::Life { user_id: 7, visits: 1 })).await.expect("a row");
     old.create(session(2, kept::Life { user_id: 8, visits: 1 })).await.expect("a row");
     old.revoke_subject(&7, anchor::EndReason::CutOff).await.expect("ended");
-    assert!(!is_live::<kept::Life>(&scene, 1).await);
+    assert!(!is_live::<kept::Life>(&scene.live, 1).await);
     scene.drop(first::Life::schema()).await;
-    assert!(!is_live::<first::Life>(&scene, 1).await, "it was logged out");
-    assert!(is_live::<first::Life>(&scene, 2).await);
+    assert!(!is_live::<first::Life>(&scene.live, 1).await, "it was logged out");
+    assert!(is_live::<first::Life>(&scene.live, 2).await);
 }
 
 mod narrow {
@@ -186,9 +164,9 @@ async fn goes_on<T: SessionData>(scene: &Scene, number: u128, data: T, changed: 
     };
     let updated = store.update(change).await.expect("an answer");
     assert!(matches!(updated, anchor::Updated::Written { .. }), "{updated:?}");
-    assert!(is_live::<T>(scene, number).await);
+    assert!(is_live::<T>(&scene.live, number).await);
     store.revoke(id(number), None, anchor::EndReason::Logout).await.expect("a logout");
-    assert!(!is_live::<T>(scene, number).await);
+    assert!(!is_live::<T>(&scene.live, number).await);
 }
 
 async fn both_releases_log_in_and_out_before_between_and_after(scene: Scene) {
@@ -210,16 +188,16 @@ async fn both_releases_log_in_and_out_before_between_and_after(scene: Scene) {
     scene.migrate(wide::Life::schema()).await;
     goes_on(&scene, 3, old("a"), old("b")).await;
     goes_on(&scene, 4, new("a"), new("b")).await;
-    assert!(is_live::<wide::Life>(&scene, 2).await);
-    assert!(is_live::<narrow::Life>(&scene, 2).await);
+    assert!(is_live::<wide::Life>(&scene.live, 2).await);
+    assert!(is_live::<narrow::Life>(&scene.live, 2).await);
     // What only the new release knows, ends for the old one, and only there.
     let guest = wide::Life { role: wide::Role::Guest, theme: None, ..new("") };
     store(&scene.live).create(session(5, guest)).await.expect("a login");
-    assert!(is_live::<wide::Life>(&scene, 5).await);
-    assert!(!is_live::<narrow::Life>(&scene, 5).await);
+    assert!(is_live::<wide::Life>(&scene.live, 5).await);
+    assert!(!is_live::<narrow::Life>(&scene.live, 5).await);
 
     scene.undo().await;
     goes_on(&scene, 6, old("a"), old("b")).await;
-    assert!(is_live::<narrow::Life>(&scene, 2).await);
+    assert!(is_live::<narrow::Life>(&scene.live, 2).await);
     assert_eq!(scene.values("theme").await, ["kept"], "a guest has no place in the old table");
 }
