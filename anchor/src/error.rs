@@ -4,9 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::data::EncodeError;
 use crate::excerpt::{ERROR, excerpt};
 use crate::id::SessionId;
+use crate::payload::EncodeError;
 
 /// What kind of failure a [`StoreError`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,7 +123,7 @@ pub enum Error {
         /// The session.
         id: SessionId,
     },
-    /// The application's [`Verifier`](crate::Verifier) refuses the session of a handle that was
+    /// The application's [`Verifier`](crate::manager::Verifier) refuses the session of a handle that was
     /// kept; nothing was written.
     #[error("the verifier refused session {id}")]
     RefusedByVerifier {

@@ -29,85 +29,47 @@
 #[cfg(test)]
 extern crate self as anchor;
 
-mod auth;
-mod builder;
-mod callback;
-mod client;
-mod column;
+pub mod column;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod cross_origin;
-mod data;
-mod environment;
 mod error;
-mod event;
 mod excerpt;
-mod extract;
-mod frontend;
-mod guard;
+pub mod frontend;
+pub mod guard;
 mod id;
 mod jitter;
-mod key_file;
-mod keys;
-mod layer;
-mod limit;
-mod listing;
-mod login_page;
-mod manager;
-mod manager_registry;
+pub mod manager;
 pub mod migrate;
-mod next;
-mod policy;
+pub mod payload;
 pub mod prelude;
 mod rejection;
+pub mod request;
 pub mod routing;
-mod schema;
-mod scope;
-mod session;
-mod sessions;
-mod store;
-mod sweeper;
-mod tasks;
+pub mod schema;
+pub mod store;
 mod timestamp;
-mod token;
-mod turns;
+pub mod token;
 mod type_name;
-mod value;
-mod verification;
-mod verifier;
-mod watch;
 
 pub use anchor_macros::{Column, SessionData, logout, public, require_session};
-pub use auth::{Auth, LoggedIn, Login};
-pub use builder::SessionManagerBuilder;
-pub use client::Mismatch;
-pub use column::{Column, ColumnError, ColumnType, NoSubject};
-pub use data::{
-    Columns, CutOff, DecodeError, Decoder, EncodeError, Encoder, JsonColumn, SessionData,
-};
-pub use environment::Environment;
+pub use column::Column;
 pub use error::{ConfigError, Error, StoreError, StoreErrorKind};
-pub use event::{Event, Revoked};
-pub use frontend::{Bearer, CustomHeader, Frontend, Presented, SameSite, SessionCookie};
+pub use guard::Next;
 pub use id::SessionId;
-pub use keys::KeyRing;
-pub use layer::{SessionFuture, SessionLayer, SessionService};
-pub use listing::Listing;
-pub use manager::SessionManager;
-pub use next::{Next, safe_next};
-pub use policy::{CurrentSecret, Decision, Fresh, HasRole, Policy};
+pub use manager::{Environment, SessionManager};
+pub use payload::SessionData;
 pub use rejection::Rejection;
-pub use schema::{
-    ColumnSchema, Dialect, Extras, Index, OnChange, OnDelete, Reference, SYSTEM_COLUMNS, Schema,
-    SystemColumn,
-};
-pub use session::Session;
-pub use store::*;
-pub use sweeper::Sweeper;
+pub use request::{Auth, Session, SessionLayer};
+#[cfg(feature = "memory")]
+pub use store::MemoryStore;
+#[cfg(feature = "mysql")]
+pub use store::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use store::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
 pub use timestamp::Timestamp;
-pub use token::{BadToken, LastingHash, SecretHash, SessionToken};
-pub use value::Value;
-pub use verifier::{BoxError, Verdict, Verifier};
+pub use token::KeyRing;
 
 #[doc(hidden)]
 #[path = "private.rs"]

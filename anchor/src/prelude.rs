@@ -8,7 +8,7 @@ pub use crate::MySqlStore;
 pub use crate::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use crate::SqliteStore;
+pub use crate::store::SessionStore;
 pub use crate::{
-    Auth, Column, KeyRing, Session, SessionData, SessionManager, SessionStore, logout, public,
-    require_session,
+    Auth, Column, KeyRing, Session, SessionData, SessionManager, logout, public, require_session,
 };

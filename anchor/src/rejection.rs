@@ -40,7 +40,7 @@ use crate::type_name;
 ///
 /// The response's body is `{"error":"<public code>"}`. It never tells an outsider which of the 401 cases it was; the log (target
 /// `anchor`) does. The response carries the rejection in its extensions, for a layer of your own to count or log, and
-/// [`SessionManagerBuilder::on_reject`](crate::SessionManagerBuilder::on_reject) replaces it.
+/// [`SessionManagerBuilder::on_reject`](crate::manager::SessionManagerBuilder::on_reject) replaces it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -81,7 +81,7 @@ pub enum Rejection {
         /// The session.
         id: SessionId,
     },
-    /// The application's [`Verifier`](crate::Verifier) said no.
+    /// The application's [`Verifier`](crate::manager::Verifier) said no.
     #[error("the verifier refused session {id}")]
     RefusedByVerifier {
         /// The session.

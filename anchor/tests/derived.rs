@@ -1,9 +1,9 @@
 //! What the derives yield: the schema, and the way of a payload to its row and back.
 
-use anchor::{
-    Column, ColumnSchema, ColumnType, Decoder, Encoder, OnChange, OnDelete, Reference, Schema,
-    SessionData, Value,
-};
+use anchor::column::{ColumnType, Value};
+use anchor::payload::{Decoder, Encoder};
+use anchor::schema::{ColumnSchema, OnChange, OnDelete, Reference, Schema};
+use anchor::{Column, SessionData};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -163,8 +163,8 @@ fn a_struct_s_migrations_are_tested_whatever_the_features() {
 #[test]
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 fn without_a_database_the_first_file_asks_for_its_dialect() {
-    use anchor::Dialect;
     use anchor::migrate::{self, Migrations};
+    use anchor::schema::Dialect;
 
     let folder = std::env::temp_dir().join(format!("anchor-derived-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();

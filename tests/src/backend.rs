@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use anchor::{MemoryStore, MySqlStore, PostgresStore, SessionData, SessionStore, SqliteStore};
+use anchor::store::SessionStore;
+use anchor::{MemoryStore, MySqlStore, PostgresStore, SessionData, SqliteStore};
 use sqlx::pool::PoolOptions;
 use sqlx::{AssertSqlSafe, Database, MySqlPool, PgPool, Pool, SqlitePool};
 

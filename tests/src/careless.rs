@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use anchor::conformance::Extended;
-use anchor::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Ending, LastingHash, Listed, Load, Loaded,
-    MemoryStore, NewSession, Page, Reauthenticated, Record, Rotated, Rotation, Secrets,
-    SessionData, SessionId, SessionStore, StoreFuture, Timestamp, Touch, Touched, Updated,
+use anchor::store::{
+    Change, Created, EndReason, EndStatus, EndedRecord, Ending, Listed, Load, Loaded, NewSession,
+    Page, Reauthenticated, Record, Rotated, Rotation, Secrets, SessionStore, StoreFuture, Touch,
+    Touched, Updated,
 };
+use anchor::token::LastingHash;
+use anchor::{MemoryStore, SessionData, SessionId, Timestamp};
 use uuid::Uuid;
 
 /// What is wrong with a [`CarelessStore`].
@@ -173,7 +175,7 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
             match self.fault {
                 Fault::OriginIsNeverUpdated => touch.origin = None,
                 Fault::OriginIsOverwrittenByNone if touch.origin.is_none() => {
-                    touch.origin = Some(anchor::Origin::new(None, None));
+                    touch.origin = Some(anchor::store::Origin::new(None, None));
                 }
                 _ => {}
             }

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anchor::conformance::Payload;
-use anchor::{
-    Change, Created, Cursor, EndReason, EndedRecord, Ending, LastingHash, Listed, Load, Loaded,
-    MemoryStore, NewSession, Overflow, Page, Reauthenticated, Record, Rotated, Rotation,
-    SecretHash, Secrets, SessionId, SessionStore, StoreError, StoreErrorKind, StoreFuture,
-    SubjectLimit, Timestamp, Touch, Touched, Updated,
+use anchor::payload::{Overflow, SubjectLimit};
+use anchor::store::{
+    Change, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, Loaded, NewSession,
+    Page, Reauthenticated, Record, Rotated, Rotation, Secrets, SessionStore, StoreFuture, Touch,
+    Touched, Updated,
 };
+use anchor::token::{LastingHash, SecretHash};
+use anchor::{MemoryStore, SessionId, StoreError, StoreErrorKind, Timestamp};
 use uuid::Uuid;
 
 /// What is wrong with a [`NaiveStore`].

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anchor::{
-    Change, Created, CutOff, EndReason, EndedRecord, Ending, LastingHash, Listed, Load, NewSession,
-    Page, Reauthenticated, Record, Rotated, Rotation, SessionData, SessionId, SessionStore,
-    StoreError, StoreFuture, Touch, Touched, Updated,
+use anchor::payload::CutOff;
+use anchor::store::{
+    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
+use anchor::token::LastingHash;
+use anchor::{SessionData, SessionId, StoreError};
 use tokio::sync::Semaphore;
 
 /// A verb of [`SessionStore`].

@@ -3,8 +3,9 @@
 //! A binary of its own, with one payload: as soon as a process has two, these guards refuse every
 //! request (`lost_layer.rs`).
 
+use anchor::manager::{BoxError, SessionManagerBuilder, Verdict, Verifier};
 use anchor::prelude::*;
-use anchor::{BoxError, Record, SessionManagerBuilder, Verdict, Verifier};
+use anchor::store::Record;
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb, Watched, on_every_store};
 use axum::response::IntoResponse;

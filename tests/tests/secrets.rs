@@ -9,11 +9,11 @@ use std::io;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use anchor::frontend::{Bearer, CustomHeader, Frontend, SessionCookie};
 use anchor::prelude::*;
-use anchor::{
-    Bearer, Change, CustomHeader, EndReason, Error, Frontend, LastingHash, Load, NewSession,
-    OldSecret, Rejection, Rotation, SecretHash, SessionCookie, SessionId,
-};
+use anchor::store::{Change, EndReason, Load, NewSession, OldSecret, Rotation};
+use anchor::token::{LastingHash, SecretHash};
+use anchor::{Error, Rejection, SessionId};
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;

@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anchor::store::{
+    Change, EndReason, EndStatus, Ending, Load, NewSession, Page, Record, Replaced, SessionStore,
+    Touch, Touched, Updated, Verified, VerifyError,
+};
+use anchor::token::{LastingHash, SecretHash};
 use anchor::{
-    Change, Column, EndReason, EndStatus, Ending, LastingHash, Load, MySqlStore, NewSession, Page,
-    PostgresStore, Record, Replaced, SecretHash, SessionData, SessionId, SessionStore, SqliteStore,
-    StoreError, StoreErrorKind, Touch, Touched, Updated, Verified, VerifyError,
+    Column, MySqlStore, PostgresStore, SessionData, SessionId, SqliteStore, StoreError,
+    StoreErrorKind,
 };
 use anchor_tests::databases;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};

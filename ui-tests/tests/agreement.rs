@@ -11,7 +11,7 @@ fn the_macros_refuse_the_words_that_the_stores_quote() {
 #[test]
 fn the_macros_refuse_every_system_column() {
     let messages = include_str!("fail/session_names.stderr");
-    for system in anchor::SYSTEM_COLUMNS {
+    for system in anchor::schema::SYSTEM_COLUMNS {
         let name = system.column.name;
         let refused = format!("every session's table has a column `{name}` already");
         assert!(
@@ -23,11 +23,11 @@ fn the_macros_refuse_every_system_column() {
 
 #[test]
 fn the_macros_refuse_the_optional_system_columns_where_they_are_there() {
-    use anchor::{Extras, Schema};
+    use anchor::schema::{Extras, Schema};
 
     let source = include_str!("../../anchor-macros/src/session_data/extras.rs");
     let all = Schema::new("t", &[]).extras(Extras::NONE.keep_ended().track().fingerprint());
-    let always = anchor::SYSTEM_COLUMNS.len();
+    let always = anchor::schema::SYSTEM_COLUMNS.len();
     for system in all.system_columns().skip(always) {
         let name = system.column.name;
         assert!(source.contains(&format!("\"{name}\"")), "`{name}` is not refused");

@@ -1,7 +1,7 @@
 //! `bool` as a boolean.
 
 use super::{Column, ColumnError, ColumnType};
-use crate::value::Value;
+use crate::column::Value;
 
 impl Column for bool {
     const TYPE: ColumnType = ColumnType::Bool;
@@ -20,8 +20,8 @@ impl Column for bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::column::Value;
     use crate::column::tests::{refusal, round_trip};
-    use crate::value::Value;
 
     #[test]
     fn both_booleans_survive_and_an_integer_is_none() {

@@ -1,7 +1,7 @@
 //! `Vec<u8>` as bytes.
 
 use super::{Column, ColumnError, ColumnType};
-use crate::value::Value;
+use crate::column::Value;
 
 impl Column for Vec<u8> {
     const TYPE: ColumnType = ColumnType::Bytes;

@@ -4,8 +4,8 @@ use ::chrono::{DateTime, Utc};
 
 use super::timestamp::out_of_range;
 use super::{Column, ColumnError, ColumnType};
+use crate::column::Value;
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 /// What is finer than a microsecond is cut off, toward the past.
 impl From<DateTime<Utc>> for Timestamp {

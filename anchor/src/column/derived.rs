@@ -1,7 +1,7 @@
 //! What `#[derive(Column)]` calls.
 
 use super::{ColumnError, ColumnType};
-use crate::value::Value;
+use crate::column::Value;
 
 /// The type of a newtype's column: that of what it wraps.
 ///

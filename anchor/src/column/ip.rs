@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Column, ColumnError, ColumnType};
-use crate::value::Value;
+use crate::column::Value;
 
 impl Column for IpAddr {
     const TYPE: ColumnType = ColumnType::Ip;

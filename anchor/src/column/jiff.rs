@@ -2,8 +2,8 @@
 
 use super::timestamp::{from_nanos, out_of_range};
 use super::{Column, ColumnError, ColumnType};
+use crate::column::Value;
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 /// What is finer than a microsecond is cut off, toward the past.
 impl From<::jiff::Timestamp> for Timestamp {

@@ -6,7 +6,7 @@ mod bool;
 mod bytes;
 #[cfg(feature = "chrono")]
 mod chrono;
-mod derived;
+pub(crate) mod derived;
 mod ip;
 #[cfg(feature = "jiff")]
 mod jiff;
@@ -17,14 +17,14 @@ mod text;
 mod time;
 mod timestamp;
 mod uuid;
+pub(crate) mod value;
 
 use std::borrow::Cow;
 use std::fmt;
 
-pub use derived::{newtype, unknown_variant, variant_from_value, variant_to_value};
+pub use value::Value;
 
 use crate::excerpt::{ERROR, excerpt};
-use crate::value::Value;
 
 /// The SQL type of a column, before a dialect spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +64,8 @@ pub enum ColumnType {
 /// `snake_case`, with a `CHECK`). Implement it by hand for a type of your own:
 ///
 /// ```
-/// use anchor::{Column, ColumnError, ColumnType, Value};
+/// use anchor::Column;
+/// use anchor::column::{ColumnError, ColumnType, Value};
 ///
 /// struct Percent(u8);
 ///

@@ -1,7 +1,7 @@
 //! Integers and floats. An unsigned integer takes the next wider column, for SQL's are signed.
 
 use super::{Column, ColumnError, ColumnType};
-use crate::value::Value;
+use crate::column::Value;
 
 macro_rules! integer {
     ($($ty:ident => $column:ident $(within $range:expr)?,)+) => {$(

@@ -1,7 +1,7 @@
 //! `Option<T>` as a column that may be `NULL`.
 
 use super::{Column, ColumnError, ColumnType};
-use crate::value::Value;
+use crate::column::Value;
 
 impl<T: Column> Column for Option<T> {
     const TYPE: ColumnType = nullable(T::TYPE, T::NULLABLE);
@@ -34,8 +34,8 @@ const fn nullable(inner: ColumnType, is_nullable: bool) -> ColumnType {
 #[cfg(test)]
 mod tests {
     use crate::column::Column;
+    use crate::column::Value;
     use crate::column::tests::{refusal, round_trip};
-    use crate::value::Value;
 
     #[test]
     fn nothing_and_something_survive_and_stay_apart() {

@@ -1,7 +1,7 @@
 //! `String` as text.
 
 use super::{Column, ColumnError, ColumnType};
-use crate::value::Value;
+use crate::column::Value;
 
 impl Column for String {
     const TYPE: ColumnType = ColumnType::Text;

@@ -4,8 +4,8 @@ use ::time::OffsetDateTime;
 
 use super::timestamp::{from_nanos, out_of_range};
 use super::{Column, ColumnError, ColumnType};
+use crate::column::Value;
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 /// What is finer than a microsecond is cut off, toward the past. Fails only with `time`'s feature `large-dates`, for years past 290,000.
 impl TryFrom<OffsetDateTime> for Timestamp {

@@ -1,8 +1,8 @@
 //! [`Timestamp`] as an instant, and what the date-times of other crates share: an instant that they cannot hold.
 
 use super::{Column, ColumnError, ColumnType};
+use crate::column::Value;
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 impl Column for Timestamp {
     const TYPE: ColumnType = ColumnType::Timestamp;

@@ -3,7 +3,7 @@
 use ::uuid::Uuid;
 
 use super::{Column, ColumnError, ColumnType};
-use crate::value::Value;
+use crate::column::Value;
 
 impl Column for Uuid {
     const TYPE: ColumnType = ColumnType::Uuid;

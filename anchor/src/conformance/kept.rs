@@ -9,9 +9,10 @@ use super::Extended;
 use super::scene::*;
 use crate::error::StoreErrorKind;
 use crate::id::SessionId;
+use crate::payload::{Overflow, SubjectLimit};
 use crate::store::{
-    Cursor, EndReason, EndStatus, EndedRecord, Load, NewSession, Overflow, Page, Reauthenticated,
-    Rotated, SessionStore, SubjectLimit, Touch, Touched, Updated,
+    Cursor, EndReason, EndStatus, EndedRecord, Load, NewSession, Page, Reauthenticated, Rotated,
+    SessionStore, Touch, Touched, Updated,
 };
 
 /// Kept for a day, so that no slow machine sees it pass.

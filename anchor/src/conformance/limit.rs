@@ -7,9 +7,8 @@ use uuid::Uuid;
 use super::Payload;
 use super::scene::*;
 use crate::id::SessionId;
-use crate::store::{
-    Created, EndReason, NewSession, Overflow, Page, Replaced, SessionStore, SubjectLimit,
-};
+use crate::payload::{Overflow, SubjectLimit};
+use crate::store::{Created, EndReason, NewSession, Page, Replaced, SessionStore};
 
 const MAX: u32 = 5;
 const LOGINS: usize = 64;

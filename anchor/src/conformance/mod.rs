@@ -46,10 +46,10 @@ use std::time::Duration;
 
 pub use payload::{Extended, Payload};
 
-use crate::data::SessionData;
+use crate::payload::SessionData;
 use crate::store::SessionStore;
 
-/// Tests that a session store keeps the contract of [`SessionStore`](crate::SessionStore): one `#[test]` a case, named as a sentence.
+/// Tests that a session store keeps the contract of [`SessionStore`](crate::store::SessionStore): one `#[test]` a case, named as a sentence.
 ///
 /// Its argument is an async closure that makes an empty store of any payload, called once a test; it is compiled for each of the suite's own:
 /// [`Payload`](crate::conformance::Payload), and [`Extended`](crate::conformance::Extended), whose table has every extra. Where the store needs a

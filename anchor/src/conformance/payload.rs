@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::data::{CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
+use crate::payload::{CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
 use crate::schema::{ColumnSchema, Extras, Schema};
 use crate::timestamp::Timestamp;
 

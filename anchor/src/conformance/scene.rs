@@ -10,9 +10,9 @@ use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use super::{Extended, Payload};
-use crate::data::SessionData;
 use crate::error::StoreError;
 use crate::id::SessionId;
+use crate::payload::SessionData;
 use crate::store::{
     Change, EndReason, Load, Loaded, NewSession, OldSecret, Record, Replaced, Rotation,
     SessionStore,

@@ -30,11 +30,11 @@ const MOST_BYTES: usize = 32 * 1024;
 /// | [`path`](Self::path) | `/` | a path is no protection: pages of one origin can read each other |
 /// | [`development`](Self::development) | off | without `Secure` anyone on the way reads the token |
 ///
-/// `Max-Age` is the time left until the session's deadline; a login that is [not remembered](crate::Login::remember) has none. The setting and the removal of the cookie are made from the same
+/// `Max-Age` is the time left until the session's deadline; a login that is [not remembered](crate::request::Login::remember) has none. The setting and the removal of the cookie are made from the same
 /// attributes, so that a logout really removes what a login set.
 ///
 /// ```
-/// use anchor::{SameSite, SessionCookie};
+/// use anchor::frontend::{SameSite, SessionCookie};
 ///
 /// let cookie = SessionCookie::new("__Host-admin").same_site(SameSite::Strict);
 /// ```

@@ -17,7 +17,7 @@ impl CustomHeader {
     /// The header of this name.
     ///
     /// ```
-    /// use anchor::CustomHeader;
+    /// use anchor::frontend::CustomHeader;
     /// use http::HeaderName;
     ///
     /// let frontend = CustomHeader::new(HeaderName::from_static("x-session"));

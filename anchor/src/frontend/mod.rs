@@ -21,7 +21,8 @@ use crate::token::SessionToken;
 ///
 /// ```
 /// use std::time::Duration;
-/// use anchor::{Frontend, Presented, SessionToken};
+/// use anchor::frontend::{Frontend, Presented};
+/// use anchor::token::SessionToken;
 /// use http::{HeaderMap, HeaderName};
 ///
 /// /// The token as the password of `Proxy-Authorization`, say.
@@ -68,7 +69,7 @@ pub trait Frontend: Send + Sync + 'static {
 
     /// Hands a token to its owner in the response's headers, to be kept for `lifetime`; without one, until
     /// the client is closed. The default writes nothing: the application sends
-    /// [`LoggedIn::token`](crate::LoggedIn::token) itself, in the body of its login response.
+    /// [`LoggedIn::token`](crate::request::LoggedIn::token) itself, in the body of its login response.
     fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
         let _ = (token, lifetime, response);
     }

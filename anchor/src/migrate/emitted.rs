@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Changes, Checked, Migrations, check, write_files};
-use crate::data::SessionData;
+use crate::payload::SessionData;
 use crate::schema::Dialect;
 
 /// What `ANCHOR_MIGRATE` knows.

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::data::SessionData;
-use crate::guard::{Public, Reaches, Require, Revoke};
-use crate::login_page::LoginPage;
-use crate::policy::Policy;
-use crate::scope::Reach;
+use crate::guard::Policy;
+use crate::guard::login_page::LoginPage;
+use crate::guard::required::{Public, Reaches, Require, Revoke};
+use crate::payload::SessionData;
+use crate::request::scope::Reach;
 use crate::type_name::short;
 
 /// The first argument of a handler that declares its policy: what `#[require_session(UserSession)]`

@@ -68,4 +68,4 @@ pub use policies::{RouteMethod, RoutePolicies, RoutePolicy};
 pub use public_service::{PublicService, public_service};
 pub use router::Router;
 
-pub use crate::scope::Reach;
+pub use crate::request::scope::Reach;

@@ -12,16 +12,17 @@ use tokio::time::Instant;
 
 use super::{
     Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, LONGEST_LOGIN,
-    Listed, Load, Loaded, NewSession, Overflow, Page, Reauthenticated, Record, Rotated, Rotation,
+    Listed, Load, Loaded, NewSession, Page, Reauthenticated, Record, Rotated, Rotation,
     RotationState, Secrets, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
 use crate::column::Column;
-use crate::data::{CutOff, EncodeError, SessionData};
+use crate::column::Value;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
+use crate::payload::Overflow;
+use crate::payload::{CutOff, EncodeError, SessionData};
 use crate::timestamp::Timestamp;
 use crate::token::LastingHash;
-use crate::value::Value;
 
 /// How many ended rows a `create` clears away: more than it adds, so that garbage shrinks, and few, so that no login waits.
 const SWEPT_BY_CREATE: usize = 4;
@@ -43,9 +44,9 @@ const SWEPT_BY_CREATE: usize = 4;
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// use anchor::{
-///     LastingHash, Load, MemoryStore, NewSession, SecretHash, SessionData, SessionId, SessionStore,
-/// };
+/// use anchor::{///     LastingHash, MemoryStore, SessionData, SessionId, ///};
+/// use anchor::store::{Load, NewSession, SessionStore};
+/// use anchor::token::SecretHash;
 ///
 /// #[derive(Clone, SessionData)]
 /// #[session(table = "sessions", idle = "2h", absolute = "14d")]

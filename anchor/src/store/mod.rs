@@ -14,10 +14,10 @@ mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
+pub(crate) mod turns;
 
 pub(crate) use bounded::Bounded;
 
-pub use crate::limit::{Overflow, SubjectLimit};
 pub use ended::{EndReason, EndStatus, EndedRecord};
 pub use fingerprint::Fingerprint;
 pub use origin::Origin;
@@ -42,9 +42,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::data::{CutOff, DecodeError, SessionData};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
+use crate::payload::{CutOff, DecodeError, SessionData, SubjectLimit};
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, SecretHash};
 

@@ -6,8 +6,8 @@ use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
     Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
-use crate::data::{CutOff, SessionData};
 use crate::id::SessionId;
+use crate::payload::{CutOff, SessionData};
 use crate::token::LastingHash;
 
 impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {

@@ -5,9 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anchor::SessionId;
 use anchor::migrate::{self, Migrations};
 use anchor::prelude::*;
-use anchor::{Dialect, LastingHash, Load, NewSession, Page, Record, SecretHash, SessionId};
+use anchor::schema::Dialect;
+use anchor::store::{Load, NewSession, Page, Record};
+use anchor::token::{LastingHash, SecretHash};
 use anchor_tests::databases;
 use migrations_example::{UserSession, release1, release2};
 use sqlx::migrate::Migrator;

@@ -5,7 +5,8 @@
 
 mod users;
 
-use anchor::{ConfigError, SessionCookie, prelude::*};
+use anchor::frontend::SessionCookie;
+use anchor::{ConfigError, prelude::*};
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::net::Ipv4Addr;
 
-use anchor::{KeyRing, SessionCookie};
+use anchor::KeyRing;
+use anchor::frontend::SessionCookie;
 use sqlx::PgPool;
 
 #[tokio::main]

@@ -1,6 +1,7 @@
 //! A deleted user is logged out everywhere, in the same transaction.
 
-use anchor::{KeyRing, SessionCookie};
+use anchor::KeyRing;
+use anchor::frontend::SessionCookie;
 use reqwest::{Client, Method, StatusCode};
 use sqlx::PgPool;
 

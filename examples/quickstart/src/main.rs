@@ -9,7 +9,7 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use anchor::SessionCookie;
+use anchor::frontend::SessionCookie;
 use anchor::prelude::*;
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;

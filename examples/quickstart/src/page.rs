@@ -1,7 +1,7 @@
 //! The one page: a login form, or the account.
 
-use anchor::Record;
 use anchor::prelude::*;
+use anchor::store::Record;
 
 use crate::UserSession;
 

@@ -2,8 +2,9 @@
 
 use std::ops::Deref;
 
+use anchor::manager::SessionManagerBuilder;
 use anchor::prelude::*;
-use anchor::{Error, Rejection, SessionId, SessionManagerBuilder};
+use anchor::{Error, Rejection, SessionId};
 use anchor_tests::http::{Answer, Served};
 use anchor_tests::{Backend, Watched};
 use axum::routing::{get, post};
@@ -102,7 +103,7 @@ impl Application {
 
     /// Whether the session is live, asked of the store itself.
     pub(crate) async fn is_live(&self, id: SessionId) -> bool {
-        matches!(self.store.inner().load(id).await.unwrap(), anchor::Load::Live(_))
+        matches!(self.store.inner().load(id).await.unwrap(), anchor::store::Load::Live(_))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Callbacks of the application's own that panic: nobody is let in by it, and nothing that was
 //! carried out is denied.
 
+use anchor::Error;
+use anchor::manager::{Event, Mismatch, SessionManagerBuilder};
 use anchor::prelude::*;
-use anchor::{Error, Event, Mismatch, SessionManagerBuilder};
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Watched};
 use axum::Router;
@@ -67,7 +68,7 @@ async fn an_event_hook_that_panics_does_not_stop_the_sweeper(backend: Backend) {
     for _ in 0..2 {
         let id = id_of(&app.log_in("ferris").await);
         let swept = async {
-            while !matches!(app.store.inner().load(id).await, Ok(anchor::Load::Absent)) {
+            while !matches!(app.store.inner().load(id).await, Ok(anchor::store::Load::Absent)) {
                 tokio::time::sleep(second / 100).await;
             }
         };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use anchor::manager::{Event, SessionManagerBuilder};
 use anchor::prelude::*;
-use anchor::{Event, SessionManagerBuilder};
 use anchor_tests::http::Answer;
 use anchor_tests::{Backend, Verb, Watched};
 use axum::routing::{get, post};
@@ -276,7 +276,7 @@ async fn a_list_comes_in_pages_and_its_cursor_travels_as_text(backend: Backend) 
     loop {
         walked.push(page.iter().map(|record| record.id).collect::<Vec<_>>());
         let Some(next) = page.next else { break };
-        let next: anchor::Cursor = next.to_string().parse().unwrap();
+        let next: anchor::store::Cursor = next.to_string().parse().unwrap();
         page = app.sessions.list(&ferris).after(next).limit(2).await.unwrap();
     }
     assert_eq!(walked.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);

@@ -4,8 +4,9 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anchor::manager::{BoxError, Event, Verdict, Verifier};
 use anchor::prelude::*;
-use anchor::{BoxError, Event, Record, Verdict, Verifier};
+use anchor::store::Record;
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::routing::{get, post};

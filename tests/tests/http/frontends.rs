@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use anchor::ConfigError;
+use anchor::frontend::{Bearer, CustomHeader, Frontend, Presented, SameSite, SessionCookie};
 use anchor::prelude::*;
-use anchor::{
-    Bearer, ConfigError, CustomHeader, Frontend, Presented, SameSite, SessionCookie, SessionToken,
-};
+use anchor::token::SessionToken;
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Watched};
 use axum::Router;
@@ -196,7 +196,7 @@ async fn shown(headers: HeaderMap) -> String {
 #[tokio::test]
 async fn a_request_that_is_shown_hides_its_token() {
     let own = HeaderName::from_static("x-own");
-    let served = async |builder: anchor::SessionManagerBuilder<UserSession>| {
+    let served = async |builder: anchor::manager::SessionManagerBuilder<UserSession>| {
         let shown_refusal = |rejection: &anchor::Rejection, request: &http::request::Parts| {
             (rejection.status(), format!("{:?}", request.headers)).into_response()
         };

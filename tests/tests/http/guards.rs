@@ -1,7 +1,7 @@
 //! `#[require_session]`: before every other extractor, before the body.
 
+use anchor::guard::{Decision, Policy};
 use anchor::prelude::*;
-use anchor::{Decision, Policy};
 use anchor_tests::Backend;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -103,7 +103,7 @@ async fn fresh() -> &'static str {
 }
 
 /// So that no session is ever fresh enough.
-#[require_session(UserSession, policy = anchor::Fresh<0>)]
+#[require_session(UserSession, policy = anchor::guard::Fresh<0>)]
 async fn never_fresh() -> &'static str {
     "welcome"
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use anchor::frontend::Bearer;
 use anchor::prelude::*;
-use anchor::{Bearer, Load, OldSecret, Rotated, Rotation, SecretHash};
+use anchor::store::{Load, OldSecret, Rotated, Rotation};
+use anchor::token::SecretHash;
 use anchor_tests::{Backend, Hold, Verb, Watched};
 use axum::Router;
 use axum::routing::get;

@@ -121,7 +121,7 @@ async fn two_payload_types_in_one_request_are_independent(backend: Backend) {
     served.get("/admin").cookie(&both).send().await.expect(StatusCode::UNAUTHORIZED);
     served.get("/both").cookie(&both).send().await.expect(StatusCode::UNAUTHORIZED);
     served.get("/me").cookie(&both).send().await.expect(StatusCode::OK);
-    assert!(matches!(users.inner().load(id_of(user)).await, Ok(anchor::Load::Live(_))));
+    assert!(matches!(users.inner().load(id_of(user)).await, Ok(anchor::store::Load::Live(_))));
 }
 
 async fn a_failing_store_of_one_payload_leaves_the_other_alone(backend: Backend) {

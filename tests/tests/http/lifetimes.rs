@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anchor::Load;
 use anchor::prelude::*;
+use anchor::store::Load;
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::routing::get;

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anchor::manager::{Event, Mismatch, Revoked, SessionManagerBuilder};
 use anchor::prelude::*;
-use anchor::{
-    EndReason, EndStatus, Error, Event, Mismatch, Rejection, Revoked, SessionManagerBuilder,
-};
+use anchor::store::{EndReason, EndStatus};
+use anchor::{Error, Rejection};
 use anchor_tests::http::{Answer, Served};
 use anchor_tests::{Backend, Hold, Verb, Watched};
 use axum::extract::State;

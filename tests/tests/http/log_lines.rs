@@ -1,6 +1,8 @@
 //! What an outsider can make the application log: little, and one line of it.
 
-use anchor::{BoxError, Record, Rejection, StoreError, Verdict, Verifier};
+use anchor::manager::{BoxError, Verdict, Verifier};
+use anchor::store::Record;
+use anchor::{Rejection, StoreError};
 use anchor_tests::Backend;
 use http::request::Parts;
 use http::{HeaderName, StatusCode};
@@ -72,7 +74,7 @@ fn an_error_of_a_store_is_shown_in_part() {
         error.to_string(),
         format!("{error:?}"),
         Rejection::from(error.clone()).to_string(),
-        anchor::ColumnError::new("y\u{85}".repeat(50_000)).to_string(),
+        anchor::column::ColumnError::new("y\u{85}".repeat(50_000)).to_string(),
     ] {
         assert_harmless(&shown);
         assert!(shown.ends_with("[cut]") || shown.ends_with("[cut])"), "{shown}");

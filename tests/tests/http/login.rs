@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use anchor::prelude::*;
-use anchor::{Error, LastingHash, Load, NewSession, SecretHash, StoreErrorKind};
+use anchor::store::{Load, NewSession};
+use anchor::token::{LastingHash, SecretHash};
+use anchor::{Error, StoreErrorKind};
 use anchor_tests::{Backend, Verb};
 use axum::Router;
 use axum::routing::post;

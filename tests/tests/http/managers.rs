@@ -1,7 +1,10 @@
 //! Several managers in one process: of two payloads on one cookie, and of one payload on one route.
 
+use anchor::Rejection;
+use anchor::frontend::{CustomHeader, SessionCookie};
+use anchor::manager::{BoxError, Verdict, Verifier};
 use anchor::prelude::*;
-use anchor::{BoxError, CustomHeader, Record, Rejection, SessionCookie, Verdict, Verifier};
+use anchor::store::Record;
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Watched};
 use axum::Router;
@@ -39,7 +42,7 @@ struct Host {
 fn builder<T: SessionData>(
     store: impl SessionStore<T>,
     cookie: &'static str,
-) -> anchor::SessionManagerBuilder<T> {
+) -> anchor::manager::SessionManagerBuilder<T> {
     SessionManager::builder(store)
         .keys(KeyRing::new([KEY]).unwrap())
         .frontend(SessionCookie::new(cookie))

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use anchor::prelude::*;
-use anchor::{LastingHash, Load, NewSession, SecretHash};
+use anchor::store::{Load, NewSession};
+use anchor::token::{LastingHash, SecretHash};
 use anchor_tests::{Backend, Verb};
 use axum::Router;
 use axum::routing::post;

@@ -1,8 +1,9 @@
 //! Roles, freshness, redirects and cross-origin protection under a router that denies by default, on every store.
 
+use anchor::guard::{Decision, Policy};
 use anchor::prelude::*;
 use anchor::routing::{Router, get, post};
-use anchor::{Decision, Error, Next, Policy};
+use anchor::{Error, Next};
 use anchor_tests::Backend;
 use anchor_tests::http::Served;
 use axum::response::Redirect;

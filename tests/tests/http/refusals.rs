@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use anchor::frontend::SessionCookie;
 use anchor::prelude::*;
-use anchor::{OldSecret, Rotated, Rotation, SecretHash, SessionCookie, Touch};
+use anchor::store::{OldSecret, Rotated, Rotation, Touch};
+use anchor::token::SecretHash;
 use anchor_tests::{Backend, Verb};
 use axum::Router;
 use http::StatusCode;
@@ -132,7 +134,7 @@ pub(crate) async fn dead(app: &Application, backend: &Backend) -> Vec<Case> {
 
 /// Gives the cookie's session another secret, which its owner then presents.
 async fn rotate(app: &Application, cookie: &str, grace: Duration) {
-    use anchor::Load;
+    use anchor::store::Load;
     let id = id_of(cookie);
     let Load::Live(loaded) = app.store.inner().load(id).await.unwrap() else { panic!("not live") };
     // A secret that was not there before, whose text nobody knows.

@@ -1,7 +1,8 @@
 //! What a refusal is for the application: an extension of the response, and a response that it can replace.
 
+use anchor::frontend::Bearer;
 use anchor::prelude::*;
-use anchor::{Bearer, Rejection, StoreError};
+use anchor::{Rejection, StoreError};
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb};
 use axum::Router;

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anchor::Error;
+use anchor::guard::CurrentSecret;
+use anchor::manager::Event;
 use anchor::prelude::*;
-use anchor::{CurrentSecret, Error, Event};
 use anchor_tests::{Backend, Hold, Verb, Watched};
 use axum::Router;
 use axum::routing::post;

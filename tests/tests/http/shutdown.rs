@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use anchor::SessionId;
 use anchor::prelude::*;
-use anchor::{Load, SessionId};
+use anchor::store::Load;
 use anchor_tests::{Backend, Verb};
 use axum::Router;
 use axum::routing::get;

@@ -1,6 +1,7 @@
 //! The application's own yes or no.
 
-use anchor::{BoxError, Record, Verdict, Verifier};
+use anchor::manager::{BoxError, Verdict, Verifier};
+use anchor::store::Record;
 use anchor_tests::{Backend, Verb};
 use http::request::Parts;
 use http::{HeaderName, StatusCode};

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anchor::manager::{BoxError, Event, Verdict, Verifier};
 use anchor::prelude::*;
-use anchor::{BoxError, Error, Event, Record, Rejection, Verdict, Verifier};
+use anchor::store::Record;
+use anchor::{Error, Rejection};
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::routing::get;
@@ -36,7 +38,7 @@ const NEVER: Duration = Duration::from_secs(3600);
 /// The handles that requests have left behind.
 type Kept = Arc<Mutex<Vec<Session<UserSession>>>>;
 
-type Builder = anchor::SessionManagerBuilder<UserSession>;
+type Builder = anchor::manager::SessionManagerBuilder<UserSession>;
 
 async fn application(
     backend: &Backend,

@@ -1,7 +1,8 @@
 //! fastapi-anchor's table is brought under anchor: its sessions end, the table is used on.
 
+use anchor::column::ColumnType;
 use anchor::migrate::{self, Checked, Migrations};
-use anchor::{ColumnSchema, ColumnType, Dialect, OnDelete, Reference, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnDelete, Reference, Schema};
 
 use crate::live::Live;
 use crate::scratch::Scratch;

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
+use anchor::column::ColumnType;
 use anchor::migrate::{self, Checked, Migrations};
-use anchor::{ColumnSchema, ColumnType, Dialect, Extras, OnDelete, Reference, Schema};
+use anchor::schema::{ColumnSchema, Dialect, Extras, OnDelete, Reference, Schema};
 
 use crate::live::Live;
 use crate::scratch::Scratch;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anchor::column::ColumnType;
 use anchor::migrate;
-use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
 
 use crate::live::Live;
 use crate::scene::{Scene, on_every_database, sessions};
@@ -274,7 +275,7 @@ async fn orphans_are_found_before_anything_changes(scene: Scene) {
     let old = sessions(&[optional("org", ColumnType::BigInt)]);
     scene.migrate(&old).await;
     scene.insert(&old, &[&["1"], &["2"], &["NULL"]]).await;
-    let target = anchor::Reference::new("orgs", "id", anchor::OnDelete::Cascade);
+    let target = anchor::schema::Reference::new("orgs", "id", anchor::schema::OnDelete::Cascade);
     let new = sessions(&[optional("org", ColumnType::BigInt).references(target)]);
     migrate::write(&new, &scene.migrations()).expect("a file");
     let before = scene.live.catalogue("sessions").await.expect("a table");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{EndReason, SessionStore};
+use anchor::store::{EndReason, SessionStore};
 use tokio::time::Instant;
 
 use crate::scene::{Scene, on_every_database};

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use anchor::column::ColumnType;
 use anchor::migrate::Migrations;
 use anchor::prelude::*;
-use anchor::{ColumnSchema, ColumnType, Dialect, Schema};
+use anchor::schema::{ColumnSchema, Dialect, Schema};
 
 use crate::scratch::Scratch;
 
@@ -85,9 +86,9 @@ fn it_passes_without_migrations_writes_them_when_asked_and_fails_on_a_difference
     for entry in std::fs::read_dir(&folder).expect("written") {
         std::fs::remove_file(entry.expect("an entry").path()).expect("removed");
     }
-    let older = anchor::Schema::new("sessions", &UserSession::schema().columns[..1]);
+    let older = anchor::schema::Schema::new("sessions", &UserSession::schema().columns[..1]);
     let migrations =
-        anchor::migrate::Migrations::in_folder(&folder).dialect(anchor::Dialect::Sqlite);
+        anchor::migrate::Migrations::in_folder(&folder).dialect(anchor::schema::Dialect::Sqlite);
     anchor::migrate::write(&older, &migrations).expect("written");
     let output = run(None);
     assert!(!output.status.success());

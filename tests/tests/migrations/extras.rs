@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anchor::EndReason;
 use anchor::migrate::{self, Migrations};
 use anchor::prelude::*;
+use anchor::store::EndReason;
 use anchor_tests::Backend;
 use tokio::time::Instant;
 

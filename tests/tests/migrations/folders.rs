@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use anchor::column::ColumnType;
 use anchor::migrate::{self, Checked, MigrateError, Migrations};
-use anchor::{ColumnSchema, ColumnType, Dialect, Schema};
+use anchor::schema::{ColumnSchema, Dialect, Schema};
 
 use crate::live::Live;
 use crate::scratch::{Scratch, assert_expected};

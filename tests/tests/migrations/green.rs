@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use anchor::column::ColumnType;
 use anchor::migrate::{self, Checked, MigrateError, Migrations};
-use anchor::{ColumnSchema, ColumnType, Dialect, Schema};
+use anchor::schema::{ColumnSchema, Dialect, Schema};
 use sha2::{Digest, Sha256};
 
 use crate::scratch::{Scratch, assert_expected};

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anchor::migrate::{self, Checked, Migrations};
-use anchor::{ColumnSchema, Dialect, OnChange, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
 
 use crate::live::Live;
 use crate::scratch::Scratch;

@@ -1,8 +1,9 @@
 //! SQLite's rebuild: all or nothing, in a transaction that leaves its connection as it was, and
 //! nothing of the user's is lost.
 
+use anchor::column::ColumnType;
 use anchor::migrate;
-use anchor::{ColumnSchema, ColumnType, Dialect, Schema};
+use anchor::schema::{ColumnSchema, Dialect, Schema};
 
 use crate::scene::{Scene, on, on_every_database, sessions};
 

@@ -1,7 +1,8 @@
 //! What cannot be decided is refused, all of it at once, with the choices and what to type for each.
 
+use anchor::column::ColumnType;
 use anchor::migrate::{self, Migrations};
-use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
 
 use crate::scratch::{Scratch, assert_expected};
 

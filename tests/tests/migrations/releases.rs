@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::{Load, SessionStore};
+use anchor::store::{Load, SessionStore};
 
 use crate::live::Live;
 use crate::scene::{Scene, on_every_database};
@@ -101,7 +101,7 @@ async fn what_ended_stays_ended_when_it_is_kept_no_more(scene: Scene) {
     let old: Arc<dyn SessionStore<kept::Life>> = store(&scene.live);
     old.create(session(1, kept::Life { user_id: 7, visits: 1 })).await.expect("a row");
     old.create(session(2, kept::Life { user_id: 8, visits: 1 })).await.expect("a row");
-    old.revoke_subject(&7, anchor::EndReason::CutOff).await.expect("ended");
+    old.revoke_subject(&7, anchor::store::EndReason::CutOff).await.expect("ended");
     assert!(!is_live::<kept::Life>(&scene.live, 1).await);
     scene.drop(first::Life::schema()).await;
     assert!(!is_live::<first::Life>(&scene.live, 1).await, "it was logged out");
@@ -155,7 +155,7 @@ async fn goes_on<T: SessionData>(scene: &Scene, number: u128, data: T, changed: 
     let Load::Live(loaded) = store.load(id(number)).await.expect("an answer") else {
         panic!("it is live");
     };
-    let change = anchor::Change {
+    let change = anchor::store::Change {
         id: id(number),
         secret: loaded.secrets.current,
         version: loaded.record.version,
@@ -163,9 +163,9 @@ async fn goes_on<T: SessionData>(scene: &Scene, number: u128, data: T, changed: 
         to: Arc::new(changed),
     };
     let updated = store.update(change).await.expect("an answer");
-    assert!(matches!(updated, anchor::Updated::Written { .. }), "{updated:?}");
+    assert!(matches!(updated, anchor::store::Updated::Written { .. }), "{updated:?}");
     assert!(is_live::<T>(&scene.live, number).await);
-    store.revoke(id(number), None, anchor::EndReason::Logout).await.expect("a logout");
+    store.revoke(id(number), None, anchor::store::EndReason::Logout).await.expect("a logout");
     assert!(!is_live::<T>(&scene.live, number).await);
 }
 

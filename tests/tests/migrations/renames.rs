@@ -1,7 +1,8 @@
 //! A rename is done once and as the struct says it: what a column holds afterwards is compared,
 //! forward and back, on every database.
 
-use anchor::{ColumnSchema, ColumnType};
+use anchor::column::ColumnType;
+use anchor::schema::ColumnSchema;
 
 use crate::scene::{Scene, on_every_database, sessions};
 use crate::scratch::assert_expected;
@@ -160,7 +161,8 @@ async fn indexed_and_unique_columns_change_places(scene: Scene) {
 #[tokio::test]
 async fn what_stays_ambiguous_is_refused() {
     let scratch = crate::scratch::Scratch::new();
-    let live = crate::live::Live::new(anchor::Dialect::Sqlite).await.expect("SQLite is there");
+    let live =
+        crate::live::Live::new(anchor::schema::Dialect::Sqlite).await.expect("SQLite is there");
     let scene = Scene { live, scratch };
     scene.migrate(&sessions(&[text("a"), text("b")])).await;
     let both = sessions(&[was("a", "b"), text("b")]);

@@ -1,7 +1,8 @@
 //! A newest migration that is wrong and has been applied nowhere is written anew.
 
+use anchor::column::ColumnType;
 use anchor::migrate::{self, Checked, MigrateError, Migrations};
-use anchor::{ColumnSchema, ColumnType, Dialect, Schema};
+use anchor::schema::{ColumnSchema, Dialect, Schema};
 
 use crate::live::Live;
 use crate::scratch::Scratch;

@@ -1,7 +1,7 @@
 //! A table with rows on a real database, and the migrations that change it.
 
 use anchor::migrate::{self, MigrateError, Migrations};
-use anchor::{ColumnSchema, Dialect, Schema};
+use anchor::schema::{ColumnSchema, Dialect, Schema};
 
 use crate::live::Live;
 use crate::scratch::Scratch;
@@ -19,19 +19,19 @@ macro_rules! on_every_database {
         mod on_sqlite {$(
             #[tokio::test]
             async fn $test() {
-                crate::scene::on(anchor::Dialect::Sqlite, super::$test).await;
+                crate::scene::on(anchor::schema::Dialect::Sqlite, super::$test).await;
             }
         )+}
         mod on_postgres {$(
             #[tokio::test]
             async fn $test() {
-                crate::scene::on(anchor::Dialect::Postgres, super::$test).await;
+                crate::scene::on(anchor::schema::Dialect::Postgres, super::$test).await;
             }
         )+}
         mod on_mysql {$(
             #[tokio::test]
             async fn $test() {
-                crate::scene::on(anchor::Dialect::MySql, super::$test).await;
+                crate::scene::on(anchor::schema::Dialect::MySql, super::$test).await;
             }
         )+}
     };

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use anchor::{
-    LastingHash, Load, MySqlStore, NewSession, PostgresStore, SecretHash, SessionData, SessionId,
-    SessionStore, SqliteStore,
-};
+use anchor::store::{Load, NewSession, SessionStore};
+use anchor::token::{LastingHash, SecretHash};
+use anchor::{MySqlStore, PostgresStore, SessionData, SessionId, SqliteStore};
 use uuid::Uuid;
 
 use crate::live::Live;

@@ -6,8 +6,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use anchor::column::ColumnType;
 use anchor::migrate::{self, Migrations};
-use anchor::{ColumnSchema, ColumnType, Dialect, Extras, OnChange, OnDelete, Reference, Schema};
+use anchor::schema::{ColumnSchema, Dialect, Extras, OnChange, OnDelete, Reference, Schema};
 
 use crate::scratch::Scratch;
 

@@ -1,6 +1,7 @@
 //! Random pairs of tables: one, and what became of it, with the answers that the generator asks for.
 
-use anchor::{ColumnSchema, ColumnType, Dialect, Extras, OnChange, OnDelete, Reference, Schema};
+use anchor::column::ColumnType;
+use anchor::schema::{ColumnSchema, Dialect, Extras, OnChange, OnDelete, Reference, Schema};
 
 use crate::dice::Dice;
 

@@ -1,7 +1,8 @@
 //! A value is lost only where it was given up in words: casts keep what they can, and an answer
 //! belongs to one change.
 
-use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
+use anchor::column::ColumnType;
+use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
 
 use crate::scene::{Scene, on_every_database, sessions};
 
@@ -228,7 +229,7 @@ async fn a_payloads_column_is_never_one_of_anchors_own(scene: Scene) {
     let old = sessions(&[text("status")]);
     scene.migrate(&old).await;
     scene.insert(&old, &[&["vip"]]).await;
-    let kept = Schema::new("sessions", &[]).extras(anchor::Extras::NONE.keep_ended());
+    let kept = Schema::new("sessions", &[]).extras(anchor::schema::Extras::NONE.keep_ended());
     assert!(scene.refused(&kept).contains("`status` is gone from the struct"));
     if scene.dialect() != Dialect::Sqlite {
         scene.drop(&kept).await;
@@ -237,7 +238,8 @@ async fn a_payloads_column_is_never_one_of_anchors_own(scene: Scene) {
         scene.insert(&old, &[&["vip"]]).await;
     }
     let renamed = vec![text("my_status").renamed_from("status")];
-    let renamed = Schema::new("sessions", renamed.leak()).extras(anchor::Extras::NONE.keep_ended());
+    let renamed =
+        Schema::new("sessions", renamed.leak()).extras(anchor::schema::Extras::NONE.keep_ended());
     scene.migrate(&renamed).await;
     assert_eq!(scene.values("my_status").await, ["vip"]);
     assert_eq!(scene.values("status").await, ["active"]);

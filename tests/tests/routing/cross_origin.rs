@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use anchor::Rejection;
+use anchor::frontend::Bearer;
+use anchor::manager::{Event, SessionManagerBuilder};
 use anchor::prelude::*;
 use anchor::routing::{Router, get, post};
-use anchor::{Bearer, Event, Rejection, SessionManagerBuilder};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 

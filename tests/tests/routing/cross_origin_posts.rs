@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use anchor::Rejection;
+use anchor::frontend::{Bearer, Frontend, Presented, SessionCookie};
 use anchor::prelude::*;
 use anchor::routing::{Router, post};
-use anchor::{Bearer, Frontend, Presented, Rejection, SessionCookie, SessionToken};
+use anchor::token::SessionToken;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
 use axum::response::Response;

@@ -1,8 +1,8 @@
 //! `when`, `fresh`, `policy` and `role`, together on one handler.
 
+use anchor::guard::{Decision, Fresh, Policy};
 use anchor::prelude::*;
 use anchor::routing::{Router, get, post};
-use anchor::{Decision, Fresh, Policy};
 
 use crate::application::{Role, UserSession, body, log_in, login, send, sessions};
 

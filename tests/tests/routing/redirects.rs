@@ -1,8 +1,9 @@
 //! `redirect = "/login"`: browsers go to the login page and back, and nobody else goes anywhere.
 
+use anchor::guard::Fresh;
 use anchor::prelude::*;
 use anchor::routing::{Router, get, post};
-use anchor::{Fresh, Next, Rejection};
+use anchor::{Next, Rejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect};
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::conformance::Payload;
-use anchor::{
-    Change, EndReason, Ending, LastingHash, Load, MemoryStore, NewSession, Page, SecretHash,
-    SessionData, SessionId, SessionStore, Timestamp, Touch, Touched,
+use anchor::store::{
+    Change, EndReason, Ending, Load, NewSession, Page, SessionStore, Touch, Touched,
 };
+use anchor::token::{LastingHash, SecretHash};
+use anchor::{MemoryStore, SessionData, SessionId, Timestamp};
 use uuid::Uuid;
 
 fn session(number: u128) -> NewSession<Payload> {
@@ -119,7 +120,9 @@ async fn logins_clear_ended_rows_away_and_nobody_else_need() {
 /// A payload whose destructor panics.
 mod hostile {
     use super::*;
-    use anchor::{DecodeError, Decoder, EncodeError, Encoder, NoSubject, Schema};
+    use anchor::column::NoSubject;
+    use anchor::payload::{DecodeError, Decoder, EncodeError, Encoder};
+    use anchor::schema::Schema;
 
     #[derive(Clone)]
     struct Bomb;

@@ -1,7 +1,7 @@
 //! Handlers of every shape: the macros add an argument and leave the rest as written.
 
+use anchor::guard::{Decision, Policy};
 use anchor::prelude::*;
-use anchor::{Decision, Policy};
 use axum::Router;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -45,7 +45,7 @@ async fn closure_with_the_type_from_an_argument(_: Session<UserSession>) {}
 #[require_session(UserSession, policy = Admin)]
 async fn policy() {}
 
-#[require_session(UserSession, policy = (Admin, anchor::Fresh<60>), fresh = "10m", when = |_| true,)]
+#[require_session(UserSession, policy = (Admin, anchor::guard::Fresh<60>), fresh = "10m", when = |_| true,)]
 async fn everything() {}
 
 /// Documented, public, and with the payload itself.

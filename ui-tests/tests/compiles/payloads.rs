@@ -73,9 +73,10 @@ pub struct Extended {
 
 #[test]
 fn a_payload_says_what_its_table_has_besides() {
-    use anchor::{Extras, Overflow, SubjectLimit};
+    use anchor::payload::{Overflow, SubjectLimit};
+    use anchor::schema::Extras;
 
-    fn can_be_cut_off<T: anchor::CutOff>() {}
+    fn can_be_cut_off<T: anchor::payload::CutOff>() {}
     can_be_cut_off::<Extended>();
     let all = Extras::NONE.keep_ended().track().fingerprint().cut_off();
     assert_eq!(Extended::schema().extras, all);

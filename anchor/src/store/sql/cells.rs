@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::driver::Driver;
 use super::statements::{ORIGIN, RECORD};
 use super::undecodable;
+use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
-use crate::data::{Columns, DecodeError, Decoder, SessionData};
 use crate::id::SessionId;
+use crate::payload::{Columns, DecodeError, Decoder, SessionData};
 use crate::schema::ColumnSchema;
 use crate::store::{Origin, Record};
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 /// What an error calls the database's clock, which is no column of the table.
 pub(super) const NOW: &str = "now";

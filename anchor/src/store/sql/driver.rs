@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::login::{Entered, Login};
 use super::statement::Query;
+use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 /// A pool of one database. No other crate can name this trait, nor implement it.
 ///

@@ -2,11 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
-use crate::data::EncodeError;
+use crate::payload::EncodeError;
 use crate::schema::{ColumnSchema, Dialect};
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 use super::driver::wanted;
 

@@ -9,11 +9,12 @@ use super::statement::Arguments;
 use super::statement::Query;
 use super::statements::Statements;
 use crate::column::ColumnType;
+use crate::column::Value;
 use crate::id::SessionId;
-use crate::store::{EndReason, Overflow, SubjectLimit};
+use crate::payload::{Overflow, SubjectLimit};
+use crate::store::EndReason;
+use crate::store::turns::Turn;
 use crate::timestamp::Timestamp;
-use crate::turns::Turn;
-use crate::value::Value;
 
 /// The statements of a login.
 pub struct Login {

@@ -43,18 +43,19 @@ pub use verify::{Verified, VerifyError};
 use super::{
     Change, Created, Cursor, EndReason, EndStatus, EndedRecord, Ending, Fingerprint, Listed, Load,
     Loaded, NewSession, Page, Reauthenticated, Record, Replaced, Rotated, Rotation, RotationState,
-    Secrets, SessionStore, StoreFuture, SubjectLimit, Touch, Touched, Updated,
+    Secrets, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
+use crate::column::Value;
 use crate::column::{Column, ColumnError};
-use crate::data::{CutOff, DecodeError, EncodeError, Encoder, SessionData};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::jitter;
+use crate::payload::SubjectLimit;
+use crate::payload::{CutOff, DecodeError, EncodeError, Encoder, SessionData};
 use crate::schema::{Dialect, Schema};
+use crate::store::turns::Turns;
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, SecretHash};
-use crate::turns::Turns;
-use crate::value::Value;
 
 /// Sessions in a PostgreSQL table; needs PostgreSQL 12 or newer.
 ///

@@ -15,10 +15,10 @@ use super::driver::{Driver, mistyped};
 use super::login::{Entered, Login, enter};
 use super::statement::Query;
 use super::transport::Transport;
+use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 /// How long a login waits for the other logins of its subject.
 const LOCK_TIMEOUT_SECONDS: i64 = 30;

@@ -17,10 +17,10 @@ use super::driver::{Driver, mistyped};
 use super::login::{Entered, Login, enter};
 use super::statement::Query;
 use super::transport::Transport;
+use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 /// PostgreSQL counts microseconds from 2000-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;

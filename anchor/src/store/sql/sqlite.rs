@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::driver::{Driver, mistyped};
 use super::login::{Entered, Login, enter};
 use super::statement::Query;
+use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
-use crate::value::Value;
 
 /// Takes the write lock at once. A transaction that begins by reading cannot wait for it later, but fails.
 const BEGIN: &str = "BEGIN IMMEDIATE";

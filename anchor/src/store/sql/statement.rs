@@ -5,12 +5,12 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::column::ColumnType;
+use crate::column::Value;
 use crate::id::SessionId;
 use crate::schema::{Dialect, Schema};
 use crate::store::{EndReason, Fingerprint, OldSecret, Origin};
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, SecretHash};
-use crate::value::Value;
 
 /// A statement's text and its arguments in the order of its placeholders.
 pub struct Query {

@@ -5,9 +5,9 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use super::driver::Driver;
 use super::statement::Query;
 use crate::column::ColumnType;
+use crate::column::Value;
 use crate::error::StoreError;
 use crate::schema::{ColumnSchema, Dialect, Schema, cut_off_columns};
-use crate::value::Value;
 
 /// What [`SqlStore::verify`](super::SqlStore::verify) found where the table is as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,170 @@
+//! `redirect = "/login"` in `#[require_session]`: who is sent to the login page, and who is answered as without it.
+
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::guard::next::{Next, add_parameter};
+use crate::rejection::Rejection;
+
+/// Where a guard sends a browser that has no session. `()` is nowhere.
+pub trait LoginPage: Send + Sync + 'static {
+    /// The page's path.
+    const PATH: Option<&'static str>;
+}
+
+impl LoginPage for () {
+    const PATH: Option<&'static str> = None;
+}
+
+/// How a guard answers a request that it refuses.
+pub struct Refusal {
+    rejection: Rejection,
+    /// The login page's address, for a browser that is sent there.
+    location: Option<HeaderValue>,
+}
+
+impl Refusal {
+    /// The login page `L` where there is one that can help; else the rejection itself, which `refuse` offers to `on_reject`.
+    pub(crate) fn new<L: LoginPage>(
+        rejection: Rejection,
+        request: &Parts,
+        refuse: impl FnOnce(Rejection, &Parts) -> Rejection,
+    ) -> Self {
+        match L::PATH.and_then(|page| location(page, &rejection, request)) {
+            Some(location) => Self { rejection, location: Some(location) },
+            None => Self { rejection: refuse(rejection, request), location: None },
+        }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self { rejection, location: None }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self.location {
+            None => self.rejection.into_response(),
+            Some(location) => {
+                let mut response =
+                    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response();
+                response.extensions_mut().insert(self.rejection);
+                response
+            }
+        }
+    }
+}
+
+/// The login page's address, for a navigation of a browser that logging in would help.
+///
+/// Only `GET` and `HEAD`: the way back is a `GET`, and would not repeat anything else.
+fn location(page: &str, rejection: &Rejection, request: &Parts) -> Option<HeaderValue> {
+    let stale = matches!(rejection, Rejection::ReauthenticationRequired { .. });
+    if !(stale || rejection.is_unauthenticated())
+        || !matches!(request.method, Method::GET | Method::HEAD)
+        || !wants_html(&request.headers)
+    {
+        return None;
+    }
+    let mut address = Next::back_to(request).link(page);
+    if stale {
+        // A login page sends a browser with a session back at once; this one has to ask.
+        add_parameter(&mut address, "reason", rejection.code());
+    }
+    HeaderValue::try_from(address).ok()
+}
+
+/// Whether `Accept` names HTML, and does not rather have JSON. `*/*` is what scripts and `curl` send; every browser's navigation names HTML.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let (mut html, mut json) = (0.0, 0.0);
+    for value in headers.get_all(header::ACCEPT) {
+        for range in value.to_str().unwrap_or("").split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or("").to_ascii_lowercase();
+            let quality = parts
+                .find_map(|parameter| parameter.strip_prefix("q=").or(parameter.strip_prefix("Q=")))
+                .map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
+            match kind.as_str() {
+                "text/html" | "application/xhtml+xml" => html = f32::max(html, quality),
+                json_kind if json_kind.ends_with("json") => json = f32::max(json, quality),
+                _ => {}
+            }
+        }
+    }
+    html > 0.0 && html >= json
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::Request;
+
+    use super::*;
+    use crate::id::SessionId;
+
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+    fn wants(accept: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
+        wants_html(&headers)
+    }
+
+    #[test]
+    fn a_navigation_names_html_and_a_script_does_not() {
+        for accept in
+            [BROWSER, "text/html", "TEXT/HTML;level=1", "application/json;q=0.5, text/html"]
+        {
+            assert!(wants(accept), "{accept}");
+        }
+        for accept in [
+            "*/*",
+            "",
+            "application/json",
+            "application/json, text/plain, */*",
+            "text/html;q=0",
+            "text/html;q=0.1, application/json",
+            "text/html; q=x",
+            "text/*",
+            "application/problem+json, text/html;q=0.9",
+        ] {
+            assert!(!wants(accept), "{accept}");
+        }
+        assert!(!wants_html(&HeaderMap::new()));
+    }
+
+    fn answer(method: &str, address: &str, rejection: &Rejection) -> Option<String> {
+        let request = Request::builder().method(method).uri(address).header("accept", BROWSER);
+        let (request, ()) = request.body(()).unwrap().into_parts();
+        location("/login", rejection, &request).map(|at| at.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_browser_without_a_session_is_sent_to_log_in_and_back() {
+        let answer = |method, address| answer(method, address, &Rejection::NoSession);
+        assert_eq!(answer("GET", "/me?tab=1"), Some("/login?next=/me%3Ftab%3D1".into()));
+        assert_eq!(answer("HEAD", "/me"), Some("/login?next=/me".into()));
+        assert_eq!(answer("GET", "http://app.example/me"), Some("/login?next=/me".into()));
+        assert_eq!(answer("GET", "//evil.example/"), Some("/login".into()));
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            assert_eq!(answer(method, "/me"), None, "{method}");
+        }
+    }
+
+    #[test]
+    fn the_login_page_helps_against_no_session_and_a_stale_one_alone() {
+        let id = SessionId::from_uuid(uuid::Uuid::nil());
+        let stale = Rejection::ReauthenticationRequired { id, max_age: Duration::from_secs(600) };
+        assert_eq!(
+            answer("GET", "/me", &stale),
+            Some("/login?next=/me&reason=reauthentication_required".into())
+        );
+        assert!(answer("GET", "/me", &Rejection::Ended { id }).is_some());
+        assert_eq!(answer("GET", "/me", &Rejection::Forbidden { id, policy: "Admin" }), None);
+        assert_eq!(answer("GET", "/me", &Rejection::UntypedGuard), None);
+    }
+}

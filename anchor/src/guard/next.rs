@@ -1,0 +1,431 @@
+//! [`Next`]: where a browser wanted to go when it was sent to log in, and which such paths are safe to send it to.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, OriginalUri};
+use http::Uri;
+use http::request::Parts;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use serde::{Deserialize, Deserializer};
+
+/// The longest path that is remembered, in bytes. Longer ones belong to no page that a user would miss.
+const LONGEST: usize = 2048;
+
+/// How often a path may be percent-encoded. Nobody means more.
+const DEEPEST: usize = 8;
+
+/// What is percent-encoded in a query's value; slashes are left readable.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Where to send a browser after its login: the `?next=` that `#[require_session(redirect = "/login")]` adds to the login page's address.
+///
+/// It holds a path of this origin or nothing: what an attacker puts there in place of one, to have the login page send its user to them
+/// (CWE-601), is dropped by [`safe_next`]. It is an extractor that refuses nobody, and a serde type for a form's hidden field.
+///
+/// ```
+/// use anchor::Next;
+/// use axum::response::Redirect;
+///
+/// async fn login(next: Next) -> Redirect {
+///     // after the password has been checked
+///     Redirect::to(next.or("/"))
+/// }
+/// ```
+///
+/// The form keeps it by posting to the address that it came from (`<form method="post">` without `action`), or to [`link`](Self::link):
+///
+/// ```
+/// # use anchor::Next;
+/// let next: Next = serde_json::from_str(r#""/orders?page=2""#)?;
+/// assert_eq!(next.link("/login"), "/login?next=/orders%3Fpage%3D2");
+///
+/// let attack: Next = serde_json::from_str(r#""//evil.example""#)?;
+/// assert_eq!(attack.or("/"), "/");
+/// # Ok::<_, serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Next(Option<String>);
+
+impl Next {
+    /// The path, with its query; `None` where there is none that is safe.
+    pub fn path(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// The path, or this one.
+    pub fn or<'a>(&'a self, path: &'a str) -> &'a str {
+        self.path().unwrap_or(path)
+    }
+
+    /// The address of a page, with the path as its `next`.
+    pub fn link(&self, page: &str) -> String {
+        let mut link = page.to_owned();
+        if let Some(path) = self.path() {
+            add_parameter(&mut link, "next", path);
+        }
+        link
+    }
+
+    fn checked(path: &str) -> Self {
+        Self(safe_next(path).map(str::to_owned))
+    }
+
+    /// Where this request wanted to go.
+    pub(crate) fn back_to(request: &Parts) -> Self {
+        let wanted = uri(request).path_and_query();
+        wanted.map_or_else(Self::default, |wanted| Self::checked(wanted.as_str()))
+    }
+
+    /// The one `next` of a query; two of them are a trick, because two parsers may differ in the
+    /// one that they take.
+    fn of_query(query: &str) -> Self {
+        let mut all = form_urlencoded::parse(query.as_bytes())
+            .filter_map(|(name, value)| (name == "next").then_some(value));
+        match (all.next(), all.next()) {
+            (Some(only), None) => Self::checked(&only),
+            _ => Self::default(),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Next {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(uri(request).query().map_or_else(Self::default, Self::of_query))
+    }
+}
+
+/// A path that is not safe reads as none.
+impl<'de> Deserialize<'de> for Next {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path = Option::<String>::deserialize(deserializer)?;
+        Ok(path.map_or_else(Self::default, |path| Self::checked(&path)))
+    }
+}
+
+/// The path if it is one of this origin that a browser cannot take for another address; else `None`.
+///
+/// It begins with one `/`, has at most 2048 bytes, and is printable ASCII without `\`, `"`, `<`,
+/// `>` and `#`. Its path has no empty segment but the last one, and none that is `.` or `..`: they
+/// can bring two slashes together, and `//host` is another origin (WHATWG URL standard). It has no
+/// control character, which browsers drop. All this holds for what percent-decoding makes of it as
+/// well, however often a proxy decodes it.
+///
+/// ```
+/// use anchor::guard::safe_next;
+///
+/// assert_eq!(safe_next("/orders?page=2"), Some("/orders?page=2"));
+/// assert_eq!(safe_next("//evil.example"), None);
+/// assert_eq!(safe_next("https://evil.example"), None);
+/// ```
+pub fn safe_next(path: &str) -> Option<&str> {
+    let printable = |byte: u8| byte.is_ascii_graphic() && !b"\\\"<>#".contains(&byte);
+    if path.len() > LONGEST || !path.starts_with('/') || !path.bytes().all(printable) {
+        return None;
+    }
+    let (segments, query) = path.split_once('?').unwrap_or((path, ""));
+    let harmless = at_every_decoding(segments, has_harmless_segments)
+        && at_every_decoding(query, |query| !query.iter().any(u8::is_ascii_control));
+    harmless.then_some(path)
+}
+
+/// Whether `holds` is true of a text, and of all that percent-decoding it again and again gives.
+fn at_every_decoding(text: &str, holds: impl Fn(&[u8]) -> bool) -> bool {
+    let mut form = Cow::Borrowed(text.as_bytes());
+    for _ in 0..=DEEPEST {
+        if !holds(&form) {
+            return false;
+        }
+        let decoded: Vec<u8> = percent_decode(&form).collect();
+        if decoded == *form {
+            return true;
+        }
+        form = Cow::Owned(decoded);
+    }
+    false
+}
+
+/// Whether no parser takes this path for another address. What was decoded may hold `?` and `#`,
+/// which end a path for some parsers and not for others, and some drop what follows a `;`.
+fn has_harmless_segments(path: &[u8]) -> bool {
+    let has_harmless_bytes = !path.iter().any(|byte| byte.is_ascii_control() || *byte == b'\\');
+    let mut segments = path[1..].split(|byte| b"/?#".contains(byte)).peekable();
+    let mut harmless = has_harmless_bytes;
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+        // One slash at the end is common, and two together are not.
+        harmless &= (last || !segment.is_empty()) && !matches!(name, b"." | b"..");
+    }
+    harmless
+}
+
+/// Adds `name=value` to an address's query.
+pub(crate) fn add_parameter(address: &mut String, name: &str, value: &str) {
+    address.push(if address.contains('?') { '&' } else { '?' });
+    address.push_str(name);
+    address.push('=');
+    address.extend(utf8_percent_encode(value, ENCODED));
+}
+
+/// The address as the browser sent it: a nested router sees its own part of the path alone.
+fn uri(request: &Parts) -> &Uri {
+    request.extensions.get::<OriginalUri>().map_or(&request.uri, |original| &original.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn paths_of_this_origin_are_safe() {
+        for path in [
+            "/",
+            "/orders",
+            "/orders/",
+            "/orders?page=2&sort=-date",
+            "/search?q=a+b%20c",
+            "/files/a%2Fb",
+            "/files/..hidden",
+            "/files/a...b",
+            "/@user/:id;v=1,2!$'()*~",
+            "/go?to=https://example.com//x",
+            "/go?filter={a|b}^`",
+            "/caf%C3%A9/a%20b",
+            "/a%3Fb%23c",
+            "/rate/100%25",
+            "/go?to=https%3A%2F%2Fexample.com%2F..%2Fx",
+            "/100%",
+            "/%zz",
+        ] {
+            assert_eq!(safe_next(path), Some(path));
+        }
+        let longest = format!("/{}", "a".repeat(LONGEST - 1));
+        assert!(safe_next(&longest).is_some());
+    }
+
+    #[test]
+    fn no_trick_sends_the_browser_to_another_origin() {
+        for attack in [
+            "",
+            "orders",
+            "?x",
+            "//evil.example",
+            "///evil.example",
+            "//evil.example/%2f..",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "\\/evil.example",
+            "/\\/evil.example",
+            "/a\\..\\evil.example",
+            "https://evil.example",
+            "https:evil.example",
+            "HTTPS:/evil.example",
+            "http:\\\\evil.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            " //evil.example",
+            " /orders",
+            "/ /evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "\t//evil.example",
+            "/\r\nSet-Cookie: id=x",
+            "/orders\r\nLocation: https://evil.example",
+            "/\0/evil.example",
+            "/\u{7f}/evil.example",
+            "/%09/evil.example",
+            "/%0d%0aSet-Cookie:%20id=x",
+            "/orders?x=%0D%0ASet-Cookie:%20id=x",
+            "/%00/evil.example",
+            "/%2f/evil.example",
+            "/%2F%2Fevil.example",
+            "/%2fevil.example",
+            "/%5cevil.example",
+            "/%5Cevil.example",
+            "/a/%2fevil.example",
+            "/a//evil.example",
+            "/.//evil.example",
+            "/..//evil.example",
+            "/../evil",
+            "/a/../..//evil.example",
+            "/%2e/evil",
+            "/%2E%2e/evil",
+            "/.%2e/evil",
+            "/a/%2e",
+            "/a/..",
+            "/a/..?x",
+            "/x%2F..%2F..%2F%2Fevil.example",
+            "/x%252F..%252F..%252F%252Fevil.example",
+            "/x%2525252F%2525252Fevil.example",
+            "/a%2F%2Fevil.example",
+            "/a/%252fevil.example",
+            "/a%5Cevil.example",
+            "/a%255C..%255Cevil.example",
+            "/a%2F..%2Fevil",
+            "/a/%252e%252e/evil",
+            "/a/%25%32%65./evil",
+            "/a/..%3Fx",
+            "/a/..%23x",
+            "/a/..;/evil",
+            "/a/..;x=1/evil",
+            "/a/..%3B/evil",
+            "/a%3F//evil.example",
+            "/a%2509b",
+            "/orders?x=%250D%250ASet-Cookie:%20id=x",
+            "//?x",
+            "/a//?x",
+            "/orders#//evil.example",
+            "/\"onload=x",
+            "/<script>",
+            "/ünicode",
+            "/\u{2028}/evil.example",
+            "/／evil.example",
+        ] {
+            assert_eq!(safe_next(attack), None, "{attack:?}");
+        }
+        let longer = format!("/{}", "a".repeat(LONGEST));
+        assert_eq!(safe_next(&longer), None);
+        let deeper = format!("/%{}2Fevil", "25".repeat(DEEPEST + 1));
+        assert_eq!(safe_next(&deeper), None);
+    }
+
+    /// Where a browser goes from `https://app.example`, and where it goes when the path that it
+    /// went to is sent to it once more.
+    fn origins(address: &str) -> [url::Origin; 2] {
+        let from = url::Url::parse("https://app.example/login").unwrap();
+        let to = from.join(address).unwrap();
+        let again = from.join(&to[url::Position::BeforePath..]).unwrap();
+        [to.origin(), again.origin()]
+    }
+
+    #[test]
+    fn whatever_is_accepted_stays_on_the_origin_however_often_it_is_decoded() {
+        let pieces = [
+            "/",
+            "//",
+            "\\",
+            ".",
+            "..",
+            "...",
+            "?",
+            "#",
+            ";",
+            "@",
+            ":",
+            "&",
+            "=",
+            "+",
+            "%",
+            "|",
+            "a",
+            "x",
+            "evil.example",
+            "https:",
+            "javascript:",
+            " ",
+            "\t",
+            "\n",
+            "é",
+            "／",
+            "%2f",
+            "%2F",
+            "%5c",
+            "%5C",
+            "%2e",
+            "%2E",
+            "%25",
+            "%252f",
+            "%255c",
+            "%252e",
+            "%3f",
+            "%23",
+            "%3b",
+            "%40",
+            "%3a",
+            "%09",
+            "%0a",
+            "%0d",
+            "%00",
+            "%20",
+            "%c3%a9",
+            "%ff",
+            "%zz",
+            "%2",
+            "25",
+            "2f",
+            "2e",
+            "5c",
+        ];
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |end: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % end as u64).unwrap()
+        };
+        let own = url::Url::parse("https://app.example").unwrap().origin();
+        let mut accepted = 0;
+        for _ in 0..60_000 {
+            let mut address = String::from("/");
+            for _ in 0..=below(7) {
+                address.push_str(pieces[below(pieces.len())]);
+            }
+            let Some(next) = safe_next(&address) else { continue };
+            accepted += 1;
+            let mut decoded = next.as_bytes().to_vec();
+            for times in 0..4 {
+                let text = String::from_utf8_lossy(&decoded);
+                for origin in origins(&text) {
+                    assert_eq!(origin, own, "{address}, decoded {times} times: {text}");
+                }
+                decoded = percent_decode(&decoded).collect();
+            }
+        }
+        assert!(accepted > 2_000, "{accepted} were accepted: too few to say anything");
+    }
+
+    fn next_of(address: &str) -> Next {
+        let (request, ()) = Request::get(address).body(()).unwrap().into_parts();
+        Next::of_query(request.uri.query().unwrap_or(""))
+    }
+
+    #[test]
+    fn the_login_page_reads_it_back() {
+        for (address, path) in [
+            ("/login?next=/orders", Some("/orders")),
+            ("/login?lang=de&next=%2Forders%3Fpage%3D2", Some("/orders?page=2")),
+            ("/login?n%65xt=/orders", Some("/orders")),
+            ("/login", None),
+            ("/login?next", None),
+            ("/login?next=", None),
+            ("/login?next=//evil.example", None),
+            ("/login?next=%2f%2fevil.example", None),
+            ("/login?next=/%5Cevil.example", None),
+            ("/login?next=/%09/evil.example", None),
+            ("/login?next=/%255cevil.example", None),
+            ("/login?next=+/orders", None),
+            ("/login?next=%ff", None),
+            ("/login?next=/orders&next=/profile", None),
+            ("/login?next=/orders&n%65xt=//evil.example", None),
+        ] {
+            assert_eq!(next_of(address).path(), path, "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        for path in ["/", "/orders?page=2&sort=a+b", "/100%", "/a%2Fb?q=%20", "/x?y={z}&next=/w"] {
+            let next = Next::checked(path);
+            assert_eq!(next.path(), Some(path));
+            assert_eq!(next_of(&next.link("/login")), next);
+            assert_eq!(next_of(&next.link("/login?lang=de")), next);
+        }
+        assert_eq!(Next::default().link("/login"), "/login");
+    }
+}

@@ -1,0 +1,128 @@
+//! The first arguments that `#[require_session]`, `#[logout]` and `#[public]` insert.
+//!
+//! axum runs extractors from left to right, so a first argument refuses a request before any other extractor runs and before the body is
+//! read.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+
+use crate::guard::login_page::{LoginPage, Refusal};
+use crate::guard::policy::{Policy, enforce};
+use crate::payload::SessionData;
+use crate::rejection::Rejection;
+use crate::request::Session;
+use crate::request::scope::{Reach, Scope, only};
+
+/// Makes a guard as good as its type parameters, without owning one of them.
+type Marker<T> = PhantomData<fn() -> T>;
+
+/// `#[require_session(T)]`: a live session of `T` that policy `P` allows; a browser without one is sent to `L`.
+pub struct Require<T: SessionData, P: Policy<T> = (), L: LoginPage = ()>(Marker<(T, P, L)>);
+
+impl<T, P, L, S> FromRequestParts<S> for Require<T, P, L>
+where
+    T: SessionData,
+    P: Policy<T>,
+    L: LoginPage,
+    S: Send + Sync,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let scope = Scope::<T>::of(request)?;
+        let admitted = match scope.resolve(Some(request)).await {
+            Ok(admitted) => enforce::<T, P>(&Session::new(Arc::clone(&scope), admitted))
+                .map_err(|rejection| scope.refused(rejection)),
+            Err(rejection) => Err(rejection),
+        };
+        match admitted {
+            Ok(()) => Ok(Self(PhantomData)),
+            Err(rejection) => Err(Refusal::new::<L>(rejection, request, |rejection, request| {
+                scope.refuse(rejection, request)
+            })),
+        }
+    }
+}
+
+/// `#[require_session]`: a live session of the one payload type that the route has a layer for.
+pub struct RequireAny<L: LoginPage = ()>(Marker<L>);
+
+impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let scope = only(request)?;
+        match Arc::clone(&scope).guard(request).await {
+            Ok(()) => Ok(Self(PhantomData)),
+            Err(rejection) => Err(Refusal::new::<L>(rejection, request, |rejection, request| {
+                scope.refuse(rejection, request)
+            })),
+        }
+    }
+}
+
+/// `#[logout(T)]`: the session of `T` has ended before the handler's body runs; with a reach, others of its subject too.
+pub struct Revoke<T: SessionData, R = This>(Marker<(T, R)>);
+
+impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        Scope::<T>::of(request)?.logout_for_guard(R::REACH, request).await?;
+        Ok(Self(PhantomData))
+    }
+}
+
+/// `#[logout]`: the session of the one payload type that the route has a layer for has ended.
+pub struct RevokeAny<R = This>(Marker<R>);
+
+impl<R: Reaches, S: Send + Sync> FromRequestParts<S> for RevokeAny<R> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        only(request)?.logout(R::REACH, request).await?;
+        Ok(Self(PhantomData))
+    }
+}
+
+/// `#[public]`: anyone may call the handler.
+pub struct Public(());
+
+impl<S: Send + Sync> FromRequestParts<S> for Public {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(()))
+    }
+}
+
+/// A [`Reach`] as a type.
+pub trait Reaches: Send + Sync + 'static {
+    /// The reach.
+    const REACH: Reach;
+}
+
+macro_rules! reaches {
+    ($($(#[$doc:meta])* $name:ident,)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub enum $name {}
+
+        impl Reaches for $name {
+            const REACH: Reach = Reach::$name;
+        }
+    )+};
+}
+
+reaches! {
+    /// `#[logout]`
+    This,
+    /// `#[logout(all)]`
+    All,
+    /// `#[logout(others)]`
+    Others,
+}

@@ -1,0 +1,482 @@
+//! [`SessionManagerBuilder`]: the settings of a manager, checked together.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use http::request::Parts;
+
+use crate::error::ConfigError;
+use crate::frontend::{Frontend, SessionCookie};
+use crate::manager::Event;
+use crate::manager::SessionManager;
+use crate::manager::Verifier;
+use crate::manager::client::{ClientSettings, Mismatch};
+use crate::manager::cross_origin::CrossOriginProtection;
+use crate::manager::environment::Environment;
+use crate::manager::registry::Registration;
+use crate::manager::sessions::{OnEvent, OnReject, Sessions};
+use crate::manager::tasks::Tasks;
+use crate::manager::verifier::AnyVerifier;
+use crate::manager::watch::Watches;
+use crate::payload::SessionData;
+use crate::rejection::Rejection;
+use crate::store::turns::Turns;
+use crate::store::{Bounded, SessionStore};
+use crate::token::keys::KeyRing;
+
+impl<T: SessionData> SessionManager<T> {
+    /// Begins a manager whose sessions live in `store`.
+    pub fn builder<S: SessionStore<T>>(store: S) -> SessionManagerBuilder<T> {
+        SessionManagerBuilder {
+            store: Box::new(store),
+            store_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+            frontend: None,
+            keys: None,
+            verifier: None,
+            on_reject: None,
+            trusted_origins: Vec::new(),
+            cross_origin_posts: Vec::new(),
+            environment: None,
+            allows_cross_origin_requests: false,
+            on_event: None,
+            idle: T::IDLE,
+            absolute: T::ABSOLUTE,
+            touch_interval: None,
+            rotation_grace: Duration::from_secs(30),
+            revocation_poll: Duration::from_secs(5),
+            verify_interval: Duration::from_secs(60),
+            client: ClientSettings::default(),
+        }
+    }
+}
+
+/// Collects a [`SessionManager`]'s settings; [`build`](Self::build) checks them together.
+#[must_use = "call `.build()?` to make the manager"]
+pub struct SessionManagerBuilder<T: SessionData> {
+    store: Box<dyn SessionStore<T>>,
+    store_timeout: Duration,
+    shutdown_timeout: Duration,
+    frontend: Option<Box<dyn Frontend>>,
+    keys: Option<KeyRing>,
+    verifier: Option<Box<dyn AnyVerifier<T>>>,
+    on_reject: Option<Box<OnReject>>,
+    trusted_origins: Vec<String>,
+    cross_origin_posts: Vec<String>,
+    environment: Option<Environment>,
+    allows_cross_origin_requests: bool,
+    on_event: Option<Box<OnEvent<T>>>,
+    idle: Duration,
+    absolute: Duration,
+    touch_interval: Option<Duration>,
+    rotation_grace: Duration,
+    revocation_poll: Duration,
+    verify_interval: Duration,
+    client: ClientSettings,
+}
+
+impl<T: SessionData> SessionManagerBuilder<T> {
+    /// The signing keys, newest first. Required.
+    pub fn keys(mut self, keys: KeyRing) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// How the token travels. Default: [`SessionCookie`], named as the struct's `#[session(cookie = "..")]` says, else `__Host-id`.
+    pub fn frontend(mut self, frontend: impl Frontend) -> Self {
+        self.frontend = Some(Box::new(frontend));
+        self
+    }
+
+    /// The application's own yes or no on a loaded session. Default: none, and every live session is accepted.
+    pub fn verifier(mut self, verifier: impl Verifier<T>) -> Self {
+        self.verifier = Some(Box::new(verifier));
+        self
+    }
+
+    /// Replaces the response of a refused request. Called where an extractor or a guard refuses;
+    /// not for an `Option`, which turns the 401 cases into `None`. When it panics, that is logged
+    /// as an error, and the response is the one without it.
+    ///
+    /// ```
+    /// use anchor::prelude::*;
+    /// use axum::response::{IntoResponse, Redirect};
+    ///
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .on_reject(|rejection, request| match rejection.is_unauthenticated() {
+    ///         true if request.uri.path().starts_with("/app") => Redirect::to("/login").into_response(),
+    ///         _ => rejection.clone().into_response(),
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_reject(
+        mut self,
+        respond: impl Fn(&Rejection, &Parts) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        self.on_reject = Some(Box::new(respond));
+        self
+    }
+
+    /// Lets the pages of another origin of yours send requests that change something, as `https://app.example.com` for a front end with a host of its own. To be
+    /// called once an origin.
+    ///
+    /// Everyone who can run a script there can act with the sessions of your users. To read the responses as well, that origin also needs CORS, and unless
+    /// it is of the same site, a cookie with `SameSite=None`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .trusted_origin("https://app.example.com")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
+        self.trusted_origins.push(origin.into());
+        self
+    }
+
+    /// Lets a `POST` of any site in at this path, and nothing else: for a callback that has to be
+    /// cross-site, such as that of OpenID Connect with `response_mode=form_post`. To be called once
+    /// per path.
+    ///
+    /// The handler has to know by itself that its own user sent the request: by OAuth's `state`,
+    /// bound to the browser. Everywhere else, and for every other method, the protection stays.
+    ///
+    /// The path is compared with that of the request, byte by byte and without its query, as the
+    /// outermost axum router received it: with the prefixes of [`nest`](axum::Router::nest), before
+    /// percent-decoding, with regard to case and to a slash at the end. A request that is written
+    /// in another way is refused. Where several session layers surround the route, each needs the
+    /// setting.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .allow_cross_origin_post("/oidc/callback")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn allow_cross_origin_post(mut self, path: impl Into<String>) -> Self {
+        self.cross_origin_posts.push(path.into());
+        self
+    }
+
+    /// Turns off the protection against cross-site request forgery: any page on the web can then have its visitors' browsers send requests with their
+    /// session, as far as the cookie's `SameSite` lets them. Only for an application that has a protection of its own.
+    pub fn dangerously_allow_cross_origin_requests(mut self) -> Self {
+        self.allows_cross_origin_requests = true;
+        self
+    }
+
+    /// Takes keys, cookie, trusted origins and development mode from environment variables; [`Environment`] lists them. [`build`](Self::build) reads them, and
+    /// reports every mistake in them at once.
+    ///
+    /// ```no_run
+    /// use anchor::Environment;
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .environment(Environment::of_process("ANCHOR"))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
+    /// Tells `hook` of every [`Event`]. It runs where the event happens, so it must not block: send
+    /// to a channel what takes time. When it panics, the panic is logged as an error, and what
+    /// happened stands: a logout that was carried out is answered as one.
+    ///
+    /// ```
+    /// use anchor::manager::Event;
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let (audit, _rows) = std::sync::mpsc::channel();
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .on_event(move |event| {
+    ///         if let Event::Revoked { which, reason, .. } = event {
+    ///             let _ = audit.send((*which, *reason));
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_event(mut self, hook: impl Fn(&Event<'_, T>) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Box::new(hook));
+        self
+    }
+
+    /// Where a client's IP address comes from, for a payload with `#[session(track)]`. Default: nowhere, and none is recorded.
+    /// When it panics, that is logged as an error, and none is recorded.
+    ///
+    /// A direct client's address is axum's `ConnectInfo`. Behind a proxy that is the proxy's own, and the client's is in a header which
+    /// the proxy sets: read that one, and only where every request passes the proxy, for anyone can send the header.
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     // This proxy overwrites the header; one that appends to it needs its last entry.
+    ///     .client_ip(|request| request.headers.get("x-real-ip")?.to_str().ok()?.parse::<IpAddr>().ok())
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn client_ip(
+        mut self,
+        ip: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.client.ip = Some(Box::new(ip));
+        self
+    }
+
+    /// Binds each session to what `take` makes of the request that logs in: a later request that
+    /// gives something else is refused. For a payload with `#[session(fingerprint)]`, which needs
+    /// it. Only its SHA-256 is stored. `None` at the login leaves the session unbound; `None` later
+    /// does not fit a bound one. When `take` panics, that is logged as an error, and a login, or a
+    /// request with a bound session, is answered 500; the session lives on.
+    ///
+    /// Off by default, because what a request shows is mostly either shared by the thief (the user agent) or changed by the
+    /// owner (the IP address of a phone): it then locks out users and stops few thieves. It earns its place with something the client proves, as the
+    /// fingerprint of its TLS certificate.
+    ///
+    /// ```
+    /// use anchor::manager::Mismatch;
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(fingerprint)]
+    /// # struct UserSession { name: String }
+    /// # fn demo(store: impl SessionStore<UserSession>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<UserSession>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     // The proxy puts the client certificate's fingerprint here.
+    ///     .fingerprint(Mismatch::End, |request| {
+    ///         Some(request.headers.get("x-client-cert-sha256")?.as_bytes().to_vec())
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fingerprint(
+        mut self,
+        on_mismatch: Mismatch,
+        take: impl Fn(&Parts) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        self.client.fingerprint = Some((Box::new(take), on_mismatch));
+        self
+    }
+
+    /// How long the secret before a [`rotate`](crate::Session::rotate) is still accepted, for requests in flight. Default: 30 seconds.
+    ///
+    /// Within it a copied token is still good; after it, presenting the old secret ends the session.
+    pub fn rotation_grace(mut self, grace: Duration) -> Self {
+        self.rotation_grace = grace;
+        self
+    }
+
+    /// How soon [`Session::revoked`](crate::Session::revoked) notices an end that another node, or
+    /// the database itself, brought about. Default: 5 seconds. Costs one load in that time for each
+    /// session that is waited for, however many wait for it on this node.
+    pub fn revocation_poll(mut self, interval: Duration) -> Self {
+        self.revocation_poll = interval;
+        self
+    }
+
+    /// How long the [`Verifier`]'s yes holds for a session whose handle is kept, as by a WebSocket.
+    /// Default: 60 seconds.
+    ///
+    /// Each [`Session::revoked`](crate::Session::revoked) that waits asks the verifier about its
+    /// own request that often, and resolves when it refuses.
+    /// [`Session::update`](crate::Session::update) asks it first when the last yes is older than
+    /// this; a request that is shorter is asked about once.
+    pub fn verify_interval(mut self, interval: Duration) -> Self {
+        self.verify_interval = interval;
+        self
+    }
+
+    /// How long a call of the store may take, waits for a connection of its pool included, before
+    /// it counts as failed: the request is answered 503, and a logout is not claimed. Default: 10
+    /// seconds. [`Duration::MAX`] waits for ever.
+    ///
+    /// A call that is given up may be carried out all the same, for a database does not always
+    /// notice. The pool has a bound of its own, for the wait for a connection alone: with sqlx
+    /// `acquire_timeout`, 30 seconds by default. Set that one to less than this, and the log tells
+    /// a busy pool from a database that hangs.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
+    /// How long [`SessionManager::shutdown`] waits for what is still running. Default: 10 seconds,
+    /// as long as one call of the store may take.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// How long a session lives after its last use, in place of the struct's `idle`.
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// How long a session lives at most after its login, in place of the struct's `absolute`.
+    pub fn absolute(mut self, absolute: Duration) -> Self {
+        self.absolute = absolute;
+        self
+    }
+
+    /// How much time passes at least between two writes that mark a session as used. Default: a tenth of the idle timeout.
+    ///
+    /// A use within this interval of the last recorded one is not recorded, so a session may end by as much earlier than
+    /// the idle timeout after its last use. [`Duration::ZERO`] records every use, at the cost of one statement a request.
+    pub fn touch_interval(mut self, interval: Duration) -> Self {
+        self.touch_interval = Some(interval);
+        self
+    }
+
+    /// Checks the settings and makes the manager.
+    ///
+    /// # Errors
+    ///
+    /// When the environment has a mistake, there are no keys, a lifetime or another span is zero,
+    /// the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout,
+    /// the frontend refuses its settings, a trusted origin is not one that a browser sends, a path
+    /// open to other sites is not one, or a live manager of another payload in this process uses
+    /// the same cookie or header. Each message says what to write instead.
+    pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
+        let payload = std::any::type_name::<T>();
+        let refused = |reason: fmt::Arguments<'_>| {
+            Err(ConfigError::new(format_args!("sessions of `{payload}`: {reason}")))
+        };
+        if let Some(environment) = self.environment.take() {
+            let settings =
+                match environment.read(T::COOKIE, self.keys.is_some(), self.frontend.is_some()) {
+                    Ok(settings) => settings,
+                    Err(error) => return refused(format_args!("{error}")),
+                };
+            self.keys = settings.keys.or(self.keys);
+            self.frontend = settings.cookie.map(|cookie| Box::new(cookie) as _).or(self.frontend);
+            self.trusted_origins.extend(settings.trusted_origins);
+        }
+        let Some(keys) = self.keys else {
+            return refused(format_args!(
+                "no signing keys: add `.keys(KeyRing::from_env(\"ANCHOR_KEYS\")?)` before `.build()`"
+            ));
+        };
+        let (idle, absolute) = (self.idle, self.absolute);
+        if idle.is_zero() || absolute.is_zero() {
+            return refused(format_args!(
+                "a lifetime of zero ends every session at once: set `idle` and `absolute` to more"
+            ));
+        }
+        if idle > absolute {
+            return refused(format_args!(
+                "the idle timeout ({idle:?}) exceeds the absolute one ({absolute:?}): set `idle` to at most `absolute`"
+            ));
+        }
+        match (T::schema().extras.fingerprint, &self.client.fingerprint) {
+            (true, None) => {
+                return refused(format_args!(
+                    "the struct says `#[session(fingerprint)]`, but nobody says of what: add `.fingerprint(Mismatch::Refuse, |request| ..)`"
+                ));
+            }
+            (false, Some(_)) => {
+                return refused(format_args!(
+                    "`.fingerprint(..)` has no column to keep its hash: add `#[session(fingerprint)]` to the struct, and write the migration"
+                ));
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        if self.store_timeout.is_zero() {
+            return refused(format_args!(
+                "`store_timeout` is zero, so no call of the store could succeed: leave the line \
+                 out for 10 seconds"
+            ));
+        }
+        if self.revocation_poll.is_zero() {
+            return refused(format_args!("`revocation_poll` is zero: set it to a second or more"));
+        }
+        if self.verify_interval.is_zero() {
+            return refused(format_args!("`verify_interval` is zero: set it to a second or more"));
+        }
+        let touch_interval = self.touch_interval.unwrap_or(idle / 10);
+        if touch_interval >= idle {
+            return refused(format_args!(
+                "the touch interval ({touch_interval:?}) is not below the idle timeout ({idle:?}), so no use would be \
+                 recorded in time: set `touch_interval` to less"
+            ));
+        }
+        let frontend = self.frontend.unwrap_or_else(|| {
+            Box::new(T::COOKIE.map_or_else(SessionCookie::default, SessionCookie::new))
+        });
+        if let Err(error) = frontend.check(absolute) {
+            return refused(format_args!("{error}"));
+        }
+        let cross_origin =
+            match CrossOriginProtection::new(&self.trusted_origins, self.cross_origin_posts) {
+                Ok(protection) => Some(protection).filter(|_| {
+                    frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests
+                }),
+                Err(error) => return refused(format_args!("{error}")),
+            };
+        let channel = frontend.channel();
+        let registration = match Registration::new::<T>(&channel) {
+            Ok(registration) => registration,
+            Err(error) => return refused(format_args!("{error}")),
+        };
+        Ok(SessionManager {
+            inner: Arc::new(Sessions {
+                store: Bounded::new(self.store, self.store_timeout),
+                keys: keys.derive(&channel, T::schema().table),
+                frontend,
+                channel,
+                _registration: registration,
+                verifier: self.verifier,
+                on_reject: self.on_reject,
+                cross_origin,
+                on_event: self.on_event,
+                client: self.client,
+                watches: Watches::default(),
+                turns: Arc::new(Turns::new()),
+                tasks: Tasks::new(self.shutdown_timeout),
+                idle,
+                absolute,
+                touch_interval,
+                rotation_grace: self.rotation_grace,
+                revocation_poll: self.revocation_poll,
+                verify_interval: self.verify_interval,
+            }),
+        })
+    }
+}
+
+impl<T: SessionData> fmt::Debug for SessionManagerBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManagerBuilder")
+            .field("table", &T::schema().table)
+            .field("keys", &self.keys)
+            .field("idle", &self.idle)
+            .field("absolute", &self.absolute)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! [`Event`]: what happens to sessions, for audit and metrics.
+
+use std::any::type_name;
+use std::fmt;
+
+use crate::id::SessionId;
+use crate::rejection::Rejection;
+use crate::store::{EndReason, Record};
+
+/// Something that happened to a session: given to the hook of
+/// [`SessionManagerBuilder::on_event`](crate::manager::SessionManagerBuilder::on_event), and logged through `tracing` with the target `anchor`.
+///
+/// Exhaustive on purpose: a new kind of event is a breaking change, so that an audit trail cannot miss one silently. `Debug` shows
+/// ids, never a payload.
+#[allow(clippy::exhaustive_enums)]
+pub enum Event<'a, T> {
+    /// A login made a session.
+    Created {
+        /// The new session.
+        session: &'a Record<T>,
+        /// The session that it replaced, which has ended.
+        replaced: Option<SessionId>,
+    },
+    /// A session's use was recorded.
+    Touched {
+        /// The session.
+        id: SessionId,
+    },
+    /// A session's payload was changed.
+    Updated {
+        /// The session as it is now.
+        session: &'a Record<T>,
+    },
+    /// A session has a new secret.
+    Rotated {
+        /// The session.
+        id: SessionId,
+    },
+    /// A session's subject proved again who they are.
+    Reauthenticated {
+        /// The session.
+        id: SessionId,
+    },
+    /// Sessions were ended before their time.
+    Revoked {
+        /// Which were asked to end.
+        which: Revoked,
+        /// How many lived until then.
+        count: u64,
+        /// Why.
+        reason: EndReason,
+    },
+    /// The sweep removed ended rows.
+    Expired {
+        /// How many.
+        count: u64,
+    },
+    /// A request was refused.
+    Refused {
+        /// Why.
+        rejection: &'a Rejection,
+    },
+    /// A secret that had been replaced was presented after its grace: somebody has a copy of the token. The session is to end:
+    /// [`Revoked`](Self::Revoked), for [`EndReason::Theft`], tells when it has.
+    TheftSuspected {
+        /// The session.
+        id: SessionId,
+    },
+}
+
+/// Which sessions a revocation was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// One session.
+    One(SessionId),
+    /// All of a subject's.
+    Subject,
+    /// All of a subject's but this one.
+    Others(SessionId),
+    /// All.
+    Everyone,
+}
+
+impl<T> Event<'_, T> {
+    /// Writes the event to the log: one line, with ids and reasons, without payload or secret.
+    pub(crate) fn log(&self) {
+        let payload = type_name::<T>();
+        match self {
+            Event::Created { session, replaced } => {
+                let (id, replaced) = (session.id, replaced.map(tracing::field::display));
+                tracing::info!(target: "anchor", event = "created", payload, %id, replaced, "session created");
+            }
+            Event::Touched { id } => {
+                tracing::trace!(target: "anchor", event = "touched", payload, %id, "session used");
+            }
+            Event::Updated { session } => {
+                let (id, version) = (session.id, session.version);
+                tracing::debug!(target: "anchor", event = "updated", payload, %id, version, "session updated");
+            }
+            Event::Rotated { id } => {
+                tracing::info!(target: "anchor", event = "rotated", payload, %id, "session rotated");
+            }
+            Event::Reauthenticated { id } => {
+                tracing::info!(target: "anchor", event = "reauthenticated", payload, %id, "session reauthenticated");
+            }
+            Event::Revoked { which, count, reason } => {
+                let reason = reason.as_str();
+                tracing::info!(target: "anchor", event = "revoked", payload, ?which, count, reason, "sessions revoked");
+            }
+            Event::Expired { count } => {
+                tracing::debug!(target: "anchor", event = "expired", payload, count, "ended sessions removed");
+            }
+            Event::Refused { rejection } => rejection.log(payload),
+            Event::TheftSuspected { id } => {
+                tracing::warn!(
+                    target: "anchor", event = "theft_suspected", payload, %id,
+                    "a replaced secret was presented after its grace: the token was copied, so the session is to end"
+                );
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Event<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Created { session, replaced } => f
+                .debug_struct("Created")
+                .field("session", session)
+                .field("replaced", replaced)
+                .finish(),
+            Event::Touched { id } => f.debug_struct("Touched").field("id", id).finish(),
+            Event::Updated { session } => {
+                f.debug_struct("Updated").field("session", session).finish()
+            }
+            Event::Rotated { id } => f.debug_struct("Rotated").field("id", id).finish(),
+            Event::Reauthenticated { id } => {
+                f.debug_struct("Reauthenticated").field("id", id).finish()
+            }
+            Event::Revoked { which, count, reason } => f
+                .debug_struct("Revoked")
+                .field("which", which)
+                .field("count", count)
+                .field("reason", reason)
+                .finish(),
+            Event::Expired { count } => f.debug_struct("Expired").field("count", count).finish(),
+            Event::Refused { rejection } => {
+                f.debug_struct("Refused").field("rejection", rejection).finish()
+            }
+            Event::TheftSuspected { id } => {
+                f.debug_struct("TheftSuspected").field("id", id).finish()
+            }
+        }
+    }
+}

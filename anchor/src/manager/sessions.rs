@@ -1,0 +1,195 @@
+//! [`Sessions`]: what the manager's clones, the layers and the requests of one payload type share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use http::request::Parts;
+use tracing::Instrument;
+
+use crate::column::Column;
+use crate::error::{Error, StoreError, StoreErrorKind};
+use crate::frontend::Frontend;
+use crate::id::SessionId;
+use crate::manager::callback;
+use crate::manager::client::ClientSettings;
+use crate::manager::cross_origin::CrossOriginProtection;
+use crate::manager::registry::Registration;
+use crate::manager::tasks::Tasks;
+use crate::manager::verifier::AnyVerifier;
+use crate::manager::watch::Watches;
+use crate::manager::{BoxError, Verdict};
+use crate::manager::{Event, Revoked};
+use crate::payload::{CutOff, SessionData};
+use crate::rejection::Rejection;
+use crate::store::turns::Turns;
+use crate::store::{Bounded, EndReason, Ending, Record};
+use crate::token::LastingHash;
+use crate::token::keys::TokenKeys;
+
+pub(crate) struct Sessions<T> {
+    pub(crate) store: Bounded<T>,
+    pub(crate) frontend: Box<dyn Frontend>,
+    pub(crate) channel: String,
+    pub(crate) _registration: Registration,
+    pub(crate) keys: TokenKeys,
+    pub(crate) verifier: Option<Box<dyn AnyVerifier<T>>>,
+    pub(crate) on_reject: Option<Box<OnReject>>,
+    pub(crate) cross_origin: Option<CrossOriginProtection>,
+    pub(crate) on_event: Option<Box<OnEvent<T>>>,
+    pub(crate) client: ClientSettings,
+    pub(crate) watches: Watches<T>,
+    /// Of requests that met a conflict.
+    pub(crate) turns: Arc<Turns<SessionId>>,
+    pub(crate) tasks: Tasks,
+    pub(crate) idle: Duration,
+    pub(crate) absolute: Duration,
+    pub(crate) touch_interval: Duration,
+    pub(crate) rotation_grace: Duration,
+    pub(crate) revocation_poll: Duration,
+    pub(crate) verify_interval: Duration,
+}
+
+pub(crate) type OnReject = dyn Fn(&Rejection, &Parts) -> Response + Send + Sync;
+pub(crate) type OnEvent<T> = dyn Fn(&Event<'_, T>) + Send + Sync;
+
+impl<T: SessionData> Sessions<T> {
+    /// Logs an event and tells the application's hook.
+    pub(crate) fn emit(&self, event: &Event<'_, T>) {
+        event.log();
+        if let Some(on_event) = &self.on_event {
+            // What has happened has happened, whoever cannot bear to hear of it.
+            let _ = callback::call("on_event", || on_event(event));
+        }
+    }
+
+    /// Asks the application's verifier, where there is one.
+    pub(crate) async fn verify(
+        &self,
+        session: &Record<T>,
+        request: Option<&Parts>,
+    ) -> Result<(), Error> {
+        let Some(verifier) = &self.verifier else { return Ok(()) };
+        let request = request.ok_or_else(|| {
+            Error::Verifier(BoxError::from("the request is no longer there").into())
+        })?;
+        match verifier.verify(session, request).await {
+            Ok(Verdict::Accept) => Ok(()),
+            Ok(Verdict::Refuse) => Err(Error::RefusedByVerifier { id: session.id }),
+            Err(error) => Err(Error::Verifier(error.into())),
+        }
+    }
+
+    /// The refusal of a request that another site made a browser send.
+    pub(crate) fn cross_origin_refusal<B>(&self, request: &Request<B>) -> Option<Rejection> {
+        let rejection = self.cross_origin.as_ref()?.refusal(request)?;
+        self.emit(&Event::Refused { rejection: &rejection });
+        Some(rejection)
+    }
+
+    /// The response to a refusal, the application's own where it has one.
+    pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response {
+        match self.own_response(&rejection, request) {
+            None => rejection.into_response(),
+            Some(mut response) => {
+                response.extensions_mut().insert(rejection);
+                response
+            }
+        }
+    }
+
+    /// The application's own response to a refusal; `None` where it has none, or panics over it.
+    pub(crate) fn own_response(&self, rejection: &Rejection, request: &Parts) -> Option<Response> {
+        let on_reject = self.on_reject.as_ref()?;
+        callback::call("on_reject", || on_reject(rejection, request)).ok()
+    }
+
+    /// Ends one session: in the store, then for those on this node who wait for it.
+    pub(crate) async fn revoke(
+        &self,
+        id: SessionId,
+        proof: Option<LastingHash>,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let ending = self.store.revoke(id, proof, reason).await?;
+        if ending != Ending::Unproven {
+            self.watches.ended(id);
+            let count = ending.count();
+            self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
+        }
+        Ok(ending)
+    }
+
+    /// Ends one session in a task of its own: a request's future is dropped when its client goes, and the session is to end all the same.
+    pub(crate) async fn revoke_detached(
+        self: &Arc<Self>,
+        id: SessionId,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let sessions = Arc::clone(self);
+        let ending = async move { sessions.revoke(id, None, reason).await };
+        match self.tasks.spawn(ending.in_current_span()).await {
+            Ok(Err(error)) if error.kind() != StoreErrorKind::Unavailable => {
+                Err(StoreError::unavailable(error))
+            }
+            Ok(outcome) => outcome,
+            Err(error) => Err(StoreError::unavailable(error)),
+        }
+    }
+
+    /// Ends a subject's sessions, all or all but one.
+    pub(crate) async fn revoke_subject(
+        &self,
+        subject: &T::Subject,
+        keep: Option<SessionId>,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let (count, which) = match keep {
+            Some(keep) => {
+                (self.store.revoke_others(subject, keep, reason).await?, Revoked::Others(keep))
+            }
+            None => (self.store.revoke_subject(subject, reason).await?, Revoked::Subject),
+        };
+        self.ended_of(subject, keep);
+        self.emit(&Event::Revoked { which, count, reason });
+        Ok(count)
+    }
+
+    /// Ends everyone's sessions.
+    pub(crate) async fn revoke_everyone(&self) -> Result<u64, StoreError> {
+        let reason = EndReason::Everyone;
+        let count = self.store.revoke_everyone(reason).await?;
+        self.watches.ended_all(None, None);
+        self.emit(&Event::Revoked { which: Revoked::Everyone, count, reason });
+        Ok(count)
+    }
+
+    /// Ends a subject's sessions, and those of its logins that have begun.
+    pub(crate) async fn cut_off(&self, subject: &T::Subject) -> Result<u64, StoreError>
+    where
+        T: CutOff,
+    {
+        let reason = EndReason::CutOff;
+        let count = self.store.cut_off(subject, reason).await?;
+        self.ended_of(subject, None);
+        self.emit(&Event::Revoked { which: Revoked::Subject, count, reason });
+        Ok(count)
+    }
+
+    /// Tells those who wait for the end of a subject's sessions.
+    fn ended_of(&self, subject: &T::Subject, keep: Option<SessionId>) {
+        // A subject that has no form in SQL has no sessions either.
+        if let Ok(subject) = subject.to_value() {
+            self.watches.ended_all(Some(&subject), keep);
+        }
+    }
+
+    pub(crate) async fn sweep(&self, batch: u32) -> Result<u64, StoreError> {
+        let count = self.store.sweep(batch).await?;
+        if count > 0 {
+            self.emit(&Event::Expired { count });
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,61 @@
+//! [`Sweeper`]: the task that removes ended rows.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::jitter;
+use crate::manager::sessions::Sessions;
+use crate::payload::SessionData;
+
+/// How many rows one statement of the sweep removes at most, so that it never locks many for long.
+const BATCH: u32 = 1_000;
+
+/// The least between two sweeps: an interval of zero is no reason to ask the store without a pause.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// The task that removes ended rows, from
+/// [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task;
+/// so does [`SessionManager::shutdown`](crate::SessionManager::shutdown), or dropping the last
+/// clone of the manager.
+#[must_use = "dropping the sweeper stops it: keep it as long as the application runs"]
+#[derive(Debug)]
+pub struct Sweeper {
+    task: JoinHandle<()>,
+}
+
+impl Sweeper {
+    pub(crate) fn start<T: SessionData>(sessions: &Arc<Sessions<T>>, interval: Duration) -> Self {
+        let sweeping = run(Arc::downgrade(sessions), interval);
+        let stopping = sessions.tasks.stopping();
+        // Half a sweep is as good as a whole one: the next goes on.
+        let task = sessions.tasks.spawn(async move {
+            stopping.run_until_cancelled(sweeping).await;
+        });
+        Self { task }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
+    loop {
+        tokio::time::sleep(jitter::around(interval).max(SHORTEST_PAUSE)).await;
+        let Some(sessions) = sessions.upgrade() else { return };
+        loop {
+            match sessions.sweep(BATCH).await {
+                Ok(removed) if removed == u64::from(BATCH) => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(target: "anchor", "the sweep failed, and is tried again later: {error}");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The poll of one session, for everyone on this node who waits for its end.
+
+use std::sync::Arc;
+
+use super::Watched;
+use crate::id::SessionId;
+use crate::jitter;
+use crate::manager::sessions::Sessions;
+use crate::payload::SessionData;
+use crate::store::Load;
+
+/// Looks at the session until it has ended, nobody waits any more, or the manager shuts down.
+pub(super) async fn poll<T: SessionData>(sessions: Arc<Sessions<T>>, watched: Arc<Watched<T>>) {
+    let id = watched.seen.borrow().id;
+    let polling = Polling { sessions, watched, id };
+    let stopping = polling.sessions.tasks.stopping();
+    stopping.run_until_cancelled(polling.until_over()).await;
+}
+
+/// A poll; however it ends, by a panic or with the runtime, nobody waits for it in vain.
+struct Polling<T: SessionData> {
+    sessions: Arc<Sessions<T>>,
+    watched: Arc<Watched<T>>,
+    id: SessionId,
+}
+
+impl<T: SessionData> Polling<T> {
+    async fn until_over(&self) {
+        let Self { sessions, watched, id } = self;
+        loop {
+            match sessions.store.load(*id).await {
+                Ok(Load::Live(loaded)) => {
+                    watched.seen.send_replace(loaded.record);
+                }
+                Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => return,
+                Err(error) => tracing::warn!(
+                    target: "anchor", %id, "whether the session has ended is asked again: {error}"
+                ),
+            }
+            let pause = jitter::at_most(sessions.revocation_poll);
+            // A bell that rang during the load is heard now.
+            let _ = tokio::time::timeout(pause, watched.bell.notified()).await;
+            if sessions.watches.forget_unwatched(*id) {
+                return;
+            }
+        }
+    }
+}
+
+impl<T: SessionData> Drop for Polling<T> {
+    fn drop(&mut self) {
+        self.sessions.watches.forget(self.id, &self.watched);
+    }
+}

@@ -1,0 +1,189 @@
+//! [`Auth`]: the requester, logged in or not.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use crate::error::Error;
+use crate::manager::verification::Verification;
+use crate::payload::SessionData;
+use crate::rejection::Rejection;
+use crate::request::Session;
+use crate::request::scope::{Admitted, LoginOptions, Reach, Scope};
+use crate::token::SessionToken;
+
+/// The requester, logged in or not: an extractor that refuses nobody and calls no store by itself.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # async fn handler<T: SessionData>(auth: Auth<T>, payload: T) -> Result<(), anchor::Rejection> {
+/// auth.login(payload).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Auth<T: SessionData> {
+    scope: Arc<Scope<T>>,
+    verification: Option<Arc<Verification>>,
+}
+
+impl<T: SessionData> Auth<T> {
+    pub(crate) fn new(scope: Arc<Scope<T>>, request: &Parts) -> Self {
+        scope.read(request);
+        let verification = Verification::of(&scope.sessions, request);
+        Self { scope, verification }
+    }
+
+    /// Logs in: mints a new session with a new id and a new secret, ends the one that the request presents (session fixation: OWASP ASVS 5.0
+    /// 7.2.4), and sets the cookie. Await it.
+    ///
+    /// Make it the handler's last step: a handler that answers 4xx or 5xx afterwards sends no cookie,
+    /// and the new session is ended.
+    ///
+    /// One statement; where a session is replaced, one transaction. When it fails nothing has changed: the old session lives on. (Of several
+    /// that the request presents, which no request is let in with, all but one end before the new session begins.)
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the store cannot answer (503), refuses the row (409), or cannot hold the payload (500);
+    /// [`Error::TooManySessions`] when the subject has as many sessions as it may have (409);
+    /// [`Error::ResponseBegun`] when the response has been sent, so that no cookie can be set.
+    pub fn login(&self, data: T) -> Login<'_, T> {
+        let options = LoginOptions { remembered: true, begins_now: false, revokes_others: false };
+        Login { auth: self, data, options }
+    }
+
+    /// Logs out: ends the request's session and removes its cookie. Says whether there was a live session; none is no error. It goes on
+    /// when the client closes the connection meanwhile.
+    ///
+    /// One statement.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer: the session may live on, its cookie stays, and the response must not claim a logout.
+    pub async fn logout(&self) -> Result<bool, Rejection> {
+        Ok(self.scope.logout(Reach::This, None).await? > 0)
+    }
+
+    fn handle(&self, admitted: Admitted<T>) -> Session<T> {
+        Session::new(Arc::clone(&self.scope), admitted).verified_by(self.verification.clone())
+    }
+
+    /// The request's session; `None` when there is none that is valid. One statement the first time, none after.
+    ///
+    /// # Errors
+    ///
+    /// When the store or the verifier cannot answer.
+    pub async fn session(&self) -> Result<Option<Session<T>>, Rejection> {
+        let request = self.verification.as_deref().map(Verification::request);
+        match self.scope.resolve(request).await {
+            Ok(admitted) => Ok(Some(self.handle(admitted))),
+            Err(rejection) if rejection.is_unauthenticated() => Ok(None),
+            Err(rejection) => Err(rejection),
+        }
+    }
+}
+
+impl<T: SessionData> Clone for Auth<T> {
+    fn clone(&self) -> Self {
+        Self { scope: Arc::clone(&self.scope), verification: self.verification.clone() }
+    }
+}
+
+impl<T: SessionData> fmt::Debug for Auth<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("table", &T::schema().table).finish_non_exhaustive()
+    }
+}
+
+/// A login that happens when it is awaited: what [`Auth::login`] returns.
+#[must_use = "a login happens when it is awaited: add `.await?`"]
+pub struct Login<'a, T: SessionData> {
+    auth: &'a Auth<T>,
+    data: T,
+    options: LoginOptions,
+}
+
+impl<T: SessionData> Login<'_, T> {
+    /// Whether the client keeps the token when it is closed: `false` for a browser-session cookie, the unticked "remember me". The session's idle and
+    /// absolute timeouts are the same either way: a browser that restores its tabs restores such cookies, too. Default: `true`.
+    pub fn remember(mut self, remember: bool) -> Self {
+        self.options.remembered = remember;
+        self
+    }
+
+    /// What this login rests on was checked just now, not since the request arrived: it stands after a
+    /// [`cut_off`](crate::SessionManager::cut_off) that the same request made, as a change of password does.
+    pub fn begins_now(mut self) -> Self {
+        self.options.begins_now = true;
+        self
+    }
+}
+
+impl<T: SessionData> Login<'_, T> {
+    /// Ends every other session of the subject in the login's own transaction, whatever
+    /// `max_per_subject` says, with the reason
+    /// [`EndReason::Overflow`](crate::store::EndReason::Overflow). For a login page that offers "log out my
+    /// other devices" to a user whom `overflow = "refuse"` has just refused
+    /// ([`Error::TooManySessions`]): their password was right, so they may.
+    pub fn revoke_others(mut self) -> Self {
+        self.options.revokes_others = true;
+        self
+    }
+}
+
+impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
+    type Output = Result<LoggedIn<T>, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let scope = &self.auth.scope;
+            let (admitted, token) = scope.login(self.data, self.options).await?;
+            Ok(LoggedIn { session: self.auth.handle(admitted), token })
+        })
+    }
+}
+
+impl<T: SessionData> fmt::Debug for Login<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").finish_non_exhaustive()
+    }
+}
+
+/// A session that was just created: the session, and its token.
+///
+/// With a cookie frontend the token is already on its way; with [`Bearer`](crate::frontend::Bearer) the handler sends it.
+pub struct LoggedIn<T: SessionData> {
+    session: Session<T>,
+    token: SessionToken,
+}
+
+impl<T: SessionData> LoggedIn<T> {
+    /// The credential, to be given to its owner alone.
+    pub fn token(&self) -> &SessionToken {
+        &self.token
+    }
+
+    /// The session without its token.
+    pub fn into_session(self) -> Session<T> {
+        self.session
+    }
+}
+
+impl<T: SessionData> Deref for LoggedIn<T> {
+    type Target = Session<T>;
+
+    fn deref(&self) -> &Session<T> {
+        &self.session
+    }
+}
+
+impl<T: SessionData> fmt::Debug for LoggedIn<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LoggedIn").field(&self.session).finish()
+    }
+}

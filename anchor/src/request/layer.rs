@@ -1,0 +1,189 @@
+//! [`SessionLayer`]: opens a request's scope, and writes the session's headers on the way out.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::frontend::conceal;
+use crate::manager::SessionManager;
+use crate::manager::sessions::Sessions;
+use crate::payload::SessionData;
+use crate::request::scope::{Closing, CurrentScope, Scope};
+
+/// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer).
+///
+/// A request that asks for no session costs a pointer in its extensions and a look for the header
+/// that bears the token, which is marked as sensitive: `Debug` of the request does not print it, in
+/// what this layer surrounds. Where browsers send the token by themselves, as cookies, an unsafe
+/// request (other than `GET`, `HEAD`, `OPTIONS`) or a WebSocket that another origin caused is
+/// refused with 403 before any handler runs, those of logins and logouts included;
+/// [`SessionManagerBuilder::trusted_origin`](crate::manager::SessionManagerBuilder::trusted_origin) names
+/// the exceptions.
+///
+/// Several payload types stack, each with its own layer. Layers of two managers of one payload do
+/// not: a handler that asks for the session is then answered 500, because the inner manager would
+/// replace the outer one's verifier.
+pub struct SessionLayer<T: SessionData> {
+    sessions: Arc<Sessions<T>>,
+}
+
+impl<T: SessionData> SessionManager<T> {
+    /// The tower layer that gives a router's routes their sessions. Add it after the routes.
+    pub fn layer(&self) -> SessionLayer<T> {
+        SessionLayer { sessions: Arc::clone(&self.inner) }
+    }
+}
+
+impl<T: SessionData> Clone for SessionLayer<T> {
+    fn clone(&self) -> Self {
+        Self { sessions: Arc::clone(&self.sessions) }
+    }
+}
+
+impl<T: SessionData> fmt::Debug for SessionLayer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer")
+            .field("channel", &self.sessions.channel)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, T: SessionData> Layer<S> for SessionLayer<T> {
+    type Service = SessionService<S, T>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService { inner, sessions: Arc::clone(&self.sessions) }
+    }
+}
+
+/// A service with sessions: what [`SessionLayer`] makes of one.
+pub struct SessionService<S, T: SessionData> {
+    inner: S,
+    sessions: Arc<Sessions<T>>,
+}
+
+impl<S: Clone, T: SessionData> Clone for SessionService<S, T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), sessions: Arc::clone(&self.sessions) }
+    }
+}
+
+impl<S, T: SessionData> fmt::Debug for SessionService<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService")
+            .field("channel", &self.sessions.channel)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, T, B> Service<Request<B>> for SessionService<S, T>
+where
+    S: Service<Request<B>>,
+    S::Response: IntoResponse,
+    T: SessionData,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = SessionFuture<S::Future, T>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        conceal(&*self.sessions.frontend, request.headers_mut());
+        if let Some(rejection) = self.sessions.cross_origin_refusal(&request) {
+            let (request, _) = request.into_parts();
+            let response = self.sessions.respond(rejection, &request);
+            return SessionFuture { step: Step::Refused { response: Some(response) } };
+        }
+        let outer = request.extensions_mut().remove::<CurrentScope>();
+        let scope = Scope::open(Arc::clone(&self.sessions), outer);
+        request.extensions_mut().insert(CurrentScope(Arc::clone(&scope) as _));
+        let running = self.inner.call(request);
+        SessionFuture { step: Step::Running { running, scope: Open(Some(scope)) } }
+    }
+}
+
+pin_project! {
+    /// The response of a [`SessionService`].
+    pub struct SessionFuture<F, T: SessionData> {
+        #[pin]
+        step: Step<F, T>,
+    }
+}
+
+pin_project! {
+    #[project = StepProjection]
+    enum Step<F, T: SessionData> {
+        // Another site made a browser send the request.
+        Refused { response: Option<Response> },
+        // The handler is at work.
+        Running { #[pin] running: F, scope: Open<T> },
+        // The response is ready; something remains to be done in the store.
+        Closing {
+            closing: Pin<Box<dyn Future<Output = ()> + Send>>,
+            ready: Option<(Arc<Scope<T>>, Response)>,
+        },
+    }
+}
+
+/// The scope of a request that has no response yet.
+struct Open<T: SessionData>(Option<Arc<Scope<T>>>);
+
+impl<T: SessionData> Drop for Open<T> {
+    fn drop(&mut self) {
+        if let Some(scope) = self.0.take() {
+            scope.dropped();
+        }
+    }
+}
+
+impl<F, T, R, E> Future for SessionFuture<F, T>
+where
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+    T: SessionData,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut step = self.project().step;
+        loop {
+            let (scope, mut response) = match step.as_mut().project() {
+                StepProjection::Refused { response } => {
+                    return Poll::Ready(Ok(response.take().expect("polled after completion")));
+                }
+                StepProjection::Running { running, scope } => {
+                    let response = ready!(running.poll(context))?.into_response();
+                    let scope = scope.0.take().expect("polled after completion");
+                    if let Closing::Pending(closing) = scope.close(response.status()) {
+                        step.set(Step::Closing { closing, ready: Some((scope, response)) });
+                        continue;
+                    }
+                    (scope, response)
+                }
+                StepProjection::Closing { closing, ready } => {
+                    ready!(closing.as_mut().poll(context));
+                    ready.take().expect("polled after completion")
+                }
+            };
+            scope.write(&mut response);
+            return Poll::Ready(Ok(response));
+        }
+    }
+}
+
+impl<F, T: SessionData> fmt::Debug for SessionFuture<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,12 @@
+//! A request's way through its session: the [layer](SessionLayer) opens the request's scope, the
+//! extractors [`Session`] and [`Auth`] use it, and the layer writes `Set-Cookie` on the way out.
+
+pub(crate) mod auth;
+pub(crate) mod extract;
+pub(crate) mod layer;
+pub(crate) mod scope;
+pub(crate) mod session;
+
+pub use auth::{Auth, LoggedIn, Login};
+pub use layer::{SessionFuture, SessionLayer, SessionService};
+pub use session::Session;

@@ -1,0 +1,180 @@
+//! The way out: the response gets its headers.
+
+use std::any::type_name;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::{Current, Outgoing, Scope};
+use crate::error::Error;
+use crate::id::SessionId;
+use crate::payload::SessionData;
+use crate::rejection::Rejection;
+use crate::store::{EndReason, Load, OldSecret};
+
+/// What remains to be done when the response is ready.
+pub(crate) enum Closing {
+    /// Nothing more: the headers can be written.
+    Done,
+    /// First this.
+    Pending(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+impl<T: SessionData> Scope<T> {
+    /// The response is ready: after this, the handler can set no cookie.
+    pub(crate) fn close(self: &Arc<Self>, status: StatusCode) -> Closing {
+        let mut state = self.state();
+        state.closed = true;
+        let failed = status.is_client_error() || status.is_server_error();
+        let grace = self.sessions.rotation_grace;
+        let Current::Live(live) = &state.current else { return Closing::Done };
+        let id = live.record.id;
+        if live.is_new && failed {
+            state.outgoing = Outgoing::Nothing;
+            state.current = Current::Ended(Some(id));
+            return Closing::Pending(Box::pin(Arc::clone(self).abandon(id)));
+        }
+        if live.is_due && matches!(state.outgoing, Outgoing::Nothing) {
+            return Closing::Pending(Box::pin(Arc::clone(self).renew(id)));
+        }
+        // Once the grace is over, another request with the old token is given a secret of its own.
+        if let Outgoing::Issue { rotated: Some(rotated), .. } = &state.outgoing
+            && rotated.elapsed() >= grace / 2
+        {
+            return Closing::Pending(Box::pin(Arc::clone(self).confirm(id)));
+        }
+        Closing::Done
+    }
+
+    /// The request's future was dropped before there was a response: its client has gone, or the
+    /// handler panicked. A session that it logged in is nobody's.
+    pub(crate) fn dropped(self: &Arc<Self>) {
+        let mut state = self.state();
+        state.closed = true;
+        let Current::Live(live) = &state.current else { return };
+        if !live.is_new || tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let id = live.record.id;
+        state.current = Current::Ended(Some(id));
+        drop(state);
+        self.sessions.tasks.spawn(Arc::clone(self).abandon(id));
+    }
+
+    /// Sends no token whose secret another request has replaced while the handler took its time.
+    async fn confirm(self: Arc<Self>, id: SessionId) {
+        match self.sessions.store.load(id).await {
+            Ok(Load::Live(loaded)) if matches!(self.found_again(&loaded), Ok(true)) => {}
+            Ok(Load::Live(_)) => self.state().outgoing = Outgoing::Nothing,
+            Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => self.found_ended(id),
+            // Most likely nothing has happened to it.
+            Err(_) => {}
+        }
+    }
+
+    /// Ends the session that a handler logged in before it failed: nobody is handed the token.
+    async fn abandon(self: Arc<Self>, id: SessionId) {
+        let ended = self.sessions.revoke_detached(id, EndReason::Abandoned).await;
+        if let Err(error) = ended {
+            tracing::warn!(
+                target: "anchor", %id, payload = type_name::<T>(),
+                "a session whose token was never sent lives until it expires: {error}"
+            );
+        }
+    }
+
+    /// Gives the session a new secret in passing. Of several requests one succeeds; the others go on
+    /// with the secret that they have.
+    async fn renew(self: Arc<Self>, id: SessionId) {
+        match self.rotate_from_here(id, OldSecret::Exchanged).await {
+            Ok(_) | Err(Error::Ended { .. }) => {}
+            Err(error) => tracing::warn!(
+                target: "anchor", %id, payload = type_name::<T>(),
+                "the session's token was not renewed; the next request tries again: {error}"
+            ),
+        }
+    }
+
+    /// Writes the session's headers into the response.
+    pub(crate) fn write(&self, response: &mut Response) {
+        let mut state = self.state();
+        if state.presentation.is_none() {
+            return;
+        }
+        let frontend = &self.sessions.frontend;
+        if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
+            // The handler may have failed with another rejection than the one that it was given.
+            if let Some((refused, mut refusal)) = state.refusal.take()
+                && refused.code() == rejection.code()
+            {
+                refusal.extensions_mut().insert(rejection);
+                *response = refusal;
+            }
+            if response.status() == StatusCode::UNAUTHORIZED
+                && let Some(challenge) = frontend.challenge()
+            {
+                response.headers_mut().entry(header::WWW_AUTHENTICATE).or_insert(challenge);
+            }
+        }
+        let headers = response.headers_mut();
+        let changes = match std::mem::replace(&mut state.outgoing, Outgoing::Nothing) {
+            Outgoing::Nothing => false,
+            Outgoing::Issue { token, lifetime, .. } => {
+                frontend.issue(&token, lifetime, headers);
+                true
+            }
+            Outgoing::Remove => {
+                frontend.remove(headers);
+                true
+            }
+        };
+        let no_store = HeaderValue::from_static("no-store");
+        if changes {
+            remove_cache_directives(headers);
+            headers.insert(header::CACHE_CONTROL, no_store);
+        } else {
+            // A handler that merely reads the session may know better.
+            headers.entry(header::CACHE_CONTROL).or_insert(no_store);
+        }
+        for name in frontend.headers() {
+            vary(headers, name);
+        }
+    }
+}
+
+/// Removes what a handler told caches, those in front of the server included: a response that hands out
+/// a token is for its owner alone. Besides `Expires` these are the targeted fields of RFC 9213, which
+/// end in `Cache-Control` and override it, and those that such caches took before it.
+fn remove_cache_directives(headers: &mut HeaderMap) {
+    let directives: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| {
+            let name = name.as_str();
+            name.ends_with("cache-control")
+                || matches!(
+                    name,
+                    "expires" | "edge-control" | "surrogate-control" | "x-accel-expires"
+                )
+        })
+        .cloned()
+        .collect();
+    for name in directives {
+        headers.remove(name);
+    }
+}
+
+/// Adds a field to `Vary`, unless it names it, or everything, already.
+fn vary(headers: &mut HeaderMap, name: &HeaderName) {
+    let named = headers.get_all(header::VARY).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|field| {
+            let field = field.trim_ascii();
+            field == b"*" || field.eq_ignore_ascii_case(name.as_str().as_bytes())
+        })
+    });
+    if !named {
+        headers.append(header::VARY, name.clone().into());
+    }
+}

@@ -1,0 +1,225 @@
+//! What mints tokens: a login, a rotation, a re-authentication.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::{Admitted, Current, Live, Outgoing, Scope};
+use crate::error::{Error, StoreError};
+use crate::id::SessionId;
+use crate::manager::{Event, Revoked};
+use crate::payload::SessionData;
+use crate::payload::{Overflow, SubjectLimit};
+use crate::store::{
+    Created, EndReason, NewSession, OldSecret, Reauthenticated, Record, Rotated, Rotation,
+};
+use crate::timestamp::Timestamp;
+use crate::token::{Secret, SessionToken, new_session_id};
+
+/// What a login asks for besides its payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoginOptions {
+    /// The token outlives the client's being closed.
+    pub(crate) remembered: bool,
+    /// It rests on what was checked just now, not on what the request brought.
+    pub(crate) begins_now: bool,
+    /// It ends the subject's other sessions.
+    pub(crate) revokes_others: bool,
+}
+
+impl<T: SessionData> Scope<T> {
+    /// Creates a session and ends the presented one, or the one that this request logged in before.
+    ///
+    /// In a task of its own: when the client leaves half way, nobody else would end the session that
+    /// the store goes on to create.
+    pub(crate) async fn login(
+        self: &Arc<Self>,
+        data: T,
+        options: LoginOptions,
+    ) -> Result<(Admitted<T>, SessionToken), Error> {
+        let scope = Arc::clone(self);
+        let login = async move { scope.create(data, options).await };
+        self.sessions
+            .tasks
+            .spawn(login.in_current_span())
+            .await
+            .unwrap_or_else(|error| Err(StoreError::unavailable(error).into()))
+    }
+
+    async fn create(
+        &self,
+        data: T,
+        options: LoginOptions,
+    ) -> Result<(Admitted<T>, SessionToken), Error> {
+        let (replaces, others, client) = {
+            let state = self.state();
+            if state.closed {
+                return Err(Error::ResponseBegun);
+            }
+            let mut presented = self.presented(&state).into_iter();
+            (presented.next(), presented, state.client.clone())
+        };
+        // A session that should be bound must not begin unbound.
+        let fingerprint = client.fingerprint?;
+        let id = new_session_id().map_err(Error::Randomness)?;
+        let secret = Secret::generate().map_err(Error::Randomness)?;
+        let sessions = &self.sessions;
+        // First, or a failure here would leave a session behind whose token nobody has.
+        for other in others {
+            sessions.revoke(other.id, Some(other.proof), EndReason::Replaced).await?;
+        }
+        let is_measured = T::schema().extras.cut_off && !options.begins_now;
+        let began = is_measured.then_some(self.arrived);
+        let limit = match options.revokes_others {
+            true => Some(SubjectLimit::new(1, Overflow::EndOldest)),
+            false => T::LIMIT,
+        };
+        let created = sessions
+            .store
+            .create(NewSession {
+                idle: sessions.idle,
+                absolute: sessions.absolute,
+                replaces,
+                remembered: options.remembered,
+                began,
+                origin: client.origin,
+                fingerprint,
+                limit,
+                ..NewSession::new(id, secret.lasting_hash(), secret.hash(), Arc::new(data))
+            })
+            .await?;
+        let (record, ended) = match created {
+            Created::Session { record, ended } => (Arc::new(record), ended),
+            Created::SubjectFull => return Err(Error::TooManySessions),
+        };
+        for id in ended {
+            sessions.watches.ended(id);
+            let which = Revoked::One(id);
+            sessions.emit(&Event::Revoked { which, count: 1, reason: EndReason::Overflow });
+        }
+        let replaced = replaces.map(|replaced| replaced.id);
+        if let Some(replaced) = replaced {
+            sessions.watches.ended(replaced);
+        }
+        let token = SessionToken::sign(id, &secret, &sessions.keys);
+        if !self.found_created(&record, secret, &token) {
+            sessions.revoke(id, None, EndReason::Abandoned).await?;
+            return Err(Error::ResponseBegun);
+        }
+        sessions.emit(&Event::Created { session: &record, replaced });
+        let now = record.created_at;
+        Ok((Admitted { record, now, current_secret: true }, token))
+    }
+
+    /// The session was created; says whether its token can still be sent.
+    fn found_created(&self, record: &Arc<Record<T>>, secret: Secret, token: &SessionToken) -> bool {
+        let mut state = self.state();
+        if state.closed {
+            return false;
+        }
+        let live = Live {
+            now: record.created_at,
+            record: Arc::clone(record),
+            secret,
+            is_current: true,
+            is_new: true,
+            is_due: false,
+        };
+        let lifetime = live.lifetime();
+        state.outgoing = Outgoing::Issue { token: token.clone(), lifetime, rotated: None };
+        state.current = Current::Live(live);
+        true
+    }
+
+    /// Gives the session a new secret, and the response its token. `None` when another request has
+    /// done so already.
+    pub(crate) async fn rotate(
+        &self,
+        id: SessionId,
+        old: OldSecret,
+    ) -> Result<Option<SessionToken>, Error> {
+        if self.state().closed {
+            return Err(Error::ResponseBegun);
+        }
+        let rotated = self.rotate_from_here(id, old).await?;
+        self.check_sent()?;
+        Ok(rotated)
+    }
+
+    /// Says no when the response has gone without its new token, which nothing else can carry.
+    fn check_sent(&self) -> Result<(), Error> {
+        match self.state().closed && self.sessions.frontend.reissues() {
+            true => Err(Error::ResponseBegun),
+            false => Ok(()),
+        }
+    }
+
+    /// [`rotate`](Self::rotate), also on the response's way out.
+    pub(super) async fn rotate_from_here(
+        &self,
+        id: SessionId,
+        old: OldSecret,
+    ) -> Result<Option<SessionToken>, Error> {
+        let (rotation, secret) = self.rotation(id, old)?;
+        match self.sessions.store.rotate(rotation).await? {
+            Rotated::Written => {}
+            Rotated::Conflict => return Ok(None),
+            Rotated::Gone => {
+                self.found_ended(id);
+                return Err(Error::Ended { id });
+            }
+        }
+        let token = self.found_rotated(id, secret);
+        self.sessions.emit(&Event::Rotated { id });
+        Ok(Some(token))
+    }
+
+    /// Records that the session's subject has proved who they are, and rotates: both or neither.
+    pub(crate) async fn reauthenticate(
+        &self,
+        id: SessionId,
+    ) -> Result<(Timestamp, SessionToken), Error> {
+        if self.state().closed {
+            return Err(Error::ResponseBegun);
+        }
+        let (rotation, secret) = self.rotation(id, OldSecret::Kept)?;
+        let authenticated_at = match self.sessions.store.reauthenticate(rotation).await? {
+            Reauthenticated::Written { authenticated_at } => authenticated_at,
+            Reauthenticated::Conflict => return Err(Error::SecretReplaced { id }),
+            Reauthenticated::Gone => {
+                self.found_ended(id);
+                return Err(Error::Ended { id });
+            }
+        };
+        let token = self.found_rotated(id, secret);
+        self.sessions.emit(&Event::Reauthenticated { id });
+        self.sessions.emit(&Event::Rotated { id });
+        self.check_sent()?;
+        Ok((authenticated_at, token))
+    }
+
+    /// A rotation from the secret that this request has to a new one.
+    fn rotation(&self, id: SessionId, old: OldSecret) -> Result<(Rotation, Secret), Error> {
+        let mut state = self.state();
+        let live = state.live(id).ok_or(Error::Ended { id })?;
+        let secret = live.secret.rotated().map_err(Error::Randomness)?;
+        let (from, to) = (live.secret.hash(), secret.hash());
+        Ok((Rotation { id, from, to, grace: self.sessions.rotation_grace, old }, secret))
+    }
+
+    /// The session has a new secret, whose token the response carries.
+    fn found_rotated(&self, id: SessionId, secret: Secret) -> SessionToken {
+        let token = SessionToken::sign(id, &secret, &self.sessions.keys);
+        let mut state = self.state();
+        // A logout that was carried out meanwhile stands.
+        if let Some(live) = state.live(id) {
+            live.secret = secret;
+            live.is_current = true;
+            let lifetime = live.lifetime();
+            let rotated = Some(Instant::now());
+            state.outgoing = Outgoing::Issue { token: token.clone(), lifetime, rotated };
+        }
+        token
+    }
+}

@@ -1,0 +1,387 @@
+//! [`SessionToken`]: the credential, its bytes, and their one canonical text.
+//!
+//! `base64url_nopad( version:1 | key_id:1 | locator:16 | secret:32 | HMAC-SHA256:32 )`
+//!
+//! The MAC covers everything before it, so a forgery is refused without a store call. The secret has
+//! two halves of 128 bits (OWASP ASVS 5.0 7.2.3): one lasts for the session's life and proves the
+//! right to end it, the other is replaced by each rotation. The store keeps hashes alone, so a dump
+//! of it opens nothing.
+
+mod key_file;
+pub(crate) mod keys;
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::id::SessionId;
+use keys::TokenKeys;
+
+pub use keys::KeyRing;
+
+const VERSION: u8 = 1;
+const KEY_ID: usize = 1;
+const LOCATOR: std::ops::Range<usize> = 2..18;
+const SECRET: std::ops::Range<usize> = 18..50;
+const SIGNED: std::ops::Range<usize> = 0..50;
+const MAC: std::ops::Range<usize> = 50..82;
+const BYTES: usize = 82;
+
+/// How many characters a token's text has.
+pub(crate) const TEXT: usize = 110;
+
+/// The credential of a session: whoever presents it is let in.
+///
+/// It has no `Display` and no `Serialize`, and its `Debug` shows nothing; [`expose`](Self::expose) is the one way to its text. Its memory is
+/// wiped when it is dropped.
+#[derive(Clone)]
+pub struct SessionToken {
+    text: Zeroizing<[u8; TEXT]>,
+}
+
+impl SessionToken {
+    /// The token's text, to be handed to its owner over a secure channel and to nobody else: never to a log.
+    pub fn expose(&self) -> &str {
+        std::str::from_utf8(&*self.text).unwrap_or_default()
+    }
+
+    /// Writes and signs the token of a session.
+    pub(crate) fn sign(id: SessionId, secret: &Secret, keys: &TokenKeys) -> Self {
+        let signer = keys.newest();
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        bytes[0] = VERSION;
+        bytes[KEY_ID] = signer.id();
+        bytes[LOCATOR].copy_from_slice(id.as_uuid().as_bytes());
+        bytes[SECRET].copy_from_slice(&*secret.0);
+        let mac = signer.mac(&bytes[SIGNED]);
+        bytes[MAC].copy_from_slice(&mac);
+        let mut text = Zeroizing::new([0; TEXT]);
+        // The buffer has the exact length, so encoding cannot fail.
+        let _ = Base64UrlUnpadded::encode(&*bytes, &mut *text);
+        Self { text }
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(..)")
+    }
+}
+
+/// A token that a request presented and whose MAC holds. Whether its session lives, and has this secret, the store tells.
+pub(crate) struct Verified {
+    pub(crate) id: SessionId,
+    pub(crate) secret: Secret,
+    /// Signed with a key that is no longer the newest.
+    pub(crate) stale_key: bool,
+}
+
+impl Verified {
+    /// Decodes and verifies a presented token: on the stack, without a store call.
+    ///
+    /// Only the one text that [`SessionToken::sign`] would write is accepted: exact length, no padding, no loose bits at the end.
+    pub(crate) fn parse(text: &[u8], keys: &TokenKeys) -> Result<Self, BadToken> {
+        if text.len() != TEXT {
+            return Err(BadToken::Length);
+        }
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        let decoded =
+            Base64UrlUnpadded::decode(text, &mut *bytes).map_err(|_| BadToken::Encoding)?;
+        if decoded.len() != BYTES || has_loose_bits(text[TEXT - 1]) {
+            return Err(BadToken::Encoding);
+        }
+        if bytes[0] != VERSION {
+            return Err(BadToken::Version);
+        }
+        let (key, stale_key) = keys.find(bytes[KEY_ID]).ok_or(BadToken::Key)?;
+        if !key.verify(&bytes[SIGNED], &bytes[MAC]) {
+            return Err(BadToken::Signature);
+        }
+        let mut locator = [0; 16];
+        locator.copy_from_slice(&bytes[LOCATOR]);
+        let mut secret = Zeroizing::new([0; 32]);
+        secret.copy_from_slice(&bytes[SECRET]);
+        Ok(Self {
+            id: SessionId::from_uuid(Uuid::from_bytes(locator)),
+            secret: Secret(secret),
+            stale_key,
+        })
+    }
+}
+
+/// Why a presented token was refused before any store call. For the log alone: a response does not tell these apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadToken {
+    /// Not of a token's length.
+    #[error("it does not have a token's length")]
+    Length,
+    /// Not canonical base64url without padding.
+    #[error("it is not canonical base64url")]
+    Encoding,
+    /// Of a format that this release does not know.
+    #[error("its version is unknown")]
+    Version,
+    /// Signed by a key that is not in the ring.
+    #[error("its key is not in the key ring")]
+    Key,
+    /// The MAC does not fit: altered, forged, or made for another cookie.
+    #[error("its signature does not hold")]
+    Signature,
+    /// The request presented several different tokens.
+    #[error("the request carries several different ones")]
+    Conflicting,
+    /// The request's cookies exceed what is looked through.
+    #[error("the request's cookies are too large")]
+    Oversized,
+}
+
+/// 110 characters carry 660 bits, of which 656 are the token's: the last 4 must be zero, or two texts would be one token.
+fn has_loose_bits(last: u8) -> bool {
+    !matches!(last, b'A' | b'Q' | b'g' | b'w')
+}
+
+/// 256 bits from the operating system: 128 that last for the session's life, then 128 that each
+/// rotation replaces.
+#[derive(Clone)]
+pub(crate) struct Secret(Zeroizing<[u8; 32]>);
+
+/// Where in a secret its lasting half is.
+const LASTING: std::ops::Range<usize> = 0..16;
+
+impl Secret {
+    /// A fresh secret.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no randomness to give.
+    pub(crate) fn generate() -> Result<Self, getrandom::Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// The secret that replaces this one in a rotation of the same session.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no randomness to give.
+    pub(crate) fn rotated(&self) -> Result<Self, getrandom::Error> {
+        let mut rotated = Self::generate()?;
+        rotated.0[LASTING].copy_from_slice(&self.0[LASTING]);
+        Ok(rotated)
+    }
+
+    /// The hash of both halves: whoever has this secret may use the session.
+    pub(crate) fn hash(&self) -> SecretHash {
+        SecretHash(Sha256::digest(*self.0).into())
+    }
+
+    /// The hash of the half that every secret of the session has had: whoever has one of them may
+    /// end the session.
+    pub(crate) fn lasting_hash(&self) -> LastingHash {
+        LastingHash(Sha256::digest(&self.0[LASTING]).into())
+    }
+}
+
+/// A fresh UUIDv7: 48 bits of this node's milliseconds, so that rows cluster by age, and 74 bits from the operating system.
+///
+/// # Errors
+///
+/// When the operating system has no randomness to give.
+pub(crate) fn new_session_id() -> Result<SessionId, getrandom::Error> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random)?;
+    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    Ok(SessionId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()))
+}
+
+macro_rules! hash_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// The hash with these bytes, as a store kept them.
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// The hash's bytes, to be kept by a store.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        /// Compares in constant time.
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.ct_eq(&other.0).into()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+
+hash_type! {
+    /// The SHA-256 of a session's secret, which a request has to present. Its `Debug` shows nothing.
+    SecretHash
+}
+
+hash_type! {
+    /// The SHA-256 of the half of a secret that lasts for the session's life: the proof that a token,
+    /// however often it was rotated since, is one of this session's. Its `Debug` shows nothing.
+    LastingHash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::keys::KeyRing;
+
+    fn keys() -> TokenKeys {
+        KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-id", "sessions")
+    }
+
+    fn token(keys: &TokenKeys) -> SessionToken {
+        SessionToken::sign(new_session_id().unwrap(), &Secret::generate().unwrap(), keys)
+    }
+
+    fn refusal(text: &[u8], keys: &TokenKeys) -> BadToken {
+        Verified::parse(text, keys).err().expect("the token is refused")
+    }
+
+    #[test]
+    fn a_signed_token_verifies_and_names_its_session() {
+        let (id, secret) = (new_session_id().unwrap(), Secret::generate().unwrap());
+        let token = SessionToken::sign(id, &secret, &keys());
+        let verified = Verified::parse(token.expose().as_bytes(), &keys()).unwrap();
+        assert_eq!(verified.id, id);
+        assert!(verified.secret.hash() == secret.hash());
+        assert!(!verified.stale_key);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused() {
+        let keys = keys();
+        let token = token(&keys);
+        for position in 0..TEXT {
+            for bit in 0..8 {
+                let mut text = token.expose().as_bytes().to_vec();
+                text[position] ^= 1 << bit;
+                refusal(&text, &keys);
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_length_is_refused() {
+        let keys = keys();
+        let token = token(&keys);
+        for length in 0..TEXT {
+            assert_eq!(refusal(&token.expose().as_bytes()[..length], &keys), BadToken::Length);
+        }
+        for extra in ["=", "==", "A", " "] {
+            assert_eq!(
+                refusal((token.expose().to_owned() + extra).as_bytes(), &keys),
+                BadToken::Length
+            );
+        }
+    }
+
+    #[test]
+    fn only_one_text_is_the_token() {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let keys = keys();
+        let token = token(&keys);
+        let mut text = token.expose().as_bytes().to_vec();
+        let last = text[TEXT - 1];
+        for other in ALPHABET.iter().filter(|other| **other != last) {
+            text[TEXT - 1] = *other;
+            refusal(&text, &keys);
+        }
+        let mut standard = token.expose().as_bytes().to_vec();
+        standard[20] = b'+';
+        assert_eq!(refusal(&standard, &keys), BadToken::Encoding);
+    }
+
+    #[test]
+    fn the_last_character_is_the_only_one_with_loose_bits() {
+        // What the decoder accepts at the end, `has_loose_bits` must bound: 82 bytes leave 4 bits over.
+        let mut text = [0; TEXT];
+        let mut bytes = [0; BYTES];
+        bytes[BYTES - 1] = 0xff;
+        Base64UrlUnpadded::encode(&bytes, &mut text).unwrap();
+        assert!(!has_loose_bits(text[TEXT - 1]));
+        assert!(has_loose_bits(text[TEXT - 1] + 1));
+    }
+
+    #[test]
+    fn a_token_of_another_key_version_or_channel_is_refused() {
+        let keys = keys();
+        let text = token(&keys);
+        let other = KeyRing::new([[8; 32]]).unwrap().derive("cookie:__Host-id", "sessions");
+        assert_eq!(refusal(text.expose().as_bytes(), &other), BadToken::Key);
+        let channel = KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-admin", "sessions");
+        assert_eq!(refusal(text.expose().as_bytes(), &channel), BadToken::Signature);
+
+        let mut bytes = [0; BYTES];
+        Base64UrlUnpadded::decode(text.expose(), &mut bytes).unwrap();
+        bytes[0] = 2;
+        let mac = keys.newest().mac(&bytes[SIGNED]);
+        bytes[MAC].copy_from_slice(&mac);
+        assert_eq!(
+            refusal(Base64UrlUnpadded::encode_string(&bytes).as_bytes(), &keys),
+            BadToken::Version
+        );
+    }
+
+    #[test]
+    fn an_old_key_still_verifies_and_is_told() {
+        let old = KeyRing::new([[7; 32]]).unwrap().derive("c", "sessions");
+        let both = KeyRing::new([[8; 32], [7; 32]]).unwrap().derive("c", "sessions");
+        let verified = Verified::parse(token(&old).expose().as_bytes(), &both).unwrap();
+        assert!(verified.stale_key);
+    }
+
+    #[test]
+    fn a_rotated_secret_keeps_the_lasting_half_alone() {
+        let first = Secret::generate().unwrap();
+        let second = first.rotated().unwrap();
+        assert!(first.lasting_hash() == second.lasting_hash());
+        assert!(first.hash() != second.hash());
+        assert!(first.0[16..] != second.0[16..]);
+        assert!(Secret::generate().unwrap().lasting_hash() != first.lasting_hash());
+    }
+
+    #[test]
+    fn nothing_shows_a_secret() {
+        let keys = keys();
+        let token = token(&keys);
+        let verified = Verified::parse(token.expose().as_bytes(), &keys).unwrap();
+        assert_eq!(format!("{token:?}"), "SessionToken(..)");
+        assert_eq!(format!("{:?}", verified.secret.hash()), "SecretHash(..)");
+    }
+
+    #[test]
+    fn session_ids_are_version_7_and_sort_by_age() {
+        let first = new_session_id().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let second = new_session_id().unwrap();
+        assert_eq!(first.as_uuid().get_version_num(), 7);
+        assert!(first < second);
+    }
+}
