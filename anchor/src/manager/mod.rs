@@ -27,11 +27,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::id::SessionId;
+use crate::manager::sessions::Sessions;
 use crate::payload::{CutOff, SessionData};
-use crate::store::{EndReason, EndedRecord, Ending, Load, Record};
-use sessions::Sessions;
+use crate::store::{EndReason, EndedRecord, Ending, Record};
 
 /// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes. Cheap to clone.
 ///
@@ -42,6 +42,11 @@ pub struct SessionManager<T: SessionData> {
 }
 
 impl<T: SessionData> SessionManager<T> {
+    /// What a verb answers the application with: an error is logged first.
+    fn logged<R>(&self, answer: Result<R, StoreError>) -> Result<R, Error> {
+        answer.map_err(|error| self.inner.failed(error))
+    }
+
     /// The live sessions of a subject, newest first, a page at a time. Await it: one statement.
     ///
     /// # Errors
@@ -49,7 +54,7 @@ impl<T: SessionData> SessionManager<T> {
     /// When the store cannot answer.
     pub fn list<'a>(&'a self, subject: &'a T::Subject) -> Listing<'a, Record<T>> {
         Listing::new(move |page| {
-            Box::pin(async move { Ok(self.inner.store.list(subject, page).await?) })
+            Box::pin(async move { self.logged(self.inner.store.list(subject, page).await) })
         })
     }
 
@@ -59,10 +64,8 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer.
     pub async fn get(&self, id: SessionId) -> Result<Option<Record<T>>, Error> {
-        Ok(match self.inner.store.load(id).await? {
-            Load::Live(loaded) => Some(Record::clone(&loaded.record)),
-            Load::Ended | Load::Absent | Load::Undecodable(_) => None,
-        })
+        let loaded = self.logged(self.inner.load_live(id).await)?;
+        Ok(loaded.map(|loaded| Record::clone(&loaded.record)))
     }
 
     /// Ends a session and says whether it was live. One statement; two where it was not.
@@ -71,7 +74,8 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the session may live on.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, Error> {
-        Ok(self.inner.revoke(id, None, EndReason::Revoked).await? == Ending::Ended)
+        let ending = self.inner.revoke(id, None, EndReason::Revoked).await;
+        Ok(self.logged(ending)? == Ending::Ended)
     }
 
     /// Ends every session of a subject and says how many there were. Two statements.
@@ -80,7 +84,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the sessions may live on.
     pub async fn revoke_subject(&self, subject: &T::Subject) -> Result<u64, Error> {
-        Ok(self.inner.revoke_subject(subject, None, EndReason::Revoked).await?)
+        self.logged(self.inner.revoke_subject(subject, None, EndReason::Revoked).await)
     }
 
     /// Ends every session of a subject but one and says how many it ended. Two statements.
@@ -89,7 +93,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the sessions may live on.
     pub async fn revoke_others(&self, subject: &T::Subject, keep: SessionId) -> Result<u64, Error> {
-        Ok(self.inner.revoke_subject(subject, Some(keep), EndReason::Revoked).await?)
+        self.logged(self.inner.revoke_subject(subject, Some(keep), EndReason::Revoked).await)
     }
 
     /// Ends every session of every subject and says how many there were. Two statements.
@@ -100,7 +104,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the sessions may live on.
     pub async fn revoke_everyone(&self) -> Result<u64, Error> {
-        Ok(self.inner.revoke_everyone().await?)
+        self.logged(self.inner.revoke_everyone().await)
     }
 
     /// Ends every session of a subject, and beats its logins that have begun and are still under way, on every node: for a new password. Says how many
@@ -117,7 +121,7 @@ impl<T: SessionData> SessionManager<T> {
     where
         T: CutOff,
     {
-        Ok(self.inner.cut_off(subject).await?)
+        self.logged(self.inner.cut_off(subject).await)
     }
 
     /// A subject's ended sessions with how, when and why, the one that ended last first, a page at
@@ -129,7 +133,7 @@ impl<T: SessionData> SessionManager<T> {
     /// When the store cannot answer.
     pub fn history<'a>(&'a self, subject: &'a T::Subject) -> Listing<'a, EndedRecord<T>> {
         Listing::new(move |page| {
-            Box::pin(async move { Ok(self.inner.store.history(subject, page).await?) })
+            Box::pin(async move { self.logged(self.inner.store.history(subject, page).await) })
         })
     }
 
@@ -139,7 +143,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer.
     pub async fn sweep(&self, batch: u32) -> Result<u64, Error> {
-        Ok(self.inner.sweep(batch).await?)
+        self.logged(self.inner.sweep(batch).await)
     }
 
     /// Starts a task that removes ended rows, about every `interval`, in batches of 1,000. It

@@ -2,9 +2,10 @@
 
 use std::ops::Deref;
 
+use anchor::Rejection;
 use anchor::manager::SessionManagerBuilder;
 use anchor::prelude::*;
-use anchor::{Error, Rejection, SessionId};
+use anchor::{Error, SessionId};
 use anchor_tests::http::{Answer, Served};
 use anchor_tests::{Backend, Watched};
 use axum::routing::{get, post};
@@ -151,7 +152,7 @@ async fn payload(user: UserSession) -> Json<UserSession> {
     Json(user)
 }
 
-async fn auth(auth: Auth<UserSession>) -> Result<String, Rejection> {
+async fn auth(auth: Auth<UserSession>) -> Result<String, Error> {
     Ok(name_of(auth.session().await?.as_deref()))
 }
 
@@ -200,7 +201,7 @@ async fn logout() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn logout_by_auth(auth: Auth<UserSession>) -> Result<Json<bool>, Rejection> {
+async fn logout_by_auth(auth: Auth<UserSession>) -> Result<Json<bool>, Error> {
     auth.logout().await.map(Json)
 }
 

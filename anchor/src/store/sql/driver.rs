@@ -1,19 +1,17 @@
 //! [`Driver`]: the little that a store needs of a database's pool. All of sqlx's types end here.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::ops::DerefMut;
 
-use super::login::{Entered, Login};
 use super::statement::Query;
-use crate::column::Value;
-use crate::column::{ColumnError, ColumnType};
+use super::subject_lock::SubjectLock;
+use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 
 /// A pool of one database. No other crate can name this trait, nor implement it.
 ///
-/// Each call is one statement on a connection of its own, prepared once a connection and kept by its text; [`login`](Self::login) is
-/// one transaction.
+/// A statement is prepared once per connection and kept by its text.
 pub trait Driver: Clone + Send + Sync + 'static {
     /// The database's dialect.
     const DIALECT: Dialect;
@@ -24,44 +22,60 @@ pub trait Driver: Clone + Send + Sync + 'static {
     /// A connection, in a transaction or not.
     type Connection: Send;
 
+    /// A connection that goes back to the pool when it is dropped.
+    type Acquired: DerefMut<Target = Self::Connection> + Send;
+
+    /// A transaction. Dropped before [`commit`](Self::commit), it changes nothing.
+    type Transaction: DerefMut<Target = Self::Connection> + Send;
+
+    /// A connection from the pool.
+    fn connection(&self) -> impl Future<Output = Result<Self::Acquired, sqlx::Error>> + Send;
+
     /// The rows that a query finds.
-    fn rows(
-        &self,
-        query: &Query,
-    ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
-
-    /// Runs a write and says how many rows it met.
-    fn execute(&self, write: &Query) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
-
-    /// Runs a write of at most one row and gives the instant that it reports, or `None` when it met no row.
-    fn instant(
-        &self,
-        write: &Query,
-    ) -> impl Future<Output = Result<Option<Timestamp>, sqlx::Error>> + Send;
-
-    /// [`rows`](Self::rows) on a connection.
     fn rows_on(
         connection: &mut Self::Connection,
         query: &Query,
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
 
-    /// [`execute`](Self::execute) on a connection.
+    /// Runs a write and says how many rows it met.
     fn execute_on(
         connection: &mut Self::Connection,
         write: &Query,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// [`instant`](Self::instant) on a connection.
+    /// Runs a write of at most one row and gives the instant that it reports, or `None` when it met
+    /// no row.
     fn instant_on(
         connection: &mut Self::Connection,
         write: &Query,
     ) -> impl Future<Output = Result<Option<Timestamp>, sqlx::Error>> + Send;
 
-    /// Runs a login in one transaction; one that needs room, while no other one of its subject runs.
-    fn login(
+    /// Prepares statements anew if the error says that what the connection has prepared is
+    /// outdated, and says whether it did.
+    fn prepare_anew(
+        connection: &mut Self::Connection,
+        error: &sqlx::Error,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
+        let (_, _) = (connection, error);
+        async { Ok(false) }
+    }
+
+    /// Begins a transaction that reads what others have committed; with a lock, when no other
+    /// transaction has it.
+    fn begin(
         &self,
-        login: &Arc<Login>,
-    ) -> impl Future<Output = Result<Entered, sqlx::Error>> + Send;
+        lock: Option<SubjectLock>,
+    ) -> impl Future<Output = Result<Self::Transaction, sqlx::Error>> + Send;
+
+    /// Ends a transaction and keeps what it has written.
+    fn commit(
+        transaction: Self::Transaction,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Ends a transaction and undoes what it has written.
+    fn rollback(
+        transaction: Self::Transaction,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Runs statements that define `table`, one node at a time.
     fn define(
@@ -77,9 +91,38 @@ pub trait Driver: Clone + Send + Sync + 'static {
 
     /// The cell at `index` of a row, as a value of type `ty`.
     fn cell(row: &Self::Row, index: usize, ty: ColumnType) -> Result<Value, ColumnError>;
+
+    /// [`rows_on`](Self::rows_on) on a connection of its own.
+    fn rows(
+        &self,
+        query: &Query,
+    ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send {
+        async {
+            let mut connection = self.connection().await?;
+            match Self::rows_on(&mut connection, query).await {
+                Err(error) if Self::prepare_anew(&mut connection, &error).await? => {
+                    Self::rows_on(&mut connection, query).await
+                }
+                found => found,
+            }
+        }
+    }
+
+    /// [`execute_on`](Self::execute_on) on a connection of its own.
+    fn execute(&self, write: &Query) -> impl Future<Output = Result<u64, sqlx::Error>> + Send {
+        async { Self::execute_on(&mut *self.connection().await?, write).await }
+    }
+
+    /// [`instant_on`](Self::instant_on) on a connection of its own.
+    fn instant(
+        &self,
+        write: &Query,
+    ) -> impl Future<Output = Result<Option<Timestamp>, sqlx::Error>> + Send {
+        async { Self::instant_on(&mut *self.connection().await?, write).await }
+    }
 }
 
-/// What is said of a cell that does not hold what its column should.
+/// Describes a cell that does not hold what its column should.
 pub(crate) fn mistyped(ty: ColumnType, found: &str) -> ColumnError {
     ColumnError::new(format_args!("the table holds {found} where {} is due", wanted(ty)))
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
-use crate::payload::EncodeError;
+use crate::payload::{EncodeError, Encoder, SessionData};
 use crate::schema::{ColumnSchema, Dialect};
 use crate::timestamp::Timestamp;
 
@@ -15,6 +15,18 @@ const POSTGRES_TIMES: RangeInclusive<i64> = -210_866_803_200_000_000..=i64::MAX;
 
 /// MySQL's DATETIME: the years 1000 to 9999.
 const MYSQL_TIMES: RangeInclusive<i64> = -30_610_224_000_000_000..=253_402_300_799_999_999;
+
+/// The payload's values, each of which the table keeps as it is.
+pub(crate) fn encode<T: SessionData>(
+    dialect: Dialect,
+    data: &T,
+) -> Result<Vec<Value>, EncodeError> {
+    let values = Encoder::values_of(data)?;
+    for (column, value) in T::schema().columns.iter().zip(&values) {
+        check(dialect, column, value)?;
+    }
+    Ok(values)
+}
 
 /// Says no to a value that the column would not give back as it is.
 pub(crate) fn check(

@@ -1,19 +1,18 @@
 //! MySQL and MariaDB: instants are DATETIME(6) in UTC and travel as microseconds, whatever the session's time zone; UUIDs are 16 bytes.
 
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
 
 use sqlx::mysql::{
     MySqlArguments, MySqlConnection, MySqlPool, MySqlQueryResult, MySqlRow, MySqlSslMode,
     MySqlValueRef,
 };
-use sqlx::{
-    Arguments, AssertSqlSafe, Connection, Decode, Executor, MySql, Row, Type, TypeInfo, ValueRef,
-};
+use sqlx::pool::PoolConnection;
+use sqlx::{Arguments, AssertSqlSafe, Decode, Executor, MySql, Row, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
 
 use super::driver::{Driver, mistyped};
-use super::login::{Entered, Login, enter};
-use super::statement::Query;
+use super::statement::{Argument, Query};
+use super::subject_lock::SubjectLock;
 use super::transport::Transport;
 use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
@@ -30,18 +29,12 @@ impl Driver for MySqlPool {
 
     type Connection = MySqlConnection;
 
-    async fn rows(&self, query: &Query) -> Result<Vec<MySqlRow>, sqlx::Error> {
-        sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(self).await
-    }
+    type Acquired = PoolConnection<MySql>;
 
-    async fn execute(&self, write: &Query) -> Result<u64, sqlx::Error> {
-        let done = sqlx::query_with(write.sql.clone(), arguments(write)?).execute(self).await?;
-        Ok(done.rows_affected())
-    }
+    type Transaction = Locked;
 
-    async fn instant(&self, write: &Query) -> Result<Option<Timestamp>, sqlx::Error> {
-        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
-        Ok(reported(&write.execute(self).await?))
+    async fn connection(&self) -> Result<Self::Acquired, sqlx::Error> {
+        self.acquire().await
     }
 
     async fn rows_on(
@@ -67,35 +60,35 @@ impl Driver for MySqlPool {
         Ok(reported(&write.execute(connection).await?))
     }
 
-    async fn login(&self, login: &Arc<Login>) -> Result<Entered, sqlx::Error> {
-        let mut connection = self.acquire().await?;
-        if login.room.is_none() {
-            return transact(&mut connection, login).await;
-        }
-        // A task of its own: the lock is the connection's and not the transaction's, so that a future dropped half way would leave it locked.
-        let login = Arc::clone(login);
-        let task = tokio::spawn(async move {
-            let Some(room) = &login.room else { return transact(&mut connection, &login).await };
-            let name = room.lock.name();
+    async fn begin(&self, lock: Option<SubjectLock>) -> Result<Locked, sqlx::Error> {
+        let lock = lock.map(|lock| lock.name());
+        let mut transaction = Locked { connection: self.acquire().await?, lock, is_open: true };
+        let Locked { connection, lock, .. } = &mut transaction;
+        if let Some(name) = lock {
             let locked: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK(?, ?)")
-                .bind(&name)
+                .bind(name.as_str())
                 .bind(LOCK_TIMEOUT_SECONDS)
-                .fetch_one(&mut *connection)
+                .fetch_one(&mut **connection)
                 .await?;
             if locked != Some(1) {
+                transaction.is_open = false;
                 let waited = "other logins of this subject did not end in time";
                 return Err(sqlx::Error::Protocol(waited.into()));
             }
-            let entered = transact(&mut connection, &login).await;
-            let unlocked =
-                sqlx::query("DO RELEASE_LOCK(?)").bind(&name).execute(&mut *connection).await;
-            if unlocked.is_err() {
-                // The server gives the lock back when the connection ends.
-                connection.close_on_drop();
-            }
-            entered
-        });
-        task.await.unwrap_or_else(|error| Err(sqlx::Error::Protocol(error.to_string())))
+        }
+        // At MySQL's own level, a DELETE of a row that is gone locks the gap where it would be, and
+        // logins deadlock on each other's.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+        connection.execute("START TRANSACTION").await?;
+        Ok(transaction)
+    }
+
+    async fn commit(transaction: Locked) -> Result<(), sqlx::Error> {
+        transaction.end("COMMIT").await
+    }
+
+    async fn rollback(transaction: Locked) -> Result<(), sqlx::Error> {
+        transaction.end("ROLLBACK").await
     }
 
     async fn define(&self, _: &'static str, statements: Vec<String>) -> Result<(), sqlx::Error> {
@@ -157,16 +150,47 @@ impl Driver for MySqlPool {
     }
 }
 
-async fn transact(connection: &mut MySqlConnection, login: &Login) -> Result<Entered, sqlx::Error> {
-    // At MySQL's own level, a DELETE of a row that is gone locks the gap where it would be, and logins deadlock on each other's.
-    connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
-    let mut transaction = connection.begin().await?;
-    let entered = enter::<MySqlPool>(&mut transaction, login).await?;
-    match &entered {
-        Entered::Written { .. } => transaction.commit().await?,
-        Entered::Full => transaction.rollback().await?,
+/// A transaction, and the lock under which it runs, if any: the server keeps that for the connection,
+/// and not for the transaction.
+pub struct Locked {
+    connection: PoolConnection<MySql>,
+    lock: Option<String>,
+    /// Whether transaction and lock have yet to be ended.
+    is_open: bool,
+}
+
+impl Locked {
+    async fn end(mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        self.connection.execute(statement).await?;
+        if let Some(name) = self.lock.take() {
+            sqlx::query("DO RELEASE_LOCK(?)").bind(name).execute(&mut *self.connection).await?;
+        }
+        self.is_open = false;
+        Ok(())
     }
-    Ok(entered)
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        if self.is_open {
+            // With its connection, the server undoes the transaction and releases the lock.
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Deref for Locked {
+    type Target = MySqlConnection;
+
+    fn deref(&self) -> &MySqlConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Locked {
+    fn deref_mut(&mut self) -> &mut MySqlConnection {
+        &mut self.connection
+    }
 }
 
 fn decoded<'r, V: Decode<'r, MySql> + Type<MySql>>(
@@ -188,7 +212,7 @@ fn reported(done: &MySqlQueryResult) -> Option<Timestamp> {
 
 fn arguments(query: &Query) -> Result<MySqlArguments, sqlx::Error> {
     let mut arguments = MySqlArguments::default();
-    for (ty, value) in &query.arguments {
+    for Argument { ty, value } in &query.arguments {
         match value {
             Value::Null => match ty {
                 ColumnType::Text | ColumnType::Enum(_) | ColumnType::Json | ColumnType::Ip => {

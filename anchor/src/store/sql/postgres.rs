@@ -1,21 +1,21 @@
 //! PostgreSQL: values travel in the binary format, exact to the microsecond, without sqlx's type features.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{
     PgArgumentBuffer, PgArguments, PgConnection, PgPool, PgRow, PgSslMode, PgTypeInfo,
     PgValueFormat, Postgres,
 };
-use sqlx::{Arguments, AssertSqlSafe, Connection, Row, Type, TypeInfo, ValueRef};
+use sqlx::{Arguments, AssertSqlSafe, Connection, Row, Transaction, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
 
 use super::driver::{Driver, mistyped};
-use super::login::{Entered, Login, enter};
-use super::statement::Query;
+use super::statement::{Argument, Query};
+use super::subject_lock::SubjectLock;
 use super::transport::Transport;
 use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
@@ -36,28 +36,12 @@ impl Driver for PgPool {
 
     type Connection = PgConnection;
 
-    async fn rows(&self, query: &Query) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut connection = self.acquire().await?;
-        match Self::rows_on(&mut connection, query).await {
-            // A migration has changed a column's type since this connection prepared the
-            // statement, which fails from then on. What sqlx keeps of it goes, and it is prepared
-            // anew.
-            Err(error) if is_outdated(&error) => {
-                connection.clear_cached_statements().await?;
-                Self::rows_on(&mut connection, query).await
-            }
-            found => found,
-        }
-    }
+    type Acquired = PoolConnection<Postgres>;
 
-    async fn execute(&self, write: &Query) -> Result<u64, sqlx::Error> {
-        let done = sqlx::query_with(write.sql.clone(), arguments(write)?).execute(self).await?;
-        Ok(done.rows_affected())
-    }
+    type Transaction = Transaction<'static, Postgres>;
 
-    async fn instant(&self, write: &Query) -> Result<Option<Timestamp>, sqlx::Error> {
-        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
-        write.fetch_all(self).await?.first().map(reported).transpose()
+    async fn connection(&self) -> Result<Self::Acquired, sqlx::Error> {
+        self.acquire().await
     }
 
     async fn rows_on(
@@ -80,21 +64,37 @@ impl Driver for PgPool {
         write.fetch_all(connection).await?.first().map(reported).transpose()
     }
 
-    async fn login(&self, login: &Arc<Login>) -> Result<Entered, sqlx::Error> {
+    async fn prepare_anew(
+        connection: &mut PgConnection,
+        error: &sqlx::Error,
+    ) -> Result<bool, sqlx::Error> {
+        // A migration has changed a column's type since this connection prepared the statement,
+        // which fails from then on. What sqlx keeps of it goes, and it is prepared anew.
+        let outdated = is_outdated(error);
+        if outdated {
+            connection.clear_cached_statements().await?;
+        }
+        Ok(outdated)
+    }
+
+    async fn begin(&self, lock: Option<SubjectLock>) -> Result<Self::Transaction, sqlx::Error> {
         // At a stricter level, what is counted would be as it was before the wait for the lock.
         let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-        if let Some(room) = &login.room {
+        if let Some(lock) = lock {
             sqlx::query("SELECT pg_advisory_xact_lock($1)")
-                .bind(room.lock.number())
+                .bind(lock.number())
                 .execute(&mut *transaction)
                 .await?;
         }
-        let entered = enter::<Self>(&mut transaction, login).await?;
-        match &entered {
-            Entered::Written { .. } => transaction.commit().await?,
-            Entered::Full => transaction.rollback().await?,
-        }
-        Ok(entered)
+        Ok(transaction)
+    }
+
+    async fn commit(transaction: Self::Transaction) -> Result<(), sqlx::Error> {
+        transaction.commit().await
+    }
+
+    async fn rollback(transaction: Self::Transaction) -> Result<(), sqlx::Error> {
+        transaction.rollback().await
     }
 
     async fn define(
@@ -162,8 +162,8 @@ fn reported(row: &PgRow) -> Result<Timestamp, sqlx::Error> {
 
 fn arguments(query: &Query) -> Result<PgArguments, sqlx::Error> {
     let mut arguments = PgArguments::default();
-    for (ty, value) in &query.arguments {
-        arguments.add(Argument { ty: *ty, value }).map_err(sqlx::Error::Encode)?;
+    for Argument { ty, value } in &query.arguments {
+        arguments.add(Sent { ty: *ty, value }).map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
 }
@@ -187,18 +187,18 @@ fn oid(ty: ColumnType) -> u32 {
 }
 
 /// One value in the binary format. A NULL has its column's type too, so that a statement is prepared once.
-struct Argument<'v> {
+struct Sent<'v> {
     ty: ColumnType,
     value: &'v Value,
 }
 
-impl Type<Postgres> for Argument<'_> {
+impl Type<Postgres> for Sent<'_> {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(Oid(oid(ColumnType::Text)))
     }
 }
 
-impl Encode<'_, Postgres> for Argument<'_> {
+impl Encode<'_, Postgres> for Sent<'_> {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         match (self.ty, self.value) {
             (_, Value::Null) => return Ok(IsNull::Yes),

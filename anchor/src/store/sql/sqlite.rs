@@ -1,14 +1,13 @@
 //! SQLite: instants are integers in microseconds, UUIDs 16 bytes, JSON and IP addresses text.
 
-use std::sync::Arc;
-
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Sqlite, Type, TypeInfo, ValueRef};
+use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Sqlite, Transaction, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
 
 use super::driver::{Driver, mistyped};
-use super::login::{Entered, Login, enter};
-use super::statement::Query;
+use super::statement::{Argument, Query};
+use super::subject_lock::SubjectLock;
 use crate::column::Value;
 use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
@@ -24,19 +23,12 @@ impl Driver for SqlitePool {
 
     type Connection = SqliteConnection;
 
-    async fn rows(&self, query: &Query) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(self).await
-    }
+    type Acquired = PoolConnection<Sqlite>;
 
-    async fn execute(&self, write: &Query) -> Result<u64, sqlx::Error> {
-        let done = sqlx::query_with(write.sql.clone(), arguments(write)?).execute(self).await?;
-        Ok(done.rows_affected())
-    }
+    type Transaction = Transaction<'static, Sqlite>;
 
-    async fn instant(&self, write: &Query) -> Result<Option<Timestamp>, sqlx::Error> {
-        // All rows, so that the statement runs to its end: SQLite commits a write when it has no more rows to give.
-        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
-        write.fetch_all(self).await?.first().map(reported).transpose()
+    async fn connection(&self) -> Result<Self::Acquired, sqlx::Error> {
+        self.acquire().await
     }
 
     async fn rows_on(
@@ -62,14 +54,17 @@ impl Driver for SqlitePool {
         write.fetch_all(connection).await?.first().map(reported).transpose()
     }
 
-    async fn login(&self, login: &Arc<Login>) -> Result<Entered, sqlx::Error> {
-        let mut transaction = self.begin_with(BEGIN).await?;
-        let entered = enter::<Self>(&mut transaction, login).await?;
-        match &entered {
-            Entered::Written { .. } => transaction.commit().await?,
-            Entered::Full => transaction.rollback().await?,
-        }
-        Ok(entered)
+    async fn begin(&self, _: Option<SubjectLock>) -> Result<Self::Transaction, sqlx::Error> {
+        // One transaction at a time writes to the file.
+        self.begin_with(BEGIN).await
+    }
+
+    async fn commit(transaction: Self::Transaction) -> Result<(), sqlx::Error> {
+        transaction.commit().await
+    }
+
+    async fn rollback(transaction: Self::Transaction) -> Result<(), sqlx::Error> {
+        transaction.rollback().await
     }
 
     async fn define(&self, _: &'static str, statements: Vec<String>) -> Result<(), sqlx::Error> {
@@ -139,7 +134,7 @@ fn reported(row: &SqliteRow) -> Result<Timestamp, sqlx::Error> {
 
 fn arguments(query: &Query) -> Result<SqliteArguments, sqlx::Error> {
     let mut arguments = SqliteArguments::default();
-    for (_, value) in &query.arguments {
+    for Argument { value, .. } in &query.arguments {
         match value {
             Value::Null => arguments.add(None::<i64>),
             Value::Bool(value) => arguments.add(*value),

@@ -1,88 +1,58 @@
 //! [`Statement`]: a text with named parameters, in a dialect's own placeholders.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use crate::column::ColumnType;
-use crate::column::Value;
+use crate::column::{ColumnType, Value};
 use crate::id::SessionId;
 use crate::schema::{Dialect, Schema};
-use crate::store::{EndReason, Fingerprint, OldSecret, Origin};
+use crate::store::Fingerprint;
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, SecretHash};
 
 /// A statement's text and its arguments in the order of its placeholders.
 pub struct Query {
     pub(crate) sql: SqlStr,
-    pub(crate) arguments: Vec<(ColumnType, Value)>,
+    pub(crate) arguments: Vec<Argument>,
 }
 
-/// A text in the dialect's own placeholders, and what each of them stands for.
-pub(crate) struct Statement {
-    pub(super) sql: SqlStr,
-    pub(super) parameters: Vec<(Parameter, ColumnType)>,
+/// A value, and the type that it is sent as: a `NULL` has one, too, so that a statement is prepared
+/// once.
+#[derive(Clone)]
+pub(crate) struct Argument {
+    pub(crate) ty: ColumnType,
+    pub(crate) value: Value,
 }
 
+/// A text in the dialect's own placeholders, which takes `N` named arguments and, where it is made
+/// for them, the payload's columns.
+pub(crate) struct Statement<const N: usize> {
+    sql: SqlStr,
+    placeholders: Vec<Placeholder>,
+}
+
+/// What one placeholder stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parameter {
-    Id,
-    Lasting,
-    Secret,
-    NewSecret,
-    OldSecret,
-    RotationState,
-    Idle,
-    Absolute,
-    Grace,
-    Version,
-    Batch,
-    Subject,
-    Since,
-    BeganAt,
-    AfterAt,
-    Remembered,
-    Ip,
-    UserAgent,
-    Fingerprint,
-    Reason,
-    Payload(usize),
+enum Placeholder {
+    /// The argument at this place.
+    Argument(usize),
+    /// The payload's column at this place, of this type.
+    Payload(usize, ColumnType),
 }
 
-/// What a statement's parameters stand for; those that it does not have stay empty.
-#[derive(Default)]
-pub(crate) struct Arguments {
-    pub(crate) id: Option<SessionId>,
-    pub(crate) lasting: Option<LastingHash>,
-    pub(crate) secret: Option<SecretHash>,
-    pub(crate) new_secret: Option<SecretHash>,
-    /// What becomes of `secret`.
-    pub(crate) old: Option<OldSecret>,
-    /// Spans are in microseconds.
-    pub(crate) idle: Option<i64>,
-    pub(crate) absolute: Option<i64>,
-    pub(crate) grace: Option<i64>,
-    pub(crate) version: Option<i64>,
-    pub(crate) batch: Option<i64>,
-    pub(crate) subject: Option<Value>,
-    /// How long ago something was.
-    pub(crate) since: Option<i64>,
-    pub(crate) began_at: Option<Timestamp>,
-    /// The instant of a cursor; `id` is its session.
-    pub(crate) after_at: Option<Timestamp>,
-    pub(crate) remembered: bool,
-    pub(crate) origin: Option<Origin>,
-    pub(crate) fingerprint: Option<Fingerprint>,
-    pub(crate) reason: Option<EndReason>,
-    /// A value a payload column, in the schema's order.
-    pub(crate) payload: Vec<Value>,
-}
-
-impl Statement {
-    /// Replaces each `:name` outside of quotes by the dialect's placeholder.
-    pub(super) fn parse(dialect: Dialect, schema: &Schema, text: &str) -> Self {
+impl<const N: usize> Statement<N> {
+    /// Replaces each `:name` outside of quotes by the dialect's placeholder. `:p0` is the payload's
+    /// first column. A name may occur several times, or never.
+    pub(crate) fn new(
+        dialect: Dialect,
+        schema: &Schema,
+        text: &str,
+        parameters: [&str; N],
+    ) -> Self {
         let mut sql = String::with_capacity(text.len());
-        let mut parameters = Vec::new();
+        let mut placeholders = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find([':', '"', '\'', '`']) {
             sql.push_str(&rest[..at]);
@@ -91,10 +61,9 @@ impl Statement {
             if mark == ":" {
                 let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
                 let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
-                let parameter = Parameter::named(name);
-                parameters.push((parameter, parameter.ty(schema)));
+                placeholders.push(Placeholder::named(name, &parameters, schema));
                 match dialect {
-                    Dialect::Postgres => sql.push_str(&format!("${}", parameters.len())),
+                    Dialect::Postgres => sql.push_str(&format!("${}", placeholders.len())),
                     Dialect::MySql | Dialect::Sqlite => sql.push('?'),
                 }
                 rest = after;
@@ -107,70 +76,26 @@ impl Statement {
             }
         }
         sql.push_str(rest);
-        // A clone of an `Arc` costs no copy of the text at each use.
+        // A clone of an `Arc` copies no text when the statement is used.
         let sql: Arc<str> = sql.into();
-        Self { sql: AssertSqlSafe(sql).into_sql_str(), parameters }
+        Self { sql: AssertSqlSafe(sql).into_sql_str(), placeholders }
     }
 
-    /// The statement with its arguments.
-    pub(crate) fn with(&self, mut arguments: Arguments) -> Query {
-        let values = self.parameters.iter().map(|&(parameter, ty)| {
-            let hash = |hash: Option<SecretHash>| {
-                hash.map_or(Value::Null, |hash| Value::Bytes(hash.as_bytes().to_vec()))
-            };
-            let int = |int: Option<i64>| int.map_or(Value::Null, Value::Int);
-            let value = match parameter {
-                Parameter::Id => arguments.id.map_or(Value::Null, |id| Value::Uuid(*id.as_uuid())),
-                Parameter::Lasting => match arguments.lasting {
-                    Some(lasting) => Value::Bytes(lasting.as_bytes().to_vec()),
-                    None => Value::Null,
-                },
-                Parameter::Secret => hash(arguments.secret),
-                Parameter::NewSecret => hash(arguments.new_secret),
-                Parameter::OldSecret => hash(
-                    arguments
-                        .old
-                        .zip(arguments.secret)
-                        .and_then(|(old, from)| old.remembered(from)),
-                ),
-                Parameter::RotationState => match arguments.old {
-                    Some(old) => Value::Text(old.state().as_str().to_owned()),
-                    None => Value::Null,
-                },
-                Parameter::Idle => int(arguments.idle),
-                Parameter::Absolute => int(arguments.absolute),
-                Parameter::Grace => int(arguments.grace),
-                Parameter::Version => int(arguments.version),
-                Parameter::Batch => int(arguments.batch),
-                Parameter::Subject => arguments.subject.clone().unwrap_or(Value::Null),
-                Parameter::Since => int(arguments.since.map(|since| -since)),
-                Parameter::BeganAt => arguments.began_at.map_or(Value::Null, Value::Timestamp),
-                Parameter::AfterAt => arguments.after_at.map_or(Value::Null, Value::Timestamp),
-                Parameter::Remembered => Value::Bool(arguments.remembered),
-                Parameter::Ip => {
-                    let ip = arguments.origin.as_ref().and_then(Origin::ip);
-                    ip.map_or(Value::Null, Value::Ip)
-                }
-                Parameter::UserAgent => {
-                    let agent = arguments.origin.as_ref().and_then(Origin::user_agent);
-                    agent.map_or(Value::Null, |agent| Value::Text(agent.to_owned()))
-                }
-                Parameter::Fingerprint => match arguments.fingerprint {
-                    Some(fingerprint) => Value::Bytes(fingerprint.as_bytes().to_vec()),
-                    None => Value::Null,
-                },
-                Parameter::Reason => match arguments.reason {
-                    Some(reason) => Value::Text(reason.as_str().to_owned()),
-                    None => Value::Null,
-                },
-                // Each payload column occurs once in a statement, so its value need not be copied.
-                Parameter::Payload(index) => {
-                    std::mem::replace(&mut arguments.payload[index], Value::Null)
-                }
-            };
-            (ty, value)
+    /// The statement with its arguments, in the order of the names that it was made with.
+    pub(crate) fn with(&self, arguments: [Argument; N]) -> Query {
+        self.with_payload(arguments, Vec::new())
+    }
+
+    /// The statement with its arguments and the values of the payload's columns.
+    pub(crate) fn with_payload(&self, arguments: [Argument; N], mut payload: Vec<Value>) -> Query {
+        let arguments = self.placeholders.iter().map(|placeholder| match *placeholder {
+            Placeholder::Argument(at) => arguments[at].clone(),
+            // A column occurs once in a statement, so its value need not be copied.
+            Placeholder::Payload(at, ty) => {
+                Argument { ty, value: std::mem::replace(&mut payload[at], Value::Null) }
+            }
         });
-        Query { arguments: values.collect(), sql: self.sql.clone() }
+        Query { arguments: arguments.collect(), sql: self.sql.clone() }
     }
 
     #[cfg(test)]
@@ -179,59 +104,93 @@ impl Statement {
     }
 }
 
-impl Parameter {
-    /// The parameter of this name. The names are this file's own.
-    fn named(name: &str) -> Self {
-        match name {
-            "id" => Parameter::Id,
-            "lasting" => Parameter::Lasting,
-            "secret" => Parameter::Secret,
-            "new_secret" => Parameter::NewSecret,
-            "old_secret" => Parameter::OldSecret,
-            "rotation_state" => Parameter::RotationState,
-            "idle" => Parameter::Idle,
-            "absolute" => Parameter::Absolute,
-            "grace" => Parameter::Grace,
-            "version" => Parameter::Version,
-            "batch" => Parameter::Batch,
-            "subject" => Parameter::Subject,
-            "since" => Parameter::Since,
-            "began_at" => Parameter::BeganAt,
-            "after_at" => Parameter::AfterAt,
-            "remembered" => Parameter::Remembered,
-            "ip" => Parameter::Ip,
-            "user_agent" => Parameter::UserAgent,
-            "fingerprint" => Parameter::Fingerprint,
-            "reason" => Parameter::Reason,
-            _ => match name.strip_prefix('p').and_then(|index| index.parse().ok()) {
-                Some(index) => Parameter::Payload(index),
-                None => unreachable!("`:{name}` is no parameter"),
-            },
+impl Placeholder {
+    fn named(name: &str, parameters: &[&str], schema: &Schema) -> Self {
+        if let Some(at) = parameters.iter().position(|parameter| *parameter == name) {
+            return Placeholder::Argument(at);
+        }
+        let column = name.strip_prefix('p').and_then(|index| index.parse::<usize>().ok());
+        match column.and_then(|index| Some((index, schema.columns.get(index)?))) {
+            Some((index, column)) => Placeholder::Payload(index, column.ty),
+            None => unreachable!("`:{name}` has no argument"),
         }
     }
+}
 
-    fn ty(self, schema: &Schema) -> ColumnType {
-        match self {
-            Parameter::Id => ColumnType::Uuid,
-            Parameter::Lasting
-            | Parameter::Secret
-            | Parameter::NewSecret
-            | Parameter::OldSecret
-            | Parameter::Fingerprint => ColumnType::Bytes,
-            Parameter::BeganAt | Parameter::AfterAt => ColumnType::Timestamp,
-            Parameter::Remembered => ColumnType::Bool,
-            Parameter::Ip => ColumnType::Ip,
-            Parameter::RotationState | Parameter::UserAgent | Parameter::Reason => ColumnType::Text,
-            Parameter::Since
-            | Parameter::Idle
-            | Parameter::Absolute
-            | Parameter::Grace
-            | Parameter::Version
-            | Parameter::Batch => ColumnType::BigInt,
-            Parameter::Subject => {
-                schema.subject().map_or(ColumnType::Text, |(_, column)| column.ty)
+/// A Rust type that a statement takes as an argument.
+pub(crate) trait Parameter {
+    const TYPE: ColumnType;
+
+    fn into_value(self) -> Value;
+}
+
+impl<P: Parameter> From<P> for Argument {
+    fn from(value: P) -> Self {
+        Self { ty: P::TYPE, value: value.into_value() }
+    }
+}
+
+impl<P: Parameter> Parameter for Option<P> {
+    const TYPE: ColumnType = P::TYPE;
+
+    fn into_value(self) -> Value {
+        self.map_or(Value::Null, P::into_value)
+    }
+}
+
+macro_rules! parameter {
+    ($rust:ty, $ty:ident, |$value:ident| $convert:expr) => {
+        impl Parameter for $rust {
+            const TYPE: ColumnType = ColumnType::$ty;
+
+            fn into_value(self) -> Value {
+                let $value = self;
+                $convert
             }
-            Parameter::Payload(index) => schema.columns[index].ty,
         }
+    };
+}
+
+parameter!(i64, BigInt, |int| Value::Int(int));
+parameter!(bool, Bool, |value| Value::Bool(value));
+parameter!(&str, Text, |text| Value::Text(text.to_owned()));
+parameter!(IpAddr, Ip, |address| Value::Ip(address));
+parameter!(Timestamp, Timestamp, |instant| Value::Timestamp(instant));
+parameter!(SessionId, Uuid, |id| Value::Uuid(*id.as_uuid()));
+parameter!(LastingHash, Bytes, |hash| Value::Bytes(hash.as_bytes().to_vec()));
+parameter!(SecretHash, Bytes, |hash| Value::Bytes(hash.as_bytes().to_vec()));
+parameter!(Fingerprint, Bytes, |fingerprint| Value::Bytes(fingerprint.as_bytes().to_vec()));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::ColumnSchema;
+
+    static COLUMNS: [ColumnSchema; 2] = [
+        ColumnSchema::new("user_id", ColumnType::Text, false).subject(),
+        ColumnSchema::new("a:b", ColumnType::Timestamp, true),
+    ];
+    static SCHEMA: Schema = Schema::new("sessions", &COLUMNS);
+
+    #[test]
+    fn parameters_are_found_outside_of_quotes_and_keep_their_order() {
+        let statement = Statement::new(
+            Dialect::Postgres,
+            &SCHEMA,
+            "SELECT ':id', \"a:b\" FROM t WHERE x = :version AND id = :id AND y = :p1",
+            ["id", "version", "unused"],
+        );
+        assert_eq!(
+            statement.text(),
+            "SELECT ':id', \"a:b\" FROM t WHERE x = $1 AND id = $2 AND y = $3"
+        );
+        assert_eq!(
+            statement.placeholders,
+            [
+                Placeholder::Argument(1),
+                Placeholder::Argument(0),
+                Placeholder::Payload(1, ColumnType::Timestamp),
+            ]
+        );
     }
 }

@@ -2,8 +2,9 @@
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
+use super::database::Database;
 use super::driver::Driver;
-use super::statement::Query;
+use super::statement::{Argument, Query};
 use crate::column::ColumnType;
 use crate::column::Value;
 use crate::error::StoreError;
@@ -56,27 +57,24 @@ struct LiveIndex {
     unique: bool,
 }
 
-pub(crate) async fn verify<D: Driver>(
-    pool: &D,
-    schema: &'static Schema,
-    failure: impl Fn(&sqlx::Error) -> StoreError,
-) -> Result<Verified, VerifyError> {
+pub(crate) async fn verify<D: Driver>(database: &Database<D>) -> Result<Verified, VerifyError> {
+    let schema = database.schema;
     let table = schema.table;
-    let columns = live_columns(pool, table, &failure).await?;
-    let indexes = catalogue(pool, table, indexes_query(D::DIALECT), &failure).await?;
+    let columns = live_columns(database, table).await?;
+    let indexes = catalogue(database, table, indexes_query(D::DIALECT)).await?;
     let indexes: Vec<LiveIndex> = indexes
         .into_iter()
         .map(|[column, unique, ..]| LiveIndex { column, unique: unique == "1" })
         .collect();
     let mut differences = differences(D::DIALECT, schema, &columns, &indexes);
     if let Some(cut_offs) = schema.cut_offs_table() {
-        let columns = live_columns(pool, &cut_offs, &failure).await?;
+        let columns = live_columns(database, &cut_offs).await?;
         differences.extend(cut_off_differences(D::DIALECT, schema, &cut_offs, &columns));
     }
     if !differences.is_empty() {
         return Err(VerifyError::Table { table, differences });
     }
-    let warnings: Vec<String> = pool.transport_warning().into_iter().collect();
+    let warnings: Vec<String> = database.pool.transport_warning().into_iter().collect();
     for warning in &warnings {
         tracing::warn!(target: "anchor", table, "{warning}");
     }
@@ -84,11 +82,10 @@ pub(crate) async fn verify<D: Driver>(
 }
 
 async fn live_columns<D: Driver>(
-    pool: &D,
+    database: &Database<D>,
     table: &str,
-    failure: impl Fn(&sqlx::Error) -> StoreError,
 ) -> Result<Vec<LiveColumn>, StoreError> {
-    let columns = catalogue(pool, table, columns_query(D::DIALECT), failure).await?;
+    let columns = catalogue(database, table, columns_query(D::DIALECT)).await?;
     let columns = columns.into_iter().map(|[name, ty, nullable, default]| LiveColumn {
         name,
         ty,
@@ -185,23 +182,22 @@ fn indexes_query(dialect: Dialect) -> &'static str {
 }
 
 async fn catalogue<D: Driver>(
-    pool: &D,
+    database: &Database<D>,
     table: &str,
     sql: &'static str,
-    failure: impl Fn(&sqlx::Error) -> StoreError,
 ) -> Result<Vec<[String; 4]>, StoreError> {
-    let text = |text: &str| (ColumnType::Text, Value::Text(text.to_owned()));
+    let text = |text: &str| Argument::from(text);
     let (namespace, bare) =
         table.rsplit_once('.').map_or((None, table), |(namespace, bare)| (Some(namespace), bare));
     let arguments = match D::DIALECT {
         Dialect::Postgres => vec![text(&D::DIALECT.table(table))],
         Dialect::Sqlite => vec![text(bare), namespace.map_or(text("main"), text)],
         Dialect::MySql => {
-            vec![text(bare), namespace.map_or((ColumnType::Text, Value::Null), text)]
+            vec![text(bare), namespace.into()]
         }
     };
     let query = Query { sql: AssertSqlSafe(sql).into_sql_str(), arguments };
-    let rows = pool.rows(&query).await.map_err(|error| failure(&error))?;
+    let rows = database.rows(query).await?;
     let read = |row, index| match D::cell(row, index, ColumnType::Text) {
         Ok(Value::Text(text)) => Ok(text),
         Ok(_) => Ok(String::new()),

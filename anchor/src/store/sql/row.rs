@@ -1,80 +1,67 @@
-//! Rows read back: a session's columns, one cell after the other.
+//! A session's row: the columns that statements select, in their one order, and what is read back
+//! from them.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::driver::Driver;
-use super::statements::{ORIGIN, RECORD};
-use super::undecodable;
-use crate::column::Value;
-use crate::column::{ColumnError, ColumnType};
+use super::table::SqlTable;
+use crate::column::{ColumnError, ColumnType, Value};
 use crate::id::SessionId;
 use crate::payload::{Columns, DecodeError, Decoder, SessionData};
-use crate::schema::ColumnSchema;
+use crate::schema::{ColumnSchema, Schema};
 use crate::store::{Origin, Record};
 use crate::timestamp::Timestamp;
+
+/// The cells of a record that are in every table.
+const RECORD: [&str; 8] = [
+    "id",
+    "created_at",
+    "authenticated_at",
+    "last_seen_at",
+    "expires_at",
+    "deadline",
+    "version",
+    "remembered",
+];
+
+/// Where `created_at` stands in a record.
+pub(super) const CREATED_AT: usize = 1;
+
+/// The columns of an [`Origin`].
+const ORIGIN: [&str; 2] = ["ip_address", "user_agent"];
 
 /// What an error calls the database's clock, which is no column of the table.
 pub(super) const NOW: &str = "now";
 
 /// What an error calls the subject's latest cut-off, which is in another table.
-pub(super) const CUT_OFF: &str = "cut_off_at";
+const CUT_OFF: &str = "cut_off_at";
 
 /// The status of a kept row that has not ended.
 pub(super) const ACTIVE: &str = "active";
 
+/// What a statement selects of a record: the session's own columns, its origin where the table
+/// tracks it, and the payload.
+pub(super) fn record_columns(table: &SqlTable) -> Vec<String> {
+    let mut columns = table.columns(&RECORD);
+    if table.schema.extras.track {
+        columns.extend(table.columns(&ORIGIN));
+    }
+    columns.extend(table.payload_columns());
+    columns
+}
+
 /// How many cells a record has.
-pub(super) fn record_width<T: SessionData>() -> usize {
-    let schema = T::schema();
+pub(super) fn record_width(schema: &Schema) -> usize {
     let origin = if schema.extras.track { ORIGIN.len() } else { 0 };
     RECORD.len() + origin + schema.columns.len()
 }
 
-/// A list's row that can be read; the others are logged.
-pub(super) fn told<D: Driver, T: SessionData, R>(
-    row: &D::Row,
-    read: Result<R, DecodeError>,
-) -> Option<R> {
-    read.map_err(|error| match (Cells::<D> { row, at: 0 }).id() {
-        Ok(id) => undecodable(T::schema(), id, &error),
-        Err(_) => undecodable(T::schema(), "unreadable", &error),
-    })
-    .ok()
-}
-
-/// The times that say whether a row is live, read before the rest of it.
-pub(super) struct Times {
-    pub(super) authenticated_at: Timestamp,
-    pub(super) expires_at: Timestamp,
-    pub(super) deadline: Timestamp,
-}
-
-impl Times {
-    pub(super) fn read<D: Driver>(row: &D::Row) -> Result<Self, DecodeError> {
-        let mut cells = Cells::<D> { row, at: 1 };
-        cells.instant("created_at")?;
-        let authenticated_at = cells.instant("authenticated_at")?;
-        cells.instant("last_seen_at")?;
-        let (expires_at, deadline) = (cells.instant("expires_at")?, cells.instant("deadline")?);
-        Ok(Self { authenticated_at, expires_at, deadline })
-    }
-
-    pub(super) fn end(&self) -> Timestamp {
-        self.expires_at.min(self.deadline)
-    }
-
-    pub(super) fn live_at(&self, now: Timestamp) -> bool {
-        now < self.end()
-    }
-
-    pub(super) fn cut_off_by(&self, cut_off_at: Option<Timestamp>) -> bool {
-        cut_off_at.is_some_and(|at| self.authenticated_at <= at)
-    }
-}
-
+/// Reads what [`record_columns`] selected.
 pub(super) fn read_record<D: Driver, T: SessionData>(
     row: &D::Row,
 ) -> Result<Record<T>, DecodeError> {
-    let mut cells = Cells::<D> { row, at: 0 };
+    let mut cells = Cells::<D>::from_start(row);
     Ok(Record {
         id: cells.id()?,
         created_at: cells.instant("created_at")?,
@@ -89,14 +76,53 @@ pub(super) fn read_record<D: Driver, T: SessionData>(
     })
 }
 
-/// The cells of a row, read one after the other.
-pub(super) struct Cells<'r, D: Driver> {
-    pub(super) row: &'r D::Row,
-    pub(super) at: usize,
+/// The times that say whether a row is live, read before the rest of it.
+pub(super) struct Times {
+    authenticated_at: Timestamp,
+    expires_at: Timestamp,
+    deadline: Timestamp,
 }
 
-impl<D: Driver> Cells<'_, D> {
-    pub(super) fn next(&mut self, ty: ColumnType) -> Result<Value, ColumnError> {
+impl Times {
+    pub(super) fn read<D: Driver>(row: &D::Row) -> Result<Self, DecodeError> {
+        let mut cells = Cells::<D> { row, at: CREATED_AT };
+        cells.instant("created_at")?;
+        let authenticated_at = cells.instant("authenticated_at")?;
+        cells.instant("last_seen_at")?;
+        let (expires_at, deadline) = (cells.instant("expires_at")?, cells.instant("deadline")?);
+        Ok(Self { authenticated_at, expires_at, deadline })
+    }
+
+    pub(super) fn live_at(&self, now: Timestamp) -> bool {
+        now < self.expires_at.min(self.deadline)
+    }
+
+    pub(super) fn cut_off_by(&self, cut_off_at: Option<Timestamp>) -> bool {
+        cut_off_at.is_some_and(|at| self.authenticated_at <= at)
+    }
+}
+
+/// The cells of a row, read one after the other.
+pub(super) struct Cells<'r, D: Driver> {
+    row: &'r D::Row,
+    at: usize,
+}
+
+impl<'r, D: Driver> Cells<'r, D> {
+    pub(super) fn from_start(row: &'r D::Row) -> Self {
+        Self { row, at: 0 }
+    }
+
+    /// The cells that follow the record.
+    pub(super) fn after_record(row: &'r D::Row, schema: &Schema) -> Self {
+        Self { row, at: record_width(schema) }
+    }
+
+    pub(super) fn at(row: &'r D::Row, at: usize) -> Self {
+        Self { row, at }
+    }
+
+    fn next(&mut self, ty: ColumnType) -> Result<Value, ColumnError> {
         self.at += 1;
         D::cell(self.row, self.at - 1, ty)
     }
@@ -130,7 +156,7 @@ impl<D: Driver> Cells<'_, D> {
         self.instant_or_null(name)?.ok_or_else(|| unreadable(name, Ok(Value::Null)))
     }
 
-    pub(super) fn bool(&mut self, name: &'static str) -> Result<bool, DecodeError> {
+    fn bool(&mut self, name: &'static str) -> Result<bool, DecodeError> {
         match self.next(ColumnType::Bool) {
             Ok(Value::Bool(value)) => Ok(value),
             other => Err(unreadable(name, other)),
@@ -148,7 +174,7 @@ impl<D: Driver> Cells<'_, D> {
         }
     }
 
-    pub(super) fn origin(&mut self) -> Result<Option<Origin>, DecodeError> {
+    fn origin(&mut self) -> Result<Option<Origin>, DecodeError> {
         let ip = match self.next(ColumnType::Ip) {
             Ok(Value::Ip(ip)) => Some(ip),
             Ok(Value::Null) => None,
@@ -159,7 +185,10 @@ impl<D: Driver> Cells<'_, D> {
         Ok(known.then(|| Origin::new(ip, user_agent.as_deref())))
     }
 
-    pub(super) fn hash(&mut self, name: &'static str) -> Result<Option<[u8; 32]>, DecodeError> {
+    pub(super) fn hash_or_null(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<[u8; 32]>, DecodeError> {
         match self.next(ColumnType::Bytes) {
             Ok(Value::Null) => Ok(None),
             Ok(Value::Bytes(bytes)) => match bytes.try_into() {
@@ -168,6 +197,15 @@ impl<D: Driver> Cells<'_, D> {
             },
             other => Err(unreadable(name, other)),
         }
+    }
+
+    pub(super) fn hash(&mut self, name: &'static str) -> Result<[u8; 32], DecodeError> {
+        self.hash_or_null(name)?.ok_or_else(|| unreadable(name, Ok(Value::Null)))
+    }
+
+    /// The subject's latest cut-off, where the table has cut-offs.
+    pub(super) fn cut_off(&mut self, schema: &Schema) -> Result<Option<Timestamp>, DecodeError> {
+        if schema.extras.cut_off { self.instant_or_null(CUT_OFF) } else { Ok(None) }
     }
 }
 
@@ -184,4 +222,15 @@ impl<D: Driver> Columns for Cells<'_, D> {
     fn take(&mut self, _: usize, column: &ColumnSchema) -> Result<Value, ColumnError> {
         self.next(column.ty)
     }
+}
+
+/// Logs a live row that the struct cannot decode.
+pub(super) fn log_undecodable(schema: &Schema, id: impl fmt::Display, error: &DecodeError) {
+    tracing::warn!(
+        target: "anchor",
+        table = schema.table,
+        %id,
+        column = error.column(),
+        "a live session cannot be decoded and counts as ended: {error}"
+    );
 }

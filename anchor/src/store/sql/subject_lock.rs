@@ -1,0 +1,43 @@
+//! [`SubjectLock`]: what the logins of one subject wait for when they count its sessions.
+
+use sha2::{Digest, Sha256};
+
+use crate::column::Value;
+
+/// A name for one subject of one table, the same on every node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SubjectLock([u8; 32]);
+
+impl SubjectLock {
+    pub(crate) fn of(table: &str, subject: &Value) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(table);
+        hash.update([0]);
+        match subject {
+            Value::Null => {}
+            Value::Bool(value) => hash.update([u8::from(*value)]),
+            Value::Int(value) => hash.update(value.to_be_bytes()),
+            Value::Float(value) => hash.update(value.to_be_bytes()),
+            Value::Text(value) | Value::Json(value) => hash.update(value),
+            Value::Bytes(value) => hash.update(value),
+            Value::Uuid(value) => hash.update(value.as_bytes()),
+            Value::Ip(value) => hash.update(value.to_string()),
+            Value::Timestamp(value) => hash.update(value.as_micros().to_be_bytes()),
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// As PostgreSQL numbers its advisory locks.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn number(&self) -> i64 {
+        let mut number = [0; 8];
+        number.copy_from_slice(&self.0[..8]);
+        i64::from_be_bytes(number)
+    }
+
+    /// As MySQL names its locks, in at most 64 characters.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn name(&self) -> String {
+        self.0[..16].iter().fold("anchor:".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+    }
+}

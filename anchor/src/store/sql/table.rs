@@ -1,0 +1,209 @@
+//! [`SqlTable`]: one table in one dialect, and the conditions that several verbs ask of its rows.
+//!
+//! The texts are written with named parameters (`:id`), which become the dialect's placeholders.
+//! Two clocks are in them: `now`, the instant at which the statement began, and `clock`, the instant
+//! at which it is evaluated. A write that waited for another's lock must ask by the second whether
+//! the row is live, or it would bring back a session that ended while it waited. PostgreSQL asks
+//! again after the wait only if the other did change the row, so there the row is locked first.
+
+use std::time::Duration;
+
+use super::expressions::{
+    after, clock, greatest, least, now, read, read_expression, row, write_as,
+};
+use super::statement::{Argument, Statement};
+use crate::column::{Column, ColumnType};
+use crate::error::StoreError;
+use crate::payload::{EncodeError, SessionData};
+use crate::schema::{ColumnSchema, Dialect, Schema, system};
+
+use super::fit;
+
+/// The longest span that is added to the database's clock: longer ones are cut to two hundred years,
+/// which every database can hold.
+const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
+
+/// A table, as statements about it are written.
+pub(super) struct SqlTable {
+    pub(super) dialect: Dialect,
+    pub(super) schema: &'static Schema,
+    /// Its name as SQL.
+    pub(super) name: String,
+    /// The instant at which the statement began.
+    pub(super) now: &'static str,
+    /// The instant at which the expression is evaluated.
+    pub(super) clock: String,
+    /// The row of `:id`, locked before anything is asked about it.
+    pub(super) row: String,
+}
+
+impl SqlTable {
+    pub(super) fn new(dialect: Dialect, schema: &'static Schema) -> Self {
+        let name = dialect.table(schema.table);
+        let row = row(dialect, &name);
+        Self { dialect, schema, name, now: now(dialect), clock: clock(dialect), row }
+    }
+
+    pub(super) fn statement<const N: usize>(
+        &self,
+        text: &str,
+        parameters: [&str; N],
+    ) -> Statement<N> {
+        Statement::new(self.dialect, self.schema, text, parameters)
+    }
+
+    /// System columns as a statement selects them.
+    pub(super) fn columns(&self, names: &[&'static str]) -> Vec<String> {
+        names.iter().map(|name| read(self.dialect, &system(name))).collect()
+    }
+
+    /// The payload's columns as a statement selects them.
+    pub(super) fn payload_columns(&self) -> impl Iterator<Item = String> {
+        self.schema.columns.iter().map(|column| read(self.dialect, column))
+    }
+
+    /// An instant as a statement selects it.
+    pub(super) fn instant(&self, expression: &str) -> String {
+        read_expression(self.dialect, ColumnType::Timestamp, expression)
+    }
+
+    /// The condition on which a row is live when a write has got its lock.
+    pub(super) fn live(&self) -> String {
+        self.live_at(&self.clock)
+    }
+
+    /// The condition on which a row is live at an instant.
+    pub(super) fn live_at(&self, instant: &str) -> String {
+        let unexpired = self.unexpired_at(instant);
+        match self.not_cut_off() {
+            None => unexpired,
+            Some(not_cut_off) => format!("{unexpired} AND {not_cut_off}"),
+        }
+    }
+
+    /// The condition on which a row is live at an instant, whatever has been cut off.
+    pub(super) fn unexpired_at(&self, instant: &str) -> String {
+        let active = if self.schema.extras.keep_ended { "status = 'active' AND " } else { "" };
+        format!("{active}expires_at > {instant} AND deadline > {instant}")
+    }
+
+    /// The condition on which no cut-off came after a row's login began; `None` without cut-offs.
+    pub(super) fn not_cut_off(&self) -> Option<String> {
+        let CutOffs { of_row, .. } = self.cut_offs()?;
+        let table = &self.name;
+        Some(format!("NOT EXISTS (SELECT 1 {of_row} AND c.cut_off_at >= {table}.authenticated_at)"))
+    }
+
+    /// The subject's latest cut-off, as a statement about its rows selects it.
+    pub(super) fn cut_off_of_row(&self) -> Option<String> {
+        let CutOffs { of_row, .. } = self.cut_offs()?;
+        Some(format!("(SELECT {} {of_row})", self.instant("c.cut_off_at")))
+    }
+
+    /// The condition on which a row's subject is `:subject`; `None` without a subject.
+    pub(super) fn of_subject(&self) -> Option<String> {
+        let (_, column) = self.schema.subject()?;
+        let name = self.dialect.reference(column.name);
+        let is_equal = format!("{name} = {}", write_as(self.dialect, column, ":subject"));
+        Some(match (self.dialect, column.ty) {
+            // MySQL's collations take 'a' and 'a ' for equal: nobody is to list or end the sessions
+            // of a subject who differs by a space.
+            (Dialect::MySql, ColumnType::Text | ColumnType::Enum(_)) => {
+                format!("{is_equal} AND LENGTH({name}) = LENGTH(:subject)")
+            }
+            _ => is_equal,
+        })
+    }
+
+    /// The condition on which `:secret` is good for an update.
+    pub(super) fn accepts_secret(&self) -> String {
+        use crate::store::RotationState;
+        format!(
+            "(secret_hash = :secret OR (previous_secret_hash = :secret \
+             AND (rotation_state <> '{settled}' OR previous_secret_until > {clock})))",
+            settled = RotationState::Settled.as_str(),
+            clock = self.clock,
+        )
+    }
+
+    /// When a session ends that is used now: `:idle` from now, never after its deadline.
+    pub(super) fn idle_expiry(&self) -> String {
+        least(self.dialect, &after(self.dialect, self.now, ":idle"), "deadline")
+    }
+
+    /// What a use of a session assigns.
+    pub(super) fn used(&self) -> String {
+        self.used_until(&self.idle_expiry())
+    }
+
+    /// What a use of a session assigns, with this expression for the new expiry.
+    pub(super) fn used_until(&self, expires_at: &str) -> String {
+        format!("last_seen_at = {}, expires_at = {expires_at}", self.now)
+    }
+
+    /// When a kept row ended, also where the sweep has not come by: with its cut-off, else at its
+    /// end.
+    pub(super) fn ended_at(&self) -> String {
+        let end = least(self.dialect, "expires_at", "deadline");
+        let unswept = match self.cut_offs() {
+            None => end,
+            Some(CutOffs { of_row, .. }) => {
+                let table = &self.name;
+                let created_at = format!("{table}.created_at");
+                let cut_off = greatest(self.dialect, "c.cut_off_at", &created_at);
+                format!(
+                    "COALESCE((SELECT {cut_off} {of_row} \
+                     AND c.cut_off_at >= {table}.authenticated_at), {end})"
+                )
+            }
+        };
+        format!(
+            "CASE WHEN status <> 'active' AND ended_at IS NOT NULL THEN ended_at \
+             ELSE {unswept} END"
+        )
+    }
+
+    /// The companion table of the cut-offs; `None` without one.
+    pub(super) fn cut_offs(&self) -> Option<CutOffs> {
+        let dialect = self.dialect;
+        let table = dialect.table(&self.schema.cut_offs_table()?);
+        let (_, column) = self.schema.subject()?;
+        let mut subject = format!("{}.{}", self.name, dialect.reference(column.name));
+        if joins_as_bytes(dialect, column) {
+            subject = format!("CAST({subject} AS BINARY)");
+        }
+        let of_row = format!("FROM {table} AS c WHERE c.subject = {subject}");
+        Some(CutOffs { table, of_row, column })
+    }
+}
+
+/// The companion table in statements.
+pub(super) struct CutOffs {
+    pub(super) table: String,
+    /// `FROM .. AS c WHERE ..`: the cut-off of the row's subject.
+    of_row: String,
+    /// The subject's column.
+    pub(super) column: &'static ColumnSchema,
+}
+
+/// Whether the companion table has the subject's bytes in place of its text.
+pub(super) fn joins_as_bytes(dialect: Dialect, subject: &ColumnSchema) -> bool {
+    dialect == Dialect::MySql && matches!(subject.ty, ColumnType::Text | ColumnType::Enum(_))
+}
+
+/// A subject as an argument; `None` where there can be no such session.
+pub(super) fn subject_argument<T: SessionData>(
+    dialect: Dialect,
+    subject: &T::Subject,
+) -> Result<Option<Argument>, StoreError> {
+    let Some((_, column)) = T::schema().subject() else { return Ok(None) };
+    let value = subject.to_value().map_err(|reason| EncodeError::new(column.name, reason))?;
+    // No row has a subject that cannot be stored.
+    let can_be_stored = fit::check(dialect, column, &value).is_ok();
+    Ok(can_be_stored.then_some(Argument { ty: column.ty, value }))
+}
+
+/// A span in microseconds, as statements take it.
+pub(super) fn micros(span: Duration) -> i64 {
+    span.min(LONGEST_SPAN).as_micros() as i64
+}

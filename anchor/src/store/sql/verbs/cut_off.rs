@@ -1,0 +1,157 @@
+//! `cut_off`: records the instant, then ends the subject's rows; and the sweep of what was dead on
+//! arrival.
+
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::payload::SessionData;
+use crate::schema::{ColumnSchema, Dialect};
+use crate::store::{EndReason, LONGEST_LOGIN};
+
+use super::super::database::Database;
+use super::super::driver::Driver;
+use super::super::expressions::{after, write_as};
+use super::super::statement::Statement;
+use super::super::table::{CutOffs, SqlTable, joins_as_bytes, subject_argument};
+use super::end::end;
+
+/// How coarse SQLite's clock is.
+const SQLITE_CLOCK_STEP: Duration = Duration::from_millis(1);
+
+/// `None` where the payload has no cut-offs.
+pub(in super::super) struct CutOffSubject(Option<Statements>);
+
+struct Statements {
+    record: Statement<1>,
+    /// Ends the subject's rows, whatever is recorded.
+    end: Statement<2>,
+    /// Ends rows that were dead on arrival.
+    sweep: Statement<1>,
+    /// Removes cut-offs that nothing depends on any more.
+    forget: Statement<0>,
+}
+
+impl CutOffSubject {
+    pub(super) fn new(table: &SqlTable) -> Self {
+        let statements = table.cut_offs().zip(table.of_subject()).map(|(cut_offs, of_subject)| {
+            let unexpired = table.unexpired_at(&table.clock);
+            let end_subject = end(table, &format!("{of_subject} AND {unexpired}"), ":reason");
+            Statements {
+                record: table.statement(&record(table, &cut_offs), ["subject"]),
+                end: table.statement(&end_subject, ["subject", "reason"]),
+                sweep: table.statement(&sweep(table, &cut_offs), ["batch"]),
+                forget: table.statement(&forget(table, &cut_offs), []),
+            }
+        });
+        Self(statements)
+    }
+
+    pub(in super::super) async fn run<D: Driver, T: SessionData>(
+        &self,
+        database: &Database<D>,
+        subject: &T::Subject,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let Some(statements) = &self.0 else {
+            return Err(StoreError::unavailable(format!(
+                "the schema of `{}` has no cut-offs, and its payload claims them: add \
+                 `Extras::cut_off` to it",
+                T::schema().table
+            )));
+        };
+        let Some(subject) = subject_argument::<T>(D::DIALECT, subject)? else { return Ok(0) };
+        database.execute(statements.record.with([subject.clone()])).await?;
+        let ended =
+            database.execute(statements.end.with([subject, reason.as_str().into()])).await?;
+        if D::DIALECT == Dialect::Sqlite {
+            // Until a login that begins after the answer is later than the cut-off by SQLite's
+            // clock, too.
+            tokio::time::sleep(3 * SQLITE_CLOCK_STEP).await;
+        }
+        Ok(ended)
+    }
+
+    /// Removes, or ends where they are kept, at most `batch` rows that were dead on arrival.
+    pub(super) async fn sweep<D: Driver>(
+        &self,
+        database: &Database<D>,
+        batch: i64,
+    ) -> Result<u64, StoreError> {
+        let Some(statements) = &self.0 else { return Ok(0) };
+        let swept = database.execute(statements.sweep.with([batch.into()])).await?;
+        database.execute(statements.forget.with([])).await?;
+        Ok(swept)
+    }
+}
+
+/// Records a cut-off. It is never earlier than now: where the clock is coarse, it is the clock's
+/// next step.
+fn record(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -> String {
+    let subject = write_as(table.dialect, column, ":subject");
+    let clock = &table.clock;
+    match table.dialect {
+        Dialect::Postgres => format!(
+            "INSERT INTO {cut_offs} AS c (subject, cut_off_at) VALUES ({subject}, {clock}) \
+             ON CONFLICT (subject) DO UPDATE \
+             SET cut_off_at = GREATEST(c.cut_off_at, EXCLUDED.cut_off_at)"
+        ),
+        Dialect::Sqlite => format!(
+            "INSERT INTO {cut_offs} AS c (subject, cut_off_at) \
+             VALUES ({subject}, {clock} + {step}) \
+             ON CONFLICT (subject) DO UPDATE \
+             SET cut_off_at = max(c.cut_off_at, excluded.cut_off_at)",
+            step = SQLITE_CLOCK_STEP.as_micros(),
+        ),
+        Dialect::MySql => format!(
+            "INSERT INTO {cut_offs} (subject, cut_off_at) VALUES ({subject}, {clock}) \
+             ON DUPLICATE KEY UPDATE cut_off_at = GREATEST(cut_off_at, VALUES(cut_off_at))"
+        ),
+    }
+}
+
+fn sweep(table: &SqlTable, cut_offs: &CutOffs) -> String {
+    let of_subject = is_about(table.dialect, cut_offs.column, "c");
+    let keep_ended = table.schema.extras.keep_ended;
+    let active = if keep_ended { " AND s.status = 'active'" } else { "" };
+    let dead = format!(
+        "SELECT s.id FROM {} AS c JOIN {} AS s ON {of_subject} \
+         WHERE s.authenticated_at <= c.cut_off_at{active} LIMIT :batch",
+        cut_offs.table, table.name
+    );
+    let dead = match table.dialect {
+        Dialect::Postgres => format!("id = ANY(ARRAY({dead} FOR UPDATE OF s SKIP LOCKED))"),
+        Dialect::Sqlite => format!("id IN ({dead})"),
+        // MySQL limits no subquery of IN, but a table derived from one.
+        Dialect::MySql => format!("id IN (SELECT id FROM ({dead}) AS dead)"),
+    };
+    let still = if keep_ended { " AND status = 'active'" } else { "" };
+    end(table, &format!("{dead}{still}"), &format!("'{}'", EndReason::CutOff.as_str()))
+}
+
+fn forget(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -> String {
+    let of_subject = is_about(table.dialect, column, cut_offs);
+    let active = if table.schema.extras.keep_ended { " AND s.status = 'active'" } else { "" };
+    // Twice the longest login: a node's clock may be slow.
+    let longest = 2 * LONGEST_LOGIN.as_micros();
+    format!(
+        "DELETE FROM {cut_offs} WHERE cut_off_at < {} \
+         AND NOT EXISTS (SELECT 1 FROM {} AS s WHERE {of_subject} \
+         AND s.authenticated_at <= {cut_offs}.cut_off_at{active})",
+        after(table.dialect, table.now, &format!("-{longest}")),
+        table.name,
+    )
+}
+
+/// The condition on which a row `s` of the table is of the subject of a row of the companion.
+fn is_about(dialect: Dialect, column: &ColumnSchema, companion: &str) -> String {
+    let subject = dialect.reference(column.name);
+    if joins_as_bytes(dialect, column) {
+        // The index of the sessions is on the text.
+        format!(
+            "s.{subject} = CONVERT({companion}.subject USING utf8mb4) COLLATE utf8mb4_bin \
+             AND LENGTH(s.{subject}) = LENGTH({companion}.subject)"
+        )
+    } else {
+        format!("s.{subject} = {companion}.subject")
+    }
+}

@@ -1,0 +1,219 @@
+//! `revoke` and its kin: end rows for good.
+
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::payload::SessionData;
+use crate::store::{EndReason, EndStatus, Ending};
+use crate::token::LastingHash;
+
+use super::super::database::Database;
+use super::super::driver::Driver;
+use super::super::expressions::least;
+use super::super::row::Cells;
+use super::super::statement::Statement;
+use super::super::table::{SqlTable, subject_argument};
+
+/// Ends the rows that meet a condition. What is live is ended and counted; then whatever else meets
+/// the condition, because a clock that shows it as expired may be set back.
+pub(super) struct EndRows<const N: usize> {
+    pub(super) live: Statement<N>,
+    pub(super) rest: Statement<N>,
+}
+
+impl<const N: usize> EndRows<N> {
+    pub(super) fn new(table: &SqlTable, condition: &str, parameters: [&str; N]) -> Self {
+        let SqlTable { name, clock, .. } = table;
+        let live = end(table, &format!("{condition} AND {}", table.live()), ":reason");
+        let rest = if table.schema.extras.keep_ended {
+            let at = least(table.dialect, "expires_at", table.now);
+            let not_cut_off =
+                table.not_cut_off().map_or_else(String::new, |lived| format!(" AND {lived}"));
+            // A login may have come in since the live ones ended.
+            let lives = format!("CASE WHEN expires_at > {clock} AND deadline > {clock} THEN");
+            format!(
+                "UPDATE {name} SET status = {lives} '{}' ELSE '{}' END, \
+                 end_reason = {lives} :reason END, ended_at = {at}, expires_at = {at} \
+                 WHERE {condition} AND status = 'active'{not_cut_off}",
+                EndStatus::Revoked.as_str(),
+                EndStatus::Expired.as_str(),
+            )
+        } else {
+            format!("DELETE FROM {name} WHERE {condition}")
+        };
+        Self { live: table.statement(&live, parameters), rest: table.statement(&rest, parameters) }
+    }
+}
+
+/// The text that ends rows before their time. A kept one has expired, too, for a reader that does
+/// not know of its status.
+pub(super) fn end(table: &SqlTable, condition: &str, reason: &str) -> String {
+    let SqlTable { name, now, .. } = table;
+    if table.schema.extras.keep_ended {
+        format!(
+            "UPDATE {name} SET status = '{}', ended_at = {now}, end_reason = {reason}, \
+             expires_at = {} WHERE {condition}",
+            EndStatus::Revoked.as_str(),
+            least(table.dialect, "expires_at", now),
+        )
+    } else {
+        format!("DELETE FROM {name} WHERE {condition}")
+    }
+}
+
+/// The statements that end the sessions of a subject.
+struct EndOfSubject {
+    one: EndRows<3>,
+    all: EndRows<2>,
+    others: EndRows<3>,
+}
+
+pub(in super::super) struct End {
+    by_id: EndRows<2>,
+    proven: EndRows<3>,
+    everyone: EndRows<1>,
+    /// The lasting hash of a row, live or not.
+    lasting: Statement<1>,
+    /// `None` where the payload has no subject.
+    of_subject: Option<EndOfSubject>,
+}
+
+impl End {
+    pub(super) fn new(table: &SqlTable) -> Self {
+        let lasting = format!("SELECT lasting_hash FROM {} WHERE id = :id", table.name);
+        Self {
+            by_id: Self::by_id(table),
+            proven: Self::proven(table),
+            everyone: EndRows::new(table, "1 = 1", ["reason"]),
+            lasting: table.statement(&lasting, ["id"]),
+            of_subject: table.of_subject().map(|of_subject| EndOfSubject {
+                one: EndRows::new(
+                    table,
+                    &format!("id = :id AND {of_subject}"),
+                    ["subject", "reason", "id"],
+                ),
+                all: EndRows::new(table, &of_subject, ["subject", "reason"]),
+                others: EndRows::new(
+                    table,
+                    &format!("{of_subject} AND id <> :id"),
+                    ["subject", "reason", "id"],
+                ),
+            }),
+        }
+    }
+
+    /// Ends the row of an id.
+    pub(super) fn by_id(table: &SqlTable) -> EndRows<2> {
+        EndRows::new(table, "id = :id", ["id", "reason"])
+    }
+
+    /// Ends the row of an id whose lasting hash the caller knows.
+    pub(super) fn proven(table: &SqlTable) -> EndRows<3> {
+        let condition = "id = :id AND lasting_hash = :lasting";
+        EndRows::new(table, condition, ["id", "reason", "lasting"])
+    }
+
+    pub(in super::super) async fn revoke<D: Driver>(
+        &self,
+        database: &Database<D>,
+        id: SessionId,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let arguments = || [id.into(), reason.as_str().into()];
+        if database.execute(self.by_id.live.with(arguments())).await? > 0 {
+            return Ok(Ending::Ended);
+        }
+        database.execute(self.by_id.rest.with(arguments())).await?;
+        Ok(Ending::NotLive)
+    }
+
+    pub(in super::super) async fn revoke_proven<D: Driver>(
+        &self,
+        database: &Database<D>,
+        id: SessionId,
+        proof: LastingHash,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let arguments = || [id.into(), reason.as_str().into(), proof.into()];
+        if database.execute(self.proven.live.with(arguments())).await? > 0 {
+            return Ok(Ending::Ended);
+        }
+        // Nothing was live: it is not there, or looks expired, or the proof is another session's.
+        match self.lasting(database, id).await? {
+            Some(lasting) if lasting == proof => {}
+            Some(_) => return Ok(Ending::Unproven),
+            None => return Ok(Ending::NotLive),
+        }
+        database.execute(self.proven.rest.with(arguments())).await?;
+        Ok(Ending::NotLive)
+    }
+
+    pub(in super::super) async fn revoke_of<D: Driver, T: SessionData>(
+        &self,
+        database: &Database<D>,
+        subject: &T::Subject,
+        id: SessionId,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let (Some(statements), Some(subject)) =
+            (&self.of_subject, subject_argument::<T>(D::DIALECT, subject)?)
+        else {
+            return Ok(Ending::NotLive);
+        };
+        let arguments = || [subject.clone(), reason.as_str().into(), id.into()];
+        if database.execute(statements.one.live.with(arguments())).await? > 0 {
+            return Ok(Ending::Ended);
+        }
+        database.execute(statements.one.rest.with(arguments())).await?;
+        Ok(Ending::NotLive)
+    }
+
+    pub(in super::super) async fn revoke_subject<D: Driver, T: SessionData>(
+        &self,
+        database: &Database<D>,
+        subject: &T::Subject,
+        keep: Option<SessionId>,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let (Some(statements), Some(subject)) =
+            (&self.of_subject, subject_argument::<T>(D::DIALECT, subject)?)
+        else {
+            return Ok(0);
+        };
+        match keep {
+            None => {
+                let arguments = || [subject.clone(), reason.as_str().into()];
+                let live = database.execute(statements.all.live.with(arguments())).await?;
+                database.execute(statements.all.rest.with(arguments())).await?;
+                Ok(live)
+            }
+            Some(keep) => {
+                let arguments = || [subject.clone(), reason.as_str().into(), keep.into()];
+                let live = database.execute(statements.others.live.with(arguments())).await?;
+                database.execute(statements.others.rest.with(arguments())).await?;
+                Ok(live)
+            }
+        }
+    }
+
+    pub(in super::super) async fn revoke_everyone<D: Driver>(
+        &self,
+        database: &Database<D>,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let live = database.execute(self.everyone.live.with([reason.as_str().into()])).await?;
+        database.execute(self.everyone.rest.with([reason.as_str().into()])).await?;
+        Ok(live)
+    }
+
+    /// The lasting hash of a row, live or not; `None` where there is no row.
+    async fn lasting<D: Driver>(
+        &self,
+        database: &Database<D>,
+        id: SessionId,
+    ) -> Result<Option<LastingHash>, StoreError> {
+        let rows = database.rows(self.lasting.with([id.into()])).await?;
+        let lasting = rows.first().map(|row| Cells::<D>::from_start(row).hash("lasting_hash"));
+        let lasting = lasting.transpose().map_err(StoreError::unavailable)?;
+        Ok(lasting.map(LastingHash::from_bytes))
+    }
+}

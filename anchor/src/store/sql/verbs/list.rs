@@ -1,0 +1,142 @@
+//! `list` and `history`: a subject's live sessions and its ended ones, a page at a time.
+
+use crate::error::StoreError;
+use crate::payload::{DecodeError, SessionData};
+use crate::schema::system;
+use crate::store::{Cursor, EndReason, EndStatus, EndedRecord, Listed, Page, Record};
+
+use super::super::database::Database;
+use super::super::driver::Driver;
+use super::super::expressions::write_as;
+use super::super::row::{
+    ACTIVE, CREATED_AT, Cells, NOW, Times, log_undecodable, read_record, record_columns,
+    record_width,
+};
+use super::super::statement::Statement;
+use super::super::table::{SqlTable, subject_argument};
+
+const PARAMETERS: [&str; 4] = ["subject", "after_at", "id", "batch"];
+
+pub(in super::super) struct List {
+    /// `None` where the payload has no subject.
+    live: Option<Statement<4>>,
+    /// Selects the status, the end, its reason, the subject's cut-off and the database's now after
+    /// the record. `None` where ended rows are not kept.
+    ended: Option<Statement<4>>,
+}
+
+impl List {
+    pub(super) fn new(table: &SqlTable) -> Self {
+        let record = record_columns(table).join(", ");
+        let live = table.live_at(table.now);
+        let keep_ended = table.schema.extras.keep_ended;
+        let statement = |columns: &str, condition: &str, order: &str| {
+            let of_subject = table.of_subject()?;
+            let after_at = write_as(table.dialect, &system("created_at"), ":after_at");
+            let text = format!(
+                "SELECT {columns} FROM {name} WHERE {of_subject} AND {condition} \
+                 AND ({order}, id) < ({after_at}, :id) ORDER BY {order} DESC, id DESC LIMIT :batch",
+                name = table.name,
+            );
+            Some(table.statement(&text, PARAMETERS))
+        };
+        let ended = || {
+            let ended_at = table.ended_at();
+            let mut columns = vec![record.clone()];
+            columns.extend(table.columns(&["status"]));
+            columns.push(table.instant(&ended_at));
+            columns.extend(table.columns(&["end_reason"]));
+            columns.extend(table.cut_off_of_row());
+            columns.push(table.instant(table.now));
+            statement(&columns.join(", "), &format!("NOT ({live})"), &ended_at)
+        };
+        Self {
+            live: statement(&record, &live, "created_at"),
+            ended: keep_ended.then(ended).flatten(),
+        }
+    }
+
+    pub(in super::super) async fn live<D: Driver, T: SessionData>(
+        &self,
+        database: &Database<D>,
+        subject: &T::Subject,
+        page: Page,
+    ) -> Result<Listed<Record<T>>, StoreError> {
+        let read = |row: &D::Row| read_record::<D, T>(row).map(Some);
+        listed::<D, T, _>(database, self.live.as_ref(), subject, page, CREATED_AT, read).await
+    }
+
+    pub(in super::super) async fn ended<D: Driver, T: SessionData>(
+        &self,
+        database: &Database<D>,
+        subject: &T::Subject,
+        page: Page,
+    ) -> Result<Listed<EndedRecord<T>>, StoreError> {
+        let ended_at = record_width(T::schema()) + 1;
+        let read = read_ended::<D, T>;
+        listed::<D, T, _>(database, self.ended.as_ref(), subject, page, ended_at, read).await
+    }
+}
+
+/// Runs a list of a subject's sessions, whose rows have the instant that orders them in this cell.
+async fn listed<D: Driver, T: SessionData, R>(
+    database: &Database<D>,
+    statement: Option<&Statement<4>>,
+    subject: &T::Subject,
+    page: Page,
+    instant: usize,
+    read: impl Fn(&D::Row) -> Result<Option<R>, DecodeError>,
+) -> Result<Listed<R>, StoreError> {
+    let (Some(statement), Some(subject)) = (statement, subject_argument::<T>(D::DIALECT, subject)?)
+    else {
+        return Ok(Listed::default());
+    };
+    let after = page.cursor().unwrap_or(Cursor::BEFORE_ALL);
+    // One more says whether there is a next page.
+    let batch = i64::from(page.limit()) + 1;
+    let query = statement.with([subject, after.at.into(), after.id.into(), batch.into()]);
+    let rows = database.rows(query).await?;
+    let limit = page.limit() as usize;
+    let place = |row: &D::Row| -> Result<Cursor, DecodeError> {
+        let id = Cells::<D>::from_start(row).id()?;
+        Ok(Cursor { at: Cells::<D>::at(row, instant).instant("the list's order")?, id })
+    };
+    let next = if rows.len() > limit { Some(place(&rows[limit - 1])) } else { None };
+    let next = next.transpose().map_err(StoreError::unavailable)?;
+    let readable = |row: &D::Row| {
+        read(row).unwrap_or_else(|error| {
+            match Cells::<D>::from_start(row).id() {
+                Ok(id) => log_undecodable(T::schema(), id, &error),
+                Err(_) => log_undecodable(T::schema(), "unreadable", &error),
+            }
+            None
+        })
+    };
+    Ok(Listed { entries: rows.iter().take(limit).filter_map(readable).collect(), next })
+}
+
+/// The session of a row, if it has ended.
+fn read_ended<D: Driver, T: SessionData>(
+    row: &D::Row,
+) -> Result<Option<EndedRecord<T>>, DecodeError> {
+    let schema = T::schema();
+    let mut cells = Cells::<D>::after_record(row, schema);
+    let status = cells.text_or_null("status")?;
+    let ended_at = cells.instant("ended_at")?;
+    let reason = cells.text_or_null("end_reason")?;
+    let cut_off_at = cells.cut_off(schema)?;
+    let now = cells.instant(NOW)?;
+    let times = Times::read::<D>(row)?;
+    let reason = reason.as_deref().and_then(EndReason::from_word);
+    let (status, reason) = match status.as_deref() {
+        // The sweep has not come by.
+        Some(ACTIVE) if times.cut_off_by(cut_off_at) => {
+            (EndStatus::Revoked, Some(EndReason::CutOff))
+        }
+        Some(ACTIVE) if times.live_at(now) => return Ok(None),
+        Some(ACTIVE) => (EndStatus::Expired, None),
+        Some("expired") => (EndStatus::Expired, reason),
+        _ => (EndStatus::Revoked, reason),
+    };
+    Ok(Some(EndedRecord { record: read_record::<D, T>(row)?, status, ended_at, reason }))
+}

@@ -1,0 +1,46 @@
+//! The verbs of the contract in SQL, one file each: its statements, their arguments, and what is
+//! read from the answer.
+
+mod create;
+mod cut_off;
+mod end;
+mod list;
+mod load;
+mod rotate;
+mod sweep;
+mod touch;
+mod update;
+mod version;
+
+use super::table::SqlTable;
+use crate::schema::{Dialect, Schema};
+
+/// The verbs of one table.
+pub(super) struct Verbs {
+    pub(super) create: create::Create,
+    pub(super) load: load::LoadRow,
+    pub(super) update: update::Update,
+    pub(super) touch: touch::TouchRow,
+    pub(super) rotate: rotate::Rotate,
+    pub(super) end: end::End,
+    pub(super) cut_off: cut_off::CutOffSubject,
+    pub(super) list: list::List,
+    pub(super) sweep: sweep::Sweep,
+}
+
+impl Verbs {
+    pub(super) fn new(dialect: Dialect, schema: &'static Schema) -> Self {
+        let table = SqlTable::new(dialect, schema);
+        Self {
+            create: create::Create::new(&table),
+            load: load::LoadRow::new(&table),
+            touch: touch::TouchRow::new(&table),
+            rotate: rotate::Rotate::new(&table),
+            end: end::End::new(&table),
+            cut_off: cut_off::CutOffSubject::new(&table),
+            list: list::List::new(&table),
+            sweep: sweep::Sweep::new(&table),
+            update: update::Update::new(table),
+        }
+    }
+}

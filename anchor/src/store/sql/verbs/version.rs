@@ -1,0 +1,35 @@
+//! Asks whether a row is live: what a write that met no row needs to know.
+
+use crate::error::StoreError;
+use crate::id::SessionId;
+
+use super::super::database::Database;
+use super::super::driver::Driver;
+use super::super::row::{Cells, log_undecodable};
+use super::super::statement::Statement;
+use super::super::table::SqlTable;
+
+/// The version of a live row.
+pub(super) struct LiveVersion(Statement<1>);
+
+impl LiveVersion {
+    pub(super) fn new(table: &SqlTable) -> Self {
+        let SqlTable { name, .. } = table;
+        let version = table.columns(&["version"]).concat();
+        let live = table.live();
+        let text = format!("SELECT {version} FROM {name} WHERE id = :id AND {live}");
+        Self(table.statement(&text, ["id"]))
+    }
+
+    /// Whether the row is live. One that cannot be read counts as ended.
+    pub(super) async fn is_live<D: Driver>(
+        &self,
+        database: &Database<D>,
+        id: SessionId,
+    ) -> Result<bool, StoreError> {
+        let rows = database.rows(self.0.with([id.into()])).await?;
+        let Some(row) = rows.first() else { return Ok(false) };
+        let version = Cells::<D>::from_start(row).int("version");
+        Ok(version.inspect_err(|error| log_undecodable(database.schema, id, error)).is_ok())
+    }
+}
