@@ -20,7 +20,7 @@ use crate::manager::registry::Registration;
 use crate::manager::sessions::{OnEvent, OnReject, Sessions};
 use crate::manager::tasks::Tasks;
 use crate::manager::verifier::AnyVerifier;
-use crate::manager::watch::Watches;
+use crate::manager::watch::table::Watches;
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::store::turns::Turns;
