@@ -1,34 +1,19 @@
 //! [`Environment`]: a manager's settings from environment variables, where every mistake is told at the start, all in one go.
 
-use std::collections::BTreeMap;
+mod cookie;
+mod reader;
+
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use crate::error::ConfigError;
-use crate::frontend::{Frontend, SameSite, SessionCookie};
+use crate::frontend::SessionCookie;
+use crate::manager::cross_origin;
 use crate::token::keys::KeyRing;
-
-/// The variables, without their prefix, and what each takes.
-const VARIABLES: &[(&str, &str)] = &[
-    (
-        "KEYS",
-        "the signing keys in base64, newest first, separated by commas: `openssl rand -base64 32` makes one",
-    ),
-    ("COOKIE_NAME", "the cookie's name, as `__Host-id`"),
-    ("COOKIE_DOMAIN", "a domain as `example.com`, whose subdomains all receive the cookie"),
-    ("COOKIE_SAME_SITE", "`lax`, `strict` or `none`"),
-    ("COOKIE_SECURE", "`true` or `false`"),
-    ("TRUSTED_ORIGINS", "origins separated by commas, as `https://app.example.com`"),
-    ("DEVELOPMENT", "`true` or `false`"),
-];
-
-/// Variables of the prefix that mean something elsewhere: to the derived migration test, and to anchor's own tests.
-const ELSEWHERE: &[&str] = &["MIGRATE", "BLESS", "DIALECT"];
-const ELSEWHERE_PREFIX: &str = "TEST_";
+use reader::{Reader, Variables};
 
 /// Settings of a [`SessionManager`](crate::SessionManager) in environment variables, for
 /// [`SessionManagerBuilder::environment`](crate::manager::SessionManagerBuilder::environment).
@@ -50,8 +35,7 @@ const ELSEWHERE_PREFIX: &str = "TEST_";
 #[derive(Clone)]
 pub struct Environment {
     prefix: String,
-    /// The variables of the prefix, without it. `None` is a value that is not Unicode.
-    variables: BTreeMap<String, Option<Zeroizing<String>>>,
+    variables: Variables,
 }
 
 impl Environment {
@@ -89,24 +73,18 @@ impl Environment {
         own_keys: bool,
         own_frontend: bool,
     ) -> Result<Settings, ConfigError> {
-        let mut reader = Reader { environment: self, mistakes: Vec::new() };
-        reader.refuse_unknown();
+        let mut reader = Reader::new(&self.prefix, &self.variables);
         let development = reader.flag("DEVELOPMENT").unwrap_or(false);
-        let settings = Settings {
-            keys: reader.keys(development, own_keys),
-            cookie: reader.cookie(cookie, development, own_frontend),
-            trusted_origins: reader.origins(),
+        let keys = keys(&mut reader, development, own_keys);
+        let cookie = if own_frontend {
+            cookie::refuse(&mut reader);
+            None
+        } else {
+            Some(cookie::read(&mut reader, cookie, development))
         };
-        let mistakes = reader.mistakes;
-        match mistakes.as_slice() {
-            [] => Ok(settings),
-            [only] => Err(ConfigError::new(only)),
-            several => Err(ConfigError::new(format_args!(
-                "{} mistakes in the environment:\n- {}",
-                several.len(),
-                several.join("\n- ")
-            ))),
-        }
+        let trusted_origins = origins(&mut reader);
+        reader.finish()?;
+        Ok(Settings { keys, cookie, trusted_origins })
     }
 }
 
@@ -126,232 +104,45 @@ pub(crate) struct Settings {
     pub(crate) trusted_origins: Vec<String>,
 }
 
-/// Reads variables and collects what is wrong with them.
-struct Reader<'a> {
-    environment: &'a Environment,
-    mistakes: Vec<String>,
+fn keys(reader: &mut Reader<'_>, development: bool, own: bool) -> Option<KeyRing> {
+    if !reader.is_set("KEYS") {
+        if development && !own {
+            tracing::warn!(
+                target: "anchor",
+                "development: sessions are signed with a key made for this run, and do not outlive it"
+            );
+            return KeyRing::generate().map_err(|error| reader.mistake("KEYS", error)).ok();
+        }
+        if !own {
+            reader.expected("KEYS", "it is not set: write");
+        }
+        return None;
+    }
+    let text = reader.text("KEYS")?;
+    if own {
+        reader.mistake("KEYS", "the program has keys of its own: unset it, or remove `.keys(..)`");
+        return None;
+    }
+    KeyRing::parse(&text).map_err(|error| reader.mistake("KEYS", error)).ok()
 }
 
-impl Reader<'_> {
-    fn mistake(&mut self, variable: &str, reason: impl fmt::Display) {
-        self.mistakes.push(format!("{}: {reason}", self.name(variable)));
-    }
-
-    fn name(&self, variable: &str) -> String {
-        format!("{}_{variable}", self.environment.prefix)
-    }
-
-    fn refuse_unknown(&mut self) {
-        let environment = self.environment;
-        for name in environment.variables.keys() {
-            let known = VARIABLES.iter().any(|(known, _)| known == name)
-                || ELSEWHERE.contains(&name.as_str())
-                || name.starts_with(ELSEWHERE_PREFIX);
-            if !known {
-                let known: Vec<_> = VARIABLES.iter().map(|(known, _)| self.name(known)).collect();
-                self.mistake(
-                    name,
-                    format_args!(
-                        "no such setting; there are {}. If the variable is not anchor's, choose another prefix than `{}`",
-                        known.join(", "),
-                        environment.prefix
-                    ),
-                );
-            }
+fn origins(reader: &mut Reader<'_>) -> Vec<String> {
+    let Some(text) = reader.text("TRUSTED_ORIGINS") else { return Vec::new() };
+    let origins: Vec<_> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
+    for origin in &origins {
+        if let Err(error) = cross_origin::check(origin) {
+            reader.mistake("TRUSTED_ORIGINS", error);
         }
     }
-
-    /// The variable's text. One that is set and says nothing is a mistake.
-    fn text(&mut self, variable: &str) -> Option<Zeroizing<String>> {
-        let value = self.environment.variables.get(variable)?;
-        match value {
-            Some(text) if !text.trim().is_empty() => Some(Zeroizing::new(text.trim().to_owned())),
-            Some(_) => {
-                self.expected(variable, "it is empty: unset it, or write");
-                None
-            }
-            None => {
-                self.expected(variable, "its value is not Unicode: write");
-                None
-            }
-        }
-    }
-
-    fn expected(&mut self, variable: &str, fault: &str) {
-        let takes =
-            VARIABLES.iter().find(|(known, _)| *known == variable).map_or("", |(_, takes)| takes);
-        self.mistake(variable, format_args!("{fault} {takes}"));
-    }
-
-    fn flag(&mut self, variable: &str) -> Option<bool> {
-        let text = self.text(variable)?;
-        match text.as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            other => {
-                let fault = format!("`{}` is neither: write", other.escape_debug());
-                self.expected(variable, &fault);
-                None
-            }
-        }
-    }
-
-    fn keys(&mut self, development: bool, own: bool) -> Option<KeyRing> {
-        if !self.environment.variables.contains_key("KEYS") {
-            if development && !own {
-                tracing::warn!(
-                    target: "anchor",
-                    "development: sessions are signed with a key made for this run, and do not outlive it"
-                );
-                return KeyRing::generate().map_err(|error| self.mistake("KEYS", error)).ok();
-            }
-            if !own {
-                self.expected("KEYS", "it is not set: write");
-            }
-            return None;
-        }
-        let text = self.text("KEYS")?;
-        if own {
-            self.mistake(
-                "KEYS",
-                "the program has keys of its own: unset it, or remove `.keys(..)`",
-            );
-            return None;
-        }
-        KeyRing::parse(&text).map_err(|error| self.mistake("KEYS", error)).ok()
-    }
-
-    fn cookie(
-        &mut self,
-        struct_name: Option<&'static str>,
-        development: bool,
-        own_frontend: bool,
-    ) -> Option<SessionCookie> {
-        if own_frontend {
-            for variable in
-                ["COOKIE_NAME", "COOKIE_DOMAIN", "COOKIE_SAME_SITE", "COOKIE_SECURE", "DEVELOPMENT"]
-            {
-                if self.environment.variables.contains_key(variable) {
-                    self.mistake(
-                        variable,
-                        "the program has a frontend of its own: unset it, or remove `.frontend(..)`",
-                    );
-                }
-            }
-            return None;
-        }
-        let name = self.text("COOKIE_NAME");
-        let domain = self.text("COOKIE_DOMAIN");
-        let same_site = self.same_site();
-        let secure = self.flag("COOKIE_SECURE");
-        // Alone, each is right or wrong by itself; what follows is about pairs.
-        let fine = |cookie: SessionCookie| cookie.check(Duration::ZERO).err();
-        if let Some(error) = name.as_deref().and_then(|name| fine(SessionCookie::new(name.clone())))
-        {
-            self.mistake("COOKIE_NAME", error);
-        }
-        if let Some(domain) = &domain
-            && let Some(error) = fine(SessionCookie::new("id").domain(domain.as_str()))
-        {
-            self.mistake("COOKIE_DOMAIN", error);
-        }
-        if development && secure == Some(true) {
-            self.mistake(
-                "COOKIE_SECURE",
-                format_args!("`true` contradicts {}=true: unset one", self.name("DEVELOPMENT")),
-            );
-        }
-        let secure = secure.unwrap_or(!development);
-        let culprit = if development { "DEVELOPMENT" } else { "COOKIE_SECURE" };
-        let named = name.as_deref().map(String::as_str).or(struct_name).unwrap_or("__Host-id");
-        // In development the prefixes go, for browsers would not take them; a name that was asked for stays.
-        let used = match (&name, development) {
-            (None, true) => without_prefix(named),
-            _ => named,
-        };
-        if !secure && used != without_prefix(used) {
-            self.mistake(
-                culprit,
-                format_args!(
-                    "a browser takes the cookie `{}` over HTTPS alone: unset this, or write {}={}",
-                    used.escape_debug(),
-                    self.name("COOKIE_NAME"),
-                    without_prefix(used).escape_debug()
-                ),
-            );
-        }
-        if same_site == Some(SameSite::None) && !secure {
-            self.mistake(
-                "COOKIE_SAME_SITE",
-                format_args!(
-                    "a browser takes `none` over HTTPS alone: write `lax`, or unset {}",
-                    self.name(culprit)
-                ),
-            );
-        }
-        if domain.is_some() && secure && used.to_ascii_lowercase().starts_with("__host-") {
-            self.mistake(
-                "COOKIE_DOMAIN",
-                format_args!(
-                    "a browser takes the cookie `{}` for one host alone: unset this, or write {}=__Secure-{}",
-                    used.escape_debug(),
-                    self.name("COOKIE_NAME"),
-                    without_prefix(used).escape_debug()
-                ),
-            );
-        }
-        let base =
-            if development { SessionCookie::development() } else { SessionCookie::default() };
-        let mut cookie = base.named(used.to_owned()).secure(secure);
-        if let Some(same_site) = same_site {
-            cookie = cookie.same_site(same_site);
-        }
-        if let Some(domain) = domain {
-            cookie = cookie.domain(domain.as_str());
-        }
-        Some(cookie)
-    }
-
-    fn same_site(&mut self) -> Option<SameSite> {
-        let text = self.text("COOKIE_SAME_SITE")?;
-        match text.to_ascii_lowercase().as_str() {
-            "lax" => Some(SameSite::Lax),
-            "strict" => Some(SameSite::Strict),
-            "none" => Some(SameSite::None),
-            _ => {
-                let fault = format!("`{}` is none of them: write", text.escape_debug());
-                self.expected("COOKIE_SAME_SITE", &fault);
-                None
-            }
-        }
-    }
-
-    fn origins(&mut self) -> Vec<String> {
-        let Some(text) = self.text("TRUSTED_ORIGINS") else { return Vec::new() };
-        let origins: Vec<_> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
-        for origin in &origins {
-            if let Err(error) = crate::manager::cross_origin::check(origin) {
-                self.mistake("TRUSTED_ORIGINS", error);
-            }
-        }
-        origins
-    }
-}
-
-/// The name without the prefix that binds it to HTTPS (RFC 6265bis section 4.1.3).
-fn without_prefix(name: &str) -> &str {
-    ["__Host-Http-", "__Host-", "__Http-", "__Secure-"]
-        .into_iter()
-        .find_map(|prefix| {
-            let (start, rest) = name.split_at_checked(prefix.len())?;
-            start.eq_ignore_ascii_case(prefix).then_some(rest)
-        })
-        .unwrap_or(name)
+    origins
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::frontend::{Frontend, SameSite};
 
     const KEY: (&str, &str) = ("ANCHOR_KEYS", "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=");
 
@@ -437,7 +228,7 @@ mod tests {
             ),
             (
                 &[("ANCHOR_COOKIE_DOMAIN", "https://example.com"), ("ANCHOR_COOKIE_NAME", "id")],
-                "ANCHOR_COOKIE_DOMAIN: cookie `id`: `https://example.com` is no domain",
+                "ANCHOR_COOKIE_DOMAIN: `https://example.com` is no domain",
             ),
             (
                 &[("ANCHOR_COOKIE_DOMAIN", "example.com")],
