@@ -321,7 +321,7 @@ mod tests {
             let children: Vec<_> = (0..PROCESSES)
                 .map(|_| {
                     Command::new(std::env::current_exe().unwrap())
-                        .args(["--exact", "key_file::tests::one_of_many_processes"])
+                        .args(["--exact", "token::key_file::tests::one_of_many_processes"])
                         .args(["--ignored", "--nocapture"])
                         .env(FOLDER, &folder.0)
                         .env(LINK, link.to_string())
