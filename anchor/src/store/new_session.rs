@@ -13,7 +13,8 @@ use crate::id::SessionId;
 use crate::payload::{SessionData, SubjectLimit};
 use crate::token::{LastingHash, SecretHash};
 
-/// The longest that a login may take, from its beginning to its `create`: what a store must remember a cut-off for.
+/// The longest that a login may take, from its beginning to its `create`: what a store must
+/// remember a cut-off for.
 pub const LONGEST_LOGIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What [`SessionStore::create`](super::SessionStore::create) inserts.
@@ -36,8 +37,9 @@ pub struct NewSession<T> {
     pub replaces: Option<Replaced>,
     /// Whether its cookie is to outlive the browser.
     pub remembered: bool,
-    /// When the login began, by this node's clock: before it looked at a password, say. `None` for a login that begins with the
-    /// insertion itself. The row's `authenticated_at` is that instant of the store's clock or, where the store cannot tell, an earlier one.
+    /// When the login began, by this node's clock: before it looked at a password, say. `None` for
+    /// a login that begins with the insertion itself. The row's `authenticated_at` is that instant
+    /// of the store's clock or, where the store cannot tell, an earlier one.
     pub began: Option<Instant>,
     /// Where the login came from; kept where the table has `#[session(track)]`.
     pub origin: Option<Origin>,
@@ -82,7 +84,8 @@ impl<T: SessionData> NewSession<T> {
 }
 
 impl<T> NewSession<T> {
-    /// Says no to a login that takes longer than a cut-off is remembered. A store's `create` calls it first.
+    /// Says no to a login that takes longer than a cut-off is remembered. A store's `create` calls
+    /// it first.
     ///
     /// # Errors
     ///
@@ -117,7 +120,8 @@ pub enum Created<T> {
         /// The sessions that ended to make room for it, oldest first; not the one that it replaced.
         ended: Vec<SessionId>,
     },
-    /// The subject has as many live sessions as it may have: nothing was written, and nothing was ended.
+    /// The subject has as many live sessions as it may have: nothing was written, and nothing was
+    /// ended.
     SubjectFull,
 }
 

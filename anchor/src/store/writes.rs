@@ -80,7 +80,8 @@ pub enum Touched {
     Gone,
 }
 
-/// What [`SessionStore::rotate`](super::SessionStore::rotate) and [`SessionStore::reauthenticate`](super::SessionStore::reauthenticate) are to do.
+/// What [`SessionStore::rotate`](super::SessionStore::rotate) and
+/// [`SessionStore::reauthenticate`](super::SessionStore::reauthenticate) are to do.
 #[derive(Debug, Clone)]
 pub struct Rotation {
     /// The session.

@@ -39,7 +39,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self.read_environment()?;
         let keys = self.keys.take().ok_or_else(|| {
             ConfigError::new(
-                "no signing keys: add `.keys(KeyRing::from_env(\"ANCHOR_KEYS\")?)` before `.build()`",
+                "no signing keys: add `.keys(KeyRing::from_env(\"ANCHOR_KEYS\")?)` before \
+                 `.build()`",
             )
         })?;
         let touch_interval = self.check_times()?;

@@ -1,4 +1,5 @@
-//! [`Environment`]: a manager's settings from environment variables, where every mistake is told at the start, all in one go.
+//! [`Environment`]: a manager's settings from environment variables, where every mistake is told at
+//! the start, all in one go.
 
 mod cookie;
 mod reader;
@@ -28,8 +29,10 @@ use reader::{Reader, Variables};
 /// | `ANCHOR_TRUSTED_ORIGINS` | origins whose pages may send requests, separated by commas | the application's own |
 /// | `ANCHOR_DEVELOPMENT` | `true`: a cookie for plain HTTP, with a warning in the log | `false` |
 ///
-/// Every other variable of the prefix is an error, for a setting that is misspelt is a setting that is missing; so is a variable that is set and empty.
-/// (`ANCHOR_MIGRATE` and `ANCHOR_TEST_..` belong to tests, and are let be.) All mistakes are reported at once, each with its variable and with what to write.
+/// Every other variable of the prefix is an error, for a setting that is misspelt is a setting that
+/// is missing; so is a variable that is set and empty. (`ANCHOR_MIGRATE` and `ANCHOR_TEST_..`
+/// belong to tests, and are let be.) All mistakes are reported at once, each with its variable and
+/// with what to write.
 ///
 /// `Debug` shows the variables' names, and no value.
 #[derive(Clone)]
@@ -39,7 +42,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// This process's variables whose names begin with the prefix and an underscore, as `ANCHOR_KEYS` with `ANCHOR`.
+    /// This process's variables whose names begin with the prefix and an underscore, as
+    /// `ANCHOR_KEYS` with `ANCHOR`.
     ///
     /// Two managers need two prefixes, of which none begins the other: `USER` and `ADMIN`.
     pub fn of_process(prefix: &str) -> Self {
@@ -66,7 +70,8 @@ impl Environment {
         Self { prefix: prefix.to_owned(), variables: variables.collect() }
     }
 
-    /// Reads all variables, for a payload whose struct names this cookie. `own_keys` and `own_frontend` say what the program has set itself.
+    /// Reads all variables, for a payload whose struct names this cookie. `own_keys` and
+    /// `own_frontend` say what the program has set itself.
     pub(crate) fn read(
         &self,
         cookie: Option<&'static str>,

@@ -24,7 +24,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("DEVELOPMENT", "`true` or `false`"),
 ];
 
-/// Variables of the prefix that mean something elsewhere: to the derived migration test, and to anchor's own tests.
+/// Variables of the prefix that mean something elsewhere: to the derived migration test, and to
+/// anchor's own tests.
 const ELSEWHERE: &[&str] = &["MIGRATE", "BLESS", "DIALECT"];
 const ELSEWHERE_PREFIX: &str = "TEST_";
 
