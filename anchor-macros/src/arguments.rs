@@ -1,165 +1,259 @@
-//! `#[session(name, name = "text")]`: reading lists of known arguments. Every mistake is reported at its own token, and reading goes on after it.
+//! The one table that every attribute of anchor is read by: which arguments it knows, and what
+//! each takes. Every mistake is reported at its own token, and reading goes on after it.
 
-use proc_macro2::{TokenStream, TokenTree};
+use std::fmt;
+
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Meta, Result, Token};
+use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Meta, Result, Token, Type};
 
 use crate::errors::Errors;
-use crate::suggest;
+use crate::{duration, suggest};
 
 /// An argument that an attribute knows.
 pub(crate) struct Known {
-    pub(crate) name: &'static str,
-    /// The argument as a user would write it; with a `=` when it takes a text or a number, and ending in `= false` when it takes that too.
-    pub(crate) example: &'static str,
+    name: &'static str,
+    takes: Takes,
+    /// The value as a user would write it.
+    example: &'static str,
+}
+
+/// What stands behind an argument's `=`.
+#[derive(Clone, Copy)]
+enum Takes {
+    Nothing,
+    Text,
+    TextOrFalse,
+    Duration,
+    Number,
+    Predicate,
+    Value,
+    Type,
 }
 
 impl Known {
-    pub(crate) const fn new(name: &'static str, example: &'static str) -> Self {
-        Self { name, example }
+    /// `track`.
+    pub(crate) const fn flag(name: &'static str) -> Self {
+        Self { name, takes: Takes::Nothing, example: "" }
     }
 
-    fn form(&self) -> Form {
-        match self.example.split_once("= ") {
-            None => Form::Name,
-            Some((_, value)) if value.starts_with('"') || value == "false" => Form::Text,
-            Some(_) => Form::Number,
+    /// `table = "sessions"`.
+    pub(crate) const fn text(name: &'static str, example: &'static str) -> Self {
+        Self { name, takes: Takes::Text, example }
+    }
+
+    /// `migrations = "folder"` or `migrations = false`.
+    pub(crate) const fn text_or_false(name: &'static str, example: &'static str) -> Self {
+        Self { name, takes: Takes::TextOrFalse, example }
+    }
+
+    /// `idle = "2h"`.
+    pub(crate) const fn duration(name: &'static str, example: &'static str) -> Self {
+        Self { name, takes: Takes::Duration, example }
+    }
+
+    /// `max_per_subject = 5`.
+    pub(crate) const fn number(name: &'static str, example: &'static str) -> Self {
+        Self { name, takes: Takes::Number, example }
+    }
+
+    /// `when = UserSession::is_admin`.
+    pub(crate) const fn predicate(name: &'static str, example: &'static str) -> Self {
+        Self { name, takes: Takes::Predicate, example }
+    }
+
+    /// `role = Role::Admin`.
+    pub(crate) const fn value(name: &'static str, example: &'static str) -> Self {
+        Self { name, takes: Takes::Value, example }
+    }
+
+    /// `policy = Admin`.
+    pub(crate) const fn ty(name: &'static str, example: &'static str) -> Self {
+        Self { name, takes: Takes::Type, example }
+    }
+
+    /// Reads what stands behind the argument's name.
+    fn parse(&self, name: &Ident, attribute: &str, input: ParseStream<'_>) -> Result<Given> {
+        let has_equals = input.parse::<Option<Token![=]>>()?.is_some();
+        if matches!(self.takes, Takes::Nothing) {
+            if !has_equals {
+                return Ok(Given::Flag);
+            }
+            let span = if is_at_end(input) { name.span() } else { input.span() };
+            let message = format!("`{name}` takes no value: write `#[{attribute}({name})]`");
+            return Err(Error::new(span, message));
+        }
+        if !has_equals || is_at_end(input) {
+            return Err(Error::new(name.span(), format_args!("`{name}` needs a value: `{self}`")));
+        }
+        if matches!(self.takes, Takes::Type) {
+            let span = input.span();
+            return input.parse().map(Given::Type).map_err(|_| Error::new(span, self.misfit()));
+        }
+        let value: Expr = input.parse()?;
+        match (self.takes, literal(&value)) {
+            (Takes::Text | Takes::TextOrFalse | Takes::Duration, Some(Lit::Str(text)))
+                if text.value().trim().is_empty() =>
+            {
+                let message = format!("`{name}` is empty; write one like `{self}`");
+                Err(Error::new_spanned(text, message))
+            }
+            (Takes::Text | Takes::TextOrFalse, Some(Lit::Str(text))) => {
+                Ok(Given::Text(text.clone()))
+            }
+            (Takes::TextOrFalse, Some(Lit::Bool(written))) if !written.value => Ok(Given::Flag),
+            (Takes::Duration, Some(Lit::Str(text))) => {
+                Ok(Given::Seconds(duration::seconds(text)?, text.span()))
+            }
+            (Takes::Number, Some(Lit::Int(number))) => Ok(Given::Number(number.clone())),
+            (Takes::Predicate | Takes::Value, literal) if !matches!(literal, Some(Lit::Str(_))) => {
+                Ok(Given::Expression(value))
+            }
+            _ => Err(Error::new_spanned(&value, self.misfit())),
         }
     }
 
-    fn takes_false(&self) -> bool {
-        self.example.ends_with("= false")
+    /// Why a value of another kind is refused.
+    fn misfit(&self) -> String {
+        let takes = match self.takes {
+            Takes::Nothing => "no value",
+            Takes::Text | Takes::Duration => "a text in quotes",
+            Takes::TextOrFalse => "a text in quotes or `false`",
+            Takes::Number => "a number",
+            Takes::Predicate => "a path or a closure, without quotes",
+            Takes::Value => "a value of the field's type",
+            Takes::Type => "a type or a tuple of types",
+        };
+        format!("`{}` takes {takes}: `{self}`", self.name)
     }
 }
 
-/// What stands behind an argument's name.
-enum Form {
-    Name,
-    Text,
-    Number,
+/// The argument as a user would write it.
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        match self.takes {
+            Takes::Nothing => Ok(()),
+            _ => write!(f, " = {}", self.example),
+        }
+    }
 }
 
-/// What stood there.
-enum Given {
-    Name,
+/// What stood behind an argument's name.
+pub(crate) enum Given {
+    /// Nothing, or `false`.
+    Flag,
     Text(LitStr),
+    /// A duration, and where it was written.
+    Seconds(u64, Span),
     Number(LitInt),
+    /// A predicate or a value.
+    Expression(Expr),
+    Type(Type),
 }
 
 /// Where an attribute stands, and what it knows there.
 pub(crate) struct Place {
-    /// The attribute's name: `session` or `column`.
+    /// The attribute's name, such as `session`.
     pub(crate) attribute: &'static str,
     pub(crate) known: &'static [Known],
     /// What the same attribute knows elsewhere, and where that is: `("the struct", ..)`.
     pub(crate) elsewhere: &'static [(&'static str, &'static [Known])],
 }
 
-/// The arguments that were given, each known, in its form, and once.
+impl Place {
+    fn find(&self, name: &Ident) -> Option<&'static Known> {
+        self.known.iter().find(|known| *name == known.name)
+    }
+
+    fn unknown(&self, name: &Ident) -> Error {
+        let attribute = self.attribute;
+        let elsewhere = self.elsewhere.iter().find_map(|(there, known)| {
+            known.iter().find(|known| *name == known.name).map(|known| (there, known))
+        });
+        let message = match elsewhere {
+            Some((there, known)) => {
+                format!("`{name}` belongs on {there}: write `#[{attribute}({known})]` there")
+            }
+            None if self.known.is_empty() => {
+                format!("`#[{attribute}]` takes no arguments here; remove it")
+            }
+            None => {
+                let names: Vec<_> = self.known.iter().map(|known| known.name).collect();
+                suggest::unknown(&name.to_string(), &names)
+            }
+        };
+        Error::new(name.span(), message)
+    }
+
+    fn without_list(&self, meta: &Meta) -> Error {
+        let attribute = self.attribute;
+        let message = match self.known.first() {
+            Some(known) => format!("expected arguments in parentheses: `#[{attribute}({known})]`"),
+            None => format!("`#[{attribute}]` takes no arguments here; remove it"),
+        };
+        Error::new_spanned(meta, message)
+    }
+}
+
+/// The arguments that were given, in the order in which they were written: each known, in its
+/// form, and once.
+#[derive(Default)]
 pub(crate) struct Arguments {
     given: Vec<(Ident, Given)>,
     /// Also those that were not in their form.
-    mentioned: Vec<String>,
+    mentioned: Vec<Ident>,
 }
 
 impl Arguments {
     /// Reads every attribute of the place's name.
     pub(crate) fn read(attributes: &[Attribute], place: &Place, errors: &mut Errors) -> Self {
-        let mut arguments = Self { given: Vec::new(), mentioned: Vec::new() };
-        for attribute in attributes {
-            if attribute.path().is_ident(place.attribute) {
-                match &attribute.meta {
-                    Meta::List(list) => each(list.tokens.clone(), errors, |input, errors| {
-                        let argument = Argument::parse(input)?;
-                        arguments.add(argument, place, errors);
-                        Ok(())
-                    }),
-                    other => errors.at(
-                        other,
-                        format_args!(
-                            "expected arguments in parentheses: `#[{}({})]`",
-                            place.attribute, place.known[0].example
-                        ),
-                    ),
+        let mut arguments = Self::default();
+        for attribute in attributes.iter().filter(|one| one.path().is_ident(place.attribute)) {
+            match &attribute.meta {
+                Meta::List(list) => {
+                    each(list.tokens.clone(), errors, |input| arguments.parse(place, input));
                 }
+                other => errors.push(place.without_list(other)),
             }
         }
         arguments
     }
 
-    fn add(&mut self, argument: Argument, place: &Place, errors: &mut Errors) {
-        let name = argument.name.to_string();
+    /// Reads one argument.
+    pub(crate) fn parse(&mut self, place: &Place, input: ParseStream<'_>) -> Result<()> {
+        // `crate` is a keyword, and a name here.
+        let name = Ident::parse_any(input)
+            .map_err(|error| Error::new(error.span(), "expected an argument's name"))?;
         self.mentioned.push(name.clone());
-        let Some(known) = place.known.iter().find(|known| known.name == name) else {
-            let names: Vec<_> = place.known.iter().map(|known| known.name).collect();
-            let elsewhere = place.elsewhere.iter().find_map(|(there, known)| {
-                known.iter().find(|known| known.name == name).map(|known| (there, known.example))
-            });
-            return errors.at(
-                &argument.name,
-                match elsewhere {
-                    Some((there, example)) => format!(
-                        "`{name}` belongs on {there}: write `#[{}({example})]` there",
-                        place.attribute
-                    ),
-                    None => suggest::unknown(&name, &names),
-                },
-            );
+        let Some(known) = place.find(&name) else {
+            skip_value(input)?;
+            return Err(place.unknown(&name));
         };
-        if self.given.iter().any(|(given, _)| *given == name) {
-            return errors.at(&argument.name, format_args!("`{name}` is given twice; keep one"));
+        if self.name(known.name).is_some() {
+            skip_value(input)?;
+            return Err(Error::new(name.span(), format_args!("`{name}` is given twice; keep one")));
         }
-        let given = match (known.form(), argument.value) {
-            (Form::Name, None) => Given::Name,
-            (Form::Text, Some(value)) if known.takes_false() && is_false(&value) => Given::Name,
-            (Form::Text, Some(value)) => match text(&value) {
-                Some(text) if text.value().trim().is_empty() => {
-                    return errors.at(
-                        text,
-                        format_args!("`{name}` is empty; write one like `{}`", known.example),
-                    );
-                }
-                Some(text) => Given::Text(text),
-                None => {
-                    let or_false = if known.takes_false() { " or `false`" } else { "" };
-                    return errors.at(
-                        value,
-                        format_args!(
-                            "`{name}` takes a text in quotes{or_false}: `{}`",
-                            known.example
-                        ),
-                    );
-                }
-            },
-            (Form::Number, Some(value)) => match number(&value) {
-                Some(number) => Given::Number(number),
-                None => {
-                    return errors
-                        .at(value, format_args!("`{name}` takes a number: `{}`", known.example));
-                }
-            },
-            (Form::Text | Form::Number, None) => {
-                return errors.at(
-                    &argument.name,
-                    format_args!("`{name}` needs a value: `{}`", known.example),
-                );
-            }
-            (Form::Name, Some(value)) => {
-                return errors.at(
-                    value,
-                    format_args!("`{name}` takes no value: write `#[{}({name})]`", place.attribute),
-                );
-            }
-        };
-        self.given.push((argument.name, given));
+        let given = known.parse(&name, place.attribute, input)?;
+        self.given.push((name, given));
+        Ok(())
     }
 
     /// The text of an argument, if it was given; `false` has none.
     pub(crate) fn text(&self, name: &str) -> Option<&LitStr> {
         match self.given(name)? {
             Given::Text(text) => Some(text),
-            Given::Name | Given::Number(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The seconds of a duration, and where it was written, if it was given.
+    pub(crate) fn seconds(&self, name: &str) -> Option<(u64, Span)> {
+        match self.given(name)? {
+            Given::Seconds(seconds, span) => Some((*seconds, *span)),
+            _ => None,
         }
     }
 
@@ -167,7 +261,7 @@ impl Arguments {
     pub(crate) fn number(&self, name: &str) -> Option<&LitInt> {
         match self.given(name)? {
             Given::Number(number) => Some(number),
-            Given::Name | Given::Text(_) => None,
+            _ => None,
         }
     }
 
@@ -177,84 +271,68 @@ impl Arguments {
 
     /// The name of an argument as it was written, if it was given.
     pub(crate) fn name(&self, name: &str) -> Option<&Ident> {
-        self.given.iter().map(|(given, _)| given).find(|given| *given == name)
+        self.names().find(|given| *given == name)
     }
 
-    /// Whether an argument was written at all, be it wrongly.
+    /// Whether an argument was written at all, even in a wrong form.
     pub(crate) fn is_mentioned(&self, name: &str) -> bool {
         self.mentioned.iter().any(|mentioned| mentioned == name)
     }
 
-    /// All names, in the order in which they were written.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Ident> {
         self.given.iter().map(|(name, _)| name)
     }
 }
 
-/// `name` or `name = value`.
-pub(crate) struct Argument {
-    pub(crate) name: Ident,
-    pub(crate) value: Option<Expr>,
-}
+impl IntoIterator for Arguments {
+    type Item = (Ident, Given);
+    type IntoIter = std::vec::IntoIter<(Ident, Given)>;
 
-impl Argument {
-    pub(crate) fn parse(input: ParseStream<'_>) -> Result<Self> {
-        // `crate` is a keyword, and a name here.
-        let name = Ident::parse_any(input)
-            .map_err(|error| Error::new(error.span(), "expected an argument's name"))?;
-        let value = match input.parse::<Option<Token![=]>>()? {
-            Some(_) if input.is_empty() => {
-                return Err(Error::new(name.span(), format_args!("`{name} =` lacks its value")));
-            }
-            Some(_) => Some(input.parse()?),
-            None => None,
-        };
-        Ok(Self { name, value })
+    fn into_iter(self) -> Self::IntoIter {
+        self.given.into_iter()
     }
 }
 
-fn is_false(value: &Expr) -> bool {
+/// The literal that an expression is, also when a `macro_rules!` passed it on.
+fn literal(value: &Expr) -> Option<&Lit> {
     match value {
-        Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => !value.value,
-        Expr::Group(group) => is_false(&group.expr),
-        _ => false,
-    }
-}
-
-/// The string literal that an expression is, also when a `macro_rules!` passed it on.
-pub(crate) fn text(value: &Expr) -> Option<LitStr> {
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
-        Expr::Group(group) => text(&group.expr),
+        Expr::Lit(ExprLit { lit, .. }) => Some(lit),
+        Expr::Group(group) => literal(&group.expr),
         _ => None,
     }
 }
 
-/// The integer literal that an expression is, also when a `macro_rules!` passed it on.
-fn number(value: &Expr) -> Option<LitInt> {
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => Some(number.clone()),
-        Expr::Group(group) => number(&group.expr),
-        _ => None,
-    }
+fn is_at_end(input: ParseStream<'_>) -> bool {
+    input.is_empty() || input.peek(Token![,])
 }
 
-/// Runs `parse` on each part of a comma-separated list. After a part that does not parse, it goes on behind the next comma.
+/// Passes over `= value`, with the commas inside a closure's arguments.
+fn skip_value(input: ParseStream<'_>) -> Result<()> {
+    let ahead = input.fork();
+    if ahead.parse::<Token![=]>().is_ok() && ahead.parse::<Expr>().is_ok() && is_at_end(&ahead) {
+        input.advance_to(&ahead);
+    }
+    while !is_at_end(input) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+/// Runs `parse` on each part of a comma-separated list. After a part that does not parse, it goes
+/// on behind the next comma.
 pub(crate) fn each(
     tokens: TokenStream,
     errors: &mut Errors,
-    mut parse: impl FnMut(ParseStream<'_>, &mut Errors) -> Result<()>,
+    mut parse: impl FnMut(ParseStream<'_>) -> Result<()>,
 ) {
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            let parsed = parse(input, errors).and_then(|()| match input.peek(Token![,]) {
-                true => Ok(()),
-                false if input.is_empty() => Ok(()),
-                false => Err(input.error("expected a comma")),
+            let parsed = parse(input).and_then(|()| {
+                if is_at_end(input) { Ok(()) } else { Err(input.error("expected a comma")) }
             });
             if let Err(error) = parsed {
                 errors.push(error);
-                while !input.is_empty() && !input.peek(Token![,]) {
+                while !is_at_end(input) {
                     input.parse::<TokenTree>()?;
                 }
             }

@@ -36,8 +36,8 @@ pub(crate) fn snake(name: &str) -> String {
     words(name).join("_")
 }
 
-/// The words of a name, in lower case: a new one begins at an underscore, at a capital after a small letter or digit, and at the
-/// last capital of a run that a small letter follows.
+/// The words of a name, in lower case: a new one begins at an underscore, at a capital after a
+/// small letter or digit, and at the last capital of a run that a small letter follows.
 fn words(name: &str) -> Vec<String> {
     let letters: Vec<char> = name.chars().collect();
     let mut words = vec![String::new()];

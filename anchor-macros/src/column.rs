@@ -1,4 +1,5 @@
-//! `#[derive(Column)]`: a newtype as the column that it wraps, a field-less enum as text out of a fixed set.
+//! `#[derive(Column)]`: a newtype as the column that it wraps, a field-less enum as text out of a
+//! fixed set.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -10,13 +11,10 @@ use crate::errors::Errors;
 use crate::located::{at, column_item, ends};
 use crate::{case, krate, suggest};
 
-const CRATE: Known = Known::new("crate", "crate = \"my_crate::anchor\"");
-const ON_STRUCT: &[Known] = &[CRATE];
-const ON_ENUM: &[Known] = &[Known::new("rename_all", "rename_all = \"snake_case\""), CRATE];
-const ON_VARIANT: &[Known] = &[
-    Known::new("rename", "rename = \"member\""),
-    Known::new("renamed_from", "renamed_from = \"old_name\""),
-];
+const ON_STRUCT: &[Known] = &[krate::ARGUMENT];
+const ON_ENUM: &[Known] = &[Known::text("rename_all", "\"snake_case\""), krate::ARGUMENT];
+const ON_VARIANT: &[Known] =
+    &[Known::text("rename", "\"member\""), Known::text("renamed_from", "\"old_name\"")];
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::new();
@@ -30,7 +28,8 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     if !input.generics.params.is_empty() {
         errors.at(
             &input.generics,
-            "`#[derive(Column)]` is for types without generics; implement `Column` by hand for this one",
+            "`#[derive(Column)]` is for types without generics; implement `Column` by hand for this \
+             one",
         );
     }
     let column = match &input.data {
@@ -64,7 +63,8 @@ fn newtype(
 ) -> Option<TokenStream> {
     let mut members = fields.members().zip(fields);
     let (Some((member, field)), None) = (members.next(), members.next()) else {
-        let message = "a struct that is one column wraps one value, as `struct Email(String);`; for several, mark the session's field `#[session(json)]`";
+        let message = "a struct that is one column wraps one value, as `struct Email(String);`; \
+                       for several, mark the session's field `#[session(json)]`";
         match fields {
             Fields::Unit => errors.at(&input.ident, message),
             fields => errors.at(fields, message),
@@ -133,14 +133,18 @@ fn enumeration(
         if !matches!(variant.fields, Fields::Unit) {
             errors.at(
                 &variant.fields,
-                "a column's enum has no fields in its variants; for this one, mark the session's field `#[session(json)]`",
+                "a column's enum has no fields in its variants; for this one, mark the session's \
+                 field `#[session(json)]`",
             );
         }
         let Name { name, written, before } = variant_name(variant, &case, errors);
         if let Some((_, other)) = names.iter().find(|(taken, _)| *taken == name) {
             errors.at(
                 written,
-                format_args!("`{other}` is stored as \"{name}\" already; give one of them another name with `#[column(rename = \"..\")]`"),
+                format_args!(
+                    "`{other}` is stored as \"{name}\" already; give one of them another name \
+                     with `#[column(rename = \"..\")]`"
+                ),
             );
         }
         if let Some(before) = before {

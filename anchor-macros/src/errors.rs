@@ -3,10 +3,12 @@
 use std::fmt::Display;
 use std::thread;
 
-use quote::ToTokens;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
 use syn::{Error, Result};
 
-/// Collects errors. It must be read with [`finish`](Self::finish): dropping it unread is a bug in the macro, and panics.
+/// Collects errors. It must be read with [`finish`](Self::finish): dropping it unread is a bug in
+/// the macro, and panics.
 pub(crate) struct Errors {
     found: Option<Error>,
     read: bool,
@@ -37,6 +39,22 @@ impl Errors {
     pub(crate) fn finish(mut self) -> Result<()> {
         self.read = true;
         self.found.take().map_or(Ok(()), Err)
+    }
+
+    /// The expansion of an attribute. Where there are errors: these, and the item as it was
+    /// written, so that an editor keeps working on it.
+    pub(crate) fn or_as_written(
+        self,
+        expansion: Option<TokenStream>,
+        item: &TokenStream,
+    ) -> TokenStream {
+        match (self.finish(), expansion) {
+            (Ok(()), Some(expansion)) => expansion,
+            (result, _) => {
+                let error = result.err().map(|error| error.to_compile_error());
+                quote!(#error #item)
+            }
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! [`Handler`]: an axum handler that gets one more argument, the first. Signature, body and other attributes stay as written.
+//! [`Handler`]: an axum handler that gets one more argument, the first. Signature, body and other
+//! attributes stay as written.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -42,7 +43,8 @@ impl Handler {
         if let Some(receiver) = handler.sig.receiver() {
             errors.at(
                 receiver,
-                "an axum handler has no `self`: make it a free function, and take shared things from `State`",
+                "an axum handler has no `self`: make it a free function, and take shared things \
+                 from `State`",
             );
         }
         if !handler.is_async() {
@@ -135,15 +137,18 @@ impl Handler {
 fn contradiction(one: &str, other: &str) -> Option<&'static str> {
     match (one, other) {
         ("require_session", "logout") | ("logout", "require_session") => Some(
-            "`#[logout]` does not go with `#[require_session]`: a logout must work when the session has ended already, \
+            "`#[logout]` does not go with `#[require_session]`: a logout must work when the \
+             session has ended already, \
              so that it can be repeated; remove `#[require_session]`",
         ),
         ("public", "logout") | ("logout", "public") => Some(
-            "`#[public]` does not go with `#[logout]`, which is open already: a logout must work when the session has ended; \
+            "`#[public]` does not go with `#[logout]`, which is open already: a logout must work \
+             when the session has ended; \
              remove `#[public]`",
         ),
         ("public", "require_session") | ("require_session", "public") => Some(
-            "`#[public]` does not go with `#[require_session]`: a handler is open or guarded; remove one",
+            "`#[public]` does not go with `#[require_session]`: a handler is open or guarded; \
+             remove one",
         ),
         _ => None,
     }

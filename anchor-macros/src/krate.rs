@@ -4,9 +4,14 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{LitStr, Path};
 
+use crate::arguments::Known;
 use crate::errors::Errors;
 
-/// `::anchor::__private`, or the same under the path in `crate = "path"`. What the compiler says of it, it says at `span`.
+/// `crate = "my_crate::anchor"`, which every attribute knows.
+pub(crate) const ARGUMENT: Known = Known::text("crate", "\"my_crate::anchor\"");
+
+/// `::anchor::__private`, or the same under the path in `crate = "path"`. What the compiler says of
+/// it, it says at `span`.
 pub(crate) fn private(path: Option<&LitStr>, span: Span, errors: &mut Errors) -> TokenStream {
     let Some(literal) = path else {
         return quote_spanned!(span=> ::anchor::__private);

@@ -1,7 +1,8 @@
 //! The procedural macros of anchor. Use them through the `anchor` crate, which re-exports them.
 //!
-//! The macros parse, check and name things; the work is done by ordinary functions of anchor, which the expansions call. They read no file and no
-//! environment. Of a struct or handler with several mistakes they report each, at its own token, in one go.
+//! The macros parse, check and name things; the work is done by ordinary functions of anchor, which
+//! the expansions call. They read no file and no environment. Of a struct or handler with several
+//! mistakes they report each, at its own token, in one go.
 
 mod arguments;
 mod as_written;
@@ -24,7 +25,8 @@ mod suggest;
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
-/// Makes a struct the payload of a session: its columns, its lifetime, its cookie, and an axum extractor.
+/// Makes a struct the payload of a session: its columns, its lifetime, its cookie, and an axum
+/// extractor.
 ///
 /// ```ignore
 /// #[derive(Clone, SessionData)]
@@ -40,11 +42,13 @@ use syn::{DeriveInput, parse_macro_input};
 /// }
 /// ```
 ///
-/// Beside the struct stands a test, `anchor_migrations_<struct>`, that fails when the struct and its migrations disagree. Rust collects
-/// tests from modules alone: for a struct in a function's body the compiler warns of `cannot test inner items`; write `migrations = false` there.
+/// Beside the struct stands a test, `anchor_migrations_<struct>`, that fails when the struct and
+/// its migrations disagree. Rust collects tests from modules alone: for a struct in a function's
+/// body the compiler warns of `cannot test inner items`; write `migrations = false` there.
 ///
-/// The struct has named fields, no generics, and is `Clone`. A handler may take it as an argument (401 without a session) or as
-/// `Option<UserSession>` (`None` without a session); the handler gets a copy.
+/// The struct has named fields, no generics, and is `Clone`. A handler may take it as an argument
+/// (401 without a session) or as `Option<UserSession>` (`None` without a session); the handler gets
+/// a copy.
 ///
 /// # On the struct
 ///
@@ -64,12 +68,14 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `migrations = "folder"` | where the struct's migrations are, seen from its package; `migrations = false` leaves out the test that holds them to the struct | `migrations` |
 /// | `crate = "path"` | where anchor is, when it is not `::anchor` | `::anchor` |
 ///
-/// Durations are whole seconds, minutes, hours, days or weeks, the largest first: `"30s"`, `"10m"`, `"2h"`, `"14d"`, `"1w"`, `"1h30m"`; at most 100 years.
+/// Durations are whole seconds, minutes, hours, days or weeks, the largest first: `"30s"`, `"10m"`,
+/// `"2h"`, `"14d"`, `"1w"`, `"1h30m"`; at most 100 years.
 ///
 /// # On a field
 ///
-/// A field is one column. Its type implements `Column`: `String`, `bool`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `f32`, `f64`, `Vec<u8>`, `Uuid`, `IpAddr`,
-/// date-times of the features `time`, `chrono` and `jiff`, what derives `Column`, and `Option` of all these.
+/// A field is one column. Its type implements `Column`: `String`, `bool`, `i16`, `i32`, `i64`,
+/// `u8`, `u16`, `u32`, `f32`, `f64`, `Vec<u8>`, `Uuid`, `IpAddr`, date-times of the features
+/// `time`, `chrono` and `jiff`, what derives `Column`, and `Option` of all these.
 ///
 /// | `#[session(..)]` | meaning |
 /// | --- | --- |
@@ -105,8 +111,8 @@ pub fn derive_session_data(input: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// A newtype is stored as what it wraps, and read without a check of its own; implement `Column` by hand to have one. An enum is text,
-/// held to its variants by a `CHECK`.
+/// A newtype is stored as what it wraps, and read without a check of its own; implement `Column` by
+/// hand to have one. An enum is text, held to its variants by a `CHECK`.
 ///
 /// | `#[column(..)]` | where | meaning |
 /// | --- | --- | --- |
@@ -128,7 +134,8 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// async fn delete_account() -> StatusCode { .. }
 /// ```
 ///
-/// A request without one gets 401, before any other extractor runs and before the body is read; when the store cannot answer, 503.
+/// A request without one gets 401, before any other extractor runs and before the body is read;
+/// when the store cannot answer, 503.
 ///
 /// | argument | meaning | otherwise |
 /// | --- | --- | --- |
@@ -140,7 +147,8 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// | `redirect = "/login"` | a browser's `GET` or `HEAD` without a session is sent to this page with 303, and a `?next=` that `anchor::Next` reads back | |
 /// | `crate = "path"` | where anchor is, when it is not `::anchor` | |
 ///
-/// `when`, `policy`, `role` and `fresh` are asked in the order in which they are written, and need the session's type.
+/// `when`, `policy`, `role` and `fresh` are asked in the order in which they are written, and need
+/// the session's type.
 ///
 /// Write the type. A bare `#[require_session]`, without a `Session<T>` among the arguments, takes
 /// any session that the route has a layer for. It is for applications of one payload:
@@ -148,12 +156,15 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// answers every request with 500, because a layer lost in a refactoring would otherwise let a
 /// user's session open an administrator's page.
 ///
-/// `redirect` answers requests that name HTML in `Accept`, as browsers' navigations do; others get their 401, so that a script is not handed a page and a
-/// `POST` is not repeated. A session that is not `fresh` goes to the page as well, with `&reason=reauthentication_required`: there the page has to ask
-/// for the password although there is a session. Where a policy says no it stays 403, for logging in would not help.
+/// `redirect` answers requests that name HTML in `Accept`, as browsers' navigations do; others get
+/// their 401, so that a script is not handed a page and a `POST` is not repeated. A session that is
+/// not `fresh` goes to the page as well, with `&reason=reauthentication_required`: there the page
+/// has to ask for the password although there is a session. Where a policy says no it stays 403,
+/// for logging in would not help.
 ///
-/// The macro inserts one first argument, without a name, and leaves the rest as it was written. `when`, `role` and `redirect` also put a type beside the handler, so
-/// they do not work inside an `impl` block. With `#[debug_handler]`, put `#[require_session]` above it:
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written.
+/// `when`, `role` and `redirect` also put a type beside the handler, so they do not work inside an
+/// `impl` block. With `#[debug_handler]`, put `#[require_session]` above it:
 ///
 /// ```ignore
 /// #[require_session(UserSession)]
@@ -176,8 +187,9 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// let app = Router::new().route("/logout", post(logout));
 /// ```
 ///
-/// When the body runs, the session's row is gone, and the response removes the cookie. A logout that the store could not carry out is answered with 503, and
-/// the body does not run. A request without a session is let through: a logout may be repeated. For that reason it does not go with
+/// When the body runs, the session's row is gone, and the response removes the cookie. A logout
+/// that the store could not carry out is answered with 503, and the body does not run. A request
+/// without a session is let through: a logout may be repeated. For that reason it does not go with
 /// `#[require_session]`.
 ///
 /// | written | ends |
@@ -194,7 +206,8 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// bare, with the limits of a bare [`macro@require_session`]. `crate = "path"` says where anchor
 /// is, when it is not `::anchor`.
 ///
-/// The macro inserts one first argument, without a name, and leaves the rest as it was written. `#[debug_handler]` goes below.
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written.
+/// `#[debug_handler]` goes below.
 #[proc_macro_attribute]
 pub fn logout(arguments: TokenStream, item: TokenStream) -> TokenStream {
     logout::expand(arguments.into(), item.into()).into()
@@ -209,10 +222,11 @@ pub fn logout(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// It changes nothing but one thing: the routing functions of `anchor::routing` take the handler, which they refuse when it declares no policy.
+/// It changes nothing but one thing: the routing functions of `anchor::routing` take the handler,
+/// which they refuse when it declares no policy.
 ///
-/// The macro inserts one first argument, without a name, and leaves the rest as it was written. `crate = "path"` says where anchor is, when it is
-/// not `::anchor`.
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written.
+/// `crate = "path"` says where anchor is, when it is not `::anchor`.
 #[proc_macro_attribute]
 pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
     public::expand(arguments.into(), item.into()).into()

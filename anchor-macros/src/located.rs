@@ -4,7 +4,8 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::Type;
 
-/// At this place, but still known to be generated: lints leave it alone, and a local is the derive's own, even where a `macro_rules!` made the struct.
+/// At this place, but still known to be generated: lints leave it alone, and a local is the
+/// derive's own, even where a `macro_rules!` made the struct.
 pub(crate) fn at(place: Span) -> Span {
     Span::call_site().located_at(place)
 }
@@ -27,15 +28,16 @@ pub(crate) fn moved(path: &TokenStream, span: Span) -> TokenStream {
         .collect()
 }
 
-/// The first and the last token. What stands between tokens of these spans, stands at all the tokens.
+/// The first and the last token. What stands between tokens of these spans, stands at all the
+/// tokens.
 pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
     let mut spans = tokens.into_token_stream().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
 }
 
-/// `<Type as Column>::item`, at the whole type. Every such path of a type that is no column gives the same error at the same place, so the compiler
-/// reports it once.
+/// `<Type as Column>::item`, at the whole type. Every such path of a type that is no column gives
+/// the same error at the same place, so the compiler reports it once.
 pub(crate) fn column_item(ty: &Type, private: &TokenStream, item: &str) -> TokenStream {
     let (first, last) = ends(ty);
     let item = Ident::new(item, last);

@@ -3,12 +3,18 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+use crate::arguments::{Arguments, Known, Place};
 use crate::errors::Errors;
 use crate::guard_arguments::GuardArguments;
 use crate::handler::Handler;
+use crate::krate;
 use crate::located::guard_type;
 
-const KNOWN: &[(&str, &str)] = &[("crate", "crate = \"my_crate::anchor\"")];
+const PLACE: Place = Place {
+    attribute: "logout",
+    known: &[Known::flag("all"), Known::flag("others"), krate::ARGUMENT],
+    elsewhere: &[],
+};
 
 // Input:
 //     #[logout]
@@ -20,17 +26,13 @@ const KNOWN: &[(&str, &str)] = &[("crate", "crate = \"my_crate::anchor\"")];
 // With `all` or `others`, `RevokeAny<::anchor::__private::All>`, and so on.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
-    let GuardArguments { session, word, private, .. } =
-        GuardArguments::read(arguments, KNOWN, &["all", "others"], &mut errors);
+    let GuardArguments { session, arguments, private } =
+        GuardArguments::read(arguments, &PLACE, &mut errors);
+    let reach = reach(&arguments, &mut errors).map(|reach| quote!(#private::#reach));
     let handler = Handler::read(item.clone(), "logout", &mut errors);
     let revoking = handler.map(|handler| {
         let session =
             session.or_else(|| handler.session_type(&["Session", "Auth"], "logout", &mut errors));
-        let reach = word.map(|word| {
-            let reach = if word == "all" { "All" } else { "Others" };
-            let reach = Ident::new(reach, word.span());
-            quote!(#private::#reach)
-        });
         let revoke = match (session, reach) {
             (Some(session), None) => guard_type(&private, "Revoke", &quote!(#session)),
             (Some(session), Some(reach)) => {
@@ -41,11 +43,17 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         };
         handler.with_first_argument(&revoke)
     });
-    match (errors.finish(), revoking) {
-        (Ok(()), Some(revoking)) => revoking,
-        (result, _) => {
-            let error = result.err().map(|error| error.to_compile_error());
-            quote!(#error #item)
-        }
+    errors.or_as_written(revoking, &item)
+}
+
+/// `All` or `Others`, in place of the request's session alone.
+fn reach(arguments: &Arguments, errors: &mut Errors) -> Option<Ident> {
+    let mut words = arguments.names().filter(|name| *name == "all" || *name == "others");
+    let word = words.next()?;
+    if let Some(other) = words.next() {
+        let message = format!("`{word}` is given already: `all` and `others` are one or the other");
+        errors.at(other, message);
     }
+    let reach = if word == "all" { "All" } else { "Others" };
+    Some(Ident::new(reach, word.span()))
 }

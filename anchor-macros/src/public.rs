@@ -3,11 +3,13 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
+use crate::arguments::Place;
 use crate::errors::Errors;
 use crate::guard_arguments::GuardArguments;
 use crate::handler::Handler;
+use crate::krate;
 
-const KNOWN: &[(&str, &str)] = &[("crate", "crate = \"my_crate::anchor\"")];
+const PLACE: Place = Place { attribute: "public", known: &[krate::ARGUMENT], elsewhere: &[] };
 
 // Input:
 //     #[public]
@@ -18,7 +20,7 @@ const KNOWN: &[(&str, &str)] = &[("crate", "crate = \"my_crate::anchor\"")];
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
     let GuardArguments { session, private, .. } =
-        GuardArguments::read(arguments, KNOWN, &[], &mut errors);
+        GuardArguments::read(arguments, &PLACE, &mut errors);
     if let Some(session) = session {
         let message = format!(
             "a public handler needs no session, so `#[public]` takes no type; for one that needs \
@@ -29,11 +31,5 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
     let public = Handler::read(item.clone(), "public", &mut errors)
         .map(|handler| handler.with_first_argument(&quote!(#private::Public)));
-    match (errors.finish(), public) {
-        (Ok(()), Some(public)) => public,
-        (result, _) => {
-            let error = result.err().map(|error| error.to_compile_error());
-            quote!(#error #item)
-        }
-    }
+    errors.or_as_written(public, &item)
 }

@@ -1,25 +1,32 @@
-//! `#[require_session]`: the handler runs only for a request with a live session that satisfies the policies.
+//! `#[require_session]`: the handler runs only for a request with a live session that satisfies the
+//! policies.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
+use syn::{Error, Ident, LitStr, Result, Type};
 
+use crate::arguments::{Given, Known, Place};
 use crate::as_written::as_written;
 use crate::errors::Errors;
-use crate::guard_arguments::{GuardArguments, Policy, PolicyKind};
+use crate::guard_arguments::GuardArguments;
 use crate::handler::Handler;
+use crate::krate;
 use crate::located::guard_type;
 
-const KNOWN: &[(&str, &str)] = &[
-    ("when", "when = UserSession::is_admin"),
-    ("policy", "policy = Admin"),
-    ("role", "role = Role::Admin"),
-    ("fresh", "fresh = \"10m\""),
-    ("redirect", "redirect = \"/login\""),
-    ("crate", "crate = \"my_crate::anchor\""),
-];
+const PLACE: Place = Place {
+    attribute: "require_session",
+    known: &[
+        Known::predicate("when", "UserSession::is_admin"),
+        Known::ty("policy", "Admin"),
+        Known::value("role", "Role::Admin"),
+        Known::duration("fresh", "\"10m\""),
+        Known::text("redirect", "\"/login\""),
+        krate::ARGUMENT,
+    ],
+    elsewhere: &[],
+};
 
 // Input:
 //     #[require_session(UserSession, when = UserSession::is_admin, fresh = "10m", redirect = "/login")]
@@ -33,33 +40,22 @@ const KNOWN: &[(&str, &str)] = &[
 //     impl LoginPage for __anchor_redirect_ban { .. }
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
-    let arguments = GuardArguments::read(arguments, KNOWN, &[], &mut errors);
+    let arguments = GuardArguments::read(arguments, &PLACE, &mut errors);
     let handler = Handler::read(item.clone(), "require_session", &mut errors);
-    let guarded = handler.and_then(|handler| guard(handler, arguments, &mut errors));
-    match (errors.finish(), guarded) {
-        (Ok(()), Some(guarded)) => guarded,
-        (result, _) => {
-            let error = result.err().map(|error| error.to_compile_error());
-            quote!(#error #item)
-        }
-    }
+    let guarded = handler.map(|handler| guard(handler, arguments, &mut errors));
+    errors.or_as_written(guarded, &item)
 }
 
-fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> Option<TokenStream> {
-    let GuardArguments { session, policies, redirect, private, .. } = arguments;
+fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> TokenStream {
+    let GuardArguments { session, arguments, private } = arguments;
     let mut siblings = TokenStream::new();
-    let login_page = redirect.map(|path| {
-        let page = sibling(&handler, "redirect");
-        let body = quote! {
-            const PATH: ::core::option::Option<&'static str> = ::core::option::Option::Some(#path);
-        };
-        siblings.extend(implement(&handler, &page, &quote!(#private::LoginPage), &body));
-        page
-    });
+    let login_page = arguments
+        .text("redirect")
+        .and_then(|path| errors.take(page(path)))
+        .map(|path| login_page(&handler, path, &private, &mut siblings));
     let session = session.or_else(|| handler.session_type(&["Session"], "require_session", errors));
     let Some(session) = session else {
-        for policy in &policies {
-            let name = &policy.name;
+        for name in arguments.names().filter(|name| is_policy(name)) {
             errors.at(
                 name,
                 format_args!(
@@ -69,48 +65,14 @@ fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> Op
         }
         let page = login_page.map(|page| quote!(<#page>));
         let handler = handler.with_first_argument(&quote!(#private::RequireAny #page));
-        return Some(quote!(#handler #siblings));
+        return quote!(#handler #siblings);
     };
-    let mut types = Vec::new();
-    for Policy { name, kind } in policies {
-        let (expression, decision) = match kind {
-            PolicyKind::Type(ty) => {
-                types.push(quote!(#ty));
-                continue;
-            }
-            PolicyKind::Fresh(seconds) => {
-                types.push(quote!(#private::Fresh<#seconds>));
-                continue;
-            }
-            PolicyKind::When(predicate) => {
-                let decision = quote!(#private::when(session, #predicate));
-                (predicate, decision)
-            }
-            PolicyKind::Role(role) => {
-                // At the session's type, which is what is wrong when it has no role, so that it is reported once.
-                let found = quote_spanned! {session.span()=>
-                    <#session as #private::HasRole>::role(session.data())
-                };
-                let decision = quote!(#private::allow_if(#found == &(#role)));
-                (role, decision)
-            }
-        };
-        // A closure or a value cannot stand in a type; a type beside the handler can.
-        let ident = sibling(&handler, &name.to_string());
-        let description = format!("{name} {}", as_written(expression.into_token_stream()));
-        let body = quote! {
-            fn check(session: &#private::Session<#session>) -> #private::Decision {
-                #decision
-            }
-
-            fn describe() -> ::std::string::String {
-                ::std::string::String::from(#description)
-            }
-        };
-        siblings.extend(implement(&handler, &ident, &quote!(#private::Policy<#session>), &body));
-        types.push(quote!(#ident));
-    }
-    let policy = match (types.as_slice(), &login_page) {
+    let policies: Vec<_> = arguments
+        .into_iter()
+        .filter(|(name, _)| is_policy(name))
+        .map(|(name, given)| policy(&handler, &session, &name, given, &private, &mut siblings))
+        .collect();
+    let policy = match (policies.as_slice(), &login_page) {
         ([], None) => None,
         ([], Some(_)) => Some(quote!(, ())),
         ([one], _) => Some(quote!(, #one)),
@@ -119,7 +81,83 @@ fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> Op
     let page = login_page.map(|page| quote!(, #page));
     let first = guard_type(&private, "Require", &quote!(#session #policy #page));
     let handler = handler.with_first_argument(&first);
-    Some(quote!(#handler #siblings))
+    quote!(#handler #siblings)
+}
+
+/// Whether an argument says what must hold of a session beyond its being live.
+fn is_policy(name: &Ident) -> bool {
+    name != "redirect" && name != "crate"
+}
+
+/// The type that names the login page.
+fn login_page(
+    handler: &Handler,
+    path: &LitStr,
+    private: &TokenStream,
+    siblings: &mut TokenStream,
+) -> Ident {
+    let page = sibling(handler, "redirect");
+    let body = quote! {
+        const PATH: ::core::option::Option<&'static str> = ::core::option::Option::Some(#path);
+    };
+    siblings.extend(implement(handler, &page, &quote!(#private::LoginPage), &body));
+    page
+}
+
+/// A page of the application itself: a browser that is sent elsewhere would not come back to
+/// where it was going.
+fn page(path: &LitStr) -> Result<&LitStr> {
+    let text = path.value();
+    let in_path = |c: char| c.is_ascii_graphic() && !"\\\"<>#".contains(c);
+    if text.starts_with('/') && !text.starts_with("//") && text.chars().all(in_path) {
+        return Ok(path);
+    }
+    Err(Error::new_spanned(
+        path,
+        "`redirect` takes the path of a page of this application, which begins with one `/`: \
+         `redirect = \"/login\"`",
+    ))
+}
+
+/// The type that checks a policy.
+fn policy(
+    handler: &Handler,
+    session: &Type,
+    name: &Ident,
+    given: Given,
+    private: &TokenStream,
+    siblings: &mut TokenStream,
+) -> TokenStream {
+    let expression = match given {
+        Given::Type(ty) => return ty.into_token_stream(),
+        Given::Seconds(seconds, _) => return quote!(#private::Fresh<#seconds>),
+        Given::Expression(expression) => expression,
+        Given::Flag | Given::Text(_) | Given::Number(_) => unreachable!("no policy takes these"),
+    };
+    let decision = if name == "when" {
+        quote!(#private::when(session, #expression))
+    } else {
+        // At the session's type, which is what is wrong when it has no role, so that it is
+        // reported once.
+        let found = quote_spanned! {session.span()=>
+            <#session as #private::HasRole>::role(session.data())
+        };
+        quote!(#private::allow_if(#found == &(#expression)))
+    };
+    // A closure or a value cannot stand in a type; a type beside the handler can.
+    let ident = sibling(handler, &name.to_string());
+    let description = format!("{name} {}", as_written(expression.into_token_stream()));
+    let body = quote! {
+        fn check(session: &#private::Session<#session>) -> #private::Decision {
+            #decision
+        }
+
+        fn describe() -> ::std::string::String {
+            ::std::string::String::from(#description)
+        }
+    };
+    siblings.extend(implement(handler, &ident, &quote!(#private::Policy<#session>), &body));
+    quote!(#ident)
 }
 
 /// The name of a type beside the handler.

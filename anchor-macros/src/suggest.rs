@@ -30,7 +30,8 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters to insert, remove, replace, or swap with their neighbour, to turn one word into the other.
+/// How many letters to insert, remove, replace, or swap with their neighbour, to turn one word into
+/// the other.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<_>, Vec<_>) = (from.chars().collect(), to.chars().collect());
     let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];

@@ -8,16 +8,16 @@
 //! | to | see |
 //! | --- | --- |
 //! | declare a session | [`macro@SessionData`], [`macro@Column`] |
-//! | keep its rows | [`SessionStore`] and its implementations |
+//! | keep its rows | [`SessionStore`](store::SessionStore) and its implementations |
 //! | put it together | [`SessionManager`], [`KeyRing`], [`SessionLayer`] |
 //! | log in and out | [`Auth`], [`macro@logout`] |
 //! | read and change it | [`Session`] |
-//! | guard a handler | [`macro@require_session`], [`Policy`] |
+//! | guard a handler | [`macro@require_session`], [`Policy`](guard::Policy) |
 //! | let no handler go unguarded | [`routing`], [`macro@public`] |
 //! | send a browser to the login page and back | `redirect` of [`macro@require_session`], [`Next`] |
 //! | configure from the environment | [`Environment`] |
-//! | decide for yourself | [`Verifier`], [`SessionManagerBuilder::on_reject`], [`SessionManagerBuilder::on_event`] |
-//! | let the token travel another way | [`Frontend`], [`SessionCookie`], [`Bearer`], [`CustomHeader`] |
+//! | decide for yourself | [`Verifier`](manager::Verifier), [`on_reject`](manager::SessionManagerBuilder::on_reject), [`on_event`](manager::SessionManagerBuilder::on_event) |
+//! | let the token travel another way | [`frontend`] |
 //!
 //! # What it promises
 //!

@@ -219,10 +219,8 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
         Box::pin(async move {
             let ended = self.rows.revoke(id, proof, reason).await?;
             let known = self.created().contains_key(&id);
-            Ok(match self.is(Fault::KeptSessionsCountAgain) && known {
-                true => Ending::Ended,
-                false => ended,
-            })
+            let counts_again = self.is(Fault::KeptSessionsCountAgain) && known;
+            Ok(if counts_again { Ending::Ended } else { ended })
         })
     }
 

@@ -4,36 +4,37 @@ use syn::Attribute;
 
 use crate::arguments::{Arguments, Known, Place};
 use crate::errors::Errors;
+use crate::krate;
 
 const ON_STRUCT: &[Known] = &[
-    Known::new("table", "table = \"sessions\""),
-    Known::new("idle", "idle = \"2h\""),
-    Known::new("absolute", "absolute = \"14d\""),
-    Known::new("cookie", "cookie = \"__Host-id\""),
-    Known::new("max_per_subject", "max_per_subject = 5"),
-    Known::new("overflow", "overflow = \"refuse\""),
-    Known::new("keep_ended", "keep_ended = \"30d\""),
-    Known::new("track", "track"),
-    Known::new("fingerprint", "fingerprint"),
-    Known::new("cut_off", "cut_off"),
-    Known::new("renamed_from", "renamed_from = \"old_name\""),
-    Known::new("migrations", "migrations = false"),
-    Known::new("crate", "crate = \"my_crate::anchor\""),
+    Known::text("table", "\"sessions\""),
+    Known::duration("idle", "\"2h\""),
+    Known::duration("absolute", "\"14d\""),
+    Known::text("cookie", "\"__Host-id\""),
+    Known::number("max_per_subject", "5"),
+    Known::text("overflow", "\"refuse\""),
+    Known::duration("keep_ended", "\"30d\""),
+    Known::flag("track"),
+    Known::flag("fingerprint"),
+    Known::flag("cut_off"),
+    Known::text("renamed_from", "\"old_name\""),
+    Known::text_or_false("migrations", "false"),
+    krate::ARGUMENT,
 ];
 
 const ON_FIELD: &[Known] = &[
-    Known::new("subject", "subject"),
-    Known::new("role", "role"),
-    Known::new("json", "json"),
-    Known::new("default", "default = \"'member'\""),
-    Known::new("column", "column = \"user_id\""),
-    Known::new("sql_type", "sql_type = \"citext\""),
-    Known::new("index", "index"),
-    Known::new("unique", "unique"),
-    Known::new("references", "references = \"users(id)\""),
-    Known::new("skip", "skip"),
-    Known::new("renamed_from", "renamed_from = \"old_name\""),
-    Known::new("on_change", "on_change = \"end_sessions\""),
+    Known::flag("subject"),
+    Known::flag("role"),
+    Known::flag("json"),
+    Known::text("default", "\"'member'\""),
+    Known::text("column", "\"user_id\""),
+    Known::text("sql_type", "\"citext\""),
+    Known::flag("index"),
+    Known::flag("unique"),
+    Known::text("references", "\"users(id)\""),
+    Known::flag("skip"),
+    Known::text("renamed_from", "\"old_name\""),
+    Known::text("on_change", "\"end_sessions\""),
 ];
 
 pub(super) fn of_struct(attributes: &[Attribute], errors: &mut Errors) -> Arguments {

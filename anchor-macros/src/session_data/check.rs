@@ -1,4 +1,5 @@
-//! What must hold of a payload that was read: names that every database takes, no two alike, sensible lifetimes.
+//! What must hold of a payload that was read: names that every database takes, no two alike,
+//! sensible lifetimes.
 
 use proc_macro2::Span;
 use syn::Error;
@@ -39,7 +40,8 @@ fn table(payload: &Payload, errors: &mut Errors) {
     let example = "#[session(table = \"sessions\")]";
     path(&payload.table, "table", errors, |name| {
         format!(
-            "`{name}` is a word of SQL; name the table with `{example}`, or quote it: `table = \"\\\"{name}\\\"\"`"
+            "`{name}` is a word of SQL; name the table with `{example}`, or quote it: `table = \
+             \"\\\"{name}\\\"\"`"
         )
     });
     if let Some(old) = &payload.renamed_from {
@@ -87,7 +89,8 @@ fn lifetimes(payload: &Payload, errors: &mut Errors) {
         errors.push(Error::new(
             span,
             format_args!(
-                "`idle` is longer than `absolute`, so it would never end a session; shorten `idle` or lengthen `absolute`{defaulted}"
+                "`idle` is longer than `absolute`, so it would never end a session; shorten \
+                 `idle` or lengthen `absolute`{defaulted}"
             ),
         ));
     }
@@ -102,7 +105,8 @@ fn cookie(payload: &Payload, errors: &mut Errors) {
         errors.at(
             name,
             format_args!(
-                "a cookie's name cannot hold {wrong:?}; letters, digits and `-_.` are safe: `cookie = \"__Host-id\"`"
+                "a cookie's name cannot hold {wrong:?}; letters, digits and `-_.` are safe: \
+                 `cookie = \"__Host-id\"`"
             ),
         );
     }
@@ -126,7 +130,8 @@ fn one_role(payload: &Payload, errors: &mut Errors) {
     let Some((first, _)) = roles.next() else { return };
     for (_, span) in roles {
         let message = format!(
-            "`{first}` is the role already; keep one `#[session(role)]`, and check the other field with `when = ..`"
+            "`{first}` is the role already; keep one `#[session(role)]`, and check the other \
+             field with `when = ..`"
         );
         errors.push(Error::new(span, message));
     }
@@ -145,7 +150,8 @@ fn subject_of_extras(payload: &Payload, errors: &mut Errors) {
     ] {
         if let Some(span) = span {
             let message = format!(
-                "`{name}` {does}, and no field is one; mark the field that says whose session it is with `#[session(subject)]`"
+                "`{name}` {does}, and no field is one; mark the field that says whose session it \
+                 is with `#[session(subject)]`"
             );
             errors.push(Error::new(span, message));
         }
@@ -154,9 +160,10 @@ fn subject_of_extras(payload: &Payload, errors: &mut Errors) {
 
 fn columns(payload: &Payload, errors: &mut Errors) {
     if payload.columns().next().is_none() {
-        let message = match payload.fields.is_empty() {
-            true => "a session without fields stores nothing; add one, as `user_id: Uuid`",
-            false => "every field is skipped, so the session stores nothing; remove a `skip`",
+        let message = if payload.fields.is_empty() {
+            "a session without fields stores nothing; add one, as `user_id: Uuid`"
+        } else {
+            "every field is skipped, so the session stores nothing; remove a `skip`"
         };
         errors.push(Error::new(payload.ident.span(), message));
     }
@@ -201,7 +208,8 @@ fn one_column(
         errors.push(Error::new(
             span,
             format_args!(
-                "every session's table has a column `{name}` already; choose another, as `#[session(column = \"my_{name}\")]` (taken are {})",
+                "every session's table has a column `{name}` already; choose another, as \
+                 `#[session(column = \"my_{name}\")]` (taken are {})",
                 suggest::list(SYSTEM_COLUMNS)
             ),
         ));
@@ -209,21 +217,24 @@ fn one_column(
         errors.push(Error::new(
             span,
             format_args!(
-                "`#[session({argument})]` gives the table a column `{name}` already; choose another, as `#[session(column = \"my_{name}\")]`"
+                "`#[session({argument})]` gives the table a column `{name}` already; choose \
+                 another, as `#[session(column = \"my_{name}\")]`"
             ),
         ));
     } else if let Some((_, field)) = seen.iter().find(|(seen, _)| seen == name) {
         errors.push(Error::new(
             span,
             format_args!(
-                "the field `{field}` has the column `{text}` already (databases ignore case); choose another with `#[session(column = \"..\")]`"
+                "the field `{field}` has the column `{text}` already (databases ignore case); \
+                 choose another with `#[session(column = \"..\")]`"
             ),
         ));
     } else if column.is_reserved() {
         errors.push(Error::new(
             span,
             format_args!(
-                "`{text}` is a word of SQL; choose another column name, as `#[session(column = \"{text}_value\")]`, or quote it: `#[session(column = \"\\\"{text}\\\"\")]`"
+                "`{text}` is a word of SQL; choose another column name, as `#[session(column = \
+                 \"{text}_value\")]`, or quote it: `#[session(column = \"\\\"{text}\\\"\")]`"
             ),
         ));
     }

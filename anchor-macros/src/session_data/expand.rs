@@ -182,17 +182,14 @@ fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> Token
         .or(column.references.as_ref().map(|target| target.column.span))
         .map_or_else(Span::call_site, at);
     let start = moved(private, span);
-    let new = match column.json {
-        true => quote!(#private::ColumnSchema::json(#name)),
-        false => {
-            let type_ = column_item(&field.ty, private, "TYPE");
-            let nullable = column_item(&field.ty, private, "NULLABLE");
-            let [variants, range] =
-                ["RENAMED_VARIANTS", "RANGE"].map(|item| column_item(&field.ty, private, item));
-            quote_spanned! {span=>
-                #start::ColumnSchema::new(#name, #type_, #nullable)
-                    .renamed_variants(#variants).range(#range)
-            }
+    let new = if column.json {
+        quote!(#private::ColumnSchema::json(#name))
+    } else {
+        let [type_, nullable, variants, range] = ["TYPE", "NULLABLE", "RENAMED_VARIANTS", "RANGE"]
+            .map(|item| column_item(&field.ty, private, item));
+        quote_spanned! {span=>
+            #start::ColumnSchema::new(#name, #type_, #nullable)
+                .renamed_variants(#variants).range(#range)
         }
     };
     let subject = column.subject.map(|_| quote_spanned!(span=> .subject()));
@@ -245,7 +242,8 @@ fn joined(path: &[SqlName]) -> String {
     path.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(".")
 }
 
-// Both stand at the field's type: that is what is wrong when a field cannot be written or read. The locals alone are the derive's.
+// Both stand at the field's type: that is what is wrong when a field cannot be written or read. The
+// locals alone are the derive's.
 
 fn encode(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {
     let (first, last) = ends(&field.ty);

@@ -4,7 +4,6 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 
 use crate::arguments::Arguments;
-use crate::duration;
 use crate::errors::Errors;
 
 pub(super) struct Extras {
@@ -26,10 +25,9 @@ pub(super) struct Limit {
 
 impl Extras {
     pub(super) fn read(arguments: &Arguments, errors: &mut Errors) -> Self {
-        let keep_ended = arguments.text("keep_ended");
         Self {
             limit: Limit::read(arguments, errors),
-            keep_ended: keep_ended.and_then(|text| errors.take(duration::seconds(text))),
+            keep_ended: arguments.seconds("keep_ended").map(|(seconds, _)| seconds),
             track: arguments.name("track").is_some(),
             fingerprint: arguments.name("fingerprint").is_some(),
             cut_off: arguments.name("cut_off").map(Spanned::span),
@@ -62,7 +60,8 @@ impl Limit {
             Some(_) => {
                 errors.at(
                     overflow,
-                    "`overflow` is \"end_oldest\", the default, or \"refuse\": what a login beyond `max_per_subject` does",
+                    "`overflow` is \"end_oldest\", the default, or \"refuse\": what a login \
+                     beyond `max_per_subject` does",
                 );
                 false
             }
@@ -74,7 +73,8 @@ impl Limit {
             {
                 errors.at(
                     name,
-                    "`overflow` says what a login beyond the limit does, and there is none; add `max_per_subject = 5`",
+                    "`overflow` says what a login beyond the limit does, and there is none; add \
+                     `max_per_subject = 5`",
                 );
             }
             return None;
@@ -83,7 +83,8 @@ impl Limit {
         match number.base10_parse() {
             Ok(0) => errors.at(
                 number,
-                "a subject that may have no session cannot log in; write `max_per_subject = 1` or more",
+                "a subject that may have no session cannot log in; write `max_per_subject = 1` or \
+                 more",
             ),
             Ok(max) => return Some(Self { max, refuse, span }),
             Err(_) => errors.at(

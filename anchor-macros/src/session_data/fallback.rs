@@ -1,7 +1,8 @@
-//! What a struct with mistakes gets: the errors, and stub implementations, so that the code which uses it reports nothing more.
+//! What a struct with mistakes gets: the errors, and stub implementations, so that the code which
+//! uses it reports nothing more.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::{Data, DeriveInput, Error};
 
 use super::attr;
@@ -12,13 +13,15 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
     let ident = &input.ident;
     let (impl_generics, type_generics, _) = input.generics.split_for_impl();
     let bounds = input.generics.where_clause.as_ref().map(|clause| &clause.predicates);
-    // A bound on a lifetime of its own is checked where the stub is used, not here: a missing `Clone` is another mistake's error.
+    // A bound on a lifetime of its own is checked where the stub is used, not here: a missing
+    // `Clone` is another mistake's error.
     let clause = quote! {
         where
             for<'__workaround> #ident #type_generics:
                 ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static,
             #bounds
     };
+    let session_data = session_data(private);
     let role = role(input).map(|role| {
         quote! {
             #[automatically_derived]
@@ -38,70 +41,76 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
         }
     });
     let mut extractor_generics = input.generics.clone();
-    let state = format_ident!("__S");
     extractor_generics.params.push(syn::parse_quote! {
-        #state: ::core::marker::Send + ::core::marker::Sync
+        __S: ::core::marker::Send + ::core::marker::Sync
     });
     let (extractor_generics, _, _) = extractor_generics.split_for_impl();
+    let required = from_request_parts(&quote!(Self), private);
+    let optional = from_request_parts(&quote!(::core::option::Option<Self>), private);
     quote! {
         #error
 
         const _: () = {
             #[automatically_derived]
             impl #impl_generics #private::SessionData for #ident #type_generics #clause {
-                type Subject = #private::NoSubject;
-                const IDLE: ::core::time::Duration = ::core::time::Duration::ZERO;
-                const ABSOLUTE: ::core::time::Duration = ::core::time::Duration::ZERO;
-
-                fn schema() -> &'static #private::Schema {
-                    ::core::unreachable!()
-                }
-
-                fn encode(
-                    &self,
-                    _: &mut #private::Encoder,
-                ) -> ::core::result::Result<(), #private::EncodeError> {
-                    ::core::unreachable!()
-                }
-
-                fn decode(
-                    _: &mut #private::Decoder<'_>,
-                ) -> ::core::result::Result<Self, #private::DecodeError> {
-                    ::core::unreachable!()
-                }
-
-                fn subject(&self) -> ::core::option::Option<&Self::Subject> {
-                    ::core::unreachable!()
-                }
+                #session_data
             }
 
             #role
             #cut_off
 
             #[automatically_derived]
-            impl #extractor_generics #private::FromRequestParts<#state> for #ident #type_generics #clause {
-                type Rejection = #private::Rejection;
-
-                async fn from_request_parts(
-                    _: &mut #private::Parts,
-                    _: &#state,
-                ) -> ::core::result::Result<Self, Self::Rejection> {
-                    ::core::unreachable!()
-                }
+            impl #extractor_generics #private::FromRequestParts<__S> for #ident #type_generics #clause {
+                #required
             }
 
             #[automatically_derived]
-            impl #extractor_generics #private::OptionalFromRequestParts<#state> for #ident #type_generics #clause {
-                type Rejection = #private::Rejection;
-
-                async fn from_request_parts(
-                    _: &mut #private::Parts,
-                    _: &#state,
-                ) -> ::core::result::Result<::core::option::Option<Self>, Self::Rejection> {
-                    ::core::unreachable!()
-                }
+            impl #extractor_generics #private::OptionalFromRequestParts<__S> for #ident #type_generics #clause {
+                #optional
             }
         };
+    }
+}
+
+fn session_data(private: &TokenStream) -> TokenStream {
+    quote! {
+        type Subject = #private::NoSubject;
+        const IDLE: ::core::time::Duration = ::core::time::Duration::ZERO;
+        const ABSOLUTE: ::core::time::Duration = ::core::time::Duration::ZERO;
+
+        fn schema() -> &'static #private::Schema {
+            ::core::unreachable!()
+        }
+
+        fn encode(
+            &self,
+            _: &mut #private::Encoder,
+        ) -> ::core::result::Result<(), #private::EncodeError> {
+            ::core::unreachable!()
+        }
+
+        fn decode(
+            _: &mut #private::Decoder<'_>,
+        ) -> ::core::result::Result<Self, #private::DecodeError> {
+            ::core::unreachable!()
+        }
+
+        fn subject(&self) -> ::core::option::Option<&Self::Subject> {
+            ::core::unreachable!()
+        }
+    }
+}
+
+fn from_request_parts(extracted: &TokenStream, private: &TokenStream) -> TokenStream {
+    quote! {
+        type Rejection = #private::Rejection;
+
+        async fn from_request_parts(
+            _: &mut #private::Parts,
+            _: &__S,
+        ) -> ::core::result::Result<#extracted, Self::Rejection> {
+            ::core::unreachable!()
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! `#[derive(SessionData)]`: attributes ([`attr`]) into a typed model ([`model`]), which is checked ([`check`]) and expanded ([`expand`]). A
-//! struct with mistakes gets its errors and stub implementations ([`fallback`]), so that no errors follow from the first ones.
+//! `#[derive(SessionData)]`: attributes ([`attr`]) into a typed model ([`model`]), which is checked
+//! ([`check`]) and expanded ([`expand`]). A struct with mistakes gets its errors and stub
+//! implementations ([`fallback`]), so that no errors follow from the first ones.
 
 mod attr;
 mod check;

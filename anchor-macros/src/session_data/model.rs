@@ -1,4 +1,5 @@
-//! The struct as a typed model, which keeps the user's tokens for the errors that the checks report.
+//! The struct as a typed model, which keeps the user's tokens for the errors that the checks
+//! report.
 
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
@@ -10,8 +11,8 @@ use super::extras::Extras;
 use super::reference::Reference;
 use super::sql_name::SqlName;
 use crate::arguments::Arguments;
+use crate::case;
 use crate::errors::Errors;
-use crate::{case, duration};
 
 const DEFAULT_IDLE: u64 = 2 * 60 * 60;
 const DEFAULT_ABSOLUTE: u64 = 14 * 24 * 60 * 60;
@@ -91,8 +92,8 @@ impl Payload {
             ident: input.ident.clone(),
             table,
             renamed_from: name(arguments.text("renamed_from")),
-            idle: Lifetime::read(arguments.text("idle"), DEFAULT_IDLE, errors),
-            absolute: Lifetime::read(arguments.text("absolute"), DEFAULT_ABSOLUTE, errors),
+            idle: Lifetime::new(arguments.seconds("idle"), DEFAULT_IDLE),
+            absolute: Lifetime::new(arguments.seconds("absolute"), DEFAULT_ABSOLUTE),
             cookie: arguments.text("cookie").cloned(),
             migrations: match (arguments.name("migrations"), arguments.text("migrations")) {
                 (Some(_), None) => Migrations::None,
@@ -117,7 +118,8 @@ fn refuse_generics(input: &DeriveInput, errors: &mut Errors) {
     if !generics.params.is_empty() {
         errors.at(
             generics,
-            "a session's struct cannot be generic: it is one table; use owned, concrete types, as `String` for `&'a str`",
+            "a session's struct cannot be generic: it is one table; use owned, concrete types, as \
+             `String` for `&'a str`",
         );
     } else if let Some(clause) = &generics.where_clause {
         errors.at(clause, "a session's struct cannot have a `where` clause; remove it");
@@ -140,7 +142,8 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<&'a F
         },
         Data::Enum(data) => errors.at(
             data.enum_token,
-            "`SessionData` is for structs with named fields; for an enum that is one column, use `#[derive(Column)]`",
+            "`SessionData` is for structs with named fields; for an enum that is one column, use \
+             `#[derive(Column)]`",
         ),
         Data::Union(data) => {
             errors.at(data.union_token, "`SessionData` is for structs with named fields");
@@ -150,10 +153,7 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<&'a F
 }
 
 impl Lifetime {
-    fn read(text: Option<&LitStr>, default: u64, errors: &mut Errors) -> Self {
-        let written = text.and_then(|text| {
-            errors.take(duration::seconds(text)).map(|seconds| (seconds, text.span()))
-        });
+    fn new(written: Option<(u64, Span)>, default: u64) -> Self {
         match written {
             Some((seconds, span)) => Self { seconds, written: Some(span) },
             None => Self { seconds: default, written: None },

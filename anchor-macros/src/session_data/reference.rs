@@ -24,7 +24,8 @@ impl Reference {
         split(&literal.value(), literal.span()).ok_or_else(|| {
             Error::new(
                 literal.span(),
-                "expected a table and one column: `references = \"users(id)\"`, and after it `on delete cascade` (the default), \
+                "expected a table and one column: `references = \"users(id)\"`, and after it `on \
+                 delete cascade` (the default), \
                  `on delete restrict` or `on delete set null`",
             )
         })

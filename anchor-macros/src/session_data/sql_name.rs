@@ -1,4 +1,5 @@
-//! [`SqlName`]: the name of a table or column, bare or in quotes, and the words that a bare one may not be.
+//! [`SqlName`]: the name of a table or column, bare or in quotes, and the words that a bare one may
+//! not be.
 
 use proc_macro2::Span;
 
@@ -61,7 +62,8 @@ impl SqlName {
     }
 }
 
-/// What PostgreSQL and MySQL/MariaDB reserve, and what SQLite takes for no bare column name. The stores quote the same words.
+/// What PostgreSQL and MySQL/MariaDB reserve, and what SQLite takes for no bare column name. The
+/// stores quote the same words.
 const RESERVED: &str = include_str!("reserved_words.txt");
 
 #[cfg(test)]

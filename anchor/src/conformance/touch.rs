@@ -32,9 +32,10 @@ pub async fn a_touch_settles_a_rotation_with_the_current_secret_alone<S: Session
     for presented in [None, Some(new.secret), Some(new_secret()), Some(rotated.current)] {
         let touch = Touch { presented, ..Touch::new(new.id, HOUR) };
         store.touch(touch).await.expect("touch answers");
-        let rotation = match presented == Some(rotated.current) {
-            true => RotationState::Settled,
-            false => RotationState::Exchangeable,
+        let rotation = if presented == Some(rotated.current) {
+            RotationState::Settled
+        } else {
+            RotationState::Exchangeable
         };
         assert_eq!(live(&store, new.id).await.secrets, Secrets { rotation, ..rotated });
     }

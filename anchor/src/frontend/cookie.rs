@@ -1,6 +1,7 @@
 //! [`SessionCookie`]: the token in a signed, HttpOnly cookie.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use cookie::Cookie;
@@ -114,9 +115,113 @@ impl SessionCookie {
         cookie.build().to_string()
     }
 
-    fn refused(&self, reason: impl std::fmt::Display) -> ConfigError {
+    /// What browsers would refuse about it; a fault that follows from another one is left out.
+    pub(crate) fn faults(&self) -> Vec<CookieFault> {
+        let mut faults = Vec::new();
+        if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
+            faults.push(CookieFault::Name);
+        }
+        if let (Some(prefix), _) = split_prefix(&self.name) {
+            let is_of_one_host = prefix.starts_with("__Host-");
+            if !self.secure {
+                faults.push(CookieFault::PrefixWithoutSecure(prefix));
+            } else if is_of_one_host && self.domain.is_some() {
+                faults.push(CookieFault::HostPrefixWithDomain);
+            } else if is_of_one_host && self.path != "/" {
+                faults.push(CookieFault::HostPrefixWithPath);
+            }
+        }
+        if self.same_site == SameSite::None && !self.secure {
+            faults.push(CookieFault::SameSiteNoneWithoutSecure);
+        }
+        if let Some(domain) = self.domain.as_ref().filter(|domain| !is_domain(domain)) {
+            faults.push(CookieFault::Domain(domain.clone()));
+        }
+        if !self.path.starts_with('/')
+            || !self.path.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b';')
+        {
+            faults.push(CookieFault::Path(self.path.clone()));
+        }
+        if self.name.len() + crate::token::TEXT > LARGEST {
+            faults.push(CookieFault::TooLarge);
+        }
+        faults
+    }
+
+    fn refused(&self, reason: impl fmt::Display) -> ConfigError {
         ConfigError::new(format_args!("cookie `{}`: {reason}", self.name.escape_debug()))
     }
+}
+
+/// A setting of a cookie that browsers refuse. It reads as what to change in the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CookieFault {
+    Name,
+    /// The prefix of the name.
+    PrefixWithoutSecure(&'static str),
+    HostPrefixWithDomain,
+    HostPrefixWithPath,
+    SameSiteNoneWithoutSecure,
+    Domain(String),
+    Path(String),
+    TooLarge,
+}
+
+impl fmt::Display for CookieFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CookieFault::Name => f.write_str(
+                "the name must be a token (RFC 6265 section 4.1.1): letters, digits and \
+                 !#$%&'*+-.^_`|~",
+            ),
+            CookieFault::PrefixWithoutSecure(prefix) => write!(
+                f,
+                "a browser takes the prefix `{prefix}` only with `Secure`: remove \
+                 `.secure(false)`, or use `SessionCookie::development()` on your own machine"
+            ),
+            CookieFault::HostPrefixWithDomain => f.write_str(
+                "a browser refuses the prefix `__Host-` with a domain: remove `.domain(..)`, or \
+                 name the cookie `__Secure-..`",
+            ),
+            CookieFault::HostPrefixWithPath => f.write_str(
+                "a browser takes the prefix `__Host-` only with the path `/`: remove \
+                 `.path(..)`, or name the cookie `__Secure-..`",
+            ),
+            CookieFault::SameSiteNoneWithoutSecure => f.write_str(
+                "a browser refuses `SameSite=None` without `Secure`: remove `.secure(false)`, or \
+                 use `SameSite::Lax`",
+            ),
+            CookieFault::Domain(domain) => write!(
+                f,
+                "`{}` is no domain: write a host name as `example.com`, without scheme, port or \
+                 leading dot",
+                domain.escape_debug()
+            ),
+            CookieFault::Path(path) => write!(
+                f,
+                "`{}` is no path: it begins with `/` and holds printable ASCII without `;`",
+                path.escape_debug()
+            ),
+            CookieFault::TooLarge => write!(
+                f,
+                "name and value have more than {LARGEST} bytes together, which no browser keeps: \
+                 shorten the name"
+            ),
+        }
+    }
+}
+
+/// A name's prefix that binds it to HTTPS, if it has one, and the rest (RFC 6265bis section 4.1.3).
+/// Browsers compare prefixes without regard to case (section 5.7), so this does too.
+pub(crate) fn split_prefix(name: &str) -> (Option<&'static str>, &str) {
+    for prefix in ["__Host-Http-", "__Host-", "__Http-", "__Secure-"] {
+        if let Some((start, rest)) = name.split_at_checked(prefix.len())
+            && start.eq_ignore_ascii_case(prefix)
+        {
+            return (Some(prefix), rest);
+        }
+    }
+    (None, name)
 }
 
 /// `__Host-id`.
@@ -132,56 +237,8 @@ impl Frontend for SessionCookie {
     }
 
     fn check(&self, longest: Duration) -> Result<(), ConfigError> {
-        if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
-            return Err(self.refused(
-                "the name must be a token (RFC 6265 section 4.1.1): letters, digits and !#$%&'*+-.^_`|~",
-            ));
-        }
-        // Browsers compare the prefixes without regard to case (RFC 6265bis section 5.7), so this does too.
-        let name = self.name.to_ascii_lowercase();
-        let prefix = ["__host-http-", "__host-", "__http-", "__secure-"]
-            .into_iter()
-            .find(|prefix| name.starts_with(prefix));
-        if let Some(prefix) = prefix {
-            if !self.secure {
-                return Err(self.refused(format_args!(
-                    "a browser takes the prefix `{prefix}` only with `Secure`: remove `.secure(false)`, \
-                     or use `SessionCookie::development()` on your own machine"
-                )));
-            }
-            if prefix.starts_with("__host-") && self.domain.is_some() {
-                return Err(self.refused(
-                    "a browser refuses the prefix `__Host-` with a domain: remove `.domain(..)`, \
-                     or name the cookie `__Secure-..`",
-                ));
-            }
-            if prefix.starts_with("__host-") && self.path != "/" {
-                return Err(self.refused(
-                    "a browser takes the prefix `__Host-` only with the path `/`: remove `.path(..)`, \
-                     or name the cookie `__Secure-..`",
-                ));
-            }
-        }
-        if self.same_site == SameSite::None && !self.secure {
-            return Err(self.refused(
-                "a browser refuses `SameSite=None` without `Secure`: remove `.secure(false)`, or use `SameSite::Lax`",
-            ));
-        }
-        if let Some(domain) = &self.domain
-            && !is_domain(domain)
-        {
-            return Err(self.refused(format_args!(
-                    "`{}` is no domain: write a host name as `example.com`, without scheme, port or leading dot",
-                    domain.escape_debug()
-                )));
-        }
-        if !self.path.starts_with('/')
-            || !self.path.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b';')
-        {
-            return Err(self.refused(format_args!(
-                "`{}` is no path: it begins with `/` and holds printable ASCII without `;`",
-                self.path.escape_debug()
-            )));
+        if let Some(fault) = self.faults().first() {
+            return Err(self.refused(fault));
         }
         if longest > LONGEST {
             return Err(self.refused(format_args!(
@@ -190,12 +247,7 @@ impl Frontend for SessionCookie {
                 longest.as_secs() / 86_400
             )));
         }
-        if self.name.len() + crate::token::TEXT > LARGEST {
-            return Err(self.refused(format_args!(
-                "name and value have more than {LARGEST} bytes together, which no browser keeps: shorten the name"
-            )));
-        }
-        if prefix.is_none() && !self.development {
+        if split_prefix(&self.name).0.is_none() && !self.development {
             tracing::warn!(
                 target: "anchor", cookie = %self.name,
                 "this session cookie's name has neither the prefix `__Host-` nor `__Secure-`, so another host or plain HTTP \

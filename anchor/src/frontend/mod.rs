@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use bearer::Bearer;
+pub(crate) use cookie::{CookieFault, split_prefix};
 pub use cookie::{SameSite, SessionCookie};
 pub use header::CustomHeader;
 use http::{HeaderMap, HeaderName, HeaderValue};

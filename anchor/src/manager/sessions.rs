@@ -19,7 +19,7 @@ use crate::manager::cross_origin::CrossOriginProtection;
 use crate::manager::registry::Registration;
 use crate::manager::tasks::Tasks;
 use crate::manager::verifier::AnyVerifier;
-use crate::manager::watch::Watches;
+use crate::manager::watch::table::Watches;
 use crate::manager::{BoxError, Verdict};
 use crate::manager::{Event, Revoked};
 use crate::payload::{CutOff, SessionData};

@@ -13,7 +13,6 @@ use tower_service::Service;
 
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument, IncludeSafe};
 use super::policies::RouteMethod;
-use super::public_service::PublicService;
 
 /// axum's [`MethodRouter`](axum::routing::MethodRouter), for handlers that declare a policy.
 #[must_use]
@@ -109,31 +108,6 @@ where
     }
 }
 
-/// Routes requests of these methods to a service that is declared open.
-pub fn on_service<T, S>(filter: MethodFilter, service: PublicService<T>) -> MethodRouter<S>
-where
-    T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
-    T::Response: IntoResponse + 'static,
-    T::Future: Send + 'static,
-    S: Clone + Send + Sync + 'static,
-{
-    MethodRouter::new().on_service(filter, service)
-}
-
-/// Routes requests of every method to a service that is declared open.
-pub fn any_service<T, S>(service: PublicService<T>) -> MethodRouter<S>
-where
-    T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
-    T::Response: IntoResponse + 'static,
-    T::Future: Send + 'static,
-    S: Clone + Send + Sync + 'static,
-{
-    MethodRouter {
-        inner: axum::routing::any_service(service.0),
-        policies: vec![(RouteMethod::Any, DeclaredPolicy::PublicService)],
-    }
-}
-
 impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     /// No handler yet.
     pub fn new() -> Self {
@@ -153,22 +127,6 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     {
         let policies = added(self.policies, filter, &T::First::policy());
         Self { inner: self.inner.on(filter, handler), policies }
-    }
-
-    /// Routes requests of these methods to a service that is declared open, too.
-    ///
-    /// # Panics
-    ///
-    /// When one of the methods has a handler already.
-    #[track_caller]
-    pub fn on_service<T>(self, filter: MethodFilter, service: PublicService<T>) -> Self
-    where
-        T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
-        T::Response: IntoResponse + 'static,
-        T::Future: Send + 'static,
-    {
-        let policies = added(self.policies, filter, &DeclaredPolicy::PublicService);
-        Self { inner: self.inner.on_service(filter, service.0), policies }
     }
 
     /// Routes requests of the methods that have no handler to this one, which declares a policy.

@@ -18,7 +18,8 @@ use super::public_service::PublicService;
 
 /// axum's [`Router`](axum::Router), which takes only handlers that declare a policy. It does what axum's does, at no cost a request.
 ///
-/// `axum::serve(listener, router)` takes it, and so does [`axum::Router::merge`]; [`into_axum`](Self::into_axum) gives the router inside.
+/// `axum::serve(listener, router)` takes it, and so does [`axum::Router::merge`];
+/// [`into_axum`](Self::into_axum) gives the router inside, with what is not repeated here.
 ///
 /// See the [module](super) for an example.
 #[must_use]
@@ -207,17 +208,6 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Gives the handlers their state, as [`axum::Router::with_state`].
     pub fn with_state<S2>(self, state: S) -> Router<S2> {
         Router { inner: self.inner.with_state(state), policies: self.policies }
-    }
-
-    /// Takes paths as axum 0.7 wrote them for literals, as [`axum::Router::without_v07_checks`].
-    pub fn without_v07_checks(self) -> Self {
-        Self { inner: self.inner.without_v07_checks(), ..self }
-    }
-
-    /// Whether there is a route.
-    #[must_use]
-    pub fn has_routes(&self) -> bool {
-        self.inner.has_routes()
     }
 
     /// Every route with its policy, by path; print it for a review, or compare it in a test.

@@ -2,7 +2,7 @@
 //!
 //! A table of its own, because the instant must be known when a session arrives that began before it, and the subject's other rows may be gone by then.
 
-use super::table::cut_name;
+use super::names::cut_name;
 use super::{ColumnSchema, Dialect, Schema};
 use crate::column::ColumnType;
 

@@ -3,8 +3,9 @@
 //! Columns, constraints and indexes are written here and nowhere else: the stores' quick start and the migrations take them from
 //! here.
 
+use super::names::name_of;
 use super::system::comment_on;
-use super::table::{ForeignKey, Table, TableColumn, TableIndex, name_of};
+use super::table::{ForeignKey, Table, TableColumn, TableIndex};
 use super::{Dialect, OnDelete, Schema};
 use crate::column::ColumnType;
 use crate::schema::table::Kind;

@@ -5,6 +5,7 @@ mod ddl;
 mod default;
 mod dialect;
 mod extras;
+mod names;
 mod reserved;
 mod system;
 mod table;

@@ -1,13 +1,9 @@
 //! [`Table`]: a session table as one dialect has it, with owned names, so that a migration's header can be read back into it.
 
-use sha2::{Digest, Sha256};
-
 use super::cut_offs::CutOffsTable;
+use super::names::{LONGEST_NAME, name_of};
 use super::{ColumnSchema, Dialect, Extras, OnDelete, Schema};
 use crate::column::ColumnType;
-
-/// The longest name that every dialect keeps whole: PostgreSQL cuts at 63 bytes.
-const LONGEST_NAME: usize = 63;
 
 /// A session table in one dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,40 +163,5 @@ impl TableColumn {
             Kind::Enum(values) if !self.custom => Some(values),
             _ => None,
         }
-    }
-}
-
-/// `table_column_suffix`, cut so that every database keeps it whole and two long names stay two.
-pub(super) fn name_of(table: &str, column: &str, suffix: &str) -> String {
-    cut_name(&format!("{table}_{column}"), suffix)
-}
-
-/// `name_suffix`, cut likewise.
-pub(super) fn cut_name(name: &str, suffix: &str) -> String {
-    let name = format!("{name}_{suffix}");
-    if name.len() <= LONGEST_NAME {
-        return name;
-    }
-    let hash = Sha256::digest(&name);
-    let hash = format!("{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]);
-    let mut cut = LONGEST_NAME - hash.len() - suffix.len() - 2;
-    while !name.is_char_boundary(cut) {
-        cut -= 1;
-    }
-    format!("{}_{hash}_{suffix}", &name[..cut])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_names_are_cut_and_stay_different() {
-        let table = "sessions_of_the_administrators_of_the_shop";
-        let first = name_of(table, "a_long_column_name_whose_end_is_one", "idx");
-        let second = name_of(table, "a_long_column_name_whose_end_is_two", "idx");
-        assert_eq!((first.len(), second.len()), (LONGEST_NAME, LONGEST_NAME));
-        assert_ne!(first, second);
-        assert!(first.ends_with("_idx"));
     }
 }

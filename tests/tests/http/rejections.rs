@@ -60,12 +60,11 @@ async fn every_refusal_is_in_the_responses_extensions(backend: Backend) {
 
 /// Sends the unauthenticated to the login page, and shows the rest.
 fn to_login(rejection: &Rejection, request: &http::request::Parts) -> Response {
-    match rejection.is_unauthenticated() {
-        true => {
-            let to = format!("/login?from={}", request.uri.path());
-            (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
-        }
-        false => (StatusCode::IM_A_TEAPOT, rejection.code()).into_response(),
+    if rejection.is_unauthenticated() {
+        let to = format!("/login?from={}", request.uri.path());
+        (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
+    } else {
+        (StatusCode::IM_A_TEAPOT, rejection.code()).into_response()
     }
 }
 

@@ -54,6 +54,12 @@ struct Generic<T>(T);
 struct Misplaced(#[column(rename = "x")] String);
 
 #[derive(Column)]
+struct OnTheField(#[column] String);
+
+#[derive(Column)]
+struct UnknownOnTheField(#[column(length = 5)] String);
+
+#[derive(Column)]
 union Union {
     number: u32,
 }

@@ -10,6 +10,9 @@ struct UserSession {
 #[require_session(wehn = |_| true, freshness = 5, fresh)]
 async fn unknown() {}
 
+#[require_session(UserSession, wehn = |one, other| one == other, role = "admin", redirect = " ")]
+async fn unknown_closure() {}
+
 #[require_session("UserSession")]
 async fn quoted() {}
 
@@ -48,5 +51,8 @@ async fn type_after_the_reach() {}
 
 #[logout(UserSession AdminSession)]
 async fn no_comma() {}
+
+#[logout(UserSession, all = true, redirect = "/login")]
+async fn word_with_a_value() {}
 
 fn main() {}

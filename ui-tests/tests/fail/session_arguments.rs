@@ -7,7 +7,7 @@ use anchor::SessionData;
 #[session(timeout = "2h", cookie = 5, table = "", migrations = true, crate = "not a path")]
 #[session]
 #[session = "sessions"]
-#[session(idle "2h", "table")]
+#[session(idle "2h", "table", cut_off =, max_per_subject = "5", keep_ended "30d")]
 struct OnTheStruct {
     user_id: i64,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Watched;
+use super::table::Watched;
 use crate::id::SessionId;
 use crate::jitter;
 use crate::manager::sessions::Sessions;

@@ -5,10 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::Watch;
+use super::poll::poll;
 use crate::error::Error;
+use crate::id::SessionId;
 use crate::jitter;
 use crate::manager::sessions::Sessions;
 use crate::manager::verification::Verification;
@@ -48,4 +50,42 @@ async fn unless<R>(over: impl Future<Output = ()>, future: impl Future<Output = 
         Poll::Pending => future.as_mut().poll(context).map(Some),
     })
     .await
+}
+
+/// One who waits.
+struct Watch<T: SessionData> {
+    seen: watch::Receiver<Arc<Record<T>>>,
+    // Dropped after `seen`: whoever leaves is not counted any more.
+    _leaving: Leaving<T>,
+}
+
+struct Leaving<T: SessionData> {
+    sessions: Arc<Sessions<T>>,
+    id: SessionId,
+}
+
+impl<T: SessionData> Watch<T> {
+    /// Begins to wait for the end of a session, and to poll it if nobody else does.
+    fn begin(sessions: &Arc<Sessions<T>>, record: &Arc<Record<T>>) -> Self {
+        let seen = sessions.watches.enter(record, |watched| {
+            sessions.tasks.spawn(poll(Arc::clone(sessions), watched));
+        });
+        Self { seen, _leaving: Leaving { sessions: Arc::clone(sessions), id: record.id } }
+    }
+
+    /// The session as it was last seen.
+    fn record(&self) -> Arc<Record<T>> {
+        Arc::clone(&self.seen.borrow())
+    }
+
+    /// Resolves when the session is over, or nobody can tell any more.
+    async fn over(&mut self) {
+        while self.seen.changed().await.is_ok() {}
+    }
+}
+
+impl<T: SessionData> Drop for Leaving<T> {
+    fn drop(&mut self) {
+        self.sessions.watches.left(self.id);
+    }
 }

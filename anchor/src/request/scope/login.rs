@@ -74,9 +74,10 @@ impl<T: SessionData> Scope<T> {
         }
         let is_measured = T::schema().extras.cut_off && !options.begins_now;
         let began = is_measured.then_some(self.arrived);
-        let limit = match options.revokes_others {
-            true => Some(SubjectLimit::new(1, Overflow::EndOldest)),
-            false => T::LIMIT,
+        let limit = if options.revokes_others {
+            Some(SubjectLimit::new(1, Overflow::EndOldest))
+        } else {
+            T::LIMIT
         };
         let created = sessions
             .store
@@ -152,10 +153,10 @@ impl<T: SessionData> Scope<T> {
 
     /// Says no when the response has gone without its new token, which nothing else can carry.
     fn check_sent(&self) -> Result<(), Error> {
-        match self.state().closed && self.sessions.frontend.reissues() {
-            true => Err(Error::ResponseBegun),
-            false => Ok(()),
+        if self.state().closed && self.sessions.frontend.reissues() {
+            return Err(Error::ResponseBegun);
         }
+        Ok(())
     }
 
     /// [`rotate`](Self::rotate), also on the response's way out.

@@ -1,30 +1,25 @@
-//! [`SessionManagerBuilder`]: the settings of a manager, checked together.
+//! [`SessionManagerBuilder`]: the settings of a manager. `build.rs` checks them together.
+
+mod build;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
 use http::request::Parts;
 
-use crate::error::ConfigError;
-use crate::frontend::{Frontend, SessionCookie};
+use crate::frontend::Frontend;
 use crate::manager::Event;
 use crate::manager::SessionManager;
 use crate::manager::Verifier;
 use crate::manager::client::{ClientSettings, Mismatch};
-use crate::manager::cross_origin::CrossOriginProtection;
 use crate::manager::environment::Environment;
-use crate::manager::registry::Registration;
-use crate::manager::sessions::{OnEvent, OnReject, Sessions};
-use crate::manager::tasks::Tasks;
+use crate::manager::sessions::{OnEvent, OnReject};
 use crate::manager::verifier::AnyVerifier;
-use crate::manager::watch::Watches;
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
-use crate::store::turns::Turns;
-use crate::store::{Bounded, SessionStore};
+use crate::store::SessionStore;
 use crate::token::keys::KeyRing;
 
 impl<T: SessionData> SessionManager<T> {
@@ -85,7 +80,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// How the token travels. Default: [`SessionCookie`], named as the struct's `#[session(cookie = "..")]` says, else `__Host-id`.
+    /// How the token travels. Default: [`SessionCookie`](crate::frontend::SessionCookie), named as the struct's `#[session(cookie = "..")]` says, else `__Host-id`.
     pub fn frontend(mut self, frontend: impl Frontend) -> Self {
         self.frontend = Some(Box::new(frontend));
         self
@@ -108,9 +103,12 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
     /// let sessions = SessionManager::<T>::builder(store)
     ///     .keys(KeyRing::generate()?)
-    ///     .on_reject(|rejection, request| match rejection.is_unauthenticated() {
-    ///         true if request.uri.path().starts_with("/app") => Redirect::to("/login").into_response(),
-    ///         _ => rejection.clone().into_response(),
+    ///     .on_reject(|rejection, request| {
+    ///         if rejection.is_unauthenticated() && request.uri.path().starts_with("/app") {
+    ///             Redirect::to("/login").into_response()
+    ///         } else {
+    ///             rejection.clone().into_response()
+    ///         }
     ///     })
     ///     .build()?;
     /// # Ok(())
@@ -352,121 +350,6 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     pub fn touch_interval(mut self, interval: Duration) -> Self {
         self.touch_interval = Some(interval);
         self
-    }
-
-    /// Checks the settings and makes the manager.
-    ///
-    /// # Errors
-    ///
-    /// When the environment has a mistake, there are no keys, a lifetime or another span is zero,
-    /// the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout,
-    /// the frontend refuses its settings, a trusted origin is not one that a browser sends, a path
-    /// open to other sites is not one, or a live manager of another payload in this process uses
-    /// the same cookie or header. Each message says what to write instead.
-    pub fn build(mut self) -> Result<SessionManager<T>, ConfigError> {
-        let payload = std::any::type_name::<T>();
-        let refused = |reason: fmt::Arguments<'_>| {
-            Err(ConfigError::new(format_args!("sessions of `{payload}`: {reason}")))
-        };
-        if let Some(environment) = self.environment.take() {
-            let settings =
-                match environment.read(T::COOKIE, self.keys.is_some(), self.frontend.is_some()) {
-                    Ok(settings) => settings,
-                    Err(error) => return refused(format_args!("{error}")),
-                };
-            self.keys = settings.keys.or(self.keys);
-            self.frontend = settings.cookie.map(|cookie| Box::new(cookie) as _).or(self.frontend);
-            self.trusted_origins.extend(settings.trusted_origins);
-        }
-        let Some(keys) = self.keys else {
-            return refused(format_args!(
-                "no signing keys: add `.keys(KeyRing::from_env(\"ANCHOR_KEYS\")?)` before `.build()`"
-            ));
-        };
-        let (idle, absolute) = (self.idle, self.absolute);
-        if idle.is_zero() || absolute.is_zero() {
-            return refused(format_args!(
-                "a lifetime of zero ends every session at once: set `idle` and `absolute` to more"
-            ));
-        }
-        if idle > absolute {
-            return refused(format_args!(
-                "the idle timeout ({idle:?}) exceeds the absolute one ({absolute:?}): set `idle` to at most `absolute`"
-            ));
-        }
-        match (T::schema().extras.fingerprint, &self.client.fingerprint) {
-            (true, None) => {
-                return refused(format_args!(
-                    "the struct says `#[session(fingerprint)]`, but nobody says of what: add `.fingerprint(Mismatch::Refuse, |request| ..)`"
-                ));
-            }
-            (false, Some(_)) => {
-                return refused(format_args!(
-                    "`.fingerprint(..)` has no column to keep its hash: add `#[session(fingerprint)]` to the struct, and write the migration"
-                ));
-            }
-            (true, Some(_)) | (false, None) => {}
-        }
-        if self.store_timeout.is_zero() {
-            return refused(format_args!(
-                "`store_timeout` is zero, so no call of the store could succeed: leave the line \
-                 out for 10 seconds"
-            ));
-        }
-        if self.revocation_poll.is_zero() {
-            return refused(format_args!("`revocation_poll` is zero: set it to a second or more"));
-        }
-        if self.verify_interval.is_zero() {
-            return refused(format_args!("`verify_interval` is zero: set it to a second or more"));
-        }
-        let touch_interval = self.touch_interval.unwrap_or(idle / 10);
-        if touch_interval >= idle {
-            return refused(format_args!(
-                "the touch interval ({touch_interval:?}) is not below the idle timeout ({idle:?}), so no use would be \
-                 recorded in time: set `touch_interval` to less"
-            ));
-        }
-        let frontend = self.frontend.unwrap_or_else(|| {
-            Box::new(T::COOKIE.map_or_else(SessionCookie::default, SessionCookie::new))
-        });
-        if let Err(error) = frontend.check(absolute) {
-            return refused(format_args!("{error}"));
-        }
-        let cross_origin =
-            match CrossOriginProtection::new(&self.trusted_origins, self.cross_origin_posts) {
-                Ok(protection) => Some(protection).filter(|_| {
-                    frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests
-                }),
-                Err(error) => return refused(format_args!("{error}")),
-            };
-        let channel = frontend.channel();
-        let registration = match Registration::new::<T>(&channel) {
-            Ok(registration) => registration,
-            Err(error) => return refused(format_args!("{error}")),
-        };
-        Ok(SessionManager {
-            inner: Arc::new(Sessions {
-                store: Bounded::new(self.store, self.store_timeout),
-                keys: keys.derive(&channel, T::schema().table),
-                frontend,
-                channel,
-                _registration: registration,
-                verifier: self.verifier,
-                on_reject: self.on_reject,
-                cross_origin,
-                on_event: self.on_event,
-                client: self.client,
-                watches: Watches::default(),
-                turns: Arc::new(Turns::new()),
-                tasks: Tasks::new(self.shutdown_timeout),
-                idle,
-                absolute,
-                touch_interval,
-                rotation_grace: self.rotation_grace,
-                revocation_poll: self.revocation_poll,
-                verify_interval: self.verify_interval,
-            }),
-        })
     }
 }
 

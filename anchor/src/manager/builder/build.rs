@@ -1,0 +1,145 @@
+//! [`SessionManagerBuilder::build`]: the settings, checked together, become a manager.
+
+use std::any::type_name;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SessionManagerBuilder;
+use crate::error::ConfigError;
+use crate::frontend::SessionCookie;
+use crate::manager::SessionManager;
+use crate::manager::cross_origin::CrossOriginProtection;
+use crate::manager::registry::Registration;
+use crate::manager::sessions::Sessions;
+use crate::manager::tasks::Tasks;
+use crate::manager::watch::table::Watches;
+use crate::payload::SessionData;
+use crate::store::Bounded;
+use crate::store::turns::Turns;
+
+impl<T: SessionData> SessionManagerBuilder<T> {
+    /// Checks the settings and makes the manager.
+    ///
+    /// # Errors
+    ///
+    /// When the environment has a mistake, there are no keys, a lifetime or another span is zero,
+    /// the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout,
+    /// the frontend refuses its settings, a trusted origin is not one that a browser sends, a path
+    /// open to other sites is not one, or a live manager of another payload in this process uses
+    /// the same cookie or header. Each message says what to write instead.
+    pub fn build(self) -> Result<SessionManager<T>, ConfigError> {
+        let payload = type_name::<T>();
+        let sessions = self
+            .checked()
+            .map_err(|error| error.within(format_args!("sessions of `{payload}`")))?;
+        Ok(SessionManager { inner: Arc::new(sessions) })
+    }
+
+    fn checked(mut self) -> Result<Sessions<T>, ConfigError> {
+        self.read_environment()?;
+        let keys = self.keys.take().ok_or_else(|| {
+            ConfigError::new(
+                "no signing keys: add `.keys(KeyRing::from_env(\"ANCHOR_KEYS\")?)` before \
+                 `.build()`",
+            )
+        })?;
+        let touch_interval = self.check_times()?;
+        self.check_fingerprint()?;
+        let frontend = self.frontend.unwrap_or_else(|| {
+            Box::new(T::COOKIE.map_or_else(SessionCookie::default, SessionCookie::new))
+        });
+        frontend.check(self.absolute)?;
+        let cross_origin =
+            CrossOriginProtection::new(&self.trusted_origins, self.cross_origin_posts)?;
+        let is_protected = frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests;
+        let channel = frontend.channel();
+        let registration = Registration::new::<T>(&channel)?;
+        Ok(Sessions {
+            store: Bounded::new(self.store, self.store_timeout),
+            keys: keys.derive(&channel, T::schema().table),
+            frontend,
+            channel,
+            _registration: registration,
+            verifier: self.verifier,
+            on_reject: self.on_reject,
+            cross_origin: is_protected.then_some(cross_origin),
+            on_event: self.on_event,
+            client: self.client,
+            watches: Watches::default(),
+            turns: Arc::new(Turns::new()),
+            tasks: Tasks::new(self.shutdown_timeout),
+            idle: self.idle,
+            absolute: self.absolute,
+            touch_interval,
+            rotation_grace: self.rotation_grace,
+            revocation_poll: self.revocation_poll,
+            verify_interval: self.verify_interval,
+        })
+    }
+
+    /// Takes what the environment sets into the builder.
+    fn read_environment(&mut self) -> Result<(), ConfigError> {
+        let Some(environment) = self.environment.take() else { return Ok(()) };
+        let settings = environment.read(T::COOKIE, self.keys.is_some(), self.frontend.is_some())?;
+        self.keys = settings.keys.or(self.keys.take());
+        if let Some(cookie) = settings.cookie {
+            self.frontend = Some(Box::new(cookie));
+        }
+        self.trusted_origins.extend(settings.trusted_origins);
+        Ok(())
+    }
+
+    /// Checks the lifetimes and the other spans of time, and says how long a touch lasts.
+    fn check_times(&self) -> Result<Duration, ConfigError> {
+        let (idle, absolute) = (self.idle, self.absolute);
+        if idle.is_zero() || absolute.is_zero() {
+            return Err(ConfigError::new(
+                "a lifetime of zero ends every session at once: set `idle` and `absolute` to more",
+            ));
+        }
+        if idle > absolute {
+            return Err(ConfigError::new(format_args!(
+                "the idle timeout ({idle:?}) exceeds the absolute one ({absolute:?}): set `idle` \
+                 to at most `absolute`"
+            )));
+        }
+        if self.store_timeout.is_zero() {
+            return Err(ConfigError::new(
+                "`store_timeout` is zero, so no call of the store could succeed: leave the line \
+                 out for 10 seconds",
+            ));
+        }
+        for (name, interval) in
+            [("revocation_poll", self.revocation_poll), ("verify_interval", self.verify_interval)]
+        {
+            if interval.is_zero() {
+                return Err(ConfigError::new(format_args!(
+                    "`{name}` is zero: set it to a second or more"
+                )));
+            }
+        }
+        let touch_interval = self.touch_interval.unwrap_or(idle / 10);
+        if touch_interval >= idle {
+            return Err(ConfigError::new(format_args!(
+                "the touch interval ({touch_interval:?}) is not below the idle timeout \
+                 ({idle:?}), so no use would be recorded in time: set `touch_interval` to less"
+            )));
+        }
+        Ok(touch_interval)
+    }
+
+    /// A fingerprint needs a column, and the column something to take it of.
+    fn check_fingerprint(&self) -> Result<(), ConfigError> {
+        match (T::schema().extras.fingerprint, &self.client.fingerprint) {
+            (true, None) => Err(ConfigError::new(
+                "the struct says `#[session(fingerprint)]`, but nobody says of what: add \
+                 `.fingerprint(Mismatch::Refuse, |request| ..)`",
+            )),
+            (false, Some(_)) => Err(ConfigError::new(
+                "`.fingerprint(..)` has no column to keep its hash: add `#[session(fingerprint)]` \
+                 to the struct, and write the migration",
+            )),
+            (true, Some(_)) | (false, None) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The cookie that the variables describe.
+
+use super::reader::Reader;
+use crate::frontend::{CookieFault, SameSite, SessionCookie, split_prefix};
+
+/// The variables that a frontend of the program's own leaves without a meaning.
+const OF_THE_COOKIE: [&str; 5] =
+    ["COOKIE_NAME", "COOKIE_DOMAIN", "COOKIE_SAME_SITE", "COOKIE_SECURE", "DEVELOPMENT"];
+
+/// Reports the variables that the program's own frontend contradicts.
+pub(super) fn refuse(reader: &mut Reader<'_>) {
+    for variable in OF_THE_COOKIE {
+        if reader.is_set(variable) {
+            reader.mistake(
+                variable,
+                "the program has a frontend of its own: unset it, or remove `.frontend(..)`",
+            );
+        }
+    }
+}
+
+/// Reads the cookie of a payload whose struct names this one.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    struct_name: Option<&'static str>,
+    development: bool,
+) -> SessionCookie {
+    let name = reader.text("COOKIE_NAME");
+    let domain = reader.text("COOKIE_DOMAIN");
+    let same_site = same_site(reader);
+    let secure = reader.flag("COOKIE_SECURE");
+    if development && secure == Some(true) {
+        let development = reader.name("DEVELOPMENT");
+        reader.mistake(
+            "COOKIE_SECURE",
+            format_args!("`true` contradicts {development}=true: unset one"),
+        );
+    }
+    let used = match (&name, struct_name.unwrap_or("__Host-id")) {
+        (Some(name), _) => name.as_str(),
+        // The prefixes go, for browsers would not take them; a name that was asked for stays.
+        (None, named) if development => split_prefix(named).1,
+        (None, named) => named,
+    };
+    let base = if development { SessionCookie::development() } else { SessionCookie::default() };
+    let mut cookie = base.named(used.to_owned()).secure(secure.unwrap_or(!development));
+    if let Some(same_site) = same_site {
+        cookie = cookie.same_site(same_site);
+    }
+    if let Some(domain) = domain {
+        cookie = cookie.domain(domain.as_str());
+    }
+    for fault in cookie.faults() {
+        report(reader, fault, used, development);
+    }
+    cookie
+}
+
+/// Reports what browsers refuse about the cookie, as a mistake of the variable that is to blame.
+fn report(reader: &mut Reader<'_>, fault: CookieFault, name: &str, development: bool) {
+    let insecure = if development { "DEVELOPMENT" } else { "COOKIE_SECURE" };
+    let shown = name.escape_debug();
+    let unprefixed = split_prefix(name).1.escape_debug();
+    let name_variable = reader.name("COOKIE_NAME");
+    match fault {
+        CookieFault::Name | CookieFault::TooLarge => {
+            // A name of the struct is refused with the builder's words.
+            if reader.is_set("COOKIE_NAME") {
+                reader.mistake("COOKIE_NAME", format_args!("cookie `{shown}`: {fault}"));
+            }
+        }
+        CookieFault::PrefixWithoutSecure(_) => reader.mistake(
+            insecure,
+            format_args!(
+                "a browser takes the cookie `{shown}` over HTTPS alone: unset this, or write \
+                 {name_variable}={unprefixed}"
+            ),
+        ),
+        CookieFault::HostPrefixWithDomain => reader.mistake(
+            "COOKIE_DOMAIN",
+            format_args!(
+                "a browser takes the cookie `{shown}` for one host alone: unset this, or write \
+                 {name_variable}=__Secure-{unprefixed}"
+            ),
+        ),
+        CookieFault::SameSiteNoneWithoutSecure => {
+            let insecure = reader.name(insecure);
+            reader.mistake(
+                "COOKIE_SAME_SITE",
+                format_args!(
+                    "a browser takes `none` over HTTPS alone: write `lax`, or unset {insecure}"
+                ),
+            );
+        }
+        CookieFault::Domain(_) => reader.mistake("COOKIE_DOMAIN", fault),
+        // No variable sets the path; `build` checks the cookie once more.
+        CookieFault::HostPrefixWithPath | CookieFault::Path(_) => {}
+    }
+}
+
+fn same_site(reader: &mut Reader<'_>) -> Option<SameSite> {
+    let text = reader.text("COOKIE_SAME_SITE")?;
+    match text.to_ascii_lowercase().as_str() {
+        "lax" => Some(SameSite::Lax),
+        "strict" => Some(SameSite::Strict),
+        "none" => Some(SameSite::None),
+        _ => {
+            let fault = format!("`{}` is none of them: write", text.escape_debug());
+            reader.expected("COOKIE_SAME_SITE", &fault);
+            None
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! [`Environment`]: a manager's settings from environment variables, where every mistake is told at
+//! the start, all in one go.
+
+mod cookie;
+mod reader;
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::error::ConfigError;
+use crate::frontend::SessionCookie;
+use crate::manager::cross_origin;
+use crate::token::keys::KeyRing;
+use reader::{Reader, Variables};
+
+/// Settings of a [`SessionManager`](crate::SessionManager) in environment variables, for
+/// [`SessionManagerBuilder::environment`](crate::manager::SessionManagerBuilder::environment).
+///
+/// | variable | takes | without it |
+/// | --- | --- | --- |
+/// | `ANCHOR_KEYS` | signing keys in base64, newest first, separated by commas | an error; in development one key for this run |
+/// | `ANCHOR_COOKIE_NAME` | the cookie's name | the struct's `#[session(cookie = "..")]`, else `__Host-id` |
+/// | `ANCHOR_COOKIE_DOMAIN` | `example.com`: every subdomain receives the token | the host alone |
+/// | `ANCHOR_COOKIE_SAME_SITE` | `lax`, `strict` or `none` | `lax` |
+/// | `ANCHOR_COOKIE_SECURE` | `true` or `false` | `true` |
+/// | `ANCHOR_TRUSTED_ORIGINS` | origins whose pages may send requests, separated by commas | the application's own |
+/// | `ANCHOR_DEVELOPMENT` | `true`: a cookie for plain HTTP, with a warning in the log | `false` |
+///
+/// Every other variable of the prefix is an error, for a setting that is misspelt is a setting that
+/// is missing; so is a variable that is set and empty. (`ANCHOR_MIGRATE` and `ANCHOR_TEST_..`
+/// belong to tests, and are let be.) All mistakes are reported at once, each with its variable and
+/// with what to write.
+///
+/// `Debug` shows the variables' names, and no value.
+#[derive(Clone)]
+pub struct Environment {
+    prefix: String,
+    variables: Variables,
+}
+
+impl Environment {
+    /// This process's variables whose names begin with the prefix and an underscore, as
+    /// `ANCHOR_KEYS` with `ANCHOR`.
+    ///
+    /// Two managers need two prefixes, of which none begins the other: `USER` and `ADMIN`.
+    pub fn of_process(prefix: &str) -> Self {
+        Self::of(prefix, env::vars_os())
+    }
+
+    /// The variables from elsewhere: a test, a file.
+    ///
+    /// ```
+    /// use anchor::Environment;
+    ///
+    /// let environment = Environment::of("ANCHOR", [("ANCHOR_DEVELOPMENT", "true")]);
+    /// ```
+    pub fn of<N, V>(prefix: &str, variables: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let variables = variables.into_iter().filter_map(|(name, value)| {
+            let name = name.into().into_string().ok()?;
+            let name = name.strip_prefix(prefix)?.strip_prefix('_')?.to_owned();
+            Some((name, value.into().into_string().ok().map(Zeroizing::new)))
+        });
+        Self { prefix: prefix.to_owned(), variables: variables.collect() }
+    }
+
+    /// Reads all variables, for a payload whose struct names this cookie. `own_keys` and
+    /// `own_frontend` say what the program has set itself.
+    pub(crate) fn read(
+        &self,
+        cookie: Option<&'static str>,
+        own_keys: bool,
+        own_frontend: bool,
+    ) -> Result<Settings, ConfigError> {
+        let mut reader = Reader::new(&self.prefix, &self.variables);
+        let development = reader.flag("DEVELOPMENT").unwrap_or(false);
+        let keys = keys(&mut reader, development, own_keys);
+        let cookie = if own_frontend {
+            cookie::refuse(&mut reader);
+            None
+        } else {
+            Some(cookie::read(&mut reader, cookie, development))
+        };
+        let trusted_origins = origins(&mut reader);
+        reader.finish()?;
+        Ok(Settings { keys, cookie, trusted_origins })
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("prefix", &self.prefix)
+            .field("variables", &self.variables.keys())
+            .finish()
+    }
+}
+
+/// What an environment says.
+pub(crate) struct Settings {
+    pub(crate) keys: Option<KeyRing>,
+    pub(crate) cookie: Option<SessionCookie>,
+    pub(crate) trusted_origins: Vec<String>,
+}
+
+fn keys(reader: &mut Reader<'_>, development: bool, own: bool) -> Option<KeyRing> {
+    if !reader.is_set("KEYS") {
+        if development && !own {
+            tracing::warn!(
+                target: "anchor",
+                "development: sessions are signed with a key made for this run, and do not outlive it"
+            );
+            return KeyRing::generate().map_err(|error| reader.mistake("KEYS", error)).ok();
+        }
+        if !own {
+            reader.expected("KEYS", "it is not set: write");
+        }
+        return None;
+    }
+    let text = reader.text("KEYS")?;
+    if own {
+        reader.mistake("KEYS", "the program has keys of its own: unset it, or remove `.keys(..)`");
+        return None;
+    }
+    KeyRing::parse(&text).map_err(|error| reader.mistake("KEYS", error)).ok()
+}
+
+fn origins(reader: &mut Reader<'_>) -> Vec<String> {
+    let Some(text) = reader.text("TRUSTED_ORIGINS") else { return Vec::new() };
+    let origins: Vec<_> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
+    for origin in &origins {
+        if let Err(error) = cross_origin::check(origin) {
+            reader.mistake("TRUSTED_ORIGINS", error);
+        }
+    }
+    origins
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::frontend::{Frontend, SameSite};
+
+    const KEY: (&str, &str) = ("ANCHOR_KEYS", "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=");
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        Environment::of("ANCHOR", variables.iter().copied()).read(None, false, false)
+    }
+
+    /// The mistakes of an environment that has a key besides.
+    fn mistakes(variables: &[(&str, &str)]) -> String {
+        let variables: Vec<_> = variables.iter().copied().chain([KEY]).collect();
+        read(&variables).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    fn cookie(variables: &[(&str, &str)], of_struct: Option<&'static str>) -> SessionCookie {
+        let variables = variables.iter().copied().chain([KEY]);
+        let settings = Environment::of("ANCHOR", variables).read(of_struct, false, false).unwrap();
+        let cookie = settings.cookie.unwrap();
+        cookie.check(Duration::from_secs(60)).unwrap();
+        cookie
+    }
+
+    #[test]
+    fn a_key_is_all_that_it_takes() {
+        let settings = read(&[KEY, ("PATH", "/bin"), ("ANCHORAGE", "x"), ("ANCHOR", "x")]).unwrap();
+        assert!(settings.keys.is_some() && settings.trusted_origins.is_empty());
+        assert_eq!(settings.cookie.unwrap().channel(), "cookie:__Host-id");
+        let error = read(&[]).err().unwrap().to_string();
+        assert!(error.starts_with("ANCHOR_KEYS: it is not set: write the signing keys"), "{error}");
+    }
+
+    #[test]
+    fn every_setting_reaches_the_cookie() {
+        let cookie = cookie(
+            &[
+                ("ANCHOR_COOKIE_NAME", "__Secure-app"),
+                ("ANCHOR_COOKIE_DOMAIN", "example.com"),
+                ("ANCHOR_COOKIE_SAME_SITE", "Strict"),
+                ("ANCHOR_COOKIE_SECURE", "true"),
+                ("ANCHOR_TRUSTED_ORIGINS", "https://a.example.com, https://b.example.com"),
+                ("ANCHOR_DEVELOPMENT", "false"),
+            ],
+            None,
+        );
+        let expected =
+            SessionCookie::new("__Secure-app").domain("example.com").same_site(SameSite::Strict);
+        assert_eq!(format!("{cookie:?}"), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn development_needs_no_key_and_drops_the_prefixes() {
+        let settings = read(&[("ANCHOR_DEVELOPMENT", "true")]).unwrap();
+        assert!(settings.keys.is_some());
+        assert_eq!(settings.cookie.unwrap().channel(), "cookie:id");
+        let development = ("ANCHOR_DEVELOPMENT", "true");
+        assert_eq!(cookie(&[development], Some("__Host-admin")).channel(), "cookie:admin");
+        let named = [development, ("ANCHOR_COOKIE_NAME", "dev")];
+        assert_eq!(cookie(&named, Some("__Host-admin")).channel(), "cookie:dev");
+    }
+
+    #[test]
+    fn each_mistake_names_its_variable_and_what_to_write() {
+        for (variables, message) in [
+            (
+                &[("ANCHOR_COOKIE_SAMESITE", "lax")][..],
+                "ANCHOR_COOKIE_SAMESITE: no such setting; there are ANCHOR_KEYS, ",
+            ),
+            (&[("ANCHOR_KEY", "x")], "choose another prefix than `ANCHOR`"),
+            (
+                &[("ANCHOR_DEVELOPMENT", "yes")],
+                "ANCHOR_DEVELOPMENT: `yes` is neither: write `true` or `false`",
+            ),
+            (
+                &[("ANCHOR_COOKIE_SECURE", "")],
+                "ANCHOR_COOKIE_SECURE: it is empty: unset it, or write `true` or `false`",
+            ),
+            (
+                &[("ANCHOR_COOKIE_SAME_SITE", "loose")],
+                "ANCHOR_COOKIE_SAME_SITE: `loose` is none of them: write `lax`",
+            ),
+            (
+                &[("ANCHOR_COOKIE_NAME", "a b")],
+                "ANCHOR_COOKIE_NAME: cookie `a b`: the name must be a token",
+            ),
+            (
+                &[("ANCHOR_COOKIE_DOMAIN", "https://example.com"), ("ANCHOR_COOKIE_NAME", "id")],
+                "ANCHOR_COOKIE_DOMAIN: `https://example.com` is no domain",
+            ),
+            (
+                &[("ANCHOR_COOKIE_DOMAIN", "example.com")],
+                "ANCHOR_COOKIE_DOMAIN: a browser takes the cookie `__Host-id` for one host alone: unset this, or write ANCHOR_COOKIE_NAME=__Secure-id",
+            ),
+            (
+                &[("ANCHOR_COOKIE_SECURE", "false")],
+                "ANCHOR_COOKIE_SECURE: a browser takes the cookie `__Host-id` over HTTPS alone: unset this, or write ANCHOR_COOKIE_NAME=id",
+            ),
+            (
+                &[("ANCHOR_DEVELOPMENT", "true"), ("ANCHOR_COOKIE_NAME", "__host-x")],
+                "ANCHOR_DEVELOPMENT: a browser takes the cookie `__host-x` over HTTPS alone: unset this, or write ANCHOR_COOKIE_NAME=x",
+            ),
+            (
+                &[("ANCHOR_DEVELOPMENT", "true"), ("ANCHOR_COOKIE_SECURE", "true")],
+                "ANCHOR_COOKIE_SECURE: `true` contradicts ANCHOR_DEVELOPMENT=true: unset one",
+            ),
+            (
+                &[("ANCHOR_DEVELOPMENT", "true"), ("ANCHOR_COOKIE_SAME_SITE", "none")],
+                "ANCHOR_COOKIE_SAME_SITE: a browser takes `none` over HTTPS alone: write `lax`, or unset ANCHOR_DEVELOPMENT",
+            ),
+            (
+                &[("ANCHOR_TRUSTED_ORIGINS", "https://a.example.com,b.example.com")],
+                "ANCHOR_TRUSTED_ORIGINS: trusted origin `b.example.com`: write scheme",
+            ),
+            (
+                &[("ANCHOR_TRUSTED_ORIGINS", "https://a.example.com,")],
+                "ANCHOR_TRUSTED_ORIGINS: trusted origin ``: write scheme",
+            ),
+        ] {
+            let found = mistakes(variables);
+            assert!(found.contains(message), "{found}");
+            assert!(!found.contains('\n'), "one mistake, one message: {found}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_and_no_secret() {
+        let found = read(&[
+            ("ANCHOR_KEYS", "hunter2"),
+            ("ANCHOR_COOKIE_NAME", "a;b"),
+            ("ANCHOR_TYPO", "hunter3"),
+            ("ANCHOR_DEVELOPMENT", "1"),
+        ]);
+        let found = found.err().unwrap().to_string();
+        assert!(found.starts_with("4 mistakes in the environment:\n- ANCHOR_TYPO: "), "{found}");
+        for variable in ["KEYS", "COOKIE_NAME", "TYPO", "DEVELOPMENT"] {
+            assert!(found.contains(&format!("- ANCHOR_{variable}: ")), "{variable}: {found}");
+        }
+        assert!(!found.contains("hunter"), "{found}");
+        let environment = Environment::of("ANCHOR", [KEY]);
+        assert!(!format!("{environment:?}").contains(KEY.1));
+    }
+
+    #[test]
+    fn variables_of_tests_are_let_be() {
+        let variables = [("ANCHOR_TEST_POSTGRES_URL", "x"), ("ANCHOR_MIGRATE", "1")];
+        assert_eq!(mistakes(&variables), "");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_not_unicode_is_told() {
+        use std::os::unix::ffi::OsStringExt;
+        let key = (OsString::from(KEY.0), OsString::from(KEY.1));
+        let name = (OsString::from("ANCHOR_COOKIE_NAME"), OsString::from_vec(vec![0xff]));
+        let environment = Environment::of("ANCHOR", [key, name]);
+        let error = environment.read(None, false, false).err().unwrap().to_string();
+        assert!(error.starts_with("ANCHOR_COOKIE_NAME: its value is not Unicode"), "{error}");
+    }
+
+    #[test]
+    fn what_the_program_sets_itself_is_not_set_twice() {
+        let read = |variables: &[(&str, &str)]| {
+            let environment = Environment::of("ANCHOR", variables.iter().copied());
+            environment.read(None, true, true)
+        };
+        let settings = read(&[("ANCHOR_TRUSTED_ORIGINS", "https://a.example.com")]).unwrap();
+        assert!(settings.keys.is_none() && settings.cookie.is_none());
+        assert_eq!(settings.trusted_origins, ["https://a.example.com"]);
+        let found = read(&[KEY, ("ANCHOR_COOKIE_NAME", "id")]).err().unwrap().to_string();
+        assert!(found.contains("ANCHOR_KEYS: the program has keys of its own"), "{found}");
+        assert!(found.contains("ANCHOR_COOKIE_NAME: the program has a frontend"), "{found}");
+    }
+}

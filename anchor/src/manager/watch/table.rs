@@ -1,0 +1,102 @@
+//! [`Watches`]: the sessions whose end somebody on this node waits for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use crate::column::{Column, Value};
+use crate::id::SessionId;
+use crate::payload::SessionData;
+use crate::store::Record;
+
+/// The sessions of one manager whose end somebody waits for.
+pub(crate) struct Watches<T> {
+    sessions: Mutex<HashMap<SessionId, Arc<Watched<T>>>>,
+}
+
+/// A session whose end somebody waits for. Its poll and the table of watches share it; when both
+/// have let go of it, its channel closes, and everyone who waits goes on.
+pub(super) struct Watched<T> {
+    subject: Option<Value>,
+    /// Calls for a look at the store now.
+    pub(super) bell: Notify,
+    /// The session as it was last seen.
+    pub(super) seen: watch::Sender<Arc<Record<T>>>,
+}
+
+impl<T> Default for Watches<T> {
+    fn default() -> Self {
+        Self { sessions: Mutex::default() }
+    }
+}
+
+impl<T: SessionData> Watches<T> {
+    /// Enters one who waits for the end of a session; where it is the first, `poll` is to begin
+    /// the session's poll.
+    pub(super) fn enter(
+        &self,
+        record: &Arc<Record<T>>,
+        poll: impl FnOnce(Arc<Watched<T>>),
+    ) -> watch::Receiver<Arc<Record<T>>> {
+        let mut sessions = self.sessions();
+        if let Some(watched) = sessions.get(&record.id) {
+            return watched.seen.subscribe();
+        }
+        let (seen, receiver) = watch::channel(Arc::clone(record));
+        let subject = record.data.subject().and_then(|subject| subject.to_value().ok());
+        let watched = Arc::new(Watched { subject, bell: Notify::new(), seen });
+        poll(Arc::clone(&watched));
+        sessions.insert(record.id, watched);
+        receiver
+    }
+}
+
+impl<T> Watches<T> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Watched<T>>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One session has ended, on this node.
+    pub(crate) fn ended(&self, id: SessionId) {
+        if let Some(watched) = self.sessions().get(&id) {
+            watched.bell.notify_one();
+        }
+    }
+
+    /// The sessions of a subject have ended, but for one; of every subject, when none is named.
+    pub(crate) fn ended_all(&self, subject: Option<&Value>, keep: Option<SessionId>) {
+        for (id, watched) in self.sessions().iter() {
+            if Some(*id) != keep && (subject.is_none() || watched.subject.as_ref() == subject) {
+                watched.bell.notify_one();
+            }
+        }
+    }
+
+    /// Somebody waits no more: the last one lets the poll end.
+    pub(super) fn left(&self, id: SessionId) {
+        if let Some(watched) = self.sessions().get(&id)
+            && watched.seen.receiver_count() == 0
+        {
+            watched.bell.notify_one();
+        }
+    }
+
+    /// Forgets a session for which nobody waits any more, and says whether it did.
+    pub(super) fn forget_unwatched(&self, id: SessionId) -> bool {
+        let mut sessions = self.sessions();
+        let unwatched = sessions.get(&id).is_some_and(|watched| watched.seen.receiver_count() == 0);
+        if unwatched {
+            sessions.remove(&id);
+        }
+        unwatched
+    }
+
+    /// Forgets a session that is over. By now its id may be watched anew: that watch stays.
+    pub(super) fn forget(&self, id: SessionId, over: &Arc<Watched<T>>) {
+        let mut sessions = self.sessions();
+        if sessions.get(&id).is_some_and(|watched| Arc::ptr_eq(watched, over)) {
+            sessions.remove(&id);
+        }
+    }
+}

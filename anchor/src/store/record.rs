@@ -1,0 +1,108 @@
+//! [`Record`]: a session as a store gives it back, and what a load can find in its place.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Fingerprint, Origin, Secrets};
+use crate::id::SessionId;
+use crate::payload::DecodeError;
+use crate::timestamp::Timestamp;
+
+/// A session as it is stored, without its secret.
+pub struct Record<T> {
+    /// The session's public id.
+    pub id: SessionId,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its subject last proved who they are.
+    pub authenticated_at: Timestamp,
+    /// When it was last marked as used.
+    pub last_seen_at: Timestamp,
+    /// When it ends unless it is used before; never after `deadline`.
+    pub expires_at: Timestamp,
+    /// When it ends at the latest.
+    pub deadline: Timestamp,
+    /// Counts the payload's updates, from 1.
+    pub version: i64,
+    /// Whether its cookie outlives the browser.
+    pub remembered: bool,
+    /// Where it was last used from, where the table has `#[session(track)]`.
+    pub origin: Option<Origin>,
+    /// The payload.
+    pub data: Arc<T>,
+}
+
+impl<T> Clone for Record<T> {
+    fn clone(&self) -> Self {
+        Self { origin: self.origin.clone(), data: Arc::clone(&self.data), ..*self }
+    }
+}
+
+/// Prints everything but the payload and the origin.
+impl<T> fmt::Debug for Record<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("id", &self.id)
+            .field("created_at", &self.created_at)
+            .field("authenticated_at", &self.authenticated_at)
+            .field("last_seen_at", &self.last_seen_at)
+            .field("expires_at", &self.expires_at)
+            .field("deadline", &self.deadline)
+            .field("version", &self.version)
+            .field("remembered", &self.remembered)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`SessionStore::load`](super::SessionStore::load) found.
+#[derive(Clone)]
+pub enum Load<T> {
+    /// A live session.
+    Live(Loaded<T>),
+    /// The row is there, but has ended; it waits for the sweep.
+    Ended,
+    /// No row has this id.
+    Absent,
+    /// The row is live, but the struct cannot decode it. It counts as ended.
+    Undecodable(DecodeError),
+}
+
+/// Prints no payload.
+impl<T> fmt::Debug for Load<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Load::Live(loaded) => f.debug_tuple("Live").field(loaded).finish(),
+            Load::Ended => f.write_str("Ended"),
+            Load::Absent => f.write_str("Absent"),
+            Load::Undecodable(error) => f.debug_tuple("Undecodable").field(error).finish(),
+        }
+    }
+}
+
+/// A live session, the hashes of its secrets, and the store's time.
+pub struct Loaded<T> {
+    /// The session, shared with the store where the store keeps it in memory.
+    pub record: Arc<Record<T>>,
+    /// Which tokens of the session are good.
+    pub secrets: Secrets,
+    /// What it is bound to, where the table has `#[session(fingerprint)]`.
+    pub fingerprint: Option<Fingerprint>,
+    /// The store's clock at this load.
+    pub now: Timestamp,
+}
+
+/// Prints no payload.
+impl<T> fmt::Debug for Loaded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("record", &self.record)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Clone for Loaded<T> {
+    fn clone(&self) -> Self {
+        Self { record: Arc::clone(&self.record), ..*self }
+    }
+}
