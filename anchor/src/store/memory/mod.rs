@@ -86,7 +86,7 @@ use crate::token::LastingHash;
 /// # Cost
 ///
 /// A session takes at most 250 bytes beyond its payload, and less where one subject has several;
-/// one that was rotated, or has a fingerprint, takes about 150 more. Sessions are spread over many
+/// one that was rotated, or has a fingerprint, takes about 110 more. Sessions are spread over many
 /// short locks, and the table grows a part at a time: no login waits for all of it to be moved.
 ///
 /// `load`, `touch`, `rotate` and `reauthenticate` take one lock; `load` allocates its future and nothing
