@@ -4,8 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 
 /// The address and the user agent that a session was last used from: personal data, so `Debug` shows neither.
+///
+/// It is one pointer wide: most records have none, and are to pay little for that.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Origin {
+pub struct Origin(Box<Parts>);
+
+#[derive(Clone, PartialEq, Eq, Default)]
+struct Parts {
     ip: Option<IpAddr>,
     user_agent: Option<Box<str>>,
 }
@@ -19,17 +24,17 @@ impl Origin {
         let kept = |text: &str| {
             text.chars().filter(|c| *c != '\0').take(Self::LONGEST_USER_AGENT).collect()
         };
-        Self { ip, user_agent: user_agent.map(kept) }
+        Self(Box::new(Parts { ip, user_agent: user_agent.map(kept) }))
     }
 
     /// The address.
     pub fn ip(&self) -> Option<IpAddr> {
-        self.ip
+        self.0.ip
     }
 
     /// What the client says it is.
     pub fn user_agent(&self) -> Option<&str> {
-        self.user_agent.as_deref()
+        self.0.user_agent.as_deref()
     }
 }
 

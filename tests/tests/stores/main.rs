@@ -1,6 +1,7 @@
 //! Every store keeps the contract, and the suite that says so catches stores that do not.
 
 mod broken;
+mod memory_races;
 mod memory_store;
 
 mod memory {

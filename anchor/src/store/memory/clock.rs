@@ -1,0 +1,48 @@
+//! [`Clock`]: the store's time.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::timestamp::Timestamp;
+
+/// The wall clock when the store was made, plus the time that has passed since.
+///
+/// Read it while holding the lock of what the instant is written to: then the instants of one
+/// session never run backwards.
+pub(super) struct Clock {
+    started_at: Timestamp,
+    started: Instant,
+    /// No instant is before this one, in microseconds.
+    earliest: AtomicI64,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self {
+            started_at: Timestamp::now(),
+            started: Instant::now(),
+            earliest: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        let earliest = Timestamp::from_micros(self.earliest.load(Ordering::Acquire));
+        self.at(Instant::now()).max(earliest)
+    }
+
+    /// What the clock shows, or showed, at an instant.
+    pub(super) fn at(&self, instant: Instant) -> Timestamp {
+        match instant.checked_duration_since(self.started) {
+            Some(since) => self.started_at.saturating_add(since),
+            None => self.started_at.saturating_sub(self.started.duration_since(instant)),
+        }
+    }
+
+    /// Makes every later reading later than this instant, even within one microsecond.
+    pub(super) fn pass(&self, instant: Timestamp) {
+        let next = instant.saturating_add(Duration::from_micros(1));
+        self.earliest.fetch_max(next.as_micros(), Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,208 @@
+//! How sessions end: revoked one by one or by subject, cut off, or swept.
+
+use super::Shared;
+use super::row::Row;
+use super::rows::Rows;
+use super::shards::SHARDS;
+use super::slots::{Address, Slot};
+use super::subjects::{SubjectKey, Subjects};
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::payload::SessionData;
+use crate::store::{EndReason, Ending};
+use crate::timestamp::Timestamp;
+use crate::token::LastingHash;
+
+impl<T: SessionData> Shared<T> {
+    pub(super) fn end_one(
+        &self,
+        id: SessionId,
+        proof: Option<LastingHash>,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let ending = self.with_row(id, |rows, slot, now, _| {
+            if proof.is_some_and(|proof| !rows.get(slot).is_proven_by(proof)) {
+                return (Ending::Unproven, None);
+            }
+            match rows.end_for_good(slot, now, reason) {
+                (true, removed) => (Ending::Ended, removed),
+                (false, removed) => (Ending::NotLive, removed),
+            }
+        })?;
+        Ok(ending.unwrap_or(Ending::NotLive))
+    }
+
+    /// Ends a session if it is this subject's.
+    pub(super) fn end_one_of(
+        &self,
+        key: SubjectKey,
+        id: SessionId,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let ending = self.with_row(id, |rows, slot, now, owner| {
+            if owner != Some(key) {
+                return (Ending::NotLive, None);
+            }
+            let (was_live, removed) = rows.end_for_good(slot, now, reason);
+            (if was_live { Ending::Ended } else { Ending::NotLive }, removed)
+        })?;
+        Ok(ending.unwrap_or(Ending::NotLive))
+    }
+
+    /// Ends a subject's sessions, but for the one to keep, and says how many of them were live.
+    pub(super) fn end_all_of(
+        &self,
+        key: SubjectKey,
+        keep: Option<SessionId>,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let mut dropped = Vec::new();
+        let mut subjects = self.subjects.lock(key.shard())?;
+        self.end_members(&mut subjects, key, &mut dropped, |rows, slot| {
+            if keep == Some(rows.get(slot).record.id) {
+                return (false, None);
+            }
+            rows.end_for_good(slot, self.clock.now(), reason)
+        })
+    }
+
+    pub(super) fn end_everyone(&self, reason: EndReason) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        for shard in 0..SHARDS {
+            let ids = self.rows.lock(shard)?.ids();
+            for id in ids {
+                ended += self.end_one(id, None, reason)?.count();
+            }
+        }
+        Ok(ended)
+    }
+
+    pub(super) fn cut_off(&self, key: SubjectKey, reason: EndReason) -> Result<u64, StoreError> {
+        let mut dropped = Vec::new();
+        let mut subjects = self.subjects.lock(key.shard())?;
+        let at = self.clock.now();
+        subjects.cut_off(key, at);
+        // What begins after the answer is later than the cut-off.
+        self.clock.pass(at);
+        self.end_members(&mut subjects, key, &mut dropped, |rows, slot| {
+            rows.end_for_good(slot, self.clock.now(), reason)
+        })
+    }
+
+    /// Sweeps at most so many rows, and says how many it was.
+    pub(super) fn sweep(&self, batch: u32) -> Result<u64, StoreError> {
+        let batch = usize::try_from(batch).unwrap_or(usize::MAX);
+        let mut swept = self.sweep_due(0, batch)?;
+        for shard in 0..SHARDS {
+            swept += self.sweep_cut_off(shard, batch - swept)?;
+            self.forget_cut_offs(shard, batch)?;
+        }
+        Ok(swept as u64)
+    }
+
+    /// Removes rows that are due, or marks them as expired first where ended rows are kept, and says
+    /// how many it was. It begins with this shard.
+    pub(super) fn sweep_due(&self, shard: usize, batch: usize) -> Result<usize, StoreError> {
+        let (mut swept, now) = (0, self.clock.now());
+        for shard in (shard..SHARDS).chain(0..shard) {
+            if swept == batch {
+                break;
+            }
+            if !self.next_due.is_due(shard, now) {
+                continue;
+            }
+            let due = self.rows.lock(shard)?.due(now, batch - swept);
+            for id in due {
+                let was_due = self.with_row(id, |rows, slot, now, _| rows.sweep(slot, now))?;
+                swept += usize::from(was_due == Some(true));
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Removes rows that were cut off before they arrived, or marks them, and says how many it was.
+    fn sweep_cut_off(&self, shard: usize, batch: usize) -> Result<usize, StoreError> {
+        let mut dropped = Vec::new();
+        let mut subjects = self.subjects.lock(shard)?;
+        let mut swept = 0;
+        for key in subjects.cut_off_subjects() {
+            self.end_members(&mut subjects, key, &mut dropped, |rows, slot| {
+                let dead = (swept < batch).then(|| rows.end_on_arrival(slot)).flatten();
+                swept += usize::from(dead.is_some());
+                (dead.is_some(), dead.flatten())
+            })?;
+        }
+        Ok(swept)
+    }
+
+    /// Forgets cut-offs that no login can have begun before, and ends the rows that they kept from living.
+    pub(super) fn forget_cut_offs(&self, shard: usize, batch: usize) -> Result<(), StoreError> {
+        let mut dropped = Vec::new();
+        let mut subjects = self.subjects.lock(shard)?;
+        for key in subjects.forget_cut_offs(self.clock.now(), batch) {
+            self.end_members(&mut subjects, key, &mut dropped, |rows, slot| {
+                let dead = rows.end_on_arrival(slot);
+                (dead.is_some(), dead.flatten())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Does to each row of a subject what may end it, and says how many did.
+    ///
+    /// `dropped` outlives the guard of `subjects`, so what leaves is dropped when no lock is held.
+    fn end_members(
+        &self,
+        subjects: &mut Subjects,
+        key: SubjectKey,
+        dropped: &mut Vec<Row<T>>,
+        mut end: impl FnMut(&mut Rows<T>, Slot) -> (bool, Option<Row<T>>),
+    ) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        for (member, address) in subjects.rows_of(key) {
+            let mut rows = self.rows.lock(address.shard())?;
+            let (has_ended, removed) = end(&mut rows, address.slot());
+            ended += u64::from(has_ended);
+            if let Some(row) = removed {
+                subjects.leave(member);
+                dropped.push(row);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Does to a row what may remove it, under its lock and its subject's, which it is told. `None`
+    /// when there is no row.
+    fn with_row<R>(
+        &self,
+        id: SessionId,
+        act: impl FnOnce(&mut Rows<T>, Slot, Timestamp, Option<SubjectKey>) -> (R, Option<Row<T>>),
+    ) -> Result<Option<R>, StoreError> {
+        let home = self.ids.shard(id);
+        // Declared before the guards, and so dropped after them.
+        let removed;
+        loop {
+            // Its subject's lock comes first, and only the row says whose it is.
+            let member = {
+                let rows = self.rows.lock(home)?;
+                let Some(slot) = rows.find(id) else { return Ok(None) };
+                rows.get(slot).member
+            };
+            let mut subjects =
+                member.map(Address::shard).map(|shard| self.subjects.lock(shard)).transpose()?;
+            let mut rows = self.rows.lock(home)?;
+            let Some(slot) = rows.find(id) else { return Ok(None) };
+            if rows.get(slot).member != member {
+                continue;
+            }
+            let answer;
+            let owner = member.zip(subjects.as_ref());
+            let owner = owner.map(|(member, subjects)| subjects.key_of(member.slot()));
+            (answer, removed) = act(&mut rows, slot, self.clock.now(), owner);
+            if let (Some(_), Some(member), Some(subjects)) = (&removed, member, &mut subjects) {
+                subjects.leave(member.slot());
+            }
+            return Ok(Some(answer));
+        }
+    }
+}
