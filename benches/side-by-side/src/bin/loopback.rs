@@ -87,7 +87,8 @@ impl Contender {
         if mode == Mode::Bare {
             return Self { server, cookies: vec!["id=anything".to_owned()] };
         }
-        let mut cookies = server.log_in(args.live);
+        let log_in = |count| tokio::task::block_in_place(|| server.log_in(count));
+        let mut cookies = log_in(args.live);
         let more = args.sessions.saturating_sub(args.live);
         match fill::Table::of(mode, store, &address) {
             Some(table) if more > 0 => {
@@ -95,7 +96,7 @@ impl Contender {
                 table.settle().await;
             }
             Some(table) => table.settle().await,
-            None => drop(server.log_in(more)),
+            None => drop(log_in(more)),
         }
         // Neighbours in the table need not be neighbours in use.
         let mut order = 0_usize;
