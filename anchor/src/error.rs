@@ -5,9 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::excerpt::{ERROR, excerpt};
-use crate::id::SessionId;
 use crate::payload::EncodeError;
-use crate::rejection::Rejection;
 
 /// What kind of failure a [`StoreError`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,95 +117,3 @@ impl fmt::Debug for ConfigError {
 }
 
 impl StdError for ConfigError {}
-
-/// An operation on a session failed.
-///
-/// As a response it is what [`Rejection`] makes of it: a store that cannot answer is 503, a row
-/// refused by the table's constraints 409, an ended session 401.
-///
-/// The method that returns it has logged it, with the target `anchor` and the text of its sources.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The store could not do it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The session has ended meanwhile; nothing was written.
-    #[error("session {id} has ended")]
-    Ended {
-        /// The session.
-        id: SessionId,
-    },
-    /// The application's [`Verifier`](crate::manager::Verifier) refuses the session of a handle that was
-    /// kept; nothing was written.
-    #[error("the verifier refused session {id}")]
-    RefusedByVerifier {
-        /// The session.
-        id: SessionId,
-    },
-    /// The verifier itself failed; nothing was written.
-    #[error("the verifier failed: {0}")]
-    Verifier(Arc<dyn StdError + Send + Sync>),
-    /// Another request gave the session a new secret: this one's is no longer enough. Nothing was
-    /// written. The client repeats the request with its new token.
-    #[error(
-        "the secret of session {id} was replaced meanwhile: repeat the request with the new one"
-    )]
-    SecretReplaced {
-        /// The session.
-        id: SessionId,
-    },
-    /// The change would have made the session another subject's; nothing was written.
-    #[error(
-        "an update would make session {id} another subject's: log in as that one with \
-         `auth.login(..)`"
-    )]
-    SubjectChanged {
-        /// The session.
-        id: SessionId,
-    },
-    /// Other requests changed the session again and again; nothing was written.
-    #[error("session {id} is being changed by too many requests at once: tried {attempts} times")]
-    Contended {
-        /// The session.
-        id: SessionId,
-        /// How often the change was tried.
-        attempts: u32,
-    },
-    /// The response's headers have been sent, so no cookie can be set any more: call this before the handler returns.
-    #[error(
-        "the response has begun, so no session cookie can be set: log in before the handler returns"
-    )]
-    ResponseBegun,
-    /// The subject has as many live sessions as `#[session(max_per_subject = .., overflow = "refuse")]` allows; nothing was written.
-    #[error("the subject has as many sessions as it may have: let it end one of them first")]
-    TooManySessions,
-    /// A callback of the application's own panicked, and what was asked depends on its answer;
-    /// nothing was written.
-    #[error("the application's callback `{callback}` panicked")]
-    Callback {
-        /// The method of the builder that it was given to.
-        callback: &'static str,
-    },
-    /// The request is refused for a reason that only a [`Rejection`] names, such as a token that
-    /// cannot be judged: from [`Auth::logout`](crate::Auth::logout).
-    #[error(transparent)]
-    Rejected(Box<Rejection>),
-    /// The operating system has no randomness to give.
-    #[error("no randomness for a new session: {0}")]
-    Randomness(getrandom::Error),
-}
-
-/// So that a handler which returns [`Error`] takes what an extractor or a guard refuses, too.
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
-        match rejection {
-            Rejection::Store(error) => Error::Store(error),
-            Rejection::Ended { id } => Error::Ended { id },
-            Rejection::RefusedByVerifier { id } => Error::RefusedByVerifier { id },
-            Rejection::Verifier(error) => Error::Verifier(error),
-            Rejection::Operation(error) => error,
-            other => Error::Rejected(Box::new(other)),
-        }
-    }
-}

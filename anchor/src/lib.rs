@@ -53,12 +53,12 @@ mod type_name;
 
 pub use anchor_macros::{Column, SessionData, logout, public, require_session};
 pub use column::Column;
-pub use error::{ConfigError, Error, StoreError, StoreErrorKind};
+pub use error::{ConfigError, StoreError, StoreErrorKind};
 pub use guard::Next;
 pub use id::SessionId;
 pub use manager::{Environment, SessionManager};
 pub use payload::SessionData;
-pub use rejection::Rejection;
+pub use rejection::{Error, Rejection};
 pub use request::{Auth, Session, SessionLayer};
 #[cfg(feature = "memory")]
 pub use store::MemoryStore;

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::error::Error;
+use crate::rejection::Error;
 
 /// A callback panicked.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
-use crate::error::Error;
+use crate::rejection::Error;
 use crate::store::{Cursor, Listed, Page};
 
 type Answer<'a, R> = Pin<Box<dyn Future<Output = Result<Listed<R>, Error>> + Send + 'a>>;

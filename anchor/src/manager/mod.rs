@@ -27,10 +27,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, StoreError};
+use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::manager::sessions::Sessions;
 use crate::payload::{CutOff, SessionData};
+use crate::rejection::Error;
 use crate::store::{EndReason, EndedRecord, Ending, Record};
 
 /// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes. Cheap to clone.

@@ -10,7 +10,7 @@ use http::request::Parts;
 use tracing::Instrument;
 
 use crate::column::Column;
-use crate::error::{Error, StoreError};
+use crate::error::StoreError;
 use crate::frontend::Frontend;
 use crate::id::SessionId;
 use crate::manager::callback;
@@ -23,6 +23,7 @@ use crate::manager::watch::table::Watches;
 use crate::manager::{BoxError, Verdict};
 use crate::manager::{Event, Revoked};
 use crate::payload::{CutOff, SessionData};
+use crate::rejection::Error;
 use crate::rejection::Rejection;
 use crate::store::turns::Turns;
 use crate::store::{Bounded, EndReason, Ending, Load, Loaded, Record};

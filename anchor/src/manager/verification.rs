@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::request::Parts;
 use tokio::time::Instant;
 
-use crate::error::Error;
 use crate::manager::Event;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
+use crate::rejection::Error;
 use crate::rejection::Rejection;
 use crate::store::Record;
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use crate::error::Error;
 use crate::manager::verification::Verification;
 use crate::payload::SessionData;
+use crate::rejection::Error;
 use crate::request::Session;
 use crate::request::scope::{Admitted, LoginOptions, Reach, Scope};
 use crate::token::SessionToken;

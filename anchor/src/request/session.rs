@@ -9,7 +9,6 @@ use http::request::Parts;
 
 use crate::column::Column;
 use crate::column::Value;
-use crate::error::Error;
 use crate::id::SessionId;
 use crate::manager::BoxError;
 use crate::manager::Event;
@@ -17,6 +16,7 @@ use crate::manager::Listing;
 use crate::manager::verification::Verification;
 use crate::manager::watch::revoked;
 use crate::payload::SessionData;
+use crate::rejection::Error;
 use crate::request::scope::{Admitted, Reach, Scope};
 use crate::store::{
     Change, EndReason, Ending, Listed, Loaded, OldSecret, Record, Touch, Touched, Updated,

@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::poll::poll;
-use crate::error::Error;
 use crate::id::SessionId;
 use crate::jitter;
 use crate::manager::sessions::Sessions;
 use crate::manager::verification::Verification;
 use crate::payload::SessionData;
+use crate::rejection::Error;
 use crate::store::Record;
 
 /// Resolves when the session is over, or the verifier refuses it.

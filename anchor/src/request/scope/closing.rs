@@ -9,9 +9,9 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{Current, Outgoing, Scope};
-use crate::error::Error;
 use crate::id::SessionId;
 use crate::payload::SessionData;
+use crate::rejection::Error;
 use crate::rejection::Rejection;
 use crate::store::{EndReason, OldSecret};
 

@@ -6,12 +6,13 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{Admitted, Current, Live, Outgoing, Scope};
-use crate::error::{Error, StoreError};
+use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::manager::sessions::Sessions;
 use crate::manager::{Event, Revoked};
 use crate::payload::SessionData;
 use crate::payload::{Overflow, SubjectLimit};
+use crate::rejection::Error;
 use crate::store::{
     Created, EndReason, NewSession, OldSecret, Reauthenticated, Record, Rotated, Rotation,
 };

@@ -24,12 +24,12 @@ pub use logout::Reach;
 use presentation::Presentation;
 use tokio::time::Instant;
 
-use crate::error::Error;
 use crate::id::SessionId;
 use crate::manager::Event;
 use crate::manager::client::{Client, Mismatch};
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
+use crate::rejection::Error;
 use crate::rejection::Rejection;
 use crate::store::{EndReason, Load, Loaded, Record, Replaced, Standing, Touch, Touched};
 use crate::timestamp::Timestamp;

@@ -1,0 +1,76 @@
+//! What is measured: an application and where its rows are.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Where the sessions are. A store is added here, in [`databases`](crate::databases), and in the
+/// applications that can use it; Redis follows when anchor has a store for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+pub enum Store {
+    Memory,
+    Sqlite,
+    Postgres,
+    Mysql,
+}
+
+/// An application with the routes of [`apps`](crate::apps).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+pub enum Mode {
+    /// axum alone, without sessions: what every ratio is relative to.
+    Bare,
+    /// axum under a tower layer that does nothing.
+    Layer,
+    Anchor,
+    /// tower-sessions with a signed cookie, and its sqlx stores.
+    TowerSessions,
+    /// axum-login over tower-sessions, its users in memory.
+    AxumLogin,
+    /// axum_session, which reads and saves the session in each request.
+    AxumSession,
+    /// axum_session with its memory cache in front of the database.
+    AxumSessionCached,
+    /// Written by hand: a signed cookie, and one SELECT through a sqlx pool.
+    Select,
+    /// Written by hand: the lookups, logins and logouts of concurrent requests share statements.
+    Gathered,
+}
+
+impl Mode {
+    /// Whether there is such an application on that store.
+    pub fn runs_on(self, store: Store) -> bool {
+        match self {
+            Mode::AxumLogin => store == Store::Memory,
+            Mode::AxumSessionCached | Mode::Gathered => store != Store::Memory,
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Store::Memory => "memory",
+            Store::Sqlite => "SQLite",
+            Store::Postgres => "PostgreSQL",
+            Store::Mysql => "MariaDB",
+        })
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Mode::Bare => "bare axum",
+            Mode::Layer => "empty layer",
+            Mode::Anchor => "anchor",
+            Mode::TowerSessions => "tower-sessions",
+            Mode::AxumLogin => "axum-login",
+            Mode::AxumSession => "axum_session",
+            Mode::AxumSessionCached => "axum_session, cached",
+            Mode::Select => "by hand",
+            Mode::Gathered => "by hand, gathered",
+        })
+    }
+}

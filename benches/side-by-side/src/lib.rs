@@ -1,0 +1,13 @@
+//! anchor and its peers, measured in one run: what the four programs in `bin/` share.
+
+pub mod apps;
+pub mod args;
+pub mod counting;
+pub mod databases;
+pub mod fill;
+pub mod load;
+pub mod plot;
+pub mod server;
+pub mod statements;
+pub mod statistics;
+pub mod table;
