@@ -408,6 +408,11 @@ fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, Migrat
     if diff.is_empty() {
         return Ok(Vec::new());
     }
+    if diff.is_forgetting() {
+        let description = format!("forget_renames_of_{}", name::word(diff.new.bare_name()));
+        let (up, down) = (write::forget(), write::forget());
+        return Ok(numbered(head, schema, vec![Step { table: diff.new, description, up, down }]));
+    }
     let plan =
         Plan::forward(diff, head, schema, drops).map_err(|refusals| refused(schema, refusals))?;
     let whole = plan.diff.new.clone();

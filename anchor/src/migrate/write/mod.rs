@@ -153,6 +153,16 @@ pub(crate) fn validate_back() -> Script {
     script
 }
 
+/// What changes in a header alone.
+pub(crate) fn forget() -> Script {
+    let mut script = Script::default();
+    script.say(
+        "Nothing to do in the database: the struct no longer says what was renamed, and neither does this header, so that the same rename can be asked for again.",
+    );
+    script.run("SELECT 1");
+    script
+}
+
 /// Comments that a change deserves in every dialect.
 fn say_what_to_know(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
