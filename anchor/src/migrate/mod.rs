@@ -11,6 +11,7 @@
 //! | `ANCHOR_MIGRATE=1 cargo test anchor_migrations` | writes the next migration |
 //! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and values may be lost |
 //! | `ANCHOR_MIGRATE=replace cargo test anchor_migrations` | writes the newest migration anew, which must have been applied nowhere |
+//! | `ANCHOR_MIGRATE=create cargo test anchor_migrations` | creates a table whose name another one had |
 //! | `ANCHOR_MIGRATE=baseline cargo test anchor_migrations` | the first migration takes over the table of `store.migrate()` |
 //! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | that of the table `anchor_sessions` takes over fastapi-anchor's |
 //!
@@ -130,6 +131,7 @@ pub struct Migrations {
     adopts: bool,
     takes_over: bool,
     replaces: bool,
+    creates: bool,
 }
 
 impl Migrations {
@@ -144,6 +146,7 @@ impl Migrations {
             adopts: false,
             takes_over: false,
             replaces: false,
+            creates: false,
         }
     }
 
@@ -193,6 +196,14 @@ impl Migrations {
     #[must_use]
     pub fn replace_newest(mut self) -> Self {
         self.replaces = true;
+        self
+    }
+
+    /// Makes a first migration for a table whose name another table of the migrations had, before a
+    /// migration renamed it. Without this the struct is refused, for it may mean that table.
+    #[must_use]
+    pub fn new_table(mut self) -> Self {
+        self.creates = true;
         self
     }
 
@@ -269,7 +280,10 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
     for (folder, dialect) in &folders {
         let dialect = dialect.ok_or_else(|| Migrations::which_dialect(folder))?;
         let difference = match folder.head(schema, dialect)? {
-            None => Some(String::new()),
+            None => match folder.renamed(schema)? {
+                Some(renamed) => return Err(renamed.refusal(schema)),
+                None => Some(String::new()),
+            },
             Some(head) => {
                 let diff = between(head.state, schema)?;
                 (!diff.is_empty()).then(|| diff.to_string())
@@ -337,11 +351,24 @@ fn revision(
     dialect: Dialect,
     migrations: &Migrations,
 ) -> Result<Revision, MigrateError> {
+    let mut beside = None;
+    let head = match folder.head(schema, dialect)? {
+        Some(head) => Some(head),
+        None => match folder.renamed(schema)? {
+            Some(renamed) if migrations.creates => {
+                beside = Some(renamed.head.state.hash());
+                None
+            }
+            Some(renamed) if migrations.replaces && renamed.is_newest => Some(renamed.head),
+            Some(renamed) => return Err(renamed.refusal(schema)),
+            None => None,
+        },
+    };
     let follow = |state: Option<&State>| match state {
         Some(state) => next(state, schema, migrations.drops),
-        None => Ok(vec![first(schema, dialect, migrations)]),
+        None => Ok(vec![first(schema, dialect, beside.clone(), migrations)]),
     };
-    let Some(head) = folder.head(schema, dialect)? else {
+    let Some(head) = head else {
         return Ok(Revision { replaced: Vec::new(), drafts: follow(None)? });
     };
     if migrations.replaces && is_changed(&head, schema) {
@@ -380,8 +407,13 @@ fn refused(schema: &Schema, refusals: Vec<Refusal>) -> MigrateError {
 }
 
 /// The migration that creates the table, or takes it over.
-fn first(schema: &Schema, dialect: Dialect, migrations: &Migrations) -> Draft {
-    let state = State::of(schema, dialect, None);
+fn first(
+    schema: &Schema,
+    dialect: Dialect,
+    beside: Option<String>,
+    migrations: &Migrations,
+) -> Draft {
+    let state = State { beside, ..State::of(schema, dialect, None) };
     let table = &state.table;
     let (verb, up, down) = if migrations.adopts && table.bare_name() == adopt::TABLE {
         ("adopt", adopt::up(table), adopt::down(table))
@@ -447,7 +479,8 @@ fn numbered(head: &State, schema: &Schema, steps: Vec<Step>) -> Vec<Draft> {
     let mut drafts = Vec::with_capacity(of);
     for (at, Step { table, description, up, down }) in steps.into_iter().enumerate() {
         let step = (of > 1).then_some((at + 1, of));
-        let state = State { table, answers: Answer::of(schema), parent: Some(parent), step };
+        let state =
+            State { table, answers: Answer::of(schema), parent: Some(parent), beside: None, step };
         parent = state.hash();
         drafts.push(Draft { description, up: file(&state, &up.text()), down: down.text() });
     }
