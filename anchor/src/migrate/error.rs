@@ -80,7 +80,7 @@ pub enum MigrateError {
     },
     /// A table has two histories, as after a merge of two branches.
     #[error(
-        "the table `{table}` has two histories, as after a merge. They part with\n  {}\n  {}\n\
+        "the table `{table}` has two histories, as after a merge. They part at\n  {}\n  {}\n\
          The later has to be written anew, on top of the other. If any file of it has been applied, \
          take it back there first (`sqlx migrate revert`). Then:\n\
          \x20 rm {}\n\
@@ -367,13 +367,15 @@ fn table_renamed(
     let file = file.display();
     let (is, renamed, new) = match from {
         None => (
-            format!("`{table}` has the name that `{now}` had: {file} renamed that table. Choose:"),
+            format!(
+                "no table is called `{table}` any more: {file} renamed it, and it is `{now}` now. Choose:"
+            ),
             format!("it is `{now}`, and gets its old name back"),
             "it is a new table: ANCHOR_MIGRATE=create cargo test anchor_migrations".to_owned(),
         ),
         Some(from) => (
             format!(
-                "`{table}` says that it was `{from}`, which is `{now}` now: {file} renamed it. Choose:"
+                "`{table}` says that it was `{from}`, but {file} renamed that table, which is `{now}` now. Choose:"
             ),
             format!("it is `{now}`, and gets another name"),
             format!("it is a new table: remove `renamed_from = \"{from}\"` from the struct"),

@@ -35,7 +35,8 @@
 //! Nothing is lost that was not given up in words. The words stand in the struct, and each of them
 //! is carried out once: the file's header records it (`was theme`, `on_change end_sessions`,
 //! `variants ("boss" to "admin")`), so that it is no answer to a later change. Where it is to be
-//! one, `ANCHOR_MIGRATE=drop` says so.
+//! one, `ANCHOR_MIGRATE=drop` says so. A rename that is to be done a second time leaves the struct
+//! for one migration, which changes nothing but the header, and comes back.
 //!
 //! | change | needs | the release before, afterwards | deploy |
 //! | --- | --- | --- | --- |

@@ -26,6 +26,18 @@ on_every_database! {
     columns_change_places_a_second_time
     variants_change_places_a_second_time
     a_table_gets_its_old_name_back
+    a_default_is_not_renamed_with_the_variants
+}
+
+async fn a_default_is_not_renamed_with_the_variants(scene: Scene) {
+    const PLANS: ColumnType = ColumnType::Enum(&["x", "y"]);
+    let old = sessions(&[ColumnSchema::new("plan", PLANS, true)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["x"], &["NULL"], &["y"]]).await;
+    let new = ColumnSchema::new("plan", PLANS, false).default("'y'");
+    let new = sessions(&[new.renamed_variants(&[("x", "y"), ("y", "x")])]);
+    scene.migrate(&new).await;
+    assert_eq!(scene.values("plan").await, ["y", "y", "x"]);
 }
 
 async fn columns_change_places_a_second_time(scene: Scene) {

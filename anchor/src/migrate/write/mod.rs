@@ -345,18 +345,33 @@ fn rename_variants(
     }
 }
 
-/// The statements that end, or give the default to, the rows whose values do not fit.
-fn tend_misfits(
+/// The statements that change the rows: those that cannot stay end, by the variants' old names;
+/// then the variants get their new names; then come the defaults, which are new names already.
+fn change_values(
     script: &mut Script,
     plan: &Plan,
     table: &str,
     name: impl Fn(&TableColumn) -> String,
 ) {
+    tend_misfits(script, plan, Remedy::End, table, &name);
+    rename_variants(script, plan, table, &name);
+    tend_misfits(script, plan, Remedy::Default, table, &name);
+}
+
+/// The statements that end, or give the default to, the rows whose values do not fit.
+fn tend_misfits(
+    script: &mut Script,
+    plan: &Plan,
+    remedy: Remedy,
+    table: &str,
+    name: impl Fn(&TableColumn) -> String,
+) {
     let dialect = plan.diff.new.dialect;
-    for misfit in plan.misfits.iter().filter(|misfit| !misfit.is_reset()) {
+    let misfits = plan.misfits.iter().filter(|misfit| misfit.remedy == remedy);
+    for misfit in misfits.filter(|misfit| !misfit.is_reset()) {
         let name = name(&misfit.column);
         let predicate = predicate(dialect, table, &name, misfit);
-        match misfit.remedy {
+        match remedy {
             Remedy::End => {
                 script.say(format!(
                     "DESTRUCTIVE: ends the sessions whose `{name}` the table cannot hold."

@@ -3,8 +3,8 @@
 //! asserted before the first, and what each leaves behind stands in the file, with the way back.
 
 use super::{
-    ENDS_ALL, Script, assert_none, assertions, column_renames, cut_offs, index_renames, is_retyped,
-    name_before, rename_variants, say_what_to_know, tend_misfits,
+    ENDS_ALL, Script, assert_none, assertions, change_values, column_renames, cut_offs,
+    index_renames, is_retyped, name_before, say_what_to_know,
 };
 use crate::column::ColumnType;
 use crate::migrate::diff::{Misfit, Plan};
@@ -57,8 +57,7 @@ pub(super) fn change(plan: &Plan) -> Script {
     let Steps { drops, mut adds, mut clauses } = steps(plan);
     let away: Vec<_> = drops.iter().map(|drop| drop.away.clone()).collect();
     script.alter(&table, &away);
-    tend_misfits(&mut script, plan, &table, |column| name_before(plan, column));
-    rename_variants(&mut script, plan, &table, |column| name_before(plan, column));
+    change_values(&mut script, plan, &table, |column| name_before(plan, column));
     clauses.append(&mut adds);
     let undo = undo(plan, &drops);
     if !undo.is_empty() {

@@ -2,8 +2,8 @@
 //! waited for long: what waits for a lock stops all who come after it.
 
 use super::{
-    ENDS_ALL, Misfit, Script, assertions, column_renames, cut_offs, default_of, in_order,
-    index_renames, is_retyped, listed, predicate, rename_variants, say_what_to_know, tend_misfits,
+    ENDS_ALL, Misfit, Script, assertions, change_values, column_renames, cut_offs, default_of,
+    in_order, index_renames, is_retyped, listed, predicate, say_what_to_know,
 };
 use crate::migrate::diff::{Assertion, Diff, Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause};
@@ -64,8 +64,7 @@ pub(super) fn change(plan: &Plan) -> Script {
     // Where the type changes, the cast gives the default.
     let kept_types = plan.misfits.iter().filter(|misfit| !is_cast(plan, misfit));
     let tended = Plan { misfits: kept_types.cloned().collect(), ..plan.clone() };
-    tend_misfits(&mut script, &tended, &table, |column| column.name.clone());
-    rename_variants(&mut script, plan, &table, |column| column.name.clone());
+    change_values(&mut script, &tended, &table, |column| column.name.clone());
 
     let mut clauses: Vec<_> = left.into_iter().map(drop_column).collect();
     for (old, new) in &diff.kept {
