@@ -3,6 +3,7 @@
 mod adoption;
 mod baseline;
 mod busy;
+mod chains;
 mod cut_offs;
 mod dice;
 mod emitted;
