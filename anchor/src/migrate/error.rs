@@ -10,6 +10,9 @@ use crate::schema::Dialect;
 /// The command that writes what is missing.
 const COMMAND: &str = "ANCHOR_MIGRATE=1 cargo test anchor_migrations";
 
+/// What makes a table of a name that may be another table's.
+const CREATE: &str = "ANCHOR_MIGRATE=create cargo test anchor_migrations";
+
 /// Migrations could not be checked or written, or do not say what the struct says. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -81,8 +84,8 @@ pub enum MigrateError {
     /// A table has two histories, as after a merge of two branches.
     #[error(
         "the table `{table}` has two histories, as after a merge. They part at\n  {}\n  {}\n\
-         The later has to be written anew, on top of the other. If any file of it has been applied, \
-         take it back there first (`sqlx migrate revert`). Then:\n\
+         The later has to be written anew, on top of the other. If any file of it has been \
+         applied, take it back there first (`sqlx migrate revert`). Then:\n\
          \x20 rm {}\n\
          \x20 {COMMAND}",
         files[0].display(), files[1].display(), removal(anew)
@@ -97,8 +100,8 @@ pub enum MigrateError {
     },
     /// Migrations are there twice, as after a merge of two branches that made one change.
     #[error(
-        "migrations are there twice, as after a merge of two branches that made one change. Each of \
-         these has the header of an earlier file:\n{}\n\
+        "migrations are there twice, as after a merge of two branches that made one change. Each \
+         of these has the header of an earlier file:\n{}\n\
          If any of them has been applied, take it back there first (`sqlx migrate revert`). Then:\n\
          \x20 rm {}",
         lines(files),
@@ -110,9 +113,10 @@ pub enum MigrateError {
     },
     /// The files of a change end before its last step.
     #[error(
-        "{}: this is step {} of {} of one change, and the file with step {} is missing, so that the \
-         change would stay half done. Choose:\n\
-         \x20 - it was there: find the commit that has it, and restore it (git checkout <commit> -- <file>)\n\
+        "{}: this is step {} of {} of one change, and the file with step {} is missing, so that \
+         the change would stay half done. Choose:\n\
+         \x20 - it was there: find the commit that has it, and restore it \
+         (git checkout <commit> -- <file>)\n\
          \x20     {}\n\
          \x20 - nothing of the change has been applied: write it anew\n\
          \x20     rm {}\n\
@@ -171,9 +175,11 @@ pub enum MigrateError {
     },
     /// A struct says that its table had a name that no migration knows.
     #[error(
-        "`{table}` says that it was `{from}`, and no migration in {} knows a table of that name: \
-         correct #[session(renamed_from = \"{from}\")] on the struct, or remove it if `{table}` is \
-         a new table",
+        "`{table}` says that it was `{from}`, and no migration in {} knows a table of that name. \
+         Choose:\n\
+         \x20 - it had another name: correct #[session(renamed_from = \"{from}\")] on the struct\n\
+         \x20 - it is a new table: remove that, or, where the migrations in another folder need it, \
+         {CREATE}",
         folder.display()
     )]
     UnknownTable {
@@ -368,14 +374,16 @@ fn table_renamed(
     let (is, renamed, new) = match from {
         None => (
             format!(
-                "no table is called `{table}` any more: {file} renamed it, and it is `{now}` now. Choose:"
+                "no table is called `{table}` any more: {file} renamed it, and it is `{now}` now. \
+                 Choose:"
             ),
             format!("it is `{now}`, and gets its old name back"),
-            "it is a new table: ANCHOR_MIGRATE=create cargo test anchor_migrations".to_owned(),
+            format!("it is a new table: {CREATE}"),
         ),
         Some(from) => (
             format!(
-                "`{table}` says that it was `{from}`, but {file} renamed that table, which is `{now}` now. Choose:"
+                "`{table}` says that it was `{from}`, but {file} renamed that table, which is \
+                 `{now}` now. Choose:"
             ),
             format!("it is `{now}`, and gets another name"),
             format!("it is a new table: remove `renamed_from = \"{from}\"` from the struct"),
@@ -411,20 +419,16 @@ fn removal(files: &[PathBuf]) -> String {
 /// The commands that give a file, and the one that takes it back, another version.
 fn renaming(file: &Path, version: i64) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let (digits, description) = name.split_once('_').unwrap_or(("", &name));
-    let digits = digits.len();
-    let mut lines = Vec::new();
-    let (stem, is_reversible) = match description.strip_suffix(".up.sql") {
-        Some(stem) => (stem, true),
-        None => (description, false),
-    };
-    for suffix in if is_reversible { &[".up.sql", ".down.sql"][..] } else { &[""] } {
-        let (old, _) = name.split_once('_').unwrap_or_default();
-        let old = file.with_file_name(format!("{old}_{stem}{suffix}"));
-        let new = file.with_file_name(format!("{version:0digits$}_{stem}{suffix}"));
-        lines.push(format!("  mv {} {}", old.display(), new.display()));
-    }
-    lines.join("\n")
+    let (before, description) = name.split_once('_').unwrap_or(("", &name));
+    let digits = before.len();
+    let down = description.strip_suffix(".up.sql").map(|stem| format!("{stem}.down.sql"));
+    let descriptions = [description.to_owned()].into_iter().chain(down);
+    let lines = descriptions.map(|description| {
+        let old = file.with_file_name(format!("{before}_{description}"));
+        let new = file.with_file_name(format!("{version:0digits$}_{description}"));
+        format!("  mv {} {}", old.display(), new.display())
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A name that sqlx reads: in small letters where that is what is wrong.

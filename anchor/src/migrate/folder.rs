@@ -285,7 +285,7 @@ impl Folder {
         Head { file, state: &header.state }
     }
 
-    /// The file that gave the table its name: the one that renamed it, else the one that created it.
+    /// The file that gave the table its name: that renamed it, or created it.
     fn named_by<'f>(&'f self, file: &'f File, name: &str) -> &'f File {
         let mut first = file;
         while let Some((file, state)) =

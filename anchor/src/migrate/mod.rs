@@ -11,7 +11,7 @@
 //! | `ANCHOR_MIGRATE=1 cargo test anchor_migrations` | writes the next migration |
 //! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and values may be lost |
 //! | `ANCHOR_MIGRATE=replace cargo test anchor_migrations` | writes the newest migration anew, which must have been applied nowhere |
-//! | `ANCHOR_MIGRATE=create cargo test anchor_migrations` | creates a table whose name another one had |
+//! | `ANCHOR_MIGRATE=create cargo test anchor_migrations` | creates a table of a name that is free now |
 //! | `ANCHOR_MIGRATE=baseline cargo test anchor_migrations` | the first migration takes over the table of `store.migrate()` |
 //! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | that of the table `anchor_sessions` takes over fastapi-anchor's |
 //!
@@ -201,7 +201,8 @@ impl Migrations {
     }
 
     /// Makes a first migration for a table whose name another table of the migrations had, before a
-    /// migration renamed it. Without this the struct is refused, for it may mean that table.
+    /// migration renamed it, or whose `renamed_from` these migrations do not know. Without this the
+    /// struct is refused, for it may mean a table that is there.
     #[must_use]
     pub fn new_table(mut self) -> Self {
         self.creates = true;
@@ -355,14 +356,16 @@ fn revision(
     let mut beside = None;
     let head = match folder.head(schema, dialect)? {
         Some(head) => Some(head),
-        None => match folder.renamed(schema)? {
-            Some(renamed) if migrations.creates => {
+        None => match folder.renamed(schema) {
+            Ok(Some(renamed)) if migrations.creates => {
                 beside = Some(renamed.head.state.hash());
                 None
             }
-            Some(renamed) if migrations.replaces && renamed.is_newest => Some(renamed.head),
-            Some(renamed) => return Err(renamed.refusal(schema)),
-            None => None,
+            Err(MigrateError::UnknownTable { .. }) if migrations.creates => None,
+            Ok(Some(renamed)) if migrations.replaces && renamed.is_newest => Some(renamed.head),
+            Ok(Some(renamed)) => return Err(renamed.refusal(schema)),
+            Ok(None) => None,
+            Err(error) => return Err(error),
         },
     };
     let follow = |state: Option<&State>| match state {

@@ -256,7 +256,9 @@ impl fmt::Display for Refusal {
                 for name in done {
                     write!(
                         f,
-                        "\n`renamed_from = {name:?}` is there already, and a migration has done that once. To have it done again, put `{name}` back, remove `renamed_from = {name:?}`, and write a migration; then make this change."
+                        "\n`renamed_from = {name:?}` is there already, and a migration has done that \
+                         once. To have it done again, put `{name}` back, remove \
+                         `renamed_from = {name:?}`, and write a migration; then make this change."
                     )?;
                 }
                 say_stale(f, *stale)
@@ -296,9 +298,12 @@ impl fmt::Display for Refusal {
             ),
             Refusal::RenamedOnward { column, from } => write!(
                 f,
-                "`{column}` says that it was `{from}`; a migration has done that, and now that column gets another name, while there is a `{from}` still. Choose:\n\
-                 \x20 - `{column}` is a new column: remove `renamed_from = \"{from}\"` from `{column}`\n\
-                 \x20 - `{column}` gets the values of `{from}`: put the columns back, remove `renamed_from = \"{from}\"`, and write a migration; then make this change"
+                "`{column}` says that it was `{from}`; a migration has done that, and now that \
+                 column gets another name, while there is a `{from}` still. Choose:\n\
+                 \x20 - `{column}` is a new column: \
+                 remove `renamed_from = \"{from}\"` from `{column}`\n\
+                 \x20 - `{column}` gets the values of `{from}`: put the columns back, remove \
+                 `renamed_from = \"{from}\"`, and write a migration; then make this change"
             ),
             Refusal::RenamedTwice { from, to: [first, second] } => write!(
                 f,

@@ -326,6 +326,7 @@ fn a_table_that_has_another_name_now_is_not_created_again() {
     // From a name that no table ever had.
     let misspelt = Schema::new("visits", FIRST.columns).renamed_from("login");
     assert_expected("table_renamed_from_nothing", &refused(&scratch, &misspelt));
+    migrate::write(&misspelt, &in_folder(&scratch).new_table()).expect("written");
 }
 
 /// sqlx's own migrator, with files of anchor's and of the user's in one history.

@@ -1,5 +1,6 @@
 //! For random pairs of tables: the migration from one to the other leaves what the other's own first migration would have made, its way back
-//! restores the first, and rows and values survive where the rules say so, forward and back. Longer histories are in `chains`.
+//! restores the first, and rows and values survive where the rules say so, forward and back.
+//! Longer histories are in `chains`.
 //!
 //! `ANCHOR_TEST_SEED=<seed>` repeats one pair, as a failure says.
 
@@ -352,7 +353,7 @@ impl Rows {
     }
 }
 
-/// What becomes of a value, also of a type that anchor does not know: it goes to the same kind alone.
+/// What becomes of a value. One of a type that anchor does not know goes to the same kind alone.
 fn goes_over(value: &Raw, old: &ColumnSchema, new: &ColumnSchema, names: Names) -> Fit {
     let is_unknown = |column: &ColumnSchema| {
         column.sql_type.is_some_and(|sql_type| !sql_type.starts_with("VARCHAR"))

@@ -157,7 +157,8 @@ pub(crate) fn validate_back() -> Script {
 pub(crate) fn forget() -> Script {
     let mut script = Script::default();
     script.say(
-        "Nothing to do in the database: the struct no longer says what was renamed, and neither does this header, so that the same rename can be asked for again.",
+        "Nothing to do in the database: the struct no longer says what was renamed, and neither \
+         does this header, so that the same rename can be asked for again.",
     );
     script.run("SELECT 1");
     script
