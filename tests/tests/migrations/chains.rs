@@ -151,7 +151,7 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
     let mut last = Step::Any;
     for _ in 0..2 + maker.dice.below(4) {
         let stage = Stage {
-            schema: schema.clone(),
+            schema,
             catalogue: catalogue(live, &schema).await.map_err(text)?,
             version: last_version(folder),
         };
@@ -201,7 +201,7 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
         }
         rows = rows.forward(&pair);
         go_on(live, &pair.new, &mut rows, &mut told).await.map_err(|problem| explain(&problem))?;
-        schema = pair.new.clone();
+        schema = pair.new;
         told.steps += 1;
         stages.push((stage, pair));
     }
@@ -325,7 +325,7 @@ fn next(maker: &mut Maker, old: &Schema, rows: &Rows, kind: Step) -> Option<Pair
         true => old.renamed_from.filter(|_| !matches!(kind, Step::Rest)),
         false => Some(old.table),
     };
-    let mut pair = Pair { old: old.clone(), new: old.clone(), kept };
+    let mut pair = Pair { old: *old, new: *old, kept };
     follow(&mut pair, &columns);
     // No two sessions may have one value where they must differ.
     let after = rows.forward(&pair);

@@ -28,6 +28,7 @@ on_every_database! {
     a_role_never_falls_to_its_default
     negative_numbers_are_seen_when_the_field_becomes_unsigned
     a_payloads_column_is_never_one_of_anchors_own
+    an_indexed_text_without_a_value_becomes_an_integer
 }
 
 async fn a_longer_text_keeps_its_values(scene: Scene) {
@@ -241,4 +242,17 @@ async fn a_payloads_column_is_never_one_of_anchors_own(scene: Scene) {
     scene.migrate(&renamed).await;
     assert_eq!(scene.values("my_status").await, ["vip"]);
     assert_eq!(scene.values("status").await, ["active"]);
+}
+
+async fn an_indexed_text_without_a_value_becomes_an_integer(scene: Scene) {
+    let optional = |ty| ColumnSchema::new("a", ty, true).on_change(OnChange::EndSessions);
+    let old = sessions(&[optional(ColumnType::Text).index()]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["NULL"], &["NULL"]]).await;
+    scene.drop(&sessions(&[optional(ColumnType::SmallInt)])).await;
+    assert_eq!(scene.values("a").await, ["NULL", "NULL"]);
+    scene.undo().await;
+    scene.insert(&old, &[&["7"], &[""], &["seven"], &["70000"]]).await;
+    scene.drop(&sessions(&[optional(ColumnType::SmallInt)])).await;
+    assert_eq!(scene.values("a").await, ["NULL", "NULL", "7"]);
 }
