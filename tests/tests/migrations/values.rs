@@ -1,7 +1,7 @@
 //! A value is lost only where it was given up in words: casts keep what they can, and an answer
 //! belongs to one change.
 
-use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
+use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, OnDelete, Reference, Schema};
 
 use crate::scene::{Scene, on_every_database, sessions};
 
@@ -29,6 +29,7 @@ on_every_database! {
     negative_numbers_are_seen_when_the_field_becomes_unsigned
     a_payloads_column_is_never_one_of_anchors_own
     an_indexed_text_without_a_value_becomes_an_integer
+    a_number_becomes_a_text_that_references_and_the_other_way
 }
 
 async fn a_longer_text_keeps_its_values(scene: Scene) {
@@ -255,4 +256,35 @@ async fn an_indexed_text_without_a_value_becomes_an_integer(scene: Scene) {
     scene.insert(&old, &[&["7"], &[""], &["seven"], &["70000"]]).await;
     scene.drop(&sessions(&[optional(ColumnType::SmallInt)])).await;
     assert_eq!(scene.values("a").await, ["NULL", "NULL", "7"]);
+}
+
+async fn a_number_becomes_a_text_that_references_and_the_other_way(scene: Scene) {
+    let text = match scene.dialect() {
+        Dialect::MySql => "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        _ => "TEXT",
+    };
+    for (table, ty, ids) in
+        [("texts", text, "(''), ('7'), ('seven')"), ("numbers", "BIGINT", "(7)")]
+    {
+        let sql = format!("CREATE TABLE {table} (id {ty} NOT NULL PRIMARY KEY)");
+        scene.live.execute(&sql).await.expect("a table");
+        let sql = format!("INSERT INTO {table} VALUES {ids}");
+        scene.live.execute(&sql).await.expect("rows");
+    }
+    let to = |ty, table| {
+        let reference = Reference::new(table, "id", OnDelete::Restrict);
+        let column = ColumnSchema::new("a", ty, true).on_change(OnChange::EndSessions);
+        sessions(&[column.references(reference)])
+    };
+    let old = sessions(&[ColumnSchema::new("a", ColumnType::BigInt, true)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["7"], &["NULL"]]).await;
+    let texts = to(ColumnType::Text, "texts");
+    scene.migrate(&texts).await;
+    assert_eq!(scene.values("a").await, ["7", "NULL"]);
+    scene.insert(&texts, &[&[""], &["seven"]]).await;
+    scene.drop(&to(ColumnType::BigInt, "numbers")).await;
+    assert_eq!(scene.values("a").await, ["7", "NULL"]);
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["7", "NULL"]);
 }

@@ -7,7 +7,8 @@ mod sqlite;
 
 use super::diff::{Assertion, Misfit, Plan, Remedy};
 use super::fit::{Cast, Condition, Fit};
-use crate::schema::{Dialect, Table, TableColumn};
+use crate::column::ColumnType;
+use crate::schema::{Dialect, Kind, Table, TableColumn};
 
 const ENDS_ALL: &str = "DESTRUCTIVE: ends every session; their users log in again.";
 
@@ -247,8 +248,10 @@ fn assertions(plan: &Plan) -> Vec<(String, String)> {
         Assertion::Referenced(name, target) => {
             let (column, key) = (dialect.reference(name), dialect.reference(&target.column));
             let parent = dialect.table(&target.table);
+            let kept = plan.diff.kept.iter().find(|(old, _)| old.name == *name);
+            let value = kept.map_or_else(|| column.to_string(), |(old, new)| comparable(dialect, old, new));
             let query = format!(
-                "SELECT COUNT(*) FROM (SELECT {column} AS target FROM {table} \
+                "SELECT COUNT(*) FROM (SELECT {value} AS target FROM {table} \
                  WHERE {column} IS NOT NULL{stays}) AS child \
                  WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = child.target)"
             );
@@ -262,6 +265,27 @@ fn assertions(plan: &Plan) -> Vec<(String, String)> {
         }
     });
     counted.map(|(message, query)| (message.chars().take(60).collect(), query)).collect()
+}
+
+/// The old value as it is compared with values of the new type: neither PostgreSQL nor MySQL
+/// compares every text with a number.
+fn comparable(dialect: Dialect, old: &TableColumn, new: &TableColumn) -> String {
+    use ColumnType::{BigInt, Integer, SmallInt, Text};
+    let column = dialect.reference(&old.name);
+    match (&old.kind, &new.kind, dialect) {
+        (Kind::Plain(SmallInt | Integer | BigInt), Kind::Plain(Text), Dialect::MySql) => {
+            format!("CAST({column} AS CHAR)")
+        }
+        (Kind::Plain(SmallInt | Integer | BigInt), Kind::Plain(Text), _) => {
+            format!("CAST({column} AS TEXT)")
+        }
+        (Kind::Plain(Text), Kind::Plain(SmallInt | Integer | BigInt), _) => {
+            let number = if dialect == Dialect::Sqlite { "INTEGER" } else { "DECIMAL(20)" };
+            let is_none = Condition::NoIntegerInText(i64::MIN, i64::MAX).sql(dialect, "", &column);
+            format!("CAST(CASE WHEN {is_none} THEN NULL ELSE {column} END AS {number})")
+        }
+        _ => column.to_string(),
+    }
 }
 
 /// Asserts that each query counts nothing. Where one does, the statement fails with the message,
