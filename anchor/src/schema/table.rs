@@ -66,6 +66,16 @@ pub(crate) struct TableIndex {
     pub(crate) unique: bool,
 }
 
+/// The name that PostgreSQL gives to a table's primary key.
+pub(crate) fn primary_key_name(table: &str) -> String {
+    let table = table.rsplit('.').next().unwrap_or(table);
+    let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());
+    while !table.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{}_pkey", &table[..cut])
+}
+
 impl Table {
     /// The table that a struct's schema is in this dialect: the system columns, then the payload's.
     pub(crate) fn of(schema: &Schema, dialect: Dialect) -> Self {
@@ -113,12 +123,7 @@ impl Table {
 
     /// The name that PostgreSQL gives to the primary key.
     pub(crate) fn primary_key_name(&self) -> String {
-        let table = self.bare_name();
-        let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());
-        while !table.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        format!("{}_pkey", &table[..cut])
+        primary_key_name(&self.name)
     }
 
     /// The name of the column's `CHECK`.

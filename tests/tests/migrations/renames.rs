@@ -27,6 +27,21 @@ on_every_database! {
     variants_change_places_a_second_time
     a_table_gets_its_old_name_back
     a_default_is_not_renamed_with_the_variants
+    nothing_of_a_companion_keeps_its_old_name
+}
+
+async fn nothing_of_a_companion_keeps_its_old_name(scene: Scene) {
+    let user = [ColumnSchema::new("user_id", ColumnType::BigInt, false).subject()];
+    let old = sessions(&user).extras(anchor::Extras::NONE.cut_off());
+    scene.migrate(&old).await;
+    let new = Schema::new("logins", old.columns).extras(old.extras).renamed_from("sessions");
+    scene.migrate(&new).await;
+    let companion = scene.live.catalogue("logins_cut_offs").await.expect("a catalogue");
+    assert!(!companion.is_empty());
+    assert!(!companion.iter().any(|line| line.contains("sessions")), "{companion:?}");
+    scene.undo().await;
+    let companion = scene.live.catalogue("sessions_cut_offs").await.expect("a catalogue");
+    assert!(!companion.iter().any(|line| line.contains("logins")), "{companion:?}");
 }
 
 async fn a_default_is_not_renamed_with_the_variants(scene: Scene) {
