@@ -521,6 +521,8 @@ impl Plan {
             let done = answers.done.iter().map(|(from, _)| from);
             let done = done.filter(|from| variants.contains(from)).cloned().collect();
             refusals.push(Refusal::VariantsRemoved { column, variants, done, stale });
+        } else if answers.default(new) && self.is_unique_meanwhile(old, new) {
+            refusals.push(Refusal::SharedDefault { column });
         } else if answers.default(new) {
             self.note(new, conditions, Remedy::Default);
         } else {
@@ -528,6 +530,12 @@ impl Plan {
             let stale = stale || (has_value(new) && !role);
             refusals.push(Refusal::Unfit { column, from, to, role, stale });
         }
+    }
+
+    /// Whether no two rows may have the same in the column while its values change.
+    fn is_unique_meanwhile(&self, old: &TableColumn, new: &TableColumn) -> bool {
+        let was = self.diff.old.indexes.iter().any(|i| i.unique && i.column == old.name);
+        was || self.diff.is_unique(new)
     }
 
     fn note(&mut self, new: &TableColumn, conditions: Vec<Condition>, remedy: Remedy) {

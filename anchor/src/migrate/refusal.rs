@@ -16,6 +16,11 @@ pub enum Refusal {
         /// The column.
         column: String,
     },
+    /// The values of a unique column that do not fit would all become its default.
+    SharedDefault {
+        /// The column.
+        column: String,
+    },
     /// A column would be dropped with its values.
     Dropped {
         /// The column.
@@ -165,6 +170,15 @@ impl fmt::Display for Refusal {
                 "`{column}` is new and unique, and its default would give the sessions that exist all the same value. Choose:\n\
                  \x20 - they have none: make the field an `Option`, without `default`\n\
                  \x20 - they end:       #[session(on_change = \"end_sessions\")], without `default`"
+            ),
+            Refusal::SharedDefault { column } => write!(
+                f,
+                "`{column}` is unique, and values that do not fit its new type would all become the \
+                 default. Choose:\n\
+                 \x20 - sessions whose value does not fit end: \
+                 #[session(on_change = \"end_sessions\")] on the field\n\
+                 \x20 - it is unique no longer: remove `unique`, and write a migration; then make \
+                 this change"
             ),
             Refusal::Dropped { column } => write!(
                 f,

@@ -381,7 +381,8 @@ fn successor(maker: &mut Maker, old: ColumnSchema) -> ColumnSchema {
         };
     }
     let referenced = new.references.is_some() || old.references.is_some();
-    let needed = (enums && new.ty != old.ty) || new.default.is_none() || new.unique || referenced;
+    let unique = new.unique || old.unique;
+    let needed = (enums && new.ty != old.ty) || new.default.is_none() || unique || referenced;
     if !needed && maker.dice.one_in(2) {
         new.on_change = OnChange::Refuse;
     }

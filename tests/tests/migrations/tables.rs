@@ -323,7 +323,8 @@ impl Maker {
         let all_fit =
             rows().all(|raw| matches!(fit(&raw, &old, &new, forward(&new)), Fit::Keeps(_)));
         let referenced = new.references.is_some() || old.references.is_some();
-        let needed = enums || new.default.is_none() || new.unique || referenced;
+        let unique = new.unique || old.unique;
+        let needed = enums || new.default.is_none() || unique || referenced;
         if needed || (all_fit && self.dice.one_in(2)) {
             new = new.on_change(OnChange::EndSessions);
         }
