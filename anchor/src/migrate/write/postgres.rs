@@ -6,7 +6,7 @@ use super::{
     index_renames, is_retyped, listed, predicate, rename_variants, say_what_to_know, tend_misfits,
 };
 use crate::migrate::diff::{Assertion, Diff, Plan, Remedy};
-use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause};
+use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause, is_literal};
 
 const DIALECT: Dialect = Dialect::Postgres;
 
@@ -72,7 +72,13 @@ pub(super) fn change(plan: &Plan) -> Script {
         alter_column(&mut clauses, plan, old, new);
     }
     for column in &diff.added {
-        clauses.push(format!("ADD COLUMN {}", diff.new.column_definition(column)));
+        let later = constraints_for_later(plan, column);
+        let definition = match later.is_empty() {
+            true => diff.new.column_definition(column),
+            false => diff.new.unconstrained_definition(column),
+        };
+        clauses.push(format!("ADD COLUMN {definition}"));
+        clauses.extend(later.iter().map(|(_, constraint)| format!("ADD {constraint} NOT VALID")));
     }
     for (old, new) in &diff.kept {
         if old.checked_values() != new.checked_values() {
@@ -106,6 +112,12 @@ pub(super) fn change(plan: &Plan) -> Script {
     if diff.added.iter().any(|column| column.references.is_some()) {
         script.say("The table that a new column references is locked for this moment as well.");
     }
+    let computed = diff.added.iter().filter(|column| !has_literal_default(column));
+    if let Some(columns) = listed(computed).filter(|_| !plan.ends_all) {
+        script.say(format!(
+            "The default of {columns} is an expression. If it is VOLATILE, such as gen_random_uuid(), every row is written anew, and the table can be neither read nor written meanwhile: about eight seconds for a million sessions, and after a minute it gives up."
+        ));
+    }
     script.alter(&table, &clauses);
     for index in &diff.added_indexes {
         create_index(&mut script, plan, index);
@@ -120,6 +132,36 @@ fn is_deferred(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
     !plan.is_way_back && !plan.ends_all && !is_retyped(old, new)
 }
 
+/// A new column's constraints that the rows are held to at once, and looked through for only in
+/// the next file: the name of each, and its definition.
+fn constraints_for_later(plan: &Plan, column: &TableColumn) -> Vec<(String, String)> {
+    // A `NULL` references nothing, and of an expression nobody knows the values beforehand.
+    let is_free = column.checked_values().is_none() && column.default.is_none();
+    let is_known = has_literal_default(column) && is_default_allowed(column);
+    if plan.is_way_back || plan.ends_all || is_free || !is_known {
+        return Vec::new();
+    }
+    let table = &plan.diff.new;
+    let check = table.check(column).map(|check| (table.check_name(&column.name), check));
+    let key = table.foreign_key(column).map(|key| (table.foreign_key_name(&column.name), key));
+    check.into_iter().chain(key).collect()
+}
+
+fn has_literal_default(column: &TableColumn) -> bool {
+    column.default.as_deref().is_none_or(is_literal)
+}
+
+/// Whether the column's `CHECK` allows its default, if that is a literal.
+fn is_default_allowed(column: &TableColumn) -> bool {
+    match (column.checked_values(), column.default.as_deref()) {
+        (Some(values), Some(default)) => {
+            default.eq_ignore_ascii_case("null")
+                || values.iter().any(|value| DIALECT.literal(value) == default)
+        }
+        _ => true,
+    }
+}
+
 /// What is still to be validated: the names of constraints, and the columns that are to be
 /// `NOT NULL`.
 pub(super) fn validate(plan: &Plan) -> Option<Script> {
@@ -127,6 +169,9 @@ pub(super) fn validate(plan: &Plan) -> Option<Script> {
     let table = DIALECT.table(&diff.new.name);
     let mut names = Vec::new();
     let (mut sets, mut drops) = (Vec::new(), Vec::new());
+    for column in &diff.added {
+        names.extend(constraints_for_later(plan, column).into_iter().map(|(name, _)| name));
+    }
     for (old, new) in diff.kept.iter().filter(|(old, new)| is_deferred(plan, old, new)) {
         if old.nullable && !new.nullable {
             let name = diff.new.not_null_name(&new.name);
@@ -176,6 +221,23 @@ fn assert_first(script: &mut Script, plan: &Plan) {
     for (message, query) in assertions(&Plan { assertions: asserted, ..plan.clone() }) {
         script.run(format!(
             "DO $anchor$ BEGIN\n    IF ({query}) > 0 THEN\n        RAISE EXCEPTION {};\n    END IF;\nEND $anchor$",
+            DIALECT.literal(&message.replace('%', "%%"))
+        ));
+    }
+    let table = DIALECT.table(&plan.diff.old.name);
+    for column in &plan.diff.added {
+        let (Some(target), Some(default), false) =
+            (&column.references, &column.default, constraints_for_later(plan, column).is_empty())
+        else {
+            continue;
+        };
+        let (parent, key) = (DIALECT.table(&target.table), DIALECT.identifier(&target.column));
+        let message = format!(
+            "the default of {} references no row of {}; nothing has changed",
+            column.name, target.table
+        );
+        script.run(format!(
+            "DO $anchor$ BEGIN\n    IF EXISTS (SELECT FROM {table}) AND ({default}) IS NOT NULL\n        AND NOT EXISTS (SELECT FROM {parent} WHERE {key} = ({default})) THEN\n        RAISE EXCEPTION {};\n    END IF;\nEND $anchor$",
             DIALECT.literal(&message.replace('%', "%%"))
         ));
     }
