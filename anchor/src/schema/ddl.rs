@@ -4,7 +4,7 @@
 //! here.
 
 use super::system::comment_on;
-use super::table::{ForeignKey, Table, TableColumn, TableIndex, name_of};
+use super::table::{ForeignKey, Table, TableColumn, TableIndex, index_name};
 use super::{Dialect, OnDelete, Schema};
 use crate::column::ColumnType;
 use crate::schema::table::Kind;
@@ -46,7 +46,7 @@ impl Schema {
             .chain(kept)
             .chain(wanted.map(|column| (column.name, column.unique)))
             .map(|(column, unique)| Index {
-                name: name_of(self.bare_table(), column, if unique { "key" } else { "idx" }),
+                name: index_name(self.bare_table(), column, unique),
                 column,
                 unique,
             })

@@ -137,6 +137,23 @@ pub(crate) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
     }
 }
 
+/// The change without the drops of indexes that others replace, and these drops, where they have a
+/// file of their own.
+pub(crate) fn replaced_indexes(plan: Plan) -> (Plan, Option<Plan>) {
+    if plan.diff.new.dialect != Dialect::Postgres || plan.ends_all {
+        return (plan, None);
+    }
+    let (diff, drops) = plan.diff.with_replaced_indexes_kept();
+    let drops = drops.map(|diff| Plan {
+        diff,
+        is_way_back: false,
+        ends_all: false,
+        misfits: Vec::new(),
+        assertions: Vec::new(),
+    });
+    (Plan { diff, ..plan }, drops)
+}
+
 /// What is left to do when other statements of the change are committed; in a file of its own.
 pub(crate) fn validate(plan: &Plan) -> Option<Script> {
     match plan.diff.new.dialect {

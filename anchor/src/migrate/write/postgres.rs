@@ -276,19 +276,48 @@ fn create_index(script: &mut Script, plan: &Plan, index: &TableIndex) {
     if plan.ends_all || plan.is_way_back {
         return script.run(table.create_index(index, ""));
     }
-    let name = index_in(table, &index.name);
     let unique = if index.unique { "UNIQUE " } else { "" };
-    script.say(format!(
-        "Writes wait while it is built, about a second for a million sessions. For more, build it before the deployment, and this finds it: CREATE {unique}INDEX CONCURRENTLY {} ON {} ({}). One that was left INVALID by that is built anew.",
+    let create = format!(
+        "CREATE {unique}INDEX CONCURRENTLY {} ON {} ({})",
         DIALECT.identifier(&index.name),
         DIALECT.table(&table.name),
         DIALECT.identifier(&index.column)
+    );
+    script.say(format!(
+        "Writes wait while it is built, about a second for a million sessions. For more, build it before the deployment, and this finds it: {create}. What else has its name is refused."
     ));
-    script.run(format!(
-        "DO $anchor$ BEGIN\n    IF EXISTS (\n        SELECT FROM pg_index WHERE indexrelid = to_regclass({}) AND NOT indisvalid\n    ) THEN\n        DROP INDEX {name};\n    END IF;\nEND $anchor$",
-        DIALECT.literal(&name)
-    ));
+    script.run(assert_shape(table, index));
     script.run(table.create_index(index, "IF NOT EXISTS "));
+}
+
+/// `IF NOT EXISTS` asks for the name alone: a relation that has it must be the index that the
+/// migration would build, whole and valid.
+fn assert_shape(table: &Table, index: &TableIndex) -> String {
+    let of_table = format!("{}::regclass", DIALECT.literal(&DIALECT.table(&table.name)));
+    let unique = if index.unique { "indisunique" } else { "NOT indisunique" };
+    let message = format!(
+        "{name} is there, and is INVALID or not the {kind} on {table} ({column}): run `DROP INDEX CONCURRENTLY {qualified}`, then this migration again",
+        name = index.name,
+        kind = if index.unique { "unique index" } else { "index" },
+        table = table.name,
+        column = index.column,
+        qualified = index_in(table, &index.name),
+    );
+    format!(
+        "DO $anchor$ BEGIN\n    IF EXISTS (\n        \
+         SELECT FROM pg_class AS found LEFT JOIN pg_index ON indexrelid = found.oid\n        \
+         WHERE relname = {name}\n        \
+         AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = {of_table})\n        \
+         AND (\n            \
+         indrelid = {of_table} AND {unique} AND indisvalid\n            \
+         AND split_part(pg_get_indexdef(indexrelid), ' USING ', 2)\n                \
+         = 'btree (' || quote_ident({column}) || ')'\n        \
+         ) IS NOT TRUE\n    ) THEN\n        \
+         RAISE EXCEPTION {message};\n    END IF;\nEND $anchor$",
+        name = DIALECT.literal(&index.name),
+        column = DIALECT.literal(&index.column),
+        message = DIALECT.literal(&message.replace('%', "%%")),
+    )
 }
 
 /// The new indexes in a file of their own: what is altered in the same transaction could not even
