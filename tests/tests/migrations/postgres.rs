@@ -11,6 +11,7 @@ use anchor::{
     ColumnSchema, ColumnType, Dialect, EndReason, Extras, OnDelete, Reference, Schema, SessionData,
 };
 
+use crate::live::Live;
 use crate::scene::{Scene, sessions};
 use crate::sessions::{session, store};
 
@@ -117,6 +118,27 @@ async fn a_default_that_may_differ_from_row_to_row_says_that_it_writes_the_table
         assert!(text.contains("written anew"), "{text}");
         assert!(text.contains("neither read nor written"), "{text}");
         assert_ne!(lines(&scene, filenode).await, first, "as the file says");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_first_file_waits_only_so_long_for_the_table_that_it_references() {
+    crate::scene::on(Dialect::Postgres, async |scene: Scene| {
+        scene.live.execute("CREATE TABLE users (id BIGINT PRIMARY KEY)").await.expect("a table");
+        let Live::Postgres(pool) = &scene.live else { panic!("it is PostgreSQL") };
+        let mut registration = pool.begin().await.expect("a transaction");
+        let insert = sqlx::raw_sql("INSERT INTO users VALUES (1)");
+        insert.execute(&mut *registration).await.expect("a user");
+        let users = Reference::new("users", "id", OnDelete::Cascade);
+        let user = required("user_id", ColumnType::BigInt).subject().references(users);
+        write(&scene, &sessions(&[user]));
+        let ran = scene.live.run_alone(scene.scratch.path());
+        let ran = tokio::time::timeout(Duration::from_secs(30), ran).await.expect("it gives up");
+        let error = ran.expect_err("somebody registers").to_string();
+        assert!(error.contains("lock timeout"), "{error}");
+        registration.commit().await.expect("the user stays");
+        scene.live.run(scene.scratch.path()).await.expect("the second time");
     })
     .await;
 }

@@ -103,9 +103,17 @@ fn filled(indent: &str, words: &[String], separator: &str) -> String {
     lines.join(&format!("{}\n", separator.trim_end()))
 }
 
-/// The table's own first migration.
+/// The table's own first migration. On PostgreSQL it waits for the tables that it references.
 pub(crate) fn create(table: &Table) -> String {
-    table.create_text()
+    bounds(table.dialect) + &table.create_text()
+}
+
+/// What a file begins with that is not a change of a table, and waits for locks nonetheless.
+pub(crate) fn bounds(dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Postgres => postgres::bounds().text() + "\n",
+        Dialect::MySql | Dialect::Sqlite => String::new(),
+    }
 }
 
 /// The way back from [`create`].
@@ -116,7 +124,7 @@ pub(crate) fn drop_table(table: &Table) -> String {
     if let Some(companion) = &table.cut_offs {
         script.run(format!("DROP TABLE {}", table.dialect.table(&companion.name)));
     }
-    script.text()
+    bounds(table.dialect) + &script.text()
 }
 
 /// A change of the table.

@@ -251,6 +251,13 @@ fn say_timeout(script: &mut Script, then: &str, longest: &str) {
     script.run(format!("SET LOCAL statement_timeout = '{longest}'"));
 }
 
+/// How long a file may wait, and keep others waiting.
+pub(super) fn bounds() -> Script {
+    let mut script = Script::default();
+    say_timeout(&mut script, "Each statement runs for a minute at most.", "60s");
+    script
+}
+
 /// The lock that the change needs, before anything that another transaction could come between.
 fn lock(script: &mut Script, plan: &Plan) {
     say_timeout(script, "Each statement runs for a minute at most.", "60s");
