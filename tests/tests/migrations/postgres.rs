@@ -66,7 +66,6 @@ async fn indexes_on(scene: &Scene, column: &str) -> Vec<String> {
 async fn the_checks_of_new_columns_are_validated_in_the_next_file() {
     crate::scene::on(Dialect::Postgres, async |scene: Scene| {
         scene.live.execute("CREATE TABLE orgs (id BIGINT PRIMARY KEY)").await.expect("a table");
-        scene.live.execute("INSERT INTO orgs VALUES (7)").await.expect("a row");
         let old = sessions(&[optional("n", ColumnType::BigInt)]);
         scene.migrate(&old).await;
         scene.insert(&old, &[&["1"], &["2"]]).await;
@@ -81,6 +80,11 @@ async fn the_checks_of_new_columns_are_validated_in_the_next_file() {
         .extras(Extras::NONE.keep_ended());
         let files = write(&scene, &new);
         let (change, _) = files[0];
+        let error = scene.live.run_alone(scene.scratch.path()).await.expect_err("there is no org");
+        let message = error.to_string();
+        assert!(message.contains("the default of org references no row of orgs"), "{message}");
+        assert_eq!(scene.live.catalogue("sessions").await.expect("a table"), before);
+        scene.live.execute("INSERT INTO orgs VALUES (7)").await.expect("a row");
         scene.live.run_to(scene.scratch.path(), change).await.expect("the change");
         // A reference that is NULL in every row has no row to look at.
         let checks = ["sessions_org_fkey", "sessions_role_check", "sessions_status_check"];
@@ -96,6 +100,25 @@ async fn the_checks_of_new_columns_are_validated_in_the_next_file() {
         assert_eq!(scene.live.catalogue("sessions").await.expect("a table"), before);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_default_that_the_check_refuses_fails_before_anything_is_committed() {
+    for default in ["'guest'", "lower('GUEST')"] {
+        crate::scene::on(Dialect::Postgres, async |scene: Scene| {
+            let old = sessions(&[optional("n", ColumnType::BigInt)]);
+            scene.migrate(&old).await;
+            scene.insert(&old, &[&["1"]]).await;
+            let before = scene.live.catalogue("sessions").await.expect("a table");
+            let role = required("role", ROLES).default(default);
+            write(&scene, &sessions(&[optional("n", ColumnType::BigInt), role]));
+            let ran = scene.live.run_alone(scene.scratch.path()).await;
+            let message = ran.expect_err("it is no role").to_string();
+            assert!(message.contains("sessions_role_check"), "{message}");
+            assert_eq!(scene.live.catalogue("sessions").await.expect("a table"), before);
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

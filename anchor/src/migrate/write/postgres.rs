@@ -115,7 +115,10 @@ pub(super) fn change(plan: &Plan) -> Script {
     let computed = diff.added.iter().filter(|column| !has_literal_default(column));
     if let Some(columns) = listed(computed).filter(|_| !plan.ends_all) {
         script.say(format!(
-            "The default of {columns} is an expression. If it is VOLATILE, such as gen_random_uuid(), every row is written anew, and the table can be neither read nor written meanwhile: about eight seconds for a million sessions, and after a minute it gives up."
+            "The default of {columns} is an expression. If it is VOLATILE, such as \
+             gen_random_uuid(), every row is written anew, and the table can be neither read nor \
+             written meanwhile: about eight seconds for a million sessions, and after a minute it \
+             gives up."
         ));
     }
     script.alter(&table, &clauses);
@@ -225,19 +228,19 @@ fn assert_first(script: &mut Script, plan: &Plan) {
         ));
     }
     let table = DIALECT.table(&plan.diff.old.name);
-    for column in &plan.diff.added {
-        let (Some(target), Some(default), false) =
-            (&column.references, &column.default, constraints_for_later(plan, column).is_empty())
-        else {
-            continue;
-        };
+    let is_for_later = |column: &&TableColumn| !constraints_for_later(plan, column).is_empty();
+    for column in plan.diff.added.iter().filter(is_for_later) {
+        let (Some(target), Some(default)) = (&column.references, &column.default) else { continue };
         let (parent, key) = (DIALECT.table(&target.table), DIALECT.identifier(&target.column));
         let message = format!(
             "the default of {} references no row of {}; nothing has changed",
             column.name, target.table
         );
         script.run(format!(
-            "DO $anchor$ BEGIN\n    IF EXISTS (SELECT FROM {table}) AND ({default}) IS NOT NULL\n        AND NOT EXISTS (SELECT FROM {parent} WHERE {key} = ({default})) THEN\n        RAISE EXCEPTION {};\n    END IF;\nEND $anchor$",
+            "DO $anchor$ BEGIN\n    \
+             IF EXISTS (SELECT FROM {table}) AND ({default}) IS NOT NULL\n        \
+             AND NOT EXISTS (SELECT FROM {parent} WHERE {key} = ({default})) THEN\n        \
+             RAISE EXCEPTION {};\n    END IF;\nEND $anchor$",
             DIALECT.literal(&message.replace('%', "%%"))
         ));
     }
@@ -291,7 +294,8 @@ fn create_index(script: &mut Script, plan: &Plan, index: &TableIndex) {
         DIALECT.identifier(&index.column)
     );
     script.say(format!(
-        "Writes wait while it is built, about a second for a million sessions. For more, build it before the deployment, and this finds it: {create}. What else has its name is refused."
+        "Writes wait while it is built, about a second for a million sessions. For more, build it \
+         before the deployment, and this finds it: {create}. What else has its name is refused."
     ));
     script.run(assert_shape(table, index));
     script.run(table.create_index(index, "IF NOT EXISTS "));
@@ -303,7 +307,8 @@ fn assert_shape(table: &Table, index: &TableIndex) -> String {
     let of_table = format!("{}::regclass", DIALECT.literal(&DIALECT.table(&table.name)));
     let unique = if index.unique { "indisunique" } else { "NOT indisunique" };
     let message = format!(
-        "{name} is there, and is INVALID or not the {kind} on {table} ({column}): run `DROP INDEX CONCURRENTLY {qualified}`, then this migration again",
+        "{name} is there, and is INVALID or not the {kind} on {table} ({column}): run \
+         `DROP INDEX CONCURRENTLY {qualified}`, then this migration again",
         name = index.name,
         kind = if index.unique { "unique index" } else { "index" },
         table = table.name,
