@@ -350,7 +350,7 @@ async fn logs_in(scene: &Scene, stop: Arc<AtomicBool>, done: Arc<AtomicUsize>) {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let life = before::Life { user_id: number as i64, device: Some(number as i64) };
         store.create(session(number as u128, life)).await.expect("a login");
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             store.revoke_subject(&(number as i64), EndReason::Revoked).await.expect("a logout");
         }
         done.fetch_add(1, Ordering::Relaxed);
