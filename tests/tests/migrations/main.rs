@@ -12,6 +12,7 @@ mod folders;
 mod green;
 mod live;
 mod pairs;
+mod postgres;
 mod rebuilds;
 mod refusals;
 mod releases;
