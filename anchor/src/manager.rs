@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_layer::Layer;
+
 use crate::data::{CutOff, SessionData};
 use crate::error::{Error, StoreError};
 use crate::id::SessionId;
-use crate::layer::SessionLayer;
+use crate::layer::{SessionLayer, SessionService};
 use crate::listing::Listing;
 use crate::sessions::Sessions;
 use crate::store::{EndReason, EndedRecord, Ending, Record};
@@ -53,7 +55,12 @@ impl<T: SessionData> SessionManager<T> {
         Ok(loaded.map(|loaded| Record::clone(&loaded.record)))
     }
 
-    /// Ends a session and says whether it was live. One statement; two where it was not.
+    /// Ends a session, whoever its subject is, and says whether it was live: for administrators, and
+    /// for the application's own decisions. One statement; two where it was not.
+    ///
+    /// Where a user ends a session of theirs by its id, use
+    /// [`Session::end_sibling`](crate::Session::end_sibling): this ends the session of any id that a
+    /// client sends.
     ///
     /// # Errors
     ///
@@ -184,6 +191,15 @@ impl<T: SessionData> SessionManager<T> {
             );
         }
         unfinished
+    }
+}
+
+/// What [`SessionManager::layer`] gives, so that `.layer(sessions)` does, too.
+impl<S, T: SessionData> Layer<S> for SessionManager<T> {
+    type Service = SessionService<S, T>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionManager::layer(self).layer(inner)
     }
 }
 
