@@ -11,6 +11,7 @@ mod folders;
 mod green;
 mod live;
 mod pairs;
+mod postgres;
 mod rebuilds;
 mod refusals;
 mod releases;
