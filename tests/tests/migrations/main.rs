@@ -4,6 +4,7 @@ mod adoption;
 mod baseline;
 mod busy;
 mod cut_offs;
+mod deployments;
 mod dice;
 mod emitted;
 mod extras;

@@ -161,7 +161,7 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
     let pair = Pair::throw(seed, dialect);
     let scratch = Scratch::new();
     let folder = scratch.path();
-    let migrations = Migrations::in_folder(folder).dialect(dialect).allow_drops();
+    let migrations = Migrations::in_folder(folder).dialect(dialect).allow_drops().allow_downtime();
     let text = |error: &dyn std::fmt::Display| error.to_string();
 
     migrate::write(&pair.old, &migrations).map_err(|error| text(&error))?;

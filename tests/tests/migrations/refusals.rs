@@ -20,10 +20,14 @@ fn sessions(columns: &[ColumnSchema]) -> Schema {
 const USER: ColumnSchema = ColumnSchema::new("user_id", ColumnType::BigInt, false).subject();
 const ROLES: ColumnType = ColumnType::Enum(&["admin", "member"]);
 
+fn in_folder(scratch: &Scratch) -> Migrations {
+    Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres).allow_downtime()
+}
+
 /// The message of the refusal to go from one to the other; nothing is written by it.
 fn refused(old: &[ColumnSchema], new: &[ColumnSchema]) -> String {
     let scratch = Scratch::new();
-    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let migrations = in_folder(&scratch);
     migrate::write(&sessions(old), &migrations).expect("the first");
     let before = scratch.names();
     let error = migrate::write(&sessions(new), &migrations).expect_err("a refusal");
@@ -34,7 +38,7 @@ fn refused(old: &[ColumnSchema], new: &[ColumnSchema]) -> String {
 /// Whether the answer is accepted.
 fn accepted(old: &[ColumnSchema], new: &[ColumnSchema], drops: bool) -> String {
     let scratch = Scratch::new();
-    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let migrations = in_folder(&scratch);
     migrate::write(&sessions(old), &migrations).expect("the first");
     let migrations = if drops { migrations.allow_drops() } else { migrations };
     let written = migrate::write(&sessions(new), &migrations).expect("no refusal");
@@ -82,7 +86,7 @@ fn a_removed_column_and_new_ones_of_its_type() {
     assert!(sql.contains("RENAME COLUMN theme TO colour"), "{sql}");
     // The answer stays in the struct, and does nothing more.
     let scratch = Scratch::new();
-    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let migrations = in_folder(&scratch);
     let schema = sessions(&[USER, colour.renamed_from("theme")]);
     migrate::write(&schema, &migrations).expect("the first");
     assert!(migrate::write(&schema, &migrations).expect("nothing").is_empty());
@@ -189,7 +193,7 @@ fn widening_needs_no_answer() {
 #[test]
 fn the_difference_that_a_plain_test_shows() {
     let scratch = Scratch::new();
-    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let migrations = in_folder(&scratch);
     let old = [
         USER,
         column("role", ROLES).default("'member'"),

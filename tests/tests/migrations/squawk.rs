@@ -128,8 +128,10 @@ fn squawk_reports_nothing_that_the_file_does_not_say() {
     let mut unsaid = Vec::new();
     for (what, old, new) in kinds() {
         let scratch = Scratch::new();
-        let migrations =
-            Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres).allow_drops();
+        let migrations = Migrations::in_folder(scratch.path())
+            .dialect(Dialect::Postgres)
+            .allow_drops()
+            .allow_downtime();
         migrate::write(&old, &migrations).expect("the first");
         let written = migrate::write(&new, &migrations);
         let written = written.unwrap_or_else(|error| panic!("{what}: {error}"));
