@@ -3,7 +3,7 @@
 //! A migration's [`Change`]s are read off its [`Diff`]; [`Change::deployment`] is the one place that
 //! decides which of them two releases can live with.
 
-use super::diff::{Diff, Shape};
+use super::diff::{Diff, Shape, has_value};
 use super::fit::{Cast, Condition, Family, Fit};
 use super::refusal::Refusal;
 use crate::schema::{Kind, Owner, TableColumn};
@@ -234,7 +234,7 @@ pub(crate) fn refusals(changes: &[Change], drops: bool) -> Vec<Refusal> {
 
 /// Whether a row that leaves the column out is refused.
 fn is_required(column: &TableColumn) -> bool {
-    !column.nullable && column.default.is_none()
+    !column.nullable && !has_value(column)
 }
 
 fn of_kept(changes: &mut Vec<Change>, diff: &Diff, old: &TableColumn, new: &TableColumn) {

@@ -678,7 +678,7 @@ impl Misfit {
 }
 
 /// Whether a row that says nothing of the column has a value in it.
-fn has_value(column: &TableColumn) -> bool {
+pub(crate) fn has_value(column: &TableColumn) -> bool {
     column.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("null"))
 }
 

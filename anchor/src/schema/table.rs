@@ -125,7 +125,9 @@ impl Table {
         let is_unique =
             self.indexes.iter().any(|index| index.unique && index.column == column.name);
         // One default in all new rows would be refused, or reference what is not there.
-        let default = column.default.clone().filter(|_| !is_unique && column.references.is_none());
+        let default = column.default.clone().filter(|default| {
+            !is_unique && column.references.is_none() && !default.eq_ignore_ascii_case("null")
+        });
         let nullable = column.nullable || default.is_none();
         TableColumn { leaving: Some(owner), default, nullable, ..column.clone() }
     }

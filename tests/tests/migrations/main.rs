@@ -10,6 +10,7 @@ mod emitted;
 mod extras;
 mod folders;
 mod green;
+mod leaving;
 mod live;
 mod pairs;
 mod rebuilds;

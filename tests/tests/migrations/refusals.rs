@@ -1,7 +1,7 @@
 //! What cannot be decided is refused, all of it at once, with the choices and what to type for each.
 
 use anchor::migrate::{self, Migrations};
-use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
+use anchor::{ColumnSchema, ColumnType, Dialect, Extras, OnChange, Schema};
 
 use crate::scratch::{Scratch, assert_expected};
 
@@ -66,11 +66,38 @@ fn a_new_unique_column_with_one_value_for_all() {
 
 #[test]
 fn a_removed_column() {
-    let theme = optional("theme", ColumnType::Text);
-    assert_expected("dropped", &refused(&[USER, theme], &[USER]));
+    let theme = column("theme", ColumnType::Text);
+    for drops in [false, true] {
+        let sql = accepted(&[USER, theme], &[USER], drops);
+        assert!(!sql.contains("DESTRUCTIVE") && !sql.contains("DROP COLUMN"), "{sql}");
+        assert!(sql.contains("ALTER COLUMN theme DROP NOT NULL;"), "{sql}");
+        assert!(sql.contains("-- anchor: column theme text as \"TEXT\" leaving\n"), "{sql}");
+    }
+    let old = [USER, optional("theme", ColumnType::Text), column("size", ColumnType::BigInt)];
+    let new = [USER, column("theme", ColumnType::BigInt).renamed_from("size")];
+    assert_expected("name_taken", &refused(&old, &new));
+}
 
-    let sql = accepted(&[USER, theme], &[USER], true);
-    assert!(sql.contains("-- DESTRUCTIVE") && sql.contains("DROP COLUMN theme;"), "{sql}");
+#[test]
+fn what_two_releases_cannot_both_live_with() {
+    let scratch = Scratch::new();
+    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let theme = optional("theme", ColumnType::Text);
+    let old = [USER, theme, column("role", ROLES), column("code", ColumnType::BigInt)];
+    let old = sessions(&old).extras(Extras::NONE.cut_off());
+    migrate::write(&old, &migrations).expect("the first");
+    let new = [
+        USER,
+        optional("colour", ColumnType::Text).renamed_from("theme"),
+        column("role", ColumnType::Enum(&["boss", "member"]))
+            .renamed_variants(&[("admin", "boss")]),
+        column("code", ColumnType::Text),
+        column("locale", ColumnType::Text).on_change(OnChange::EndSessions),
+    ];
+    let new = Schema::new("logins", Vec::leak(new.to_vec())).renamed_from("sessions");
+    let error = migrate::write(&new, &migrations).expect_err("a refusal");
+    assert_expected("downtime", &scratch.message(&error));
+    migrate::write(&new, &migrations.allow_drops().allow_downtime()).expect("written");
 }
 
 #[test]
@@ -172,7 +199,12 @@ fn values_that_do_not_fit() {
 #[test]
 fn everything_at_once() {
     let old = [USER, optional("legacy", ColumnType::Json), column("visits", ColumnType::BigInt)];
-    let new = [USER, column("visits", ColumnType::SmallInt), column("theme", ColumnType::Text)];
+    let new = [
+        USER,
+        column("visits", ColumnType::SmallInt),
+        column("theme", ColumnType::Text),
+        optional("notes", ColumnType::Json),
+    ];
     assert_expected("everything", &refused(&old, &new));
 }
 
