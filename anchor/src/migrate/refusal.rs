@@ -199,8 +199,7 @@ impl fmt::Display for Refusal {
                 let command = if *drops { DROP_IN_DOWNTIME } else { DOWNTIME };
                 write!(
                     f,
-                    "\n  - no process of the application runs while the file is applied: {command}\n\
-                     An application of one process always has that moment, before it starts."
+                    "\n  - no process of the application runs while the file is applied: {command}"
                 )
             }
             Refusal::RenamedOrDropped { column, alike } => {
@@ -211,7 +210,8 @@ impl fmt::Display for Refusal {
                 for name in alike {
                     write!(
                         f,
-                        "\n  - it is `{name}` now: #[session(renamed_from = \"{column}\")] on `{name}`"
+                        "\n  - it is `{name}` now, and the column keeps its name: #[session(column = \"{column}\")] on `{name}`\
+                         \n  - it is `{name}` now, and so is the column: #[session(renamed_from = \"{column}\")] on `{name}`, and {DOWNTIME}"
                     )?;
                 }
                 write!(
@@ -277,7 +277,8 @@ impl fmt::Display for Refusal {
                 for name in variants {
                     write!(
                         f,
-                        "\n  - `{name}` is another variant now: #[column(renamed_from = {name:?})] on that variant"
+                        "\n  - `{name}` is another variant now, stored as it was: #[column(rename = {name:?})] on that variant\
+                         \n  - `{name}` is another variant now, stored as that:    #[column(renamed_from = {name:?})] on it, and {DOWNTIME}"
                     )?;
                 }
                 write!(
