@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::state::{State, variant_renames};
 use crate::schema::{
     CutOffsTable, Dialect, ForeignKey, Kind, OnChange, Schema, Table, TableColumn, TableIndex,
-    is_literal, name_of,
+    is_literal,
 };
 
 /// Two tables, matched.
@@ -169,7 +169,7 @@ impl Diff {
 
     /// The columns that the struct has no more since the last migration.
     pub(crate) fn removed(&self) -> impl Iterator<Item = &TableColumn> {
-        let removed = self.kept.iter().filter(|pair| is_removed(pair)).map(|(old, _)| old);
+        let removed = self.kept.iter().filter(is_removed).map(|(old, _)| old);
         self.dropped.iter().chain(removed)
     }
 
@@ -263,6 +263,33 @@ impl Diff {
         diff
     }
 
+    /// The same change with every index still there whose column gets another, and the change that
+    /// drops these: one that is replaced is needed until the other is built.
+    pub(crate) fn with_replaced_indexes_kept(&self) -> (Self, Option<Self>) {
+        let mut kept = self.clone();
+        for index in &self.dropped_indexes {
+            let successor = self.kept.iter().find(|(old, new)| {
+                old.name == index.column
+                    && self.added_indexes.iter().any(|added| added.column == new.name)
+            });
+            if let Some((_, column)) = successor {
+                // Its old name may be wanted for another column's.
+                let name = self.new.index_name(&column.name, index.unique);
+                let stays = TableIndex { name, column: column.name.clone(), unique: index.unique };
+                kept.dropped_indexes.retain(|dropped| dropped != index);
+                kept.new.indexes.push(stays.clone());
+                kept.kept_indexes.push((index.clone(), stays));
+            }
+        }
+        if kept.new == self.new {
+            return (kept, None);
+        }
+        let columns = self.new.columns.iter().map(|column| (column.clone(), column.clone()));
+        let drops =
+            Self::matched(kept.new.clone(), self.new.clone(), columns.collect(), Vec::new());
+        (kept, Some(drops))
+    }
+
     /// Whether no two rows may have the same in the column.
     fn is_unique(&self, column: &TableColumn) -> bool {
         self.new.indexes.iter().any(|index| index.unique && index.column == column.name)
@@ -294,8 +321,7 @@ fn has_name(table: &Table, name: &str) -> bool {
 fn keep_indexes(old: &Table, new: &mut Table, column: &str) {
     let kept: Vec<_> = old.indexes.iter().filter(|index| index.column == column).collect();
     for index in kept {
-        let suffix = if index.unique { "key" } else { "idx" };
-        let name = name_of(new.bare_name(), column, suffix);
+        let name = new.index_name(column, index.unique);
         new.indexes.push(TableIndex { name, ..index.clone() });
     }
 }

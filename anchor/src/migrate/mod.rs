@@ -59,10 +59,10 @@
 //! | a file is | one transaction | statements that commit each; one, where no constraint is in its way. The file says how to begin again | one transaction |
 //! | rows that do not fit | end, or get the default, under the lock of the change | the same | the same |
 //! | duplicates, orphans | fail the transaction | are asserted before anything changes | the same |
-//! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
+//! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment; while every row is written, where a new column's default is `VOLATILE`, such as `gen_random_uuid()` | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
 //! | another type | `ACCESS EXCLUSIVE` while every row is written | copies the table; writes wait | builds the table anew; writes wait |
 //! | `NOT NULL`, `CHECK`, foreign key | for a moment; the rows are looked through in the next file, while they are read and written | while the rows are read or copied | builds the table anew |
-//! | index | in a file of its own; writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY` | built while the table is read and written | writes wait |
+//! | index | in a file of its own; writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY`. One that it replaces goes in a later file | built while the table is read and written | writes wait |
 //!
 //! On PostgreSQL a connection that has prepared a read of a column whose type changes prepares it
 //! anew, so that pools of both releases go on.
@@ -499,6 +499,7 @@ fn next(head: &State, schema: &Schema, allowed: Allowed) -> Result<Vec<Draft>, M
 
 /// The files of a change, but for what comes after its deployment.
 fn change(plan: Plan) -> Vec<Step> {
+    let (plan, replaced) = write::replaced_indexes(plan);
     let whole = plan.diff.new.clone();
     let indexes = write::indexes(&plan);
     let plan = match indexes {
@@ -526,6 +527,15 @@ fn change(plan: Plan) -> Vec<Step> {
     if let Some(up) = write::validate(&plan) {
         let (description, down) = (format!("validate_{bare}"), write::validate_back());
         steps.push(Step { moment: Moment::Along, table: whole, description, up, down });
+    }
+    if let Some(plan) = replaced {
+        steps.push(Step {
+            moment: Moment::Along,
+            table: plan.diff.new.clone(),
+            description: format!("unindex_{bare}"),
+            up: write::change(&plan),
+            down: write::change(&Plan::backward(&plan.diff)),
+        });
     }
     steps
 }

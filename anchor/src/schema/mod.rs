@@ -20,7 +20,7 @@ pub use extras::Extras;
 #[cfg(feature = "_sql")]
 pub(crate) use system::system;
 pub use system::{SYSTEM_COLUMNS, SystemColumn};
-pub(crate) use table::{ForeignKey, Kind, Owner, Table, TableColumn, TableIndex, name_of};
+pub(crate) use table::{ForeignKey, Kind, Owner, Table, TableColumn, TableIndex};
 
 use crate::column::{Column, ColumnType};
 

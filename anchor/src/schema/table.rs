@@ -172,6 +172,11 @@ impl Table {
         name_of(self.bare_name(), column, "not_null")
     }
 
+    /// The name of the column's index.
+    pub(crate) fn index_name(&self, column: &str, unique: bool) -> String {
+        index_name(self.bare_name(), column, unique)
+    }
+
     /// The name of the column's foreign key.
     pub(crate) fn foreign_key_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "fkey")
@@ -212,8 +217,13 @@ impl TableColumn {
     }
 }
 
+/// The name of a column's index.
+pub(super) fn index_name(table: &str, column: &str, unique: bool) -> String {
+    name_of(table, column, if unique { "key" } else { "idx" })
+}
+
 /// `table_column_suffix`, cut so that every database keeps it whole and two long names stay two.
-pub(crate) fn name_of(table: &str, column: &str, suffix: &str) -> String {
+fn name_of(table: &str, column: &str, suffix: &str) -> String {
     cut_name(&format!("{table}_{column}"), suffix)
 }
 

@@ -13,6 +13,7 @@ mod green;
 mod leaving;
 mod live;
 mod pairs;
+mod postgres;
 mod rebuilds;
 mod refusals;
 mod releases;

@@ -119,7 +119,8 @@ impl Scene {
         versions.dedup();
         let goes_with = |name: &&String| {
             let (_, description) = name.split_once('_').expect("a description");
-            let is_second = ["validate_", "index_"].iter().any(|d| description.starts_with(d))
+            let follows = ["validate_", "index_", "unindex_"];
+            let is_second = follows.iter().any(|word| description.starts_with(word))
                 || description.ends_with("_after_deploy.up.sql");
             name.ends_with(".up.sql") && is_second
         };

@@ -115,9 +115,17 @@ fn filled(indent: &str, words: &[String], separator: &str) -> String {
     lines.join(&format!("{}\n", separator.trim_end()))
 }
 
-/// The table's own first migration.
+/// The table's own first migration. On PostgreSQL it waits for the tables that it references.
 pub(crate) fn create(table: &Table) -> String {
-    table.create_text()
+    bounds(table.dialect) + &table.create_text()
+}
+
+/// What a file begins with that is not a change of a table, and waits for locks nonetheless.
+pub(crate) fn bounds(dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Postgres => postgres::bounds().text() + "\n",
+        Dialect::MySql | Dialect::Sqlite => String::new(),
+    }
 }
 
 /// The way back from [`create`].
@@ -128,7 +136,7 @@ pub(crate) fn drop_table(table: &Table) -> String {
     if let Some(companion) = &table.cut_offs {
         script.run(format!("DROP TABLE {}", table.dialect.table(&companion.name)));
     }
-    script.text()
+    bounds(table.dialect) + &script.text()
 }
 
 /// A change of the table.
@@ -147,6 +155,24 @@ pub(crate) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
         Dialect::Postgres => postgres::indexes(plan),
         Dialect::MySql | Dialect::Sqlite => None,
     }
+}
+
+/// The change without the drops of indexes that others replace, and these drops, where they have a
+/// file of their own.
+pub(crate) fn replaced_indexes(plan: Plan) -> (Plan, Option<Plan>) {
+    if plan.diff.new.dialect != Dialect::Postgres || plan.ends_all {
+        return (plan, None);
+    }
+    let (diff, drops) = plan.diff.with_replaced_indexes_kept();
+    let drops = drops.map(|diff| Plan {
+        diff,
+        deployment: plan.deployment,
+        is_way_back: false,
+        ends_all: false,
+        misfits: Vec::new(),
+        assertions: Vec::new(),
+    });
+    (Plan { diff, ..plan }, drops)
 }
 
 /// What is left to do when other statements of the change are committed; in a file of its own.
