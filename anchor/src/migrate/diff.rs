@@ -5,11 +5,13 @@
 
 use std::fmt;
 
+use super::deployment::{self, Deployment};
 use super::fit::{Cast, Condition, Fit};
 use super::refusal::Refusal;
 use super::state::{State, variant_renames};
 use crate::schema::{
-    CutOffsTable, ForeignKey, Kind, OnChange, Schema, Table, TableColumn, TableIndex, is_literal,
+    CutOffsTable, Dialect, ForeignKey, Kind, OnChange, Schema, Table, TableColumn, TableIndex,
+    is_literal,
 };
 
 /// Two tables, matched.
@@ -38,10 +40,20 @@ pub(crate) struct RenamedVariants {
     pub(crate) names: Vec<(String, String)>,
 }
 
+/// What may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Allowed {
+    /// Values may be lost, and leaving columns dropped.
+    pub(crate) drops: bool,
+    /// No process of the application runs meanwhile.
+    pub(crate) downtime: bool,
+}
+
 /// A change of the table, with what becomes of its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) diff: Diff,
+    pub(crate) deployment: Deployment,
     pub(crate) is_way_back: bool,
     /// Every session ends.
     pub(crate) ends_all: bool,
@@ -84,7 +96,7 @@ impl Diff {
     /// Matches the columns by their names, and by `renamed_from` where the schema says so.
     pub(crate) fn between(before: &State, schema: &Schema) -> Result<Self, Vec<Refusal>> {
         let old = &before.table;
-        let new = Table::of(schema, old.dialect);
+        let mut new = Table::of(schema, old.dialect);
         let renames = renames(before, schema)?;
         let name_before =
             |name: &str| renames.iter().find(|(_, to)| to == name).map(|(from, _)| from.clone());
@@ -105,6 +117,16 @@ impl Diff {
             }
         }
         let variants = renamed_variants(before, schema, &kept)?;
+        let is_kept = |name: &str| kept.iter().any(|(old, _)| old.name == name);
+        let gone: Vec<_> = old.columns.iter().filter(|column| !is_kept(&column.name)).collect();
+        for column in gone {
+            if !has_name(&new, &column.name) {
+                let leaving = old.leaving(column);
+                keep_indexes(old, &mut new, &column.name);
+                new.columns.push(leaving.clone());
+                kept.push((column.clone(), leaving));
+            }
+        }
         let mut diff = Self::matched(old.clone(), new, kept, added);
         diff.variants = variants;
         diff.forgotten = forgotten(before, schema);
@@ -148,6 +170,30 @@ impl Diff {
             variants: Vec::new(),
             forgotten: Vec::new(),
         }
+    }
+
+    /// The columns that the struct has no more since the last migration.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = &TableColumn> {
+        let removed = self.kept.iter().filter(is_removed).map(|(old, _)| old);
+        self.dropped.iter().chain(removed)
+    }
+
+    /// The same change, with every leaving column dropped in it.
+    pub(crate) fn with_leaving_dropped(self) -> Self {
+        let new = self.new.without_leaving();
+        let mut kept = self.kept;
+        kept.retain(|(_, new)| new.leaving.is_none());
+        let mut diff = Self::matched(self.old, new, kept, self.added);
+        diff.variants = self.variants;
+        diff
+    }
+
+    /// The drop of a table's leaving columns, by itself; `None` where there are none.
+    pub(crate) fn drop_leaving(table: &Table) -> Option<Self> {
+        let new = table.without_leaving();
+        let kept = new.columns.iter().map(|column| (column.clone(), column.clone())).collect();
+        let diff = Self::matched(table.clone(), new, kept, Vec::new());
+        (!diff.dropped.is_empty()).then_some(diff)
     }
 
     /// The way back.
@@ -278,6 +324,28 @@ impl Diff {
     }
 }
 
+/// Whether the table has a column of that name, as its database compares names.
+fn has_name(table: &Table, name: &str) -> bool {
+    table.columns.iter().any(|column| match table.dialect {
+        Dialect::Postgres => column.name == name,
+        Dialect::MySql | Dialect::Sqlite => column.name.to_lowercase() == name.to_lowercase(),
+    })
+}
+
+/// Gives the new table the indexes of a column that stays, under the names that they have there.
+fn keep_indexes(old: &Table, new: &mut Table, column: &str) {
+    let kept: Vec<_> = old.indexes.iter().filter(|index| index.column == column).collect();
+    for index in kept {
+        let name = new.index_name(column, index.unique);
+        new.indexes.push(TableIndex { name, ..index.clone() });
+    }
+}
+
+/// Whether the struct has the column no more.
+fn is_removed((old, new): &&(TableColumn, TableColumn)) -> bool {
+    old.leaving.is_none() && new.leaving.is_some()
+}
+
 /// The renames that the schema asks for and that no migration has carried out: old name, new name.
 fn renames(before: &State, schema: &Schema) -> Result<Vec<(String, String)>, Vec<Refusal>> {
     let old = &before.table;
@@ -403,11 +471,13 @@ impl Plan {
         diff: Diff,
         before: &State,
         schema: &Schema,
-        drops: bool,
+        Allowed { drops, downtime }: Allowed,
     ) -> Result<Self, Vec<Refusal>> {
         let mut refusals = Vec::new();
         let mut undecided = Vec::new();
-        for column in diff.dropped.iter().filter(|_| !drops) {
+        let changes = deployment::changes(&diff);
+        let deployment = deployment::deployment(&changes);
+        for column in diff.removed().filter(|_| !drops) {
             let alike: Vec<_> = diff
                 .added
                 .iter()
@@ -416,17 +486,26 @@ impl Plan {
                 .map(|added| added.name.clone())
                 .collect();
             undecided.extend(alike.iter().cloned());
-            refusals.push(match alike.is_empty() {
-                true => Refusal::Dropped { column: column.name.clone() },
-                false => Refusal::RenamedOrDropped { column: column.name.clone(), alike },
-            });
+            let is_taken = diff.dropped.contains(column);
+            let column = column.name.clone();
+            match alike.is_empty() {
+                false => refusals.push(Refusal::RenamedOrDropped { column, alike }),
+                true if is_taken => refusals.push(Refusal::NameTaken { column }),
+                true => {}
+            }
         }
         if let (Some(companion), None, false) = (&diff.old.cut_offs, &diff.new.cut_offs, drops) {
             refusals.push(Refusal::CutOffsDropped { table: companion.name.clone() });
         }
 
+        // With nobody on the table there is no before and after.
+        let diff = match drops && deployment == Deployment::Downtime {
+            true => diff.with_leaving_dropped(),
+            false => diff,
+        };
         let mut plan = Self {
             diff,
+            deployment,
             is_way_back: false,
             ends_all: false,
             misfits: Vec::new(),
@@ -449,6 +528,10 @@ impl Plan {
                 drops,
             };
             plan.keep(&old, &new, &answers, &mut refusals);
+        }
+        if !downtime {
+            let drops = drops || refusals.iter().any(Refusal::may_drop);
+            refusals.extend(deployment::refusals(&changes, drops));
         }
         if !refusals.is_empty() {
             return Err(refusals);
@@ -624,9 +707,22 @@ impl Plan {
             misfits.clear();
         }
         let assertions = Vec::new();
-        let mut plan = Self { diff, is_way_back: true, ends_all, misfits, assertions };
+        let deployment = Deployment::Before;
+        let mut plan = Self { diff, deployment, is_way_back: true, ends_all, misfits, assertions };
         plan.assert_what_is_new();
         plan
+    }
+
+    /// What the release before still uses, and loses.
+    pub(crate) fn drop_leaving(table: &Table) -> Option<Self> {
+        Some(Self {
+            diff: Diff::drop_leaving(table)?,
+            deployment: Deployment::BeforeAndAfter,
+            is_way_back: false,
+            ends_all: false,
+            misfits: Vec::new(),
+            assertions: Vec::new(),
+        })
     }
 
     /// What the old values of a kept column, by its new name, that do not fit become.
@@ -668,7 +764,7 @@ impl Misfit {
 }
 
 /// Whether a row that says nothing of the column has a value in it.
-fn has_value(column: &TableColumn) -> bool {
+pub(crate) fn has_value(column: &TableColumn) -> bool {
     column.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("null"))
 }
 
@@ -703,7 +799,7 @@ impl fmt::Display for Diff {
         if self.old.name != self.new.name {
             writeln!(f, "~ table {} -> {}", self.old.name, self.new.name)?;
         }
-        for column in &self.dropped {
+        for column in self.removed() {
             writeln!(f, "- {}: {}", column.name, Shape(column))?;
         }
         for column in &self.added {
@@ -714,7 +810,11 @@ impl fmt::Display for Diff {
             }
         }
         for (old, new) in self.kept.iter().filter(|(old, new)| old != new) {
-            write_change(f, old, new)?;
+            match (old.leaving, new.leaving) {
+                (None, Some(_)) => {}
+                (Some(_), None) => writeln!(f, "+ {}: {}, again", new.name, Shape(new))?,
+                _ => write_change(f, old, new)?,
+            }
         }
         for answer in &self.forgotten {
             writeln!(f, "- {answer}, which a migration has done")?;

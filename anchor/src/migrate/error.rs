@@ -22,8 +22,9 @@ pub enum MigrateError {
     Drift(Vec<Drift>),
     /// The struct leaves something open.
     #[error(
-        "the migration of `{table}` is not written, for the struct leaves something open:\n\n{}{}",
+        "the migration of `{table}` is not written, for the struct leaves something open:\n\n{}{}{}",
         refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"),
+        downtime(refusals),
         replacement(newest.as_deref())
     )]
     Refused {
@@ -349,6 +350,19 @@ impl fmt::Display for Drift {
 
 fn list(drifts: &[Drift]) -> String {
     drifts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// What downtime is, and for whom it is nothing to fear.
+fn downtime(refusals: &[Refusal]) -> &'static str {
+    let needs_downtime = |refusal: &Refusal| matches!(refusal, Refusal::Downtime { .. });
+    match refusals.iter().any(needs_downtime) {
+        false => "",
+        true => {
+            "\n\nWhile a release is deployed, the one before still runs, unless it is stopped first. \
+             An application of one process, as with SQLite, that applies its migrations when it \
+             starts has nothing else to do for `downtime`."
+        }
+    }
 }
 
 /// The way out where the newest migration itself is the mistake.

@@ -22,6 +22,29 @@ pub(crate) enum Cast {
     Never,
 }
 
+/// Types of one kind: what is written for one of them is read as another, if it fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    Integer,
+    Float,
+    /// Texts and enums.
+    Text,
+    /// Alone.
+    Other(ColumnType),
+}
+
+impl Family {
+    pub(crate) fn of(kind: &Kind) -> Self {
+        use ColumnType::{BigInt, Double, Integer, Real, SmallInt, Text};
+        match kind {
+            Kind::Plain(SmallInt | Integer | BigInt) => Family::Integer,
+            Kind::Plain(Real | Double) => Family::Float,
+            Kind::Plain(Text) | Kind::Enum(_) => Family::Text,
+            Kind::Plain(other) => Family::Other(*other),
+        }
+    }
+}
+
 /// Which old values do not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Condition {

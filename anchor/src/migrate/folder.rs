@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::deployment::Moment;
 use super::error::MigrateError;
 use super::state::{HeaderError, State};
 use crate::schema::{Dialect, Schema};
@@ -102,6 +103,7 @@ impl Renamed<'_> {
 pub(super) struct Draft {
     /// `create_sessions`.
     pub(super) description: String,
+    pub(super) moment: Moment,
     pub(super) up: String,
     pub(super) down: String,
 }

@@ -21,10 +21,19 @@ pub enum Refusal {
         /// The column.
         column: String,
     },
-    /// A column would be dropped with its values.
-    Dropped {
+    /// A column is gone and another one gets its name, so that its values would be lost.
+    NameTaken {
         /// The column.
         column: String,
+    },
+    /// Neither the release before nor the next one can run on the other's table.
+    Downtime {
+        /// What changes.
+        change: String,
+        /// What to write so that both can.
+        instead: Option<String>,
+        /// Whether values may be lost, or another refusal says so.
+        drops: bool,
     },
     /// A column is gone and another of its type is new.
     RenamedOrDropped {
@@ -144,6 +153,26 @@ pub enum Refusal {
 /// What allows the loss of values.
 const DROP: &str = "ANCHOR_MIGRATE=drop cargo test anchor_migrations";
 
+/// The same, where no process of the application may run.
+const DROP_IN_DOWNTIME: &str = "ANCHOR_MIGRATE=downtime,drop cargo test anchor_migrations";
+
+/// What allows the rest that needs downtime.
+const DOWNTIME: &str = "ANCHOR_MIGRATE=downtime cargo test anchor_migrations";
+
+impl Refusal {
+    /// Whether one of its choices is to lose values.
+    pub(crate) fn may_drop(&self) -> bool {
+        matches!(
+            self,
+            Refusal::NameTaken { .. }
+                | Refusal::RenamedOrDropped { .. }
+                | Refusal::Reset { .. }
+                | Refusal::Inexact { .. }
+                | Refusal::CutOffsDropped { .. }
+        )
+    }
+}
+
 /// An answer holds once, unless values may be given up.
 fn say_stale(f: &mut fmt::Formatter<'_>, stale: bool) -> fmt::Result {
     if stale {
@@ -180,12 +209,23 @@ impl fmt::Display for Refusal {
                  \x20 - it is unique no longer: remove `unique`, and write a migration; then make \
                  this change"
             ),
-            Refusal::Dropped { column } => write!(
+            Refusal::NameTaken { column } => write!(
                 f,
-                "`{column}` is gone from the struct; dropping the column loses its values. Choose:\n\
-                 \x20 - drop it: ANCHOR_MIGRATE=drop cargo test anchor_migrations\n\
-                 \x20 - keep it: put the field back"
+                "`{column}` is gone from the struct, and another column gets its name; its values are lost. Choose:\n\
+                 \x20 - keep it: give the other one another name, #[session(column = \"..\")]\n\
+                 \x20 - drop it: {DROP_IN_DOWNTIME}"
             ),
+            Refusal::Downtime { change, instead, drops } => {
+                write!(f, "{change}: the release before and the new one cannot both run. Choose:")?;
+                if let Some(instead) = instead {
+                    write!(f, "\n  - {instead}")?;
+                }
+                let command = if *drops { DROP_IN_DOWNTIME } else { DOWNTIME };
+                write!(
+                    f,
+                    "\n  - no process of the application runs while the file is applied: {command}"
+                )
+            }
             Refusal::RenamedOrDropped { column, alike } => {
                 write!(
                     f,
@@ -194,7 +234,8 @@ impl fmt::Display for Refusal {
                 for name in alike {
                     write!(
                         f,
-                        "\n  - it is `{name}` now: #[session(renamed_from = \"{column}\")] on `{name}`"
+                        "\n  - it is `{name}` now, and the column keeps its name: #[session(column = \"{column}\")] on `{name}`\
+                         \n  - it is `{name}` now, and so is the column: #[session(renamed_from = \"{column}\")] on `{name}`, and {DOWNTIME}"
                     )?;
                 }
                 write!(
@@ -231,7 +272,7 @@ impl fmt::Display for Refusal {
                 if !role {
                     write!(
                         f,
-                        "\n  - the values are lost, and every session gets the default: #[session(default = \"..\")] on the field, and {DROP}"
+                        "\n  - the values are lost, and every session gets the default: #[session(default = \"..\")] on the field, and {DROP_IN_DOWNTIME}"
                     )?;
                 }
                 write!(
@@ -260,7 +301,8 @@ impl fmt::Display for Refusal {
                 for name in variants {
                     write!(
                         f,
-                        "\n  - `{name}` is another variant now: #[column(renamed_from = {name:?})] on that variant"
+                        "\n  - `{name}` is another variant now, stored as it was: #[column(rename = {name:?})] on that variant\
+                         \n  - `{name}` is another variant now, stored as that:    #[column(renamed_from = {name:?})] on it, and {DOWNTIME}"
                     )?;
                 }
                 write!(
@@ -286,7 +328,7 @@ impl fmt::Display for Refusal {
             Refusal::CutOffsDropped { table } => write!(
                 f,
                 "`cut_off` is gone from the struct; dropping `{table}` forgets which logins it refuses. Choose:\n\
-                 \x20 - drop it: {DROP} (sessions that it refuses end first)\n\
+                 \x20 - drop it: {DROP_IN_DOWNTIME} (sessions that it refuses end first)\n\
                  \x20 - keep it: put `cut_off` back"
             ),
             Refusal::RenamedFromNothing { column, from } => write!(

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::column::ColumnType;
 use crate::schema::{
-    ColumnSchema, CutOffsTable, Dialect, Extras, ForeignKey, Kind, OnChange, OnDelete, Schema,
-    Table, TableColumn, TableIndex,
+    ColumnSchema, CutOffsTable, Dialect, Extras, ForeignKey, Kind, OnChange, OnDelete, Owner,
+    Schema, Table, TableColumn, TableIndex,
 };
 
 /// The format that this version writes, and the newest that it reads.
@@ -256,6 +256,11 @@ fn column_line(column: &TableColumn) -> String {
         let (table, column) = (name(&target.table), name(&target.column));
         line.push_str(&format!(" references {table}({column}) on delete {action}"));
     }
+    line.push_str(match column.leaving {
+        None => "",
+        Some(Owner::Payload) => " leaving",
+        Some(Owner::Anchor) => " leaving system",
+    });
     line
 }
 
@@ -568,6 +573,7 @@ impl Words {
             primary_key: false,
             default: None,
             references: None,
+            leaving: None,
         };
         if self.next_is("from") {
             let least = self.integer()?;
@@ -587,6 +593,10 @@ impl Words {
         }
         if self.next_is("references") {
             column.references = Some(self.reference()?);
+        }
+        if self.next_is("leaving") {
+            let system = self.next_is("system");
+            column.leaving = Some(if system { Owner::Anchor } else { Owner::Payload });
         }
         Ok(column)
     }
@@ -723,6 +733,15 @@ mod tests {
             let state = state(dialect);
             let file = format!("-- no-transaction\n{}\nSELECT 1;\n", state.header());
             assert_eq!(State::parse(&file), Ok(Some(state)), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_leaving_column_is_read_back_with_its_owner() {
+        for owner in [Owner::Payload, Owner::Anchor] {
+            let mut state = state(Dialect::Postgres);
+            state.table.columns.last_mut().expect("a column").leaving = Some(owner);
+            assert_eq!(State::parse(&state.header()), Ok(Some(state.clone())), "{owner:?}");
         }
     }
 

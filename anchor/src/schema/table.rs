@@ -39,6 +39,17 @@ pub(crate) struct TableColumn {
     /// An SQL expression, as the struct has it.
     pub(crate) default: Option<String>,
     pub(crate) references: Option<ForeignKey>,
+    /// Whose it was, where the struct does not have it any more and it is to be dropped later.
+    pub(crate) leaving: Option<Owner>,
+}
+
+/// Who declares a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The struct, as a field.
+    Payload,
+    /// anchor itself.
+    Anchor,
 }
 
 /// What a column holds, before a dialect spells it.
@@ -107,8 +118,38 @@ impl Table {
 
     /// Whether the column of this name is one of anchor's own, and not the payload's.
     pub(crate) fn is_system(&self, name: &str) -> bool {
+        if let Some(owner) = self.column(name).and_then(|column| column.leaving) {
+            return owner == Owner::Anchor;
+        }
         let own = Schema::new("", &[]).extras(self.extras);
         own.system_columns().any(|system| system.column.name == name)
+    }
+
+    /// A column of this table, as it is from the release that does without it until it is dropped:
+    /// a row that leaves it out is accepted.
+    pub(crate) fn leaving(&self, column: &TableColumn) -> TableColumn {
+        if column.leaving.is_some() {
+            return column.clone();
+        }
+        let owner = if self.is_system(&column.name) { Owner::Anchor } else { Owner::Payload };
+        let is_unique =
+            self.indexes.iter().any(|index| index.unique && index.column == column.name);
+        // One default in all new rows would be refused, or reference what is not there.
+        let default = column.default.clone().filter(|default| {
+            !is_unique && column.references.is_none() && !default.eq_ignore_ascii_case("null")
+        });
+        let nullable = column.nullable || default.is_none();
+        TableColumn { leaving: Some(owner), default, nullable, ..column.clone() }
+    }
+
+    /// The table without the columns that are leaving.
+    pub(crate) fn without_leaving(&self) -> Self {
+        let mut table = self.clone();
+        table.columns.retain(|column| column.leaving.is_none());
+        table
+            .indexes
+            .retain(|index| table.columns.iter().any(|column| column.name == index.column));
+        table
     }
 
     /// The table's name without the schema that it is in.
@@ -168,6 +209,7 @@ impl TableColumn {
                 column: target.column.to_owned(),
                 on_delete: target.on_delete,
             }),
+            leaving: None,
         }
     }
 

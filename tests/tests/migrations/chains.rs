@@ -203,17 +203,17 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
         go_on(live, &pair.new, &mut rows, &mut told).await.map_err(|problem| explain(&problem))?;
         schema = pair.new;
         told.steps += 1;
-        stages.push((stage, pair));
+        stages.push((stage, pair, written.iter().any(is_after)));
     }
 
-    while let Some((stage, pair)) = stages.pop() {
+    while let Some((stage, pair, dropped_apart)) = stages.pop() {
         let Stage { schema: before, catalogue: wanted, version } = stage;
         live.undo(folder, version).await.map_err(|error| explain(&format!("back: {error}")))?;
         let found = catalogue(live, &before).await.map_err(text)?;
         if found != wanted {
             return Err(explain(&difference(&format!("back to {version}"), &wanted, &found)));
         }
-        rows = rows.back(&pair);
+        rows = rows.back(&pair, dropped_apart);
         let went_on = go_on(live, &before, &mut rows, &mut told).await;
         went_on.map_err(|problem| explain(&format!("back to {version}: {problem}")))?;
         schema = before;

@@ -269,7 +269,7 @@ fn a_renamed_table_goes_on_under_its_new_name() {
     let scratch = Scratch::new();
     migrate::write(&FIRST, &in_folder(&scratch)).expect("written");
     let renamed = Schema::new("user_sessions", FIRST.columns).renamed_from("sessions");
-    migrate::write(&renamed, &in_folder(&scratch)).expect("written");
+    migrate::write(&renamed, &in_folder(&scratch).allow_downtime()).expect("written");
     assert!(
         scratch.read("rename_sessions_to_user_sessions.up.sql").contains("RENAME TO user_sessions")
     );

@@ -124,14 +124,35 @@ fn what_leaves_something_open_removes_nothing() {
     migrate::write(&counted, &migrations).expect("written");
     let before = scratch.names();
     // `theme` is of the first migration, whatever becomes of the second.
-    let error = migrate::write(&FIRST, &migrations).expect_err("it is dropped");
+    let error = migrate::write(&COLOURED, &migrations).expect_err("dropped or renamed?");
     assert!(!error.to_string().contains("ANCHOR_MIGRATE=replace"), "{error}");
     let replace = migrations.replace_newest();
-    assert!(matches!(migrate::write(&FIRST, &replace), Err(MigrateError::Refused { .. })));
+    assert!(matches!(migrate::write(&COLOURED, &replace), Err(MigrateError::Refused { .. })));
     assert_eq!(scratch.names(), before);
 
     migrate::write(&FIRST, &replace.allow_drops()).expect("written");
-    assert_eq!(descriptions(&scratch), ["create_sessions", "alter_sessions_drop_theme"]);
+    let (before, after) =
+        ("alter_sessions_without_theme_before_deploy", "alter_sessions_drop_theme_after_deploy");
+    assert_eq!(descriptions(&scratch), ["create_sessions", before, after]);
+}
+
+#[test]
+fn what_comes_after_the_deployment_is_replaced_alone() {
+    let scratch = Scratch::new();
+    let migrations = in_folder(&scratch, Dialect::Postgres);
+    migrate::write(&THEMED, &migrations).expect("written");
+    migrate::write(&FIRST, &migrations.clone().allow_drops()).expect("written");
+    // The first of the two is deployed, and `theme` is missed before the second is.
+    migrate::write(&THEMED, &migrations.clone().replace_newest()).expect("written");
+    assert_eq!(
+        descriptions(&scratch),
+        [
+            "create_sessions",
+            "alter_sessions_without_theme_before_deploy",
+            "alter_sessions_change_theme"
+        ]
+    );
+    assert_eq!(migrate::check(&THEMED, &migrations).expect("fine"), Checked::UpToDate);
 }
 
 #[test]
@@ -144,7 +165,7 @@ fn one_that_others_may_build_on_stays() {
     let before = scratch.names();
     let error = migrate::write(&FIRST, &migrations.clone().replace_newest()).expect_err("a view");
     assert!(matches!(error, MigrateError::NotNewest { .. }), "{error}");
-    let error = migrate::write(&FIRST, &migrations).expect_err("it is dropped");
+    let error = migrate::write(&COLOURED, &migrations).expect_err("dropped or renamed?");
     assert!(!error.to_string().contains("ANCHOR_MIGRATE=replace"), "{error}");
     assert_eq!(scratch.names(), before);
 }

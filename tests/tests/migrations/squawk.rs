@@ -166,8 +166,10 @@ fn squawk_reports_nothing_that_the_file_does_not_say() {
     };
     for (what, old, new) in kinds() {
         let scratch = Scratch::new();
-        let migrations =
-            Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres).allow_drops();
+        let migrations = Migrations::in_folder(scratch.path())
+            .dialect(Dialect::Postgres)
+            .allow_drops()
+            .allow_downtime();
         let first = migrate::write(&old, &migrations).expect("the first");
         lint(&format!("before {what}"), &first);
         let written = migrate::write(&new, &migrations);

@@ -54,6 +54,12 @@ impl Script {
         }
     }
 
+    /// The text below a comment on the whole of it.
+    pub(crate) fn text_after(&self, comment: Option<&str>) -> String {
+        let comment = comment.map_or_else(String::new, |comment| wrapped(comment) + "\n");
+        comment + &self.text()
+    }
+
     /// The statements, each with the comments on it, short ones below each other.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
@@ -74,12 +80,18 @@ impl Script {
         text
     }
 
-    fn or_nothing(mut self) -> Self {
-        if self.statements.is_empty() {
-            self.say("Nothing to do: this database stores both alike.");
-            self.run("SELECT 1");
+    fn or_nothing(self, plan: &Plan) -> Self {
+        if !self.is_only_settings() {
+            return self;
         }
-        self
+        let mut script = Script::default();
+        say_what_to_know(&mut script, plan);
+        script.say(match script.comments.is_empty() {
+            true => "Nothing to do: this database stores both alike.",
+            false => "Nothing else to do.",
+        });
+        script.run("SELECT 1");
+        script
     }
 }
 
@@ -135,7 +147,7 @@ pub(crate) fn change(plan: &Plan) -> Script {
         Dialect::MySql => mysql::change(plan),
         Dialect::Sqlite => sqlite::change(plan),
     };
-    script.or_nothing()
+    script.or_nothing(plan)
 }
 
 /// The new indexes, with the way back, where they are not built in the change itself.
@@ -155,6 +167,7 @@ pub(crate) fn replaced_indexes(plan: Plan) -> (Plan, Option<Plan>) {
     let (diff, drops) = plan.diff.with_replaced_indexes_kept();
     let drops = drops.map(|diff| Plan {
         diff,
+        deployment: plan.deployment,
         is_way_back: false,
         ends_all: false,
         misfits: Vec::new(),
@@ -213,11 +226,12 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
         }
     }
     if let Some(columns) = listed(diff.dropped.iter()) {
-        let order = match plan.is_way_back {
-            true => "",
-            false => " Deploy the release that does without before this.",
-        };
-        script.say(format!("DESTRUCTIVE: drops {columns} with every value.{order}"));
+        script.say(format!("DESTRUCTIVE: drops {columns} with every value."));
+    }
+    if let Some(columns) = listed(diff.removed().filter(|column| !diff.dropped.contains(column))) {
+        script.say(format!(
+            "Kept for the release before, with every value: {columns}. To drop it, when no process of that release is left: ANCHOR_MIGRATE=drop cargo test anchor_migrations"
+        ));
     }
     for misfit in plan.misfits.iter().filter(|misfit| misfit.is_reset()) {
         script.say(format!(

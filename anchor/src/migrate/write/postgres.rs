@@ -106,7 +106,7 @@ pub(super) fn change(plan: &Plan) -> Script {
         }
     }
     if clauses.iter().any(|clause| clause.ends_with(" DROP NOT NULL")) && !plan.is_way_back {
-        script.say("What may be NULL from here on, the release before this one cannot read: it ends such sessions.");
+        script.say("What may be NULL from here on, the release before this one cannot read: it refuses such sessions, and ends none.");
     }
     if diff.added.iter().any(|column| column.references.is_some()) {
         script.say("The table that a new column references is locked for this moment as well.");

@@ -1,3 +1,5 @@
+-- The way back: apply this when no process of the new release is left.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
 -- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: UPDATE
 -- _sqlx_migrations SET success = TRUE WHERE NOT success; and run it again. Text that is too long is

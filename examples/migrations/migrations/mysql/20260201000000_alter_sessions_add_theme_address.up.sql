@@ -24,6 +24,9 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash 50ea5bfca2e7dc35
 
+-- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The release
+-- before goes on meanwhile.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
 -- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: DELETE FROM
 -- _sqlx_migrations WHERE NOT success; and run it again. Text that is too long is refused, and never

@@ -1,3 +1,5 @@
+-- The way back, in DOWNTIME: apply this while no process of the application runs.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
 -- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: UPDATE
 -- _sqlx_migrations SET success = TRUE WHERE NOT success; and run it again. Text that is too long is

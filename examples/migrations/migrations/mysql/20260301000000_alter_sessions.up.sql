@@ -24,9 +24,12 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash f2afc7a5229b23d1
 
+-- DOWNTIME: apply this while no process of the application runs, and start the new release
+-- afterwards. An application of one process, which applies it at start, does so anyway.
+
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
 -- none, keep the name with #[session(column = "theme")], and write no migration.
--- DESTRUCTIVE: drops `address` with every value. Deploy the release that does without before this.
+-- DESTRUCTIVE: drops `address` with every value.
 -- Fails, and changes nothing, if a `theme` has more than 255 characters.
 DROP TEMPORARY TABLE IF EXISTS anchor_asserts;
 

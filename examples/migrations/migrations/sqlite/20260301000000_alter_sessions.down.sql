@@ -1,3 +1,5 @@
+-- The way back, in DOWNTIME: apply this while no process of the application runs.
+
 -- Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes nothing, if
 -- the table has columns, indexes or triggers that the struct does not know: take them away before,
 -- and create them again after it.
