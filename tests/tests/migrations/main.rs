@@ -9,6 +9,7 @@ mod emitted;
 mod extras;
 mod folders;
 mod green;
+mod halves;
 mod live;
 mod pairs;
 mod rebuilds;
