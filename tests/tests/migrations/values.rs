@@ -1,7 +1,7 @@
 //! A value is lost only where it was given up in words: casts keep what they can, and an answer
 //! belongs to one change.
 
-use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
+use anchor::{ColumnSchema, ColumnType, OnChange, Schema};
 
 use crate::scene::{Scene, on_every_database, sessions};
 
