@@ -1,6 +1,6 @@
 //! `#[require_session]`: the handler runs only for a request with a live session that satisfies the policies.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Ident;
 use syn::ext::IdentExt;
@@ -10,7 +10,7 @@ use crate::as_written::as_written;
 use crate::errors::Errors;
 use crate::guard_arguments::{GuardArguments, Policy, PolicyKind};
 use crate::handler::Handler;
-use crate::located::guard_type;
+use crate::located::{at, guard_type};
 
 const KNOWN: &[(&str, &str)] = &[
     ("when", "when = UserSession::is_admin"),
@@ -53,7 +53,8 @@ fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> Op
         let body = quote! {
             const PATH: ::core::option::Option<&'static str> = ::core::option::Option::Some(#path);
         };
-        siblings.extend(implement(&handler, &page, &quote!(#private::LoginPage), &body));
+        let login_page = quote!(#private::LoginPage);
+        siblings.extend(implement(&handler, &page, path.span(), &login_page, &body));
         page
     });
     let session = session.or_else(|| handler.session_type(&["Session"], "require_session", errors));
@@ -107,7 +108,8 @@ fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> Op
                 ::std::string::String::from(#description)
             }
         };
-        siblings.extend(implement(&handler, &ident, &quote!(#private::Policy<#session>), &body));
+        let interface = quote!(#private::Policy<#session>);
+        siblings.extend(implement(&handler, &ident, name.span(), &interface, &body));
         types.push(quote!(#ident));
     }
     let policy = match (types.as_slice(), &login_page) {
@@ -127,16 +129,18 @@ fn sibling(handler: &Handler, argument: &str) -> Ident {
     format_ident!("__anchor_{argument}_{}", handler.sig.ident.unraw())
 }
 
-/// A type beside the handler, and its implementation of a trait.
+/// A type beside the handler, and its implementation of a trait. Both stand at the argument that
+/// needs them: there the compiler says that an `impl` block has no place for a type.
 fn implement(
     handler: &Handler,
     ident: &Ident,
+    argument: Span,
     interface: &TokenStream,
     body: &TokenStream,
 ) -> TokenStream {
     let vis = &handler.vis;
     let cfgs: Vec<_> = handler.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
-    quote! {
+    quote_spanned! {at(argument)=>
         #(#cfgs)*
         #[doc(hidden)]
         #[allow(non_camel_case_types, unreachable_pub)]

@@ -10,7 +10,6 @@ use http::request::Parts;
 
 use crate::data::SessionData;
 use crate::error::Error;
-use crate::rejection::Rejection;
 use crate::scope::{Admitted, LoginOptions, Reach, Scope};
 use crate::session::Session;
 use crate::token::SessionToken;
@@ -20,7 +19,7 @@ use crate::verification::Verification;
 ///
 /// ```
 /// # use anchor::prelude::*;
-/// # async fn handler<T: SessionData>(auth: Auth<T>, payload: T) -> Result<(), anchor::Rejection> {
+/// # async fn handler<T: SessionData>(auth: Auth<T>, payload: T) -> Result<(), anchor::Error> {
 /// auth.login(payload).await?;
 /// # Ok(())
 /// # }
@@ -64,7 +63,7 @@ impl<T: SessionData> Auth<T> {
     /// # Errors
     ///
     /// When the store cannot answer: the session may live on, its cookie stays, and the response must not claim a logout.
-    pub async fn logout(&self) -> Result<bool, Rejection> {
+    pub async fn logout(&self) -> Result<bool, Error> {
         Ok(self.scope.logout(Reach::This, None).await? > 0)
     }
 
@@ -77,12 +76,12 @@ impl<T: SessionData> Auth<T> {
     /// # Errors
     ///
     /// When the store or the verifier cannot answer.
-    pub async fn session(&self) -> Result<Option<Session<T>>, Rejection> {
+    pub async fn session(&self) -> Result<Option<Session<T>>, Error> {
         let request = self.verification.as_deref().map(Verification::request);
         match self.scope.resolve(request).await {
             Ok(admitted) => Ok(Some(self.handle(admitted))),
             Err(rejection) if rejection.is_unauthenticated() => Ok(None),
-            Err(rejection) => Err(rejection),
+            Err(rejection) => Err(rejection.into()),
         }
     }
 }

@@ -26,10 +26,6 @@ const VARIABLES: &[(&str, &str)] = &[
     ("DEVELOPMENT", "`true` or `false`"),
 ];
 
-/// Variables of the prefix that mean something elsewhere: to the derived migration test, and to anchor's own tests.
-const ELSEWHERE: &[&str] = &["MIGRATE", "BLESS", "DIALECT"];
-const ELSEWHERE_PREFIX: &str = "TEST_";
-
 /// Settings of a [`SessionManager`](crate::SessionManager) in environment variables, for
 /// [`SessionManagerBuilder::environment`](crate::SessionManagerBuilder::environment).
 ///
@@ -43,8 +39,10 @@ const ELSEWHERE_PREFIX: &str = "TEST_";
 /// | `ANCHOR_TRUSTED_ORIGINS` | origins whose pages may send requests, separated by commas | the application's own |
 /// | `ANCHOR_DEVELOPMENT` | `true`: a cookie for plain HTTP, with a warning in the log | `false` |
 ///
-/// Every other variable of the prefix is an error, for a setting that is misspelt is a setting that is missing; so is a variable that is set and empty.
-/// (`ANCHOR_MIGRATE` and `ANCHOR_TEST_..` belong to tests, and are let be.) All mistakes are reported at once, each with its variable and with what to write.
+/// A variable whose name is nearly a setting's, such as `ANCHOR_COOKIE_SAMESITE`, is an error that suggests the setting: a setting that
+/// is misspelt is a setting that is missing. Any other variable of the prefix is not anchor's, and is left alone: the
+/// `ANCHOR_PORT` that Kubernetes sets for a service named `anchor`, or one of the application's own. A setting that is empty is an error.
+/// All mistakes are reported at once, each with its variable and with what to write.
 ///
 /// `Debug` shows the variables' names, and no value.
 #[derive(Clone)]
@@ -90,7 +88,7 @@ impl Environment {
         own_frontend: bool,
     ) -> Result<Settings, ConfigError> {
         let mut reader = Reader { environment: self, mistakes: Vec::new() };
-        reader.refuse_unknown();
+        reader.refuse_misspelt();
         let development = reader.flag("DEVELOPMENT").unwrap_or(false);
         let settings = Settings {
             keys: reader.keys(development, own_keys),
@@ -141,20 +139,16 @@ impl Reader<'_> {
         format!("{}_{variable}", self.environment.prefix)
     }
 
-    fn refuse_unknown(&mut self) {
+    fn refuse_misspelt(&mut self) {
         let environment = self.environment;
         for name in environment.variables.keys() {
-            let known = VARIABLES.iter().any(|(known, _)| known == name)
-                || ELSEWHERE.contains(&name.as_str())
-                || name.starts_with(ELSEWHERE_PREFIX);
-            if !known {
-                let known: Vec<_> = VARIABLES.iter().map(|(known, _)| self.name(known)).collect();
+            if let Some(meant) = misspelt(name) {
+                let (meant, prefix) = (self.name(meant), &environment.prefix);
                 self.mistake(
                     name,
                     format_args!(
-                        "no such setting; there are {}. If the variable is not anchor's, choose another prefix than `{}`",
-                        known.join(", "),
-                        environment.prefix
+                        "no such setting; did you mean {meant}? If the variable is not anchor's, \
+                         choose another prefix than `{prefix}`"
                     ),
                 );
             }
@@ -338,6 +332,37 @@ impl Reader<'_> {
     }
 }
 
+/// The setting that a variable was meant to be, where its name is not a setting's but nearly.
+fn misspelt(name: &str) -> Option<&'static str> {
+    let upper = name.to_ascii_uppercase();
+    let settings = || VARIABLES.iter().map(|(setting, _)| *setting);
+    if settings().any(|setting| setting == name) {
+        return None;
+    }
+    // One slip in a short name, two in a long one: a name of the application's own is further away.
+    settings().find(|setting| distance(&upper, setting) <= if setting.len() < 8 { 1 } else { 2 })
+}
+
+/// How many characters to insert, remove, replace, or swap with their neighbour, to turn one word
+/// into the other.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
+}
+
 /// The name without the prefix that binds it to HTTPS (RFC 6265bis section 4.1.3).
 fn without_prefix(name: &str) -> &str {
     ["__Host-Http-", "__Host-", "__Http-", "__Secure-"]
@@ -416,9 +441,14 @@ mod tests {
         for (variables, message) in [
             (
                 &[("ANCHOR_COOKIE_SAMESITE", "lax")][..],
-                "ANCHOR_COOKIE_SAMESITE: no such setting; there are ANCHOR_KEYS, ",
+                "ANCHOR_COOKIE_SAMESITE: no such setting; did you mean ANCHOR_COOKIE_SAME_SITE?",
             ),
-            (&[("ANCHOR_KEY", "x")], "choose another prefix than `ANCHOR`"),
+            (&[("ANCHOR_KEY", "x")], "did you mean ANCHOR_KEYS? If the variable is not anchor's, "),
+            (&[("ANCHOR_KYES", "x")], "choose another prefix than `ANCHOR`"),
+            (&[("ANCHOR_keys", "x")], "did you mean ANCHOR_KEYS?"),
+            (&[("ANCHOR_TRUSTED_ORIGIN", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
+            (&[("ANCHOR_DEVELOPEMENT", "1")], "did you mean ANCHOR_DEVELOPMENT?"),
+            (&[("ANCHOR_COOKIE_DOAMINS", "x")], "did you mean ANCHOR_COOKIE_DOMAIN?"),
             (
                 &[("ANCHOR_DEVELOPMENT", "yes")],
                 "ANCHOR_DEVELOPMENT: `yes` is neither: write `true` or `false`",
@@ -479,12 +509,12 @@ mod tests {
         let found = read(&[
             ("ANCHOR_KEYS", "hunter2"),
             ("ANCHOR_COOKIE_NAME", "a;b"),
-            ("ANCHOR_TYPO", "hunter3"),
+            ("ANCHOR_KEYZ", "hunter3"),
             ("ANCHOR_DEVELOPMENT", "1"),
         ]);
         let found = found.err().unwrap().to_string();
-        assert!(found.starts_with("4 mistakes in the environment:\n- ANCHOR_TYPO: "), "{found}");
-        for variable in ["KEYS", "COOKIE_NAME", "TYPO", "DEVELOPMENT"] {
+        assert!(found.starts_with("4 mistakes in the environment:\n- ANCHOR_KEYZ: "), "{found}");
+        for variable in ["KEYS", "COOKIE_NAME", "KEYZ", "DEVELOPMENT"] {
             assert!(found.contains(&format!("- ANCHOR_{variable}: ")), "{variable}: {found}");
         }
         assert!(!found.contains("hunter"), "{found}");
@@ -493,9 +523,24 @@ mod tests {
     }
 
     #[test]
-    fn variables_of_tests_are_let_be() {
-        let variables = [("ANCHOR_TEST_POSTGRES_URL", "x"), ("ANCHOR_MIGRATE", "1")];
-        assert_eq!(mistakes(&variables), "");
+    fn a_variable_that_is_nothing_like_a_setting_is_left_alone() {
+        for name in [
+            "DIALECT",
+            "MIGRATE",
+            "TEST_POSTGRES_URL",
+            "PORT",
+            "PORT_80_TCP_ADDR",
+            "SERVICE_HOST",
+            "SERVICE_PORT",
+            "COOKIE",
+            "KEY_FILE",
+            "MONKEYS",
+            "DOMAIN",
+            "",
+            "ß",
+        ] {
+            assert_eq!(mistakes(&[(&format!("ANCHOR_{name}"), "x")]), "", "{name}");
+        }
     }
 
     #[cfg(unix)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::data::EncodeError;
 use crate::excerpt::{ERROR, excerpt};
 use crate::id::SessionId;
+use crate::rejection::Rejection;
 
 /// What kind of failure a [`StoreError`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,6 +15,8 @@ use crate::id::SessionId;
 pub enum StoreErrorKind {
     /// The store did not answer, or not with what it should: answered to the client as 503.
     Unavailable,
+    /// The store's table, or a column of it, does not exist: 503. The migrations have not run.
+    NotMigrated,
     /// The table's constraints refused the row: 409.
     Constraint,
     /// The payload has no form in the table: 500.
@@ -41,6 +44,15 @@ impl StoreError {
         Self::new(StoreErrorKind::Unavailable, source)
     }
 
+    /// The same error, of an end that a table's constraint kept from being carried out: the session
+    /// lives on, so the store has not done what it must, which is 503.
+    pub(crate) fn not_carried_out(self) -> Self {
+        match self.kind {
+            StoreErrorKind::Unavailable | StoreErrorKind::NotMigrated => self,
+            StoreErrorKind::Constraint | StoreErrorKind::Encode => Self::unavailable(self),
+        }
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
@@ -57,6 +69,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             StoreErrorKind::Unavailable => "the session store did not answer: ",
+            StoreErrorKind::NotMigrated => "the session table is not there as declared: ",
             StoreErrorKind::Constraint => "the session table refused the row: ",
             StoreErrorKind::Encode => "the session cannot be stored: ",
         })?;
@@ -109,8 +122,10 @@ impl StdError for ConfigError {}
 
 /// An operation on a session failed.
 ///
-/// As a response it is what [`Rejection`](crate::Rejection) makes of it: a store that cannot answer is 503, a row refused by the table's constraints 409, an
-/// ended session 401.
+/// As a response it is what [`Rejection`] makes of it: a store that cannot answer is 503, a row
+/// refused by the table's constraints 409, an ended session 401.
+///
+/// The method that returns it has logged it, with the target `anchor` and the text of its sources.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -174,7 +189,25 @@ pub enum Error {
         /// The method of the builder that it was given to.
         callback: &'static str,
     },
+    /// The request is refused for a reason that only a [`Rejection`] names, such as a token that
+    /// cannot be judged: from [`Auth::logout`](crate::Auth::logout).
+    #[error(transparent)]
+    Rejected(Box<Rejection>),
     /// The operating system has no randomness to give.
     #[error("no randomness for a new session: {0}")]
     Randomness(getrandom::Error),
+}
+
+/// So that a handler which returns [`Error`] takes what an extractor or a guard refuses, too.
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Store(error) => Error::Store(error),
+            Rejection::Ended { id } => Error::Ended { id },
+            Rejection::RefusedByVerifier { id } => Error::RefusedByVerifier { id },
+            Rejection::Verifier(error) => Error::Verifier(error),
+            Rejection::Operation(error) => error,
+            other => Error::Rejected(Box::new(other)),
+        }
+    }
 }

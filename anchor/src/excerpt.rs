@@ -1,5 +1,6 @@
 //! [`excerpt`]: a text that others wrote, fit for one line of a log.
 
+use std::error::Error;
 use std::fmt::{self, Write};
 
 /// How many characters of an error's message are shown.
@@ -24,6 +25,24 @@ impl<T: fmt::Display> fmt::Display for Excerpt<T> {
             result => result,
         }
     }
+}
+
+/// How many sources of an error are shown: a chain that goes in a circle has an end.
+const SOURCES: usize = 8;
+
+/// The texts of an error's sources, each behind a colon, for a line that shows the error itself.
+pub(crate) fn sources(first: Option<&(dyn Error + 'static)>) -> Excerpt<String> {
+    let mut text = String::new();
+    let chain = std::iter::successors(first, |&error| error.source());
+    for source in chain.take(SOURCES) {
+        let said = excerpt(source, ERROR).to_string();
+        // Many errors repeat their source's text in their own.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+    }
+    excerpt(text, ERROR)
 }
 
 /// Writes until `left` characters are written, and then refuses, so that the rest is not even
@@ -70,6 +89,20 @@ mod tests {
     fn what_does_not_print_is_escaped() {
         let text = excerpt("a\r\n\t\0\u{1b}[31m\u{85}\u{2028}\u{202e}", 100).to_string();
         assert_eq!(text, "a\\r\\n\\t\\0\\u{1b}[31m\\u{85}\\u{2028}\\u{202e}");
+    }
+
+    #[test]
+    fn every_source_is_shown_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Layered(&'static str, #[source] Option<Box<Layered>>);
+
+        let layered = |text, source| Layered(text, Some(Box::new(source)));
+        let error = layered("outer", layered("outer: middle", Layered("inner\n", None)));
+        assert_eq!(sources(Some(&error)).to_string(), ": outer: outer: middle: inner\\n");
+        let error = layered("all of it: inner", Layered("inner", None));
+        assert_eq!(sources(Some(&error)).to_string(), ": all of it: inner");
+        assert_eq!(sources(None).to_string(), "");
     }
 
     #[test]

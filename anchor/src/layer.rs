@@ -17,7 +17,8 @@ use crate::frontend::conceal;
 use crate::scope::{Closing, CurrentScope, Scope};
 use crate::sessions::Sessions;
 
-/// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer).
+/// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer). The manager itself is
+/// such a layer, too: `.layer(sessions)`.
 ///
 /// A request that asks for no session costs a pointer in its extensions and a look for the header
 /// that bears the token, which is marked as sensitive: `Debug` of the request does not print it, in
@@ -27,7 +28,8 @@ use crate::sessions::Sessions;
 /// [`SessionManagerBuilder::trusted_origin`](crate::SessionManagerBuilder::trusted_origin) names
 /// the exceptions.
 ///
-/// Several payload types stack, each with its own layer. Layers of two managers of one payload do
+/// Several payload types stack, each with its own layer. Each layer protects by itself: an origin that is to be trusted, or a path at
+/// which other sites may `POST`, is named to each manager whose layer surrounds the route. Layers of two managers of one payload do
 /// not: a handler that asks for the session is then answered 500, because the inner manager would
 /// replace the outer one's verifier.
 pub struct SessionLayer<T: SessionData> {

@@ -103,6 +103,15 @@ pub use schema::{
 };
 pub use session::Session;
 pub use store::*;
+// By name, so that the compiler knows which feature gives one that is missing.
+#[cfg(feature = "memory")]
+pub use store::MemoryStore;
+#[cfg(feature = "mysql")]
+pub use store::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use store::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
 pub use sweeper::Sweeper;
 pub use timestamp::Timestamp;
 pub use token::{BadToken, LastingHash, SecretHash, SessionToken};

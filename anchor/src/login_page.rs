@@ -164,7 +164,10 @@ mod tests {
             Some("/login?next=/me&reason=reauthentication_required".into())
         );
         assert!(answer("GET", "/me", &Rejection::Ended { id }).is_some());
-        assert_eq!(answer("GET", "/me", &Rejection::Forbidden { id, policy: "Admin" }), None);
+        assert_eq!(
+            answer("GET", "/me", &Rejection::Forbidden { id, policy: "Admin".into() }),
+            None
+        );
         assert_eq!(answer("GET", "/me", &Rejection::UntypedGuard), None);
     }
 }

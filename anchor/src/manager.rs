@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_layer::Layer;
+
 use crate::data::{CutOff, SessionData};
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::id::SessionId;
-use crate::layer::SessionLayer;
+use crate::layer::{SessionLayer, SessionService};
 use crate::listing::Listing;
 use crate::sessions::Sessions;
-use crate::store::{EndReason, EndedRecord, Ending, Load, Record};
+use crate::store::{EndReason, EndedRecord, Ending, Record};
 use crate::sweeper::Sweeper;
 
 /// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes. Cheap to clone.
@@ -27,6 +29,11 @@ impl<T: SessionData> SessionManager<T> {
         SessionLayer::new(Arc::clone(&self.inner))
     }
 
+    /// What a verb answers the application with: an error is logged first.
+    fn logged<R>(&self, answer: Result<R, StoreError>) -> Result<R, Error> {
+        answer.map_err(|error| self.inner.failed(error))
+    }
+
     /// The live sessions of a subject, newest first, a page at a time. Await it: one statement.
     ///
     /// # Errors
@@ -34,7 +41,7 @@ impl<T: SessionData> SessionManager<T> {
     /// When the store cannot answer.
     pub fn list<'a>(&'a self, subject: &'a T::Subject) -> Listing<'a, Record<T>> {
         Listing::new(move |page| {
-            Box::pin(async move { Ok(self.inner.store.list(subject, page).await?) })
+            Box::pin(async move { self.logged(self.inner.store.list(subject, page).await) })
         })
     }
 
@@ -44,19 +51,23 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer.
     pub async fn get(&self, id: SessionId) -> Result<Option<Record<T>>, Error> {
-        Ok(match self.inner.store.load(id).await? {
-            Load::Live(loaded) => Some(Record::clone(&loaded.record)),
-            Load::Ended | Load::Absent | Load::Undecodable(_) => None,
-        })
+        let loaded = self.logged(self.inner.load_live(id).await)?;
+        Ok(loaded.map(|loaded| Record::clone(&loaded.record)))
     }
 
-    /// Ends a session and says whether it was live. One statement; two where it was not.
+    /// Ends a session, whoever its subject is, and says whether it was live: for administrators, and
+    /// for the application's own decisions. One statement; two where it was not.
+    ///
+    /// Where a user ends a session of theirs by its id, use
+    /// [`Session::end_sibling`](crate::Session::end_sibling): this ends the session of any id that a
+    /// client sends.
     ///
     /// # Errors
     ///
     /// When the store cannot answer: the session may live on.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, Error> {
-        Ok(self.inner.revoke(id, None, EndReason::Revoked).await? == Ending::Ended)
+        let ending = self.inner.revoke(id, None, EndReason::Revoked).await;
+        Ok(self.logged(ending)? == Ending::Ended)
     }
 
     /// Ends every session of a subject and says how many there were. Two statements.
@@ -65,7 +76,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the sessions may live on.
     pub async fn revoke_subject(&self, subject: &T::Subject) -> Result<u64, Error> {
-        Ok(self.inner.revoke_subject(subject, None, EndReason::Revoked).await?)
+        self.logged(self.inner.revoke_subject(subject, None, EndReason::Revoked).await)
     }
 
     /// Ends every session of a subject but one and says how many it ended. Two statements.
@@ -74,7 +85,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the sessions may live on.
     pub async fn revoke_others(&self, subject: &T::Subject, keep: SessionId) -> Result<u64, Error> {
-        Ok(self.inner.revoke_subject(subject, Some(keep), EndReason::Revoked).await?)
+        self.logged(self.inner.revoke_subject(subject, Some(keep), EndReason::Revoked).await)
     }
 
     /// Ends every session of every subject and says how many there were. Two statements.
@@ -85,7 +96,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer: the sessions may live on.
     pub async fn revoke_everyone(&self) -> Result<u64, Error> {
-        Ok(self.inner.revoke_everyone().await?)
+        self.logged(self.inner.revoke_everyone().await)
     }
 
     /// Ends every session of a subject, and beats its logins that have begun and are still under way, on every node: for a new password. Says how many
@@ -102,7 +113,7 @@ impl<T: SessionData> SessionManager<T> {
     where
         T: CutOff,
     {
-        Ok(self.inner.cut_off(subject).await?)
+        self.logged(self.inner.cut_off(subject).await)
     }
 
     /// A subject's ended sessions with how, when and why, the one that ended last first, a page at
@@ -114,7 +125,7 @@ impl<T: SessionData> SessionManager<T> {
     /// When the store cannot answer.
     pub fn history<'a>(&'a self, subject: &'a T::Subject) -> Listing<'a, EndedRecord<T>> {
         Listing::new(move |page| {
-            Box::pin(async move { Ok(self.inner.store.history(subject, page).await?) })
+            Box::pin(async move { self.logged(self.inner.store.history(subject, page).await) })
         })
     }
 
@@ -124,7 +135,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// When the store cannot answer.
     pub async fn sweep(&self, batch: u32) -> Result<u64, Error> {
-        Ok(self.inner.sweep(batch).await?)
+        self.logged(self.inner.sweep(batch).await)
     }
 
     /// Starts a task that removes ended rows, about every `interval`, in batches of 1,000. It
@@ -180,6 +191,15 @@ impl<T: SessionData> SessionManager<T> {
             );
         }
         unfinished
+    }
+}
+
+/// What [`SessionManager::layer`] gives, so that `.layer(sessions)` does, too.
+impl<S, T: SessionData> Layer<S> for SessionManager<T> {
+    type Service = SessionService<S, T>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionManager::layer(self).layer(inner)
     }
 }
 

@@ -1,6 +1,5 @@
 //! [`Policy`]: what a handler demands of a session beyond being live.
 
-use std::any::type_name;
 use std::time::Duration;
 
 use crate::data::SessionData;
@@ -38,7 +37,8 @@ pub trait Policy<T: SessionData>: Send + Sync + 'static {
     /// Whether the handler may run for this session.
     fn check(session: &Session<T>) -> Decision;
 
-    /// The policy's name in the table of [`Router::policies`](crate::routing::Router::policies). Default: the type's name.
+    /// The policy's name in the table of [`Router::policies`](crate::routing::Router::policies), and
+    /// in the log line of a request that it refuses. Default: the type's name.
     fn describe() -> String {
         short::<Self>()
     }
@@ -158,7 +158,7 @@ pub fn allow_if(allowed: bool) -> Decision {
 pub(crate) fn enforce<T: SessionData, P: Policy<T>>(session: &Session<T>) -> Result<(), Rejection> {
     match P::check(session) {
         Decision::Allow => Ok(()),
-        Decision::Deny => Err(Rejection::Forbidden { id: session.id(), policy: type_name::<P>() }),
+        Decision::Deny => Err(Rejection::Forbidden { id: session.id(), policy: P::describe() }),
         Decision::Reauthenticate(max_age) => {
             Err(Rejection::ReauthenticationRequired { id: session.id(), max_age })
         }

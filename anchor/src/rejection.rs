@@ -8,8 +8,9 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
 
+use crate::data::DecodeError;
 use crate::error::{Error, StoreError, StoreErrorKind};
-use crate::excerpt::{ERROR, excerpt};
+use crate::excerpt::{ERROR, excerpt, sources};
 use crate::id::SessionId;
 use crate::token::BadToken;
 use crate::type_name;
@@ -24,13 +25,16 @@ use crate::type_name;
 /// | `WrongSecret` | `wrong_secret` | 401 | `unauthenticated` |
 /// | `Superseded` | `superseded_secret` | 401 | `unauthenticated` |
 /// | `Ended` | `session_ended` | 401 | `unauthenticated` |
+/// | `Undecodable` | `session_undecodable` | 401 | `unauthenticated` |
 /// | `OtherClient` | `other_client` | 401 | `unauthenticated` |
 /// | `RefusedByVerifier` | `refused_by_verifier` | 401 | `unauthenticated` |
 /// | `Forbidden` | `forbidden` | 403 | `forbidden` |
 /// | `ReauthenticationRequired` | `reauthentication_required` | 403 | `reauthentication_required` |
 /// | `CrossOrigin` | `cross_origin` | 403 | `cross_origin` |
 /// | `LogoutBySafeMethod` | `logout_by_safe_method` | 405, with `Allow` | `logout_by_safe_method`, and the message |
-/// | `Store` | `store_unavailable`, `store_refused` (409), `store_encode` (500) | 503 | the same |
+/// | `Store` | `store_unavailable`, `store_not_migrated`: a table or column is missing | 503 | the same |
+/// | `Store` | `store_refused` | 409 | the same |
+/// | `Store` | `store_encode` | 500 | the same |
 /// | `Operation` | `too_many_sessions`, `secret_replaced` | 409 | the same |
 /// | `Operation` | `operation_failed` | 503; 500 for [`Error::ResponseBegun`], [`Error::SubjectChanged`], [`Error::Callback`] | `operation_failed` |
 /// | `Verifier` | `verifier_failed` | 503 | `verifier_failed` |
@@ -69,11 +73,19 @@ pub enum Rejection {
         /// The session that the token names.
         id: SessionId,
     },
-    /// The session has expired, was revoked, or can no longer be decoded.
+    /// The session has expired, or was revoked.
     #[error("session {id} has ended")]
     Ended {
         /// The session.
         id: SessionId,
+    },
+    /// The session's row does not fit the struct, so it counts as ended.
+    #[error("session {id} cannot be decoded, so it counts as ended: {error}")]
+    Undecodable {
+        /// The session.
+        id: SessionId,
+        /// Which column, and what is wrong with it.
+        error: DecodeError,
     },
     /// The session is bound to another client: its fingerprint is another one.
     #[error("session {id} was used by another client than the one that it is bound to")]
@@ -92,8 +104,8 @@ pub enum Rejection {
     Forbidden {
         /// The session.
         id: SessionId,
-        /// The policy's type.
-        policy: &'static str,
+        /// The policy, as [`Policy::describe`](crate::Policy::describe) puts it.
+        policy: String,
     },
     /// The session is good, but its subject has to prove again who they are.
     #[error("session {id} was authenticated more than {max_age:?} ago")]
@@ -174,6 +186,7 @@ impl Rejection {
             Rejection::WrongSecret { .. } => "wrong_secret",
             Rejection::Superseded { .. } => "superseded_secret",
             Rejection::Ended { .. } => "session_ended",
+            Rejection::Undecodable { .. } => "session_undecodable",
             Rejection::OtherClient { .. } => "other_client",
             Rejection::RefusedByVerifier { .. } => "refused_by_verifier",
             Rejection::Forbidden { .. } => "forbidden",
@@ -182,6 +195,7 @@ impl Rejection {
             Rejection::LogoutBySafeMethod { .. } => "logout_by_safe_method",
             Rejection::Store(error) => match error.kind() {
                 StoreErrorKind::Unavailable => "store_unavailable",
+                StoreErrorKind::NotMigrated => "store_not_migrated",
                 StoreErrorKind::Constraint => "store_refused",
                 StoreErrorKind::Encode => "store_encode",
             },
@@ -204,6 +218,7 @@ impl Rejection {
             | Rejection::WrongSecret { .. }
             | Rejection::Superseded { .. }
             | Rejection::Ended { .. }
+            | Rejection::Undecodable { .. }
             | Rejection::OtherClient { .. }
             | Rejection::RefusedByVerifier { .. } => StatusCode::UNAUTHORIZED,
             Rejection::Forbidden { .. }
@@ -211,7 +226,9 @@ impl Rejection {
             | Rejection::CrossOrigin { .. } => StatusCode::FORBIDDEN,
             Rejection::LogoutBySafeMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Rejection::Store(error) => match error.kind() {
-                StoreErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                StoreErrorKind::Unavailable | StoreErrorKind::NotMigrated => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 StoreErrorKind::Constraint => StatusCode::CONFLICT,
                 StoreErrorKind::Encode => StatusCode::INTERNAL_SERVER_ERROR,
             },
@@ -253,23 +270,36 @@ impl Rejection {
         }
     }
 
-    /// One log line a refusal: loud where something is wrong with the application, quiet where a visitor merely has no session.
+    /// What the message leaves out: the cause whose own text it has already.
+    fn cause(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Rejection::Verifier(error) => error.source(),
+            other => other.source(),
+        }
+    }
+
+    /// Writes one log line: loud where something is wrong with the application, quiet where a
+    /// visitor merely has no session.
     pub(crate) fn log(&self, payload: &'static str) {
         let code = self.code();
+        let because = sources(self.cause());
         match self {
-            Rejection::NoSession => tracing::debug!(target: "anchor", code, payload, "{self}"),
-            Rejection::WrongSecret { .. } | Rejection::OtherClient { .. } => {
-                tracing::warn!(target: "anchor", code, payload, "{self}")
+            Rejection::NoSession => {
+                tracing::debug!(target: "anchor", code, payload, "{self}{because}");
             }
-            Rejection::Store(_)
-            | Rejection::Operation(_)
-            | Rejection::Verifier(_)
-            | Rejection::MissingLayer { .. }
-            | Rejection::UntypedGuard
-            | Rejection::SeveralManagers { .. } => {
-                tracing::error!(target: "anchor", code, payload, "{self}");
+            Rejection::WrongSecret { .. }
+            | Rejection::OtherClient { .. }
+            | Rejection::Undecodable { .. } => {
+                tracing::warn!(target: "anchor", code, payload, "{self}{because}");
             }
-            _ => tracing::info!(target: "anchor", code, payload, "{self}"),
+            // Refused by the table: 409, and still a store that did not do what it was asked.
+            Rejection::Store(_) => {
+                tracing::error!(target: "anchor", code, payload, "{self}{because}");
+            }
+            other if other.status().is_server_error() => {
+                tracing::error!(target: "anchor", code, payload, "{self}{because}");
+            }
+            _ => tracing::info!(target: "anchor", code, payload, "{self}{because}"),
         }
     }
 }
@@ -287,6 +317,7 @@ impl From<Error> for Rejection {
             Error::Ended { id } => Rejection::Ended { id },
             Error::RefusedByVerifier { id } => Rejection::RefusedByVerifier { id },
             Error::Verifier(error) => Rejection::Verifier(error),
+            Error::Rejected(rejection) => *rejection,
             other => Rejection::Operation(other),
         }
     }

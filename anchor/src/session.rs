@@ -13,8 +13,10 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::listing::Listing;
-use crate::scope::{Admitted, Scope};
-use crate::store::{Change, EndReason, Listed, Load, Loaded, OldSecret, Record, Updated};
+use crate::scope::{Admitted, Reach, Scope};
+use crate::store::{
+    Change, EndReason, Ending, Listed, Loaded, OldSecret, Record, Touch, Touched, Updated,
+};
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
 use crate::value::Value;
@@ -30,7 +32,8 @@ const UPDATE_ATTEMPTS: u32 = 64;
 /// As an argument it refuses a request without a valid session (401); `Option<Session<T>>` is `None` then, and only then. A store that
 /// cannot answer refuses both (503).
 ///
-/// The payload is this request's view of it: shared, unchanging, loaded once. [`update`](Self::update) changes it in the store.
+/// The payload is this request's view of it: shared, unchanging, loaded once. [`update`](Self::update) changes it in the store;
+/// an assignment such as `session.name = name` does not compile: write `session.update(|user| user.name = name).await?`.
 /// Cheap to clone.
 pub struct Session<T: SessionData> {
     scope: Arc<Scope<T>>,
@@ -89,7 +92,8 @@ impl<T: SessionData> Session<T> {
     ///
     /// When another request changed the session meanwhile, `change` runs again on the fresh payload, so it must depend on its argument alone.
     /// Two requests that change different fields both win. Afterwards this handle, and later extractors of this request, see
-    /// the new payload. One statement; two more for each conflict.
+    /// the new payload. It counts as a use of the session, even where nothing differs. One statement;
+    /// two more for each conflict.
     ///
     /// A handle that is kept, as by a WebSocket, writes on a yes of the
     /// [`Verifier`](crate::Verifier) that is at most
@@ -114,7 +118,12 @@ impl<T: SessionData> Session<T> {
     /// [`Error::Contended`] after 64 conflicts. [`Error::Store`] when the store cannot answer, or the
     /// payload cannot be stored. [`Error::RefusedByVerifier`] and [`Error::Verifier`] where the
     /// verifier is asked again.
-    pub async fn update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
+    pub async fn update(&mut self, change: impl FnMut(&mut T)) -> Result<(), Error> {
+        let updated = self.try_update(change).await;
+        self.logged(updated)
+    }
+
+    async fn try_update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
         self.verify_when_due().await?;
         let sessions = Arc::clone(&self.scope.sessions);
         let id = self.id();
@@ -129,7 +138,8 @@ impl<T: SessionData> Session<T> {
             let to = Arc::new(to);
             let version = self.record.version;
             let secret = self.scope.secret_of(id)?;
-            let written = Change { id, secret, version, from, to: Arc::clone(&to) };
+            let idle = sessions.idle;
+            let written = Change { id, secret, version, from, to: Arc::clone(&to), idle };
             match sessions.store.update(written).await? {
                 Updated::Written { version } => {
                     self.record =
@@ -143,11 +153,9 @@ impl<T: SessionData> Session<T> {
                     if turn.is_none() {
                         turn = Some(sessions.turns.take(id).await);
                     }
-                    match sessions.store.load(id).await? {
-                        Load::Live(loaded) => self.take_over(loaded)?,
-                        Load::Ended | Load::Absent | Load::Undecodable(_) => {
-                            return Err(self.ended());
-                        }
+                    match sessions.load_live(id).await? {
+                        Some(loaded) => self.take_over(loaded)?,
+                        None => return Err(self.ended()),
                     }
                 }
                 Updated::Gone => return Err(self.ended()),
@@ -165,7 +173,7 @@ impl<T: SessionData> Session<T> {
     /// beyond it until the new one is first presented: a response that is lost logs nobody out, the
     /// next one carries another new token. Once the new one was presented and the grace is over,
     /// whoever presents an older one has a copy: the session is ended, and [`Event::TheftSuspected`]
-    /// reports it. One statement.
+    /// reports it. It counts as a use of the session. One statement.
     ///
     /// | after | call |
     /// | --- | --- |
@@ -179,7 +187,7 @@ impl<T: SessionData> Session<T> {
     /// can be set any more (when the response went while the store was at work, the rotation is
     /// written all the same), [`Error::Store`] when the store cannot answer.
     pub async fn rotate(&self) -> Result<Option<SessionToken>, Error> {
-        self.scope.rotate(self.id(), OldSecret::Exchanged).await
+        self.logged(self.scope.rotate(self.id(), OldSecret::Exchanged).await)
     }
 
     /// [`rotate`](Self::rotate) without a grace: the old secret is refused at once. For a session that
@@ -192,7 +200,7 @@ impl<T: SessionData> Session<T> {
     ///
     /// Those of [`rotate`](Self::rotate).
     pub async fn rotate_now(&self) -> Result<Option<SessionToken>, Error> {
-        self.scope.rotate(self.id(), OldSecret::Refused).await
+        self.logged(self.scope.rotate(self.id(), OldSecret::Refused).await)
     }
 
     /// Records that the session's subject has just proved again who they are, as with their password:
@@ -201,7 +209,8 @@ impl<T: SessionData> Session<T> {
     ///
     /// The old secret stays good for the manager's
     /// [`rotation_grace`](crate::SessionManagerBuilder::rotation_grace), but `fresh` and
-    /// [`CurrentSecret`](crate::CurrentSecret) refuse it. One statement.
+    /// [`CurrentSecret`](crate::CurrentSecret) refuse it. It counts as a use of the session. One
+    /// statement.
     ///
     /// # Errors
     ///
@@ -209,8 +218,8 @@ impl<T: SessionData> Session<T> {
     /// rotated meanwhile: nothing was written, for that one may be a thief's.
     pub async fn reauthenticated(&mut self) -> Result<SessionToken, Error> {
         let (authenticated_at, token) = match self.scope.reauthenticate(self.id()).await {
-            Err(Error::Ended { .. }) => return Err(self.ended()),
-            written => written?,
+            Err(Error::Ended { .. }) => return self.logged(Err(self.ended())),
+            written => self.logged(written)?,
         };
         self.now = authenticated_at;
         self.record = Arc::new(Record { authenticated_at, ..Record::clone(&self.record) });
@@ -233,13 +242,10 @@ impl<T: SessionData> Session<T> {
     pub fn siblings(&self) -> Listing<'_, Record<T>> {
         Listing::new(move |page| {
             Box::pin(async move {
-                match self.subject() {
-                    Some(subject) => {
-                        self.is_still_good().await?;
-                        Ok(self.scope.sessions.store.list(subject, page).await?)
-                    }
-                    None => Ok(Listed::default()),
-                }
+                let Some(subject) = self.subject() else { return Ok(Listed::default()) };
+                self.logged(self.is_still_good().await)?;
+                let listed = self.scope.sessions.store.list(subject, page).await;
+                self.logged(listed.map_err(Error::from))
             })
         })
     }
@@ -252,15 +258,83 @@ impl<T: SessionData> Session<T> {
     /// [`Error::Ended`] and [`Error::SecretReplaced`] in those cases; [`Error::Store`] when the store
     /// cannot answer: the sessions may live on.
     pub async fn revoke_others(&self) -> Result<u64, Error> {
-        match self.subject() {
-            Some(subject) => {
-                let sessions = &self.scope.sessions;
-                self.is_still_good().await?;
-                Ok(sessions
-                    .revoke_subject(subject, Some(self.id()), EndReason::LogoutOthers)
-                    .await?)
+        let Some(subject) = self.subject() else { return Ok(0) };
+        self.logged(self.is_still_good().await)?;
+        let (sessions, keep) = (&self.scope.sessions, Some(self.id()));
+        let ended = sessions.revoke_subject(subject, keep, EndReason::LogoutOthers).await;
+        self.logged(ended.map_err(Error::from))
+    }
+
+    /// Ends one session of the same subject, such as one that [`siblings`](Self::siblings) has
+    /// listed, and says whether it was live. The id may come from the client: the statement compares
+    /// it together with the subject, so the id of another subject's session ends nothing. This
+    /// session's own id is a logout: its cookie is removed as well.
+    ///
+    /// One statement; two where no such session was live. A handle that was kept after its response,
+    /// such as a WebSocket's, asks first whether its own session lives and its secret is still good:
+    /// one more.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # async fn demo<T: SessionData>(
+    /// #     session: Session<T>, id: anchor::SessionId,
+    /// # ) -> Result<(), anchor::Error> {
+    /// let was_live = session.end_sibling(id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`] and [`Error::SecretReplaced`] for a handle that was kept;
+    /// [`Error::Store`] when the store cannot answer: the session may live on.
+    pub async fn end_sibling(&self, id: SessionId) -> Result<bool, Error> {
+        let Some(subject) = self.subject() else { return Ok(false) };
+        if self.scope.is_answered() {
+            self.logged(self.is_still_good().await)?;
+        }
+        if id == self.id() {
+            // The logout logs its own failure.
+            return Ok(self.scope.logout(Reach::This, None).await? > 0);
+        }
+        let ending = self.scope.sessions.revoke_of(subject, id, EndReason::LogoutOthers).await;
+        Ok(self.logged(ending.map_err(Error::from))? == Ending::Ended)
+    }
+
+    /// Marks the session as used now, and returns when it ends unless it is used again: the
+    /// manager's idle timeout from now, at most its deadline, by the store's clock.
+    ///
+    /// A request is recorded as a use by itself, as are [`update`](Self::update),
+    /// [`rotate`](Self::rotate) and [`reauthenticated`](Self::reauthenticated). This is for what
+    /// lasts longer than a request, such as a WebSocket or an event stream whose user is there: call
+    /// it on their messages, or on a timer of a fraction of the idle timeout. It asks no
+    /// [`Verifier`](crate::Verifier): wait for [`revoked`](Self::revoked) beside it. One statement.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # async fn demo<T: SessionData>(session: Session<T>) -> Result<(), anchor::Error> {
+    /// let mut interval = tokio::time::interval(std::time::Duration::from_secs(60));
+    /// loop {
+    ///     tokio::select! {
+    ///         () = session.revoked() => return Ok(()),
+    ///         _ = interval.tick() => { session.touch().await?; }
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`] when the session has ended; [`Error::Store`] when the store cannot answer.
+    pub async fn touch(&self) -> Result<Timestamp, Error> {
+        let (sessions, id) = (&self.scope.sessions, self.id());
+        let touched = sessions.store.touch(Touch::new(id, sessions.idle)).await;
+        match self.logged(touched.map_err(Error::from))? {
+            Touched::Written { expires_at } => {
+                sessions.emit(&Event::Touched { id });
+                Ok(expires_at)
             }
-            None => Ok(0),
+            Touched::Gone => self.logged(Err(self.ended())),
         }
     }
 
@@ -309,21 +383,21 @@ impl<T: SessionData> Session<T> {
         if !verification.is_due(&sessions) {
             return Ok(());
         }
-        match sessions.store.load(self.id()).await? {
-            Load::Live(loaded) => {
+        match sessions.load_live(self.id()).await? {
+            Some(loaded) => {
                 self.take_over(loaded)?;
                 verification.ask(&sessions, &self.record).await
             }
-            Load::Ended | Load::Absent | Load::Undecodable(_) => Err(self.ended()),
+            None => Err(self.ended()),
         }
     }
 
     /// Says no when the session has ended, or the secret that let this handle in is good no more: for
     /// what reaches beyond the session itself.
     async fn is_still_good(&self) -> Result<(), Error> {
-        match self.scope.sessions.store.load(self.id()).await? {
-            Load::Live(loaded) => self.scope.found_again(&loaded).map(drop),
-            Load::Ended | Load::Absent | Load::Undecodable(_) => Err(self.ended()),
+        match self.scope.sessions.load_live(self.id()).await? {
+            Some(loaded) => self.scope.found_again(&loaded).map(drop),
+            None => Err(self.ended()),
         }
     }
 
@@ -333,6 +407,11 @@ impl<T: SessionData> Session<T> {
         self.now = loaded.now;
         self.record = loaded.record;
         Ok(())
+    }
+
+    /// What an operation answers the application with: an error is logged first.
+    fn logged<R>(&self, answer: Result<R, Error>) -> Result<R, Error> {
+        answer.map_err(|error| self.scope.sessions.failed(error))
     }
 
     fn ended(&self) -> Error {

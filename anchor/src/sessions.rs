@@ -1,5 +1,6 @@
 //! [`Sessions`]: what the manager's clones, the layers and the requests of one payload type share.
 
+use std::any::type_name;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use crate::client::ClientSettings;
 use crate::column::Column;
 use crate::cross_origin::CrossOriginProtection;
 use crate::data::{CutOff, SessionData};
-use crate::error::{Error, StoreError, StoreErrorKind};
+use crate::error::{Error, StoreError};
 use crate::event::{Event, Revoked};
 use crate::frontend::Frontend;
 use crate::id::SessionId;
 use crate::keys::TokenKeys;
 use crate::manager_registry::Registration;
 use crate::rejection::Rejection;
-use crate::store::{Bounded, EndReason, Ending, Record};
+use crate::store::{Bounded, EndReason, Ending, Load, Loaded, Record};
 use crate::tasks::Tasks;
 use crate::token::LastingHash;
 use crate::turns::Turns;
@@ -61,6 +62,28 @@ impl<T: SessionData> Sessions<T> {
             // What has happened has happened, whoever cannot bear to hear of it.
             let _ = callback::call("on_event", || on_event(event));
         }
+    }
+
+    /// Logs an error that the application is handed, and may answer with.
+    pub(crate) fn failed(&self, error: impl Into<Error>) -> Error {
+        let error = error.into();
+        // The verifier's no is an event, which has been logged as such.
+        if !matches!(error, Error::RefusedByVerifier { .. }) {
+            Rejection::from(error.clone()).log(type_name::<T>());
+        }
+        error
+    }
+
+    /// The live session of this id. A row that cannot be decoded counts as ended, and is logged.
+    pub(crate) async fn load_live(&self, id: SessionId) -> Result<Option<Loaded<T>>, StoreError> {
+        Ok(match self.store.load(id).await? {
+            Load::Live(loaded) => Some(loaded),
+            Load::Ended | Load::Absent => None,
+            Load::Undecodable(error) => {
+                Rejection::Undecodable { id, error }.log(type_name::<T>());
+                None
+            }
+        })
     }
 
     /// Asks the application's verifier, where there is one.
@@ -120,6 +143,21 @@ impl<T: SessionData> Sessions<T> {
         Ok(ending)
     }
 
+    /// Ends one session of a subject, and no other's.
+    pub(crate) async fn revoke_of(
+        &self,
+        subject: &T::Subject,
+        id: SessionId,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let ending = self.store.revoke_of(subject, id, reason).await?;
+        if ending == Ending::Ended {
+            self.watches.ended(id);
+            self.emit(&Event::Revoked { which: Revoked::One(id), count: 1, reason });
+        }
+        Ok(ending)
+    }
+
     /// Ends one session in a task of its own: a request's future is dropped when its client goes, and the session is to end all the same.
     pub(crate) async fn revoke_detached(
         self: &Arc<Self>,
@@ -129,10 +167,7 @@ impl<T: SessionData> Sessions<T> {
         let sessions = Arc::clone(self);
         let ending = async move { sessions.revoke(id, None, reason).await };
         match self.tasks.spawn(ending.in_current_span()).await {
-            Ok(Err(error)) if error.kind() != StoreErrorKind::Unavailable => {
-                Err(StoreError::unavailable(error))
-            }
-            Ok(outcome) => outcome,
+            Ok(outcome) => outcome.map_err(StoreError::not_carried_out),
             Err(error) => Err(StoreError::unavailable(error)),
         }
     }

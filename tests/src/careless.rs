@@ -224,6 +224,15 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
         })
     }
 
+    fn revoke_of<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        id: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, Ending> {
+        self.rows.revoke_of(subject, id, reason)
+    }
+
     fn revoke_subject<'a>(&'a self, subject: &'a Uuid, reason: EndReason) -> StoreFuture<'a, u64> {
         self.rows.revoke_subject(subject, reason)
     }

@@ -40,7 +40,9 @@ pub enum Fault {
     UpdateChecksBeforeItWrites,
     UpdateTakesANewerVersion,
     UpdateLies,
-    UpdateTouches,
+    UpdateIsNoUse,
+    UpdateWithoutADifferenceIsNoUse,
+    UpdatePassesTheDeadline,
     UpdateIgnoresTheSecret,
     UpdateNeedsTheCurrentSecret,
     UpdateForgetsTheOldSubject,
@@ -56,6 +58,8 @@ pub enum Fault {
     RotateForgetsThePreviousSecret,
     RotateKeepsTheFirstSecret,
     RotateGivesNoGrace,
+    RotateIsNoUse,
+    RotatePassesTheDeadline,
     RotateReplacesTheLastingHash,
     RotateRemembersWhatIsRefused,
     RotateRepeatsNothing,
@@ -69,6 +73,10 @@ pub enum Fault {
     RevokeCountsTwice,
     RevokeFailsOnAnAbsentRow,
     RevokeEndsTheSubject,
+    RevokeOfIgnoresTheSubject,
+    RevokeOfEndsTheSubject,
+    RevokeOfLies,
+    RevokeOfLeavesWhatLooksExpired,
     RevokeSubjectEndsEveryone,
     RevokeSubjectSparesOne,
     RevokeSubjectCountsExpired,
@@ -113,7 +121,8 @@ pub enum Fault {
     RefusedLoginEndsWhatItReplaces,
     ReauthenticateLies,
     ReauthenticateRevives,
-    ReauthenticateTouches,
+    ReauthenticateIsNoUse,
+    ReauthenticatePassesTheDeadline,
     ReauthenticateIsTwoSteps,
     ReauthenticateKeepsTheSecret,
     ReauthenticateIgnoresTheSecret,
@@ -164,6 +173,12 @@ impl NaiveStore {
             Load::Live(loaded) => Some(loaded),
             _ => None,
         })
+    }
+
+    /// How long a session may stay unused if nothing extends that.
+    async fn left(&self, id: SessionId) -> Result<Duration, StoreError> {
+        let loaded = self.loaded(id).await?;
+        Ok(loaded.map_or(Duration::ZERO, |l| l.record.expires_at.saturating_since(l.now)))
     }
 
     /// Writes the row anew, whatever it was.
@@ -452,8 +467,13 @@ impl SessionStore<Payload> for NaiveStore {
                         return Ok(Updated::Conflict);
                     }
                 }
-                Fault::UpdateTouches => {
-                    self.rows.touch(Touch::new(change.id, Duration::from_secs(5400))).await?;
+                Fault::UpdateIsNoUse => change.idle = self.left(change.id).await?,
+                Fault::UpdateWithoutADifferenceIsNoUse if change.from == change.to => {
+                    change.idle = self.left(change.id).await?;
+                }
+                Fault::UpdatePassesTheDeadline => {
+                    let idle = change.idle;
+                    self.put(change.id, |new| (new.idle, new.absolute) = (idle, idle)).await?;
                 }
                 _ => {}
             }
@@ -486,7 +506,7 @@ impl SessionStore<Payload> for NaiveStore {
                         let (from, to) = (Arc::clone(&record.data), Arc::clone(&record.data));
                         let secret = secrets.current;
                         let version = record.version;
-                        self.rows.update(Change { id, secret, version, from, to }).await?;
+                        self.rows.update(Change { id, secret, version, from, to, idle }).await?;
                     }
                 }
                 Fault::TouchSettlesWhateverIsPresented => {
@@ -507,7 +527,14 @@ impl SessionStore<Payload> for NaiveStore {
 
     fn rotate(&self, mut rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(async move {
-            let (id, to) = (rotation.id, rotation.to);
+            let (id, to, idle) = (rotation.id, rotation.to, rotation.idle);
+            match self.fault {
+                Fault::RotateIsNoUse => rotation.idle = self.left(id).await?,
+                Fault::RotatePassesTheDeadline => {
+                    self.put(id, |new| (new.idle, new.absolute) = (idle, idle)).await?;
+                }
+                _ => {}
+            }
             if let Some(Loaded { secrets, now, .. }) = self.loaded(id).await? {
                 match self.fault {
                     Fault::RotateIgnoresTheSecret => rotation.from = secrets.current,
@@ -594,6 +621,28 @@ impl SessionStore<Payload> for NaiveStore {
         })
     }
 
+    fn revoke_of<'a>(
+        &'a self,
+        subject: &'a Uuid,
+        id: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, Ending> {
+        Box::pin(async move {
+            match self.fault {
+                Fault::RevokeOfIgnoresTheSubject => self.rows.revoke(id, None, reason).await,
+                Fault::RevokeOfEndsTheSubject => {
+                    let ended = self.rows.revoke_subject(subject, reason).await?;
+                    Ok(ended_if(ended > 0))
+                }
+                Fault::RevokeOfLies => Ok(Ending::Ended),
+                Fault::RevokeOfLeavesWhatLooksExpired if self.loaded(id).await?.is_none() => {
+                    Ok(Ending::NotLive)
+                }
+                _ => self.rows.revoke_of(subject, id, reason).await,
+            }
+        })
+    }
+
     fn revoke_subject<'a>(&'a self, subject: &'a Uuid, reason: EndReason) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let live = self.rows.list(subject, Page::default()).await?;
@@ -660,8 +709,10 @@ impl SessionStore<Payload> for NaiveStore {
                     let authenticated_at = Timestamp::now();
                     return Ok(Reauthenticated::Written { authenticated_at });
                 }
-                Fault::ReauthenticateTouches => {
-                    self.rows.touch(Touch::new(id, Duration::from_secs(3600))).await?;
+                Fault::ReauthenticateIsNoUse => rotation.idle = self.left(id).await?,
+                Fault::ReauthenticatePassesTheDeadline => {
+                    let idle = rotation.idle;
+                    self.put(id, |new| (new.idle, new.absolute) = (idle, idle)).await?;
                 }
                 _ => {}
             }

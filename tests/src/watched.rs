@@ -22,6 +22,7 @@ pub enum Verb {
     Reauthenticate,
     Rotate,
     Revoke,
+    RevokeOf,
     RevokeSubject,
     RevokeOthers,
     RevokeEveryone,
@@ -199,6 +200,18 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
         Box::pin(async move {
             self.admit(Verb::Revoke).await?;
             self.inner.revoke(id, proof, reason).await
+        })
+    }
+
+    fn revoke_of<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        id: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, Ending> {
+        Box::pin(async move {
+            self.admit(Verb::RevokeOf).await?;
+            self.inner.revoke_of(subject, id, reason).await
         })
     }
 

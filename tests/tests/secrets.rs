@@ -306,10 +306,12 @@ async fn show_store(store: &Watched<UserSession>, cookie: &str) {
         to: secret,
         grace: Duration::from_secs(1),
         old: OldSecret::Exchanged,
+        idle: Duration::from_secs(3600),
     };
     show(&rotation);
     show(store.inner().rotate(rotation).await.unwrap());
-    let change = Change { id, secret, version: 1, from: Arc::clone(&data), to: data };
+    let idle = Duration::from_secs(3600);
+    let change = Change { id, secret, version: 1, from: Arc::clone(&data), to: data, idle };
     show((change.id, change.version));
     show(store.inner().revoke(id, Some(lasting), EndReason::Revoked).await);
 }

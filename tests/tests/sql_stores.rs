@@ -264,10 +264,10 @@ async fn verify_lists_every_difference(database: impl Database) {
 async fn a_missing_table_says_what_to_do(database: impl Database) {
     let store = database.store::<Everything>();
     let error = store.create(session(everything())).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(error.kind(), StoreErrorKind::NotMigrated);
     assert_eq!(
         error.to_string(),
-        "the session store did not answer: the table `sessions` does not exist: \
+        "the session table is not there as declared: the table `sessions` does not exist: \
          run your migrations, or call `store.migrate()` for a quick start"
     );
     assert!(store.verify().await.unwrap_err().to_string().contains("store.migrate()"));
@@ -453,7 +453,8 @@ async fn an_own_sql_type_is_never_cut(database: impl Database) {
 
     let from = Arc::new(fits.clone());
     let longer = Arc::new(Sized { note: Some("123456".into()), ..fits });
-    let change = Change { id: new.id, secret: new.secret, version: 1, from, to: longer.clone() };
+    let (id, secret, idle, to) = (new.id, new.secret, Sized::IDLE, longer.clone());
+    let change = Change { id, secret, version: 1, from, to, idle };
     match store.update(change).await {
         Ok(_) => assert_eq!(loaded(&store, new.id).await.data, longer, "SQLite has no lengths"),
         Err(error) => assert!(!error.to_string().contains("123456"), "{error}"),
@@ -511,8 +512,8 @@ macro_rules! a_write_that_waits_past_the_end_does_not_revive {
         holder.execute("SELECT id FROM sessions FOR UPDATE").await.unwrap();
         let waiting = [store.clone(), store.clone()];
         let to = Arc::new(Everything { double: 2.0, ..everything() });
-        let change =
-            Change { id: new.id, secret: new.secret, version: 1, from: new.data.clone(), to };
+        let (secret, from, idle) = (new.secret, new.data.clone(), Everything::IDLE);
+        let change = Change { id: new.id, secret, version: 1, from, to, idle };
         let [toucher, updater] = waiting;
         let touch =
             tokio::spawn(async move { toucher.touch(Touch::new(new.id, Everything::IDLE)).await });

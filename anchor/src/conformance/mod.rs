@@ -114,7 +114,8 @@ macro_rules! __conformance_plain {
                 an_expired_session_is_gone_to_every_verb
             }
             update {
-                an_update_writes_the_payload_and_nothing_else
+                an_update_writes_the_payload_and_its_use_and_nothing_else
+                an_update_extends_the_idle_expiry_up_to_the_deadline
                 an_update_from_a_stale_version_conflicts_and_writes_nothing
                 a_conflicting_update_succeeds_when_run_again_on_fresh_data
                 an_update_without_a_difference_changes_nothing
@@ -135,7 +136,8 @@ macro_rules! __conformance_plain {
                 a_touch_of_an_unknown_session_creates_nothing
             }
             reauthenticate {
-                a_reauthentication_sets_its_time_and_rotates_and_nothing_else
+                a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else
+                a_reauthentication_extends_the_idle_expiry_up_to_the_deadline
                 a_reauthentication_from_another_secret_conflicts_and_writes_nothing
                 a_lost_rotation_does_not_keep_anybody_from_a_reauthentication
                 of_many_reauthentications_of_one_secret_one_wins
@@ -143,6 +145,7 @@ macro_rules! __conformance_plain {
             }
             rotate {
                 a_rotation_changes_the_secret_and_remembers_the_previous_one
+                a_rotation_extends_the_idle_expiry_up_to_the_deadline
                 what_becomes_of_the_old_secret_is_as_the_rotation_says
                 the_grace_of_a_previous_secret_is_counted_from_the_rotation
                 a_second_rotation_forgets_the_first_secret
@@ -164,6 +167,8 @@ macro_rules! __conformance_plain {
                 of_many_revokes_of_one_session_one_counts_it
             }
             revoke_many {
+                revoking_a_session_of_a_subject_ends_that_one
+                the_session_of_another_subject_is_not_ended_by_its_id
                 revoking_a_subject_ends_all_its_sessions_and_no_other
                 revoking_a_subject_counts_only_sessions_that_were_live
                 revoking_the_others_keeps_one_and_every_other_subject

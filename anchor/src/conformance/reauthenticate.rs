@@ -2,14 +2,13 @@
 //! neither, and it never creates.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Payload;
 use super::rotate::{rotated_without_grace, settle};
 use super::scene::*;
 use crate::store::{OldSecret, Reauthenticated, Rotation, RotationState, Secrets, SessionStore};
 
-pub async fn a_reauthentication_sets_its_time_and_rotates_and_nothing_else<
+pub async fn a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else<
     S: SessionStore<Payload>,
 >(
     store: S,
@@ -18,7 +17,7 @@ pub async fn a_reauthentication_sets_its_time_and_rotates_and_nothing_else<
     create(&store, &new).await;
     create(&store, &bystander).await;
     let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    a_moment_passes().await;
 
     let rotation = Rotation { old: OldSecret::Kept, ..rotation(&before) };
     let to = rotation.to;
@@ -27,7 +26,7 @@ pub async fn a_reauthentication_sets_its_time_and_rotates_and_nothing_else<
     let authenticated_at = after.record.authenticated_at;
     assert_eq!(written, Reauthenticated::Written { authenticated_at });
     assert!(before.now < authenticated_at && authenticated_at <= after.now, "{authenticated_at}");
-    let mut expected = (*before.record).clone();
+    let mut expected = used(&before, &after, HOUR);
     expected.authenticated_at = authenticated_at;
     assert_same_record(&after.record, &expected);
     let expected = Secrets {
@@ -40,6 +39,24 @@ pub async fn a_reauthentication_sets_its_time_and_rotates_and_nothing_else<
     assert_eq!(after.secrets, expected);
     assert!(after.secrets.previous_until > Some(after.now));
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
+}
+
+pub async fn a_reauthentication_extends_the_idle_expiry_up_to_the_deadline<
+    S: SessionStore<Payload>,
+>(
+    store: S,
+) {
+    for idle in USES {
+        let new = session();
+        create(&store, &new).await;
+        let before = live(&store, new.id).await;
+        a_moment_passes().await;
+        let rotation = Rotation { idle, ..rotation(&before) };
+        let written = store.reauthenticate(rotation).await.expect("reauthenticate answers");
+        assert!(matches!(written, Reauthenticated::Written { .. }), "{written:?}");
+        let after = live(&store, new.id).await;
+        assert_eq!(after.record.expires_at, used(&before, &after, idle).expires_at, "{idle:?}");
+    }
 }
 
 pub async fn a_reauthentication_from_another_secret_conflicts_and_writes_nothing<

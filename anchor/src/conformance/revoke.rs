@@ -74,7 +74,7 @@ pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so<S: SessionStore
 /// What looks expired might look live again when the clock is set back, so it must be gone.
 pub async fn what_looks_expired_is_ended_for_good<S: SessionStore<Payload>>(store: S) {
     let subject = new_subject();
-    let expired = [(); 6].map(|()| short_session_of(subject));
+    let expired = [(); 7].map(|()| short_session_of(subject));
     for new in &expired {
         create(&store, new).await;
     }
@@ -83,7 +83,7 @@ pub async fn what_looks_expired_is_ended_for_good<S: SessionStore<Payload>>(stor
         let found = store.load(new.id).await.expect("load answers");
         assert!(matches!(found, Load::Absent), "{verb} left it there: {found:?}");
     };
-    let [unproven, proven, replaced_by_login, others, all, everyone] = &expired;
+    let [unproven, proven, one, replaced_by_login, others, all, everyone] = &expired;
     let answer = "the store answers";
     let reason = EndReason::Logout;
     assert_eq!(store.revoke(unproven.id, None, reason).await.expect(answer), Ending::NotLive);
@@ -91,6 +91,9 @@ pub async fn what_looks_expired_is_ended_for_good<S: SessionStore<Payload>>(stor
     let ending = store.revoke(proven.id, Some(proven.lasting), reason).await.expect(answer);
     assert_eq!(ending, Ending::NotLive);
     is_gone(proven, "revoke with the proof").await;
+    let ending = store.revoke_of(&subject, one.id, reason).await.expect(answer);
+    assert_eq!(ending, Ending::NotLive);
+    is_gone(one, "revoke_of").await;
     let login = NewSession { replaces: replaced(replaced_by_login), ..session() };
     create(&store, &login).await;
     is_gone(replaced_by_login, "a login").await;

@@ -1,8 +1,36 @@
-//! `revoke_subject` and `revoke_others` end a subject's sessions, and nobody else's.
+//! `revoke_of`, `revoke_subject` and `revoke_others` end a subject's sessions, and nobody else's.
 
 use super::Payload;
 use super::scene::*;
-use crate::store::{EndReason, SessionStore};
+use crate::store::{EndReason, Ending, SessionStore};
+
+pub async fn revoking_a_session_of_a_subject_ends_that_one<S: SessionStore<Payload>>(store: S) {
+    let subject = new_subject();
+    let [ended, kept] = [(); 2].map(|()| session_of(subject));
+    create(&store, &ended).await;
+    create(&store, &kept).await;
+    let revoke = || store.revoke_of(&subject, ended.id, EndReason::LogoutOthers);
+    assert_eq!(revoke().await.expect("revoke_of answers"), Ending::Ended);
+    assert!(!is_live(&store, ended.id).await);
+    assert!(is_live(&store, kept.id).await, "another session of the subject ended");
+    assert_eq!(revoke().await.expect("revoke_of answers"), Ending::NotLive);
+    let unknown = store.revoke_of(&subject, new_id(), EndReason::LogoutOthers).await;
+    assert_eq!(unknown.expect("revoke_of answers"), Ending::NotLive);
+}
+
+pub async fn the_session_of_another_subject_is_not_ended_by_its_id<S: SessionStore<Payload>>(
+    store: S,
+) {
+    let (own, stranger) = (session(), session());
+    create(&store, &own).await;
+    create(&store, &stranger).await;
+    let before = live(&store, stranger.id).await;
+    let subject = own.data.user_id;
+    let ending = store.revoke_of(&subject, stranger.id, EndReason::LogoutOthers).await;
+    assert_eq!(ending.expect("revoke_of answers"), Ending::NotLive);
+    assert_unchanged(&before, &live(&store, stranger.id).await);
+    assert!(is_live(&store, own.id).await);
+}
 
 pub async fn revoking_a_subject_ends_all_its_sessions_and_no_other<S: SessionStore<Payload>>(
     store: S,

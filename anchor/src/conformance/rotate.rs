@@ -42,6 +42,7 @@ pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one<
     create(&store, &new).await;
     create(&store, &bystander).await;
     let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
+    a_moment_passes().await;
     let rotation = rotation(&before);
     let to = rotation.to;
     assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Written);
@@ -49,8 +50,23 @@ pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one<
     assert_eq!(after.secrets.current, to);
     assert_eq!(after.secrets.previous, Some(new.secret));
     assert_eq!(after.secrets.lasting, new.lasting, "no token of the session could end it");
-    assert_same_record(&after.record, &before.record);
+    assert_same_record(&after.record, &used(&before, &after, HOUR));
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
+}
+
+pub async fn a_rotation_extends_the_idle_expiry_up_to_the_deadline<S: SessionStore<Payload>>(
+    store: S,
+) {
+    for idle in USES {
+        let new = session();
+        create(&store, &new).await;
+        let before = live(&store, new.id).await;
+        a_moment_passes().await;
+        let rotation = Rotation { idle, ..rotation(&before) };
+        assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Written);
+        let after = live(&store, new.id).await;
+        assert_eq!(after.record.expires_at, used(&before, &after, idle).expires_at, "{idle:?}");
+    }
 }
 
 pub async fn what_becomes_of_the_old_secret_is_as_the_rotation_says<S: SessionStore<Payload>>(

@@ -143,6 +143,7 @@ pub(super) fn change<T: Clone>(loaded: &Loaded<T>, edit: impl FnOnce(&mut T)) ->
         version: loaded.record.version,
         from: Arc::clone(&loaded.record.data),
         to: Arc::new(to),
+        idle: HOUR,
     }
 }
 
@@ -154,6 +155,7 @@ pub(super) fn rotation<T>(loaded: &Loaded<T>) -> Rotation {
         to: new_secret(),
         grace: HOUR,
         old: OldSecret::Exchanged,
+        idle: HOUR,
     }
 }
 
@@ -177,6 +179,27 @@ pub(super) fn assert_unchanged<T: Debug + PartialEq>(before: &Loaded<T>, after: 
     assert_same_record(&before.record, &after.record);
     assert_eq!(before.secrets, after.secrets);
     assert_eq!(before.fingerprint, after.fingerprint);
+}
+
+/// The record of `before` as a use makes it that gave it `idle`, of which `after` says when it was.
+#[track_caller]
+pub(super) fn used<T>(before: &Loaded<T>, after: &Loaded<T>, idle: Duration) -> Record<T> {
+    let seen = after.record.last_seen_at;
+    assert!(before.now < seen && seen <= after.now, "used at {seen}, read {}", after.now);
+    let mut expected = Record::clone(&before.record);
+    expected.last_seen_at = seen;
+    expected.expires_at = seen.saturating_add(idle).min(expected.deadline);
+    expected
+}
+
+/// How long a write lets a session live unused: longer than it was created for, and past its
+/// deadline.
+pub(super) const USES: [Duration; 2] =
+    [Duration::from_secs(90 * 60), Duration::from_secs(3 * 3600)];
+
+/// The store's clock moves on.
+pub(super) async fn a_moment_passes() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
 /// Runs `count` tasks that begin at the same moment, and returns what each gave.

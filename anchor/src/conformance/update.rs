@@ -7,12 +7,15 @@ use super::Payload;
 use super::scene::*;
 use crate::store::{Change, Loaded, OldSecret, Page, Rotation, SessionStore, Touch, Updated};
 
-pub async fn an_update_writes_the_payload_and_nothing_else<S: SessionStore<Payload>>(store: S) {
+pub async fn an_update_writes_the_payload_and_its_use_and_nothing_else<S: SessionStore<Payload>>(
+    store: S,
+) {
     let (new, bystander) = (session(), session());
     create(&store, &new).await;
     create(&store, &bystander).await;
     let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
 
+    a_moment_passes().await;
     let change = change(&before, |data| {
         data.title = "Corro".into();
         data.note = None;
@@ -23,7 +26,7 @@ pub async fn an_update_writes_the_payload_and_nothing_else<S: SessionStore<Paylo
     assert_eq!(updated, Updated::Written { version });
 
     let after = live(&store, new.id).await;
-    let mut expected = (*before.record).clone();
+    let mut expected = used(&before, &after, change.idle);
     expected.version = version;
     expected.data = change.to;
     assert_same_record(&after.record, &expected);
@@ -66,6 +69,25 @@ pub async fn a_conflicting_update_succeeds_when_run_again_on_fresh_data<
     assert_eq!(again, Updated::Written { version: fresh.record.version + 1 });
     let data = Arc::clone(&live(&store, new.id).await.record.data);
     assert_eq!((data.title.as_str(), data.visits), ("first", 1_000));
+}
+
+pub async fn an_update_extends_the_idle_expiry_up_to_the_deadline<S: SessionStore<Payload>>(
+    store: S,
+) {
+    for idle in USES {
+        for visits in [0, 1] {
+            let new = session();
+            create(&store, &new).await;
+            let before = live(&store, new.id).await;
+            a_moment_passes().await;
+            let change = Change { idle, ..change(&before, |data| data.visits += visits) };
+            let updated = store.update(change).await.expect("update answers");
+            assert!(matches!(updated, Updated::Written { .. }), "{updated:?}");
+            let after = live(&store, new.id).await;
+            let expected = used(&before, &after, idle).expires_at;
+            assert_eq!(after.record.expires_at, expected, "{visits} visits more, {idle:?}");
+        }
+    }
 }
 
 pub async fn an_update_without_a_difference_changes_nothing<S: SessionStore<Payload>>(store: S) {

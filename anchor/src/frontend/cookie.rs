@@ -197,19 +197,22 @@ impl Frontend for SessionCookie {
         }
         if prefix.is_none() && !self.development {
             tracing::warn!(
-                cookie = %self.name,
+                target: "anchor", cookie = %self.name,
                 "this session cookie's name has neither the prefix `__Host-` nor `__Secure-`, so another host or plain HTTP \
                  can plant one of its name (OWASP ASVS 5.0 3.3.1)"
             );
         }
         if self.development {
             tracing::warn!(
-                cookie = %self.name,
+                target: "anchor", cookie = %self.name,
                 "development cookie: it is sent over plain HTTP, where anyone on the way can read it; \
                  use SessionCookie::default() in production"
             );
         } else if !self.secure {
-            tracing::warn!(cookie = %self.name, "this session cookie is sent over plain HTTP as well");
+            tracing::warn!(
+                target: "anchor", cookie = %self.name,
+                "this session cookie is sent over plain HTTP as well"
+            );
         }
         Ok(())
     }

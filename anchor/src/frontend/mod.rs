@@ -159,7 +159,9 @@ fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        Err(_) => tracing::error!(header = %name, "a session header could not be written"),
+        Err(_) => tracing::error!(
+            target: "anchor", header = %name, "a session header could not be written"
+        ),
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) struct Diff {
     pub(crate) dropped_indexes: Vec<TableIndex>,
     /// The columns, by their new names, whose enum's variants have other names now.
     pub(crate) variants: Vec<RenamedVariants>,
+    /// The answers that a migration has carried out and the struct no longer gives, in words: while
+    /// the header has them, they could not be given again.
+    pub(crate) forgotten: Vec<String>,
 }
 
 /// The variants of a column's enum whose names change, all at once.
@@ -104,6 +107,7 @@ impl Diff {
         let variants = renamed_variants(before, schema, &kept)?;
         let mut diff = Self::matched(old.clone(), new, kept, added);
         diff.variants = variants;
+        diff.forgotten = forgotten(before, schema);
         Ok(diff)
     }
 
@@ -142,6 +146,7 @@ impl Diff {
             added_indexes,
             dropped_indexes,
             variants: Vec::new(),
+            forgotten: Vec::new(),
         }
     }
 
@@ -165,6 +170,7 @@ impl Diff {
             added_indexes: self.dropped_indexes.clone(),
             dropped_indexes: self.added_indexes.clone(),
             variants: self.variants_back(),
+            forgotten: Vec::new(),
         }
     }
 
@@ -217,12 +223,48 @@ impl Diff {
         diff
     }
 
+    /// The same change with every index still there whose column gets another, and the change that
+    /// drops these: one that is replaced is needed until the other is built.
+    pub(crate) fn with_replaced_indexes_kept(&self) -> (Self, Option<Self>) {
+        let mut kept = self.clone();
+        for index in &self.dropped_indexes {
+            let successor = self.kept.iter().find(|(old, new)| {
+                old.name == index.column
+                    && self.added_indexes.iter().any(|added| added.column == new.name)
+            });
+            if let Some((_, column)) = successor {
+                // Its old name may be wanted for another column's.
+                let name = self.new.index_name(&column.name, index.unique);
+                let stays = TableIndex { name, column: column.name.clone(), unique: index.unique };
+                kept.dropped_indexes.retain(|dropped| dropped != index);
+                kept.new.indexes.push(stays.clone());
+                kept.kept_indexes.push((index.clone(), stays));
+            }
+        }
+        if kept.new == self.new {
+            return (kept, None);
+        }
+        let columns = self.new.columns.iter().map(|column| (column.clone(), column.clone()));
+        let drops =
+            Self::matched(kept.new.clone(), self.new.clone(), columns.collect(), Vec::new());
+        (kept, Some(drops))
+    }
+
     /// Whether no two rows may have the same in the column.
     fn is_unique(&self, column: &TableColumn) -> bool {
         self.new.indexes.iter().any(|index| index.unique && index.column == column.name)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
+        self.is_as_it_was() && self.forgotten.is_empty()
+    }
+
+    /// Whether nothing but the header changes.
+    pub(crate) fn is_forgetting(&self) -> bool {
+        self.is_as_it_was() && !self.forgotten.is_empty()
+    }
+
+    fn is_as_it_was(&self) -> bool {
         // The order of columns and indexes is no difference: an added column comes last in the live table.
         self.old.name == self.new.name
             && self.added.is_empty()
@@ -276,6 +318,8 @@ fn renames(before: &State, schema: &Schema) -> Result<Vec<(String, String)>, Vec
         let is_there = old.column(from).is_some();
         if !is_there && old.column(to).is_none() {
             refusals.push(Refusal::RenamedFromNothing { column, from: from_owned });
+        } else if is_there && is_done(to, from) && moves_away(to) {
+            refusals.push(Refusal::RenamedOnward { column, from: from_owned });
         } else if is_there
             && !old.is_system(from)
             && is_done(to, from)
@@ -289,6 +333,35 @@ fn renames(before: &State, schema: &Schema) -> Result<Vec<(String, String)>, Vec
         return Err(refusals);
     }
     Ok(renames.into_iter().map(|(from, to)| (from.to_owned(), to.to_owned())).collect())
+}
+
+/// The answers in the header that the struct no longer gives, where they could be given once more:
+/// what they name is there.
+fn forgotten(before: &State, schema: &Schema) -> Vec<String> {
+    let mut forgotten = Vec::new();
+    for answer in &before.answers {
+        let declared = schema.columns.iter().find(|column| column.name == answer.column);
+        let (Some(declared), Some(column)) = (declared, before.table.column(&answer.column)) else {
+            continue;
+        };
+        let was = answer.was.as_deref().filter(|was| {
+            *was != column.name
+                && before.table.column(was).is_some()
+                && declared.renamed_from != Some(*was)
+        });
+        forgotten.extend(was.map(|was| format!("{}: renamed_from = {was:?}", column.name)));
+        let Kind::Enum(values) = &column.kind else { continue };
+        let given = variant_renames(declared);
+        let variants = answer
+            .variants
+            .iter()
+            .filter(|(from, to)| from != to && values.contains(from))
+            .filter(|variant| !given.contains(variant));
+        forgotten.extend(variants.map(|(from, to)| {
+            format!("{}: renamed_from = {from:?} on the variant {to}", column.name)
+        }));
+    }
+    forgotten
 }
 
 /// The variants whose names change and that no migration has renamed.
@@ -372,6 +445,7 @@ impl Plan {
                 // The default of an addition, or of another change, is no answer to this one.
                 new_default: has_value(&new) && old.default != new.default,
                 role: declared.is_some_and(|column| column.role),
+                done: before.answer(&old.name).map_or(&[][..], |answer| &answer.variants),
                 drops,
             };
             plan.keep(&old, &new, &answers, &mut refusals);
@@ -418,7 +492,7 @@ impl Plan {
         &mut self,
         old: &TableColumn,
         new: &TableColumn,
-        answers: &Answers,
+        answers: &Answers<'_>,
         refusals: &mut Vec<Refusal>,
     ) {
         let Fit { mut conditions, cast } = Fit::of(old, new, self.diff.variants_of(&new.name));
@@ -470,7 +544,12 @@ impl Plan {
             _ => None,
         };
         if let Some(variants) = variants {
-            refusals.push(Refusal::VariantsRemoved { column, variants, stale });
+            let variants: Vec<String> = variants;
+            let done = answers.done.iter().map(|(from, _)| from);
+            let done = done.filter(|from| variants.contains(from)).cloned().collect();
+            refusals.push(Refusal::VariantsRemoved { column, variants, done, stale });
+        } else if answers.default(new) && self.is_unique_meanwhile(old, new) {
+            refusals.push(Refusal::SharedDefault { column });
         } else if answers.default(new) {
             self.note(new, conditions, Remedy::Default);
         } else {
@@ -478,6 +557,12 @@ impl Plan {
             let stale = stale || (has_value(new) && !role);
             refusals.push(Refusal::Unfit { column, from, to, role, stale });
         }
+    }
+
+    /// Whether no two rows may have the same in the column while its values change.
+    fn is_unique_meanwhile(&self, old: &TableColumn, new: &TableColumn) -> bool {
+        let was = self.diff.old.indexes.iter().any(|i| i.unique && i.column == old.name);
+        was || self.diff.is_unique(new)
     }
 
     fn note(&mut self, new: &TableColumn, conditions: Vec<Condition>, remedy: Remedy) {
@@ -551,18 +636,20 @@ impl Plan {
 }
 
 /// What the struct says of a kept column, and whether that is an answer to this change.
-struct Answers {
+struct Answers<'s> {
     is_system: bool,
     ends: bool,
     /// A migration has carried out the `on_change`.
     ended_before: bool,
     new_default: bool,
     role: bool,
+    /// The variants that a migration has renamed.
+    done: &'s [(String, String)],
     /// Values may be given up: an old answer holds once more.
     drops: bool,
 }
 
-impl Answers {
+impl Answers<'_> {
     fn end(&self) -> bool {
         self.ends && (!self.ended_before || self.drops)
     }
@@ -628,6 +715,9 @@ impl fmt::Display for Diff {
         }
         for (old, new) in self.kept.iter().filter(|(old, new)| old != new) {
             write_change(f, old, new)?;
+        }
+        for answer in &self.forgotten {
+            writeln!(f, "- {answer}, which a migration has done")?;
         }
         for RenamedVariants { column, names } in &self.variants {
             for (from, to) in names {

@@ -13,7 +13,8 @@ use crate::schema::Dialect;
 
 /// What `ANCHOR_MIGRATE` knows.
 const WORDS: &str = "`1` (write the next migration), `drop` (also drop columns), `replace` (write \
-                     the newest one anew), `baseline` (take over the table of `store.migrate()`) \
+                     the newest one anew), `create` (a table whose name another one had), \
+                     `baseline` (take over the table of `store.migrate()`) \
                      and `adopt` (take over fastapi-anchor's table)";
 
 /// The migrations of a struct, for its test.
@@ -93,6 +94,7 @@ fn asked(migrations: Migrations) -> Result<Option<Migrations>, String> {
             "1" => Ok(migrations),
             "drop" => Ok(migrations.allow_drops()),
             "replace" => Ok(migrations.replace_newest()),
+            "create" => Ok(migrations.new_table()),
             "baseline" => Ok(migrations.baseline()),
             "adopt" => Ok(migrations.adopt_fastapi_anchor()),
             _ => Err(format!("ANCHOR_MIGRATE is `{value}`; it knows {WORDS}")),

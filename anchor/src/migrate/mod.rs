@@ -11,6 +11,7 @@
 //! | `ANCHOR_MIGRATE=1 cargo test anchor_migrations` | writes the next migration |
 //! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and values may be lost |
 //! | `ANCHOR_MIGRATE=replace cargo test anchor_migrations` | writes the newest migration anew, which must have been applied nowhere |
+//! | `ANCHOR_MIGRATE=create cargo test anchor_migrations` | creates a table of a name that is free now |
 //! | `ANCHOR_MIGRATE=baseline cargo test anchor_migrations` | the first migration takes over the table of `store.migrate()` |
 //! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | that of the table `anchor_sessions` takes over fastapi-anchor's |
 //!
@@ -34,7 +35,8 @@
 //! Nothing is lost that was not given up in words. The words stand in the struct, and each of them
 //! is carried out once: the file's header records it (`was theme`, `on_change end_sessions`,
 //! `variants ("boss" to "admin")`), so that it is no answer to a later change. Where it is to be
-//! one, `ANCHOR_MIGRATE=drop` says so.
+//! one, `ANCHOR_MIGRATE=drop` says so. A rename that is to be done a second time leaves the struct
+//! for one migration, which changes nothing but the header, and comes back.
 //!
 //! | change | needs | the release before, afterwards | deploy |
 //! | --- | --- | --- | --- |
@@ -63,10 +65,10 @@
 //! | a file is | one transaction | one `ALTER TABLE`; what comes before it can run again, what comes after it is left to do, and comments in the file say which is which | one transaction, which takes the write lock first |
 //! | rows that do not fit | end, or get the default, under the lock of the change | the same | the same |
 //! | duplicates, orphans | fail the transaction | are asserted before anything changes | the same |
-//! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
+//! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment; while every row is written, where a new column's default is `VOLATILE`, such as `gen_random_uuid()` | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
 //! | another type | `ACCESS EXCLUSIVE` while every row is written | copies the table; writes wait | builds the table anew; writes wait |
 //! | `NOT NULL`, `CHECK`, foreign key | for a moment; the rows are looked through in the next file, while they are read and written | while the rows are read or copied | builds the table anew |
-//! | index | in a file of its own; writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY` | built while the table is read and written | writes wait |
+//! | index | in a file of its own; writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY`. One that it replaces goes in a later file | built while the table is read and written | writes wait |
 //!
 //! On PostgreSQL a connection that has prepared a read of a column whose type changes prepares it
 //! anew, so that pools of both releases go on.
@@ -137,6 +139,7 @@ pub struct Migrations {
     adopts: bool,
     takes_over: bool,
     replaces: bool,
+    creates: bool,
 }
 
 impl Migrations {
@@ -151,6 +154,7 @@ impl Migrations {
             adopts: false,
             takes_over: false,
             replaces: false,
+            creates: false,
         }
     }
 
@@ -200,6 +204,15 @@ impl Migrations {
     #[must_use]
     pub fn replace_newest(mut self) -> Self {
         self.replaces = true;
+        self
+    }
+
+    /// Makes a first migration for a table whose name another table of the migrations had, before a
+    /// migration renamed it, or whose `renamed_from` these migrations do not know. Without this the
+    /// struct is refused, for it may mean a table that is there.
+    #[must_use]
+    pub fn new_table(mut self) -> Self {
+        self.creates = true;
         self
     }
 
@@ -276,7 +289,10 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
     for (folder, dialect) in &folders {
         let dialect = dialect.ok_or_else(|| Migrations::which_dialect(folder))?;
         let difference = match folder.head(schema, dialect)? {
-            None => Some(String::new()),
+            None => match folder.renamed(schema)? {
+                Some(renamed) => return Err(renamed.refusal(schema)),
+                None => Some(String::new()),
+            },
             Some(head) => {
                 let diff = between(head.state, schema)?;
                 (!diff.is_empty()).then(|| diff.to_string())
@@ -344,11 +360,26 @@ fn revision(
     dialect: Dialect,
     migrations: &Migrations,
 ) -> Result<Revision, MigrateError> {
+    let mut beside = None;
+    let head = match folder.head(schema, dialect)? {
+        Some(head) => Some(head),
+        None => match folder.renamed(schema) {
+            Ok(Some(renamed)) if migrations.creates => {
+                beside = Some(renamed.head.state.hash());
+                None
+            }
+            Err(MigrateError::UnknownTable { .. }) if migrations.creates => None,
+            Ok(Some(renamed)) if migrations.replaces && renamed.is_newest => Some(renamed.head),
+            Ok(Some(renamed)) => return Err(renamed.refusal(schema)),
+            Ok(None) => None,
+            Err(error) => return Err(error),
+        },
+    };
     let follow = |state: Option<&State>| match state {
         Some(state) => next(state, schema, migrations.drops),
-        None => Ok(vec![first(schema, dialect, migrations)]),
+        None => Ok(vec![first(schema, dialect, beside.clone(), migrations)]),
     };
-    let Some(head) = folder.head(schema, dialect)? else {
+    let Some(head) = head else {
         return Ok(Revision { replaced: Vec::new(), drafts: follow(None)? });
     };
     if migrations.replaces && is_changed(&head, schema) {
@@ -387,8 +418,13 @@ fn refused(schema: &Schema, refusals: Vec<Refusal>) -> MigrateError {
 }
 
 /// The migration that creates the table, or takes it over.
-fn first(schema: &Schema, dialect: Dialect, migrations: &Migrations) -> Draft {
-    let state = State::of(schema, dialect, None);
+fn first(
+    schema: &Schema,
+    dialect: Dialect,
+    beside: Option<String>,
+    migrations: &Migrations,
+) -> Draft {
+    let state = State { beside, ..State::of(schema, dialect, None) };
     let table = &state.table;
     let (verb, up, down) = if migrations.adopts && table.bare_name() == adopt::TABLE {
         ("adopt", adopt::up(table), adopt::down(table))
@@ -415,8 +451,14 @@ fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, Migrat
     if diff.is_empty() {
         return Ok(Vec::new());
     }
+    if diff.is_forgetting() {
+        let description = format!("forget_renames_of_{}", name::word(diff.new.bare_name()));
+        let (up, down) = (write::forget(), write::forget());
+        return Ok(numbered(head, schema, vec![Step { table: diff.new, description, up, down }]));
+    }
     let plan =
         Plan::forward(diff, head, schema, drops).map_err(|refusals| refused(schema, refusals))?;
+    let (plan, replaced) = write::replaced_indexes(plan);
     let whole = plan.diff.new.clone();
     let indexes = write::indexes(&plan);
     let plan = match indexes {
@@ -439,6 +481,14 @@ fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, Migrat
         let description = format!("validate_{bare}");
         steps.push(Step { table: whole, description, up, down: write::validate_back() });
     }
+    if let Some(plan) = replaced {
+        steps.push(Step {
+            table: plan.diff.new.clone(),
+            description: format!("unindex_{bare}"),
+            up: write::change(&plan),
+            down: write::change(&Plan::backward(&plan.diff)),
+        });
+    }
     Ok(numbered(head, schema, steps))
 }
 
@@ -449,7 +499,8 @@ fn numbered(head: &State, schema: &Schema, steps: Vec<Step>) -> Vec<Draft> {
     let mut drafts = Vec::with_capacity(of);
     for (at, Step { table, description, up, down }) in steps.into_iter().enumerate() {
         let step = (of > 1).then_some((at + 1, of));
-        let state = State { table, answers: Answer::of(schema), parent: Some(parent), step };
+        let state =
+            State { table, answers: Answer::of(schema), parent: Some(parent), beside: None, step };
         parent = state.hash();
         drafts.push(Draft { description, up: file(&state, &up.text()), down: down.text() });
     }

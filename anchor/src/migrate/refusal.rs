@@ -16,6 +16,11 @@ pub enum Refusal {
         /// The column.
         column: String,
     },
+    /// The values of a unique column that do not fit would all become its default.
+    SharedDefault {
+        /// The column.
+        column: String,
+    },
     /// A column would be dropped with its values.
     Dropped {
         /// The column.
@@ -71,6 +76,8 @@ pub enum Refusal {
         column: String,
         /// The variants, as they are stored.
         variants: Vec<String>,
+        /// Those of them that a variant says it was, which a migration has done before.
+        done: Vec<String>,
         /// Whether the field has an answer that belongs to an earlier change.
         stale: bool,
     },
@@ -117,6 +124,14 @@ pub enum Refusal {
         /// The old name.
         from: String,
     },
+    /// A column says what it was, a migration has renamed it, and now it has another name again,
+    /// while its own goes to a column that says the same.
+    RenamedOnward {
+        /// The column.
+        column: String,
+        /// The old name.
+        from: String,
+    },
     /// Two columns say that they were one.
     RenamedTwice {
         /// The old name.
@@ -155,6 +170,15 @@ impl fmt::Display for Refusal {
                 "`{column}` is new and unique, and its default would give the sessions that exist all the same value. Choose:\n\
                  \x20 - they have none: make the field an `Option`, without `default`\n\
                  \x20 - they end:       #[session(on_change = \"end_sessions\")], without `default`"
+            ),
+            Refusal::SharedDefault { column } => write!(
+                f,
+                "`{column}` is unique, and values that do not fit its new type would all become the \
+                 default. Choose:\n\
+                 \x20 - sessions whose value does not fit end: \
+                 #[session(on_change = \"end_sessions\")] on the field\n\
+                 \x20 - it is unique no longer: remove `unique`, and write a migration; then make \
+                 this change"
             ),
             Refusal::Dropped { column } => write!(
                 f,
@@ -226,7 +250,7 @@ impl fmt::Display for Refusal {
                 )?;
                 say_stale(f, *stale)
             }
-            Refusal::VariantsRemoved { column, variants, stale } => {
+            Refusal::VariantsRemoved { column, variants, done, stale } => {
                 let names: Vec<_> = variants.iter().map(|name| format!("`{name}`")).collect();
                 write!(
                     f,
@@ -243,6 +267,14 @@ impl fmt::Display for Refusal {
                     f,
                     "\n  - the sessions that have it end: #[session(on_change = \"end_sessions\")] on the field"
                 )?;
+                for name in done {
+                    write!(
+                        f,
+                        "\n`renamed_from = {name:?}` is there already, and a migration has done that \
+                         once. To have it done again, put `{name}` back, remove \
+                         `renamed_from = {name:?}`, and write a migration; then make this change."
+                    )?;
+                }
                 say_stale(f, *stale)
             }
             Refusal::VariantInBoth { column, from, to } => write!(
@@ -277,6 +309,15 @@ impl fmt::Display for Refusal {
                 "`{column}` says that it was `{from}`; a migration has done that, and now another column `{from}` is gone. Choose:\n\
                  \x20 - `{from}` is dropped: remove `renamed_from = \"{from}\"` from `{column}`\n\
                  \x20 - `{column}` gets the values of `{from}` in place of its own: remove `{column}` and keep `{from}` for one migration, then rename it"
+            ),
+            Refusal::RenamedOnward { column, from } => write!(
+                f,
+                "`{column}` says that it was `{from}`; a migration has done that, and now that \
+                 column gets another name, while there is a `{from}` still. Choose:\n\
+                 \x20 - `{column}` is a new column: \
+                 remove `renamed_from = \"{from}\"` from `{column}`\n\
+                 \x20 - `{column}` gets the values of `{from}`: put the columns back, remove \
+                 `renamed_from = \"{from}\"`, and write a migration; then make this change"
             ),
             Refusal::RenamedTwice { from, to: [first, second] } => write!(
                 f,

@@ -45,6 +45,9 @@ pub(crate) struct State {
     pub(crate) answers: Vec<Answer>,
     /// The hash of the state before; `None` for the migration that creates the table.
     pub(crate) parent: Option<String>,
+    /// Of a table that is created under a name that another one had: the hash of the state after
+    /// that one's last migration, so that no two first migrations are one.
+    pub(crate) beside: Option<String>,
     /// Which of the files that were written together it is, from 1, and how many they are; `None`
     /// for one by itself.
     pub(crate) step: Option<(usize, usize)>,
@@ -97,7 +100,13 @@ pub(crate) struct HeaderError {
 impl State {
     /// The state after a migration that leads to this struct's table.
     pub(crate) fn of(schema: &Schema, dialect: Dialect, parent: Option<String>) -> Self {
-        Self { table: Table::of(schema, dialect), answers: Answer::of(schema), parent, step: None }
+        Self {
+            table: Table::of(schema, dialect),
+            answers: Answer::of(schema),
+            parent,
+            beside: None,
+            step: None,
+        }
     }
 
     /// What has been answered of the column.
@@ -126,6 +135,7 @@ impl State {
             format!("dialect {}", table.dialect.word()),
             format!("parent {}", self.parent.as_deref().unwrap_or("none")),
         ];
+        lines.extend(self.beside.as_ref().map(|hash| format!("beside {hash}")));
         lines.extend(self.step.map(|(step, of)| format!("step {step} of {of}")));
         let extras = extra_words(table.extras);
         if !extras.is_empty() {
@@ -296,6 +306,7 @@ struct Draft {
     table: Option<String>,
     dialect: Option<Dialect>,
     parent: Option<Option<String>>,
+    beside: Option<String>,
     step: Option<(usize, usize)>,
     hash: Option<String>,
     extras: Option<Extras>,
@@ -334,6 +345,7 @@ impl Draft {
                 let hash = words.word()?;
                 once(&mut self.parent, "parent", (hash != "none").then_some(hash))?;
             }
+            "beside" => once(&mut self.beside, "beside", words.word()?)?,
             "step" => once(&mut self.step, "step", words.step()?)?,
             "hash" => once(&mut self.hash, "hash", words.word()?)?,
             "extras" => once(&mut self.extras, "extras", words.extras()?)?,
@@ -370,6 +382,7 @@ impl Draft {
             },
             answers: self.answers,
             parent: self.parent.ok_or_else(|| missing("parent"))?,
+            beside: self.beside,
             step: self.step,
         };
         for index in &state.table.indexes {
@@ -742,7 +755,7 @@ mod tests {
         ] {
             assert_eq!(State::parse(&file), Ok(Some(state.clone())), "{file}");
         }
-        let second = State { step: Some((2, 3)), ..state };
+        let second = State { step: Some((2, 3)), beside: Some("0011".into()), ..state };
         assert_eq!(State::parse(&second.header()), Ok(Some(second)));
     }
 

@@ -61,8 +61,8 @@ pub use declared::{
     UnsafeMethods,
 };
 pub use method_router::{
-    MethodRouter, any, any_service, connect, delete, get, head, on, on_service, options, patch,
-    post, put, trace,
+    DeclaredHandlers, MethodRouter, any, any_service, connect, delete, get, head, on, on_service,
+    options, patch, post, put, trace,
 };
 pub use policies::{RouteMethod, RoutePolicies, RoutePolicy};
 pub use public_service::{PublicService, public_service};

@@ -4,7 +4,7 @@
 //! here.
 
 use super::system::comment_on;
-use super::table::{ForeignKey, Table, TableColumn, TableIndex, name_of};
+use super::table::{ForeignKey, Table, TableColumn, TableIndex, index_name};
 use super::{Dialect, OnDelete, Schema};
 use crate::column::ColumnType;
 use crate::schema::table::Kind;
@@ -46,7 +46,7 @@ impl Schema {
             .chain(kept)
             .chain(wanted.map(|column| (column.name, column.unique)))
             .map(|(column, unique)| Index {
-                name: name_of(self.bare_table(), column, if unique { "key" } else { "idx" }),
+                name: index_name(self.bare_table(), column, unique),
                 column,
                 unique,
             })
@@ -143,6 +143,13 @@ impl Table {
         format!("{name} {ty} {constraints}").trim_end().to_owned()
     }
 
+    /// The same without its `CHECK` and its foreign key.
+    pub(crate) fn unconstrained_definition(&self, column: &TableColumn) -> String {
+        let name = self.dialect.identifier(&column.name);
+        let rest = self.nullability_and_default(column).join(" ");
+        format!("{name} {} {rest}", column.sql_type).trim_end().to_owned()
+    }
+
     /// The column's `CHECK`, with its name.
     pub(crate) fn check(&self, column: &TableColumn) -> Option<String> {
         let name = self.dialect.identifier(&self.check_name(&column.name)).into_owned();
@@ -196,14 +203,7 @@ impl Table {
 
     fn line(&self, column: &TableColumn, comment: Option<&'static str>) -> Line {
         let dialect = self.dialect;
-        let mut parts = Vec::new();
-        if !column.nullable {
-            parts.push("NOT NULL".to_owned());
-        }
-        if column.primary_key {
-            parts.push("PRIMARY KEY".to_owned());
-        }
-        parts.extend(default_clause(dialect, column));
+        let mut parts = self.nullability_and_default(column);
         match dialect {
             Dialect::MySql => {}
             // A migration refers to a constraint by its name; SQLite has no statement that would.
@@ -226,6 +226,18 @@ impl Table {
             constraints: parts.join(" "),
             comment,
         }
+    }
+
+    fn nullability_and_default(&self, column: &TableColumn) -> Vec<String> {
+        let mut parts = Vec::new();
+        if !column.nullable {
+            parts.push("NOT NULL".to_owned());
+        }
+        if column.primary_key {
+            parts.push("PRIMARY KEY".to_owned());
+        }
+        parts.extend(default_clause(self.dialect, column));
+        parts
     }
 
     fn mysql_constraints(&self) -> Vec<Line> {

@@ -66,6 +66,16 @@ pub(crate) struct TableIndex {
     pub(crate) unique: bool,
 }
 
+/// The name that PostgreSQL gives to a table's primary key.
+pub(crate) fn primary_key_name(table: &str) -> String {
+    let table = table.rsplit('.').next().unwrap_or(table);
+    let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());
+    while !table.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{}_pkey", &table[..cut])
+}
+
 impl Table {
     /// The table that a struct's schema is in this dialect: the system columns, then the payload's.
     pub(crate) fn of(schema: &Schema, dialect: Dialect) -> Self {
@@ -113,12 +123,7 @@ impl Table {
 
     /// The name that PostgreSQL gives to the primary key.
     pub(crate) fn primary_key_name(&self) -> String {
-        let table = self.bare_name();
-        let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());
-        while !table.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        format!("{}_pkey", &table[..cut])
+        primary_key_name(&self.name)
     }
 
     /// The name of the column's `CHECK`.
@@ -129,6 +134,11 @@ impl Table {
     /// The name of a `CHECK` that the column is not `NULL`, as long as the column may be.
     pub(crate) fn not_null_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "not_null")
+    }
+
+    /// The name of the column's index.
+    pub(crate) fn index_name(&self, column: &str, unique: bool) -> String {
+        index_name(self.bare_name(), column, unique)
     }
 
     /// The name of the column's foreign key.
@@ -170,8 +180,13 @@ impl TableColumn {
     }
 }
 
+/// The name of a column's index.
+pub(super) fn index_name(table: &str, column: &str, unique: bool) -> String {
+    name_of(table, column, if unique { "key" } else { "idx" })
+}
+
 /// `table_column_suffix`, cut so that every database keeps it whole and two long names stay two.
-pub(super) fn name_of(table: &str, column: &str, suffix: &str) -> String {
+fn name_of(table: &str, column: &str, suffix: &str) -> String {
     cut_name(&format!("{table}_{column}"), suffix)
 }
 

@@ -13,7 +13,7 @@ use crate::data::SessionData;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::rejection::Rejection;
-use crate::store::{EndReason, Load, OldSecret};
+use crate::store::{EndReason, OldSecret};
 
 /// What remains to be done when the response is ready.
 pub(crate) enum Closing {
@@ -66,10 +66,10 @@ impl<T: SessionData> Scope<T> {
 
     /// Sends no token whose secret another request has replaced while the handler took its time.
     async fn confirm(self: Arc<Self>, id: SessionId) {
-        match self.sessions.store.load(id).await {
-            Ok(Load::Live(loaded)) if matches!(self.found_again(&loaded), Ok(true)) => {}
-            Ok(Load::Live(_)) => self.state().outgoing = Outgoing::Nothing,
-            Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => self.found_ended(id),
+        match self.sessions.load_live(id).await {
+            Ok(Some(loaded)) if matches!(self.found_again(&loaded), Ok(true)) => {}
+            Ok(Some(_)) => self.state().outgoing = Outgoing::Nothing,
+            Ok(None) => self.found_ended(id),
             // Most likely nothing has happened to it.
             Err(_) => {}
         }

@@ -11,6 +11,7 @@ use crate::error::{Error, StoreError};
 use crate::event::{Event, Revoked};
 use crate::id::SessionId;
 use crate::limit::{Overflow, SubjectLimit};
+use crate::sessions::Sessions;
 use crate::store::{
     Created, EndReason, NewSession, OldSecret, Reauthenticated, Record, Rotated, Rotation,
 };
@@ -39,12 +40,14 @@ impl<T: SessionData> Scope<T> {
         options: LoginOptions,
     ) -> Result<(Admitted<T>, SessionToken), Error> {
         let scope = Arc::clone(self);
-        let login = async move { scope.create(data, options).await };
+        let login = async move {
+            scope.create(data, options).await.map_err(|error| scope.sessions.failed(error))
+        };
         self.sessions
             .tasks
             .spawn(login.in_current_span())
             .await
-            .unwrap_or_else(|error| Err(StoreError::unavailable(error).into()))
+            .unwrap_or_else(|error| Err(self.sessions.failed(StoreError::unavailable(error))))
     }
 
     async fn create(
@@ -205,7 +208,8 @@ impl<T: SessionData> Scope<T> {
         let live = state.live(id).ok_or(Error::Ended { id })?;
         let secret = live.secret.rotated().map_err(Error::Randomness)?;
         let (from, to) = (live.secret.hash(), secret.hash());
-        Ok((Rotation { id, from, to, grace: self.sessions.rotation_grace, old }, secret))
+        let Sessions { idle, rotation_grace: grace, .. } = *self.sessions;
+        Ok((Rotation { id, from, to, grace, old, idle }, secret))
     }
 
     /// The session has a new secret, whose token the response carries.

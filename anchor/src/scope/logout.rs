@@ -8,10 +8,10 @@ use tracing::Instrument;
 use super::presentation::Presentation;
 use super::{Current, Outgoing, Scope};
 use crate::data::SessionData;
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::rejection::Rejection;
-use crate::store::{EndReason, Ending, Load, Record, Replaced, Standing};
+use crate::store::{EndReason, Ending, Record, Replaced, Standing};
 use crate::token::Secret;
 
 /// How far a logout reaches.
@@ -57,11 +57,7 @@ impl<T: SessionData> Scope<T> {
 
     /// Whatever the store's reason, as another table's row that keeps the session's own from going: the session lives on, which is 503.
     fn not_carried_out(&self, error: StoreError) -> Rejection {
-        let error = match error.kind() {
-            StoreErrorKind::Unavailable => error,
-            _ => StoreError::unavailable(error),
-        };
-        self.refused(Rejection::Store(error))
+        self.refused(Rejection::Store(error.not_carried_out()))
     }
 
     /// Ends the request's session, and every other one whose genuine token it presents.
@@ -156,9 +152,9 @@ impl<T: SessionData> Scope<T> {
         };
         let mut proven = Vec::new();
         for (id, secret) in presented {
-            let found = self.sessions.store.load(id).await;
+            let found = self.sessions.load_live(id).await;
             let found = found.map_err(|error| self.not_carried_out(error))?;
-            if let Load::Live(loaded) = found
+            if let Some(loaded) = found
                 && loaded.secrets.standing(&secret, loaded.now) != Standing::Foreign
             {
                 proven.push(loaded.record);

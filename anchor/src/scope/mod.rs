@@ -54,6 +54,8 @@ struct State<T> {
     refusal: Option<(Rejection, Response)>,
     /// The response has passed the layer.
     closed: bool,
+    /// That the session was ended earlier in this request has been logged as a refusal.
+    end_is_logged: bool,
 }
 
 impl<T> State<T> {
@@ -143,6 +145,7 @@ impl<T: SessionData> Scope<T> {
                 outgoing: Outgoing::Nothing,
                 refusal: None,
                 closed: false,
+                end_is_logged: false,
             }),
         })
     }
@@ -180,11 +183,11 @@ impl<T: SessionData> Scope<T> {
         request: Option<&Parts>,
     ) -> Result<Admitted<T>, Rejection> {
         if let Some(known) = self.known() {
-            return known;
+            return known.map_err(|rejection| self.refused_if_ended(rejection));
         }
         let _loading = self.loading.lock().await;
         if let Some(known) = self.known() {
-            return known;
+            return known.map_err(|rejection| self.refused_if_ended(rejection));
         }
         let found = match self.admit(request).await {
             Ok(live) => Current::Live(live),
@@ -227,13 +230,7 @@ impl<T: SessionData> Scope<T> {
             Load::Live(loaded) => loaded,
             Load::Ended => return Err(Rejection::Ended { id }),
             Load::Absent => return Err(Rejection::Unknown { id }),
-            Load::Undecodable(error) => {
-                tracing::warn!(
-                    target: "anchor", %id, payload = type_name::<T>(),
-                    "the session's row does not fit the struct, so it counts as ended: {error}"
-                );
-                return Err(Rejection::Ended { id });
-            }
+            Load::Undecodable(error) => return Err(Rejection::Undecodable { id, error }),
         };
         let standing = loaded.secrets.standing(&secret, loaded.now);
         match standing {
@@ -382,6 +379,22 @@ impl<T: SessionData> Scope<T> {
         if let Some(live) = self.state().live(record.id) {
             live.record = Arc::clone(record);
         }
+    }
+
+    /// Tells of a refusal, once, that nothing but an end earlier in this request explains. Every
+    /// other one that is known was told when it was found.
+    fn refused_if_ended(&self, rejection: Rejection) -> Rejection {
+        let is_news = {
+            let mut state = self.state();
+            let ended = matches!(state.current, Current::Ended(_));
+            ended && !std::mem::replace(&mut state.end_is_logged, true)
+        };
+        if is_news { self.refused(rejection) } else { rejection }
+    }
+
+    /// Whether the response has passed the layer, so that a handle of this request was kept.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.state().closed
     }
 
     /// Tells of a refusal, once.

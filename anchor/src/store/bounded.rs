@@ -62,6 +62,7 @@ bounded! {
     reauthenticate(rotation: Rotation) -> Reauthenticated;
     rotate(rotation: Rotation) -> Rotated;
     revoke(id: SessionId, proof: Option<LastingHash>, reason: EndReason) -> Ending;
+    revoke_of(subject: &T::Subject, id: SessionId, reason: EndReason) -> Ending;
     revoke_subject(subject: &T::Subject, reason: EndReason) -> u64;
     revoke_others(subject: &T::Subject, keep: SessionId, reason: EndReason) -> u64;
     revoke_everyone(reason: EndReason) -> u64;

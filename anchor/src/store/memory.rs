@@ -252,6 +252,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             let version = record.version;
             _before = std::mem::replace(&mut record.data, Arc::clone(&change.to));
             rows.assign(change.id, subject);
+            rows.used(change.id, now, change.idle);
             Ok(Updated::Written { version })
         })
     }
@@ -264,16 +265,11 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
             if presented == Some(row.secrets.current) {
                 row.secrets.rotation = RotationState::Settled;
             }
-            let record = Arc::make_mut(&mut row.record);
-            let expires_at = now.saturating_add(idle).min(record.deadline);
-            let before = std::mem::replace(&mut record.expires_at, expires_at);
-            record.last_seen_at = now;
             if T::schema().extras.track && origin.is_some() {
-                record.origin = origin;
+                Arc::make_mut(&mut row.record).origin = origin;
             }
-            rows.by_due.remove(&(before, id));
-            rows.by_due.insert((expires_at, id));
-            Ok(Touched::Written { expires_at })
+            let used = rows.used(id, now, idle);
+            Ok(used.map_or(Touched::Gone, |expires_at| Touched::Written { expires_at }))
         })
     }
 
@@ -281,10 +277,11 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         Box::pin(async move {
             let (mut rows, now) = self.lock()?;
             let Some(row) = rows.live(rotation.id, now) else { return Ok(Rotated::Gone) };
-            Ok(match row.rotate(&rotation, now, false) {
-                true => Rotated::Written,
-                false => Rotated::Conflict,
-            })
+            if !row.rotate(&rotation, now, false) {
+                return Ok(Rotated::Conflict);
+            }
+            rows.used(rotation.id, now, rotation.idle);
+            Ok(Rotated::Written)
         })
     }
 
@@ -296,6 +293,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
                 return Ok(Reauthenticated::Conflict);
             }
             Arc::make_mut(&mut row.record).authenticated_at = now;
+            rows.used(rotation.id, now, rotation.idle);
             Ok(Reauthenticated::Written { authenticated_at: now })
         })
     }
@@ -314,6 +312,25 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
                 return Ok(Ending::Unproven);
             }
             Ok(match rows.end_for_good(id, now, reason, &mut dropped) {
+                true => Ending::Ended,
+                false => Ending::NotLive,
+            })
+        })
+    }
+
+    fn revoke_of<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        id: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, Ending> {
+        Box::pin(async move {
+            let Some(subject) = subject_value::<T>(subject)? else { return Ok(Ending::NotLive) };
+            let mut dropped = Vec::new();
+            let (mut rows, now) = self.lock()?;
+            let is_theirs =
+                rows.by_id.get(&id).is_some_and(|row| row.subject.as_ref() == Some(&subject));
+            Ok(match is_theirs && rows.end_for_good(id, now, reason, &mut dropped) {
                 true => Ending::Ended,
                 false => Ending::NotLive,
             })
@@ -578,6 +595,19 @@ impl<T> Rows<T> {
         if let Some(subject) = subject {
             self.by_subject.entry(subject).or_default().insert(id);
         }
+    }
+
+    /// Marks a row as used now, and says when it ends unless it is used again; `None` where there is
+    /// no such row.
+    fn used(&mut self, id: SessionId, now: Timestamp, idle: Duration) -> Option<Timestamp> {
+        let row = self.by_id.get_mut(&id)?;
+        let record = Arc::make_mut(&mut row.record);
+        record.last_seen_at = now;
+        let expires_at = now.saturating_add(idle).min(record.deadline);
+        let before = std::mem::replace(&mut record.expires_at, expires_at);
+        self.by_due.remove(&(before, id));
+        self.by_due.insert((expires_at, id));
+        Some(expires_at)
     }
 
     /// Ends a row before its time.

@@ -64,10 +64,13 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 /// | [`touch`](Self::touch) | extends the idle expiry, never past the deadline | creates |
 /// | [`rotate`](Self::rotate) | gives the same session a new secret, one winner | creates |
 /// | [`reauthenticate`](Self::reauthenticate) | sets the time at which the subject proved who they are, and rotates | creates; does one without the other |
-/// | [`revoke`](Self::revoke), [`revoke_subject`](Self::revoke_subject), [`revoke_others`](Self::revoke_others), [`revoke_everyone`](Self::revoke_everyone) | end sessions; idempotent | fail on an absent row |
+/// | [`revoke`](Self::revoke), [`revoke_of`](Self::revoke_of), [`revoke_subject`](Self::revoke_subject), [`revoke_others`](Self::revoke_others), [`revoke_everyone`](Self::revoke_everyone) | end sessions; idempotent | fail on an absent row |
 /// | [`cut_off`](Self::cut_off) | ends a subject's sessions, and those of logins that have begun and not arrived | lets such a login in |
 /// | [`list`](Self::list), [`history`](Self::history) | a subject's live sessions, its ended ones | show a secret |
 /// | [`sweep`](Self::sweep) | removes ended rows | touches a live row |
+///
+/// `update`, `rotate` and `reauthenticate` count as a use: in the same statement they mark the session as used now, and its idle expiry
+/// becomes their `idle` from now, at most its deadline. What conflicts, or is gone, is no use.
 ///
 /// Time is the store's clock, never the caller's: every duration is added to the store's `now`. A row is live while `now` is
 /// before both its idle expiry and its deadline; at the very instant of either it has ended. It has also ended when its login began
@@ -101,7 +104,8 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>>;
 
     /// Writes the columns that differ between `change.from` and `change.to`, if the row is live and
-    /// still at `change.version`, and [`Secrets::accepts`] the caller's secret.
+    /// still at `change.version`, and [`Secrets::accepts`] the caller's secret. Where none differs,
+    /// the use alone is written.
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated>;
 
     /// Marks a live session as used now: its idle expiry becomes `touch.idle` from now, at most its deadline. Where the table tracks
@@ -128,6 +132,16 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
         proof: Option<LastingHash>,
         reason: EndReason,
     ) -> StoreFuture<'_, Ending>;
+
+    /// Ends one session, if it is this subject's: both are compared in the statement that ends it. The
+    /// id may be anybody's guess. Like [`revoke`](Self::revoke), it ends for good what looks expired,
+    /// too. The session of another subject is [`Ending::NotLive`], as one that never was.
+    fn revoke_of<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        id: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, Ending>;
 
     /// Ends every session of a subject and says how many of them were live. Like
     /// [`revoke`](Self::revoke), it ends for good what looks expired, too.
@@ -424,6 +438,8 @@ pub struct Change<T> {
     pub from: Arc<T>,
     /// The payload as it is to be.
     pub to: Arc<T>,
+    /// How long the session may now stay unused.
+    pub idle: Duration,
 }
 
 /// Prints no payload.
@@ -495,6 +511,8 @@ pub struct Rotation {
     pub grace: Duration,
     /// What becomes of `from`.
     pub old: OldSecret,
+    /// How long the session may now stay unused.
+    pub idle: Duration,
 }
 
 /// What became of a rotation.
@@ -523,7 +541,7 @@ pub enum Reauthenticated {
     Gone,
 }
 
-/// What became of a [`SessionStore::revoke`].
+/// What became of a [`SessionStore::revoke`] or [`SessionStore::revoke_of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The session lived until now.

@@ -44,6 +44,15 @@ impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
         (**self).revoke(id, proof, reason)
     }
 
+    fn revoke_of<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        id: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, Ending> {
+        (**self).revoke_of(subject, id, reason)
+    }
+
     fn revoke_subject<'a>(
         &'a self,
         subject: &'a T::Subject,

@@ -7,7 +7,6 @@ use crate::data::SessionData;
 use crate::id::SessionId;
 use crate::jitter;
 use crate::sessions::Sessions;
-use crate::store::Load;
 
 /// Looks at the session until it has ended, nobody waits any more, or the manager shuts down.
 pub(super) async fn poll<T: SessionData>(sessions: Arc<Sessions<T>>, watched: Arc<Watched<T>>) {
@@ -28,11 +27,11 @@ impl<T: SessionData> Polling<T> {
     async fn until_over(&self) {
         let Self { sessions, watched, id } = self;
         loop {
-            match sessions.store.load(*id).await {
-                Ok(Load::Live(loaded)) => {
+            match sessions.load_live(*id).await {
+                Ok(Some(loaded)) => {
                     watched.seen.send_replace(loaded.record);
                 }
-                Ok(Load::Ended | Load::Absent | Load::Undecodable(_)) => return,
+                Ok(None) => return,
                 Err(error) => tracing::warn!(
                     target: "anchor", %id, "whether the session has ended is asked again: {error}"
                 ),

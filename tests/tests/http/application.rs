@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use anchor::prelude::*;
-use anchor::{Error, Rejection, SessionId, SessionManagerBuilder};
+use anchor::{Error, SessionId, SessionManagerBuilder};
 use anchor_tests::http::{Answer, Served};
 use anchor_tests::{Backend, Watched};
 use axum::routing::{get, post};
@@ -150,7 +150,7 @@ async fn payload(user: UserSession) -> Json<UserSession> {
     Json(user)
 }
 
-async fn auth(auth: Auth<UserSession>) -> Result<String, Rejection> {
+async fn auth(auth: Auth<UserSession>) -> Result<String, Error> {
     Ok(name_of(auth.session().await?.as_deref()))
 }
 
@@ -199,7 +199,7 @@ async fn logout() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn logout_by_auth(auth: Auth<UserSession>) -> Result<Json<bool>, Rejection> {
+async fn logout_by_auth(auth: Auth<UserSession>) -> Result<Json<bool>, Error> {
     auth.logout().await.map(Json)
 }
 

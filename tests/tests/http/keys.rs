@@ -124,7 +124,14 @@ async fn a_token_is_not_signed_again_when_another_request_has_rotated_the_sessio
         let to = SecretHash::from_bytes([9; 32]);
         let grace = Duration::from_secs(60);
         let from = loaded.secrets.current;
-        let rotation = Rotation { id, from, to, grace, old: OldSecret::Exchanged };
+        let rotation = Rotation {
+            id,
+            from,
+            to,
+            grace,
+            old: OldSecret::Exchanged,
+            idle: Duration::from_secs(3600),
+        };
         assert_eq!(store.rotate(rotation).await.unwrap(), Rotated::Written);
         hold.release();
     };

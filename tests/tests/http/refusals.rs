@@ -115,7 +115,7 @@ pub(crate) async fn dead(app: &Application, backend: &Backend) -> Vec<Case> {
     let broken = "UPDATE user_sessions SET cart = '{}' WHERE name = 'undecodable'";
     if let Some(rows) = backend.execute(broken).await {
         assert_eq!(rows, 1);
-        case("an undecodable row", cookie, "session_ended");
+        case("an undecodable row", cookie, "session_undecodable");
     }
 
     // The last one: a later login may sweep it.
@@ -138,7 +138,14 @@ async fn rotate(app: &Application, cookie: &str, grace: Duration) {
     // A secret that was not there before, whose text nobody knows.
     let from = loaded.secrets.current;
     let to = SecretHash::from_bytes(from.as_bytes().map(|byte| byte.wrapping_add(1)));
-    let rotation = Rotation { id, from, to, grace, old: OldSecret::Exchanged };
+    let rotation = Rotation {
+        id,
+        from,
+        to,
+        grace,
+        old: OldSecret::Exchanged,
+        idle: Duration::from_secs(3600),
+    };
     assert_eq!(app.store.inner().rotate(rotation).await.unwrap(), Rotated::Written);
     let touch = Touch { presented: Some(to), ..Touch::new(id, Duration::from_secs(60)) };
     app.store.inner().touch(touch).await.unwrap();

@@ -201,6 +201,24 @@ fn what_is_asked_may_be_several_words() {
     assert!(text(&output).contains("ANCHOR_MIGRATE is `replace,dorp`"), "{}", text(&output));
 }
 
+#[test]
+fn a_table_of_a_name_that_is_free_now_is_created_when_asked() {
+    let package = Scratch::new();
+    std::fs::create_dir(package.path().join("migrations")).expect("a folder");
+    let migrations = Migrations::in_folder(package.path().join("migrations"));
+    let migrations = migrations.dialect(Dialect::Sqlite);
+    let old = UserSession::schema();
+    anchor::migrate::write(old, &migrations).expect("written");
+    let renamed = Schema::new("logins", old.columns).renamed_from("sessions");
+    anchor::migrate::write(&renamed, &migrations).expect("written");
+
+    let output = cargo_test(package.path(), Some("1")).output().expect("it runs");
+    assert!(text(&output).contains("ANCHOR_MIGRATE=create cargo test"), "{}", text(&output));
+    let output = cargo_test(package.path(), Some("create")).output().expect("it runs");
+    assert!(text(&output).contains("_create_sessions.up.sql"), "{}", text(&output));
+    assert!(cargo_test(package.path(), None).status().expect("it runs").success());
+}
+
 mod private {
     use anchor::prelude::*;
 

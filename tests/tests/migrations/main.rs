@@ -3,6 +3,7 @@
 mod adoption;
 mod baseline;
 mod busy;
+mod chains;
 mod cut_offs;
 mod dice;
 mod emitted;
@@ -12,6 +13,7 @@ mod green;
 mod halves;
 mod live;
 mod pairs;
+mod postgres;
 mod rebuilds;
 mod refusals;
 mod releases;

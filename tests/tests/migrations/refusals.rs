@@ -61,6 +61,18 @@ fn a_new_unique_column_with_one_value_for_all() {
 }
 
 #[test]
+fn one_default_for_several_values_of_a_unique_column() {
+    let wide = column("code", ColumnType::BigInt).unique();
+    for narrow in
+        [column("code", ColumnType::Integer), column("code", ColumnType::Integer).unique()]
+    {
+        let narrow = narrow.default("0");
+        assert_expected("shared_default", &refused(&[USER, wide], &[USER, narrow]));
+        accepted(&[USER, wide], &[USER, narrow.on_change(OnChange::EndSessions)], false);
+    }
+}
+
+#[test]
 fn a_removed_column() {
     let theme = optional("theme", ColumnType::Text);
     assert_expected("dropped", &refused(&[USER, theme], &[USER]));

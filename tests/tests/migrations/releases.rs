@@ -161,6 +161,7 @@ async fn goes_on<T: SessionData>(scene: &Scene, number: u128, data: T, changed: 
         version: loaded.record.version,
         from: Arc::clone(&loaded.record.data),
         to: Arc::new(changed),
+        idle: T::IDLE,
     };
     let updated = store.update(change).await.expect("an answer");
     assert!(matches!(updated, anchor::Updated::Written { .. }), "{updated:?}");

@@ -148,3 +148,27 @@ fn one_that_others_may_build_on_stays() {
     assert!(!error.to_string().contains("ANCHOR_MIGRATE=replace"), "{error}");
     assert_eq!(scratch.names(), before);
 }
+
+#[test]
+fn a_rename_of_the_table_is_replaced_under_the_old_name_and_under_a_third() {
+    let scratch = Scratch::new();
+    let migrations = in_folder(&scratch, Dialect::Sqlite);
+    let replace = migrations.clone().replace_newest();
+    migrate::write(&FIRST, &migrations).expect("written");
+    let renamed = Schema::new("user_sessions", FIRST.columns).renamed_from("sessions");
+    migrate::write(&renamed, &migrations).expect("written");
+    // Another struct's is no business of it.
+    migrate::write(&ADMIN, &migrations).expect("written");
+    assert!(migrate::write(&FIRST, &replace).expect("nothing").is_empty());
+    assert_eq!(descriptions(&scratch), ["create_sessions", "create_admin_sessions"]);
+    assert_eq!(migrate::check(&FIRST, &migrations).expect("fine"), Checked::UpToDate);
+
+    migrate::write(&renamed, &migrations).expect("written");
+    let logins = Schema::new("logins", FIRST.columns).renamed_from("sessions");
+    migrate::write(&logins, &replace).expect("written");
+    assert_eq!(
+        descriptions(&scratch),
+        ["create_sessions", "create_admin_sessions", "rename_sessions_to_logins"]
+    );
+    assert_eq!(migrate::check(&logins, &migrations).expect("fine"), Checked::UpToDate);
+}

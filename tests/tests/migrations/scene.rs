@@ -114,8 +114,8 @@ impl Scene {
         versions.dedup();
         let goes_with = |name: &&String| {
             let (_, description) = name.split_once('_').expect("a description");
-            name.ends_with(".up.sql")
-                && (description.starts_with("validate_") || description.starts_with("index_"))
+            let follows = ["validate_", "index_", "unindex_"];
+            name.ends_with(".up.sql") && follows.iter().any(|word| description.starts_with(word))
         };
         let files = 1 + names.iter().filter(goes_with).count();
         let target = versions[versions.len() - files - 1];

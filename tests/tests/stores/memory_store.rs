@@ -76,6 +76,7 @@ async fn payloads_are_shared_and_not_copied() {
         version: 1,
         from: Arc::clone(&new.data),
         to: Arc::clone(&to),
+        idle: Payload::IDLE,
     };
     store.update(change).await.unwrap();
     let listed = store.list(&new.data.user_id, Page::default()).await.unwrap();

@@ -99,9 +99,17 @@ fn filled(indent: &str, words: &[String], separator: &str) -> String {
     lines.join(&format!("{}\n", separator.trim_end()))
 }
 
-/// The table's own first migration.
+/// The table's own first migration. On PostgreSQL it waits for the tables that it references.
 pub(crate) fn create(table: &Table) -> String {
-    table.create_text()
+    bounds(table.dialect) + &table.create_text()
+}
+
+/// What a file begins with that is not a change of a table, and waits for locks nonetheless.
+pub(crate) fn bounds(dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Postgres => postgres::bounds().text() + "\n",
+        Dialect::MySql | Dialect::Sqlite => String::new(),
+    }
 }
 
 /// The way back from [`create`].
@@ -112,7 +120,7 @@ pub(crate) fn drop_table(table: &Table) -> String {
     if let Some(companion) = &table.cut_offs {
         script.run(format!("DROP TABLE {}", table.dialect.table(&companion.name)));
     }
-    script.text()
+    bounds(table.dialect) + &script.text()
 }
 
 /// A change of the table.
@@ -133,6 +141,23 @@ pub(crate) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
     }
 }
 
+/// The change without the drops of indexes that others replace, and these drops, where they have a
+/// file of their own.
+pub(crate) fn replaced_indexes(plan: Plan) -> (Plan, Option<Plan>) {
+    if plan.diff.new.dialect != Dialect::Postgres || plan.ends_all {
+        return (plan, None);
+    }
+    let (diff, drops) = plan.diff.with_replaced_indexes_kept();
+    let drops = drops.map(|diff| Plan {
+        diff,
+        is_way_back: false,
+        ends_all: false,
+        misfits: Vec::new(),
+        assertions: Vec::new(),
+    });
+    (Plan { diff, ..plan }, drops)
+}
+
 /// What is left to do when other statements of the change are committed; in a file of its own.
 pub(crate) fn validate(plan: &Plan) -> Option<Script> {
     match plan.diff.new.dialect {
@@ -145,6 +170,17 @@ pub(crate) fn validate(plan: &Plan) -> Option<Script> {
 pub(crate) fn validate_back() -> Script {
     let mut script = Script::default();
     script.say("Nothing to take back here: the file before this one does it.");
+    script.run("SELECT 1");
+    script
+}
+
+/// What changes in a header alone.
+pub(crate) fn forget() -> Script {
+    let mut script = Script::default();
+    script.say(
+        "Nothing to do in the database: the struct no longer says what was renamed, and neither \
+         does this header, so that the same rename can be asked for again.",
+    );
     script.run("SELECT 1");
     script
 }
@@ -233,8 +269,10 @@ fn assertions(plan: &Plan) -> Vec<(String, String)> {
         Assertion::Referenced(name, target) => {
             let (column, key) = (dialect.reference(name), dialect.reference(&target.column));
             let parent = dialect.table(&target.table);
+            let kept = plan.diff.kept.iter().find(|(old, _)| old.name == *name);
+            let value = kept.map_or_else(|| column.to_string(), |(old, new)| comparable(dialect, old, new));
             let query = format!(
-                "SELECT COUNT(*) FROM (SELECT {column} AS target FROM {table} \
+                "SELECT COUNT(*) FROM (SELECT {value} AS target FROM {table} \
                  WHERE {column} IS NOT NULL{stays}) AS child \
                  WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = child.target)"
             );
@@ -256,6 +294,27 @@ fn units(plan: &Plan, column: &str) -> &'static str {
     match plan.diff.kept.iter().any(|(old, _)| old.name == column && is_bytes(old)) {
         true => "bytes",
         false => "characters",
+    }
+}
+
+/// The old value as it is compared with values of the new type: neither PostgreSQL nor MySQL
+/// compares every text with a number.
+fn comparable(dialect: Dialect, old: &TableColumn, new: &TableColumn) -> String {
+    use ColumnType::{BigInt, Integer, SmallInt, Text};
+    let column = dialect.reference(&old.name);
+    match (&old.kind, &new.kind, dialect) {
+        (Kind::Plain(SmallInt | Integer | BigInt), Kind::Plain(Text), Dialect::MySql) => {
+            format!("CAST({column} AS CHAR)")
+        }
+        (Kind::Plain(SmallInt | Integer | BigInt), Kind::Plain(Text), _) => {
+            format!("CAST({column} AS TEXT)")
+        }
+        (Kind::Plain(Text), Kind::Plain(SmallInt | Integer | BigInt), _) => {
+            let number = if dialect == Dialect::Sqlite { "INTEGER" } else { "DECIMAL(20)" };
+            let is_none = Condition::NoIntegerInText(i64::MIN, i64::MAX).sql(dialect, "", &column);
+            format!("CAST(CASE WHEN {is_none} THEN NULL ELSE {column} END AS {number})")
+        }
+        _ => column.to_string(),
     }
 }
 
@@ -341,18 +400,33 @@ fn rename_variants(
     }
 }
 
-/// The statements that end, or give the default to, the rows whose values do not fit.
-fn tend_misfits(
+/// The statements that change the rows: those that cannot stay end, by the variants' old names;
+/// then the variants get their new names; then come the defaults, which are new names already.
+fn change_values(
     script: &mut Script,
     plan: &Plan,
     table: &str,
     name: impl Fn(&TableColumn) -> String,
 ) {
+    tend_misfits(script, plan, Remedy::End, table, &name);
+    rename_variants(script, plan, table, &name);
+    tend_misfits(script, plan, Remedy::Default, table, &name);
+}
+
+/// The statements that end, or give the default to, the rows whose values do not fit.
+fn tend_misfits(
+    script: &mut Script,
+    plan: &Plan,
+    remedy: Remedy,
+    table: &str,
+    name: impl Fn(&TableColumn) -> String,
+) {
     let dialect = plan.diff.new.dialect;
-    for misfit in plan.misfits.iter().filter(|misfit| !misfit.is_reset()) {
+    let misfits = plan.misfits.iter().filter(|misfit| misfit.remedy == remedy);
+    for misfit in misfits.filter(|misfit| !misfit.is_reset()) {
         let name = name(&misfit.column);
         let predicate = predicate(dialect, table, &name, misfit);
-        match misfit.remedy {
+        match remedy {
             Remedy::End => {
                 script.say(format!(
                     "DESTRUCTIVE: ends the sessions whose `{name}` the table cannot hold."

@@ -4,8 +4,8 @@
 //! asserted before anything changes.
 
 use super::{
-    ENDS_ALL, Script, assert_none, assertions, column_renames, cut_offs, index_renames, is_retyped,
-    name_before, rename_variants, say_what_to_know, tend_misfits,
+    ENDS_ALL, Script, assert_none, assertions, change_values, column_renames, cut_offs, default_of,
+    index_renames, is_retyped, name_before, rename_variants, say_what_to_know,
 };
 use crate::column::ColumnType;
 use crate::migrate::diff::{Misfit, Plan, RenamedVariants};
@@ -59,20 +59,14 @@ pub(super) fn change(plan: &Plan) -> Script {
     for constraint in &drops {
         drop_where_it_is(&mut script, plan, constraint);
     }
-    tend_misfits(&mut script, plan, &table, |column| name_before(plan, column));
-    let (moved, renamed): (Vec<_>, Vec<_>) = diff.variants.iter().cloned().partition(is_moved);
-    let of = |variants| {
-        let mut plan = plan.clone();
-        plan.diff.variants = variants;
-        plan
-    };
-    rename_variants(&mut script, &of(renamed), &table, |column| name_before(plan, column));
+    let (first, moved) = without_moved(plan);
+    change_values(&mut script, &first, &table, |column| name_before(plan, column));
     clauses.append(&mut adds);
     script.alter(&table, &clauses);
 
     let mut last = Script::default();
     // A second time would move them once more.
-    rename_variants(&mut last, &of(moved), &table, |column| column.name.clone());
+    rename_variants(&mut last, &moved, &table, |column| column.name.clone());
     last.alter(&table, &checks_of_moved);
     if locks {
         last.run("UNLOCK TABLES");
@@ -105,6 +99,26 @@ pub(super) fn change(plan: &Plan) -> Script {
 /// Whether a variant gets a name that another one had.
 fn is_moved(variants: &RenamedVariants) -> bool {
     variants.names.iter().any(|(_, to)| variants.names.iter().any(|(from, _)| from == to))
+}
+
+/// The plan without the variants that take each other's names, and the plan of these alone. A
+/// default that comes before them is the name that they make it of.
+fn without_moved(plan: &Plan) -> (Plan, Plan) {
+    let (mut first, mut moved) = (plan.clone(), plan.clone());
+    first.diff.variants.retain(|variants| !is_moved(variants));
+    moved.diff.variants.retain(is_moved);
+    for misfit in &mut first.misfits {
+        let names = moved.diff.variants_of(&misfit.column.name);
+        if !names.is_empty() && misfit.column.default.is_some() {
+            let default = default_of(&misfit.column);
+            let cases = names.iter().map(|(from, to)| {
+                format!(" WHEN {} THEN {}", DIALECT.literal(to), DIALECT.literal(from))
+            });
+            let cases: String = cases.collect();
+            misfit.column.default = Some(format!("CASE {default}{cases} ELSE {default} END"));
+        }
+    }
+    (first, moved)
 }
 
 /// A constraint that goes, so that what it holds can change.

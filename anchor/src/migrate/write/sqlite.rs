@@ -1,8 +1,8 @@
 //! SQLite: `ALTER TABLE` where it can, else the table is built anew and its rows are copied, as SQLite's documentation describes.
 
 use super::{
-    ENDS_ALL, Script, assert_none, assertions, column_renames, cut_offs, default_of, filled,
-    in_order, is_retyped, name_before, predicate, rename_variants, renamed_value, say_what_to_know,
+    ENDS_ALL, Script, assert_none, assertions, change_values, column_renames, cut_offs, default_of,
+    filled, in_order, is_retyped, name_before, predicate, renamed_value, say_what_to_know,
     tend_misfits,
 };
 use crate::migrate::diff::{Misfit, Plan, Remedy};
@@ -79,8 +79,7 @@ fn alter(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let before = DIALECT.table(&diff.old.name);
     assert_none(script, DIALECT, "", &assertions(plan));
-    tend_misfits(script, plan, &before, |column| name_before(plan, column));
-    rename_variants(script, plan, &before, |column| name_before(plan, column));
+    change_values(script, plan, &before, |column| name_before(plan, column));
     for index in &diff.dropped_indexes {
         script.run(drop_index(&diff.old, &index.name));
     }
@@ -167,9 +166,7 @@ fn rebuild(script: &mut Script, plan: &Plan) {
         script.run(format!("DROP TABLE {source}"));
         script.run(diff.new.create_alone("", &target));
     } else {
-        let ending = plan.misfits.iter().filter(|misfit| misfit.remedy == Remedy::End);
-        let ending = Plan { misfits: ending.cloned().collect(), ..plan.clone() };
-        tend_misfits(script, &ending, &source, |column| name_before(plan, column));
+        tend_misfits(script, plan, Remedy::End, &source, |column| name_before(plan, column));
         let before: Vec<_> =
             diff.kept.iter().map(|(old, _)| DIALECT.reference(&old.name)).collect();
         script.run(format!(
@@ -331,7 +328,8 @@ fn copy(plan: &Plan, old: &TableColumn, new: &TableColumn) -> (String, String) {
         Some(misfit) if misfit.is_reset() => default_of(new),
         Some(misfit) if misfit.remedy == Remedy::Default => {
             let predicate = predicate(DIALECT, &plan.diff.old.name, &old.name, misfit);
-            format!("CASE WHEN {predicate} THEN {} ELSE {before} END", default_of(new))
+            let kept = renamed_value(plan, new, &before).unwrap_or(before);
+            format!("CASE WHEN {predicate} THEN {} ELSE {kept} END", default_of(new))
         }
         _ => renamed_value(plan, new, &before).unwrap_or(before),
     };

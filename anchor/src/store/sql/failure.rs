@@ -14,7 +14,7 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
     let code = error.code().unwrap_or_default();
     let message = error.message();
     if let Some(advice) = advice(dialect, schema, error) {
-        return StoreError::unavailable(advice);
+        return StoreError::new(StoreErrorKind::NotMigrated, advice);
     }
     let constraint = !matches!(error.kind(), ErrorKind::Other);
     let bad_value = is_bad_value(dialect, error);

@@ -152,7 +152,7 @@ macro_rules! run_again_after_deadlock {
 /// Each verb is one prepared statement, but for these cases: `create` with a session to replace, or
 /// with a limit, is one transaction; an `update`, `rotate` or `reauthenticate` that met no row asks a
 /// second time, to tell a conflict from an ended session; a `revoke` that met no live row asks once or
-/// twice more; `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two, and where the
+/// twice more, and a `revoke_of` once; `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two, and where the
 /// payload has cut-offs, `create` asks for the database's clock first; `sweep` is two more where there
 /// are cut-offs, and one more where ended rows are kept.
 ///
@@ -299,14 +299,11 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         }))
     }
 
-    fn read(&self, id: SessionId, row: &D::Row) -> Load<T> {
+    fn read(&self, row: &D::Row) -> Load<T> {
         match self.read_live(row) {
             Ok(Some(loaded)) => Load::Live(loaded),
             Ok(None) => Load::Ended,
-            Err(error) => {
-                undecodable(T::schema(), id, &error);
-                Load::Undecodable(error)
-            }
+            Err(error) => Load::Undecodable(error),
         }
     }
 
@@ -509,39 +506,29 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         Box::pin(async move {
             let by_id = Arguments { id: Some(id), ..Arguments::default() };
             let rows = self.rows(self.statements.load.with(by_id)).await?;
-            Ok(rows.first().map_or(Load::Absent, |row| self.read(id, row)))
+            Ok(rows.first().map_or(Load::Absent, |row| self.read(row)))
         })
     }
 
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
         Box::pin(async move {
-            let Change { id, secret, version, from, to } = change;
+            let Change { id, secret, version, from, to, idle } = change;
             let payload = self.encode(&to)?;
             // What was loaded may hold a value that could not be written any more; then its column counts as changed.
             let from = Encoder::values_of(&*from).unwrap_or_default();
             let changed: Vec<usize> =
                 (0..payload.len()).filter(|&at| from.get(at) != Some(&payload[at])).collect();
-            if changed.is_empty() {
-                // Nothing to write, but the caller learns the truth all the same, with one statement.
-                return Ok(match self.load(id).await? {
-                    Load::Live(Loaded { record, secrets, now, .. }) => {
-                        match record.version == version && secrets.accepts(secret, now) {
-                            true => Updated::Written { version },
-                            false => Updated::Conflict,
-                        }
-                    }
-                    Load::Ended | Load::Absent | Load::Undecodable(_) => Updated::Gone,
-                });
-            }
             let write = self.statements.update(&changed).with(Arguments {
                 id: Some(id),
                 secret: Some(secret),
                 version: Some(version),
+                idle: Some(micros(idle)),
                 payload,
                 ..Arguments::default()
             });
             if self.execute(write).await? > 0 {
-                return Ok(Updated::Written { version: version + 1 });
+                let version = if changed.is_empty() { version } else { version + 1 };
+                return Ok(Updated::Written { version });
             }
             Ok(match self.live_version(id).await? {
                 Some(_) => Updated::Conflict,
@@ -622,6 +609,31 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
                     Some(_) => return Ok(Ending::Unproven),
                     None => return Ok(Ending::NotLive),
                 }
+            }
+            self.execute(rest.with(arguments())).await?;
+            Ok(Ending::NotLive)
+        })
+    }
+
+    fn revoke_of<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        id: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, Ending> {
+        Box::pin(async move {
+            let Some((statements, subject)) = self.subject(subject)? else {
+                return Ok(Ending::NotLive);
+            };
+            let End { live, rest } = &statements.revoke_of;
+            let arguments = || Arguments {
+                id: Some(id),
+                subject: Some(subject.clone()),
+                reason: Some(reason),
+                ..Arguments::default()
+            };
+            if self.execute(live.with(arguments())).await? > 0 {
+                return Ok(Ending::Ended);
             }
             self.execute(rest.with(arguments())).await?;
             Ok(Ending::NotLive)
@@ -780,6 +792,7 @@ fn secrets_of(rotation: Rotation) -> Arguments {
         new_secret: Some(rotation.to),
         old: Some(rotation.old),
         grace: Some(micros(rotation.grace)),
+        idle: Some(micros(rotation.idle)),
         ..Arguments::default()
     }
 }
@@ -790,8 +803,9 @@ fn micros(span: Duration) -> i64 {
 
 fn undecodable(schema: &Schema, id: impl fmt::Display, error: &DecodeError) {
     tracing::warn!(
+        target: "anchor",
         table = schema.table,
-        session = %id,
+        %id,
         column = error.column(),
         "a live session cannot be decoded and counts as ended: {error}"
     );

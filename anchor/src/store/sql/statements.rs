@@ -87,6 +87,8 @@ pub(crate) struct SubjectStatements {
     pub(crate) live_ids: Statement,
     /// `None` where ended rows are not kept.
     pub(crate) history: Option<Statement>,
+    /// Ends the session of an id, if it is the subject's.
+    pub(crate) revoke_of: End,
     pub(crate) revoke_all: End,
     pub(crate) revoke_others: End,
 }
@@ -167,11 +169,12 @@ impl Statements {
         // The secret of `:secret` is the current one, or is exchanged because its successor is lost.
         let rotate = |assignments: &str, exchanged: &str| {
             format!(
-                "UPDATE {table} SET {assignments}previous_secret_hash = :old_secret, \
+                "UPDATE {table} SET {assignments}{used}, previous_secret_hash = :old_secret, \
                  previous_secret_until = {until}, secret_hash = :new_secret, \
                  rotation_state = :rotation_state \
                  WHERE {row} AND (secret_hash = :secret OR (previous_secret_hash = :secret \
                  AND {exchanged} AND previous_secret_until <= {clock})) AND {live}",
+                used = used(dialect, &idle_expiry(dialect)),
                 until = after(dialect, now, ":grace"),
             )
         };
@@ -319,6 +322,7 @@ impl Statements {
                             page(dialect, &ended_at),
                         ))
                     }),
+                    revoke_of: end_all(&format!("id = :id AND {subject}")),
                     revoke_all: end_all(&subject),
                     revoke_others: end_all(&format!("{subject} AND id <> :id")),
                 }
@@ -381,26 +385,30 @@ impl Statements {
         }
     }
 
-    /// Writes these payload columns, if the row is live and at `:version`, and `:secret` is good. Its text depends on the set of columns alone, so a
-    /// connection prepares it once a set.
+    /// Writes these payload columns, if the row is live and at `:version`, and `:secret` is good. Without any, the use alone. Its text
+    /// depends on the set of columns alone, so a connection prepares it once a set.
     pub(crate) fn update(&self, changed: &[usize]) -> Statement {
         let dialect = self.dialect;
         let table = dialect.table(self.schema.table);
         let clock = clock(dialect);
         let live = live(dialect, self.schema, &clock);
         let columns = self.schema.columns;
-        let assignments: String = changed
+        let mut assignments: String = changed
             .iter()
             .map(|&index| {
                 let name = dialect.reference(columns[index].name);
                 format!("{name} = {}, ", write(dialect, &columns[index], index))
             })
             .collect();
+        if !changed.is_empty() {
+            assignments.push_str("version = version + 1, ");
+        }
         let text = format!(
-            "UPDATE {table} SET {assignments}version = version + 1 \
+            "UPDATE {table} SET {assignments}{used} \
              WHERE {row} AND version = :version AND (secret_hash = :secret \
              OR (previous_secret_hash = :secret AND (rotation_state <> '{settled}' \
              OR previous_secret_until > {clock}))) AND {live}",
+            used = used(dialect, &idle_expiry(dialect)),
             row = row(dialect, &table),
             settled = RotationState::Settled.as_str(),
         );
@@ -505,14 +513,22 @@ fn record_cut_off(dialect: Dialect, subject: &ColumnSchema, cut_offs: &str) -> S
     }
 }
 
+/// What a session's use assigns.
+fn used(dialect: Dialect, expires_at: &str) -> String {
+    format!("last_seen_at = {}, expires_at = {expires_at}", now(dialect))
+}
+
+/// When a session ends that is used now: never after its deadline.
+fn idle_expiry(dialect: Dialect) -> String {
+    least(dialect, &after(dialect, now(dialect), ":idle"), "deadline")
+}
+
 fn touch(dialect: Dialect, table: &str, row: &str, live: &str, origin: &str) -> String {
-    let now = now(dialect);
-    let expires = least(dialect, &after(dialect, now, ":idle"), "deadline");
     format!(
-        "UPDATE {table} SET last_seen_at = {now}, expires_at = {}, \
+        "UPDATE {table} SET {}, \
          rotation_state = CASE WHEN secret_hash = :secret THEN '{}' ELSE rotation_state END{origin} \
          WHERE {row} AND {live}{}",
-        reported(dialect, &expires),
+        used(dialect, &reported(dialect, &idle_expiry(dialect))),
         RotationState::Settled.as_str(),
         returning(dialect, "expires_at"),
     )
@@ -582,14 +598,20 @@ mod tests {
         let text = |dialect| on(dialect).update(&[2]).text().to_owned();
         assert!(
             text(Dialect::Postgres).starts_with(
-                "UPDATE sessions SET \"mood\" = CAST($1 AS mood), version = version + 1 WHERE id = "
+                "UPDATE sessions SET \"mood\" = CAST($1 AS mood), version = version + 1, \
+                 last_seen_at = statement_timestamp(), expires_at = LEAST("
             ),
             "{}",
             text(Dialect::Postgres)
         );
-        assert!(text(Dialect::Sqlite).contains(
-            "SET `mood` = ?, version = version + 1 WHERE id = ? AND version = ? AND (secret_hash = ? "
-        ));
+        assert!(
+            text(Dialect::Sqlite)
+                .contains("SET `mood` = ?, version = version + 1, last_seen_at = ")
+        );
+        assert!(
+            text(Dialect::Sqlite).contains(" WHERE id = ? AND version = ? AND (secret_hash = ? ")
+        );
+        assert!(!on(Dialect::Sqlite).update(&[]).text().contains("version + 1"), "a use alone");
     }
 
     #[test]
