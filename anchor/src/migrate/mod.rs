@@ -58,7 +58,7 @@
 //! | | PostgreSQL | MySQL, MariaDB | SQLite |
 //! | --- | --- | --- | --- |
 //! | waits for a lock | 5 seconds at most, then nothing has changed | the same, for each `ALTER` | the connection's `busy_timeout` |
-//! | a file is | one transaction | statements that commit each; one, where no constraint is in its way. The file says how to begin again | one transaction |
+//! | a file is | one transaction | one `ALTER TABLE`; what comes before it can run again, what comes after it is left to do, and comments in the file say which is which | one transaction, which takes the write lock first |
 //! | rows that do not fit | end, or get the default, under the lock of the change | the same | the same |
 //! | duplicates, orphans | fail the transaction | are asserted before anything changes | the same |
 //! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment; while every row is written, where a new column's default is `VOLATILE`, such as `gen_random_uuid()` | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
@@ -69,8 +69,15 @@
 //! On PostgreSQL a connection that has prepared a read of a column whose type changes prepares it
 //! anew, so that pools of both releases go on.
 //!
-//! SQLite's new table keeps what references it, with foreign keys on or off as they are. Columns,
-//! indexes and triggers of your own on it would be lost: the migration fails and names them.
+//! On MySQL, values that do not fit end or change under `LOCK TABLES`: of the sessions, and for
+//! reading of a table to which a foreign key is made, because MySQL looks into it. Who writes to
+//! such a table waits until the change is done.
+//!
+//! SQLite's new table keeps what references it, with foreign keys on or off as they are. What you
+//! have added to the table would be lost: columns, indexes, triggers, `CHECK`, `UNIQUE`, `COLLATE`,
+//! foreign keys, `STRICT`, `WITHOUT ROWID`. The migration fails then, changes nothing, and says
+//! which of these it is. So it does where a column is renamed or dropped that a view, or another
+//! table's trigger, could name.
 //!
 //! # The order of a deployment
 //!

@@ -187,6 +187,20 @@ impl Table {
         lines.collect()
     }
 
+    /// What the definition says beside its columns, in any order in which they came.
+    pub(crate) fn comments(&self) -> Vec<&'static str> {
+        let has = |name: &str| self.columns.iter().any(|column| column.name == name);
+        let mut comments: Vec<_> = self
+            .columns
+            .iter()
+            .flat_map(|column| [self.dialect.explanation(column), comment_on(&column.name, has)])
+            .flatten()
+            .collect();
+        comments.sort_unstable();
+        comments.dedup();
+        comments
+    }
+
     fn line(&self, column: &TableColumn, comment: Option<&'static str>) -> Line {
         let dialect = self.dialect;
         let mut parts = self.nullability_and_default(column);

@@ -17,7 +17,7 @@ use anchor::{ColumnSchema, ColumnType, Dialect, OnChange, Schema};
 
 use crate::live::Live;
 use crate::pairs::{
-    LONGEST, Rows, catalogue, difference, drop_tables, files, insert, insert_sessions,
+    LONGEST, Rows, catalogue, difference, drop_tables, files, insert, insert_sessions, is_after,
     last_version, prepare,
 };
 use crate::scratch::Scratch;

@@ -95,6 +95,17 @@ impl Live {
         })
     }
 
+    /// The same for the way back.
+    pub(crate) async fn undo_alone(&self, folder: &Path, target: i64) -> Result<(), MigrateError> {
+        let migrator = Migrator::new(folder).await?;
+        with!(self, pool => {
+            let mut connection = pool.connect_options().connect().await?;
+            let ran = migrator.undo(&mut connection, target).await;
+            connection.close().await?;
+            ran
+        })
+    }
+
     /// The same database on a connection of its own.
     pub(crate) async fn another_connection(&self) -> Self {
         match self {

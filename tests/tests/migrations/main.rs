@@ -11,6 +11,7 @@ mod emitted;
 mod extras;
 mod folders;
 mod green;
+mod halves;
 mod leaving;
 mod live;
 mod pairs;

@@ -184,7 +184,6 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
     let version = last_version(folder);
 
     let written = migrate::write(&pair.new, &migrations).map_err(|error| text(&error))?;
-    let is_after = |file: &PathBuf| file.to_string_lossy().contains("_after_deploy.");
     let returned = expected.back(&pair, written.iter().any(is_after));
     for file in &written {
         let honest = fs::read_to_string(file).expect("it was written");
@@ -459,4 +458,9 @@ pub(crate) fn files(folder: &Path) -> String {
         )
     };
     paths.iter().map(text).collect()
+}
+
+/// Whether a file is to be applied after the deployment.
+pub(crate) fn is_after(file: &PathBuf) -> bool {
+    file.to_string_lossy().contains("_after_deploy.")
 }

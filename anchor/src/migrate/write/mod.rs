@@ -40,11 +40,6 @@ impl Script {
         self.statements.push(Statement { comments, sql: sql.into() });
     }
 
-    /// Whether nothing but the session's variables has been touched.
-    fn is_only_settings(&self) -> bool {
-        self.statements.iter().all(|statement| statement.sql.starts_with("SET "))
-    }
-
     /// One `ALTER TABLE` of these clauses; nothing when there are none.
     fn alter(&mut self, table: &str, clauses: &[String]) {
         match clauses {
@@ -255,7 +250,8 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
                 target.table
             ),
             Assertion::NotLonger(column, most) => format!(
-                "Fails, and changes nothing, if a `{column}` has more than {most} characters."
+                "Fails, and changes nothing, if a `{column}` has more than {most} {}.",
+                units(plan, column)
             ),
         });
     }
@@ -300,10 +296,19 @@ fn assertions(plan: &Plan) -> Vec<(String, String)> {
             let column = dialect.reference(name);
             let too_long = Condition::LongerThan(*most).sql(dialect, &table, &column);
             let query = format!("SELECT COUNT(*) FROM {table} WHERE {too_long}{stays}");
-            (format!("longer than {most} characters: {name}"), query)
+            (format!("longer than {most} {}: {name}", units(plan, name)), query)
         }
     });
     counted.map(|(message, query)| (message.chars().take(60).collect(), query)).collect()
+}
+
+/// What a kept column's length counts.
+fn units(plan: &Plan, column: &str) -> &'static str {
+    let is_bytes = |old: &TableColumn| old.kind == Kind::Plain(ColumnType::Bytes);
+    match plan.diff.kept.iter().any(|(old, _)| old.name == column && is_bytes(old)) {
+        true => "bytes",
+        false => "characters",
+    }
 }
 
 /// The old value as it is compared with values of the new type: neither PostgreSQL nor MySQL
