@@ -146,7 +146,7 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
     live.run(folder).await.map_err(|error| explain(&error.to_string()))?;
     insert(live, &schema).await.map_err(|error| explain(&error.to_string()))?;
     let mut rows = Rows::inserted(live, &schema).await.map_err(text)?;
-    let mut stages: Vec<(Stage, Pair)> = Vec::new();
+    let mut stages: Vec<(Stage, Pair, bool)> = Vec::new();
 
     let mut last = Step::Any;
     for _ in 0..2 + maker.dice.below(4) {
@@ -203,7 +203,7 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
         go_on(live, &pair.new, &mut rows, &mut told).await.map_err(|problem| explain(&problem))?;
         schema = pair.new;
         told.steps += 1;
-        stages.push((stage, pair, written.iter().any(is_after)));
+        stages.push((stage, pair, written.iter().any(|file| is_after(file))));
     }
 
     while let Some((stage, pair, dropped_apart)) = stages.pop() {

@@ -184,7 +184,7 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
     let version = last_version(folder);
 
     let written = migrate::write(&pair.new, &migrations).map_err(|error| text(&error))?;
-    let returned = expected.back(&pair, written.iter().any(is_after));
+    let returned = expected.back(&pair, written.iter().any(|file| is_after(file)));
     for file in &written {
         let honest = fs::read_to_string(file).expect("it was written");
         fs::write(file, sabotage(&honest)).expect("it can be written");
@@ -461,6 +461,6 @@ pub(crate) fn files(folder: &Path) -> String {
 }
 
 /// Whether a file is to be applied after the deployment.
-pub(crate) fn is_after(file: &PathBuf) -> bool {
+pub(crate) fn is_after(file: &Path) -> bool {
     file.to_string_lossy().contains("_after_deploy.")
 }

@@ -23,6 +23,8 @@ pub(crate) struct Script {
 struct Statement {
     comments: Vec<String>,
     sql: String,
+    /// It takes a lock, or sets a variable of the session, for those that follow.
+    prepares: bool,
 }
 
 impl Script {
@@ -37,7 +39,20 @@ impl Script {
     /// A statement, without its semicolon.
     fn run(&mut self, sql: impl Into<String>) {
         let comments = std::mem::take(&mut self.comments);
-        self.statements.push(Statement { comments, sql: sql.into() });
+        self.statements.push(Statement { comments, sql: sql.into(), prepares: false });
+    }
+
+    /// A statement for the sake of those that follow.
+    fn prepare(&mut self, sql: impl Into<String>) {
+        self.run(sql);
+        if let Some(statement) = self.statements.last_mut() {
+            statement.prepares = true;
+        }
+    }
+
+    /// Whether there is nothing that the others prepare.
+    fn does_nothing(&self) -> bool {
+        self.statements.iter().all(|statement| statement.prepares)
     }
 
     /// One `ALTER TABLE` of these clauses; nothing when there are none.
@@ -59,7 +74,7 @@ impl Script {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let mut after_short = false;
-        for Statement { comments, sql } in &self.statements {
+        for Statement { comments, sql, .. } in &self.statements {
             let is_short = !sql.contains('\n');
             let stands_close = comments.is_empty() && is_short && after_short;
             if !(text.is_empty() || stands_close) {
@@ -76,7 +91,7 @@ impl Script {
     }
 
     fn or_nothing(self, plan: &Plan) -> Self {
-        if !self.is_only_settings() {
+        if !self.does_nothing() {
             return self;
         }
         let mut script = Script::default();

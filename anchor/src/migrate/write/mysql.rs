@@ -43,8 +43,8 @@ pub(super) fn change(plan: &Plan) -> Script {
         "Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too long is refused, and never cut. If it fails: end the connection that ran it, {again} and run it again; but not once the change is done, which a comment below says.",
     ));
     // What an earlier run has put there, and could not take away, is not what was there.
-    script.run("SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode)");
-    script.run(
+    script.prepare("SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode)");
+    script.prepare(
         "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5",
     );
     script.comments = comments;
@@ -76,10 +76,10 @@ pub(super) fn change(plan: &Plan) -> Script {
         // For itself: MariaDB 10.11 leaves the old name behind when an ALTER TABLE does this beside other things.
         last.run(format!("RENAME TABLE {table} TO {}", DIALECT.table(&diff.new.name)));
     }
-    last.run(
+    last.prepare(
         "SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT",
     );
-    last.run("SET @anchor_sql_mode = NULL");
+    last.prepare("SET @anchor_sql_mode = NULL");
     let mut last = last.statements.into_iter();
     if clauses.is_empty() {
         script.statements.extend(last.next());

@@ -249,8 +249,8 @@ fn say_timeout(script: &mut Script, then: &str, longest: &str) {
     script.say(format!(
         "Waits at most five seconds for its locks, so that nobody waits longer behind it. {then} If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it again.",
     ));
-    script.run("SET LOCAL lock_timeout = '5s'");
-    script.run(format!("SET LOCAL statement_timeout = '{longest}'"));
+    script.prepare("SET LOCAL lock_timeout = '5s'");
+    script.prepare(format!("SET LOCAL statement_timeout = '{longest}'"));
 }
 
 /// How long a file may wait, and keep others waiting.

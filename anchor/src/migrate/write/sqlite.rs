@@ -40,7 +40,7 @@ fn lock(script: &mut Script, table: &Table) {
             "Writes nothing, and waits for who is writing: a transaction that had read before could not wait.",
         );
         let table = DIALECT.table(&table.name);
-        script.run(format!("UPDATE {table} SET {id} = {id} WHERE FALSE"));
+        script.prepare(format!("UPDATE {table} SET {id} = {id} WHERE FALSE"));
     }
     script.comments = comments;
 }

@@ -1,3 +1,5 @@
+-- The way back: apply this when no process of the new release is left.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
 -- long is refused, and never cut. If it fails: end the connection that ran it, UPDATE
 -- _sqlx_migrations SET success = TRUE WHERE NOT success; and run it again; but not once the change

@@ -24,6 +24,9 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash 50ea5bfca2e7dc35
 
+-- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The release
+-- before goes on meanwhile.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
 -- long is refused, and never cut. If it fails: end the connection that ran it, DELETE FROM
 -- _sqlx_migrations WHERE NOT success; and run it again; but not once the change is done, which a

@@ -1,3 +1,5 @@
+-- The way back, in DOWNTIME: apply this while no process of the application runs.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
 -- long is refused, and never cut. If it fails: end the connection that ran it, UPDATE
 -- _sqlx_migrations SET success = TRUE WHERE NOT success; and run it again; but not once the change

@@ -24,12 +24,15 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash bf0720fa14a531ec
 
+-- DOWNTIME: apply this while no process of the application runs, and start the new release
+-- afterwards. An application of one process, which applies it at start, does so anyway.
+
 -- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
 UPDATE sessions SET id = id WHERE FALSE;
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
 -- none, keep the name with #[session(column = "theme")], and write no migration.
--- DESTRUCTIVE: drops `address` with every value. Deploy the release that does without before this.
+-- DESTRUCTIVE: drops `address` with every value.
 -- Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes nothing, if
 -- the table has what the struct does not know: columns, indexes, triggers, CHECK, UNIQUE, COLLATE,
 -- foreign keys, STRICT, WITHOUT ROWID. Take it away before, and create it again after it; or write
