@@ -163,8 +163,9 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// for logging in would not help.
 ///
 /// The macro inserts one first argument, without a name, and leaves the rest as it was written.
-/// `when`, `role` and `redirect` also put a type beside the handler, so they do not work inside an
-/// `impl` block. With `#[debug_handler]`, put `#[require_session]` above it:
+/// `when`, `role` and `redirect` also put a type beside the handler, so inside an `impl` block the
+/// compiler says "struct is not supported in `trait`s or `impl`s": write `policy = Type` there, or
+/// make the handler a free function. With `#[debug_handler]`, put `#[require_session]` above it:
 ///
 /// ```ignore
 /// #[require_session(UserSession)]

@@ -1,7 +1,7 @@
 //! `#[require_session]`: the handler runs only for a request with a live session that satisfies the
 //! policies.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -13,7 +13,7 @@ use crate::errors::Errors;
 use crate::guard_arguments::GuardArguments;
 use crate::handler::Handler;
 use crate::krate;
-use crate::located::guard_type;
+use crate::located::{at, guard_type};
 
 const PLACE: Place = Place {
     attribute: "require_session",
@@ -100,7 +100,8 @@ fn login_page(
     let body = quote! {
         const PATH: ::core::option::Option<&'static str> = ::core::option::Option::Some(#path);
     };
-    siblings.extend(implement(handler, &page, &quote!(#private::LoginPage), &body));
+    let interface = quote!(#private::LoginPage);
+    siblings.extend(implement(handler, &page, path.span(), &interface, &body));
     page
 }
 
@@ -156,7 +157,8 @@ fn policy(
             ::std::string::String::from(#description)
         }
     };
-    siblings.extend(implement(handler, &ident, &quote!(#private::Policy<#session>), &body));
+    let interface = quote!(#private::Policy<#session>);
+    siblings.extend(implement(handler, &ident, name.span(), &interface, &body));
     quote!(#ident)
 }
 
@@ -165,16 +167,18 @@ fn sibling(handler: &Handler, argument: &str) -> Ident {
     format_ident!("__anchor_{argument}_{}", handler.sig.ident.unraw())
 }
 
-/// A type beside the handler, and its implementation of a trait.
+/// A type beside the handler, and its implementation of a trait. Both stand at the argument that
+/// needs them: there the compiler says that an `impl` block has no place for a type.
 fn implement(
     handler: &Handler,
     ident: &Ident,
+    argument: Span,
     interface: &TokenStream,
     body: &TokenStream,
 ) -> TokenStream {
     let vis = &handler.vis;
     let cfgs: Vec<_> = handler.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
-    quote! {
+    quote_spanned! {at(argument)=>
         #(#cfgs)*
         #[doc(hidden)]
         #[allow(non_camel_case_types, unreachable_pub)]

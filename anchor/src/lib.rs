@@ -60,6 +60,7 @@ pub use manager::{Environment, SessionManager};
 pub use payload::SessionData;
 pub use rejection::{Error, Rejection};
 pub use request::{Auth, Session, SessionLayer};
+// By name, so that the compiler knows which feature gives one that is missing.
 #[cfg(feature = "memory")]
 pub use store::MemoryStore;
 #[cfg(feature = "mysql")]

@@ -3,10 +3,26 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::{Serialize, Serializer};
+
 /// An instant in whole microseconds since 1970-01-01T00:00:00Z: what every supported database can keep exactly.
 ///
 /// The instants of a session are read from the store's clock (a database's `now()`), never from this node's, so two nodes
-/// whose clocks differ agree on when a session ends. `Display` and `Debug` print RFC 3339.
+/// whose clocks differ agree on when a session ends. `Display` and `Debug` print RFC 3339, as which
+/// serde writes it: `2023-11-14T22:13:20.123456Z`.
+///
+/// It converts into a [`SystemTime`], and with anchor's features `time`, `chrono` and `jiff` into
+/// `time::OffsetDateTime`, `chrono::DateTime<Utc>` and `jiff::Timestamp` by `try_into()`, which fails
+/// for an instant that the other type cannot hold.
+///
+/// ```
+/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+///
+/// let instant = anchor::Timestamp::from_micros(1_700_000_000_123_456);
+/// let time = SystemTime::from(instant);
+/// assert_eq!(time, UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456));
+/// assert_eq!(instant.to_string(), "2023-11-14T22:13:20.123456Z");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -51,6 +67,26 @@ impl From<SystemTime> for Timestamp {
             }
         };
         Self(micros)
+    }
+}
+
+/// An instant that the platform's clock type cannot hold, in another age than ours, becomes
+/// 1970-01-01T00:00:00Z.
+impl From<Timestamp> for SystemTime {
+    fn from(instant: Timestamp) -> Self {
+        let span = Duration::from_micros(instant.0.unsigned_abs());
+        let time = match instant.0 < 0 {
+            true => UNIX_EPOCH.checked_sub(span),
+            false => UNIX_EPOCH.checked_add(span),
+        };
+        time.unwrap_or(UNIX_EPOCH)
+    }
+}
+
+/// The text that `Display` prints.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -107,6 +143,20 @@ mod tests {
         ];
         for (micros, expected) in cases {
             assert_eq!(Timestamp::from_micros(micros).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn serde_writes_rfc_3339() {
+        let written = serde_json::to_string(&Timestamp::from_micros(951_782_400_000_001)).unwrap();
+        assert_eq!(written, "\"2000-02-29T00:00:00.000001Z\"");
+    }
+
+    #[test]
+    fn a_system_time_comes_back() {
+        for micros in [0, -1, 1, 253_402_300_799_999_999, -11_644_473_600_000_000] {
+            let instant = Timestamp::from_micros(micros);
+            assert_eq!(Timestamp::from(SystemTime::from(instant)), instant);
         }
     }
 

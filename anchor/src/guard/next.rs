@@ -165,10 +165,13 @@ fn has_harmless_segments(path: &[u8]) -> bool {
 
 /// Adds `name=value` to an address's query.
 pub(crate) fn add_parameter(address: &mut String, name: &str, value: &str) {
+    // A fragment stays the last part: what stands behind its `#` reaches no server.
+    let fragment = address.find('#').map(|at| address.split_off(at)).unwrap_or_default();
     address.push(if address.contains('?') { '&' } else { '?' });
     address.push_str(name);
     address.push('=');
     address.extend(utf8_percent_encode(value, ENCODED));
+    address.push_str(&fragment);
 }
 
 /// The address as the browser sent it: a nested router sees its own part of the path alone.
@@ -431,5 +434,8 @@ mod tests {
             assert_eq!(next_of(&next.link("/login?lang=de")), next);
         }
         assert_eq!(Next::default().link("/login"), "/login");
+        let next = Next::checked("/orders");
+        assert_eq!(next.link("/login#form"), "/login?next=/orders#form");
+        assert_eq!(next.link("/login?lang=de#a?b"), "/login?lang=de&next=/orders#a?b");
     }
 }

@@ -69,7 +69,12 @@ impl<T: SessionData> SessionManager<T> {
         Ok(loaded.map(|loaded| Record::clone(&loaded.record)))
     }
 
-    /// Ends a session and says whether it was live. One statement; two where it was not.
+    /// Ends a session, whoever its subject is, and says whether it was live: for administrators, and
+    /// for the application's own decisions. One statement; two where it was not.
+    ///
+    /// Where a user ends a session of theirs by its id, use
+    /// [`Session::end_sibling`](crate::Session::end_sibling): this ends the session of any id that a
+    /// client sends.
     ///
     /// # Errors
     ///

@@ -3,6 +3,7 @@
 //! Its rows hold no secret's hash, so that nobody could present them to anchor; they are ended. The table stays, with its grants and what references
 //! it; its columns are replaced whatever their types are, for applications have changed them.
 
+use super::write::bounds;
 use crate::schema::{Dialect, Table};
 
 /// What fastapi-anchor calls its table.
@@ -23,8 +24,13 @@ pub(super) fn up(table: &Table) -> String {
             table.create_text()
         );
     }
+    let lock = match dialect {
+        Dialect::Postgres => format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE;\n"),
+        Dialect::MySql | Dialect::Sqlite => String::new(),
+    };
     let mut sql = format!(
-        "-- A new database has no such table yet.\n{};\n\n{ends}DELETE FROM {name};\n\n",
+        "{}-- A new database has no such table yet.\n{};\n\n{ends}{lock}DELETE FROM {name};\n\n",
+        bounds(dialect),
         create(table, "IF NOT EXISTS ")
     );
 
@@ -82,10 +88,11 @@ pub(super) fn down(table: &Table) -> String {
         format!("DROP TABLE {};\n\n", dialect.table(&companion.name))
     });
     format!(
-        "-- DESTRUCTIVE: ends every session. The table is fastapi-anchor's own again; adapt it if \
+        "{}-- DESTRUCTIVE: ends every session. The table is fastapi-anchor's own again; adapt it if \
          yours was another.\n\
          DROP TABLE {name};\n\n{companion}{};\n\n\
          CREATE INDEX {index} ON {name} (user_id);\n",
+        bounds(dialect),
         create(table, "")
     )
 }

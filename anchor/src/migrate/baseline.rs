@@ -4,8 +4,9 @@
 //! catalogue: each database that runs it is compared, not the developer's alone. Both sides are
 //! lines of text, such as `index sessions_user_id_idx on user_id`.
 
+use super::write::bounds;
 use crate::column::ColumnType;
-use crate::schema::{Dialect, OnDelete, Table, TableColumn};
+use crate::schema::{CutOffsTable, Dialect, OnDelete, Table, TableColumn};
 
 /// The SQL that takes the table over, or creates it.
 pub(super) fn up(table: &Table) -> String {
@@ -19,7 +20,8 @@ pub(super) fn up(table: &Table) -> String {
         // MySQL commits what it defines, and sqlx would be left with a migration that has half run.
         Dialect::MySql => format!("{compares}{compare}\n{takes_over}{create}"),
         Dialect::Postgres | Dialect::Sqlite => {
-            format!("{takes_over}{create}\n{compares}{compare}")
+            let bounds = bounds(table.dialect);
+            format!("{bounds}{takes_over}{create}\n{compares}{compare}")
         }
     }
 }
@@ -103,14 +105,23 @@ impl Comparison<'_> {
             facts.push(format!("{checks} checks"));
         }
         if let Some(companion) = &table.cut_offs {
-            let (prefix, ty) =
-                (&companion.name, catalogued(table.dialect, &companion.subject_type));
+            let prefix = &companion.name;
+            let ty = match self.has_custom_subject(companion) {
+                true => "custom".to_owned(),
+                false => catalogued(table.dialect, &companion.subject_type),
+            };
             let time = table.dialect.spell(ColumnType::Timestamp);
             let time = catalogued(table.dialect, time);
             facts.push(format!("column {prefix}.subject {ty} not null primary key"));
             facts.push(format!("column {prefix}.cut_off_at {time} not null"));
         }
         facts
+    }
+
+    /// Whether the companion's subject has the type of the user's own that the session table's has.
+    fn has_custom_subject(&self, companion: &CutOffsTable) -> bool {
+        let subject = self.table.column(&companion.subject);
+        subject.is_some_and(|column| column.custom && column.sql_type == companion.subject_type)
     }
 
     fn column(&self, column: &TableColumn) -> String {
@@ -176,9 +187,13 @@ impl Comparison<'_> {
 
     /// The queries for what there is.
     fn live(&self) -> Vec<String> {
-        let mut queries = vec![self.live_columns(&self.table.name, "")];
+        let custom = self.table.columns.iter().filter(|column| column.custom);
+        let custom: Vec<_> = custom.map(|column| column.name.as_str()).collect();
+        let mut queries = vec![self.live_columns(&self.table.name, "", &custom)];
         if let Some(companion) = &self.table.cut_offs {
-            queries.push(self.live_columns(&companion.name, &format!("{}.", companion.name)));
+            let custom: &[_] = if self.has_custom_subject(companion) { &["subject"] } else { &[] };
+            let prefix = format!("{}.", companion.name);
+            queries.push(self.live_columns(&companion.name, &prefix, custom));
         }
         let table = Place::of(self.table, &self.table.name);
         match self.table.dialect {
@@ -278,15 +293,15 @@ impl Comparison<'_> {
         queries
     }
 
-    /// The query for a table's columns, each name after `prefix`.
-    fn live_columns(&self, name: &str, prefix: &str) -> String {
+    /// The query for a table's columns, each name after `prefix`. The types of the custom ones are
+    /// not compared: the database has its own names for them.
+    fn live_columns(&self, name: &str, prefix: &str, custom: &[&str]) -> String {
         let dialect = self.table.dialect;
         let table = Place::of(self.table, name);
         let start = dialect.literal(&format!("column {prefix}"));
         // No column has the empty name, and an empty list is no list.
-        let custom = self.table.columns.iter().filter(|column| column.custom);
-        let custom = custom.map(|column| column.name.as_str()).chain([""]);
-        let custom: Vec<_> = custom.map(|name| dialect.literal(name)).collect();
+        let custom = custom.iter().chain(&[""]).map(|name| dialect.literal(name));
+        let custom: Vec<_> = custom.collect();
         let custom = custom.join(", ");
         match dialect {
             Dialect::Postgres => format!(

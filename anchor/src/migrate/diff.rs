@@ -5,11 +5,13 @@
 
 use std::fmt;
 
+use super::deployment::{self, Deployment};
 use super::fit::{Cast, Condition, Fit};
 use super::refusal::Refusal;
 use super::state::{State, variant_renames};
 use crate::schema::{
-    CutOffsTable, ForeignKey, Kind, OnChange, Schema, Table, TableColumn, TableIndex, is_literal,
+    CutOffsTable, Dialect, ForeignKey, Kind, OnChange, Schema, Table, TableColumn, TableIndex,
+    is_literal,
 };
 
 /// Two tables, matched.
@@ -25,6 +27,9 @@ pub(crate) struct Diff {
     pub(crate) dropped_indexes: Vec<TableIndex>,
     /// The columns, by their new names, whose enum's variants have other names now.
     pub(crate) variants: Vec<RenamedVariants>,
+    /// The answers that a migration has carried out and the struct no longer gives, in words: while
+    /// the header has them, they could not be given again.
+    pub(crate) forgotten: Vec<String>,
 }
 
 /// The variants of a column's enum whose names change, all at once.
@@ -35,10 +40,20 @@ pub(crate) struct RenamedVariants {
     pub(crate) names: Vec<(String, String)>,
 }
 
+/// What may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Allowed {
+    /// Values may be lost, and leaving columns dropped.
+    pub(crate) drops: bool,
+    /// No process of the application runs meanwhile.
+    pub(crate) downtime: bool,
+}
+
 /// A change of the table, with what becomes of its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) diff: Diff,
+    pub(crate) deployment: Deployment,
     pub(crate) is_way_back: bool,
     /// Every session ends.
     pub(crate) ends_all: bool,
@@ -81,7 +96,7 @@ impl Diff {
     /// Matches the columns by their names, and by `renamed_from` where the schema says so.
     pub(crate) fn between(before: &State, schema: &Schema) -> Result<Self, Vec<Refusal>> {
         let old = &before.table;
-        let new = Table::of(schema, old.dialect);
+        let mut new = Table::of(schema, old.dialect);
         let renames = renames(before, schema)?;
         let name_before =
             |name: &str| renames.iter().find(|(_, to)| to == name).map(|(from, _)| from.clone());
@@ -102,8 +117,19 @@ impl Diff {
             }
         }
         let variants = renamed_variants(before, schema, &kept)?;
+        let is_kept = |name: &str| kept.iter().any(|(old, _)| old.name == name);
+        let gone: Vec<_> = old.columns.iter().filter(|column| !is_kept(&column.name)).collect();
+        for column in gone {
+            if !has_name(&new, &column.name) {
+                let leaving = old.leaving(column);
+                keep_indexes(old, &mut new, &column.name);
+                new.columns.push(leaving.clone());
+                kept.push((column.clone(), leaving));
+            }
+        }
         let mut diff = Self::matched(old.clone(), new, kept, added);
         diff.variants = variants;
+        diff.forgotten = forgotten(before, schema);
         Ok(diff)
     }
 
@@ -142,7 +168,32 @@ impl Diff {
             added_indexes,
             dropped_indexes,
             variants: Vec::new(),
+            forgotten: Vec::new(),
         }
+    }
+
+    /// The columns that the struct has no more since the last migration.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = &TableColumn> {
+        let removed = self.kept.iter().filter(is_removed).map(|(old, _)| old);
+        self.dropped.iter().chain(removed)
+    }
+
+    /// The same change, with every leaving column dropped in it.
+    pub(crate) fn with_leaving_dropped(self) -> Self {
+        let new = self.new.without_leaving();
+        let mut kept = self.kept;
+        kept.retain(|(_, new)| new.leaving.is_none());
+        let mut diff = Self::matched(self.old, new, kept, self.added);
+        diff.variants = self.variants;
+        diff
+    }
+
+    /// The drop of a table's leaving columns, by itself; `None` where there are none.
+    pub(crate) fn drop_leaving(table: &Table) -> Option<Self> {
+        let new = table.without_leaving();
+        let kept = new.columns.iter().map(|column| (column.clone(), column.clone())).collect();
+        let diff = Self::matched(table.clone(), new, kept, Vec::new());
+        (!diff.dropped.is_empty()).then_some(diff)
     }
 
     /// The way back.
@@ -165,6 +216,7 @@ impl Diff {
             added_indexes: self.dropped_indexes.clone(),
             dropped_indexes: self.added_indexes.clone(),
             variants: self.variants_back(),
+            forgotten: Vec::new(),
         }
     }
 
@@ -217,12 +269,48 @@ impl Diff {
         diff
     }
 
+    /// The same change with every index still there whose column gets another, and the change that
+    /// drops these: one that is replaced is needed until the other is built.
+    pub(crate) fn with_replaced_indexes_kept(&self) -> (Self, Option<Self>) {
+        let mut kept = self.clone();
+        for index in &self.dropped_indexes {
+            let successor = self.kept.iter().find(|(old, new)| {
+                old.name == index.column
+                    && self.added_indexes.iter().any(|added| added.column == new.name)
+            });
+            if let Some((_, column)) = successor {
+                // Its old name may be wanted for another column's.
+                let name = self.new.index_name(&column.name, index.unique);
+                let stays = TableIndex { name, column: column.name.clone(), unique: index.unique };
+                kept.dropped_indexes.retain(|dropped| dropped != index);
+                kept.new.indexes.push(stays.clone());
+                kept.kept_indexes.push((index.clone(), stays));
+            }
+        }
+        if kept.new == self.new {
+            return (kept, None);
+        }
+        let columns = self.new.columns.iter().map(|column| (column.clone(), column.clone()));
+        let drops =
+            Self::matched(kept.new.clone(), self.new.clone(), columns.collect(), Vec::new());
+        (kept, Some(drops))
+    }
+
     /// Whether no two rows may have the same in the column.
     fn is_unique(&self, column: &TableColumn) -> bool {
         self.new.indexes.iter().any(|index| index.unique && index.column == column.name)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
+        self.is_as_it_was() && self.forgotten.is_empty()
+    }
+
+    /// Whether nothing but the header changes.
+    pub(crate) fn is_forgetting(&self) -> bool {
+        self.is_as_it_was() && !self.forgotten.is_empty()
+    }
+
+    fn is_as_it_was(&self) -> bool {
         // The order of columns and indexes is no difference: an added column comes last in the live table.
         self.old.name == self.new.name
             && self.added.is_empty()
@@ -234,6 +322,28 @@ impl Diff {
             && self.old.cut_offs == self.new.cut_offs
             && self.variants.is_empty()
     }
+}
+
+/// Whether the table has a column of that name, as its database compares names.
+fn has_name(table: &Table, name: &str) -> bool {
+    table.columns.iter().any(|column| match table.dialect {
+        Dialect::Postgres => column.name == name,
+        Dialect::MySql | Dialect::Sqlite => column.name.to_lowercase() == name.to_lowercase(),
+    })
+}
+
+/// Gives the new table the indexes of a column that stays, under the names that they have there.
+fn keep_indexes(old: &Table, new: &mut Table, column: &str) {
+    let kept: Vec<_> = old.indexes.iter().filter(|index| index.column == column).collect();
+    for index in kept {
+        let name = new.index_name(column, index.unique);
+        new.indexes.push(TableIndex { name, ..index.clone() });
+    }
+}
+
+/// Whether the struct has the column no more.
+fn is_removed((old, new): &&(TableColumn, TableColumn)) -> bool {
+    old.leaving.is_none() && new.leaving.is_some()
 }
 
 /// The renames that the schema asks for and that no migration has carried out: old name, new name.
@@ -276,6 +386,8 @@ fn renames(before: &State, schema: &Schema) -> Result<Vec<(String, String)>, Vec
         let is_there = old.column(from).is_some();
         if !is_there && old.column(to).is_none() {
             refusals.push(Refusal::RenamedFromNothing { column, from: from_owned });
+        } else if is_there && is_done(to, from) && moves_away(to) {
+            refusals.push(Refusal::RenamedOnward { column, from: from_owned });
         } else if is_there
             && !old.is_system(from)
             && is_done(to, from)
@@ -289,6 +401,35 @@ fn renames(before: &State, schema: &Schema) -> Result<Vec<(String, String)>, Vec
         return Err(refusals);
     }
     Ok(renames.into_iter().map(|(from, to)| (from.to_owned(), to.to_owned())).collect())
+}
+
+/// The answers in the header that the struct no longer gives, where they could be given once more:
+/// what they name is there.
+fn forgotten(before: &State, schema: &Schema) -> Vec<String> {
+    let mut forgotten = Vec::new();
+    for answer in &before.answers {
+        let declared = schema.columns.iter().find(|column| column.name == answer.column);
+        let (Some(declared), Some(column)) = (declared, before.table.column(&answer.column)) else {
+            continue;
+        };
+        let was = answer.was.as_deref().filter(|was| {
+            *was != column.name
+                && before.table.column(was).is_some()
+                && declared.renamed_from != Some(*was)
+        });
+        forgotten.extend(was.map(|was| format!("{}: renamed_from = {was:?}", column.name)));
+        let Kind::Enum(values) = &column.kind else { continue };
+        let given = variant_renames(declared);
+        let variants = answer
+            .variants
+            .iter()
+            .filter(|(from, to)| from != to && values.contains(from))
+            .filter(|variant| !given.contains(variant));
+        forgotten.extend(variants.map(|(from, to)| {
+            format!("{}: renamed_from = {from:?} on the variant {to}", column.name)
+        }));
+    }
+    forgotten
 }
 
 /// The variants whose names change and that no migration has renamed.
@@ -330,11 +471,13 @@ impl Plan {
         diff: Diff,
         before: &State,
         schema: &Schema,
-        drops: bool,
+        Allowed { drops, downtime }: Allowed,
     ) -> Result<Self, Vec<Refusal>> {
         let mut refusals = Vec::new();
         let mut undecided = Vec::new();
-        for column in diff.dropped.iter().filter(|_| !drops) {
+        let changes = deployment::changes(&diff);
+        let deployment = deployment::deployment(&changes);
+        for column in diff.removed().filter(|_| !drops) {
             let alike: Vec<_> = diff
                 .added
                 .iter()
@@ -343,17 +486,26 @@ impl Plan {
                 .map(|added| added.name.clone())
                 .collect();
             undecided.extend(alike.iter().cloned());
-            refusals.push(match alike.is_empty() {
-                true => Refusal::Dropped { column: column.name.clone() },
-                false => Refusal::RenamedOrDropped { column: column.name.clone(), alike },
-            });
+            let is_taken = diff.dropped.contains(column);
+            let column = column.name.clone();
+            match alike.is_empty() {
+                false => refusals.push(Refusal::RenamedOrDropped { column, alike }),
+                true if is_taken => refusals.push(Refusal::NameTaken { column }),
+                true => {}
+            }
         }
         if let (Some(companion), None, false) = (&diff.old.cut_offs, &diff.new.cut_offs, drops) {
             refusals.push(Refusal::CutOffsDropped { table: companion.name.clone() });
         }
 
+        // With nobody on the table there is no before and after.
+        let diff = match drops && deployment == Deployment::Downtime {
+            true => diff.with_leaving_dropped(),
+            false => diff,
+        };
         let mut plan = Self {
             diff,
+            deployment,
             is_way_back: false,
             ends_all: false,
             misfits: Vec::new(),
@@ -372,9 +524,14 @@ impl Plan {
                 // The default of an addition, or of another change, is no answer to this one.
                 new_default: has_value(&new) && old.default != new.default,
                 role: declared.is_some_and(|column| column.role),
+                done: before.answer(&old.name).map_or(&[][..], |answer| &answer.variants),
                 drops,
             };
             plan.keep(&old, &new, &answers, &mut refusals);
+        }
+        if !downtime {
+            let drops = drops || refusals.iter().any(Refusal::may_drop);
+            refusals.extend(deployment::refusals(&changes, drops));
         }
         if !refusals.is_empty() {
             return Err(refusals);
@@ -418,7 +575,7 @@ impl Plan {
         &mut self,
         old: &TableColumn,
         new: &TableColumn,
-        answers: &Answers,
+        answers: &Answers<'_>,
         refusals: &mut Vec<Refusal>,
     ) {
         let Fit { mut conditions, cast } = Fit::of(old, new, self.diff.variants_of(&new.name));
@@ -470,7 +627,12 @@ impl Plan {
             _ => None,
         };
         if let Some(variants) = variants {
-            refusals.push(Refusal::VariantsRemoved { column, variants, stale });
+            let variants: Vec<String> = variants;
+            let done = answers.done.iter().map(|(from, _)| from);
+            let done = done.filter(|from| variants.contains(from)).cloned().collect();
+            refusals.push(Refusal::VariantsRemoved { column, variants, done, stale });
+        } else if answers.default(new) && self.is_unique_meanwhile(old, new) {
+            refusals.push(Refusal::SharedDefault { column });
         } else if answers.default(new) {
             self.note(new, conditions, Remedy::Default);
         } else {
@@ -478,6 +640,12 @@ impl Plan {
             let stale = stale || (has_value(new) && !role);
             refusals.push(Refusal::Unfit { column, from, to, role, stale });
         }
+    }
+
+    /// Whether no two rows may have the same in the column while its values change.
+    fn is_unique_meanwhile(&self, old: &TableColumn, new: &TableColumn) -> bool {
+        let was = self.diff.old.indexes.iter().any(|i| i.unique && i.column == old.name);
+        was || self.diff.is_unique(new)
     }
 
     fn note(&mut self, new: &TableColumn, conditions: Vec<Condition>, remedy: Remedy) {
@@ -539,9 +707,22 @@ impl Plan {
             misfits.clear();
         }
         let assertions = Vec::new();
-        let mut plan = Self { diff, is_way_back: true, ends_all, misfits, assertions };
+        let deployment = Deployment::Before;
+        let mut plan = Self { diff, deployment, is_way_back: true, ends_all, misfits, assertions };
         plan.assert_what_is_new();
         plan
+    }
+
+    /// What the release before still uses, and loses.
+    pub(crate) fn drop_leaving(table: &Table) -> Option<Self> {
+        Some(Self {
+            diff: Diff::drop_leaving(table)?,
+            deployment: Deployment::BeforeAndAfter,
+            is_way_back: false,
+            ends_all: false,
+            misfits: Vec::new(),
+            assertions: Vec::new(),
+        })
     }
 
     /// What the old values of a kept column, by its new name, that do not fit become.
@@ -551,18 +732,20 @@ impl Plan {
 }
 
 /// What the struct says of a kept column, and whether that is an answer to this change.
-struct Answers {
+struct Answers<'s> {
     is_system: bool,
     ends: bool,
     /// A migration has carried out the `on_change`.
     ended_before: bool,
     new_default: bool,
     role: bool,
+    /// The variants that a migration has renamed.
+    done: &'s [(String, String)],
     /// Values may be given up: an old answer holds once more.
     drops: bool,
 }
 
-impl Answers {
+impl Answers<'_> {
     fn end(&self) -> bool {
         self.ends && (!self.ended_before || self.drops)
     }
@@ -581,7 +764,7 @@ impl Misfit {
 }
 
 /// Whether a row that says nothing of the column has a value in it.
-fn has_value(column: &TableColumn) -> bool {
+pub(crate) fn has_value(column: &TableColumn) -> bool {
     column.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("null"))
 }
 
@@ -616,7 +799,7 @@ impl fmt::Display for Diff {
         if self.old.name != self.new.name {
             writeln!(f, "~ table {} -> {}", self.old.name, self.new.name)?;
         }
-        for column in &self.dropped {
+        for column in self.removed() {
             writeln!(f, "- {}: {}", column.name, Shape(column))?;
         }
         for column in &self.added {
@@ -627,7 +810,14 @@ impl fmt::Display for Diff {
             }
         }
         for (old, new) in self.kept.iter().filter(|(old, new)| old != new) {
-            write_change(f, old, new)?;
+            match (old.leaving, new.leaving) {
+                (None, Some(_)) => {}
+                (Some(_), None) => writeln!(f, "+ {}: {}, again", new.name, Shape(new))?,
+                _ => write_change(f, old, new)?,
+            }
+        }
+        for answer in &self.forgotten {
+            writeln!(f, "- {answer}, which a migration has done")?;
         }
         for RenamedVariants { column, names } in &self.variants {
             for (from, to) in names {

@@ -7,14 +7,17 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::deployment::Moment;
 use super::{Changes, Checked, Migrations, check, write_files};
 use crate::payload::SessionData;
 use crate::schema::Dialect;
 
 /// What `ANCHOR_MIGRATE` knows.
-const WORDS: &str = "`1` (write the next migration), `drop` (also drop columns), `replace` (write \
-                     the newest one anew), `baseline` (take over the table of `store.migrate()`) \
-                     and `adopt` (take over fastapi-anchor's table)";
+const WORDS: &str = "`1` (write the next migration), `drop` (values may be lost), `downtime` (no \
+                     process of the application runs while it is applied), `replace` (write the \
+                     newest one anew), `create` (a table whose name another one had), `baseline` \
+                     (take over the table of `store.migrate()`) and `adopt` (take over \
+                     fastapi-anchor's table)";
 
 /// The migrations of a struct, for its test.
 #[derive(Debug)]
@@ -92,7 +95,9 @@ fn asked(migrations: Migrations) -> Result<Option<Migrations>, String> {
         .try_fold(migrations, |migrations, word| match word.trim() {
             "1" => Ok(migrations),
             "drop" => Ok(migrations.allow_drops()),
+            "downtime" => Ok(migrations.allow_downtime()),
             "replace" => Ok(migrations.replace_newest()),
+            "create" => Ok(migrations.new_table()),
             "baseline" => Ok(migrations.baseline()),
             "adopt" => Ok(migrations.adopt_fastapi_anchor()),
             _ => Err(format!("ANCHOR_MIGRATE is `{value}`; it knows {WORDS}")),
@@ -138,6 +143,13 @@ fn report(changes: &Changes, package: &Path, folder: &Path) -> String {
         return report;
     }
     report.push('\n');
+    for (file, moment) in &changes.moments {
+        if let (Some(name), Some(words), false) =
+            (file.file_name(), moment.words(), *moment == Moment::Along)
+        {
+            report += &format!("\n{}\n  {words}\n", name.display());
+        }
+    }
     if !notices_new_files(package, folder) {
         report += REMEDY;
     }

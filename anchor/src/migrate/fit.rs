@@ -22,6 +22,29 @@ pub(crate) enum Cast {
     Never,
 }
 
+/// Types of one kind: what is written for one of them is read as another, if it fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    Integer,
+    Float,
+    /// Texts and enums.
+    Text,
+    /// Alone.
+    Other(ColumnType),
+}
+
+impl Family {
+    pub(crate) fn of(kind: &Kind) -> Self {
+        use ColumnType::{BigInt, Double, Integer, Real, SmallInt, Text};
+        match kind {
+            Kind::Plain(SmallInt | Integer | BigInt) => Family::Integer,
+            Kind::Plain(Real | Double) => Family::Float,
+            Kind::Plain(Text) | Kind::Enum(_) => Family::Text,
+            Kind::Plain(other) => Family::Other(*other),
+        }
+    }
+}
+
 /// Which old values do not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Condition {
@@ -37,7 +60,7 @@ pub(crate) enum Condition {
     TooLargeForReal,
     /// Texts that are none of these.
     NotAmong(Vec<String>),
-    /// Texts of more characters.
+    /// Texts of more characters, or more bytes.
     LongerThan(usize),
     /// Values that another row has too.
     Shared,
@@ -56,7 +79,7 @@ impl Fit {
     }
 
     fn of_values(old: &TableColumn, new: &TableColumn, renamed: &[(String, String)]) -> Self {
-        use ColumnType::{BigInt, Double, Integer, Real, SmallInt, Text};
+        use ColumnType::{BigInt, Bytes, Double, Integer, Real, SmallInt, Text};
 
         let same_type = old.sql_type.eq_ignore_ascii_case(&new.sql_type);
         let lengths = (length(&old.sql_type), length(&new.sql_type));
@@ -97,7 +120,7 @@ impl Fit {
                     (_, Double, Real) => {
                         Self { conditions: vec![Condition::TooLargeForReal], cast: Cast::Inexact }
                     }
-                    (_, Text, Text) => Self::exact(longer),
+                    (_, Text, Text) | (_, Bytes, Bytes) => Self::exact(longer),
                     _ if from == to => Self::exact(None),
                     _ => Self::NOTHING,
                 }
@@ -157,7 +180,7 @@ fn outside(from: (i64, i64), to: (i64, i64)) -> Option<Condition> {
     (from.0 < to.0 || from.1 > to.1).then_some(Condition::Outside(to.0, to.1))
 }
 
-/// How many characters a type for texts allows.
+/// How many characters, or bytes, a type allows.
 #[derive(Clone, Copy)]
 enum Length {
     Any,
@@ -172,16 +195,17 @@ fn longer(before: Length, after: Length) -> Option<Condition> {
     }
 }
 
-/// The length of a type for texts whose values go from one to another as they are; `None` for a
-/// type that this does not know.
+/// The length of a type for texts or bytes whose values go from one to another as they are; `None`
+/// for a type that this does not know.
 fn length(sql_type: &str) -> Option<Length> {
     let ty = sql_type.to_ascii_lowercase();
     let (name, rest) = ty.split_once('(').map_or((ty.as_str(), None), |(a, b)| (a, Some(b)));
     match (name.trim(), rest) {
-        ("text" | "longtext" | "citext" | "varchar" | "character varying", None) => {
-            Some(Length::Any)
-        }
-        ("varchar" | "character varying", Some(rest)) => {
+        (
+            "text" | "longtext" | "citext" | "varchar" | "character varying" | "longblob" | "bytea",
+            None,
+        ) => Some(Length::Any),
+        ("varchar" | "character varying" | "varbinary", Some(rest)) => {
             rest.strip_suffix(')')?.trim().parse().ok().map(Length::Most)
         }
         _ => None,
@@ -207,19 +231,20 @@ impl Condition {
                 };
                 format!("{column} NOT BETWEEN {least} AND {most} OR {whole}")
             }
+            // MariaDB casts a text though the case before it excludes it, and fails: what is no
+            // integer becomes one that no column holds.
+            Condition::NoIntegerInText(least, most) if dialect == Dialect::MySql => format!(
+                "{column} IS NOT NULL AND CAST(CASE WHEN {column} REGEXP '{INTEGER}' \
+                 THEN {column} ELSE '99999999999999999999' END AS DECIMAL(20)) \
+                 NOT BETWEEN {least} AND {most}"
+            ),
             Condition::NoIntegerInText(least, most) => {
                 let (is_integer, integer) = match dialect {
-                    Dialect::Postgres => {
-                        (format!("{column} ~ '{INTEGER}'"), format!("{column}::numeric"))
-                    }
-                    Dialect::MySql => (
-                        format!("{column} REGEXP '{INTEGER}'"),
-                        format!("CAST({column} AS DECIMAL(20))"),
-                    ),
                     Dialect::Sqlite => (
                         format!("CAST(CAST({column} AS INTEGER) AS TEXT) = {column}"),
                         format!("CAST({column} AS INTEGER)"),
                     ),
+                    _ => (format!("{column} ~ '{INTEGER}'"), format!("{column}::numeric")),
                 };
                 format!(
                     "{column} IS NOT NULL AND CASE WHEN {is_integer} \

@@ -4,9 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::deployment::Moment;
 use super::error::MigrateError;
 use super::state::{HeaderError, State};
 use crate::schema::{Dialect, Schema};
@@ -72,11 +73,37 @@ pub(super) struct Newest<'f> {
     pub(super) before: Option<&'f State>,
 }
 
+/// A table that had the name that a struct looks for, and has another now.
+#[derive(Debug)]
+pub(super) struct Renamed<'f> {
+    /// The name that it had.
+    name: &'static str,
+    pub(super) head: Head<'f>,
+    /// The file that gave it another.
+    by: &'f File,
+    /// Whether that file is of the table's newest migration, which may be replaced.
+    pub(super) is_newest: bool,
+}
+
+impl Renamed<'_> {
+    /// What there is to choose.
+    pub(super) fn refusal(&self, schema: &Schema) -> MigrateError {
+        MigrateError::TableRenamed {
+            table: schema.table.to_owned(),
+            from: (self.name != schema.table).then(|| self.name.to_owned()),
+            now: self.head.state.table.name.clone(),
+            file: self.by.path.clone(),
+            is_newest: self.is_newest,
+        }
+    }
+}
+
 /// A migration to be written.
 #[derive(Debug)]
 pub(super) struct Draft {
     /// `create_sessions`.
     pub(super) description: String,
+    pub(super) moment: Moment,
     pub(super) up: String,
     pub(super) down: String,
 }
@@ -103,10 +130,7 @@ impl File {
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             // sqlx does not read it either.
-            Err(error) if name.is_some() => {
-                let error = io::Error::new(io::ErrorKind::InvalidData, error);
-                return Err(MigrateError::io(&path)(error));
-            }
+            Err(_) if name.is_some() => return Err(MigrateError::NotText { file: path }),
             Err(_) => return Ok(None),
         };
         let header = |HeaderError { line, reason }| MigrateError::Header {
@@ -131,6 +155,11 @@ impl File {
         }
         let header = state.map(|state| Header { hash: state.hash(), state });
         Ok(Some(Self { name, path, header }))
+    }
+
+    /// Which of the files that were written together it is.
+    fn step(&self) -> Option<(usize, usize)> {
+        self.header.as_ref()?.state.step
     }
 
     /// Whether sqlx runs it on the way forward.
@@ -189,7 +218,10 @@ impl Folder {
         for name in [Some(schema.table), schema.renamed_from].into_iter().flatten() {
             let mut heads = heads().filter(|(_, header)| header.state.table.name == name);
             match (heads.next(), heads.next()) {
-                (Some((first, _)), Some((second, _))) => return Err(forked(name, first, second)),
+                (Some((first, _)), Some((second, _))) => {
+                    let roots = [self.named_by(first, name), self.named_by(second, name)];
+                    return Err(self.forked(roots));
+                }
                 (Some((file, header)), None) => {
                     return Ok(Some(Head { file, state: &header.state }));
                 }
@@ -199,11 +231,81 @@ impl Folder {
         Ok(None)
     }
 
+    /// Where no table has the struct's name, nor the one before it: the table that had it last and
+    /// has another now.
+    ///
+    /// # Errors
+    ///
+    /// [`MigrateError::UnknownTable`] when the struct names a table that no migration knows.
+    pub(super) fn renamed(&self, schema: &Schema) -> Result<Option<Renamed<'_>>, MigrateError> {
+        for name in [Some(schema.table), schema.renamed_from].into_iter().flatten() {
+            let renamed = self.headers().filter_map(|(file, header)| {
+                let (_, before) = self.before(&header.state)?;
+                (before.table.name == name && header.state.table.name != name).then_some(file)
+            });
+            let Some(by) = renamed.last() else { continue };
+            let head = self.last_of(by);
+            let newest = self.newest(&head).ok().and_then(|newest| newest.before);
+            let is_newest = newest.is_some_and(|before| before.table.name == name);
+            return Ok(Some(Renamed { name, head, by, is_newest }));
+        }
+        match schema.renamed_from {
+            Some(from) if self.is_managed() => Err(MigrateError::UnknownTable {
+                table: schema.table.to_owned(),
+                from: from.to_owned(),
+                folder: self.path.clone(),
+            }),
+            _ => Ok(None),
+        }
+    }
+
+    /// The file that a state follows.
+    fn before(&self, state: &State) -> Option<(&File, &State)> {
+        let parent = state.parent.as_deref()?;
+        let (file, header) = self.headers().find(|(_, header)| header.hash == parent)?;
+        Some((file, &header.state))
+    }
+
+    /// The files that follow this one, itself the first, by their versions.
+    fn from(&self, first: &File) -> Vec<&File> {
+        let mut followed = HashSet::new();
+        let mut files = Vec::new();
+        for (file, Header { state, hash }) in self.headers() {
+            let follows = state.parent.as_deref().is_some_and(|parent| followed.contains(parent));
+            if follows || std::ptr::eq(file, first) {
+                followed.insert(hash.as_str());
+                files.push(file);
+            }
+        }
+        files
+    }
+
+    /// The table as the last file that follows this one leaves it.
+    fn last_of<'f>(&'f self, first: &'f File) -> Head<'f> {
+        let file = self.from(first).pop().unwrap_or(first);
+        let header = file.header.as_ref().expect("a file of anchor's");
+        Head { file, state: &header.state }
+    }
+
+    /// The file that gave the table its name: that renamed it, or created it.
+    fn named_by<'f>(&'f self, file: &'f File, name: &str) -> &'f File {
+        let mut first = file;
+        while let Some((file, state)) =
+            first.header.as_ref().and_then(|header| self.before(&header.state))
+            && state.table.name == name
+        {
+            first = file;
+        }
+        first
+    }
+
     /// Each file follows one that is there and runs before it, no two follow the same, no two have
-    /// one version, and all are of one dialect.
+    /// one version, no change is left half way, and all are of one dialect.
     fn check_history(&self, dialect: Dialect) -> Result<(), MigrateError> {
         let mut followers: HashMap<&str, &File> = HashMap::new();
-        let mut copies: HashMap<&str, &File> = HashMap::new();
+        let mut hashes = HashSet::new();
+        let mut copies = Vec::new();
+        let mut fork = None;
         for (file, Header { state, hash }) in self.headers() {
             if state.table.dialect != dialect {
                 return Err(MigrateError::MixedDialects {
@@ -212,16 +314,32 @@ impl Folder {
                     expected: dialect,
                 });
             }
-            let sibling = state.parent.as_ref().and_then(|parent| followers.insert(parent, file));
-            if let Some(other) = sibling.or(copies.insert(hash, file)) {
-                return Err(forked(&state.table.name, other, file));
+            if !hashes.insert(hash) {
+                copies.push(file.path.clone());
+                continue;
             }
+            let Some(parent) = &state.parent else { continue };
+            if let Some(other) = followers.insert(parent, file) {
+                fork = fork.or(Some([other, file]));
+            }
+        }
+        if !copies.is_empty() {
+            return Err(MigrateError::Copied { files: copies });
+        }
+        if let Some(files) = fork {
+            return Err(self.forked(files));
         }
         if self.is_managed() {
             self.check_versions()?;
         }
         let by_hash = self.by_hash();
-        for (file, Header { state, .. }) in self.headers() {
+        for (file, Header { state, hash }) in self.headers() {
+            if let Some((step, of)) = state.step
+                && step < of
+                && followers.get(hash.as_str()).and_then(|next| next.step()) != Some((step + 1, of))
+            {
+                return Err(self.unfinished(file, (step, of)));
+            }
             let Some(parent) = &state.parent else { continue };
             match by_hash.get(parent.as_str()) {
                 None => {
@@ -234,12 +352,40 @@ impl Folder {
                     return Err(MigrateError::OutOfOrder {
                         file: file.path.clone(),
                         parent: before.path.clone(),
+                        free: self.next_version()?,
                     });
                 }
                 Some(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// Two histories of a table; the one that parts later is to be written anew.
+    fn forked(&self, mut files: [&File; 2]) -> MigrateError {
+        files.sort_by_key(|file| file.name.version);
+        let table = files[1].header.as_ref().map(|header| header.state.table.name.clone());
+        MigrateError::Forked {
+            table: table.unwrap_or_default(),
+            anew: self.from(files[1]).into_iter().map(|file| file.path.clone()).collect(),
+            files: files.map(|file| file.path.clone()),
+        }
+    }
+
+    /// A change whose files end before its last step.
+    fn unfinished(&self, file: &File, step: (usize, usize)) -> MigrateError {
+        let mut first = file;
+        while let Some(header) = &first.header
+            && header.state.step.is_some_and(|(step, _)| step > 1)
+            && let Some((before, _)) = self.before(&header.state)
+        {
+            first = before;
+        }
+        MigrateError::Unfinished {
+            file: file.path.clone(),
+            step,
+            anew: self.from(first).into_iter().map(|file| file.path.clone()).collect(),
+        }
     }
 
     /// sqlx runs one file a version.
@@ -334,11 +480,6 @@ impl Folder {
         }
         Ok(written)
     }
-}
-
-fn forked(table: &str, first: &File, second: &File) -> MigrateError {
-    let files = [first.path.clone(), second.path.clone()];
-    MigrateError::Forked { table: table.to_owned(), files }
 }
 
 /// The SQL files in a folder, those with a suffix that sqlx does not know among them.

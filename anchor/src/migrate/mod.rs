@@ -10,11 +10,13 @@
 //! | `cargo test` | fails with the difference when struct and migrations disagree |
 //! | `ANCHOR_MIGRATE=1 cargo test anchor_migrations` | writes the next migration |
 //! | `ANCHOR_MIGRATE=drop cargo test anchor_migrations` | the same, and values may be lost |
+//! | `ANCHOR_MIGRATE=downtime cargo test anchor_migrations` | the same, and [no process of the application runs](#the-order-of-a-deployment) while it is applied |
 //! | `ANCHOR_MIGRATE=replace cargo test anchor_migrations` | writes the newest migration anew, which must have been applied nowhere |
+//! | `ANCHOR_MIGRATE=create cargo test anchor_migrations` | creates a table of a name that is free now |
 //! | `ANCHOR_MIGRATE=baseline cargo test anchor_migrations` | the first migration takes over the table of `store.migrate()` |
 //! | `ANCHOR_MIGRATE=adopt cargo test anchor_migrations` | that of the table `anchor_sessions` takes over fastapi-anchor's |
 //!
-//! Words go together, as in `ANCHOR_MIGRATE=replace,drop`.
+//! Words go together, as in `ANCHOR_MIGRATE=downtime,drop`.
 //!
 //! A package whose migrations hold no file of anchor's is left alone, as one that only calls `store.migrate()`. As soon as there is one,
 //! every struct of the package needs its migrations, or `#[session(migrations = false)]`. `#[session(migrations = "db/migrations")]` names another
@@ -34,25 +36,21 @@
 //! Nothing is lost that was not given up in words. The words stand in the struct, and each of them
 //! is carried out once: the file's header records it (`was theme`, `on_change end_sessions`,
 //! `variants ("boss" to "admin")`), so that it is no answer to a later change. Where it is to be
-//! one, `ANCHOR_MIGRATE=drop` says so.
+//! one, `ANCHOR_MIGRATE=drop` says so. A rename that is to be done a second time leaves the struct
+//! for one migration, which changes nothing but the header, and comes back.
 //!
-//! | change | needs | the release before, afterwards | deploy |
-//! | --- | --- | --- | --- |
-//! | a new `Option`, or a `T` with `default` | | goes on | migration first |
-//! | a new `T` without | `on_change = "end_sessions"` | cannot log in | together |
-//! | a field less | `ANCHOR_MIGRATE=drop` | fails | release first, which does not read it; the column needs a default or be `NULL` until then |
-//! | another name for a column or the table | `renamed_from` | fails | together; or `#[session(column = "old")]`, and no migration |
-//! | columns change places, also in a circle | `renamed_from` on each | mixes them up | together |
-//! | a wider integer, `f32` to `f64`, an integer to a float that holds it, an integer or an enum to text, a longer text | | goes on, and ends what does not fit its type | migration first |
-//! | narrower: a smaller or unsigned integer, a float or text to an integer, a shorter text, `Option<T>` to `T` | a new `default`, for the values that do not fit; or `on_change`, and these sessions end | goes on, but for values that do not fit | release first |
-//! | `f64` to `f32`, a type of your own to another | `ANCHOR_MIGRATE=drop`, for the cast may round | | together |
-//! | a type with nothing in common with the old | `default` and `ANCHOR_MIGRATE=drop`, or `on_change` | fails | together |
-//! | a variant more | | ends sessions that have it | migration first |
-//! | another name for a variant | `#[column(renamed_from = "old")]` on it | ends sessions that have it | together |
-//! | a variant less | the name of the variant that it is now, or `on_change`: its sessions end | cannot write it | release first |
-//! | another subject | | cuts off by the other | together; late logins that were cut off end |
-//! | no `cut_off` any more | `ANCHOR_MIGRATE=drop` | fails | release first |
-//! | `index`, `unique`, `references` come and go | rows that fit, or nothing changes | goes on | any |
+//! | change | needs |
+//! | --- | --- |
+//! | a new `T` | `default`; or `on_change = "end_sessions"`, and all sessions end |
+//! | another name for a column or the table; columns change places, also in a circle | `renamed_from` |
+//! | an integer or a float to another that holds its values, an integer or an enum to text, a longer text | |
+//! | narrower: a smaller or unsigned integer, a float or text to an integer, a shorter text, `Option<T>` to `T` | a new `default`, for the values that do not fit; or `on_change`, and these sessions end |
+//! | `f64` to `f32`, a type of your own to another | `ANCHOR_MIGRATE=drop`, for the cast may round |
+//! | a type with nothing in common with the old | `default` and `ANCHOR_MIGRATE=drop`, or `on_change` |
+//! | another name for a variant | `#[column(renamed_from = "old")]` on it |
+//! | a variant less | the name of the variant that it is now, or `on_change`: its sessions end |
+//! | no `cut_off` any more | `ANCHOR_MIGRATE=drop` |
+//! | `unique`, `references` | rows that fit, or nothing changes |
 //!
 //! A field marked `role` never gets its default in place of a value that there was, and no enum
 //! does.
@@ -60,19 +58,85 @@
 //! | | PostgreSQL | MySQL, MariaDB | SQLite |
 //! | --- | --- | --- | --- |
 //! | waits for a lock | 5 seconds at most, then nothing has changed | the same, for each `ALTER` | the connection's `busy_timeout` |
-//! | a file is | one transaction | statements that commit each; one, where no constraint is in its way. The file says how to begin again | one transaction |
+//! | a file is | one transaction | one `ALTER TABLE`; what comes before it can run again, what comes after it is left to do, and comments in the file say which is which | one transaction, which takes the write lock first |
 //! | rows that do not fit | end, or get the default, under the lock of the change | the same | the same |
 //! | duplicates, orphans | fail the transaction | are asserted before anything changes | the same |
-//! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
+//! | new column, other default, rename | `ACCESS EXCLUSIVE`, for a moment; while every row is written, where a new column's default is `VOLATILE`, such as `gen_random_uuid()` | metadata lock, for a moment, where the server can do it at once | for a moment; a default builds the table anew |
 //! | another type | `ACCESS EXCLUSIVE` while every row is written | copies the table; writes wait | builds the table anew; writes wait |
 //! | `NOT NULL`, `CHECK`, foreign key | for a moment; the rows are looked through in the next file, while they are read and written | while the rows are read or copied | builds the table anew |
-//! | index | in a file of its own; writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY` | built while the table is read and written | writes wait |
+//! | index | in a file of its own; writes wait while it is built, unless it is there: build it before, with `CONCURRENTLY`. One that it replaces goes in a later file | built while the table is read and written | writes wait |
 //!
 //! On PostgreSQL a connection that has prepared a read of a column whose type changes prepares it
 //! anew, so that pools of both releases go on.
 //!
-//! SQLite's new table keeps what references it, with foreign keys on or off as they are. Columns,
-//! indexes and triggers of your own on it would be lost: the migration fails and names them.
+//! On MySQL, values that do not fit end or change under `LOCK TABLES`: of the sessions, and for
+//! reading of a table to which a foreign key is made, because MySQL looks into it. Who writes to
+//! such a table waits until the change is done.
+//!
+//! SQLite's new table keeps what references it, with foreign keys on or off as they are. What you
+//! have added to the table would be lost: columns, indexes, triggers, `CHECK`, `UNIQUE`, `COLLATE`,
+//! foreign keys, `STRICT`, `WITHOUT ROWID`. The migration fails then, changes nothing, and says
+//! which of these it is. So it does where a column is renamed or dropped that a view, or another
+//! table's trigger, could name.
+//!
+//! # The order of a deployment
+//!
+//! While a release is deployed, the one before still runs: on other nodes, or until its last request
+//! is answered. Each file says in its first comment when to apply it, and so does the command that
+//! writes it.
+//!
+//! - **before**: one file, before the new release starts or as it starts. Both releases run on the
+//!   table afterwards.
+//! - **twice**: `ANCHOR_MIGRATE=1` writes `.._before_deploy.sql`, which loses no value: the column
+//!   stays as one that a row may leave out, and the header calls it `leaving`. When no process of
+//!   the release before is left, `ANCHOR_MIGRATE=drop` writes `.._after_deploy.sql`, which drops it.
+//!   `ANCHOR_MIGRATE=drop` on a field that has just been removed writes both; as
+//!   `sqlx::migrate!` runs at start whatever is in the folder, keep the second out of it until then.
+//!   A field that comes back in the meantime has its values again.
+//! - **downtime**: no process of the application runs while the file is applied.
+//!   `ANCHOR_MIGRATE=1` refuses the change and says how to do without, and `ANCHOR_MIGRATE=downtime`
+//!   writes it. An application of one process, which applies its migrations at start, has that
+//!   moment anyway: for it, `downtime` costs nothing. So it is with SQLite.
+//!
+//! A session that a release *refuses* is one that it cannot read: it answers as to one that has
+//! ended, and leaves the row as it is. The other release goes on with it.
+//!
+//! | change | apply | the release before, afterwards | in its place |
+//! | --- | --- | --- | --- |
+//! | a new `Option` | before | goes on | |
+//! | a new `T` with `default` | before | goes on | |
+//! | a new `T` without `default` | downtime | cannot log in | `Option`, or `default` |
+//! | a field less | twice | goes on; refuses the new release's sessions, unless the field is an `Option` or has a `default`, and is neither `unique` nor a reference | |
+//! | a field that comes back | before | goes on; a `T` needs a new `default`, or `on_change` | |
+//! | another name for a column | downtime | fails | `#[session(column = "old")]` |
+//! | the name of a column that is dropped | downtime | fails | another `column` |
+//! | another name for the table | downtime | fails | `#[session(table = "old")]` |
+//! | a wider type | before | goes on; refuses values that its own does not hold | |
+//! | a narrower type | before | goes on, and fails to write what does not fit | |
+//! | a type of another family | downtime | fails | a new field; the old one goes later |
+//! | `T` to `Option<T>` | before | goes on; refuses `NULL` | |
+//! | `Option<T>` to `T` | before | goes on, and fails to write `NULL` | |
+//! | a variant more | before | goes on; refuses it | |
+//! | a variant less | before | goes on, and fails to write it | |
+//! | another name for a variant | downtime | fails to write it; refuses the new one | `#[column(rename = "old")]` |
+//! | another `default` | before | goes on: a release writes all of its columns | |
+//! | `index`, `unique`, `references` | before | goes on, and fails to write what is against it | |
+//! | `track`, `fingerprint`, `keep_ended` on | before | goes on | |
+//! | `track`, `fingerprint`, `keep_ended` off | twice | goes on | |
+//! | `cut_off` on | before | goes on; does not know of cut-offs, but of the sessions that they ended | |
+//! | `cut_off` off | downtime | fails | keep it |
+//! | another subject, with `cut_off` | downtime | cuts off by the other | |
+//!
+//! Families of types are the integers, the floats, texts with enums, and every other type by
+//! itself; a `sql_type` that anchor does not know is of none.
+//!
+//! What fails to be written is a login or an update that is answered with 503. Where a release
+//! fails to write some values, let the one before it do without them.
+//!
+//! A process of the release before that *starts* after the migration fails, although one that runs
+//! goes on: `sqlx::migrate!` refuses a version that is not in its folder, unless
+//! `set_ignore_missing(true)`, and `store.verify()` names what the struct does not have so. To go
+//! back to that release, take the migration back first; the `.down.sql` file says when.
 //!
 //! # From a program of your own
 //!
@@ -98,6 +162,7 @@
 
 mod adopt;
 mod baseline;
+mod deployment;
 mod diff;
 pub(crate) mod emitted;
 mod error;
@@ -115,7 +180,8 @@ pub use error::{Drift, MigrateError};
 pub use refusal::Refusal;
 
 use crate::schema::{Dialect, Schema, Table};
-use diff::{Diff, Plan};
+use deployment::{Deployment, Moment};
+use diff::{Allowed, Diff, Plan};
 use folder::{Draft, Folder, Head};
 use state::{Answer, State};
 
@@ -126,10 +192,11 @@ pub struct Migrations {
     /// Whether the folder may be absent, and is then empty.
     optional: bool,
     dialect: Option<Dialect>,
-    drops: bool,
+    allowed: Allowed,
     adopts: bool,
     takes_over: bool,
     replaces: bool,
+    creates: bool,
 }
 
 impl Migrations {
@@ -140,10 +207,11 @@ impl Migrations {
             folder: folder.into(),
             optional: false,
             dialect: None,
-            drops: false,
+            allowed: Allowed::default(),
             adopts: false,
             takes_over: false,
             replaces: false,
+            creates: false,
         }
     }
 
@@ -162,9 +230,20 @@ impl Migrations {
     /// Allows migrations that lose values: that drop columns, give every row the default in place of
     /// what its new type does not hold, or cast with a loss. An answer in the struct that belongs to
     /// an earlier change holds for this one, too.
+    ///
+    /// Columns are dropped in a file of their own, to be applied
+    /// [after the deployment](self#the-order-of-a-deployment).
     #[must_use]
     pub fn allow_drops(mut self) -> Self {
-        self.drops = true;
+        self.allowed.drops = true;
+        self
+    }
+
+    /// Allows migrations that neither the release before nor the new one can live with, such as a
+    /// rename: no process of the application runs while such a file is applied.
+    #[must_use]
+    pub fn allow_downtime(mut self) -> Self {
+        self.allowed.downtime = true;
         self
     }
 
@@ -193,6 +272,15 @@ impl Migrations {
     #[must_use]
     pub fn replace_newest(mut self) -> Self {
         self.replaces = true;
+        self
+    }
+
+    /// Makes a first migration for a table whose name another table of the migrations had, before a
+    /// migration renamed it, or whose `renamed_from` these migrations do not know. Without this the
+    /// struct is refused, for it may mean a table that is there.
+    #[must_use]
+    pub fn new_table(mut self) -> Self {
+        self.creates = true;
         self
     }
 
@@ -269,7 +357,10 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
     for (folder, dialect) in &folders {
         let dialect = dialect.ok_or_else(|| Migrations::which_dialect(folder))?;
         let difference = match folder.head(schema, dialect)? {
-            None => Some(String::new()),
+            None => match folder.renamed(schema)? {
+                Some(renamed) => return Err(renamed.refusal(schema)),
+                None => Some(String::new()),
+            },
             Some(head) => {
                 let diff = between(head.state, schema)?;
                 (!diff.is_empty()).then(|| diff.to_string())
@@ -300,6 +391,8 @@ pub fn write(schema: &Schema, migrations: &Migrations) -> Result<Vec<PathBuf>, M
 struct Changes {
     removed: Vec<PathBuf>,
     written: Vec<PathBuf>,
+    /// The files for the way forward, each with when to apply it.
+    moments: Vec<(PathBuf, Moment)>,
 }
 
 fn write_files(schema: &Schema, migrations: &Migrations) -> Result<Changes, MigrateError> {
@@ -317,7 +410,14 @@ fn write_files(schema: &Schema, migrations: &Migrations) -> Result<Changes, Migr
     for (mut folder, Revision { replaced, drafts }) in folders {
         changes.removed.extend(folder.remove(&replaced)?);
         if !drafts.is_empty() {
-            changes.written.extend(folder.write(&drafts, now)?);
+            let written = folder.write(&drafts, now)?;
+            let forward = written.iter().filter(|file| {
+                let name = file.to_string_lossy();
+                name.ends_with(".sql") && !name.ends_with(".down.sql")
+            });
+            let moments = drafts.iter().map(|draft| draft.moment);
+            changes.moments.extend(forward.cloned().zip(moments));
+            changes.written.extend(written);
         }
     }
     Ok(changes)
@@ -337,11 +437,26 @@ fn revision(
     dialect: Dialect,
     migrations: &Migrations,
 ) -> Result<Revision, MigrateError> {
-    let follow = |state: Option<&State>| match state {
-        Some(state) => next(state, schema, migrations.drops),
-        None => Ok(vec![first(schema, dialect, migrations)]),
+    let mut beside = None;
+    let head = match folder.head(schema, dialect)? {
+        Some(head) => Some(head),
+        None => match folder.renamed(schema) {
+            Ok(Some(renamed)) if migrations.creates => {
+                beside = Some(renamed.head.state.hash());
+                None
+            }
+            Err(MigrateError::UnknownTable { .. }) if migrations.creates => None,
+            Ok(Some(renamed)) if migrations.replaces && renamed.is_newest => Some(renamed.head),
+            Ok(Some(renamed)) => return Err(renamed.refusal(schema)),
+            Ok(None) => None,
+            Err(error) => return Err(error),
+        },
     };
-    let Some(head) = folder.head(schema, dialect)? else {
+    let follow = |state: Option<&State>| match state {
+        Some(state) => next(state, schema, migrations.allowed),
+        None => Ok(vec![first(schema, dialect, beside.clone(), migrations)]),
+    };
+    let Some(head) = head else {
         return Ok(Revision { replaced: Vec::new(), drafts: follow(None)? });
     };
     if migrations.replaces && is_changed(&head, schema) {
@@ -380,8 +495,13 @@ fn refused(schema: &Schema, refusals: Vec<Refusal>) -> MigrateError {
 }
 
 /// The migration that creates the table, or takes it over.
-fn first(schema: &Schema, dialect: Dialect, migrations: &Migrations) -> Draft {
-    let state = State::of(schema, dialect, None);
+fn first(
+    schema: &Schema,
+    dialect: Dialect,
+    beside: Option<String>,
+    migrations: &Migrations,
+) -> Draft {
+    let state = State { beside, ..State::of(schema, dialect, None) };
     let table = &state.table;
     let (verb, up, down) = if migrations.adopts && table.bare_name() == adopt::TABLE {
         ("adopt", adopt::up(table), adopt::down(table))
@@ -391,11 +511,12 @@ fn first(schema: &Schema, dialect: Dialect, migrations: &Migrations) -> Draft {
         ("create", write::create(table), write::drop_table(table))
     };
     let description = format!("{verb}_{}", name::word(table.bare_name()));
-    Draft { description, up: file(&state, &up), down }
+    Draft { description, moment: Moment::First, up: file(&state, &up), down }
 }
 
 /// One of the files that a change is written as.
 struct Step {
+    moment: Moment,
     table: Table,
     description: String,
     up: write::Script,
@@ -403,13 +524,33 @@ struct Step {
 }
 
 /// The migrations that lead from the last state to the schema.
-fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, MigrateError> {
+fn next(head: &State, schema: &Schema, allowed: Allowed) -> Result<Vec<Draft>, MigrateError> {
     let diff = between(head, schema)?;
-    if diff.is_empty() {
-        return Ok(Vec::new());
+    let mut table = diff.new.clone();
+    let mut steps = Vec::new();
+    if diff.is_forgetting() {
+        steps.push(Step {
+            moment: Moment::Before,
+            table: table.clone(),
+            description: format!("forget_renames_of_{}", name::word(table.bare_name())),
+            up: write::forget(),
+            down: write::forget(),
+        });
+    } else if !diff.is_empty() {
+        let plan = Plan::forward(diff, head, schema, allowed);
+        let plan = plan.map_err(|refusals| refused(schema, refusals))?;
+        table = plan.diff.new.clone();
+        steps = change(plan);
     }
-    let plan =
-        Plan::forward(diff, head, schema, drops).map_err(|refusals| refused(schema, refusals))?;
+    if allowed.drops {
+        steps.extend(Plan::drop_leaving(&table).as_ref().map(after));
+    }
+    Ok(numbered(head, schema, steps))
+}
+
+/// The files of a change, but for what comes after its deployment.
+fn change(plan: Plan) -> Vec<Step> {
+    let (plan, replaced) = write::replaced_indexes(plan);
     let whole = plan.diff.new.clone();
     let indexes = write::indexes(&plan);
     let plan = match indexes {
@@ -417,34 +558,65 @@ fn next(head: &State, schema: &Schema, drops: bool) -> Result<Vec<Draft>, Migrat
         None => plan,
     };
     let back = Plan::backward(&plan.diff);
+    let (moment, suffix) = match plan.deployment {
+        Deployment::Before => (Moment::Before, ""),
+        Deployment::BeforeAndAfter => (Moment::Before, Moment::Before.suffix()),
+        Deployment::Downtime => (Moment::Downtime, ""),
+    };
     let mut steps = vec![Step {
+        moment,
         table: plan.diff.new.clone(),
-        description: name::of_change(&plan.diff),
+        description: name::of_change(&plan.diff) + suffix,
         up: write::change(&plan),
         down: write::change(&back),
     }];
     let bare = name::word(whole.bare_name());
     if let Some((up, down)) = indexes {
         let description = format!("index_{bare}");
-        steps.push(Step { table: whole.clone(), description, up, down });
+        steps.push(Step { moment: Moment::Along, table: whole.clone(), description, up, down });
     }
     if let Some(up) = write::validate(&plan) {
-        let description = format!("validate_{bare}");
-        steps.push(Step { table: whole, description, up, down: write::validate_back() });
+        let (description, down) = (format!("validate_{bare}"), write::validate_back());
+        steps.push(Step { moment: Moment::Along, table: whole, description, up, down });
     }
-    Ok(numbered(head, schema, steps))
+    if let Some(plan) = replaced {
+        steps.push(Step {
+            moment: Moment::Along,
+            table: plan.diff.new.clone(),
+            description: format!("unindex_{bare}"),
+            up: write::change(&plan),
+            down: write::change(&Plan::backward(&plan.diff)),
+        });
+    }
+    steps
 }
 
-/// The files of a change, each on top of the one before it.
+/// The drop of the columns that are leaving.
+fn after(plan: &Plan) -> Step {
+    Step {
+        moment: Moment::After,
+        table: plan.diff.new.clone(),
+        description: name::of_change(&plan.diff) + Moment::After.suffix(),
+        up: write::change(plan),
+        down: write::change(&Plan::backward(&plan.diff)),
+    }
+}
+
+/// The files of a change, each on top of the one before it. What is applied after the deployment
+/// stands alone, so that it can be replaced alone.
 fn numbered(head: &State, schema: &Schema, steps: Vec<Step>) -> Vec<Draft> {
-    let of = steps.len();
+    let is_together = |step: &Step| step.moment != Moment::After;
+    let of = steps.iter().filter(|step| is_together(step)).count();
     let mut parent = head.hash();
-    let mut drafts = Vec::with_capacity(of);
-    for (at, Step { table, description, up, down }) in steps.into_iter().enumerate() {
-        let step = (of > 1).then_some((at + 1, of));
-        let state = State { table, answers: Answer::of(schema), parent: Some(parent), step };
+    let mut drafts = Vec::with_capacity(steps.len());
+    for (at, step) in steps.into_iter().enumerate() {
+        let number = (of > 1 && is_together(&step)).then_some((at + 1, of));
+        let Step { moment, table, description, up, down } = step;
+        let answers = Answer::of(schema);
+        let state = State { table, answers, parent: Some(parent), beside: None, step: number };
         parent = state.hash();
-        drafts.push(Draft { description, up: file(&state, &up.text()), down: down.text() });
+        let up = file(&state, &up.text_after(moment.words()));
+        drafts.push(Draft { description, moment, up, down: down.text_after(moment.words_back()) });
     }
     drafts
 }

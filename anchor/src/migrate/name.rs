@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::diff::Diff;
+use crate::schema::TableColumn;
 
 /// More columns than these are not named.
 const MOST_NAMES: usize = 3;
@@ -43,8 +44,10 @@ pub(super) fn of_change(diff: &Diff) -> String {
         let words: Vec<_> = columns.into_iter().map(word).filter(|word| !word.is_empty()).collect();
         (verb.to_owned(), words)
     };
+    let is_leaving = |pair: &&(TableColumn, TableColumn)| pair.1.leaving.is_some();
     let changed = |renamed: bool| {
         let kept = diff.kept.iter().filter(move |(old, new)| old != new);
+        let kept = kept.filter(move |pair| !is_leaving(pair));
         kept.filter(move |(old, new)| (old.name != new.name) == renamed)
             .map(|(_, new)| new.name.as_str())
             .collect::<Vec<_>>()
@@ -52,6 +55,10 @@ pub(super) fn of_change(diff: &Diff) -> String {
     let mut parts = vec![
         names("add", diff.added.iter().map(|column| column.name.as_str()).collect()),
         names("drop", diff.dropped.iter().map(|column| column.name.as_str()).collect()),
+        names("without", {
+            let kept = diff.kept.iter().filter(|(old, new)| old != new);
+            kept.filter(is_leaving).map(|(old, _)| old.name.as_str()).collect()
+        }),
         names("rename_to", changed(true)),
         names("change", changed(false)),
     ];

@@ -16,10 +16,24 @@ pub enum Refusal {
         /// The column.
         column: String,
     },
-    /// A column would be dropped with its values.
-    Dropped {
+    /// The values of a unique column that do not fit would all become its default.
+    SharedDefault {
         /// The column.
         column: String,
+    },
+    /// A column is gone and another one gets its name, so that its values would be lost.
+    NameTaken {
+        /// The column.
+        column: String,
+    },
+    /// Neither the release before nor the next one can run on the other's table.
+    Downtime {
+        /// What changes.
+        change: String,
+        /// What to write so that both can.
+        instead: Option<String>,
+        /// Whether values may be lost, or another refusal says so.
+        drops: bool,
     },
     /// A column is gone and another of its type is new.
     RenamedOrDropped {
@@ -71,6 +85,8 @@ pub enum Refusal {
         column: String,
         /// The variants, as they are stored.
         variants: Vec<String>,
+        /// Those of them that a variant says it was, which a migration has done before.
+        done: Vec<String>,
         /// Whether the field has an answer that belongs to an earlier change.
         stale: bool,
     },
@@ -117,6 +133,14 @@ pub enum Refusal {
         /// The old name.
         from: String,
     },
+    /// A column says what it was, a migration has renamed it, and now it has another name again,
+    /// while its own goes to a column that says the same.
+    RenamedOnward {
+        /// The column.
+        column: String,
+        /// The old name.
+        from: String,
+    },
     /// Two columns say that they were one.
     RenamedTwice {
         /// The old name.
@@ -128,6 +152,26 @@ pub enum Refusal {
 
 /// What allows the loss of values.
 const DROP: &str = "ANCHOR_MIGRATE=drop cargo test anchor_migrations";
+
+/// The same, where no process of the application may run.
+const DROP_IN_DOWNTIME: &str = "ANCHOR_MIGRATE=downtime,drop cargo test anchor_migrations";
+
+/// What allows the rest that needs downtime.
+const DOWNTIME: &str = "ANCHOR_MIGRATE=downtime cargo test anchor_migrations";
+
+impl Refusal {
+    /// Whether one of its choices is to lose values.
+    pub(crate) fn may_drop(&self) -> bool {
+        matches!(
+            self,
+            Refusal::NameTaken { .. }
+                | Refusal::RenamedOrDropped { .. }
+                | Refusal::Reset { .. }
+                | Refusal::Inexact { .. }
+                | Refusal::CutOffsDropped { .. }
+        )
+    }
+}
 
 /// An answer holds once, unless values may be given up.
 fn say_stale(f: &mut fmt::Formatter<'_>, stale: bool) -> fmt::Result {
@@ -156,12 +200,32 @@ impl fmt::Display for Refusal {
                  \x20 - they have none: make the field an `Option`, without `default`\n\
                  \x20 - they end:       #[session(on_change = \"end_sessions\")], without `default`"
             ),
-            Refusal::Dropped { column } => write!(
+            Refusal::SharedDefault { column } => write!(
                 f,
-                "`{column}` is gone from the struct; dropping the column loses its values. Choose:\n\
-                 \x20 - drop it: ANCHOR_MIGRATE=drop cargo test anchor_migrations\n\
-                 \x20 - keep it: put the field back"
+                "`{column}` is unique, and values that do not fit its new type would all become the \
+                 default. Choose:\n\
+                 \x20 - sessions whose value does not fit end: \
+                 #[session(on_change = \"end_sessions\")] on the field\n\
+                 \x20 - it is unique no longer: remove `unique`, and write a migration; then make \
+                 this change"
             ),
+            Refusal::NameTaken { column } => write!(
+                f,
+                "`{column}` is gone from the struct, and another column gets its name; its values are lost. Choose:\n\
+                 \x20 - keep it: give the other one another name, #[session(column = \"..\")]\n\
+                 \x20 - drop it: {DROP_IN_DOWNTIME}"
+            ),
+            Refusal::Downtime { change, instead, drops } => {
+                write!(f, "{change}: the release before and the new one cannot both run. Choose:")?;
+                if let Some(instead) = instead {
+                    write!(f, "\n  - {instead}")?;
+                }
+                let command = if *drops { DROP_IN_DOWNTIME } else { DOWNTIME };
+                write!(
+                    f,
+                    "\n  - no process of the application runs while the file is applied: {command}"
+                )
+            }
             Refusal::RenamedOrDropped { column, alike } => {
                 write!(
                     f,
@@ -170,7 +234,8 @@ impl fmt::Display for Refusal {
                 for name in alike {
                     write!(
                         f,
-                        "\n  - it is `{name}` now: #[session(renamed_from = \"{column}\")] on `{name}`"
+                        "\n  - it is `{name}` now, and the column keeps its name: #[session(column = \"{column}\")] on `{name}`\
+                         \n  - it is `{name}` now, and so is the column: #[session(renamed_from = \"{column}\")] on `{name}`, and {DOWNTIME}"
                     )?;
                 }
                 write!(
@@ -207,7 +272,7 @@ impl fmt::Display for Refusal {
                 if !role {
                     write!(
                         f,
-                        "\n  - the values are lost, and every session gets the default: #[session(default = \"..\")] on the field, and {DROP}"
+                        "\n  - the values are lost, and every session gets the default: #[session(default = \"..\")] on the field, and {DROP_IN_DOWNTIME}"
                     )?;
                 }
                 write!(
@@ -226,7 +291,7 @@ impl fmt::Display for Refusal {
                 )?;
                 say_stale(f, *stale)
             }
-            Refusal::VariantsRemoved { column, variants, stale } => {
+            Refusal::VariantsRemoved { column, variants, done, stale } => {
                 let names: Vec<_> = variants.iter().map(|name| format!("`{name}`")).collect();
                 write!(
                     f,
@@ -236,13 +301,22 @@ impl fmt::Display for Refusal {
                 for name in variants {
                     write!(
                         f,
-                        "\n  - `{name}` is another variant now: #[column(renamed_from = {name:?})] on that variant"
+                        "\n  - `{name}` is another variant now, stored as it was: #[column(rename = {name:?})] on that variant\
+                         \n  - `{name}` is another variant now, stored as that:    #[column(renamed_from = {name:?})] on it, and {DOWNTIME}"
                     )?;
                 }
                 write!(
                     f,
                     "\n  - the sessions that have it end: #[session(on_change = \"end_sessions\")] on the field"
                 )?;
+                for name in done {
+                    write!(
+                        f,
+                        "\n`renamed_from = {name:?}` is there already, and a migration has done that \
+                         once. To have it done again, put `{name}` back, remove \
+                         `renamed_from = {name:?}`, and write a migration; then make this change."
+                    )?;
+                }
                 say_stale(f, *stale)
             }
             Refusal::VariantInBoth { column, from, to } => write!(
@@ -254,7 +328,7 @@ impl fmt::Display for Refusal {
             Refusal::CutOffsDropped { table } => write!(
                 f,
                 "`cut_off` is gone from the struct; dropping `{table}` forgets which logins it refuses. Choose:\n\
-                 \x20 - drop it: {DROP} (sessions that it refuses end first)\n\
+                 \x20 - drop it: {DROP_IN_DOWNTIME} (sessions that it refuses end first)\n\
                  \x20 - keep it: put `cut_off` back"
             ),
             Refusal::RenamedFromNothing { column, from } => write!(
@@ -277,6 +351,15 @@ impl fmt::Display for Refusal {
                 "`{column}` says that it was `{from}`; a migration has done that, and now another column `{from}` is gone. Choose:\n\
                  \x20 - `{from}` is dropped: remove `renamed_from = \"{from}\"` from `{column}`\n\
                  \x20 - `{column}` gets the values of `{from}` in place of its own: remove `{column}` and keep `{from}` for one migration, then rename it"
+            ),
+            Refusal::RenamedOnward { column, from } => write!(
+                f,
+                "`{column}` says that it was `{from}`; a migration has done that, and now that \
+                 column gets another name, while there is a `{from}` still. Choose:\n\
+                 \x20 - `{column}` is a new column: \
+                 remove `renamed_from = \"{from}\"` from `{column}`\n\
+                 \x20 - `{column}` gets the values of `{from}`: put the columns back, remove \
+                 `renamed_from = \"{from}\"`, and write a migration; then make this change"
             ),
             Refusal::RenamedTwice { from, to: [first, second] } => write!(
                 f,

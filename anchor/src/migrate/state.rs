@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::column::ColumnType;
 use crate::schema::{
-    ColumnSchema, CutOffsTable, Dialect, Extras, ForeignKey, Kind, OnChange, OnDelete, Schema,
-    Table, TableColumn, TableIndex,
+    ColumnSchema, CutOffsTable, Dialect, Extras, ForeignKey, Kind, OnChange, OnDelete, Owner,
+    Schema, Table, TableColumn, TableIndex,
 };
 
 /// The format that this version writes, and the newest that it reads.
@@ -45,6 +45,9 @@ pub(crate) struct State {
     pub(crate) answers: Vec<Answer>,
     /// The hash of the state before; `None` for the migration that creates the table.
     pub(crate) parent: Option<String>,
+    /// Of a table that is created under a name that another one had: the hash of the state after
+    /// that one's last migration, so that no two first migrations are one.
+    pub(crate) beside: Option<String>,
     /// Which of the files that were written together it is, from 1, and how many they are; `None`
     /// for one by itself.
     pub(crate) step: Option<(usize, usize)>,
@@ -97,7 +100,13 @@ pub(crate) struct HeaderError {
 impl State {
     /// The state after a migration that leads to this struct's table.
     pub(crate) fn of(schema: &Schema, dialect: Dialect, parent: Option<String>) -> Self {
-        Self { table: Table::of(schema, dialect), answers: Answer::of(schema), parent, step: None }
+        Self {
+            table: Table::of(schema, dialect),
+            answers: Answer::of(schema),
+            parent,
+            beside: None,
+            step: None,
+        }
     }
 
     /// What has been answered of the column.
@@ -126,6 +135,7 @@ impl State {
             format!("dialect {}", table.dialect.word()),
             format!("parent {}", self.parent.as_deref().unwrap_or("none")),
         ];
+        lines.extend(self.beside.as_ref().map(|hash| format!("beside {hash}")));
         lines.extend(self.step.map(|(step, of)| format!("step {step} of {of}")));
         let extras = extra_words(table.extras);
         if !extras.is_empty() {
@@ -246,6 +256,11 @@ fn column_line(column: &TableColumn) -> String {
         let (table, column) = (name(&target.table), name(&target.column));
         line.push_str(&format!(" references {table}({column}) on delete {action}"));
     }
+    line.push_str(match column.leaving {
+        None => "",
+        Some(Owner::Payload) => " leaving",
+        Some(Owner::Anchor) => " leaving system",
+    });
     line
 }
 
@@ -296,6 +311,7 @@ struct Draft {
     table: Option<String>,
     dialect: Option<Dialect>,
     parent: Option<Option<String>>,
+    beside: Option<String>,
     step: Option<(usize, usize)>,
     hash: Option<String>,
     extras: Option<Extras>,
@@ -334,6 +350,7 @@ impl Draft {
                 let hash = words.word()?;
                 once(&mut self.parent, "parent", (hash != "none").then_some(hash))?;
             }
+            "beside" => once(&mut self.beside, "beside", words.word()?)?,
             "step" => once(&mut self.step, "step", words.step()?)?,
             "hash" => once(&mut self.hash, "hash", words.word()?)?,
             "extras" => once(&mut self.extras, "extras", words.extras()?)?,
@@ -370,6 +387,7 @@ impl Draft {
             },
             answers: self.answers,
             parent: self.parent.ok_or_else(|| missing("parent"))?,
+            beside: self.beside,
             step: self.step,
         };
         for index in &state.table.indexes {
@@ -555,6 +573,7 @@ impl Words {
             primary_key: false,
             default: None,
             references: None,
+            leaving: None,
         };
         if self.next_is("from") {
             let least = self.integer()?;
@@ -574,6 +593,10 @@ impl Words {
         }
         if self.next_is("references") {
             column.references = Some(self.reference()?);
+        }
+        if self.next_is("leaving") {
+            let system = self.next_is("system");
+            column.leaving = Some(if system { Owner::Anchor } else { Owner::Payload });
         }
         Ok(column)
     }
@@ -714,6 +737,15 @@ mod tests {
     }
 
     #[test]
+    fn a_leaving_column_is_read_back_with_its_owner() {
+        for owner in [Owner::Payload, Owner::Anchor] {
+            let mut state = state(Dialect::Postgres);
+            state.table.columns.last_mut().expect("a column").leaving = Some(owner);
+            assert_eq!(State::parse(&state.header()), Ok(Some(state.clone())), "{owner:?}");
+        }
+    }
+
+    #[test]
     fn line_ends_and_byte_order_marks_do_not_change_the_state() {
         let state = state(Dialect::MySql);
         let file = format!("\u{feff}{}\nSELECT 1;\n", state.header()).replace('\n', "\r\n");
@@ -742,7 +774,7 @@ mod tests {
         ] {
             assert_eq!(State::parse(&file), Ok(Some(state.clone())), "{file}");
         }
-        let second = State { step: Some((2, 3)), ..state };
+        let second = State { step: Some((2, 3)), beside: Some("0011".into()), ..state };
         assert_eq!(State::parse(&second.header()), Ok(Some(second)));
     }
 

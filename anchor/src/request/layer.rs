@@ -18,7 +18,8 @@ use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 use crate::request::scope::{Closing, CurrentScope, Scope};
 
-/// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer).
+/// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer). The manager itself is
+/// such a layer, too: `.layer(sessions)`.
 ///
 /// A request that asks for no session costs a pointer in its extensions and a look for the header
 /// that bears the token, which is marked as sensitive: `Debug` of the request does not print it, in
@@ -28,7 +29,8 @@ use crate::request::scope::{Closing, CurrentScope, Scope};
 /// [`SessionManagerBuilder::trusted_origin`](crate::manager::SessionManagerBuilder::trusted_origin) names
 /// the exceptions.
 ///
-/// Several payload types stack, each with its own layer. Layers of two managers of one payload do
+/// Several payload types stack, each with its own layer. Each layer protects by itself: an origin that is to be trusted, or a path at
+/// which other sites may `POST`, is named to each manager whose layer surrounds the route. Layers of two managers of one payload do
 /// not: a handler that asks for the session is then answered 500, because the inner manager would
 /// replace the outer one's verifier.
 pub struct SessionLayer<T: SessionData> {
@@ -61,6 +63,15 @@ impl<S, T: SessionData> Layer<S> for SessionLayer<T> {
 
     fn layer(&self, inner: S) -> Self::Service {
         SessionService { inner, sessions: Arc::clone(&self.sessions) }
+    }
+}
+
+/// What [`SessionManager::layer`] gives, so that `.layer(sessions)` does, too.
+impl<S, T: SessionData> Layer<S> for SessionManager<T> {
+    type Service = SessionService<S, T>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionManager::layer(self).layer(inner)
     }
 }
 

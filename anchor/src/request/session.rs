@@ -32,7 +32,8 @@ const UPDATE_ATTEMPTS: u32 = 64;
 /// As an argument it refuses a request without a valid session (401); `Option<Session<T>>` is `None` then, and only then. A store that
 /// cannot answer refuses both (503).
 ///
-/// The payload is this request's view of it: shared, unchanging, loaded once. [`update`](Self::update) changes it in the store.
+/// The payload is this request's view of it: shared, unchanging, loaded once. [`update`](Self::update) changes it in the store;
+/// an assignment such as `session.name = name` does not compile: write `session.update(|user| user.name = name).await?`.
 /// Cheap to clone.
 pub struct Session<T: SessionData> {
     scope: Arc<Scope<T>>,

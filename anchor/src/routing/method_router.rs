@@ -21,6 +21,24 @@ pub struct MethodRouter<S = ()> {
     pub(super) policies: Vec<(RouteMethod, DeclaredPolicy)>,
 }
 
+/// What [`Router::route`](super::Router::route) takes: the [`MethodRouter`] that this module's `get(..)`, `post(..)` and the others give.
+#[diagnostic::on_unimplemented(
+    message = "these handlers do not say who may call them: `{Self}` is not from `anchor::routing`",
+    label = "this is not a `MethodRouter` of `anchor::routing`",
+    note = "write `use anchor::routing::{{get, post}};` in place of `use axum::routing::{{get, post}};`",
+    note = "a whole router of axum's is taken in, unchecked, by `.merge_unchecked(router)`"
+)]
+pub trait DeclaredHandlers<S> {
+    /// The handlers.
+    fn into_method_router(self) -> MethodRouter<S>;
+}
+
+impl<S> DeclaredHandlers<S> for MethodRouter<S> {
+    fn into_method_router(self) -> Self {
+        self
+    }
+}
+
 const METHODS: [(MethodFilter, Method); 9] = [
     (MethodFilter::CONNECT, Method::CONNECT),
     (MethodFilter::DELETE, Method::DELETE),

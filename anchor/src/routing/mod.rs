@@ -61,7 +61,8 @@ pub use declared::{
     UnsafeMethods,
 };
 pub use method_router::{
-    MethodRouter, any, connect, delete, get, head, on, options, patch, post, put, trace,
+    DeclaredHandlers, MethodRouter, any, connect, delete, get, head, on, options, patch, post, put,
+    trace,
 };
 pub use policies::{RouteMethod, RoutePolicies, RoutePolicy};
 pub use public_service::{PublicService, public_service};

@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument};
-use super::method_router::MethodRouter;
+use super::method_router::{DeclaredHandlers, MethodRouter};
 use super::policies::{RouteMethod, RoutePolicies, RoutePolicy};
 use super::public_service::PublicService;
 
@@ -40,8 +40,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///
     /// When the path is not one of axum's, or it overlaps with another route.
     #[track_caller]
-    pub fn route(mut self, path: &str, handlers: MethodRouter<S>) -> Self {
-        let MethodRouter { inner, policies } = handlers;
+    pub fn route(mut self, path: &str, handlers: impl DeclaredHandlers<S>) -> Self {
+        let MethodRouter { inner, policies } = handlers.into_method_router();
         let routes =
             policies.into_iter().map(|(method, policy)| RoutePolicy::new(method, path, policy));
         self.policies.extend(routes);

@@ -3,9 +3,8 @@
 //! Columns, constraints and indexes are written here and nowhere else: the stores' quick start and the migrations take them from
 //! here.
 
-use super::names::name_of;
 use super::system::comment_on;
-use super::table::{ForeignKey, Table, TableColumn, TableIndex};
+use super::table::{ForeignKey, Table, TableColumn, TableIndex, index_name};
 use super::{Dialect, OnDelete, Schema};
 use crate::column::ColumnType;
 use crate::schema::table::Kind;
@@ -47,7 +46,7 @@ impl Schema {
             .chain(kept)
             .chain(wanted.map(|column| (column.name, column.unique)))
             .map(|(column, unique)| Index {
-                name: name_of(self.bare_table(), column, if unique { "key" } else { "idx" }),
+                name: index_name(self.bare_table(), column, unique),
                 column,
                 unique,
             })
@@ -144,6 +143,13 @@ impl Table {
         format!("{name} {ty} {constraints}").trim_end().to_owned()
     }
 
+    /// The same without its `CHECK` and its foreign key.
+    pub(crate) fn unconstrained_definition(&self, column: &TableColumn) -> String {
+        let name = self.dialect.identifier(&column.name);
+        let rest = self.nullability_and_default(column).join(" ");
+        format!("{name} {} {rest}", column.sql_type).trim_end().to_owned()
+    }
+
     /// The column's `CHECK`, with its name.
     pub(crate) fn check(&self, column: &TableColumn) -> Option<String> {
         let name = self.dialect.identifier(&self.check_name(&column.name)).into_owned();
@@ -181,16 +187,23 @@ impl Table {
         lines.collect()
     }
 
+    /// What the definition says beside its columns, in any order in which they came.
+    pub(crate) fn comments(&self) -> Vec<&'static str> {
+        let has = |name: &str| self.columns.iter().any(|column| column.name == name);
+        let mut comments: Vec<_> = self
+            .columns
+            .iter()
+            .flat_map(|column| [self.dialect.explanation(column), comment_on(&column.name, has)])
+            .flatten()
+            .collect();
+        comments.sort_unstable();
+        comments.dedup();
+        comments
+    }
+
     fn line(&self, column: &TableColumn, comment: Option<&'static str>) -> Line {
         let dialect = self.dialect;
-        let mut parts = Vec::new();
-        if !column.nullable {
-            parts.push("NOT NULL".to_owned());
-        }
-        if column.primary_key {
-            parts.push("PRIMARY KEY".to_owned());
-        }
-        parts.extend(default_clause(dialect, column));
+        let mut parts = self.nullability_and_default(column);
         match dialect {
             Dialect::MySql => {}
             // A migration refers to a constraint by its name; SQLite has no statement that would.
@@ -213,6 +226,18 @@ impl Table {
             constraints: parts.join(" "),
             comment,
         }
+    }
+
+    fn nullability_and_default(&self, column: &TableColumn) -> Vec<String> {
+        let mut parts = Vec::new();
+        if !column.nullable {
+            parts.push("NOT NULL".to_owned());
+        }
+        if column.primary_key {
+            parts.push("PRIMARY KEY".to_owned());
+        }
+        parts.extend(default_clause(self.dialect, column));
+        parts
     }
 
     fn mysql_constraints(&self) -> Vec<Line> {

@@ -21,7 +21,7 @@ pub use extras::Extras;
 #[cfg(feature = "_sql")]
 pub(crate) use system::system;
 pub use system::{SYSTEM_COLUMNS, SystemColumn};
-pub(crate) use table::{ForeignKey, Kind, Table, TableColumn, TableIndex};
+pub(crate) use table::{ForeignKey, Kind, Owner, Table, TableColumn, TableIndex, primary_key_name};
 
 use crate::column::{Column, ColumnType};
 

@@ -35,6 +35,17 @@ pub(crate) struct TableColumn {
     /// An SQL expression, as the struct has it.
     pub(crate) default: Option<String>,
     pub(crate) references: Option<ForeignKey>,
+    /// Whose it was, where the struct does not have it any more and it is to be dropped later.
+    pub(crate) leaving: Option<Owner>,
+}
+
+/// Who declares a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The struct, as a field.
+    Payload,
+    /// anchor itself.
+    Anchor,
 }
 
 /// What a column holds, before a dialect spells it.
@@ -60,6 +71,16 @@ pub(crate) struct TableIndex {
     pub(crate) name: String,
     pub(crate) column: String,
     pub(crate) unique: bool,
+}
+
+/// The name that PostgreSQL gives to a table's primary key.
+pub(crate) fn primary_key_name(table: &str) -> String {
+    let table = table.rsplit('.').next().unwrap_or(table);
+    let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());
+    while !table.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{}_pkey", &table[..cut])
 }
 
 impl Table {
@@ -93,8 +114,38 @@ impl Table {
 
     /// Whether the column of this name is one of anchor's own, and not the payload's.
     pub(crate) fn is_system(&self, name: &str) -> bool {
+        if let Some(owner) = self.column(name).and_then(|column| column.leaving) {
+            return owner == Owner::Anchor;
+        }
         let own = Schema::new("", &[]).extras(self.extras);
         own.system_columns().any(|system| system.column.name == name)
+    }
+
+    /// A column of this table, as it is from the release that does without it until it is dropped:
+    /// a row that leaves it out is accepted.
+    pub(crate) fn leaving(&self, column: &TableColumn) -> TableColumn {
+        if column.leaving.is_some() {
+            return column.clone();
+        }
+        let owner = if self.is_system(&column.name) { Owner::Anchor } else { Owner::Payload };
+        let is_unique =
+            self.indexes.iter().any(|index| index.unique && index.column == column.name);
+        // One default in all new rows would be refused, or reference what is not there.
+        let default = column.default.clone().filter(|default| {
+            !is_unique && column.references.is_none() && !default.eq_ignore_ascii_case("null")
+        });
+        let nullable = column.nullable || default.is_none();
+        TableColumn { leaving: Some(owner), default, nullable, ..column.clone() }
+    }
+
+    /// The table without the columns that are leaving.
+    pub(crate) fn without_leaving(&self) -> Self {
+        let mut table = self.clone();
+        table.columns.retain(|column| column.leaving.is_none());
+        table
+            .indexes
+            .retain(|index| table.columns.iter().any(|column| column.name == index.column));
+        table
     }
 
     /// The table's name without the schema that it is in.
@@ -109,12 +160,7 @@ impl Table {
 
     /// The name that PostgreSQL gives to the primary key.
     pub(crate) fn primary_key_name(&self) -> String {
-        let table = self.bare_name();
-        let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());
-        while !table.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        format!("{}_pkey", &table[..cut])
+        primary_key_name(&self.name)
     }
 
     /// The name of the column's `CHECK`.
@@ -125,6 +171,11 @@ impl Table {
     /// The name of a `CHECK` that the column is not `NULL`, as long as the column may be.
     pub(crate) fn not_null_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "not_null")
+    }
+
+    /// The name of the column's index.
+    pub(crate) fn index_name(&self, column: &str, unique: bool) -> String {
+        index_name(self.bare_name(), column, unique)
     }
 
     /// The name of the column's foreign key.
@@ -154,6 +205,7 @@ impl TableColumn {
                 column: target.column.to_owned(),
                 on_delete: target.on_delete,
             }),
+            leaving: None,
         }
     }
 
@@ -164,4 +216,9 @@ impl TableColumn {
             _ => None,
         }
     }
+}
+
+/// The name of a column's index.
+pub(super) fn index_name(table: &str, column: &str, unique: bool) -> String {
+    name_of(table, column, if unique { "key" } else { "idx" })
 }

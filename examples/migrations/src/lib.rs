@@ -5,9 +5,13 @@
 //! hand. The others came out of
 //!
 //! ```sh
-//! ANCHOR_MIGRATE=1    cargo test -p migrations-example anchor_migrations   # releases 1 and 2
-//! ANCHOR_MIGRATE=drop cargo test -p migrations-example anchor_migrations   # release 3, which drops a column
+//! ANCHOR_MIGRATE=1 cargo test -p migrations-example anchor_migrations              # releases 1 and 2
+//! ANCHOR_MIGRATE=downtime,drop cargo test -p migrations-example anchor_migrations  # release 3
 //! ```
+//!
+//! Release 3 gives a column another name, for which the release before has to be stopped, and drops
+//! one. To stop none, it would say `#[session(column = "theme")]`, and drop the other when the
+//! release before is gone.
 
 pub mod release1;
 pub mod release2;

@@ -6,7 +6,7 @@
 //! | MySQL, MariaDB | `ANCHOR_TEST_MYSQL_URL` | `mariadb-install-db` and `mariadbd` |
 //! | Redis | `ANCHOR_TEST_REDIS_URL` | `redis-server` |
 //!
-//! With `ANCHOR_TEST_REQUIRE_SERVERS=1` a missing server fails the tests that need it, as continuous integration should.
+//! With `ANCHOR_TEST_REQUIRE_SERVERS=1` a missing server or program fails the tests that need it, as continuous integration should.
 
 mod mariadb;
 mod postgres;
@@ -72,15 +72,37 @@ impl Server {
         }
     }
 
-    /// Written past libtest's capture, which would hide it from whoever believes that everything was tested.
     fn announce_skip(&self, reason: &str) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "\n*** SKIPPED: every test on {} passes without testing anything: {reason}; or set {} ***\n",
-            self.name,
-            self.variable,
-        );
+        let (name, variable) = (self.name, self.variable);
+        announce(&format!(
+            "every test on {name} passes without testing anything: {reason}; or set {variable}"
+        ));
     }
+}
+
+/// A program that a test runs: the one that the variable names, else `name` from `PATH`. `None`,
+/// said on standard error, when there is none.
+///
+/// # Panics
+///
+/// Under `ANCHOR_TEST_REQUIRE_SERVERS=1`, when there is none.
+pub fn program(name: &str, variable: &str, install: &str) -> Option<String> {
+    let program = std::env::var(variable).unwrap_or_else(|_| name.to_owned());
+    let reason = match std::process::Command::new(&program).arg("--version").output() {
+        Ok(run) if run.status.success() => return Some(program),
+        Ok(run) => format!("`{program} --version` failed with {}", run.status),
+        Err(error) => format!("`{program}` does not start ({error})"),
+    };
+    assert!(!servers_are_required(), "{reason}; {install}, or set {variable}");
+    announce(&format!(
+        "the tests with {name} pass without testing anything: {reason}; {install}, or set {variable}"
+    ));
+    None
+}
+
+/// Written past libtest's capture, which would hide it from whoever believes that everything was tested.
+fn announce(skipped: &str) {
+    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {skipped} ***\n");
 }
 
 fn servers_are_required() -> bool {

@@ -2,7 +2,6 @@
 
 use std::ops::Deref;
 
-use anchor::Rejection;
 use anchor::manager::SessionManagerBuilder;
 use anchor::prelude::*;
 use anchor::{Error, SessionId};

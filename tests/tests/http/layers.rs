@@ -140,7 +140,8 @@ async fn a_failing_store_of_one_payload_leaves_the_other_alone(backend: Backend)
 
 async fn the_same_layer_twice_works_as_once(backend: Backend) {
     let app = Application::start(&backend).await;
-    let twice = routes().layer(app.sessions.layer()).layer(app.sessions.layer());
+    // The manager is its own layer.
+    let twice = routes().layer(app.sessions.clone()).layer(app.sessions.layer());
     let served = Served::start(twice).await;
     let login = served.post("/login").json(&UserSession::of("ferris")).send().await;
     let cookie = login.expect(StatusCode::OK).cookie();

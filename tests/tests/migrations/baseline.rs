@@ -120,6 +120,22 @@ async fn takes_over(dialect: Dialect) {
     assert_eq!(fresh.catalogue("sessions").await.expect("a catalogue"), catalogue);
 }
 
+/// A subject whose type is the user's own, with its companion; `subject` is also a column's name.
+async fn takes_over_a_subject_of_a_type_of_its_own(dialect: Dialect) {
+    const EMAIL: ColumnSchema =
+        ColumnSchema::new("email", ColumnType::Text, false).subject().sql_type("VARCHAR(64)");
+    const TOPIC: ColumnSchema =
+        ColumnSchema::new("subject", ColumnType::Text, true).sql_type("VARCHAR(80)");
+    const NAME: ColumnSchema = ColumnSchema::new("name", ColumnType::Text, false).subject();
+    for columns in [&[EMAIL][..], &[EMAIL, TOPIC], &[NAME, TOPIC]] {
+        let schema =
+            Schema::new("sessions", Vec::leak(columns.to_vec())).extras(Extras::NONE.cut_off());
+        let Some(live) = quick_start(dialect, &schema).await else { return };
+        let (scratch, _) = baseline(dialect, &schema);
+        live.run(scratch.path()).await.unwrap_or_else(|error| panic!("{dialect:?}: {error}"));
+    }
+}
+
 /// Tables that `store.migrate()` made for an earlier struct, or that somebody changed, each with
 /// what the error names.
 async fn refuses(dialect: Dialect) {
@@ -210,18 +226,21 @@ async fn fails(dialect: Dialect, schema: &Schema, folder: &Path, difference: &st
 #[tokio::test]
 async fn on_sqlite() {
     takes_over(Dialect::Sqlite).await;
+    takes_over_a_subject_of_a_type_of_its_own(Dialect::Sqlite).await;
     refuses(Dialect::Sqlite).await;
 }
 
 #[tokio::test]
 async fn on_postgres() {
     takes_over(Dialect::Postgres).await;
+    takes_over_a_subject_of_a_type_of_its_own(Dialect::Postgres).await;
     refuses(Dialect::Postgres).await;
 }
 
 #[tokio::test]
 async fn on_mysql() {
     takes_over(Dialect::MySql).await;
+    takes_over_a_subject_of_a_type_of_its_own(Dialect::MySql).await;
     refuses(Dialect::MySql).await;
 }
 

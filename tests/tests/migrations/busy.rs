@@ -10,7 +10,7 @@ use anchor::migrate;
 use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
 
 use crate::live::Live;
-use crate::scene::{Scene, on_every_database, sessions};
+use crate::scene::{Scene, on, on_every_database, sessions};
 
 fn optional(name: &'static str, ty: ColumnType) -> ColumnSchema {
     ColumnSchema::new(name, ty, true)
@@ -193,36 +193,6 @@ fn newest(scene: &Scene) -> String {
 }
 
 #[tokio::test]
-async fn what_mysql_does_half_is_taken_back_as_the_file_says() {
-    crate::scene::on(Dialect::MySql, async |scene: Scene| {
-        const ROLES: ColumnType = ColumnType::Enum(&["member", "boss"]);
-        let old = sessions(&[required("role", ROLES), optional("n", ColumnType::BigInt)]);
-        scene.migrate(&old).await;
-        scene.insert(&old, &[&["boss", "1"], &["member", "2"]]).await;
-        let before = scene.live.catalogue("sessions").await.expect("a table");
-        // The index has a name that is taken; the variants change places, which is done once only.
-        let own = "CREATE INDEX sessions_n_idx ON sessions (n)";
-        scene.live.execute(own).await.expect("an index");
-        let role =
-            required("role", ROLES).renamed_variants(&[("member", "boss"), ("boss", "member")]);
-        let new = sessions(&[role, optional("n", ColumnType::BigInt).index()]);
-        migrate::write(&new, &scene.migrations()).expect("a file");
-        scene.live.run_alone(scene.scratch.path()).await.expect_err("the name is taken");
-        assert_eq!(scene.values("role").await, ["member", "boss"], "half of it is done");
-
-        let file = newest(&scene);
-        let repair = repair(&file, "and then the migration again: ");
-        scene.live.execute(&repair).await.unwrap_or_else(|error| panic!("{error}\n{file}"));
-        scene.live.execute("DROP INDEX sessions_n_idx ON sessions").await.expect("gone");
-        assert_eq!(scene.live.catalogue("sessions").await.expect("a table"), before);
-        assert_eq!(scene.values("role").await, ["boss", "member"]);
-        scene.live.run_alone(scene.scratch.path()).await.expect("the second time");
-        assert_eq!(scene.values("role").await, ["member", "boss"]);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn what_is_left_of_a_mysql_rename_is_done_as_the_file_says() {
     crate::scene::on(Dialect::MySql, async |scene: Scene| {
         let of = |name, column: ColumnSchema| Schema::new(name, vec![column].leak());
@@ -261,6 +231,69 @@ async fn a_lax_mysql_cuts_no_text() {
         let mode = scene.live.rows("SELECT CAST(@@SESSION.sql_mode AS CHAR)").await.expect("it");
         assert_eq!(mode, [[""]], "as it was");
         assert_eq!(scene.values("a").await, ["short"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lax_mysql_cuts_no_bytes() {
+    on(Dialect::MySql, async |mut scene: Scene| {
+        let old = sessions(&[required("a", ColumnType::Bytes)]);
+        scene.migrate(&old).await;
+        scene.insert(&old, &[&["x".repeat(300).as_str()], &["short"]]).await;
+        scene.live = scene.live.lax().await;
+        let new = sessions(&[required("a", ColumnType::Bytes).unique()]);
+        migrate::write(&new, &scene.migrations()).expect("a file");
+        let error = scene.live.run(scene.scratch.path()).await.expect_err("too long").to_string();
+        assert!(error.contains("longer than 255 bytes: a"), "{error}");
+        scene.live.execute("DELETE FROM sessions WHERE LENGTH(a) > 255").await.expect("gone");
+        scene.live.run(scene.scratch.path()).await.expect("the second time");
+        assert_eq!(scene.live.count("sessions").await.expect("a table"), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mysql_locks_no_table_that_it_does_not_look_into() {
+    on(Dialect::MySql, async |scene: Scene| {
+        for sql in [
+            "CREATE TABLE orgs (id BIGINT NOT NULL PRIMARY KEY)",
+            "CREATE TABLE users (id BIGINT NOT NULL PRIMARY KEY)",
+        ] {
+            scene.live.execute(sql).await.expect("a table");
+        }
+        let to =
+            |table| anchor::schema::Reference::new(table, "id", anchor::schema::OnDelete::Cascade);
+        let user = optional("user", ColumnType::BigInt).references(to("users"));
+        let org = optional("org", ColumnType::BigInt);
+        scene.migrate(&sessions(&[user, org, optional("n", ColumnType::BigInt)])).await;
+        let n = required("n", ColumnType::BigInt).on_change(OnChange::EndSessions);
+        let file = scene.migrate(&sessions(&[user, org.references(to("orgs")), n])).await;
+        assert!(file.contains("LOCK TABLES sessions WRITE, orgs READ;"), "{file}");
+        scene.undo().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sqlite_waits_for_writers_on_other_connections() {
+    on(Dialect::Sqlite, async |scene: Scene| {
+        let org = optional("org", ColumnType::BigInt);
+        let old = sessions(&[org]);
+        scene.migrate(&old).await;
+        let (stop, broken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let others = scene.live.another_connection().await;
+        for _ in 0..4 {
+            writer(others.clone(), old, Arc::clone(&stop), Arc::clone(&broken));
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Each of these builds the table anew, and asserts before it does.
+        for default in ["1", "2", "3", "4", "5", "6", "7", "8"] {
+            scene.migrate(&sessions(&[org.default(default)])).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(broken.load(Ordering::Relaxed), 0);
+        assert!(scene.live.count("sessions").await.expect("a table") > 0);
     })
     .await;
 }

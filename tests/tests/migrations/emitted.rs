@@ -202,6 +202,53 @@ fn what_is_asked_may_be_several_words() {
     assert!(text(&output).contains("ANCHOR_MIGRATE is `replace,dorp`"), "{}", text(&output));
 }
 
+#[test]
+fn a_table_of_a_name_that_is_free_now_is_created_when_asked() {
+    let package = Scratch::new();
+    std::fs::create_dir(package.path().join("migrations")).expect("a folder");
+    let migrations = Migrations::in_folder(package.path().join("migrations"));
+    let migrations = migrations.dialect(Dialect::Sqlite);
+    let old = UserSession::schema();
+    anchor::migrate::write(old, &migrations).expect("written");
+    let renamed = Schema::new("logins", old.columns).renamed_from("sessions");
+    anchor::migrate::write(&renamed, &migrations).expect("written");
+
+    let output = cargo_test(package.path(), Some("1")).output().expect("it runs");
+    assert!(text(&output).contains("ANCHOR_MIGRATE=create cargo test"), "{}", text(&output));
+    let output = cargo_test(package.path(), Some("create")).output().expect("it runs");
+    assert!(text(&output).contains("_create_sessions.up.sql"), "{}", text(&output));
+    assert!(cargo_test(package.path(), None).status().expect("it runs").success());
+}
+
+#[test]
+fn it_says_when_to_apply_each_file() {
+    let package = Scratch::new();
+    std::fs::create_dir(package.path().join("migrations")).expect("a folder");
+    let migrations = || Migrations::in_folder(package.path().join("migrations"));
+    let columns = UserSession::schema().columns;
+    let more = [columns, &[ColumnSchema::new("_locale", ColumnType::BigInt, true)]].concat();
+    let more = Schema::new("sessions", Vec::leak(more));
+    anchor::migrate::write(&more, &migrations().dialect(Dialect::Sqlite)).expect("written");
+
+    let output = cargo_test(package.path(), Some("1")).output().expect("it runs");
+    let (before, after) = ("BEFORE THE DEPLOYMENT: apply", "AFTER THE DEPLOYMENT: apply");
+    assert!(output.status.success() && text(&output).contains(before), "{}", text(&output));
+    assert!(cargo_test(package.path(), None).status().expect("it runs").success());
+    let output = cargo_test(package.path(), Some("drop")).output().expect("it runs");
+    assert!(output.status.success() && text(&output).contains(after), "{}", text(&output));
+
+    let renamed = ColumnSchema::new("_colour", ColumnType::Text, true).renamed_from("_theme");
+    let renamed = Schema::new("sessions", Vec::leak(vec![columns[0], renamed]));
+    anchor::migrate::write(&renamed, &migrations().allow_downtime()).expect("written");
+    // `_theme` is new and `_colour` gone, or the other name of it.
+    let output = cargo_test(package.path(), Some("downtime")).output().expect("it runs");
+    assert!(!output.status.success(), "{}", text(&output));
+    let output = cargo_test(package.path(), Some("downtime,drop")).output().expect("it runs");
+    for said in [before, after, "keep this one out of it until then"] {
+        assert!(text(&output).contains(said), "{said}: {}", text(&output));
+    }
+}
+
 mod private {
     use anchor::prelude::*;
 

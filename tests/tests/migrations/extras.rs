@@ -10,7 +10,7 @@ use anchor_tests::Backend;
 use tokio::time::Instant;
 
 use crate::live::Live;
-use crate::sessions::{is_live, session, store};
+use crate::sessions::{is_live, session, store, verify};
 
 mod plain {
     #[derive(Clone, anchor::SessionData)]
@@ -45,16 +45,6 @@ async fn extras_come_and_go_on_mysql() {
     come_and_go(Backend::mysql().await).await;
 }
 
-/// Compares the live table with the struct.
-async fn verify<T: SessionData>(live: &Live) {
-    let verified = match live {
-        Live::Postgres(pool) => anchor::PostgresStore::<T>::new(pool.clone()).verify().await,
-        Live::MySql(pool) => anchor::MySqlStore::<T>::new(pool.clone()).verify().await,
-        Live::Sqlite(pool) => anchor::SqliteStore::<T>::new(pool.clone()).verify().await,
-    };
-    verified.expect("the table is as the struct declares it");
-}
-
 async fn come_and_go(backend: Option<Backend>) {
     let live = match backend {
         Some(Backend::Postgres(pool)) => Live::Postgres(pool),
@@ -64,7 +54,8 @@ async fn come_and_go(backend: Option<Backend>) {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    let migrations = Migrations::in_folder(folder).dialect(live.dialect()).allow_drops();
+    let migrations =
+        Migrations::in_folder(folder).dialect(live.dialect()).allow_drops().allow_downtime();
     let ferris = || "ferris".to_owned();
 
     // The first release, with a session.

@@ -131,6 +131,77 @@ fn two_files_that_follow_one_are_refused_with_the_way_out() {
     assert_eq!(migrate::check(&BOTH, &in_folder(&scratch)).expect("fine"), Checked::UpToDate);
 }
 
+/// The files that a message says to remove are removed.
+fn remove_what_it_says(scratch: &Scratch, message: &str) {
+    let line = message.lines().find_map(|line| line.trim().strip_prefix("rm ")).expect("rm ..");
+    for file in line.split(' ') {
+        fs::remove_file(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+    assert!(!scratch.names().is_empty());
+}
+
+#[test]
+fn all_that_must_be_written_anew_after_a_merge_is_named() {
+    let postgres =
+        |scratch: &Scratch| Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let of = |columns: &[ColumnSchema]| Schema::new("sessions", Vec::leak(columns.to_vec()));
+    let (ours, theirs) = (Scratch::new(), Scratch::new());
+    migrate::write(&FIRST, &postgres(&ours)).expect("written");
+    for name in ours.names() {
+        fs::copy(ours.path().join(&name), theirs.path().join(&name)).expect("a copy");
+    }
+    migrate::write(&THEMED, &postgres(&ours)).expect("written");
+    // Two files, and one that follows them.
+    migrate::write(&of(&[USER, LOCALE.index()]), &postgres(&theirs)).expect("written");
+    let visits = ColumnSchema::new("visits", ColumnType::Integer, true);
+    migrate::write(&of(&[USER, LOCALE.index(), visits]), &postgres(&theirs)).expect("written");
+    for name in theirs.names().iter().filter(|name| !name.contains("create")) {
+        let later = format!("2099{}", &name[4..]);
+        fs::copy(theirs.path().join(name), ours.path().join(later)).expect("a copy");
+    }
+    let both = of(&[USER, THEME, LOCALE.index(), visits]);
+    let error = migrate::check(&both, &postgres(&ours)).expect_err("a fork");
+    assert_expected("forked_together", &ours.message(&error));
+    remove_what_it_says(&ours, &error.to_string());
+    assert_eq!(ours.names().len(), 4, "{:?}", ours.names());
+    migrate::write(&both, &postgres(&ours)).expect("written");
+    assert_eq!(migrate::check(&both, &postgres(&ours)).expect("fine"), Checked::UpToDate);
+}
+
+#[test]
+fn one_change_that_two_branches_made_is_said_with_all_its_files() {
+    let postgres =
+        |scratch: &Scratch| Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let scratch = Scratch::new();
+    migrate::write(&FIRST, &postgres(&scratch)).expect("written");
+    let indexed = Schema::new("sessions", Vec::leak(vec![USER, THEME.index()]));
+    migrate::write(&indexed, &postgres(&scratch)).expect("written");
+    for name in scratch.names().iter().filter(|name| !name.contains("create")) {
+        let later = format!("2099{}", &name[4..]);
+        fs::copy(scratch.path().join(name), scratch.path().join(later)).expect("a copy");
+    }
+    let error = migrate::check(&indexed, &postgres(&scratch)).expect_err("twice");
+    assert_expected("copied", &scratch.message(&error));
+    remove_what_it_says(&scratch, &error.to_string());
+    assert_eq!(migrate::check(&indexed, &postgres(&scratch)).expect("fine"), Checked::UpToDate);
+}
+
+#[test]
+fn two_first_migrations_of_a_table_are_refused_with_the_way_out() {
+    let (ours, theirs) = (Scratch::new(), Scratch::new());
+    migrate::write(&FIRST, &in_folder(&ours)).expect("written");
+    migrate::write(&LOCALISED, &in_folder(&theirs)).expect("written");
+    migrate::write(&BOTH, &in_folder(&theirs)).expect("written");
+    for name in theirs.names() {
+        let later = format!("2099{}", &name[4..]);
+        fs::copy(theirs.path().join(&name), ours.path().join(later)).expect("a copy");
+    }
+    let error = migrate::check(&BOTH, &in_folder(&ours)).expect_err("two");
+    assert_expected("forked_first", &ours.message(&error));
+    remove_what_it_says(&ours, &error.to_string());
+    assert_eq!(ours.names().len(), 2, "{:?}", ours.names());
+}
+
 #[test]
 fn a_missing_file_and_a_wrong_order_are_said() {
     let scratch = Scratch::new();
@@ -199,12 +270,64 @@ fn a_renamed_table_goes_on_under_its_new_name() {
     let scratch = Scratch::new();
     migrate::write(&FIRST, &in_folder(&scratch)).expect("written");
     let renamed = Schema::new("user_sessions", FIRST.columns).renamed_from("sessions");
-    migrate::write(&renamed, &in_folder(&scratch)).expect("written");
+    migrate::write(&renamed, &in_folder(&scratch).allow_downtime()).expect("written");
     assert!(
         scratch.read("rename_sessions_to_user_sessions.up.sql").contains("RENAME TO user_sessions")
     );
     // The answer stays in the struct, and does nothing more.
     assert_eq!(migrate::check(&renamed, &in_folder(&scratch)).expect("fine"), Checked::UpToDate);
+}
+
+/// The message with which both `check` and `write` refuse a struct; nothing is written.
+fn refused(scratch: &Scratch, schema: &Schema) -> String {
+    let before = scratch.names();
+    let error = migrate::check(schema, &in_folder(scratch)).expect_err("`check` refuses it");
+    let written = migrate::write(schema, &in_folder(scratch)).expect_err("`write` refuses it");
+    assert_eq!(error.to_string(), written.to_string());
+    assert_eq!(scratch.names(), before);
+    scratch.message(&error)
+}
+
+#[test]
+fn a_table_that_has_another_name_now_is_not_created_again() {
+    let renamed = Schema::new("user_sessions", FIRST.columns).renamed_from("sessions");
+    let folder = || {
+        let scratch = Scratch::new();
+        migrate::write(&FIRST, &in_folder(&scratch)).expect("written");
+        migrate::write(&renamed, &in_folder(&scratch)).expect("written");
+        scratch
+    };
+    // Back to the old name, without saying so.
+    let scratch = folder();
+    assert_expected("table_renamed", &refused(&scratch, &FIRST));
+    let back = Schema::new("sessions", FIRST.columns).renamed_from("user_sessions");
+    migrate::write(&back, &in_folder(&scratch)).expect("written");
+    scratch.file("rename_user_sessions_to_sessions.up.sql");
+    assert_eq!(migrate::check(&FIRST, &in_folder(&scratch)).expect("fine"), Checked::UpToDate);
+
+    // Another struct on the name that is free now.
+    let scratch = folder();
+    migrate::write(&FIRST, &in_folder(&scratch).new_table()).expect("written");
+    // It goes its own way, though it began as the other did.
+    let admin = Schema::new("admin_sessions", FIRST.columns).renamed_from("sessions");
+    migrate::write(&admin, &in_folder(&scratch)).expect("written");
+    for schema in [&admin, &renamed] {
+        let checked = migrate::check(schema, &in_folder(&scratch)).expect("fine");
+        assert_eq!(checked, Checked::UpToDate);
+    }
+
+    // To a third name, from one that the table has no longer.
+    let scratch = folder();
+    let logins = Schema::new("logins", FIRST.columns).renamed_from("sessions");
+    assert_expected("table_renamed_on", &refused(&scratch, &logins));
+    let logins = Schema::new("logins", FIRST.columns).renamed_from("user_sessions");
+    migrate::write(&logins, &in_folder(&scratch)).expect("written");
+    // It was long ago: the newest migration is another one.
+    assert_expected("table_renamed_long_ago", &refused(&scratch, &FIRST));
+    // From a name that no table ever had.
+    let misspelt = Schema::new("visits", FIRST.columns).renamed_from("login");
+    assert_expected("table_renamed_from_nothing", &refused(&scratch, &misspelt));
+    migrate::write(&misspelt, &in_folder(&scratch).new_table()).expect("written");
 }
 
 /// sqlx's own migrator, with files of anchor's and of the user's in one history.

@@ -131,7 +131,7 @@ fn a_file_that_is_no_text_is_refused() {
     let text = fs::read_to_string(&file).expect("a text");
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     fs::write(&file, [&[0xff, 0xfe][..], &utf16].concat()).expect("a file");
-    assert!(matches!(refused(&scratch, &FIRST).0, MigrateError::Io { .. }));
+    assert!(matches!(refused(&scratch, &FIRST).0, MigrateError::NotText { .. }));
 }
 
 #[test]
@@ -196,7 +196,41 @@ fn a_copy_of_a_file_is_refused() {
     migrate::write(&THEMED, &in_folder(&scratch)).expect("written");
     let copy = scratch.path().join("30000101000000_create_sessions.up.sql");
     fs::copy(scratch.file("create_sessions.up.sql"), copy).expect("a copy");
-    assert!(matches!(refused(&scratch, &THEMED).0, MigrateError::Forked { .. }));
+    assert!(matches!(refused(&scratch, &THEMED).0, MigrateError::Copied { .. }));
+}
+
+#[test]
+fn a_change_whose_last_file_is_missing_is_refused() {
+    let postgres =
+        |scratch: &Scratch| Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let indexed = Schema::new("sessions", Vec::leak(vec![USER, THEME.index()]));
+    let scratch = Scratch::new();
+    migrate::write(&FIRST, &postgres(&scratch)).expect("written");
+    migrate::write(&indexed, &postgres(&scratch)).expect("written");
+    for end in ["index_sessions.up.sql", "index_sessions.down.sql"] {
+        fs::remove_file(scratch.file(end)).expect("removed");
+    }
+    // Whichever struct there is, the one before the index among them.
+    let without = Schema::new("sessions", Vec::leak(vec![USER, THEME]));
+    for schema in [&indexed, &without] {
+        let error = migrate::check(schema, &postgres(&scratch)).expect_err("half of a change");
+        assert_expected("unfinished", &scratch.message(&error));
+        let written = migrate::write(schema, &postgres(&scratch)).expect_err("half of a change");
+        assert_eq!(written.to_string(), error.to_string());
+    }
+    // Another file in its place is none of the change.
+    let text = scratch.read("add_theme.up.sql");
+    scratch.write("30000101000000_again.up.sql", &follower(&text));
+    let error = migrate::check(&without, &postgres(&scratch)).expect_err("half of a change");
+    let message = scratch.message(&error);
+    assert!(message.contains("step 1 of 2"), "{message}");
+    assert!(message.contains("30000101000000_again.up.sql"), "it goes, too: {message}");
+    // The way out.
+    for name in scratch.names().iter().filter(|name| !name.contains("create")) {
+        fs::remove_file(scratch.path().join(name)).expect("removed");
+    }
+    migrate::write(&indexed, &postgres(&scratch)).expect("written");
+    assert_eq!(migrate::check(&indexed, &postgres(&scratch)).expect("fine"), Checked::UpToDate);
 }
 
 #[test]

@@ -76,6 +76,13 @@ impl Live {
         with!(self, pool => migrator.run(pool).await)
     }
 
+    /// The migrations up to and including this version.
+    pub(crate) async fn run_to(&self, folder: &Path, version: i64) -> Result<(), MigrateError> {
+        let _turn = TURN.lock().await;
+        let migrator = Migrator::new(folder).await?;
+        with!(self, pool => migrator.run_to(version, pool).await)
+    }
+
     /// On a connection of its own and without taking turns, as a process does. Where it fails,
     /// sqlx keeps its lock as long as the connection lasts.
     pub(crate) async fn run_alone(&self, folder: &Path) -> Result<(), MigrateError> {
@@ -83,6 +90,17 @@ impl Live {
         with!(self, pool => {
             let mut connection = pool.connect_options().connect().await?;
             let ran = migrator.run_direct(None, &mut connection, false).await;
+            connection.close().await?;
+            ran
+        })
+    }
+
+    /// The same for the way back.
+    pub(crate) async fn undo_alone(&self, folder: &Path, target: i64) -> Result<(), MigrateError> {
+        let migrator = Migrator::new(folder).await?;
+        with!(self, pool => {
+            let mut connection = pool.connect_options().connect().await?;
+            let ran = migrator.undo(&mut connection, target).await;
             connection.close().await?;
             ran
         })

@@ -81,6 +81,145 @@ async fn a_trigger_is_not_lost() {
     .await;
 }
 
+/// Puts something into the table's definition, which no statement but a rebuild can.
+async fn redefine(scene: &Scene, what: &str, by: &str) {
+    let sql = "SELECT sql FROM sqlite_schema WHERE name = 'sessions'";
+    let sql = scene.live.rows(sql).await.expect("a table").remove(0).remove(0);
+    assert!(sql.contains(what), "{sql}");
+    let indexes = "SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+    let indexes = scene.live.rows(indexes).await.expect("indexes").concat().join(";");
+    let sql = sql.replacen(what, by, 1).replacen("sessions", "anew", 1);
+    for statement in [
+        "CREATE TABLE users (id TEXT PRIMARY KEY); INSERT INTO users VALUES ('1'), ('2')",
+        &sql,
+        "INSERT INTO anew SELECT * FROM sessions",
+        "DROP TABLE sessions",
+        "ALTER TABLE anew RENAME TO sessions",
+        &indexes,
+    ] {
+        scene.live.execute(statement).await.unwrap_or_else(|error| panic!("{error}: {statement}"));
+    }
+}
+
+#[tokio::test]
+async fn what_the_user_wrote_into_the_definition_is_not_lost() {
+    let cases = [
+        ("a TEXT", "a TEXT CHECK (LENGTH(a) < 9)", "the table has a CHECK"),
+        ("CHECK (rotation_state IN (", "CHECK (rotation_state IN ('', ", "the table has a CHECK"),
+        ("\n)", ",\n    CONSTRAINT mine UNIQUE (a, version))", "the table has a UNIQUE"),
+        ("a TEXT", "a TEXT UNIQUE", "the table has a UNIQUE"),
+        ("a TEXT", "a TEXT COLLATE NOCASE", "the table has a COLLATE"),
+        ("a TEXT", "a TEXT REFERENCES users (id)", "the table has a foreign key"),
+        ("\n)", ",\n    FOREIGN KEY (a) REFERENCES users (id))", "the table has a foreign key"),
+        ("\n)", "\n) WITHOUT ROWID", "the table has STRICT or WITHOUT ROWID"),
+        ("BOOLEAN", "INTEGER", "the table has something"),
+        ("a TEXT", "a TEXT DEFAULT 'mine'", "the table has something"),
+        (
+            "\n)",
+            ",\n    twice TEXT AS (a || a) STORED)",
+            "the table has a column that the struct does not know",
+        ),
+    ];
+    for (what, by, reason) in cases {
+        on(Dialect::Sqlite, async |scene: Scene| {
+            let old = sessions(&[optional("order"), optional("a")]);
+            scene.migrate(&old).await;
+            scene.insert(&old, &[&["first", "1"], &["second", "2"]]).await;
+            let what = what.replace("a TEXT", "a                      TEXT");
+            redefine(&scene, &what, &by.replace("a TEXT", "a                      TEXT")).await;
+            let new = sessions(&[optional("order").default("'none'"), optional("a")]);
+            fails(&scene, &new, reason).await;
+        })
+        .await;
+    }
+    on(Dialect::Sqlite, async |scene: Scene| {
+        let new = before(&scene).await;
+        let strict = "SELECT REPLACE(sql, 'BOOLEAN', 'INTEGER') || ' STRICT' FROM sqlite_schema \
+                      WHERE name = 'sessions'";
+        let strict = scene.live.rows(strict).await.expect("a table").remove(0).remove(0);
+        scene.live.execute("ALTER TABLE sessions RENAME TO lax").await.expect("another name");
+        scene.live.execute(&strict).await.expect("a table");
+        scene.live.execute("INSERT INTO sessions SELECT * FROM lax").await.expect("rows");
+        scene.live.execute("DROP TABLE lax").await.expect("gone");
+        fails(&scene, &new, "the table has STRICT or WITHOUT ROWID").await;
+    })
+    .await;
+}
+
+/// What anchor's own migrations leave, in every way that they change a definition's text, is known.
+#[tokio::test]
+async fn what_anchor_wrote_into_the_definition_is_known() {
+    on(Dialect::Sqlite, async |scene: Scene| {
+        const ROLE: ColumnType = ColumnType::Enum(&["boss", "it's, a CHECK ("]);
+        let of = |table, columns: &[ColumnSchema]| Schema::new(table, columns.to_vec().leak());
+        let role = ColumnSchema::new("a role", ROLE, true);
+        let known = |name| ColumnSchema::new(name, ColumnType::Bytes, true).index();
+        let json = ColumnSchema::new("j", ColumnType::Json, true);
+        for schema in [
+            of("sessions", &[optional("order"), role, json, known("x")]),
+            of("sessions", &[optional("order"), role, known("x"), optional("-- JSON")]),
+            of(
+                "user sessions",
+                &[optional("order"), role.renamed_from("a role"), optional("-- JSON"), known("z")],
+            )
+            .renamed_from("sessions"),
+            of("user sessions", &[optional("Order by").renamed_from("order"), role, known("z")]),
+            of("user sessions", &[optional("Order by").default("'1'"), role, known("z")]),
+        ] {
+            scene.drop(&schema).await;
+        }
+        for _ in 0..4 {
+            scene.undo().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_of_the_users_own_under_a_name_of_anchors_is_not_lost() {
+    on(Dialect::Sqlite, async |scene: Scene| {
+        let new = before(&scene).await;
+        for sql in [
+            "DROP INDEX sessions_expires_at_idx",
+            "CREATE INDEX sessions_expires_at_idx ON sessions (expires_at) WHERE remembered",
+        ] {
+            scene.live.execute(sql).await.expect("an index");
+        }
+        fails(&scene, &new, "the table has an index that the struct does not know").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn views_and_triggers_elsewhere_follow_the_columns_or_stop_the_rebuild() {
+    on(Dialect::Sqlite, async |scene: Scene| {
+        before(&scene).await;
+        for sql in [
+            "CREATE TABLE other_sessions (a TEXT)",
+            "CREATE VIEW seen AS SELECT a FROM Sessions",
+            "CREATE VIEW others AS SELECT a FROM other_sessions",
+            "CREATE TRIGGER mine AFTER DELETE ON other_sessions BEGIN \
+             UPDATE \"sessions\" SET a = 'x'; END",
+        ] {
+            scene.live.execute(sql).await.expect("it is made");
+        }
+        // Columns that keep their names are what they read.
+        scene.migrate(&sessions(&[optional("order").default("'none'"), optional("a")])).await;
+        let seen = "SELECT a FROM seen ORDER BY a";
+        assert_eq!(scene.live.rows(seen).await.expect("a view"), [["1"], ["2"]]);
+        let new = sessions(&[optional("order"), optional("b").renamed_from("a")]);
+        fails(&scene, &new, "a view reads the table, and its columns change").await;
+        scene.live.execute("DROP VIEW seen; DROP TABLE later").await.expect("gone");
+        let error = scene.live.run(scene.scratch.path()).await.expect_err("a failure").to_string();
+        assert!(error.contains("a trigger reads or writes the table"), "{error}");
+        scene.live.execute("DROP TRIGGER mine").await.expect("gone");
+        finishes(&scene).await;
+        let others = scene.live.rows("SELECT a FROM others").await.expect("another's view");
+        assert!(others.is_empty());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_references_the_sessions_in_another_way_is_not_lost() {
     on(Dialect::Sqlite, async |scene: Scene| {

@@ -2,7 +2,7 @@
 
 use anchor::column::ColumnType;
 use anchor::migrate::{self, Migrations};
-use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
+use anchor::schema::{ColumnSchema, Dialect, Extras, OnChange, Schema};
 
 use crate::scratch::{Scratch, assert_expected};
 
@@ -21,10 +21,14 @@ fn sessions(columns: &[ColumnSchema]) -> Schema {
 const USER: ColumnSchema = ColumnSchema::new("user_id", ColumnType::BigInt, false).subject();
 const ROLES: ColumnType = ColumnType::Enum(&["admin", "member"]);
 
+fn in_folder(scratch: &Scratch) -> Migrations {
+    Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres).allow_downtime()
+}
+
 /// The message of the refusal to go from one to the other; nothing is written by it.
 fn refused(old: &[ColumnSchema], new: &[ColumnSchema]) -> String {
     let scratch = Scratch::new();
-    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let migrations = in_folder(&scratch);
     migrate::write(&sessions(old), &migrations).expect("the first");
     let before = scratch.names();
     let error = migrate::write(&sessions(new), &migrations).expect_err("a refusal");
@@ -35,7 +39,7 @@ fn refused(old: &[ColumnSchema], new: &[ColumnSchema]) -> String {
 /// Whether the answer is accepted.
 fn accepted(old: &[ColumnSchema], new: &[ColumnSchema], drops: bool) -> String {
     let scratch = Scratch::new();
-    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let migrations = in_folder(&scratch);
     migrate::write(&sessions(old), &migrations).expect("the first");
     let migrations = if drops { migrations.allow_drops() } else { migrations };
     let written = migrate::write(&sessions(new), &migrations).expect("no refusal");
@@ -62,12 +66,51 @@ fn a_new_unique_column_with_one_value_for_all() {
 }
 
 #[test]
-fn a_removed_column() {
-    let theme = optional("theme", ColumnType::Text);
-    assert_expected("dropped", &refused(&[USER, theme], &[USER]));
+fn one_default_for_several_values_of_a_unique_column() {
+    let wide = column("code", ColumnType::BigInt).unique();
+    for narrow in
+        [column("code", ColumnType::Integer), column("code", ColumnType::Integer).unique()]
+    {
+        let narrow = narrow.default("0");
+        assert_expected("shared_default", &refused(&[USER, wide], &[USER, narrow]));
+        accepted(&[USER, wide], &[USER, narrow.on_change(OnChange::EndSessions)], false);
+    }
+}
 
-    let sql = accepted(&[USER, theme], &[USER], true);
-    assert!(sql.contains("-- DESTRUCTIVE") && sql.contains("DROP COLUMN theme;"), "{sql}");
+#[test]
+fn a_removed_column() {
+    let theme = column("theme", ColumnType::Text);
+    for drops in [false, true] {
+        let sql = accepted(&[USER, theme], &[USER], drops);
+        assert!(!sql.contains("DESTRUCTIVE") && !sql.contains("DROP COLUMN"), "{sql}");
+        assert!(sql.contains("ALTER COLUMN theme DROP NOT NULL;"), "{sql}");
+        assert!(sql.contains("-- anchor: column theme text as \"TEXT\" leaving\n"), "{sql}");
+    }
+    let old = [USER, optional("theme", ColumnType::Text), column("size", ColumnType::BigInt)];
+    let new = [USER, column("theme", ColumnType::BigInt).renamed_from("size")];
+    assert_expected("name_taken", &refused(&old, &new));
+}
+
+#[test]
+fn what_two_releases_cannot_both_live_with() {
+    let scratch = Scratch::new();
+    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let theme = optional("theme", ColumnType::Text);
+    let old = [USER, theme, column("role", ROLES), column("code", ColumnType::BigInt)];
+    let old = sessions(&old).extras(Extras::NONE.cut_off());
+    migrate::write(&old, &migrations).expect("the first");
+    let new = [
+        USER,
+        optional("colour", ColumnType::Text).renamed_from("theme"),
+        column("role", ColumnType::Enum(&["boss", "member"]))
+            .renamed_variants(&[("admin", "boss")]),
+        column("code", ColumnType::Text),
+        column("locale", ColumnType::Text).on_change(OnChange::EndSessions),
+    ];
+    let new = Schema::new("logins", Vec::leak(new.to_vec())).renamed_from("sessions");
+    let error = migrate::write(&new, &migrations).expect_err("a refusal");
+    assert_expected("downtime", &scratch.message(&error));
+    migrate::write(&new, &migrations.allow_drops().allow_downtime()).expect("written");
 }
 
 #[test]
@@ -83,7 +126,7 @@ fn a_removed_column_and_new_ones_of_its_type() {
     assert!(sql.contains("RENAME COLUMN theme TO colour"), "{sql}");
     // The answer stays in the struct, and does nothing more.
     let scratch = Scratch::new();
-    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let migrations = in_folder(&scratch);
     let schema = sessions(&[USER, colour.renamed_from("theme")]);
     migrate::write(&schema, &migrations).expect("the first");
     assert!(migrate::write(&schema, &migrations).expect("nothing").is_empty());
@@ -169,7 +212,12 @@ fn values_that_do_not_fit() {
 #[test]
 fn everything_at_once() {
     let old = [USER, optional("legacy", ColumnType::Json), column("visits", ColumnType::BigInt)];
-    let new = [USER, column("visits", ColumnType::SmallInt), column("theme", ColumnType::Text)];
+    let new = [
+        USER,
+        column("visits", ColumnType::SmallInt),
+        column("theme", ColumnType::Text),
+        optional("notes", ColumnType::Json),
+    ];
     assert_expected("everything", &refused(&old, &new));
 }
 
@@ -190,7 +238,7 @@ fn widening_needs_no_answer() {
 #[test]
 fn the_difference_that_a_plain_test_shows() {
     let scratch = Scratch::new();
-    let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+    let migrations = in_folder(&scratch);
     let old = [
         USER,
         column("role", ROLES).default("'member'"),

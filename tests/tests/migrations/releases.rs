@@ -35,7 +35,6 @@ mod second {
 on_every_database! {
     a_column_gets_wider_under_warm_pools
     what_ended_stays_ended_when_it_is_kept_no_more
-    both_releases_log_in_and_out_before_between_and_after
 }
 
 /// Loads by as many connections as the pool has, several times.
@@ -106,99 +105,4 @@ async fn what_ended_stays_ended_when_it_is_kept_no_more(scene: Scene) {
     scene.drop(first::Life::schema()).await;
     assert!(!is_live::<first::Life>(&scene.live, 1).await, "it was logged out");
     assert!(is_live::<first::Life>(&scene.live, 2).await);
-}
-
-mod narrow {
-    #[derive(Clone, Debug, PartialEq, anchor::Column)]
-    pub(super) enum Role {
-        Member,
-        Admin,
-    }
-
-    #[derive(Clone, Debug, anchor::SessionData)]
-    #[session(table = "sessions", migrations = false)]
-    pub(super) struct Life {
-        #[session(subject)]
-        pub(super) user_id: i64,
-        #[session(role)]
-        pub(super) role: Role,
-        pub(super) theme: String,
-    }
-}
-
-mod wide {
-    #[derive(Clone, Debug, PartialEq, anchor::Column)]
-    pub(super) enum Role {
-        Member,
-        Admin,
-        Guest,
-    }
-
-    #[derive(Clone, Debug, anchor::SessionData)]
-    #[session(table = "sessions", track, migrations = false)]
-    pub(super) struct Life {
-        #[session(subject)]
-        pub(super) user_id: i64,
-        #[session(role)]
-        pub(super) role: Role,
-        #[session(index)]
-        pub(super) theme: Option<String>,
-        #[session(default = "'en'")]
-        pub(super) locale: String,
-    }
-}
-
-/// Logs in, loads, updates, lists nothing of another, and logs out.
-async fn goes_on<T: SessionData>(scene: &Scene, number: u128, data: T, changed: T) {
-    let store = store::<T>(&scene.live);
-    store.create(session(number, data)).await.expect("a login");
-    let Load::Live(loaded) = store.load(id(number)).await.expect("an answer") else {
-        panic!("it is live");
-    };
-    let change = anchor::store::Change {
-        id: id(number),
-        secret: loaded.secrets.current,
-        version: loaded.record.version,
-        from: Arc::clone(&loaded.record.data),
-        to: Arc::new(changed),
-        idle: T::IDLE,
-    };
-    let updated = store.update(change).await.expect("an answer");
-    assert!(matches!(updated, anchor::store::Updated::Written { .. }), "{updated:?}");
-    assert!(is_live::<T>(&scene.live, number).await);
-    store.revoke(id(number), None, anchor::store::EndReason::Logout).await.expect("a logout");
-    assert!(!is_live::<T>(&scene.live, number).await);
-}
-
-async fn both_releases_log_in_and_out_before_between_and_after(scene: Scene) {
-    let old = |theme: &str| narrow::Life {
-        user_id: 7,
-        role: narrow::Role::Admin,
-        theme: theme.to_owned(),
-    };
-    let new = |theme: &str| wide::Life {
-        user_id: 8,
-        role: wide::Role::Admin,
-        theme: Some(theme.to_owned()),
-        locale: "de".to_owned(),
-    };
-    scene.migrate(narrow::Life::schema()).await;
-    goes_on(&scene, 1, old("a"), old("b")).await;
-    store(&scene.live).create(session(2, old("kept"))).await.expect("a login");
-
-    scene.migrate(wide::Life::schema()).await;
-    goes_on(&scene, 3, old("a"), old("b")).await;
-    goes_on(&scene, 4, new("a"), new("b")).await;
-    assert!(is_live::<wide::Life>(&scene.live, 2).await);
-    assert!(is_live::<narrow::Life>(&scene.live, 2).await);
-    // What only the new release knows, ends for the old one, and only there.
-    let guest = wide::Life { role: wide::Role::Guest, theme: None, ..new("") };
-    store(&scene.live).create(session(5, guest)).await.expect("a login");
-    assert!(is_live::<wide::Life>(&scene.live, 5).await);
-    assert!(!is_live::<narrow::Life>(&scene.live, 5).await);
-
-    scene.undo().await;
-    goes_on(&scene, 6, old("a"), old("b")).await;
-    assert!(is_live::<narrow::Life>(&scene.live, 2).await);
-    assert_eq!(scene.values("theme").await, ["kept"], "a guest has no place in the old table");
 }

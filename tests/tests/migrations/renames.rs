@@ -2,7 +2,7 @@
 //! forward and back, on every database.
 
 use anchor::column::ColumnType;
-use anchor::schema::ColumnSchema;
+use anchor::schema::{ColumnSchema, Schema};
 
 use crate::scene::{Scene, on_every_database, sessions};
 use crate::scratch::assert_expected;
@@ -24,6 +24,87 @@ on_every_database! {
     a_name_comes_back_for_another_column
     columns_of_unlike_types_change_places
     indexed_and_unique_columns_change_places
+    columns_change_places_a_second_time
+    variants_change_places_a_second_time
+    a_table_gets_its_old_name_back
+    a_default_is_not_renamed_with_the_variants
+    nothing_of_a_companion_keeps_its_old_name
+}
+
+async fn nothing_of_a_companion_keeps_its_old_name(scene: Scene) {
+    let user = [ColumnSchema::new("user_id", ColumnType::BigInt, false).subject()];
+    let old = sessions(&user).extras(anchor::schema::Extras::NONE.cut_off());
+    scene.migrate(&old).await;
+    let new = Schema::new("logins", old.columns).extras(old.extras).renamed_from("sessions");
+    scene.migrate(&new).await;
+    let companion = scene.live.catalogue("logins_cut_offs").await.expect("a catalogue");
+    assert!(!companion.is_empty());
+    assert!(!companion.iter().any(|line| line.contains("sessions")), "{companion:?}");
+    scene.undo().await;
+    let companion = scene.live.catalogue("sessions_cut_offs").await.expect("a catalogue");
+    assert!(!companion.iter().any(|line| line.contains("logins")), "{companion:?}");
+}
+
+async fn a_default_is_not_renamed_with_the_variants(scene: Scene) {
+    const PLANS: ColumnType = ColumnType::Enum(&["x", "y"]);
+    let old = sessions(&[ColumnSchema::new("plan", PLANS, true)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["x"], &["NULL"], &["y"]]).await;
+    let new = ColumnSchema::new("plan", PLANS, false).default("'y'");
+    let new = sessions(&[new.renamed_variants(&[("x", "y"), ("y", "x")])]);
+    scene.migrate(&new).await;
+    assert_eq!(scene.values("plan").await, ["y", "y", "x"]);
+}
+
+async fn columns_change_places_a_second_time(scene: Scene) {
+    let plain = sessions(&[text("a"), text("b")]);
+    let swapped = sessions(&[was("a", "b"), was("b", "a")]);
+    scene.migrate(&plain).await;
+    scene.insert(&plain, &[&["one", "two"]]).await;
+    scene.migrate(&swapped).await;
+    assert_eq!(scene.values("a").await, ["two"]);
+    // The answers leave the struct, and the header after it.
+    anchor::migrate::check(&plain, &scene.migrations()).expect_err("the header has them still");
+    let file = scene.migrate(&plain).await;
+    assert!(file.contains("SELECT 1;") && !file.contains(" was b"), "{file}");
+    assert!(anchor::migrate::write(&plain, &scene.migrations()).expect("nothing").is_empty());
+    assert_eq!(scene.values("a").await, ["two"]);
+    // They are given again.
+    scene.migrate(&swapped).await;
+    assert_eq!(scene.values("a").await, ["one"]);
+    assert_eq!(scene.values("b").await, ["two"]);
+    scene.undo().await;
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["two"]);
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["one"]);
+}
+
+async fn variants_change_places_a_second_time(scene: Scene) {
+    const ROLES: ColumnType = ColumnType::Enum(&["x", "y"]);
+    let role = ColumnSchema::new("role", ROLES, false);
+    let plain = sessions(&[role]);
+    let swapped = sessions(&[role.renamed_variants(&[("x", "y"), ("y", "x")])]);
+    scene.migrate(&plain).await;
+    scene.insert(&plain, &[&["x"], &["y"]]).await;
+    scene.migrate(&swapped).await;
+    assert_eq!(scene.values("role").await, ["y", "x"]);
+    scene.migrate(&plain).await;
+    assert_eq!(scene.values("role").await, ["y", "x"]);
+    scene.migrate(&swapped).await;
+    assert_eq!(scene.values("role").await, ["x", "y"]);
+    scene.undo().await;
+    assert_eq!(scene.values("role").await, ["y", "x"]);
+}
+
+async fn a_table_gets_its_old_name_back(scene: Scene) {
+    let old = sessions(&[text("a")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["a1"]]).await;
+    scene.migrate(&Schema::new("logins", old.columns).renamed_from("sessions")).await;
+    anchor::migrate::write(&old, &scene.migrations()).expect_err("a second table");
+    scene.migrate(&old.renamed_from("logins")).await;
+    assert_eq!(scene.values("a").await, ["a1"]);
 }
 
 async fn a_column_takes_the_name_of_one_that_goes(scene: Scene) {
@@ -171,4 +252,37 @@ async fn what_stays_ambiguous_is_refused() {
     assert_expected("renamed_from_nothing", &scene.refused_drop(&nothing));
     let system = sessions(&[text("a"), text("b"), was("c", "created_at")]);
     assert_expected("renamed_from_system", &scene.refused_drop(&system));
+}
+
+#[tokio::test]
+async fn an_answer_of_a_column_that_moves_on_is_refused() {
+    let scratch = crate::scratch::Scratch::new();
+    let live =
+        crate::live::Live::new(anchor::schema::Dialect::Sqlite).await.expect("SQLite is there");
+    let scene = Scene { live, scratch };
+    scene.migrate(&sessions(&[text("a")])).await;
+    scene.migrate(&sessions(&[was("b", "a")])).await;
+    scene.migrate(&sessions(&[was("b", "a"), text("a")])).await;
+    // Does `b` get the values of the new `a`, or start anew?
+    let moved = sessions(&[was("c", "b"), was("b", "a")]);
+    assert_expected("renamed_onward", &scene.refused_drop(&moved));
+}
+
+#[tokio::test]
+async fn an_old_answer_of_a_variant_that_came_back_is_refused() {
+    let scratch = crate::scratch::Scratch::new();
+    let live =
+        crate::live::Live::new(anchor::schema::Dialect::Sqlite).await.expect("SQLite is there");
+    let scene = Scene { live, scratch };
+    let plain = |values| ColumnSchema::new("role", ColumnType::Enum(values), false);
+    let role = |values| plain(values).renamed_variants(&[("boss", "admin")]);
+    scene.migrate(&sessions(&[plain(&["boss", "member"])])).await;
+    scene.migrate(&sessions(&[role(&["admin", "member"])])).await;
+    // Another `boss`, who is no administrator, comes and goes.
+    scene.migrate(&sessions(&[role(&["admin", "member", "boss"])])).await;
+    let left = sessions(&[role(&["admin", "member"])]);
+    assert_expected("variant_renamed_again", &scene.refused_drop(&left));
+    // The way out.
+    scene.migrate(&sessions(&[plain(&["admin", "member", "boss"])])).await;
+    scene.migrate(&left).await;
 }

@@ -125,14 +125,35 @@ fn what_leaves_something_open_removes_nothing() {
     migrate::write(&counted, &migrations).expect("written");
     let before = scratch.names();
     // `theme` is of the first migration, whatever becomes of the second.
-    let error = migrate::write(&FIRST, &migrations).expect_err("it is dropped");
+    let error = migrate::write(&COLOURED, &migrations).expect_err("dropped or renamed?");
     assert!(!error.to_string().contains("ANCHOR_MIGRATE=replace"), "{error}");
     let replace = migrations.replace_newest();
-    assert!(matches!(migrate::write(&FIRST, &replace), Err(MigrateError::Refused { .. })));
+    assert!(matches!(migrate::write(&COLOURED, &replace), Err(MigrateError::Refused { .. })));
     assert_eq!(scratch.names(), before);
 
     migrate::write(&FIRST, &replace.allow_drops()).expect("written");
-    assert_eq!(descriptions(&scratch), ["create_sessions", "alter_sessions_drop_theme"]);
+    let (before, after) =
+        ("alter_sessions_without_theme_before_deploy", "alter_sessions_drop_theme_after_deploy");
+    assert_eq!(descriptions(&scratch), ["create_sessions", before, after]);
+}
+
+#[test]
+fn what_comes_after_the_deployment_is_replaced_alone() {
+    let scratch = Scratch::new();
+    let migrations = in_folder(&scratch, Dialect::Postgres);
+    migrate::write(&THEMED, &migrations).expect("written");
+    migrate::write(&FIRST, &migrations.clone().allow_drops()).expect("written");
+    // The first of the two is deployed, and `theme` is missed before the second is.
+    migrate::write(&THEMED, &migrations.clone().replace_newest()).expect("written");
+    assert_eq!(
+        descriptions(&scratch),
+        [
+            "create_sessions",
+            "alter_sessions_without_theme_before_deploy",
+            "alter_sessions_change_theme"
+        ]
+    );
+    assert_eq!(migrate::check(&THEMED, &migrations).expect("fine"), Checked::UpToDate);
 }
 
 #[test]
@@ -145,7 +166,31 @@ fn one_that_others_may_build_on_stays() {
     let before = scratch.names();
     let error = migrate::write(&FIRST, &migrations.clone().replace_newest()).expect_err("a view");
     assert!(matches!(error, MigrateError::NotNewest { .. }), "{error}");
-    let error = migrate::write(&FIRST, &migrations).expect_err("it is dropped");
+    let error = migrate::write(&COLOURED, &migrations).expect_err("dropped or renamed?");
     assert!(!error.to_string().contains("ANCHOR_MIGRATE=replace"), "{error}");
     assert_eq!(scratch.names(), before);
+}
+
+#[test]
+fn a_rename_of_the_table_is_replaced_under_the_old_name_and_under_a_third() {
+    let scratch = Scratch::new();
+    let migrations = in_folder(&scratch, Dialect::Sqlite);
+    let replace = migrations.clone().replace_newest();
+    migrate::write(&FIRST, &migrations).expect("written");
+    let renamed = Schema::new("user_sessions", FIRST.columns).renamed_from("sessions");
+    migrate::write(&renamed, &migrations).expect("written");
+    // Another struct's is no business of it.
+    migrate::write(&ADMIN, &migrations).expect("written");
+    assert!(migrate::write(&FIRST, &replace).expect("nothing").is_empty());
+    assert_eq!(descriptions(&scratch), ["create_sessions", "create_admin_sessions"]);
+    assert_eq!(migrate::check(&FIRST, &migrations).expect("fine"), Checked::UpToDate);
+
+    migrate::write(&renamed, &migrations).expect("written");
+    let logins = Schema::new("logins", FIRST.columns).renamed_from("sessions");
+    migrate::write(&logins, &replace).expect("written");
+    assert_eq!(
+        descriptions(&scratch),
+        ["create_sessions", "create_admin_sessions", "rename_sessions_to_logins"]
+    );
+    assert_eq!(migrate::check(&logins, &migrations).expect("fine"), Checked::UpToDate);
 }

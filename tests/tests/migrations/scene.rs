@@ -55,6 +55,11 @@ impl Scene {
     }
 
     pub(crate) fn migrations(&self) -> Migrations {
+        self.without_downtime().allow_downtime()
+    }
+
+    /// Those that old and new release can both live with.
+    pub(crate) fn without_downtime(&self) -> Migrations {
         Migrations::in_folder(self.scratch.path()).dialect(self.dialect())
     }
 
@@ -114,8 +119,10 @@ impl Scene {
         versions.dedup();
         let goes_with = |name: &&String| {
             let (_, description) = name.split_once('_').expect("a description");
-            name.ends_with(".up.sql")
-                && (description.starts_with("validate_") || description.starts_with("index_"))
+            let follows = ["validate_", "index_", "unindex_"];
+            let is_second = follows.iter().any(|word| description.starts_with(word))
+                || description.ends_with("_after_deploy.up.sql");
+            name.ends_with(".up.sql") && is_second
         };
         let files = 1 + names.iter().filter(goes_with).count();
         let target = versions[versions.len() - files - 1];

@@ -30,3 +30,13 @@ pub(crate) async fn is_live<T: SessionData>(live: &Live, number: u128) -> bool {
     let found = store::<T>(live).load(id(number)).await.expect("the store answers");
     matches!(found, Load::Live(_))
 }
+
+/// Compares the live table with the struct.
+pub(crate) async fn verify<T: SessionData>(live: &Live) {
+    let verified = match live {
+        Live::Postgres(pool) => PostgresStore::<T>::new(pool.clone()).verify().await,
+        Live::MySql(pool) => MySqlStore::<T>::new(pool.clone()).verify().await,
+        Live::Sqlite(pool) => SqliteStore::<T>::new(pool.clone()).verify().await,
+    };
+    verified.expect("the table is as the struct declares it");
+}

@@ -1,9 +1,11 @@
-//! `squawk` (<https://squawkhq.com>), a linter for migrations of PostgreSQL, over twenty kinds of
-//! changes: what it reports, the file itself says, with the reason.
+//! `squawk` (<https://squawkhq.com>), a linter for migrations of PostgreSQL, over each kind of change
+//! and over the files of the examples and snapshots: what it reports, the file itself says, with the
+//! reason.
 //!
-//! Without the program the test says so and passes; `ANCHOR_TEST_SQUAWK` names it.
+//! Without the program the tests say so and pass, unless servers are required;
+//! `ANCHOR_TEST_SQUAWK` names it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anchor::column::ColumnType;
@@ -58,6 +60,17 @@ fn kinds() -> Vec<(&'static str, Schema, Schema)> {
         of("drop a default", &[required("n", Integer).default("1")], &[required("n", Integer)]),
         of("one variant more", &[required("role", MEMBER)], &[required("role", GUEST)]),
         of("one variant less", &[required("role", MEMBER)], &[ends(required("role", ADMIN))]),
+        of(
+            "add a computed default",
+            &[user],
+            &[user, required("device", ColumnType::Uuid).default("gen_random_uuid()")],
+        ),
+        of(
+            "add a reference with a default",
+            &[user],
+            &[user, required("org", BigInt).default("7").references(users)],
+        ),
+        of("another index", &[user.index()], &[user.unique()]),
         of("an index", &[user], &[user.index()]),
         of("a unique index", &[user], &[user.unique()]),
         of("no index", &[user.index()], &[user]),
@@ -77,6 +90,9 @@ fn kinds() -> Vec<(&'static str, Schema, Schema)> {
     ]
 }
 
+/// No row is left to be written anew or looked at.
+const EMPTIED: &str = "DESTRUCTIVE: ends every session of fastapi-anchor";
+
 /// What `squawk` may report where the file says this.
 const SAID: &[(&str, &str)] = &[
     ("ban-drop-column", "DESTRUCTIVE: drops"),
@@ -93,6 +109,10 @@ const SAID: &[(&str, &str)] = &[
     ("adding-not-nullable-field", "the constraint has shown it"),
     ("adding-required-field", "DESTRUCTIVE: ends every session"),
     ("adding-foreign-key-constraint", "references is locked for this moment"),
+    ("adding-field-with-default", "is an expression. If it is VOLATILE"),
+    ("ban-drop-column", EMPTIED),
+    ("changing-column-type", EMPTIED),
+    ("adding-foreign-key-constraint", EMPTIED),
     ("ban-drop-not-null", "What may be NULL from here on"),
 ];
 
@@ -101,12 +121,8 @@ const TASTE: &str = "prefer-bigint-over-int,prefer-bigint-over-smallint,prefer-t
                      prefer-robust-stmts,prefer-identity,prefer-timestamptz";
 
 fn program() -> Option<String> {
-    let program = std::env::var("ANCHOR_TEST_SQUAWK").unwrap_or_else(|_| "squawk".to_owned());
-    let found = Command::new(&program).arg("--version").output().is_ok();
-    if !found {
-        eprintln!("skipped: there is no `{program}`; pip install squawk-cli");
-    }
-    found.then_some(program)
+    let install = "pip install squawk-cli==2.70.0";
+    anchor_tests::servers::program("squawk", "ANCHOR_TEST_SQUAWK", install)
 }
 
 /// The rules that it reports.
@@ -117,38 +133,107 @@ fn reported(program: &str, file: &Path) -> Vec<String> {
         .output()
         .expect("it runs");
     let text = String::from_utf8_lossy(&run.stdout).into_owned();
-    text.lines()
+    let rules: Vec<_> = text
+        .lines()
         .filter_map(|line| Some(line.split_once("warning: ").or(line.split_once("error: "))?.1))
         .map(|rest| rest.split(' ').next().unwrap_or_default().to_owned())
-        .collect()
+        .collect();
+    // It fails where it reports something, and where it could not read the file.
+    assert_eq!(run.status.success(), rules.is_empty(), "{}: {run:?}", file.display());
+    rules
+}
+
+/// The rules that it reports and the file does not say.
+fn unsaid(program: &str, file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).expect("a file").replace("\r\n", "\n");
+    let text = text.replace("\n-- ", " ");
+    let is_said =
+        |rule: &String| SAID.iter().any(|(known, says)| known == rule && text.contains(says));
+    reported(program, file).into_iter().filter(|rule| !is_said(rule)).collect()
+}
+
+fn is_up(file: &Path) -> bool {
+    file.to_string_lossy().ends_with(".up.sql")
 }
 
 #[test]
 fn squawk_reports_nothing_that_the_file_does_not_say() {
     let Some(program) = program() else { return };
-    let mut unsaid = Vec::new();
+    let mut found = Vec::new();
+    let mut lint = |what: &str, files: &[PathBuf]| {
+        for file in files.iter().filter(|file| is_up(file)) {
+            found.extend(unsaid(&program, file).iter().map(|rule| format!("{what}: {rule}")));
+        }
+    };
     for (what, old, new) in kinds() {
         let scratch = Scratch::new();
-        let migrations =
-            Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres).allow_drops();
-        migrate::write(&old, &migrations).expect("the first");
+        let migrations = Migrations::in_folder(scratch.path())
+            .dialect(Dialect::Postgres)
+            .allow_drops()
+            .allow_downtime();
+        let first = migrate::write(&old, &migrations).expect("the first");
+        lint(&format!("before {what}"), &first);
         let written = migrate::write(&new, &migrations);
-        let written = written.unwrap_or_else(|error| panic!("{what}: {error}"));
-        let ups = written.iter().filter(|file| file.to_string_lossy().ends_with(".up.sql"));
-        for file in ups {
-            let text = std::fs::read_to_string(file).expect("a file").replace("\n-- ", " ");
-            for rule in reported(&program, file) {
-                let is_said =
-                    SAID.iter().any(|(known, says)| *known == rule && text.contains(says));
-                if !is_said {
-                    unsaid.push(format!("{what}: {rule}"));
-                }
-            }
+        lint(what, &written.unwrap_or_else(|error| panic!("{what}: {error}")));
+    }
+    let user = required("user_id", ColumnType::BigInt).subject().references(Reference::new(
+        "users",
+        "id",
+        OnDelete::Cascade,
+    ));
+    let columns = vec![user, required("role", MEMBER)].leak();
+    let of = |table| Schema::new(table, columns).extras(Extras::NONE.keep_ended().cut_off());
+    for (what, schema, is_baseline) in [
+        ("take over a table", of("sessions"), true),
+        ("adopt a table", of("anchor_sessions"), false),
+    ] {
+        let scratch = Scratch::new();
+        let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
+        let migrations = match is_baseline {
+            true => migrations.baseline(),
+            false => migrations.adopt_fastapi_anchor(),
+        };
+        lint(what, &migrate::write(&schema, &migrations).expect("a file"));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The files below a folder.
+fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => files_below(&path, files),
+            false => files.push(path),
         }
     }
-    assert!(unsaid.is_empty(), "{unsaid:#?}");
-    // It sees what is wrong.
+}
+
+#[test]
+fn squawk_reports_nothing_that_the_committed_files_do_not_say() {
+    let Some(program) = program() else { return };
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut files = Vec::new();
+    files_below(&workspace.join("examples"), &mut files);
+    let of_postgres = |file: &Path| file.to_string_lossy().contains("postgres");
+    files.retain(|file| is_up(file) && of_postgres(file));
+    assert!(files.len() > 5, "{files:?}");
+    let mut found = Vec::new();
+    for file in &files {
+        let rules = unsaid(&program, file);
+        found.extend(rules.iter().map(|rule| format!("{}: {rule}", file.display())));
+    }
+    // The bounds stand in the migration, before these statements.
+    let snapshot = workspace.join("anchor/src/schema/snapshots/postgres.sql");
+    let rules = unsaid(&program, &snapshot).into_iter();
+    found.extend(rules.filter(|rule| !rule.ends_with("-timeout")));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn squawk_sees_what_is_wrong() {
+    let Some(program) = program() else { return };
     let scratch = Scratch::new();
     let wrong = scratch.write("1_wrong.sql", "ALTER TABLE sessions ALTER a SET NOT NULL;");
-    assert!(!reported(&program, &wrong).is_empty());
+    assert!(!unsaid(&program, &wrong).is_empty());
 }

@@ -86,9 +86,12 @@ const EXTRAS: &[Extras] = &[
 ];
 
 impl Pair {
-    pub(crate) fn throw(seed: u64, dialect: Dialect) -> Self {
-        let mut maker = Maker { dice: Dice::new(seed), dialect, free: NAMES.to_vec() };
+    pub(crate) fn of(maker: &mut Maker) -> Self {
         maker.pair()
+    }
+
+    pub(crate) fn throw(seed: u64, dialect: Dialect) -> Self {
+        Maker::new(seed, dialect).pair()
     }
 
     /// The columns that are gone, and those that are new.
@@ -103,13 +106,38 @@ impl Pair {
     }
 }
 
-struct Maker {
-    dice: Dice,
+/// What throws tables and what becomes of them.
+pub(crate) struct Maker {
+    pub(crate) dice: Dice,
     dialect: Dialect,
+    /// The names that no column has.
     free: Vec<&'static str>,
 }
 
 impl Maker {
+    pub(crate) fn new(seed: u64, dialect: Dialect) -> Self {
+        Self { dice: Dice::new(seed), dialect, free: NAMES.to_vec() }
+    }
+
+    /// Makes the names free that none of these columns has.
+    pub(crate) fn keep_names_of(&mut self, columns: &[ColumnSchema]) {
+        let is_taken = |name: &&str| columns.iter().any(|column| column.name == *name);
+        self.free = NAMES.iter().copied().filter(|name| !is_taken(name)).collect();
+    }
+
+    /// A type for texts that anchor does not know.
+    pub(crate) fn unknown_text(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Postgres => "BPCHAR",
+            Dialect::MySql => "CHAR(90)",
+            Dialect::Sqlite => "CLOB",
+        }
+    }
+
+    pub(crate) fn table(&mut self) -> &'static str {
+        self.dice.pick(TABLES)
+    }
+
     fn pair(&mut self) -> Pair {
         let mut columns: Vec<_> = (0..1 + self.dice.below(5)).map(|_| self.column()).collect();
         let table = self.dice.pick(TABLES);
@@ -156,7 +184,7 @@ impl Maker {
     }
 
     /// Makes one of the columns the subject, perhaps, and throws what the table has besides.
-    fn subject(&mut self, columns: &mut [ColumnSchema]) -> Extras {
+    pub(crate) fn subject(&mut self, columns: &mut [ColumnSchema]) -> Extras {
         let fit = |column: &ColumnSchema| {
             use ColumnType::{BigInt, Integer, Text, Uuid};
             !column.nullable && matches!(column.ty, BigInt | Integer | Text | Uuid)
@@ -174,7 +202,7 @@ impl Maker {
     }
 
     /// Columns change places, take the name of one that is gone, or leave theirs to a new one.
-    fn move_names(
+    pub(crate) fn move_names(
         &mut self,
         kept: &mut [(ColumnSchema, ColumnSchema)],
         gone: &[ColumnSchema],
@@ -183,14 +211,7 @@ impl Maker {
         let same: Vec<_> =
             (0..kept.len()).filter(|at| kept[*at].0.name == kept[*at].1.name).collect();
         match self.dice.below(8) {
-            0 if same.len() >= 2 => {
-                let names: Vec<_> = same.iter().map(|at| kept[*at].0.name).collect();
-                for (turn, at) in same.iter().enumerate() {
-                    let (old, new) = &mut kept[*at];
-                    new.name = names[(turn + 1) % names.len()];
-                    *new = ColumnSchema::renamed_from(*new, old.name);
-                }
-            }
+            0 if same.len() >= 2 => turn(kept, &same),
             1 if !same.is_empty() && !gone.is_empty() => {
                 let (old, new) = &mut kept[same[0]];
                 new.name = gone[0].name;
@@ -217,7 +238,7 @@ impl Maker {
         }
     }
 
-    fn column(&mut self) -> ColumnSchema {
+    pub(crate) fn column(&mut self) -> ColumnSchema {
         let (name, kind) = (self.name(), self.kind());
         let nullable = self.dice.one_in(2);
         let mut column = ColumnSchema::new(name, kind, nullable);
@@ -253,7 +274,7 @@ impl Maker {
     }
 
     /// What becomes of a column, answered so that it is not refused.
-    fn successor(&mut self, old: ColumnSchema) -> ColumnSchema {
+    pub(crate) fn successor(&mut self, old: ColumnSchema) -> ColumnSchema {
         let mut new = old;
         if self.dice.one_in(4) {
             new = ColumnSchema::renamed_from(new, old.name);
@@ -303,7 +324,8 @@ impl Maker {
         let all_fit =
             rows().all(|raw| matches!(fit(&raw, &old, &new, forward(&new)), Fit::Keeps(_)));
         let referenced = new.references.is_some() || old.references.is_some();
-        let needed = enums || new.default.is_none() || new.unique || referenced;
+        let unique = new.unique || old.unique;
+        let needed = enums || new.default.is_none() || unique || referenced;
         if needed || (all_fit && self.dice.one_in(2)) {
             new = new.on_change(OnChange::EndSessions);
         }
@@ -352,6 +374,16 @@ impl Maker {
             (other, _) => unreachable!("{other:?}"),
         };
         self.dice.pick(of)
+    }
+}
+
+/// Each of these columns takes the next one's name.
+pub(crate) fn turn(kept: &mut [(ColumnSchema, ColumnSchema)], these: &[usize]) {
+    let names: Vec<_> = these.iter().map(|at| kept[*at].0.name).collect();
+    for (turn, at) in these.iter().enumerate() {
+        let (old, new) = &mut kept[*at];
+        new.name = names[(turn + 1) % names.len()];
+        *new = ColumnSchema::renamed_from(*new, old.name);
     }
 }
 

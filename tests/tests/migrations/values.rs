@@ -2,7 +2,7 @@
 //! belongs to one change.
 
 use anchor::column::ColumnType;
-use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, OnDelete, Reference, Schema};
 
 use crate::scene::{Scene, on_every_database, sessions};
 
@@ -24,11 +24,14 @@ on_every_database! {
     only_the_sessions_whose_value_does_not_fit_end
     a_variant_gets_another_name
     variants_change_places
+    variants_change_places_and_a_default_is_by_its_new_name
     two_variants_become_one
     a_removed_variant_is_refused_until_the_struct_says_what_becomes_of_it
     a_role_never_falls_to_its_default
     negative_numbers_are_seen_when_the_field_becomes_unsigned
     a_payloads_column_is_never_one_of_anchors_own
+    an_indexed_text_without_a_value_becomes_an_integer
+    a_number_becomes_a_text_that_references_and_the_other_way
 }
 
 async fn a_longer_text_keeps_its_values(scene: Scene) {
@@ -159,6 +162,17 @@ async fn a_variant_gets_another_name(scene: Scene) {
     assert_eq!(scene.values("role").await, ["boss", "member"]);
 }
 
+async fn variants_change_places_and_a_default_is_by_its_new_name(scene: Scene) {
+    let old = sessions(&[ColumnSchema::new("size", OLD, true)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["boss"], &["member"], &["NULL"]]).await;
+    let new = column("size", OLD)
+        .default("'member'")
+        .renamed_variants(&[("boss", "member"), ("member", "boss")]);
+    scene.migrate(&sessions(&[new])).await;
+    assert_eq!(scene.values("size").await, ["member", "boss", "member"]);
+}
+
 async fn variants_change_places(scene: Scene) {
     with_roles(&scene).await;
     let swapped = [("boss", "member"), ("member", "boss")];
@@ -231,16 +245,58 @@ async fn a_payloads_column_is_never_one_of_anchors_own(scene: Scene) {
     scene.insert(&old, &[&["vip"]]).await;
     let kept = Schema::new("sessions", &[]).extras(anchor::schema::Extras::NONE.keep_ended());
     assert!(scene.refused(&kept).contains("`status` is gone from the struct"));
-    if scene.dialect() != Dialect::Sqlite {
-        scene.drop(&kept).await;
-        assert_eq!(scene.values("status").await, ["active"], "nobody was ended");
-        scene.undo().await;
-        scene.insert(&old, &[&["vip"]]).await;
-    }
+    scene.drop(&kept).await;
+    assert_eq!(scene.values("status").await, ["active"], "nobody was ended");
+    scene.undo().await;
+    scene.insert(&old, &[&["vip"]]).await;
     let renamed = vec![text("my_status").renamed_from("status")];
     let renamed =
         Schema::new("sessions", renamed.leak()).extras(anchor::schema::Extras::NONE.keep_ended());
     scene.migrate(&renamed).await;
     assert_eq!(scene.values("my_status").await, ["vip"]);
     assert_eq!(scene.values("status").await, ["active"]);
+}
+
+async fn an_indexed_text_without_a_value_becomes_an_integer(scene: Scene) {
+    let optional = |ty| ColumnSchema::new("a", ty, true).on_change(OnChange::EndSessions);
+    let old = sessions(&[optional(ColumnType::Text).index()]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["NULL"], &["NULL"]]).await;
+    scene.drop(&sessions(&[optional(ColumnType::SmallInt)])).await;
+    assert_eq!(scene.values("a").await, ["NULL", "NULL"]);
+    scene.undo().await;
+    scene.insert(&old, &[&["7"], &[""], &["seven"], &["70000"]]).await;
+    scene.drop(&sessions(&[optional(ColumnType::SmallInt)])).await;
+    assert_eq!(scene.values("a").await, ["NULL", "NULL", "7"]);
+}
+
+async fn a_number_becomes_a_text_that_references_and_the_other_way(scene: Scene) {
+    let text = match scene.dialect() {
+        Dialect::MySql => "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        _ => "TEXT",
+    };
+    for (table, ty, ids) in
+        [("texts", text, "(''), ('7'), ('seven')"), ("numbers", "BIGINT", "(7)")]
+    {
+        let sql = format!("CREATE TABLE {table} (id {ty} NOT NULL PRIMARY KEY)");
+        scene.live.execute(&sql).await.expect("a table");
+        let sql = format!("INSERT INTO {table} VALUES {ids}");
+        scene.live.execute(&sql).await.expect("rows");
+    }
+    let to = |ty, table| {
+        let reference = Reference::new(table, "id", OnDelete::Restrict);
+        let column = ColumnSchema::new("a", ty, true).on_change(OnChange::EndSessions);
+        sessions(&[column.references(reference)])
+    };
+    let old = sessions(&[ColumnSchema::new("a", ColumnType::BigInt, true)]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["7"], &["NULL"]]).await;
+    let texts = to(ColumnType::Text, "texts");
+    scene.migrate(&texts).await;
+    assert_eq!(scene.values("a").await, ["7", "NULL"]);
+    scene.insert(&texts, &[&[""], &["seven"]]).await;
+    scene.drop(&to(ColumnType::BigInt, "numbers")).await;
+    assert_eq!(scene.values("a").await, ["7", "NULL"]);
+    scene.undo().await;
+    assert_eq!(scene.values("a").await, ["7", "NULL"]);
 }

@@ -59,5 +59,9 @@ fn the_start_fails_with_every_mistake() {
     let mistakes = mistakes.unwrap_err().to_string();
     assert!(mistakes.contains("UserSession`: 2 mistakes in the environment:\n- "), "{mistakes}");
     assert!(mistakes.contains("SHOP_KEYS: signing key 1 is not base64"), "{mistakes}");
-    assert!(mistakes.contains("SHOP_COOKIE_SAMESITE: no such setting"), "{mistakes}");
+    assert!(
+        mistakes
+            .contains("SHOP_COOKIE_SAMESITE: no such setting; did you mean SHOP_COOKIE_SAME_SITE?"),
+        "{mistakes}"
+    );
 }

@@ -55,6 +55,7 @@ fn hand_over(store: &MemoryStore<Racer>, id: SessionId, user_id: i64) -> Option<
         version: loaded.record.version,
         from: Arc::clone(&loaded.record.data),
         to: Arc::new(Racer { user_id }),
+        idle: Racer::IDLE,
     };
     Some(answer(store.update(change)))
 }

@@ -29,10 +29,11 @@ use reader::{Reader, Variables};
 /// | `ANCHOR_TRUSTED_ORIGINS` | origins whose pages may send requests, separated by commas | the application's own |
 /// | `ANCHOR_DEVELOPMENT` | `true`: a cookie for plain HTTP, with a warning in the log | `false` |
 ///
-/// Every other variable of the prefix is an error, for a setting that is misspelt is a setting that
-/// is missing; so is a variable that is set and empty. (`ANCHOR_MIGRATE` and `ANCHOR_TEST_..`
-/// belong to tests, and are let be.) All mistakes are reported at once, each with its variable and
-/// with what to write.
+/// A variable whose name is nearly a setting's, such as `ANCHOR_COOKIE_SAMESITE`, is an error that
+/// suggests the setting: a setting that is misspelt is a setting that is missing. Any other variable
+/// of the prefix is not anchor's, and is left alone: the `ANCHOR_PORT` that Kubernetes sets for a
+/// service named `anchor`, or one of the application's own. A setting that is empty is an error. All
+/// mistakes are reported at once, each with its variable and with what to write.
 ///
 /// `Debug` shows the variables' names, and no value.
 #[derive(Clone)]
@@ -212,9 +213,14 @@ mod tests {
         for (variables, message) in [
             (
                 &[("ANCHOR_COOKIE_SAMESITE", "lax")][..],
-                "ANCHOR_COOKIE_SAMESITE: no such setting; there are ANCHOR_KEYS, ",
+                "ANCHOR_COOKIE_SAMESITE: no such setting; did you mean ANCHOR_COOKIE_SAME_SITE?",
             ),
-            (&[("ANCHOR_KEY", "x")], "choose another prefix than `ANCHOR`"),
+            (&[("ANCHOR_KEY", "x")], "did you mean ANCHOR_KEYS? If the variable is not anchor's, "),
+            (&[("ANCHOR_KYES", "x")], "choose another prefix than `ANCHOR`"),
+            (&[("ANCHOR_keys", "x")], "did you mean ANCHOR_KEYS?"),
+            (&[("ANCHOR_TRUSTED_ORIGIN", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
+            (&[("ANCHOR_DEVELOPEMENT", "1")], "did you mean ANCHOR_DEVELOPMENT?"),
+            (&[("ANCHOR_COOKIE_DOAMINS", "x")], "did you mean ANCHOR_COOKIE_DOMAIN?"),
             (
                 &[("ANCHOR_DEVELOPMENT", "yes")],
                 "ANCHOR_DEVELOPMENT: `yes` is neither: write `true` or `false`",
@@ -275,12 +281,12 @@ mod tests {
         let found = read(&[
             ("ANCHOR_KEYS", "hunter2"),
             ("ANCHOR_COOKIE_NAME", "a;b"),
-            ("ANCHOR_TYPO", "hunter3"),
+            ("ANCHOR_KEYZ", "hunter3"),
             ("ANCHOR_DEVELOPMENT", "1"),
         ]);
         let found = found.err().unwrap().to_string();
-        assert!(found.starts_with("4 mistakes in the environment:\n- ANCHOR_TYPO: "), "{found}");
-        for variable in ["KEYS", "COOKIE_NAME", "TYPO", "DEVELOPMENT"] {
+        assert!(found.starts_with("4 mistakes in the environment:\n- ANCHOR_KEYZ: "), "{found}");
+        for variable in ["KEYS", "COOKIE_NAME", "KEYZ", "DEVELOPMENT"] {
             assert!(found.contains(&format!("- ANCHOR_{variable}: ")), "{variable}: {found}");
         }
         assert!(!found.contains("hunter"), "{found}");
@@ -289,9 +295,24 @@ mod tests {
     }
 
     #[test]
-    fn variables_of_tests_are_let_be() {
-        let variables = [("ANCHOR_TEST_POSTGRES_URL", "x"), ("ANCHOR_MIGRATE", "1")];
-        assert_eq!(mistakes(&variables), "");
+    fn a_variable_that_is_nothing_like_a_setting_is_left_alone() {
+        for name in [
+            "DIALECT",
+            "MIGRATE",
+            "TEST_POSTGRES_URL",
+            "PORT",
+            "PORT_80_TCP_ADDR",
+            "SERVICE_HOST",
+            "SERVICE_PORT",
+            "COOKIE",
+            "KEY_FILE",
+            "MONKEYS",
+            "DOMAIN",
+            "",
+            "ß",
+        ] {
+            assert_eq!(mistakes(&[(&format!("ANCHOR_{name}"), "x")]), "", "{name}");
+        }
     }
 
     #[cfg(unix)]

@@ -24,11 +24,6 @@ const VARIABLES: &[(&str, &str)] = &[
     ("DEVELOPMENT", "`true` or `false`"),
 ];
 
-/// Variables of the prefix that mean something elsewhere: to the derived migration test, and to
-/// anchor's own tests.
-const ELSEWHERE: &[&str] = &["MIGRATE", "BLESS", "DIALECT"];
-const ELSEWHERE_PREFIX: &str = "TEST_";
-
 /// Reads variables and collects what is wrong with them.
 pub(super) struct Reader<'a> {
     prefix: &'a str,
@@ -37,10 +32,10 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader that has found every variable whose name is none of anchor's.
+    /// A reader that has found every variable whose name is nearly a setting's.
     pub(super) fn new(prefix: &'a str, variables: &'a Variables) -> Self {
         let mut reader = Self { prefix, variables, mistakes: Vec::new() };
-        reader.refuse_unknown();
+        reader.refuse_misspelt();
         reader
     }
 
@@ -70,20 +65,16 @@ impl<'a> Reader<'a> {
         format!("{}_{variable}", self.prefix)
     }
 
-    fn refuse_unknown(&mut self) {
+    fn refuse_misspelt(&mut self) {
         let (prefix, variables) = (self.prefix, self.variables);
         for name in variables.keys() {
-            let known = VARIABLES.iter().any(|(known, _)| known == name)
-                || ELSEWHERE.contains(&name.as_str())
-                || name.starts_with(ELSEWHERE_PREFIX);
-            if !known {
-                let known: Vec<_> = VARIABLES.iter().map(|(known, _)| self.name(known)).collect();
+            if let Some(meant) = misspelt(name) {
+                let meant = self.name(meant);
                 self.mistake(
                     name,
                     format_args!(
-                        "no such setting; there are {}. If the variable is not anchor's, \
-                         choose another prefix than `{prefix}`",
-                        known.join(", ")
+                        "no such setting; did you mean {meant}? If the variable is not anchor's, \
+                         choose another prefix than `{prefix}`"
                     ),
                 );
             }
@@ -125,4 +116,35 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// The setting that a variable was meant to be, where its name is not a setting's but nearly.
+fn misspelt(name: &str) -> Option<&'static str> {
+    let upper = name.to_ascii_uppercase();
+    let settings = || VARIABLES.iter().map(|(setting, _)| *setting);
+    if settings().any(|setting| setting == name) {
+        return None;
+    }
+    // One slip in a short name, two in a long one: a name of the application's own is further away.
+    settings().find(|setting| distance(&upper, setting) <= if setting.len() < 8 { 1 } else { 2 })
+}
+
+/// How many characters to insert, remove, replace, or swap with their neighbour, to turn one word
+/// into the other.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
 }

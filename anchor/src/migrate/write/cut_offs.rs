@@ -2,7 +2,7 @@
 
 use super::Script;
 use crate::migrate::diff::Plan;
-use crate::schema::{CUT_OFF_BYTES, CutOffsTable, Dialect, Table};
+use crate::schema::{CUT_OFF_BYTES, CutOffsTable, Dialect, Table, primary_key_name};
 
 /// What becomes of the companion.
 enum Fate<'p> {
@@ -59,6 +59,12 @@ pub(super) fn after(script: &mut Script, plan: &Plan) {
                 }
             };
             script.run(format!("ALTER TABLE {} RENAME TO {to}", dialect.table(&old.name)));
+            if dialect == Dialect::Postgres {
+                let names = [&old.name, &new.name].map(|table| primary_key_name(table));
+                let [from, to] = names.each_ref().map(|name| dialect.identifier(name));
+                let table = dialect.table(&new.name);
+                script.run(format!("ALTER TABLE {table} RENAME CONSTRAINT {from} TO {to}"));
+            }
         }
         Fate::Replaced(old, new) => {
             if let Some(old) = old {

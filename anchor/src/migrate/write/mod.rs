@@ -7,7 +7,8 @@ mod sqlite;
 
 use super::diff::{Assertion, Misfit, Plan, Remedy};
 use super::fit::{Cast, Condition, Fit};
-use crate::schema::{Dialect, Table, TableColumn};
+use crate::column::ColumnType;
+use crate::schema::{Dialect, Kind, Table, TableColumn};
 
 const ENDS_ALL: &str = "DESTRUCTIVE: ends every session; their users log in again.";
 
@@ -22,6 +23,8 @@ pub(crate) struct Script {
 struct Statement {
     comments: Vec<String>,
     sql: String,
+    /// It takes a lock, or sets a variable of the session, for those that follow.
+    prepares: bool,
 }
 
 impl Script {
@@ -36,12 +39,20 @@ impl Script {
     /// A statement, without its semicolon.
     fn run(&mut self, sql: impl Into<String>) {
         let comments = std::mem::take(&mut self.comments);
-        self.statements.push(Statement { comments, sql: sql.into() });
+        self.statements.push(Statement { comments, sql: sql.into(), prepares: false });
     }
 
-    /// Whether nothing but the session's variables has been touched.
-    fn is_only_settings(&self) -> bool {
-        self.statements.iter().all(|statement| statement.sql.starts_with("SET "))
+    /// A statement for the sake of those that follow.
+    fn prepare(&mut self, sql: impl Into<String>) {
+        self.run(sql);
+        if let Some(statement) = self.statements.last_mut() {
+            statement.prepares = true;
+        }
+    }
+
+    /// Whether there is nothing that the others prepare.
+    fn does_nothing(&self) -> bool {
+        self.statements.iter().all(|statement| statement.prepares)
     }
 
     /// One `ALTER TABLE` of these clauses; nothing when there are none.
@@ -53,11 +64,17 @@ impl Script {
         }
     }
 
+    /// The text below a comment on the whole of it.
+    pub(crate) fn text_after(&self, comment: Option<&str>) -> String {
+        let comment = comment.map_or_else(String::new, |comment| wrapped(comment) + "\n");
+        comment + &self.text()
+    }
+
     /// The statements, each with the comments on it, short ones below each other.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let mut after_short = false;
-        for Statement { comments, sql } in &self.statements {
+        for Statement { comments, sql, .. } in &self.statements {
             let is_short = !sql.contains('\n');
             let stands_close = comments.is_empty() && is_short && after_short;
             if !(text.is_empty() || stands_close) {
@@ -73,12 +90,18 @@ impl Script {
         text
     }
 
-    fn or_nothing(mut self) -> Self {
-        if self.statements.is_empty() {
-            self.say("Nothing to do: this database stores both alike.");
-            self.run("SELECT 1");
+    fn or_nothing(self, plan: &Plan) -> Self {
+        if !self.does_nothing() {
+            return self;
         }
-        self
+        let mut script = Script::default();
+        say_what_to_know(&mut script, plan);
+        script.say(match script.comments.is_empty() {
+            true => "Nothing to do: this database stores both alike.",
+            false => "Nothing else to do.",
+        });
+        script.run("SELECT 1");
+        script
     }
 }
 
@@ -103,9 +126,17 @@ fn filled(indent: &str, words: &[String], separator: &str) -> String {
     lines.join(&format!("{}\n", separator.trim_end()))
 }
 
-/// The table's own first migration.
+/// The table's own first migration. On PostgreSQL it waits for the tables that it references.
 pub(crate) fn create(table: &Table) -> String {
-    table.create_text()
+    bounds(table.dialect) + &table.create_text()
+}
+
+/// What a file begins with that is not a change of a table, and waits for locks nonetheless.
+pub(crate) fn bounds(dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Postgres => postgres::bounds().text() + "\n",
+        Dialect::MySql | Dialect::Sqlite => String::new(),
+    }
 }
 
 /// The way back from [`create`].
@@ -116,7 +147,7 @@ pub(crate) fn drop_table(table: &Table) -> String {
     if let Some(companion) = &table.cut_offs {
         script.run(format!("DROP TABLE {}", table.dialect.table(&companion.name)));
     }
-    script.text()
+    bounds(table.dialect) + &script.text()
 }
 
 /// A change of the table.
@@ -126,7 +157,7 @@ pub(crate) fn change(plan: &Plan) -> Script {
         Dialect::MySql => mysql::change(plan),
         Dialect::Sqlite => sqlite::change(plan),
     };
-    script.or_nothing()
+    script.or_nothing(plan)
 }
 
 /// The new indexes, with the way back, where they are not built in the change itself.
@@ -135,6 +166,24 @@ pub(crate) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
         Dialect::Postgres => postgres::indexes(plan),
         Dialect::MySql | Dialect::Sqlite => None,
     }
+}
+
+/// The change without the drops of indexes that others replace, and these drops, where they have a
+/// file of their own.
+pub(crate) fn replaced_indexes(plan: Plan) -> (Plan, Option<Plan>) {
+    if plan.diff.new.dialect != Dialect::Postgres || plan.ends_all {
+        return (plan, None);
+    }
+    let (diff, drops) = plan.diff.with_replaced_indexes_kept();
+    let drops = drops.map(|diff| Plan {
+        diff,
+        deployment: plan.deployment,
+        is_way_back: false,
+        ends_all: false,
+        misfits: Vec::new(),
+        assertions: Vec::new(),
+    });
+    (Plan { diff, ..plan }, drops)
 }
 
 /// What is left to do when other statements of the change are committed; in a file of its own.
@@ -149,6 +198,17 @@ pub(crate) fn validate(plan: &Plan) -> Option<Script> {
 pub(crate) fn validate_back() -> Script {
     let mut script = Script::default();
     script.say("Nothing to take back here: the file before this one does it.");
+    script.run("SELECT 1");
+    script
+}
+
+/// What changes in a header alone.
+pub(crate) fn forget() -> Script {
+    let mut script = Script::default();
+    script.say(
+        "Nothing to do in the database: the struct no longer says what was renamed, and neither \
+         does this header, so that the same rename can be asked for again.",
+    );
     script.run("SELECT 1");
     script
 }
@@ -176,11 +236,12 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
         }
     }
     if let Some(columns) = listed(diff.dropped.iter()) {
-        let order = match plan.is_way_back {
-            true => "",
-            false => " Deploy the release that does without before this.",
-        };
-        script.say(format!("DESTRUCTIVE: drops {columns} with every value.{order}"));
+        script.say(format!("DESTRUCTIVE: drops {columns} with every value."));
+    }
+    if let Some(columns) = listed(diff.removed().filter(|column| !diff.dropped.contains(column))) {
+        script.say(format!(
+            "Kept for the release before, with every value: {columns}. To drop it, when no process of that release is left: ANCHOR_MIGRATE=drop cargo test anchor_migrations"
+        ));
     }
     for misfit in plan.misfits.iter().filter(|misfit| misfit.is_reset()) {
         script.say(format!(
@@ -204,7 +265,8 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
                 target.table
             ),
             Assertion::NotLonger(column, most) => format!(
-                "Fails, and changes nothing, if a `{column}` has more than {most} characters."
+                "Fails, and changes nothing, if a `{column}` has more than {most} {}.",
+                units(plan, column)
             ),
         });
     }
@@ -236,8 +298,10 @@ fn assertions(plan: &Plan) -> Vec<(String, String)> {
         Assertion::Referenced(name, target) => {
             let (column, key) = (dialect.reference(name), dialect.reference(&target.column));
             let parent = dialect.table(&target.table);
+            let kept = plan.diff.kept.iter().find(|(old, _)| old.name == *name);
+            let value = kept.map_or_else(|| column.to_string(), |(old, new)| comparable(dialect, old, new));
             let query = format!(
-                "SELECT COUNT(*) FROM (SELECT {column} AS target FROM {table} \
+                "SELECT COUNT(*) FROM (SELECT {value} AS target FROM {table} \
                  WHERE {column} IS NOT NULL{stays}) AS child \
                  WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = child.target)"
             );
@@ -247,10 +311,40 @@ fn assertions(plan: &Plan) -> Vec<(String, String)> {
             let column = dialect.reference(name);
             let too_long = Condition::LongerThan(*most).sql(dialect, &table, &column);
             let query = format!("SELECT COUNT(*) FROM {table} WHERE {too_long}{stays}");
-            (format!("longer than {most} characters: {name}"), query)
+            (format!("longer than {most} {}: {name}", units(plan, name)), query)
         }
     });
     counted.map(|(message, query)| (message.chars().take(60).collect(), query)).collect()
+}
+
+/// What a kept column's length counts.
+fn units(plan: &Plan, column: &str) -> &'static str {
+    let is_bytes = |old: &TableColumn| old.kind == Kind::Plain(ColumnType::Bytes);
+    match plan.diff.kept.iter().any(|(old, _)| old.name == column && is_bytes(old)) {
+        true => "bytes",
+        false => "characters",
+    }
+}
+
+/// The old value as it is compared with values of the new type: neither PostgreSQL nor MySQL
+/// compares every text with a number.
+fn comparable(dialect: Dialect, old: &TableColumn, new: &TableColumn) -> String {
+    use ColumnType::{BigInt, Integer, SmallInt, Text};
+    let column = dialect.reference(&old.name);
+    match (&old.kind, &new.kind, dialect) {
+        (Kind::Plain(SmallInt | Integer | BigInt), Kind::Plain(Text), Dialect::MySql) => {
+            format!("CAST({column} AS CHAR)")
+        }
+        (Kind::Plain(SmallInt | Integer | BigInt), Kind::Plain(Text), _) => {
+            format!("CAST({column} AS TEXT)")
+        }
+        (Kind::Plain(Text), Kind::Plain(SmallInt | Integer | BigInt), _) => {
+            let number = if dialect == Dialect::Sqlite { "INTEGER" } else { "DECIMAL(20)" };
+            let is_none = Condition::NoIntegerInText(i64::MIN, i64::MAX).sql(dialect, "", &column);
+            format!("CAST(CASE WHEN {is_none} THEN NULL ELSE {column} END AS {number})")
+        }
+        _ => column.to_string(),
+    }
 }
 
 /// Asserts that each query counts nothing. Where one does, the statement fails with the message,
@@ -335,18 +429,33 @@ fn rename_variants(
     }
 }
 
-/// The statements that end, or give the default to, the rows whose values do not fit.
-fn tend_misfits(
+/// The statements that change the rows: those that cannot stay end, by the variants' old names;
+/// then the variants get their new names; then come the defaults, which are new names already.
+fn change_values(
     script: &mut Script,
     plan: &Plan,
     table: &str,
     name: impl Fn(&TableColumn) -> String,
 ) {
+    tend_misfits(script, plan, Remedy::End, table, &name);
+    rename_variants(script, plan, table, &name);
+    tend_misfits(script, plan, Remedy::Default, table, &name);
+}
+
+/// The statements that end, or give the default to, the rows whose values do not fit.
+fn tend_misfits(
+    script: &mut Script,
+    plan: &Plan,
+    remedy: Remedy,
+    table: &str,
+    name: impl Fn(&TableColumn) -> String,
+) {
     let dialect = plan.diff.new.dialect;
-    for misfit in plan.misfits.iter().filter(|misfit| !misfit.is_reset()) {
+    let misfits = plan.misfits.iter().filter(|misfit| misfit.remedy == remedy);
+    for misfit in misfits.filter(|misfit| !misfit.is_reset()) {
         let name = name(&misfit.column);
         let predicate = predicate(dialect, table, &name, misfit);
-        match misfit.remedy {
+        match remedy {
             Remedy::End => {
                 script.say(format!(
                     "DESTRUCTIVE: ends the sessions whose `{name}` the table cannot hold."

@@ -1,13 +1,14 @@
-//! MySQL and MariaDB: every `ALTER TABLE` commits, so that there is one of it, with all clauses;
-//! another only where constraints are in its way, and for the table's own name. What can fail is
-//! asserted before the first, and what each leaves behind stands in the file, with the way back.
+//! MySQL and MariaDB: every `ALTER TABLE` commits, so that there is one of it, with all clauses.
+//! What has to be done before it can be done again, and what is left to do after it stands below a
+//! comment that says so: whatever statement fails, the file says how to go on. What can fail is
+//! asserted before anything changes.
 
 use super::{
-    ENDS_ALL, Script, assert_none, assertions, column_renames, cut_offs, index_renames, is_retyped,
-    name_before, rename_variants, say_what_to_know, tend_misfits,
+    ENDS_ALL, Script, assert_none, assertions, change_values, column_renames, cut_offs, default_of,
+    index_renames, is_retyped, name_before, rename_variants, say_what_to_know,
 };
 use crate::column::ColumnType;
-use crate::migrate::diff::{Misfit, Plan};
+use crate::migrate::diff::{Misfit, Plan, RenamedVariants};
 use crate::migrate::fit::Condition;
 use crate::schema::{Dialect, Kind, TableColumn, default_clause};
 
@@ -39,11 +40,11 @@ pub(super) fn change(plan: &Plan) -> Script {
     assert_none(&mut script, DIALECT, "TEMPORARY ", &asserted);
     let comments = std::mem::take(&mut script.comments);
     script.say(format!(
-        "Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up (\"Lock wait timeout exceeded\") at its first ALTER or LOCK, nothing has changed: {again} and run it again. Text that is too long is refused, and never cut.",
+        "Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too long is refused, and never cut. If it fails: end the connection that ran it, {again} and run it again; but not once the change is done, which a comment below says.",
     ));
     // What an earlier run has put there, and could not take away, is not what was there.
-    script.run("SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode)");
-    script.run(
+    script.prepare("SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode)");
+    script.prepare(
         "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5",
     );
     script.comments = comments;
@@ -54,65 +55,100 @@ pub(super) fn change(plan: &Plan) -> Script {
         script.say(ENDS_ALL);
         script.run(format!("DELETE FROM {table}"));
     }
-    let Steps { drops, mut adds, mut clauses } = steps(plan);
-    let away: Vec<_> = drops.iter().map(|drop| drop.away.clone()).collect();
-    script.alter(&table, &away);
-    tend_misfits(&mut script, plan, &table, |column| name_before(plan, column));
-    rename_variants(&mut script, plan, &table, |column| name_before(plan, column));
+    let Steps { drops, mut adds, mut clauses, checks_of_moved } = steps(plan);
+    for constraint in &drops {
+        drop_where_it_is(&mut script, plan, constraint);
+    }
+    let (first, moved) = without_moved(plan);
+    change_values(&mut script, &first, &table, |column| name_before(plan, column));
     clauses.append(&mut adds);
-    let undo = undo(plan, &drops);
-    if !undo.is_empty() {
-        script.say(format!(
-            "If this fails, end the connection that ran it, run the following, and then the migration again: {again} {}",
-            undo.join(" ")
-        ));
-    }
     script.alter(&table, &clauses);
-    if locks {
-        script.run("UNLOCK TABLES");
-    }
 
     let mut last = Script::default();
+    // A second time would move them once more.
+    rename_variants(&mut last, &moved, &table, |column| column.name.clone());
+    last.alter(&table, &checks_of_moved);
+    if locks {
+        last.run("UNLOCK TABLES");
+    }
     cut_offs::after(&mut last, plan);
     if diff.old.name != diff.new.name {
         // For itself: MariaDB 10.11 leaves the old name behind when an ALTER TABLE does this beside other things.
         last.run(format!("RENAME TABLE {table} TO {}", DIALECT.table(&diff.new.name)));
     }
-    if !last.statements.is_empty() && !script.is_only_settings() {
-        script.say(format!(
-            "If it fails from here on, the rest is done: run what is left by hand, and {done}"
-        ));
+    last.prepare(
+        "SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT",
+    );
+    last.prepare("SET @anchor_sql_mode = NULL");
+    let mut last = last.statements.into_iter();
+    if clauses.is_empty() {
+        script.statements.extend(last.next());
     }
-    script.statements.extend(last.statements);
-    script.run("SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT");
-    script.run("SET @anchor_sql_mode = NULL");
+    script.say(format!(
+        "The change is done here. If it fails from here on, run what is left by hand, and {done}"
+    ));
+    if let Some(mut statement) = last.next() {
+        statement.comments.splice(..0, std::mem::take(&mut script.comments));
+        script.statements.push(statement);
+    }
+    script.comments.clear();
+    script.statements.extend(last);
     script
 }
 
-/// What takes back the statements before the table is altered, as far as they do not do the same
-/// when they run again.
-fn undo(plan: &Plan, drops: &[Dropped]) -> Vec<String> {
-    let diff = &plan.diff;
-    let table = DIALECT.table(&diff.old.name);
-    let mut undo = Vec::new();
-    for (old, new) in &diff.kept {
-        let names = diff.variants_of(&new.name);
-        if !plan.ends_all && names.iter().any(|(_, to)| names.iter().any(|(from, _)| from == to)) {
-            let column = DIALECT.identifier(&old.name);
+/// Whether a variant gets a name that another one had.
+fn is_moved(variants: &RenamedVariants) -> bool {
+    variants.names.iter().any(|(_, to)| variants.names.iter().any(|(from, _)| from == to))
+}
+
+/// The plan without the variants that take each other's names, and the plan of these alone. A
+/// default that comes before them is the name that they make it of.
+fn without_moved(plan: &Plan) -> (Plan, Plan) {
+    let (mut first, mut moved) = (plan.clone(), plan.clone());
+    first.diff.variants.retain(|variants| !is_moved(variants));
+    moved.diff.variants.retain(is_moved);
+    for misfit in &mut first.misfits {
+        let names = moved.diff.variants_of(&misfit.column.name);
+        if !names.is_empty() && misfit.column.default.is_some() {
+            let default = default_of(&misfit.column);
             let cases = names.iter().map(|(from, to)| {
                 format!(" WHEN {} THEN {}", DIALECT.literal(to), DIALECT.literal(from))
             });
             let cases: String = cases.collect();
-            undo.push(format!(
-                "UPDATE {table} SET {column} = CASE {column}{cases} ELSE {column} END;"
-            ));
+            misfit.column.default = Some(format!("CASE {default}{cases} ELSE {default} END"));
         }
     }
-    if !drops.is_empty() {
-        let back: Vec<_> = drops.iter().map(|drop| drop.back.as_str()).collect();
-        undo.push(format!("ALTER TABLE {table} {};", back.join(", ")));
-    }
-    undo
+    (first, moved)
+}
+
+/// A constraint that goes, so that what it holds can change.
+struct Constraint {
+    name: String,
+    drop: String,
+}
+
+/// Drops the constraint, unless an earlier run has. MySQL, other than MariaDB, has no `IF EXISTS`
+/// for it.
+fn drop_where_it_is(script: &mut Script, plan: &Plan, constraint: &Constraint) {
+    let table = &plan.diff.old;
+    let schema = match table.namespace() {
+        Some(namespace) => DIALECT.literal(namespace),
+        None => "DATABASE()".to_owned(),
+    };
+    let drop = format!("ALTER TABLE {} {}", DIALECT.table(&table.name), constraint.drop);
+    script.say(format!("Drops `{}`, unless an earlier run has.", constraint.name));
+    script.run(format!(
+        "SET @anchor_step = IF(EXISTS (\n    \
+         SELECT 1 FROM information_schema.table_constraints\n    \
+         WHERE constraint_schema = {schema} AND table_name = {} AND constraint_name = {}\n\
+         ), {}, 'DO 0')",
+        DIALECT.literal(table.bare_name()),
+        DIALECT.literal(&constraint.name),
+        DIALECT.literal(&drop),
+    ));
+    script.run("PREPARE anchor_step FROM @anchor_step");
+    script.run("EXECUTE anchor_step");
+    script.run("DEALLOCATE PREPARE anchor_step");
 }
 
 /// Locks the table where something is to be written before it is altered, so that nobody writes
@@ -130,16 +166,15 @@ fn lock(script: &mut Script, plan: &Plan) -> bool {
         locks.push(format!("{table} AS again WRITE"));
     }
     if let Some(companion) = diff.old.cut_offs.as_ref().filter(|_| replaced) {
-        let companion = DIALECT.table(&companion.name);
-        locks.push(format!("{companion} WRITE"));
-        locks.push(format!("{companion} AS c WRITE"));
+        locks.push(format!("{} AS c READ", DIALECT.table(&companion.name)));
     }
-    for column in &diff.new.columns {
-        if let Some(target) = &column.references {
-            let lock = format!("{} WRITE", DIALECT.table(&target.table));
-            if !locks.contains(&lock) {
-                locks.push(lock);
-            }
+    // MySQL wants them locked where it looks for the rows that a new key references.
+    let keys = diff.kept.iter().filter(|(old, new)| gets_key(plan, old, new)).map(|(_, new)| new);
+    for target in keys.chain(&diff.added).filter_map(|column| column.references.as_ref()) {
+        let parent = DIALECT.table(&target.table);
+        let lock = format!("{parent} READ");
+        if parent != table && !locks.contains(&lock) {
+            locks.push(lock);
         }
     }
     script.say("Now, so that nobody writes between the statements below.");
@@ -147,19 +182,20 @@ fn lock(script: &mut Script, plan: &Plan) -> bool {
     true
 }
 
-/// A constraint that goes, and what brings it back.
-struct Dropped {
-    away: String,
-    back: String,
-}
-
 /// The clauses of the change, by the statement that they are in.
 struct Steps {
     /// What has to be gone before the table is altered.
-    drops: Vec<Dropped>,
+    drops: Vec<Constraint>,
     /// Constraints.
     adds: Vec<String>,
     clauses: Vec<String>,
+    /// The checks of the columns whose variants take each other's names, which comes last.
+    checks_of_moved: Vec<String>,
+}
+
+/// Whether a kept column's foreign key is made, perhaps anew.
+fn gets_key(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
+    is_in_the_way(plan, old, new) || old.references != new.references
 }
 
 /// Whether the column's constraints hold it as it is.
@@ -176,13 +212,18 @@ fn steps(plan: &Plan) -> Steps {
     // A constraint holds its column as it is, and its name is not free before the statement's end.
     let mut drops = Vec::new();
     let mut adds = Vec::new();
+    let mut checks_of_moved = Vec::new();
     let foreign_key = |column: &TableColumn| {
-        let back = format!("ADD {}", diff.old.foreign_key(column)?);
-        Some(Dropped { away: drop_foreign_key(plan, column), back })
+        column.references.as_ref()?;
+        let name = diff.old.foreign_key_name(&column.name);
+        let drop = format!("DROP FOREIGN KEY {}", DIALECT.identifier(&name));
+        Some(Constraint { name, drop })
     };
     let check = |column: &TableColumn| {
-        let back = format!("ADD {}", diff.old.check(column)?);
-        Some(Dropped { away: drop_check(plan, column), back })
+        column.checked_values()?;
+        let name = diff.old.check_name(&column.name);
+        let drop = format!("DROP CONSTRAINT {}", DIALECT.identifier(&name));
+        Some(Constraint { name, drop })
     };
     for column in &diff.dropped {
         drops.extend(foreign_key(column));
@@ -190,16 +231,18 @@ fn steps(plan: &Plan) -> Steps {
     }
     for (old, new) in &diff.kept {
         let in_the_way = is_in_the_way(plan, old, new);
-        if in_the_way || old.references != new.references {
+        if gets_key(plan, old, new) {
             drops.extend(foreign_key(old));
             adds.extend(diff.new.foreign_key(new).map(|key| format!("ADD {key}")));
         }
         if in_the_way || old.checked_values() != new.checked_values() {
             match in_the_way {
                 true => drops.extend(check(old)),
-                false => adds.extend(check(old).map(|check| check.away)),
+                false => adds.extend(check(old).map(|check| check.drop)),
             }
-            adds.extend(diff.new.check(new).map(|check| format!("ADD {check}")));
+            let moved = diff.variants.iter().any(|of| of.column == new.name && is_moved(of));
+            let checks = if moved { &mut checks_of_moved } else { &mut adds };
+            checks.extend(diff.new.check(new).map(|check| format!("ADD {check}")));
         }
     }
 
@@ -254,17 +297,7 @@ fn steps(plan: &Plan) -> Steps {
         adds.extend(diff.new.check(column).map(|check| format!("ADD {check}")));
         adds.extend(diff.new.foreign_key(column).map(|key| format!("ADD {key}")));
     }
-    Steps { drops, adds, clauses }
-}
-
-fn drop_foreign_key(plan: &Plan, column: &TableColumn) -> String {
-    let name = plan.diff.old.foreign_key_name(&column.name);
-    format!("DROP FOREIGN KEY {}", DIALECT.identifier(&name))
-}
-
-fn drop_check(plan: &Plan, column: &TableColumn) -> String {
-    let name = plan.diff.old.check_name(&column.name);
-    format!("DROP CONSTRAINT {}", DIALECT.identifier(&name))
+    Steps { drops, adds, clauses, checks_of_moved }
 }
 
 /// Whether the column's definition has to be said anew.

@@ -2,11 +2,11 @@
 //! waited for long: what waits for a lock stops all who come after it.
 
 use super::{
-    ENDS_ALL, Misfit, Script, assertions, column_renames, cut_offs, default_of, in_order,
-    index_renames, is_retyped, listed, predicate, rename_variants, say_what_to_know, tend_misfits,
+    ENDS_ALL, Misfit, Script, assertions, change_values, column_renames, cut_offs, default_of,
+    in_order, index_renames, is_retyped, listed, predicate, say_what_to_know,
 };
 use crate::migrate::diff::{Assertion, Diff, Plan, Remedy};
-use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause};
+use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause, is_literal};
 
 const DIALECT: Dialect = Dialect::Postgres;
 
@@ -64,15 +64,20 @@ pub(super) fn change(plan: &Plan) -> Script {
     // Where the type changes, the cast gives the default.
     let kept_types = plan.misfits.iter().filter(|misfit| !is_cast(plan, misfit));
     let tended = Plan { misfits: kept_types.cloned().collect(), ..plan.clone() };
-    tend_misfits(&mut script, &tended, &table, |column| column.name.clone());
-    rename_variants(&mut script, plan, &table, |column| column.name.clone());
+    change_values(&mut script, &tended, &table, |column| column.name.clone());
 
     let mut clauses: Vec<_> = left.into_iter().map(drop_column).collect();
     for (old, new) in &diff.kept {
         alter_column(&mut clauses, plan, old, new);
     }
     for column in &diff.added {
-        clauses.push(format!("ADD COLUMN {}", diff.new.column_definition(column)));
+        let later = constraints_for_later(plan, column);
+        let definition = match later.is_empty() {
+            true => diff.new.column_definition(column),
+            false => diff.new.unconstrained_definition(column),
+        };
+        clauses.push(format!("ADD COLUMN {definition}"));
+        clauses.extend(later.iter().map(|(_, constraint)| format!("ADD {constraint} NOT VALID")));
     }
     for (old, new) in &diff.kept {
         if old.checked_values() != new.checked_values() {
@@ -101,10 +106,19 @@ pub(super) fn change(plan: &Plan) -> Script {
         }
     }
     if clauses.iter().any(|clause| clause.ends_with(" DROP NOT NULL")) && !plan.is_way_back {
-        script.say("What may be NULL from here on, the release before this one cannot read: it ends such sessions.");
+        script.say("What may be NULL from here on, the release before this one cannot read: it refuses such sessions, and ends none.");
     }
     if diff.added.iter().any(|column| column.references.is_some()) {
         script.say("The table that a new column references is locked for this moment as well.");
+    }
+    let computed = diff.added.iter().filter(|column| !has_literal_default(column));
+    if let Some(columns) = listed(computed).filter(|_| !plan.ends_all) {
+        script.say(format!(
+            "The default of {columns} is an expression. If it is VOLATILE, such as \
+             gen_random_uuid(), every row is written anew, and the table can be neither read nor \
+             written meanwhile: about eight seconds for a million sessions, and after a minute it \
+             gives up."
+        ));
     }
     script.alter(&table, &clauses);
     for index in &diff.added_indexes {
@@ -120,6 +134,36 @@ fn is_deferred(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
     !plan.is_way_back && !plan.ends_all && !is_retyped(old, new)
 }
 
+/// A new column's constraints that the rows are held to at once, and looked through for only in
+/// the next file: the name of each, and its definition.
+fn constraints_for_later(plan: &Plan, column: &TableColumn) -> Vec<(String, String)> {
+    // A `NULL` references nothing, and of an expression nobody knows the values beforehand.
+    let is_free = column.checked_values().is_none() && column.default.is_none();
+    let is_known = has_literal_default(column) && is_default_allowed(column);
+    if plan.is_way_back || plan.ends_all || is_free || !is_known {
+        return Vec::new();
+    }
+    let table = &plan.diff.new;
+    let check = table.check(column).map(|check| (table.check_name(&column.name), check));
+    let key = table.foreign_key(column).map(|key| (table.foreign_key_name(&column.name), key));
+    check.into_iter().chain(key).collect()
+}
+
+fn has_literal_default(column: &TableColumn) -> bool {
+    column.default.as_deref().is_none_or(is_literal)
+}
+
+/// Whether the column's `CHECK` allows its default, if that is a literal.
+fn is_default_allowed(column: &TableColumn) -> bool {
+    match (column.checked_values(), column.default.as_deref()) {
+        (Some(values), Some(default)) => {
+            default.eq_ignore_ascii_case("null")
+                || values.iter().any(|value| DIALECT.literal(value) == default)
+        }
+        _ => true,
+    }
+}
+
 /// What is still to be validated: the names of constraints, and the columns that are to be
 /// `NOT NULL`.
 pub(super) fn validate(plan: &Plan) -> Option<Script> {
@@ -127,6 +171,9 @@ pub(super) fn validate(plan: &Plan) -> Option<Script> {
     let table = DIALECT.table(&diff.new.name);
     let mut names = Vec::new();
     let (mut sets, mut drops) = (Vec::new(), Vec::new());
+    for column in &diff.added {
+        names.extend(constraints_for_later(plan, column).into_iter().map(|(name, _)| name));
+    }
     for (old, new) in diff.kept.iter().filter(|(old, new)| is_deferred(plan, old, new)) {
         if old.nullable && !new.nullable {
             let name = diff.new.not_null_name(&new.name);
@@ -179,14 +226,38 @@ fn assert_first(script: &mut Script, plan: &Plan) {
             DIALECT.literal(&message.replace('%', "%%"))
         ));
     }
+    let table = DIALECT.table(&plan.diff.old.name);
+    let is_for_later = |column: &&TableColumn| !constraints_for_later(plan, column).is_empty();
+    for column in plan.diff.added.iter().filter(is_for_later) {
+        let (Some(target), Some(default)) = (&column.references, &column.default) else { continue };
+        let (parent, key) = (DIALECT.table(&target.table), DIALECT.identifier(&target.column));
+        let message = format!(
+            "the default of {} references no row of {}; nothing has changed",
+            column.name, target.table
+        );
+        script.run(format!(
+            "DO $anchor$ BEGIN\n    \
+             IF EXISTS (SELECT FROM {table}) AND ({default}) IS NOT NULL\n        \
+             AND NOT EXISTS (SELECT FROM {parent} WHERE {key} = ({default})) THEN\n        \
+             RAISE EXCEPTION {};\n    END IF;\nEND $anchor$",
+            DIALECT.literal(&message.replace('%', "%%"))
+        ));
+    }
 }
 
 fn say_timeout(script: &mut Script, then: &str, longest: &str) {
     script.say(format!(
         "Waits at most five seconds for its locks, so that nobody waits longer behind it. {then} If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it again.",
     ));
-    script.run("SET LOCAL lock_timeout = '5s'");
-    script.run(format!("SET LOCAL statement_timeout = '{longest}'"));
+    script.prepare("SET LOCAL lock_timeout = '5s'");
+    script.prepare(format!("SET LOCAL statement_timeout = '{longest}'"));
+}
+
+/// How long a file may wait, and keep others waiting.
+pub(super) fn bounds() -> Script {
+    let mut script = Script::default();
+    say_timeout(&mut script, "Each statement runs for a minute at most.", "60s");
+    script
 }
 
 /// The lock that the change needs, before anything that another transaction could come between.
@@ -214,19 +285,50 @@ fn create_index(script: &mut Script, plan: &Plan, index: &TableIndex) {
     if plan.ends_all || plan.is_way_back {
         return script.run(table.create_index(index, ""));
     }
-    let name = index_in(table, &index.name);
     let unique = if index.unique { "UNIQUE " } else { "" };
-    script.say(format!(
-        "Writes wait while it is built, about a second for a million sessions. For more, build it before the deployment, and this finds it: CREATE {unique}INDEX CONCURRENTLY {} ON {} ({}). One that was left INVALID by that is built anew.",
+    let create = format!(
+        "CREATE {unique}INDEX CONCURRENTLY {} ON {} ({})",
         DIALECT.identifier(&index.name),
         DIALECT.table(&table.name),
         DIALECT.identifier(&index.column)
+    );
+    script.say(format!(
+        "Writes wait while it is built, about a second for a million sessions. For more, build it \
+         before the deployment, and this finds it: {create}. What else has its name is refused."
     ));
-    script.run(format!(
-        "DO $anchor$ BEGIN\n    IF EXISTS (\n        SELECT FROM pg_index WHERE indexrelid = to_regclass({}) AND NOT indisvalid\n    ) THEN\n        DROP INDEX {name};\n    END IF;\nEND $anchor$",
-        DIALECT.literal(&name)
-    ));
+    script.run(assert_shape(table, index));
     script.run(table.create_index(index, "IF NOT EXISTS "));
+}
+
+/// `IF NOT EXISTS` asks for the name alone: a relation that has it must be the index that the
+/// migration would build, whole and valid.
+fn assert_shape(table: &Table, index: &TableIndex) -> String {
+    let of_table = format!("{}::regclass", DIALECT.literal(&DIALECT.table(&table.name)));
+    let unique = if index.unique { "indisunique" } else { "NOT indisunique" };
+    let message = format!(
+        "{name} is there, and is INVALID or not the {kind} on {table} ({column}): run \
+         `DROP INDEX CONCURRENTLY {qualified}`, then this migration again",
+        name = index.name,
+        kind = if index.unique { "unique index" } else { "index" },
+        table = table.name,
+        column = index.column,
+        qualified = index_in(table, &index.name),
+    );
+    format!(
+        "DO $anchor$ BEGIN\n    IF EXISTS (\n        \
+         SELECT FROM pg_class AS found LEFT JOIN pg_index ON indexrelid = found.oid\n        \
+         WHERE relname = {name}\n        \
+         AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = {of_table})\n        \
+         AND (\n            \
+         indrelid = {of_table} AND {unique} AND indisvalid\n            \
+         AND split_part(pg_get_indexdef(indexrelid), ' USING ', 2)\n                \
+         = 'btree (' || quote_ident({column}) || ')'\n        \
+         ) IS NOT TRUE\n    ) THEN\n        \
+         RAISE EXCEPTION {message};\n    END IF;\nEND $anchor$",
+        name = DIALECT.literal(&index.name),
+        column = DIALECT.literal(&index.column),
+        message = DIALECT.literal(&message.replace('%', "%%")),
+    )
 }
 
 /// The new indexes in a file of their own: what is altered in the same transaction could not even

@@ -1,7 +1,9 @@
--- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
--- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: UPDATE
--- _sqlx_migrations SET success = TRUE WHERE NOT success; and run it again. Text that is too long is
--- refused, and never cut.
+-- The way back: apply this when no process of the new release is left.
+
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
+-- long is refused, and never cut. If it fails: end the connection that ran it, UPDATE
+-- _sqlx_migrations SET success = TRUE WHERE NOT success; and run it again; but not once the change
+-- is done, which a comment below says.
 SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode);
 SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
 
@@ -10,5 +12,7 @@ ALTER TABLE sessions
     DROP COLUMN theme,
     DROP COLUMN address;
 
-SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT;
+-- The change is done here. If it fails from here on, run what is left by hand, and DELETE FROM
+-- _sqlx_migrations WHERE NOT success;
+SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT;
 SET @anchor_sql_mode = NULL;

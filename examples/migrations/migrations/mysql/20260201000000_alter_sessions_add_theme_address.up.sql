@@ -24,10 +24,13 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash 50ea5bfca2e7dc35
 
--- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
--- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: DELETE FROM
--- _sqlx_migrations WHERE NOT success; and run it again. Text that is too long is refused, and never
--- cut.
+-- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The release
+-- before goes on meanwhile.
+
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
+-- long is refused, and never cut. If it fails: end the connection that ran it, DELETE FROM
+-- _sqlx_migrations WHERE NOT success; and run it again; but not once the change is done, which a
+-- comment below says.
 SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode);
 SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
 
@@ -36,5 +39,7 @@ ALTER TABLE sessions
     ADD COLUMN theme LONGTEXT,
     ADD COLUMN address LONGTEXT NOT NULL DEFAULT ('unknown');
 
-SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT;
+-- The change is done here. If it fails from here on, run what is left by hand, and UPDATE
+-- _sqlx_migrations SET success = TRUE WHERE NOT success;
+SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT;
 SET @anchor_sql_mode = NULL;

@@ -24,9 +24,12 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash f2afc7a5229b23d1
 
+-- DOWNTIME: apply this while no process of the application runs, and start the new release
+-- afterwards. An application of one process, which applies it at start, does so anyway.
+
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
 -- none, keep the name with #[session(column = "theme")], and write no migration.
--- DESTRUCTIVE: drops `address` with every value. Deploy the release that does without before this.
+-- DESTRUCTIVE: drops `address` with every value.
 -- Fails, and changes nothing, if a `theme` has more than 255 characters.
 DROP TEMPORARY TABLE IF EXISTS anchor_asserts;
 
@@ -40,10 +43,10 @@ INSERT INTO anchor_asserts SELECT
 
 DROP TEMPORARY TABLE anchor_asserts;
 
--- Waits at most five seconds for its locks, so that nobody waits longer behind it. If it gives up
--- ("Lock wait timeout exceeded") at its first ALTER or LOCK, nothing has changed: DELETE FROM
--- _sqlx_migrations WHERE NOT success; and run it again. Text that is too long is refused, and never
--- cut.
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
+-- long is refused, and never cut. If it fails: end the connection that ran it, DELETE FROM
+-- _sqlx_migrations WHERE NOT success; and run it again; but not once the change is done, which a
+-- comment below says.
 SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode);
 SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
 
@@ -55,5 +58,7 @@ ALTER TABLE sessions
     DROP CONSTRAINT sessions_role_check,
     ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'guest'));
 
-SET SESSION sql_mode = @anchor_sql_mode, SESSION lock_wait_timeout = DEFAULT;
+-- The change is done here. If it fails from here on, run what is left by hand, and UPDATE
+-- _sqlx_migrations SET success = TRUE WHERE NOT success;
+SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT;
 SET @anchor_sql_mode = NULL;

@@ -22,6 +22,12 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash 6b7931775c96807f
 
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
+-- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
+-- has changed: run it again.
+SET LOCAL lock_timeout = '5s';
+SET LOCAL statement_timeout = '60s';
+
 CREATE TABLE sessions (
     id                     UUID         NOT NULL PRIMARY KEY,
     lasting_hash           BYTEA        NOT NULL,               -- SHA-256 of the secret's lasting half

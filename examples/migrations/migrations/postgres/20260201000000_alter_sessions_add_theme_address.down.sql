@@ -1,3 +1,5 @@
+-- The way back: apply this when no process of the new release is left.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
 -- has changed: run it again.

@@ -24,6 +24,9 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash 16c0e18b7f2ff245
 
+-- DOWNTIME: apply this while no process of the application runs, and start the new release
+-- afterwards. An application of one process, which applies it at start, does so anyway.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
 -- has changed: run it again.
@@ -32,7 +35,7 @@ SET LOCAL statement_timeout = '60s';
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
 -- none, keep the name with #[session(column = "theme")], and write no migration.
--- DESTRUCTIVE: drops `address` with every value. Deploy the release that does without before this.
+-- DESTRUCTIVE: drops `address` with every value.
 -- The struct does not ask for this constraint any more, or for another, below.
 ALTER TABLE sessions DROP CONSTRAINT sessions_role_check;
 ALTER TABLE sessions RENAME COLUMN theme TO colour;

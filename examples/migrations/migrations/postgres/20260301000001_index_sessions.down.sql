@@ -1,3 +1,5 @@
+-- The way back: apply this before that of the file before it.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Dropping an
 -- index reads no row. If it gives up ("canceling statement due to lock timeout"), nothing has
 -- changed: run it again.

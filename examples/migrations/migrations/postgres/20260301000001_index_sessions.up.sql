@@ -25,6 +25,8 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash 7c57a1878eb12ba1
 
+-- Apply this with the file before it.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
 -- has changed: run it again.
@@ -33,12 +35,19 @@ SET LOCAL statement_timeout = '60s';
 
 -- Writes wait while it is built, about a second for a million sessions. For more, build it before
 -- the deployment, and this finds it: CREATE INDEX CONCURRENTLY sessions_colour_idx ON sessions
--- (colour). One that was left INVALID by that is built anew.
+-- (colour). What else has its name is refused.
 DO $anchor$ BEGIN
     IF EXISTS (
-        SELECT FROM pg_index WHERE indexrelid = to_regclass('sessions_colour_idx') AND NOT indisvalid
+        SELECT FROM pg_class AS found LEFT JOIN pg_index ON indexrelid = found.oid
+        WHERE relname = 'sessions_colour_idx'
+        AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'sessions'::regclass)
+        AND (
+            indrelid = 'sessions'::regclass AND NOT indisunique AND indisvalid
+            AND split_part(pg_get_indexdef(indexrelid), ' USING ', 2)
+                = 'btree (' || quote_ident('colour') || ')'
+        ) IS NOT TRUE
     ) THEN
-        DROP INDEX sessions_colour_idx;
+        RAISE EXCEPTION 'sessions_colour_idx is there, and is INVALID or not the index on sessions (colour): run `DROP INDEX CONCURRENTLY sessions_colour_idx`, then this migration again';
     END IF;
 END $anchor$;
 

@@ -25,6 +25,8 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash 2082bac75d1bc6a1
 
+-- Apply this with the file before it.
+
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. However long it
 -- runs then, nobody waits for it. If it gives up ("canceling statement due to lock timeout"),
 -- nothing has changed: run it again.

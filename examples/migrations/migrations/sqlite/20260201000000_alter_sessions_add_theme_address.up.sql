@@ -24,6 +24,12 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash bb8078f0916e3ed1
 
+-- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The release
+-- before goes on meanwhile.
+
+-- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
+UPDATE sessions SET id = id WHERE FALSE;
+
 -- The default of `address` stays, so that the release before this one can still insert.
 ALTER TABLE sessions ADD COLUMN theme TEXT;
 ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT 'unknown';

@@ -1,0 +1,450 @@
+//! For random histories of a table: each migration leaves what the struct's own first migration
+//! would have made, and the values that the rules say; so does each way back, down to the first.
+//!
+//! Names are used again, columns go in circles and change places a second time, types are the
+//! user's own, the subject moves, extras come and go, variants change places, and answers to
+//! earlier changes stay in the struct or leave it.
+//!
+//! `ANCHOR_TEST_SEED=<seed>` repeats one history, as a failure says; with
+//! `ANCHOR_TEST_HISTORIES=<count>` it goes on from there, however long it takes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anchor::column::ColumnType;
+use anchor::migrate::{self, Checked, MigrateError, Migrations, Refusal};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
+
+use crate::live::Live;
+use crate::pairs::{
+    LONGEST, Rows, catalogue, difference, drop_tables, files, insert, insert_sessions, is_after,
+    last_version, prepare,
+};
+use crate::scratch::Scratch;
+use crate::tables::{Maker, Pair, Raw, turn};
+
+const FIRST_SEED: u64 = 20_270_101;
+
+/// What a generator that is broken on purpose does to a file.
+type Sabotage = fn(&str) -> String;
+
+#[tokio::test]
+async fn every_history_leads_there_and_back_on_sqlite() {
+    all(Dialect::Sqlite, 0, 250).await;
+}
+
+#[tokio::test]
+async fn every_history_leads_there_and_back_on_postgres() {
+    all(Dialect::Postgres, 1_000, 60).await;
+}
+
+#[tokio::test]
+async fn every_history_leads_there_and_back_on_mysql() {
+    all(Dialect::MySql, 2_000, 60).await;
+}
+
+#[tokio::test]
+async fn a_generator_that_ends_the_wrong_sessions_is_caught() {
+    is_caught(|sql| sql.replace("` IS NULL;", "` IS NOT NULL;").replace(" IS NULL;", " = '';"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_generator_that_changes_no_places_is_caught() {
+    is_caught(|sql| {
+        let renames = |line: &&str| !line.contains("anchor_renamed_");
+        sql.lines().filter(renames).map(|line| format!("{line}\n")).collect()
+    })
+    .await;
+}
+
+async fn all(dialect: Dialect, start: u64, histories: u64) {
+    let (Some(live), Some(fresh)) = (Live::new(dialect).await, Live::new(dialect).await) else {
+        return;
+    };
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        Some(text.parse::<u64>().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
+    };
+    let (seed, count) = (number("ANCHOR_TEST_SEED"), number("ANCHOR_TEST_HISTORIES"));
+    let first = seed.unwrap_or(FIRST_SEED + start);
+    let histories = count.unwrap_or(if seed.is_some() { 1 } else { histories });
+    let patience = if count.is_some() { Duration::MAX } else { LONGEST };
+    for live in [&live, &fresh] {
+        prepare(live).await;
+        prepare_for_every_value(live).await;
+    }
+    let started = Instant::now();
+    let mut told = Told::default();
+    for seed in first..first + histories {
+        if started.elapsed() > patience {
+            break;
+        }
+        match one(seed, &live, &fresh, str::to_owned).await {
+            Ok(of_this) => told.add(of_this),
+            Err(problem) => panic!("ANCHOR_TEST_SEED={seed} on {dialect:?}: {problem}"),
+        }
+    }
+    println!("{told:?} in {:?}", started.elapsed());
+    assert!(told.refused < told.steps, "most changes must be decidable: {told:?}");
+    assert!(histories == 1 || told.values > 0, "histories without values: {told:?}");
+}
+
+async fn is_caught(sabotage: Sabotage) {
+    for seed in FIRST_SEED..FIRST_SEED + 150 {
+        // A broken migration may leave anything behind.
+        let live = Live::new(Dialect::Sqlite).await.expect("SQLite is there");
+        let fresh = Live::new(Dialect::Sqlite).await.expect("SQLite is there");
+        for live in [&live, &fresh] {
+            prepare(live).await;
+            prepare_for_every_value(live).await;
+        }
+        if one(seed, &live, &fresh, sabotage).await.is_err() {
+            return;
+        }
+    }
+    panic!("no history caught it");
+}
+
+/// What histories went through.
+#[derive(Debug, Default)]
+struct Told {
+    steps: usize,
+    /// Steps that left a choice, so that another was thrown.
+    refused: usize,
+    /// Steps that sessions survived.
+    values: usize,
+}
+
+impl Told {
+    fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.refused += other.refused;
+        self.values += other.values;
+    }
+}
+
+/// A table on the way, to which the way back must lead.
+struct Stage {
+    schema: Schema,
+    catalogue: BTreeSet<String>,
+    version: i64,
+}
+
+async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result<Told, String> {
+    let text = |error: sqlx::Error| error.to_string();
+    let dialect = live.dialect();
+    let scratch = Scratch::new();
+    let folder = scratch.path();
+    let migrations = Migrations::in_folder(folder).dialect(dialect).allow_drops();
+    let explain = |what: &str| format!("{what}\n{}", files(folder));
+
+    let mut told = Told::default();
+    let mut maker = Maker::new(seed, dialect);
+    let mut schema = Pair::of(&mut maker).old;
+    migrate::write(&schema, &migrations).map_err(|error| error.to_string())?;
+    live.run(folder).await.map_err(|error| explain(&error.to_string()))?;
+    insert(live, &schema).await.map_err(|error| explain(&error.to_string()))?;
+    let mut rows = Rows::inserted(live, &schema).await.map_err(text)?;
+    let mut stages: Vec<(Stage, Pair, bool)> = Vec::new();
+
+    let mut last = Step::Any;
+    for _ in 0..2 + maker.dice.below(4) {
+        let stage = Stage {
+            schema,
+            catalogue: catalogue(live, &schema).await.map_err(text)?,
+            version: last_version(folder),
+        };
+        let mut kind = match last {
+            Step::Rest => Step::Turn,
+            Step::Turn if maker.dice.one_in(2) => Step::Rest,
+            _ if maker.dice.one_in(6) => Step::Turn,
+            _ if maker.dice.one_in(8) => Step::Rest,
+            _ => Step::Any,
+        };
+        last = kind;
+        let (pair, written) = 'thrown: {
+            for _ in 0..20 {
+                let thrown = next(&mut maker, &schema, &rows, kind);
+                kind = Step::Any;
+                let Some(pair) = thrown else { continue };
+                match migrate::write(&pair.new, &migrations) {
+                    Ok(written) => break 'thrown (pair, written),
+                    Err(MigrateError::Refused { refusals, .. }) if are_left_open(&refusals) => {
+                        told.refused += 1;
+                    }
+                    Err(error) => return Err(explain(&format!("{kind:?}: {error}"))),
+                }
+            }
+            return Err(explain("every next step is refused"));
+        };
+        for file in &written {
+            let honest = fs::read_to_string(file).expect("it was written");
+            fs::write(file, sabotage(&honest)).expect("it can be written");
+        }
+        let check = migrate::check(&pair.new, &migrations);
+        let check = check.map_err(|error| explain(&error.to_string()))?;
+        if check != Checked::UpToDate
+            || !migrate::write(&pair.new, &migrations).is_ok_and(|w| w.is_empty())
+        {
+            return Err(explain("the migrations are not up to date"));
+        }
+        live.run(folder).await.map_err(|error| explain(&format!("forward: {error}")))?;
+        for statement in migrate::create_table(&pair.new, dialect).split(";\n\n") {
+            fresh.execute(statement).await.map_err(|error| explain(&error.to_string()))?;
+        }
+        let wanted = catalogue(fresh, &pair.new).await.map_err(text)?;
+        drop_tables(fresh, &pair.new).await.map_err(text)?;
+        let found = catalogue(live, &pair.new).await.map_err(text)?;
+        if found != wanted {
+            return Err(explain(&difference("forward", &wanted, &found)));
+        }
+        rows = rows.forward(&pair);
+        go_on(live, &pair.new, &mut rows, &mut told).await.map_err(|problem| explain(&problem))?;
+        schema = pair.new;
+        told.steps += 1;
+        stages.push((stage, pair, written.iter().any(|file| is_after(file))));
+    }
+
+    while let Some((stage, pair, dropped_apart)) = stages.pop() {
+        let Stage { schema: before, catalogue: wanted, version } = stage;
+        live.undo(folder, version).await.map_err(|error| explain(&format!("back: {error}")))?;
+        let found = catalogue(live, &before).await.map_err(text)?;
+        if found != wanted {
+            return Err(explain(&difference(&format!("back to {version}"), &wanted, &found)));
+        }
+        rows = rows.back(&pair, dropped_apart);
+        let went_on = go_on(live, &before, &mut rows, &mut told).await;
+        went_on.map_err(|problem| explain(&format!("back to {version}: {problem}")))?;
+        schema = before;
+    }
+    for table in ["devices", "_sqlx_migrations"] {
+        live.execute(&format!("DROP TABLE {table}")).await.map_err(text)?;
+    }
+    drop_tables(live, &schema).await.map_err(text)?;
+    Ok(told)
+}
+
+/// Compares the values, and makes new sessions where none is left.
+async fn go_on(
+    live: &Live,
+    schema: &Schema,
+    rows: &mut Rows,
+    told: &mut Told,
+) -> Result<(), String> {
+    let text = |error: sqlx::Error| error.to_string();
+    rows.compare(live, schema).await?;
+    if !rows.0.is_empty() {
+        told.values += 1;
+        return rows.learn(live, schema).await.map_err(text);
+    }
+    insert_sessions(live, schema).await.map_err(text)?;
+    let table = live.dialect().table(schema.table);
+    let devices = format!("INSERT INTO devices SELECT id FROM {table}");
+    live.execute(&devices).await.map_err(text)?;
+    *rows = Rows::inserted(live, schema).await.map_err(text)?;
+    Ok(())
+}
+
+/// Whether an answer to an earlier change is what leaves a choice.
+fn are_left_open(refusals: &[Refusal]) -> bool {
+    refusals.iter().all(|refusal| {
+        matches!(
+            refusal,
+            Refusal::RenamedAgain { .. }
+                | Refusal::RenamedOnward { .. }
+                | Refusal::RenamedToBoth { .. }
+        )
+    })
+}
+
+/// What kind of change comes next.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Any,
+    /// The answers to earlier changes leave the struct.
+    Rest,
+    /// The columns take each other's names, and two variants.
+    Turn,
+}
+
+/// What becomes of a table; `None` where the struct would give an answer that it gives already.
+fn next(maker: &mut Maker, old: &Schema, rows: &Rows, kind: Step) -> Option<Pair> {
+    maker.keep_names_of(old.columns);
+    let (mut kept, mut gone, mut added) = (Vec::new(), Vec::new(), Vec::new());
+    for column in old.columns {
+        match kind {
+            Step::Rest => kept.push((*column, without_answers(*column))),
+            Step::Turn => kept.push((*column, turned(*column))),
+            Step::Any if maker.dice.one_in(6) => gone.push(*column),
+            Step::Any => kept.push((*column, successor(maker, *column))),
+        }
+    }
+    match kind {
+        Step::Rest => {}
+        Step::Turn => {
+            let all: Vec<_> = (0..kept.len()).collect();
+            if all.len() > 1 {
+                turn(&mut kept, &all);
+            }
+        }
+        Step::Any => {
+            added.extend((0..maker.dice.below(3)).map(|_| newcomer(maker)));
+            maker.move_names(&mut kept, &gone, &mut added);
+        }
+    }
+    // It cannot be told from the answer that is there.
+    let is_given = |from: &str, to: &str| {
+        old.columns.iter().any(|column| column.name == to && column.renamed_from == Some(from))
+    };
+    if kept.iter().any(|(old, new)| old.name != new.name && is_given(old.name, new.name)) {
+        return None;
+    }
+    let mut columns: Vec<_> = kept.iter().map(|(_, new)| *new).collect();
+    for column in added {
+        let at = maker.dice.below(columns.len() + 1);
+        columns.insert(at, column);
+    }
+    let mut extras = old.extras;
+    if matches!(kind, Step::Any) {
+        for column in &mut columns {
+            column.subject = false;
+        }
+        extras = maker.subject(&mut columns);
+    }
+    let mut table = old.table;
+    if matches!(kind, Step::Any) && maker.dice.one_in(6) {
+        table = maker.table();
+    }
+    for column in &mut columns {
+        if column.subject && is_unknown(column) {
+            column.sql_type = None;
+        }
+    }
+    let renamed_from = match table == old.table {
+        true => old.renamed_from.filter(|_| !matches!(kind, Step::Rest)),
+        false => Some(old.table),
+    };
+    let mut pair = Pair { old: *old, new: *old, kept };
+    follow(&mut pair, &columns);
+    // No two sessions may have one value where they must differ.
+    let after = rows.forward(&pair);
+    for column in columns.iter_mut().filter(|column| column.unique) {
+        let values: Vec<_> = after.0.iter().map(|row| &row[column.name]).collect();
+        let is_shared = |at: usize| *values[at] != Raw::Null && values[..at].contains(&values[at]);
+        column.unique = !(0..values.len()).any(is_shared);
+    }
+    follow(&mut pair, &columns);
+    pair.new = Schema::new(table, Vec::leak(columns)).extras(extras);
+    pair.new.renamed_from = renamed_from;
+    Some(pair)
+}
+
+/// The kept columns as they are in the struct, with the answers that it gives for the first time.
+fn follow(pair: &mut Pair, columns: &[ColumnSchema]) {
+    for (old, new) in &mut pair.kept {
+        *new = *columns.iter().find(|column| column.name == new.name).expect("it is kept");
+        let fresh = new.renamed_variants.iter().filter(|name| !old.renamed_variants.contains(name));
+        new.renamed_variants = fresh.copied().collect::<Vec<_>>().leak();
+    }
+    pair.new = Schema::new(pair.old.table, Vec::leak(columns.to_vec()));
+}
+
+fn without_answers(mut column: ColumnSchema) -> ColumnSchema {
+    (column.renamed_from, column.renamed_variants) = (None, &[]);
+    column
+}
+
+/// Two variants of an enum have each other's names.
+fn turned(mut column: ColumnSchema) -> ColumnSchema {
+    if let ColumnType::Enum([first, second, ..]) = column.ty {
+        let names = [(*first, *second), (*second, *first)];
+        if !names.iter().any(|name| column.renamed_variants.contains(name)) {
+            column.renamed_variants = Vec::leak(names.to_vec());
+        }
+    }
+    column
+}
+
+/// What becomes of a column, which may keep the answers to earlier changes.
+fn successor(maker: &mut Maker, old: ColumnSchema) -> ColumnSchema {
+    let mut new = maker.successor(old);
+    if new.name == old.name && maker.dice.one_in(2) {
+        new.renamed_from = None;
+    }
+    let enums = matches!((old.ty, new.ty), (ColumnType::Enum(_), ColumnType::Enum(_)));
+    if enums && new.ty == old.ty {
+        new = match maker.dice.below(3) {
+            0 => turned(new),
+            1 => new.renamed_variants(&[]),
+            _ => new,
+        };
+    }
+    let referenced = new.references.is_some() || old.references.is_some();
+    let unique = new.unique || old.unique;
+    let needed = (enums && new.ty != old.ty) || new.default.is_none() || unique || referenced;
+    if !needed && maker.dice.one_in(2) {
+        new.on_change = OnChange::Refuse;
+    }
+    if new.ty == ColumnType::Text && maker.dice.one_in(6) {
+        new.sql_type = Some(maker.unknown_text());
+    }
+    if is_unknown(&new) && (new.index || new.unique || new.references.is_some()) {
+        new.sql_type = None;
+    }
+    new
+}
+
+/// A type that anchor does not know.
+fn is_unknown(column: &ColumnSchema) -> bool {
+    column.sql_type.is_some_and(|sql_type| !sql_type.starts_with("VARCHAR"))
+}
+
+fn newcomer(maker: &mut Maker) -> ColumnSchema {
+    let mut column = maker.column();
+    if column.default.is_some() {
+        // Two rows would have the same.
+        column.unique = false;
+    } else if !column.nullable && maker.dice.one_in(6) {
+        column.on_change = OnChange::EndSessions;
+    } else {
+        column.nullable = true;
+    }
+    column
+}
+
+/// Every value that a column may come to hold is there to be referenced.
+async fn prepare_for_every_value(live: &Live) {
+    let texts = [
+        "",
+        "it''s",
+        "-- anchor: format 1",
+        "ab",
+        "admin",
+        "member",
+        "guest",
+        "1",
+        "2",
+        "3",
+        "0",
+        "-7",
+        "6",
+        "100000",
+        "5000000000",
+    ];
+    let back_slash = match live.dialect() {
+        Dialect::MySql => r"back\\slash",
+        _ => r"back\slash",
+    };
+    let uuid = match live.dialect() {
+        Dialect::Postgres => "'00000000-0000-0000-0000-000000000001'",
+        _ => "x'00000000000000000000000000000001'",
+    };
+    let texts = texts.iter().chain([&back_slash]).map(|text| ("parents_text", format!("'{text}'")));
+    let numbers = ["0", "-7", "6", "100000", "5000000000"];
+    let numbers = numbers.map(|number| ("parents_bigint", number.to_owned()));
+    for (table, value) in texts.chain(numbers).chain([("parents_uuid", uuid.to_owned())]) {
+        live.execute(&format!("INSERT INTO {table} VALUES ({value})")).await.expect("a row");
+    }
+}
