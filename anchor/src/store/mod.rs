@@ -6,6 +6,8 @@
 mod bounded;
 mod ended;
 mod fingerprint;
+#[cfg(feature = "_sql")]
+pub(crate) mod gather;
 #[cfg(feature = "memory")]
 mod memory;
 mod new_session;

@@ -35,8 +35,11 @@ use std::sync::Arc;
 use database::Database;
 use driver::Driver;
 use verbs::Verbs;
+use verbs::create::Inserts;
+use verbs::load::Lookups;
 pub use verify::{Verified, VerifyError};
 
+use super::gather::Gather;
 use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
     Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
@@ -123,9 +126,11 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// Under a limit, the logins of one subject come one after the other. On one node they wait without
 /// a connection: however many there are, they hold one. Clones share the queue; a second store on
 /// the same table has another one.
-pub struct SqlStore<D, T> {
+pub struct SqlStore<D: Driver, T> {
     database: Database<D>,
     verbs: Arc<Verbs>,
+    lookups: Arc<Gather<Lookups<D>>>,
+    inserts: Arc<Gather<Inserts<D>>>,
     payload: PhantomData<fn() -> T>,
 }
 
@@ -134,7 +139,10 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     pub fn new(pool: D) -> Self {
         let schema = T::schema();
         let verbs = Arc::new(Verbs::new(D::DIALECT, schema));
-        Self { database: Database { pool, schema }, verbs, payload: PhantomData }
+        let database = Database { pool, schema };
+        let lookups = Gather::new(Lookups::new(database.clone()));
+        let inserts = Gather::new(Inserts::new(database.clone()));
+        Self { database, verbs, lookups, inserts, payload: PhantomData }
     }
 
     /// The pool.
@@ -171,11 +179,11 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
 
 impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
-        Box::pin(self.verbs.create.run(&self.database, new))
+        Box::pin(self.verbs.create.run(&self.database, &self.inserts, new))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
-        Box::pin(self.verbs.load.run(&self.database, id))
+        Box::pin(async move { Ok(self.lookups.get(id).await?.read::<T>()) })
     }
 
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
@@ -267,11 +275,13 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     }
 }
 
-impl<D: Clone, T> Clone for SqlStore<D, T> {
+impl<D: Driver, T> Clone for SqlStore<D, T> {
     fn clone(&self) -> Self {
         Self {
             database: self.database.clone(),
             verbs: Arc::clone(&self.verbs),
+            lookups: Arc::clone(&self.lookups),
+            inserts: Arc::clone(&self.inserts),
             payload: PhantomData,
         }
     }

@@ -27,24 +27,45 @@ pub(crate) struct Argument {
 }
 
 /// A text in the dialect's own placeholders, which takes `N` named arguments and, where it is made
-/// for them, the payload's columns.
+/// for them, the payload's columns; or several rows of those.
 pub(crate) struct Statement<const N: usize> {
     sql: SqlStr,
     placeholders: Vec<Placeholder>,
 }
 
-/// What one placeholder stands for.
+/// What one placeholder stands for, in which row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Placeholder {
+struct Placeholder {
+    row: usize,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
     /// The argument at this place.
     Argument(usize),
     /// The payload's column at this place, of this type.
     Payload(usize, ColumnType),
 }
 
+/// The arguments of one row.
+#[derive(Clone)]
+pub(crate) struct Arguments<const N: usize> {
+    pub(crate) named: [Argument; N],
+    /// The values of the payload's columns, where the statement has them.
+    pub(crate) payload: Vec<Value>,
+}
+
+impl<const N: usize> From<[Argument; N]> for Arguments<N> {
+    fn from(named: [Argument; N]) -> Self {
+        Self { named, payload: Vec::new() }
+    }
+}
+
 impl<const N: usize> Statement<N> {
     /// Replaces each `:name` outside of quotes by the dialect's placeholder. `:p0` is the payload's
-    /// first column. A name may occur several times, or never.
+    /// first column. A name may occur several times, or never. `:name@2` is an argument of the third
+    /// row.
     pub(crate) fn new(
         dialect: Dialect,
         schema: &Schema,
@@ -59,7 +80,8 @@ impl<const N: usize> Statement<N> {
             let mark = &rest[at..=at];
             rest = &rest[at + 1..];
             if mark == ":" {
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                let end =
+                    rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '@'));
                 let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
                 placeholders.push(Placeholder::named(name, &parameters, schema));
                 match dialect {
@@ -82,17 +104,22 @@ impl<const N: usize> Statement<N> {
     }
 
     /// The statement with its arguments, in the order of the names that it was made with.
-    pub(crate) fn with(&self, arguments: [Argument; N]) -> Query {
-        self.with_payload(arguments, Vec::new())
+    pub(crate) fn with(&self, named: [Argument; N]) -> Query {
+        self.with_rows(vec![named.into()])
     }
 
     /// The statement with its arguments and the values of the payload's columns.
-    pub(crate) fn with_payload(&self, arguments: [Argument; N], mut payload: Vec<Value>) -> Query {
-        let arguments = self.placeholders.iter().map(|placeholder| match *placeholder {
-            Placeholder::Argument(at) => arguments[at].clone(),
-            // A column occurs once in a statement, so its value need not be copied.
-            Placeholder::Payload(at, ty) => {
-                Argument { ty, value: std::mem::replace(&mut payload[at], Value::Null) }
+    pub(crate) fn with_payload(&self, named: [Argument; N], payload: Vec<Value>) -> Query {
+        self.with_rows(vec![Arguments { named, payload }])
+    }
+
+    /// The statement with the arguments of several rows.
+    pub(crate) fn with_rows(&self, mut rows: Vec<Arguments<N>>) -> Query {
+        let arguments = self.placeholders.iter().map(|&Placeholder { row, place }| match place {
+            Place::Argument(at) => rows[row].named[at].clone(),
+            // A column occurs once in a row, so its value need not be copied.
+            Place::Payload(at, ty) => {
+                Argument { ty, value: std::mem::replace(&mut rows[row].payload[at], Value::Null) }
             }
         });
         Query { arguments: arguments.collect(), sql: self.sql.clone() }
@@ -106,12 +133,16 @@ impl<const N: usize> Statement<N> {
 
 impl Placeholder {
     fn named(name: &str, parameters: &[&str], schema: &Schema) -> Self {
+        let (name, row) = match name.split_once('@') {
+            Some((name, row)) => (name, row.parse().unwrap_or(usize::MAX)),
+            None => (name, 0),
+        };
         if let Some(at) = parameters.iter().position(|parameter| *parameter == name) {
-            return Placeholder::Argument(at);
+            return Self { row, place: Place::Argument(at) };
         }
         let column = name.strip_prefix('p').and_then(|index| index.parse::<usize>().ok());
         match column.and_then(|index| Some((index, schema.columns.get(index)?))) {
-            Some((index, column)) => Placeholder::Payload(index, column.ty),
+            Some((index, column)) => Self { row, place: Place::Payload(index, column.ty) },
             None => unreachable!("`:{name}` has no argument"),
         }
     }
@@ -177,7 +208,7 @@ mod tests {
         let statement = Statement::new(
             Dialect::Postgres,
             &SCHEMA,
-            "SELECT ':id', \"a:b\" FROM t WHERE x = :version AND id = :id AND y = :p1",
+            "SELECT ':id', \"a:b\" FROM t WHERE x = :version AND id = :id@2 AND y = :p1",
             ["id", "version", "unused"],
         );
         assert_eq!(
@@ -187,9 +218,9 @@ mod tests {
         assert_eq!(
             statement.placeholders,
             [
-                Placeholder::Argument(1),
-                Placeholder::Argument(0),
-                Placeholder::Payload(1, ColumnType::Timestamp),
+                Placeholder { row: 0, place: Place::Argument(1) },
+                Placeholder { row: 2, place: Place::Argument(0) },
+                Placeholder { row: 0, place: Place::Payload(1, ColumnType::Timestamp) },
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! `create`: one `INSERT`; in a transaction with the ends that it brings about, where it replaces a
+//! `create`: one `INSERT`, for all who log in at the same time; in a transaction with the ends that it brings about, where it replaces a
 //! session or its subject has a limit.
 
 use std::sync::Arc;
@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
 use crate::payload::{Overflow, SessionData, SubjectLimit};
 use crate::schema::system;
+use crate::store::gather::{Batch, Gather};
 use crate::store::turns::{Turn, Turns};
 use crate::store::{Created, EndReason, NewSession, Origin, Record, Replaced};
 use crate::timestamp::Timestamp;
 
 use super::super::database::{Database, run_again_after_deadlock};
 use super::super::driver::Driver;
-use super::super::expressions::{after, least, reported, returning, write, write_as};
+use super::super::expressions::{after, least, reported, returning, write_as};
 use super::super::fit;
 use super::super::row::{Cells, NOW};
-use super::super::statement::{Argument, Query, Statement};
+use super::super::statement::{Argument, Arguments, Query, Statement};
 use super::super::subject_lock::SubjectLock;
 use super::super::table::{SqlTable, micros, subject_argument};
 use super::end::{End, EndRows};
@@ -38,6 +39,9 @@ const PARAMETERS: [&str; 11] = [
     "fingerprint",
 ];
 
+/// Inserts so many rows. Few sizes, so that a connection prepares few texts.
+const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
+
 pub(in super::super) struct Create {
     insert: Statement<11>,
     /// The database's now; `None` where the payload has no cut-offs.
@@ -55,7 +59,7 @@ impl Create {
         let SqlTable { name, now, schema, .. } = table;
         let cut_off = schema.extras.cut_off;
         Self {
-            insert: table.statement(&insert(table), PARAMETERS),
+            insert: table.statement(&insert(table, 1), PARAMETERS),
             now: cut_off.then(|| table.statement(&format!("SELECT {}", table.instant(now)), [])),
             live_ids: table.of_subject().map(|of_subject| {
                 let live = table.live();
@@ -73,6 +77,7 @@ impl Create {
     pub(in super::super) async fn run<D: Driver, T: SessionData>(
         &self,
         database: &Database<D>,
+        inserts: &Arc<Gather<Inserts<D>>>,
         new: NewSession<T>,
     ) -> Result<Created<T>, StoreError> {
         new.check()?;
@@ -87,8 +92,8 @@ impl Create {
         };
         let since = new.began.map_or(0, |began| micros(began.elapsed()));
         let origin = new.origin.as_ref();
-        let insert = self.insert.with_payload(
-            [
+        let row = Arguments {
+            named: [
                 new.id.into(),
                 new.lasting.into(),
                 new.secret.into(),
@@ -102,10 +107,11 @@ impl Create {
                 new.fingerprint.into(),
             ],
             payload,
-        );
+        };
         let (created_at, ended) = if new.replaces.is_none() && room.is_none() {
-            (database.instant(insert).await?, Vec::new())
+            (inserts.get(row).await?, Vec::new())
         } else {
+            let insert = self.insert.with_rows(vec![row]);
             let login = Login { create: self, replaces: new.replaces, room, insert };
             let entered = run_again_after_deadlock!(database, login.run(&database.pool))?;
             match entered {
@@ -183,49 +189,117 @@ impl Create {
     }
 }
 
-fn insert(table: &SqlTable) -> String {
-    let SqlTable { dialect, schema, name, now, .. } = table;
+/// The insertions of one store that are statements of their own.
+pub(in super::super) struct Inserts<D> {
+    database: Database<D>,
+    /// One for each of [`SIZES`].
+    inserts: [Statement<11>; SIZES.len()],
+}
+
+impl<D: Driver> Inserts<D> {
+    pub(in super::super) fn new(database: Database<D>) -> Self {
+        let table = SqlTable::new(D::DIALECT, database.schema);
+        let inserts = SIZES.map(|size| table.statement(&insert(&table, size), PARAMETERS));
+        Self { database, inserts }
+    }
+
+    /// Inserts rows, all or none, and gives the database's time.
+    async fn insert(&self, rows: Vec<Arguments<11>>) -> Result<Option<Timestamp>, StoreError> {
+        let Some(size) = SIZES.iter().position(|size| *size == rows.len()) else {
+            return Err(StoreError::unavailable("no statement inserts so many rows"));
+        };
+        self.database.instant(self.inserts[size].with_rows(rows)).await
+    }
+}
+
+impl<D: Driver> Batch for Inserts<D> {
+    type Item = Arguments<11>;
+
+    /// When the row was created; `None` where the database did not say so.
+    type Answer = Option<Timestamp>;
+
+    fn size(waiting: usize) -> usize {
+        let fits = SIZES.iter().rev().find(|size| **size <= waiting);
+        fits.copied().unwrap_or(1)
+    }
+
+    async fn run(&self, rows: Vec<Arguments<11>>) -> Vec<Result<Option<Timestamp>, StoreError>> {
+        let count = rows.len();
+        if count == 1 {
+            return vec![self.insert(rows).await];
+        }
+        match self.insert(rows.clone()).await {
+            // One row may be to blame, and it fails alone.
+            Err(error) if error.kind() == StoreErrorKind::Constraint => {
+                let mut created = Vec::with_capacity(count);
+                for row in rows {
+                    created.push(self.insert(vec![row]).await);
+                }
+                created
+            }
+            created => vec![created; count],
+        }
+    }
+}
+
+/// The text that inserts so many rows, and reports when.
+fn insert(table: &SqlTable, rows: usize) -> String {
+    let (names, first): (Vec<_>, Vec<_>) = written(table, 0).into_iter().unzip();
+    let mut values = vec![first];
+    values.extend(
+        (1..rows).map(|row| written(table, row).into_iter().map(|(_, value)| value).collect()),
+    );
+    let values: Vec<_> =
+        values.into_iter().map(|values: Vec<String>| format!("({})", values.join(", "))).collect();
+    format!(
+        "INSERT INTO {} ({}) VALUES {}{}",
+        table.name,
+        names.join(", "),
+        values.join(", "),
+        returning(table.dialect, "created_at"),
+    )
+}
+
+/// The columns of a new row, and their values.
+fn written(table: &SqlTable, row: usize) -> Vec<(String, String)> {
+    let SqlTable { dialect, schema, now, .. } = table;
     let (dialect, extras) = (*dialect, schema.extras);
-    let deadline = after(dialect, now, ":absolute");
+    let parameter = |name: &str| format!(":{name}@{row}");
+    let deadline = after(dialect, now, &parameter("absolute"));
     let authenticated_at = if extras.cut_off {
-        let began = write_as(dialect, &system("created_at"), ":began_at");
+        let began = write_as(dialect, &system("created_at"), &parameter("began_at"));
         format!("COALESCE({began}, {now})")
     } else {
-        after(dialect, now, ":since")
+        after(dialect, now, &parameter("since"))
     };
+    let idle_expiry = after(dialect, now, &parameter("idle"));
     let mut columns: Vec<(String, String)> = [
-        ("id", ":id".into()),
-        ("lasting_hash", ":lasting".into()),
-        ("secret_hash", ":secret".into()),
+        ("id", parameter("id")),
+        ("lasting_hash", parameter("lasting")),
+        ("secret_hash", parameter("secret")),
         ("created_at", reported(dialect, now)),
         ("authenticated_at", authenticated_at),
         ("last_seen_at", (*now).into()),
-        ("expires_at", least(dialect, &after(dialect, now, ":idle"), &deadline)),
+        ("expires_at", least(dialect, &idle_expiry, &deadline)),
         ("deadline", deadline),
         ("version", "1".into()),
-        ("remembered", ":remembered".into()),
+        ("remembered", parameter("remembered")),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let mut extra = |wanted: bool, name: &str, value: &str| {
-        columns.extend(wanted.then(|| (name.to_owned(), value.to_owned())));
+    let mut extra = |wanted: bool, name: &str, value: String| {
+        columns.extend(wanted.then(|| (name.to_owned(), value)));
     };
-    extra(extras.keep_ended, "status", "'active'");
-    extra(extras.track, "ip_address", ":ip");
-    extra(extras.track, "user_agent", ":user_agent");
-    extra(extras.fingerprint, "fingerprint", ":fingerprint");
+    extra(extras.keep_ended, "status", "'active'".into());
+    extra(extras.track, "ip_address", parameter("ip"));
+    extra(extras.track, "user_agent", parameter("user_agent"));
+    extra(extras.fingerprint, "fingerprint", parameter("fingerprint"));
     let payload = schema.columns.iter().enumerate();
+    columns.extend(payload.map(|(index, column)| {
+        let value = write_as(dialect, column, &parameter(&format!("p{index}")));
+        (dialect.reference(column.name), value)
+    }));
     columns
-        .extend(payload.map(|(index, column)| {
-            (dialect.reference(column.name), write(dialect, column, index))
-        }));
-    let (names, values): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-    format!(
-        "INSERT INTO {name} ({}) VALUES ({}){}",
-        names.join(", "),
-        values.join(", "),
-        returning(dialect, "created_at"),
-    )
 }
 
 /// How a login makes room for itself.

@@ -1,18 +1,20 @@
-//! `load`: one `SELECT` by the key.
+//! `load`: one `SELECT` by the key, for all who ask at the same time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::column::ColumnError;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{DecodeError, SessionData};
+use crate::store::gather::Batch;
 use crate::store::{Fingerprint, Load, Loaded, RotationState, Secrets};
 use crate::token::{LastingHash, SecretHash};
 
 use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::row::{ACTIVE, Cells, NOW, Times, read_record, record_columns};
-use super::super::statement::Statement;
+use super::super::statement::{Arguments, Statement};
 use super::super::table::SqlTable;
 
 /// What is selected after a record; then the fingerprint, the status and the subject's cut-off where
@@ -25,14 +27,30 @@ const SECRETS: [&str; 5] = [
     "rotation_state",
 ];
 
-pub(in super::super) struct LoadRow {
-    select: Statement<1>,
+/// At most this many rows are selected in one statement.
+const LARGEST: usize = 128;
+
+/// Selects the rows of up to so many ids. Few sizes, so that a connection prepares few texts.
+const SIZES: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, LARGEST];
+
+/// The lookups of one store.
+pub(in super::super) struct Lookups<D> {
+    database: Database<D>,
+    /// One for each of [`SIZES`].
+    selects: [Statement<1>; SIZES.len()],
 }
 
-impl LoadRow {
-    pub(super) fn new(table: &SqlTable) -> Self {
-        let SqlTable { name, schema, .. } = table;
-        let mut columns = record_columns(table);
+/// The row of an id among those of a statement, if there is one.
+pub(in super::super) struct Found<D: Driver> {
+    rows: Arc<Vec<D::Row>>,
+    at: Option<usize>,
+}
+
+impl<D: Driver> Lookups<D> {
+    pub(in super::super) fn new(database: Database<D>) -> Self {
+        let table = SqlTable::new(D::DIALECT, database.schema);
+        let SqlTable { name, schema, .. } = &table;
+        let mut columns = record_columns(&table);
         columns.extend(table.columns(&SECRETS));
         if schema.extras.fingerprint {
             columns.extend(table.columns(&["fingerprint"]));
@@ -42,21 +60,65 @@ impl LoadRow {
         }
         columns.extend(table.cut_off_of_row());
         columns.push(table.instant(table.now));
-        let text = format!("SELECT {} FROM {name} WHERE id = :id", columns.join(", "));
-        Self { select: table.statement(&text, ["id"]) }
+        let columns = columns.join(", ");
+        let selects = SIZES.map(|size| {
+            let ids: Vec<_> = (0..size).map(|row| format!(":id@{row}")).collect();
+            let condition = match ids.as_slice() {
+                [one] => format!("id = {one}"),
+                several => format!("id IN ({})", several.join(", ")),
+            };
+            table.statement(&format!("SELECT {columns} FROM {name} WHERE {condition}"), ["id"])
+        });
+        Self { database, selects }
+    }
+}
+
+impl<D: Driver> Lookups<D> {
+    async fn rows(&self, ids: &[SessionId]) -> Result<Vec<D::Row>, StoreError> {
+        let fits = SIZES.iter().position(|size| ids.len() <= *size);
+        let (Some(fits), Some(last)) = (fits, ids.last()) else { return Ok(Vec::new()) };
+        let padding = std::iter::repeat_n(last, SIZES[fits] - ids.len());
+        let rows = ids.iter().chain(padding).map(|&id| Arguments::from([id.into()]));
+        self.database.rows(self.selects[fits].with_rows(rows.collect())).await
+    }
+}
+
+impl<D: Driver> Batch for Lookups<D> {
+    type Item = SessionId;
+
+    type Answer = Found<D>;
+
+    fn size(waiting: usize) -> usize {
+        waiting.min(LARGEST)
     }
 
-    pub(in super::super) async fn run<D: Driver, T: SessionData>(
-        &self,
-        database: &Database<D>,
-        id: SessionId,
-    ) -> Result<Load<T>, StoreError> {
-        let rows = database.rows(self.select.with([id.into()])).await?;
-        Ok(rows.first().map_or(Load::Absent, |row| match read_live::<D, T>(row) {
+    async fn run(&self, ids: Vec<SessionId>) -> Vec<Result<Found<D>, StoreError>> {
+        let mut asked = ids.clone();
+        asked.sort_unstable();
+        asked.dedup();
+        let rows = match self.rows(&asked).await {
+            Ok(rows) => Arc::new(rows),
+            Err(error) => return ids.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut places = HashMap::with_capacity(rows.len());
+        for (at, row) in rows.iter().enumerate() {
+            if let Ok(id) = Cells::<D>::from_start(row).id() {
+                places.insert(id, at);
+            }
+        }
+        let found = |id| Ok(Found { rows: Arc::clone(&rows), at: places.get(id).copied() });
+        ids.iter().map(found).collect()
+    }
+}
+
+impl<D: Driver> Found<D> {
+    pub(in super::super) fn read<T: SessionData>(&self) -> Load<T> {
+        let Some(at) = self.at else { return Load::Absent };
+        match read_live::<D, T>(&self.rows[at]) {
             Ok(Some(loaded)) => Load::Live(loaded),
             Ok(None) => Load::Ended,
             Err(error) => Load::Undecodable(error),
-        }))
+        }
     }
 }
 

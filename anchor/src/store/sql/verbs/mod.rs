@@ -1,11 +1,11 @@
 //! The verbs of the contract in SQL, one file each: its statements, their arguments, and what is
 //! read from the answer.
 
-mod create;
+pub(super) mod create;
 mod cut_off;
 mod end;
 mod list;
-mod load;
+pub(super) mod load;
 mod rotate;
 mod sweep;
 mod touch;
@@ -18,7 +18,6 @@ use crate::schema::{Dialect, Schema};
 /// The verbs of one table.
 pub(super) struct Verbs {
     pub(super) create: create::Create,
-    pub(super) load: load::LoadRow,
     pub(super) update: update::Update,
     pub(super) touch: touch::TouchRow,
     pub(super) rotate: rotate::Rotate,
@@ -33,7 +32,6 @@ impl Verbs {
         let table = SqlTable::new(dialect, schema);
         Self {
             create: create::Create::new(&table),
-            load: load::LoadRow::new(&table),
             touch: touch::TouchRow::new(&table),
             rotate: rotate::Rotate::new(&table),
             end: end::End::new(&table),
