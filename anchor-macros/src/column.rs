@@ -28,7 +28,8 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     if !input.generics.params.is_empty() {
         errors.at(
             &input.generics,
-            "`#[derive(Column)]` is for types without generics; implement `Column` by hand for this \
+            "`#[derive(Column)]` is for types without generics; implement `Column` by hand for \
+             this \
              one",
         );
     }

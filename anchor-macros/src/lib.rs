@@ -59,7 +59,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `absolute = "14d"` | a session ends this long after its login, used or not; at least `idle` | `"14d"` |
 /// | `cookie = "__Host-id"` | the cookie's name, another one for each payload of a process | the frontend's default |
 /// | `max_per_subject = 5` | how many live sessions a subject has at most, whatever logs in at once; needs a `subject` | any number |
-/// | `overflow = "refuse"` | what a login beyond it does: `"refuse"` refuses it, `"end_oldest"` ends the oldest sessions | `"end_oldest"` |
+/// | `on_limit = "refuse"` | what a login beyond it does: `"refuse"` refuses it, `"end_oldest"` ends the oldest sessions | `"end_oldest"` |
 /// | `keep_ended = "30d"` | ended sessions stay in the table for this long, with how, when and why they ended, for `history` | they are removed |
 /// | `track` | the table has the address and the user agent of the latest use | it has neither |
 /// | `fingerprint` | the table has a hash of what the session is bound to | it has none |

@@ -59,7 +59,8 @@ fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> To
             errors.at(
                 name,
                 format_args!(
-                    "`{name}` needs the session's type: `#[require_session(UserSession, {name} = ..)]`"
+                    "`{name}` needs the session's type: `#[require_session(UserSession, {name} = \
+                     ..)]`"
                 ),
             );
         }

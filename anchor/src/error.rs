@@ -87,7 +87,8 @@ impl StdError for StoreError {
     }
 }
 
-/// A configuration that cannot work, found at start-up. The message says what to write instead, and quotes no secret.
+/// A configuration that cannot work, found at start-up. The message says what to write instead, and
+/// quotes no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError(String);
 

@@ -9,9 +9,9 @@ use crate::timestamp::Timestamp;
 
 /// The public locator of a session: its primary key, a UUIDv7.
 ///
-/// It may be listed, logged and put into a URL. It is not a credential: nobody is let in for knowing it
-/// (OWASP ASVS 5.0 7.2.3 asks for 128 bits of entropy, and 11.5.1 says that a UUID does not have them). The credential is the
-/// [`SessionToken`](crate::token::SessionToken).
+/// It may be listed, logged and put into a URL. It is not a credential: nobody is let in for
+/// knowing it (OWASP ASVS 5.0 7.2.3 asks for 128 bits of entropy, and 11.5.1 says that a UUID does
+/// not have them). The credential is the [`SessionToken`](crate::token::SessionToken).
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]

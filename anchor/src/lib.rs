@@ -21,9 +21,10 @@
 //!
 //! # What it promises
 //!
-//! A session is live, then ended, and ended is for good. Once a logout has been answered, every request that starts afterwards
-//! with that token is refused, on every node; requests already admitted may finish, but write nothing to the session. A store that
-//! cannot answer is a 503: never anonymous, never a logout that did not happen.
+//! A session is live, then ended, and ended is for good. Once a logout has been answered, every
+//! request that starts afterwards with that token is refused, on every node; requests already
+//! admitted may finish, but write nothing to the session. A store that cannot answer is a 503:
+//! never anonymous, never a logout that did not happen.
 
 // The macros name `::anchor`; so may this crate's own tests.
 #[cfg(test)]

@@ -11,13 +11,13 @@ pub use crate::guard::required::{
     All, Others, Public, Require, RequireAny, Revoke, RevokeAny, This,
 };
 pub use crate::payload::{
-    CutOff, DecodeError, Decoder, EncodeError, Encoder, Overflow, SessionData, SubjectLimit,
+    CutOff, DecodeError, Decoder, EncodeError, Encoder, LimitExceeded, SessionData, SubjectLimit,
 };
 pub use crate::rejection::Rejection;
 pub use crate::request::Session;
 pub use crate::request::extract::{extract, extract_optional};
 pub use crate::schema::{
-    ColumnSchema, Extras, OnChange, OnDelete, Reference, Schema, refuse_bare_text,
+    ColumnSchema, OnChange, OnDelete, Reference, Schema, SchemaOptions, refuse_bare_text,
 };
 
 pub use crate::migrate::emitted::{MigrationsOf, NotASession};
@@ -26,8 +26,9 @@ pub use crate::__anchor_migrations_test as migrations_test;
 
 /// The test that holds a struct's migrations to the struct, in a module of its own.
 ///
-/// A struct in a function's body cannot be named from a module there. Its test is never run, but has to compile: the module then finds its
-/// own struct of that name instead of the parent's, and that one is no session.
+/// A struct in a function's body cannot be named from a module there. Its test is never run, but
+/// has to compile: the module then finds its own struct of that name instead of the parent's, and
+/// that one is no session.
 ///
 /// It is there without an SQL store, too: the store may be the application's, and the struct in a
 /// library crate, whose tests must not pass because they are not there.

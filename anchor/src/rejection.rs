@@ -43,9 +43,11 @@ use crate::type_name;
 /// | `UntypedGuard` | `untyped_guard` | 500 | `untyped_guard`, and the message |
 /// | `SeveralManagers` | `several_managers` | 500 | `several_managers`, and the message |
 ///
-/// The response's body is `{"error":"<public code>"}`. It never tells an outsider which of the 401 cases it was; the log (target
-/// `anchor`) does. The response carries the rejection in its extensions, for a layer of your own to count or log, and
-/// [`SessionManagerBuilder::on_reject`](crate::manager::SessionManagerBuilder::on_reject) replaces it.
+/// The response's body is `{"error":"<public code>"}`. It never tells an outsider which of the 401
+/// cases it was; the log (target `anchor`) does. The response carries the rejection in its
+/// extensions, for a layer of your own to count or log, and
+/// [`SessionManagerBuilder::on_reject`](crate::manager::SessionManagerBuilder::on_reject) replaces
+/// it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -67,8 +69,8 @@ pub enum Rejection {
         /// The session that the token names.
         id: SessionId,
     },
-    /// The token's signature holds, yet its secret never was the session's: the signing key has leaked,
-    /// or the store has lost writes.
+    /// The token's signature holds, yet its secret never was the session's: the signing key has
+    /// leaked, or the store has lost writes.
     #[error("the presented secret is not that of session {id}")]
     WrongSecret {
         /// The session that the token names.
@@ -116,9 +118,11 @@ pub enum Rejection {
         /// How long ago the authentication may be.
         max_age: Duration,
     },
-    /// Another site made a browser send the request, with the session's cookie (CSRF). The layer refuses it before any handler runs.
+    /// Another site made a browser send the request, with the session's cookie (CSRF). The layer
+    /// refuses it before any handler runs.
     #[error(
-        "a browser sent this request for another origin ({}): if that one is the application's own, name it with \
+        "a browser sent this request for another origin ({}): if that one is the application's \
+         own, name it with \
          `.trusted_origin(..)` before `.build()`; for one callback, name its path with \
          `.allow_cross_origin_post(..)`; behind a proxy, have it forward `Host` and \
          `Origin` unchanged",
@@ -149,8 +153,10 @@ pub enum Rejection {
     Verifier(Arc<dyn StdError + Send + Sync>),
     /// The route has no session layer.
     #[error(
-        "no session layer for `{payload}` on this route: add `.layer(sessions.layer())` to the router, after its routes \
-         (axum applies a layer to the routes that were added before it), where `sessions` is a `SessionManager<{payload}>`"
+        "no session layer for `{payload}` on this route: add `.layer(sessions.layer())` to the \
+         router, after its routes \
+         (axum applies a layer to the routes that were added before it), where `sessions` is a \
+         `SessionManager<{payload}>`"
     )]
     MissingLayer {
         /// The payload type whose layer is missing.
@@ -254,7 +260,8 @@ impl Rejection {
         }
     }
 
-    /// Whether the request simply has no valid session: what `Option<Session<T>>` turns into `None`.
+    /// Whether the request simply has no valid session: what `Option<Session<T>>` keyed_mutex into
+    /// `None`.
     pub fn is_unauthenticated(&self) -> bool {
         self.status() == StatusCode::UNAUTHORIZED
     }
@@ -323,8 +330,8 @@ pub enum Error {
         /// The session.
         id: SessionId,
     },
-    /// The application's [`Verifier`](crate::manager::Verifier) refuses the session of a handle that was
-    /// kept; nothing was written.
+    /// The application's [`Verifier`](crate::manager::Verifier) refuses the session of a handle
+    /// that was kept; nothing was written.
     #[error("the verifier refused session {id}")]
     RefusedByVerifier {
         /// The session.
@@ -359,12 +366,14 @@ pub enum Error {
         /// How often the change was tried.
         attempts: u32,
     },
-    /// The response's headers have been sent, so no cookie can be set any more: call this before the handler returns.
+    /// The response's headers have been sent, so no cookie can be set any more: call this before
+    /// the handler returns.
     #[error(
         "the response has begun, so no session cookie can be set: log in before the handler returns"
     )]
     ResponseBegun,
-    /// The subject has as many live sessions as `#[session(max_per_subject = .., overflow = "refuse")]` allows; nothing was written.
+    /// The subject has as many live sessions as `#[session(max_per_subject = .., on_limit =
+    /// "refuse")]` allows; nothing was written.
     #[error("the subject has as many sessions as it may have: let it end one of them first")]
     TooManySessions,
     /// A callback of the application's own panicked, and what was asked depends on its answer;

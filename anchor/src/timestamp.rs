@@ -5,15 +5,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-/// An instant in whole microseconds since 1970-01-01T00:00:00Z: what every supported database can keep exactly.
+/// An instant in whole microseconds since 1970-01-01T00:00:00Z: what every supported database can
+/// keep exactly.
 ///
-/// The instants of a session are read from the store's clock (a database's `now()`), never from this node's, so two nodes
-/// whose clocks differ agree on when a session ends. `Display` and `Debug` print RFC 3339, as which
-/// serde writes it: `2023-11-14T22:13:20.123456Z`.
+/// The instants of a session are read from the store's clock (a database's `now()`), never from
+/// this node's, so two nodes whose clocks differ agree on when a session ends. `Display` and
+/// `Debug` print RFC 3339, as which serde writes it: `2023-11-14T22:13:20.123456Z`.
 ///
 /// It converts into a [`SystemTime`], and with anchor's features `time`, `chrono` and `jiff` into
-/// `time::OffsetDateTime`, `chrono::DateTime<Utc>` and `jiff::Timestamp` by `try_into()`, which fails
-/// for an instant that the other type cannot hold.
+/// `time::OffsetDateTime`, `chrono::DateTime<Utc>` and `jiff::Timestamp` by `try_into()`, which
+/// fails for an instant that the other type cannot hold.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -42,12 +43,14 @@ impl Timestamp {
         Self::from(SystemTime::now())
     }
 
-    /// This instant plus `span`, cut to whole microseconds; the latest representable instant on overflow.
+    /// This instant plus `span`, cut to whole microseconds; the latest representable instant on
+    /// overflow.
     pub fn saturating_add(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// This instant minus `span`, cut to whole microseconds; the earliest representable instant on overflow.
+    /// This instant minus `span`, cut to whole microseconds; the earliest representable instant on
+    /// overflow.
     pub fn saturating_sub(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
@@ -112,7 +115,8 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// The proleptic Gregorian date of a day counted from 1970-01-01, by counting 400-year eras that begin on 1 March.
+/// The proleptic Gregorian date of a day counted from 1970-01-01, by counting 400-year eras that
+/// begin on 1 March.
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     const DAYS_PER_ERA: i64 = 146_097;
     const DAYS_FROM_MARCH_0000_TO_1970: i64 = 719_468;

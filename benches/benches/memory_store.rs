@@ -1,4 +1,5 @@
-//! A memory store on its way to a million sessions: what a session costs in bytes, how long each login takes, and a lookup at the end.
+//! A memory store on its way to a million sessions: what a session costs in bytes, how long each
+//! login takes, and a lookup at the end.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

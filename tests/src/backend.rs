@@ -43,7 +43,8 @@ impl Backend {
         databases::mysql().await.map(Backend::MySql)
     }
 
-    /// A store for `T` with its table made. A second call gives the same rows on a database, and other rows in memory.
+    /// A store for `T` with its table made. A second call gives the same rows on a database, and
+    /// other rows in memory.
     ///
     /// # Panics
     ///
@@ -117,7 +118,8 @@ impl Backend {
         }
     }
 
-    /// Runs a statement behind the store's back, and says how many rows it met; `None` where there is no SQL.
+    /// Runs a statement behind the store's back, and says how many rows it met; `None` where there
+    /// is no SQL.
     ///
     /// # Panics
     ///

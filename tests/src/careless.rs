@@ -1,4 +1,5 @@
-//! Stores whose tables have every extra, and that are broken on purpose: as [`naive`](crate::naive), for what only such tables can do.
+//! Stores whose tables have every extra, and that are broken on purpose: as
+//! [`naive`](crate::naive), for what only such tables can do.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
@@ -101,7 +102,7 @@ impl<const KEEP: u64> CarelessStore<KEEP> {
             deadline: now.saturating_add(new.absolute),
             version: 1,
             remembered: new.remembered,
-            origin: new.origin,
+            client: new.client,
             data: new.data,
         };
         Some(Loaded {
@@ -136,7 +137,7 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
                     return Ok(Created::Session { record, ended: Vec::new() });
                 }
                 Fault::CutOffIsForgottenBySweeps if *self.swept.lock().unwrap() => new.began = None,
-                Fault::OriginIsForgotten => new.origin = None,
+                Fault::OriginIsForgotten => new.client = None,
                 Fault::FingerprintIsForgotten => new.fingerprint = None,
                 Fault::KeptSessionsAreOverwritten if before.is_some() => {
                     let loaded = self.as_created(new.id).expect("it was created");
@@ -173,9 +174,9 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
     fn touch(&self, mut touch: Touch) -> StoreFuture<'_, Touched> {
         Box::pin(async move {
             match self.fault {
-                Fault::OriginIsNeverUpdated => touch.origin = None,
-                Fault::OriginIsOverwrittenByNone if touch.origin.is_none() => {
-                    touch.origin = Some(anchor::store::Origin::new(None, None));
+                Fault::OriginIsNeverUpdated => touch.client = None,
+                Fault::OriginIsOverwrittenByNone if touch.client.is_none() => {
+                    touch.client = Some(anchor::store::ClientInfo::new(None, None));
                 }
                 _ => {}
             }

@@ -1,7 +1,8 @@
 //! An empty database for each test, on the servers of [`servers`](crate::servers).
 //!
-//! A PostgreSQL test gets a schema, a MySQL test a database, an SQLite test a file, named after this process and a count. What an
-//! earlier process left on a server that the environment named is dropped once it is an hour old.
+//! A PostgreSQL test gets a schema, a MySQL test a database, an SQLite test a file, named after
+//! this process and a count. What an earlier process left on a server that the environment named is
+//! dropped once it is an hour old.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,8 @@ const PREFIX: &str = "anchor_test_";
 const LEFTOVER_AFTER_SECONDS: u64 = 3600;
 const CONNECTIONS: u32 = 8;
 
-/// A pool on an empty schema of PostgreSQL; `None`, said on standard error, when there is no server.
+/// A pool on an empty schema of PostgreSQL; `None`, said on standard error, when there is no
+/// server.
 ///
 /// # Panics
 ///
@@ -52,7 +54,8 @@ pub async fn postgres() -> Option<PgPool> {
     Some(options.connect_lazy_with(server.options([("search_path", schema)])))
 }
 
-/// A pool on an empty database of MySQL or MariaDB; `None`, said on standard error, when there is no server.
+/// A pool on an empty database of MySQL or MariaDB; `None`, said on standard error, when there is
+/// no server.
 ///
 /// # Panics
 ///

@@ -1,4 +1,5 @@
-//! A real HTTP server on a loopback port, and a client that keeps no cookies: a test says by hand what it sends.
+//! A real HTTP server on a loopback port, and a client that keeps no cookies: a test says by hand
+//! what it sends.
 
 use std::net::SocketAddr;
 

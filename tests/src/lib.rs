@@ -1,4 +1,5 @@
-//! What the workspace's tests share: real database servers, a real HTTP server and client, and a store that is watched and made to fail.
+//! What the workspace's tests share: real database servers, a real HTTP server and client, and a
+//! store that is watched and made to fail.
 
 mod backend;
 pub mod careless;

@@ -1,13 +1,14 @@
 //! Stores that are broken on purpose, so that the conformance suite can be shown to catch them.
 //!
-//! Each [`Fault`] is a mistake that a store's author could make: a check left out, a check apart from its write, a verb that lies.
+//! Each [`Fault`] is a mistake that a store's author could make: a check left out, a check apart
+//! from its write, a verb that lies.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anchor::conformance::Payload;
-use anchor::payload::{Overflow, SubjectLimit};
+use anchor::payload::{LimitExceeded, SubjectLimit};
 use anchor::store::{
     Change, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, Loaded, NewSession,
     Page, Reauthenticated, Record, Rotated, Rotation, Secrets, SessionStore, StoreFuture, Touch,
@@ -229,7 +230,7 @@ impl NaiveStore {
         let max = limit.max.get() as usize;
         let mut ended = Vec::new();
         if count >= max {
-            if limit.overflow == Overflow::Refuse {
+            if limit.overflow == LimitExceeded::Refuse {
                 return Ok(Created::SubjectFull);
             }
             // Listed newest first.
@@ -238,7 +239,7 @@ impl NaiveStore {
             }
             let many = if self.is(Fault::LimitEndsAll) { count } else { count + 1 - max };
             for record in live.iter().take(many) {
-                self.rows.revoke(record.id, None, EndReason::Overflow).await?;
+                self.rows.revoke(record.id, None, EndReason::LimitExceeded).await?;
                 ended.push(record.id);
             }
         }
@@ -313,7 +314,7 @@ impl SessionStore<Payload> for NaiveStore {
     fn create(&self, mut new: NewSession<Payload>) -> StoreFuture<'_, Created<Payload>> {
         Box::pin(async move {
             new.data = self.as_stored(&new.data);
-            let origin = new.origin.clone();
+            let client = new.client.clone();
             self.created().entry(new.id).or_insert_with(|| new.clone());
             match self.fault {
                 Fault::CreateOverwrites => {
@@ -356,7 +357,7 @@ impl SessionStore<Payload> for NaiveStore {
                 Fault::LimitNeverRefuses => {
                     new.limit = new
                         .limit
-                        .map(|limit| SubjectLimit { overflow: Overflow::EndOldest, ..limit });
+                        .map(|limit| SubjectLimit { overflow: LimitExceeded::EndOldest, ..limit });
                 }
                 Fault::LimitChecksBeforeItWrites
                 | Fault::LimitEndsTheNewest
@@ -386,7 +387,7 @@ impl SessionStore<Payload> for NaiveStore {
             if let Created::Session { record, .. } = &mut created
                 && self.is(Fault::CreateKeepsWhatTheTableDoesNot)
             {
-                record.origin = origin;
+                record.client = client;
             }
             Ok(created)
         })
@@ -890,7 +891,7 @@ fn revived(new: &NewSession<Payload>) -> Record<Payload> {
         deadline: now,
         version: 1,
         remembered: new.remembered,
-        origin: None,
+        client: None,
         data: Arc::clone(&new.data),
     }
 }

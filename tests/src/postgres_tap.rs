@@ -1,7 +1,8 @@
 //! [`Tap`]: what a PostgreSQL server is really told to execute, read off the wire.
 //!
-//! A proxy between pool and server follows the frontend's messages (PostgreSQL documentation, section 55.7): `Parse` names a statement, `Bind` a portal
-//! of it, `Execute` runs the portal, `Query` runs text.
+//! A proxy between pool and server follows the frontend's messages (PostgreSQL documentation,
+//! section 55.7): `Parse` names a statement, `Bind` a portal of it, `Execute` runs the portal,
+//! `Query` runs text.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! What a guard costs in allocations, counted: at most six more than the same handler has without guard and layer, two of them
-//! axum's own for any layer.
+//! What a guard costs in allocations, counted: at most six more than the same handler has without
+//! guard and layer, two of them axum's own for any layer.
 //!
 //! A binary of its own, with one test, because the counting allocator counts for the whole process.
 #![allow(unsafe_code)]
@@ -71,7 +71,8 @@ async fn login(auth: Auth<UserSession>) {
     auth.login(UserSession { name: "ferris".into() }).await.unwrap();
 }
 
-/// The allocations of one request to a warmed router: the least of several, for the first may fill caches.
+/// The allocations of one request to a warmed router: the least of several, for the first may fill
+/// caches.
 async fn allocations(router: &Router, path: &str, cookie: &str) -> usize {
     // What `axum::serve` does with a router, once.
     let router = router.clone().with_state(());

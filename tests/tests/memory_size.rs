@@ -68,6 +68,7 @@ async fn a_session_in_memory_is_small_and_no_login_moves_many() {
     let largest = LARGEST.load(Ordering::Relaxed);
     println!("the largest allocation while the table grew: {largest} bytes");
     assert!(beyond <= 250.0, "a session costs {beyond:.1} bytes beyond its payload");
-    // What grows by copying, or by a rehash, does so within an allocation: its size bounds the wait.
+    // What grows by copying, or by a rehash, does so within an allocation: its size bounds the
+    // wait.
     assert!(largest <= 64 * 1024, "a login waits for {largest} bytes to be filled");
 }

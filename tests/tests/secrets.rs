@@ -1,7 +1,8 @@
 //! No secret, token, hash or key in any log line at any level, `Debug`, `Display`, error or body.
 //!
-//! A binary of its own, whose subscriber keeps everything that anyone logs, sqlx included. The tests drive logins, reads, logouts and failures, log
-//! the `Debug` of all that they meet on the way, and then look through the whole.
+//! A binary of its own, whose subscriber keeps everything that anyone logs, sqlx included. The
+//! tests drive logins, reads, logouts and failures, log the `Debug` of all that they meet on the
+//! way, and then look through the whole.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;

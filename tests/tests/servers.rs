@@ -1,4 +1,5 @@
-//! The harness itself: every test has a database of its own, on a server that does not outlive the process.
+//! The harness itself: every test has a database of its own, on a server that does not outlive the
+//! process.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! What the SQL stores promise beyond the contract: columns, migrate, verify, waiting writes, errors that quote nothing.
+//! What the SQL stores promise beyond the contract: columns, migrate, verify, waiting writes,
+//! errors that quote nothing.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -465,7 +466,8 @@ async fn an_own_sql_type_is_never_cut(database: impl Database) {
     }
 }
 
-/// A DELETE that finds no row locks the gap where it would be, on MySQL's own isolation level: these would deadlock.
+/// A DELETE that finds no row locks the gap where it would be, on MySQL's own isolation level:
+/// these would deadlock.
 async fn many_logins_over_sessions_that_are_gone_all_succeed(database: impl Database) {
     let store = ready::<Everything, _>(&database).await;
     let logins: Vec<_> = (0..32)
@@ -505,7 +507,8 @@ async fn a_column_that_is_missing_is_not_read_as_its_name(database: impl Databas
     assert!(error.to_string().contains("`store.verify()` lists every difference"), "{error}");
 }
 
-/// A write that began while the session was live, and waited for another's lock past its end, must not bring it back.
+/// A write that began while the session was live, and waited for another's lock past its end, must
+/// not bring it back.
 macro_rules! a_write_that_waits_past_the_end_does_not_revive {
     ($pool:ident) => {{
         let store = ready::<Everything, _>(&$pool).await;

@@ -1,4 +1,5 @@
-//! What a request costs on PostgreSQL: the statements that the server was told to execute, read off the wire.
+//! What a request costs on PostgreSQL: the statements that the server was told to execute, read off
+//! the wire.
 
 use std::time::Duration;
 

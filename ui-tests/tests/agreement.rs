@@ -41,10 +41,10 @@ fn the_macros_refuse_the_names_that_would_be_cut() {
 
 #[test]
 fn the_macros_refuse_the_optional_system_columns_where_they_are_there() {
-    use anchor::schema::{Extras, Schema};
+    use anchor::schema::{Schema, SchemaOptions};
 
-    let source = include_str!("../../anchor-macros/src/session_data/extras.rs");
-    let all = Schema::new("t", &[]).extras(Extras::NONE.keep_ended().track().fingerprint());
+    let source = include_str!("../../anchor-macros/src/session_data/options.rs");
+    let all = Schema::new("t", &[]).options(SchemaOptions::NONE.keep_ended().track().fingerprint());
     let always = anchor::schema::SYSTEM_COLUMNS.len();
     for system in all.system_columns().skip(always) {
         let name = system.column.name;

@@ -12,7 +12,7 @@ const ON_STRUCT: &[Known] = &[
     Known::duration("absolute", "\"14d\""),
     Known::text("cookie", "\"__Host-id\""),
     Known::number("max_per_subject", "5"),
-    Known::text("overflow", "\"refuse\""),
+    Known::text("on_limit", "\"refuse\""),
     Known::duration("keep_ended", "\"30d\""),
     Known::flag("track"),
     Known::flag("fingerprint"),

@@ -32,7 +32,7 @@ pub(super) fn check(payload: &Payload, errors: &mut Errors) {
     cookie(payload, errors);
     one_subject(payload, errors);
     one_role(payload, errors);
-    subject_of_extras(payload, errors);
+    subject_of_options(payload, errors);
     columns(payload, errors);
 }
 
@@ -138,15 +138,15 @@ fn one_role(payload: &Payload, errors: &mut Errors) {
 }
 
 /// What goes by the subject needs one.
-fn subject_of_extras(payload: &Payload, errors: &mut Errors) {
+fn subject_of_options(payload: &Payload, errors: &mut Errors) {
     if payload.columns().any(|(_, column)| column.subject.is_some()) {
         return;
     }
-    let extras = &payload.extras;
-    let limit = extras.limit.as_ref().map(|limit| limit.span);
+    let options = &payload.options;
+    let limit = options.limit.as_ref().map(|limit| limit.span);
     for (name, does, span) in [
         ("max_per_subject", "counts the sessions of a subject", limit),
-        ("cut_off", "ends the sessions of a subject", extras.cut_off),
+        ("cut_off", "ends the sessions of a subject", options.cut_off),
     ] {
         if let Some(span) = span {
             let message = format!(
@@ -213,7 +213,8 @@ fn one_column(
                 suggest::list(SYSTEM_COLUMNS)
             ),
         ));
-    } else if let Some((_, argument)) = payload.extras.columns().find(|(taken, _)| *taken == name) {
+    } else if let Some((_, argument)) = payload.options.columns().find(|(taken, _)| *taken == name)
+    {
         errors.push(Error::new(
             span,
             format_args!(

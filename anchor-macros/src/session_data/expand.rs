@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use super::default;
-use super::extras::{Extras, Limit};
 use super::model::{Column, Field, Migrations, Payload, Stored};
+use super::options::{Limit, SchemaOptions};
 use super::reference::{OnDelete, Reference};
 use super::sql_name::SqlName;
 use crate::located::{at, column_item, ends, generated, moved};
@@ -28,7 +28,7 @@ pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
         .columns()
         .find(|(_, column)| column.role.is_some())
         .map(|(field, _)| has_role(&ident, field, private));
-    let cut_off = payload.extras.cut_off.map(|_| {
+    let cut_off = payload.options.cut_off.map(|_| {
         quote! {
             #[automatically_derived]
             impl #private::CutOff for #ident {}
@@ -75,15 +75,15 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
             const COOKIE: ::core::option::Option<&'static str> = ::core::option::Option::Some(#name);
         }
     });
-    let limit = payload.extras.limit.as_ref().map(|Limit { max, refuse, .. }| {
-        let overflow = if *refuse { quote!(Refuse) } else { quote!(EndOldest) };
+    let limit = payload.options.limit.as_ref().map(|Limit { max, refuse, .. }| {
+        let on_limit = if *refuse { quote!(Refuse) } else { quote!(EndOldest) };
         quote! {
             const LIMIT: ::core::option::Option<#private::SubjectLimit> = ::core::option::Option::Some(
-                #private::SubjectLimit::new(#max, #private::Overflow::#overflow),
+                #private::SubjectLimit::new(#max, #private::LimitExceeded::#on_limit),
             );
         }
     });
-    let keep_ended = payload.extras.keep_ended.map(|seconds| {
+    let keep_ended = payload.options.keep_ended.map(|seconds| {
         quote! {
             const KEEP_ENDED: ::core::option::Option<::core::time::Duration> =
                 ::core::option::Option::Some(::core::time::Duration::from_secs(#seconds));
@@ -155,23 +155,23 @@ fn schema(payload: &Payload, private: &TokenStream) -> TokenStream {
     let columns = payload.columns().map(|(field, column)| column_schema(field, column, private));
     let renamed_from =
         payload.renamed_from.as_ref().map(|SqlName { text, .. }| quote!(.renamed_from(#text)));
-    let extras = extras(&payload.extras, private);
+    let options = options(&payload.options, private);
     quote_spanned! {at(payload.ident.span())=>
-        #private::Schema::new(#table, &[#(#columns),*])#renamed_from #extras
+        #private::Schema::new(#table, &[#(#columns),*])#renamed_from #options
     }
 }
 
-fn extras(extras: &Extras, private: &TokenStream) -> Option<TokenStream> {
+fn options(options: &SchemaOptions, private: &TokenStream) -> Option<TokenStream> {
     let wanted: Vec<_> = [
-        (extras.keep_ended.is_some(), quote!(.keep_ended())),
-        (extras.track, quote!(.track())),
-        (extras.fingerprint, quote!(.fingerprint())),
-        (extras.cut_off.is_some(), quote!(.cut_off())),
+        (options.keep_ended.is_some(), quote!(.keep_ended())),
+        (options.track, quote!(.track())),
+        (options.fingerprint, quote!(.fingerprint())),
+        (options.cut_off.is_some(), quote!(.cut_off())),
     ]
     .into_iter()
     .filter_map(|(wanted, call)| wanted.then_some(call))
     .collect();
-    (!wanted.is_empty()).then(|| quote!(.extras(#private::Extras::NONE #(#wanted)*)))
+    (!wanted.is_empty()).then(|| quote!(.options(#private::SchemaOptions::NONE #(#wanted)*)))
 }
 
 fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {

@@ -6,9 +6,9 @@ mod attr;
 mod check;
 mod default;
 mod expand;
-mod extras;
 mod fallback;
 mod model;
+mod options;
 mod reference;
 mod sql_name;
 

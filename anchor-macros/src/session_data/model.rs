@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Fields, FieldsNamed, LitStr, Type};
 
 use super::attr;
-use super::extras::Extras;
+use super::options::SchemaOptions;
 use super::reference::Reference;
 use super::sql_name::SqlName;
 use crate::arguments::Arguments;
@@ -26,7 +26,7 @@ pub(super) struct Payload {
     pub(super) absolute: Lifetime,
     pub(super) cookie: Option<LitStr>,
     pub(super) migrations: Migrations,
-    pub(super) extras: Extras,
+    pub(super) options: SchemaOptions,
     pub(super) fields: Vec<Field>,
 }
 
@@ -99,7 +99,7 @@ impl Payload {
                 (Some(_), None) => Migrations::None,
                 (_, folder) => Migrations::In(folder.cloned()),
             },
-            extras: Extras::read(arguments, errors),
+            options: SchemaOptions::read(arguments, errors),
             fields: fields.named.iter().map(|field| Field::read(field, errors)).collect(),
         })
     }

@@ -12,7 +12,8 @@ use crate::column::Value;
 pub const fn newtype(inner: ColumnType, nullable: bool) -> ColumnType {
     assert!(
         !nullable,
-        "a newtype around an `Option` cannot be a column: wrap the type inside, and use an `Option` of the newtype"
+        "a newtype around an `Option` cannot be a column: wrap the type inside, and use an \
+         `Option` of the newtype"
     );
     inner
 }

@@ -60,8 +60,9 @@ pub enum ColumnType {
 
 /// A Rust type that is stored as one SQL column.
 ///
-/// Derive it with `#[derive(Column)]` for a newtype (stored as what it wraps) or a field-less enum (stored as the variant's name in
-/// `snake_case`, with a `CHECK`). Implement it by hand for a type of your own:
+/// Derive it with `#[derive(Column)]` for a newtype (stored as what it wraps) or a field-less enum
+/// (stored as the variant's name in `snake_case`, with a `CHECK`). Implement it by hand for a type
+/// of your own:
 ///
 /// ```
 /// use anchor::Column;
@@ -154,7 +155,8 @@ impl fmt::Debug for ColumnError {
 
 impl std::error::Error for ColumnError {}
 
-/// The subject of a payload that has none: a type without values, so that `list(subject)` cannot be called for it.
+/// The subject of a payload that has none: a type without values, so that `list(subject)` cannot be
+/// called for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoSubject {}
 

@@ -16,7 +16,8 @@ macro_rules! integer {
             fn from_value(value: Value) -> Result<Self, ColumnError> {
                 match value {
                     Value::Int(value) => $ty::try_from(value).map_err(|_| {
-                        ColumnError::new(concat!("the integer does not fit `", stringify!($ty), "`"))
+                        ColumnError::new(concat!("the integer does not fit \
+                            `", stringify!($ty), "`"))
                     }),
                     other => Err(ColumnError::unexpected("an integer", &other)),
                 }
@@ -56,7 +57,8 @@ impl Column for f32 {
         Ok(Value::Float(f64::from(*self)))
     }
 
-    /// A number that no `f32` can hold exactly is rounded to the nearest; one past its range is an error.
+    /// A number that no `f32` can hold exactly is rounded to the nearest; one past its range is an
+    /// error.
     fn from_value(value: Value) -> Result<Self, ColumnError> {
         let wide = f64::from_value(value)?;
         let narrow = wide as f32;

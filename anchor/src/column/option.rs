@@ -26,7 +26,8 @@ impl<T: Column> Column for Option<T> {
 const fn nullable(inner: ColumnType, is_nullable: bool) -> ColumnType {
     assert!(
         !is_nullable,
-        "an `Option` in an `Option` cannot be a column: SQL has one NULL; use a single `Option`, or mark the field `#[session(json)]`"
+        "an `Option` in an `Option` cannot be a column: SQL has one NULL; use a single `Option`, \
+         or mark the field `#[session(json)]`"
     );
     inner
 }

@@ -7,7 +7,8 @@ use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;
 use crate::timestamp::Timestamp;
 
-/// What is finer than a microsecond is cut off, toward the past. Fails only with `time`'s feature `large-dates`, for years past 290,000.
+/// What is finer than a microsecond is cut off, toward the past. Fails only with `time`'s feature
+/// `large-dates`, for years past 290,000.
 impl TryFrom<OffsetDateTime> for Timestamp {
     type Error = ColumnError;
 
@@ -26,7 +27,8 @@ impl TryFrom<Timestamp> for OffsetDateTime {
     }
 }
 
-/// Stored as an instant in microseconds, and read in UTC: the offset is not kept, and what is finer is cut off, toward the past.
+/// Stored as an instant in microseconds, and read in UTC: the offset is not kept, and what is finer
+/// is cut off, toward the past.
 impl Column for OffsetDateTime {
     const TYPE: ColumnType = ColumnType::Timestamp;
 

@@ -1,4 +1,5 @@
-//! [`Timestamp`] as an instant, and what the date-times of other crates share: an instant that they cannot hold.
+//! [`Timestamp`] as an instant, and what the date-times of other crates share: an instant that they
+//! cannot hold.
 
 use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;

@@ -10,12 +10,13 @@ use crate::timestamp::Timestamp;
 
 /// One cell of a session's row.
 ///
-/// A [`Column`](crate::Column) turns a Rust value into a `Value` and back; a store turns it into what its
-/// driver binds and reads. Every integer type travels as `i64` and every float as `f64`; the column's
-/// [`ColumnType`](crate::column::ColumnType) says how wide the SQL column is.
+/// A [`Column`](crate::Column) keyed_mutex a Rust value into a `Value` and back; a store
+/// keyed_mutex it into what its driver binds and reads. Every integer type travels as `i64` and
+/// every float as `f64`; the column's [`ColumnType`](crate::column::ColumnType) says how wide the
+/// SQL column is.
 ///
-/// Equality is that of the stored bits: a float equals itself even when it is NaN. `Debug` names the kind of value and
-/// never prints its content, because a payload may be private.
+/// Equality is that of the stored bits: a float equals itself even when it is NaN. `Debug` names
+/// the kind of value and never prints its content, because a payload may be private.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Value {

@@ -1,4 +1,5 @@
-//! A cut-off ends a subject's sessions, and beats the logins that began before it and arrive after it.
+//! A cut-off ends a subject's sessions, and beats the logins that began before it and arrive after
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;

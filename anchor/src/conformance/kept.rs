@@ -9,7 +9,7 @@ use super::Extended;
 use super::scene::*;
 use crate::error::StoreErrorKind;
 use crate::id::SessionId;
-use crate::payload::{Overflow, SubjectLimit};
+use crate::payload::{LimitExceeded, SubjectLimit};
 use crate::store::{
     Cursor, EndReason, EndStatus, EndedRecord, Load, NewSession, Page, Reauthenticated, Rotated,
     SessionStore, Touch, Touched, Updated,
@@ -40,7 +40,7 @@ pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(stor
         EndReason::LogoutAll,
         EndReason::LogoutOthers,
         EndReason::Replaced,
-        EndReason::Overflow,
+        EndReason::LimitExceeded,
         EndReason::Theft,
         EndReason::Everyone,
         EndReason::CutOff,
@@ -60,8 +60,8 @@ pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(stor
                 let other = NewSession { replaces: replaced(&new), ..extended_of(stranger) };
                 create(&store, &other).await;
             }
-            EndReason::Overflow => {
-                let limit = Some(SubjectLimit::new(1, Overflow::EndOldest));
+            EndReason::LimitExceeded => {
+                let limit = Some(SubjectLimit::new(1, LimitExceeded::EndOldest));
                 let other = NewSession { limit, ..extended_of(subject) };
                 create(&store, &other).await;
                 expected.push((new.id, reason));

@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::Payload;
 use super::scene::*;
 use crate::id::SessionId;
-use crate::payload::{Overflow, SubjectLimit};
+use crate::payload::{LimitExceeded, SubjectLimit};
 use crate::store::{Created, EndReason, NewSession, Page, Replaced, SessionStore};
 
 const MAX: u32 = 5;
 const LOGINS: usize = 64;
 
-fn limited_of(user_id: Uuid, overflow: Overflow) -> NewSession<Payload> {
+fn limited_of(user_id: Uuid, overflow: LimitExceeded) -> NewSession<Payload> {
     NewSession { limit: Some(SubjectLimit::new(MAX, overflow)), ..session_of(user_id) }
 }
 
@@ -21,7 +21,7 @@ fn limited_of(user_id: Uuid, overflow: Overflow) -> NewSession<Payload> {
 async fn fill<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<SessionId> {
     let mut ids = Vec::new();
     for _ in 0..MAX {
-        ids.push(create(store, &limited_of(subject, Overflow::Refuse)).await.id);
+        ids.push(create(store, &limited_of(subject, LimitExceeded::Refuse)).await.id);
         // Two sessions of one instant have no order.
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -37,7 +37,7 @@ pub async fn a_login_over_the_limit_ends_the_oldest_sessions<S: SessionStore<Pay
     let (subject, stranger) = (new_subject(), session());
     create(&store, &stranger).await;
     let old = fill(&store, subject).await;
-    let new = limited_of(subject, Overflow::EndOldest);
+    let new = limited_of(subject, LimitExceeded::EndOldest);
     let created = store.create(new.clone()).await.expect("create answers");
     let Created::Session { ended, .. } = created else { panic!("it makes room for itself") };
     assert_eq!(ended, [old[0]]);
@@ -46,7 +46,7 @@ pub async fn a_login_over_the_limit_ends_the_oldest_sessions<S: SessionStore<Pay
     assert!(is_live(&store, stranger.id).await, "another subject's session ended");
 
     // A limit that was lowered holds from the next login on.
-    let limit = Some(SubjectLimit::new(2, Overflow::EndOldest));
+    let limit = Some(SubjectLimit::new(2, LimitExceeded::EndOldest));
     let last = NewSession { limit, ..session_of(subject) };
     let created = store.create(last.clone()).await.expect("create answers");
     let Created::Session { ended, .. } = created else { panic!("it makes room for itself") };
@@ -60,7 +60,7 @@ pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so<S: Sessio
     let (subject, stranger) = (new_subject(), session());
     create(&store, &stranger).await;
     let old = fill(&store, subject).await;
-    let refused = limited_of(subject, Overflow::Refuse);
+    let refused = limited_of(subject, LimitExceeded::Refuse);
     // What it would have replaced lives on, for the requester is still logged in there.
     let refused = NewSession { replaces: replaced(&stranger), ..refused };
     let created = store.create(refused.clone()).await.expect("create answers");
@@ -71,7 +71,7 @@ pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so<S: Sessio
 }
 
 pub async fn the_session_that_a_login_replaces_leaves_room<S: SessionStore<Payload>>(store: S) {
-    for overflow in [Overflow::Refuse, Overflow::EndOldest] {
+    for overflow in [LimitExceeded::Refuse, LimitExceeded::EndOldest] {
         let subject = new_subject();
         let old = fill(&store, subject).await;
         let proof = live(&store, old[2]).await.secrets.lasting;
@@ -103,7 +103,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest<S: Session
 ) {
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
-        let created = store.create(limited_of(subject, Overflow::EndOldest)).await?;
+        let created = store.create(limited_of(subject, LimitExceeded::EndOldest)).await?;
         let live = store.list(&subject, Page::default()).await?.len();
         assert!(live <= MAX as usize, "{live} sessions live at once");
         Ok(created)
@@ -124,7 +124,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest<S: Session
 pub async fn logins_at_once_never_exceed_a_limit_that_refuses<S: SessionStore<Payload>>(store: S) {
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
-        store.create(limited_of(subject, Overflow::Refuse)).await
+        store.create(limited_of(subject, LimitExceeded::Refuse)).await
     })
     .await;
     let mut admitted: Vec<SessionId> =

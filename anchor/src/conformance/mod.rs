@@ -1,8 +1,11 @@
 //! The contract of [`SessionStore`], as tests that run against any store.
 //!
-//! [`conformance!`](crate::conformance!) expands to one test a case. The cases are ordinary functions in this folder, one file a verb or
-//! concern, and each fails on a store that breaks the sentence in its name.
+//! [`conformance!`](crate::conformance!) expands to one test a case. The cases are ordinary
+//! functions in this folder, one file a verb or concern, and each fails on a store that breaks the
+//! sentence in its name.
 
+#[doc(hidden)]
+pub mod client_info;
 #[doc(hidden)]
 pub mod clock;
 #[doc(hidden)]
@@ -21,8 +24,6 @@ pub mod list;
 pub mod load;
 #[doc(hidden)]
 pub mod logout_races;
-#[doc(hidden)]
-pub mod origin;
 mod payload;
 #[doc(hidden)]
 pub mod reauthenticate;
@@ -49,12 +50,15 @@ pub use payload::{Extended, Payload};
 use crate::payload::SessionData;
 use crate::store::SessionStore;
 
-/// Tests that a session store keeps the contract of [`SessionStore`](crate::store::SessionStore): one `#[test]` a case, named as a sentence.
+/// Tests that a session store keeps the contract of [`SessionStore`](crate::store::SessionStore):
+/// one `#[test]` a case, named as a sentence.
 ///
-/// Its argument is an async closure that makes an empty store of any payload, called once a test; it is compiled for each of the suite's own:
-/// [`Payload`](crate::conformance::Payload), and [`Extended`](crate::conformance::Extended), whose table has every extra. Where the store needs a
-/// table, the payload's `schema()` describes it. The tests run in parallel, so each store must have a
-/// table of its own. A closure that returns `Option<Store>` skips the test with `None`: a server that is not there.
+/// Its argument is an async closure that makes an empty store of any payload, called once a test;
+/// it is compiled for each of the suite's own: [`Payload`](crate::conformance::Payload), and
+/// [`Extended`](crate::conformance::Extended), whose table has every extra. Where the store needs a
+/// table, the payload's `schema()` describes it. The tests run in parallel, so each store must have
+/// a table of its own. A closure that returns `Option<Store>` skips the test with `None`: a server
+/// that is not there.
 ///
 /// Call it in a module of its own, in a crate of tests. It needs anchor's feature `conformance`.
 ///
@@ -207,7 +211,7 @@ macro_rules! __conformance_plain {
                 a_payload_read_is_a_copy
                 a_payload_given_is_a_copy
             }
-            origin {
+            client_info {
                 a_table_without_extras_keeps_neither
             }
         }
@@ -220,7 +224,7 @@ macro_rules! __conformance_plain {
 macro_rules! __conformance_extended {
     ($fresh_store:expr) => {
         $crate::__conformance_tests! { ($fresh_store)
-            origin of $crate::conformance::Extended<0> {
+            client_info of $crate::conformance::Extended<0> {
                 a_session_keeps_where_it_came_from
                 a_touch_records_where_a_session_was_used_from
                 a_session_keeps_what_it_is_bound_to
@@ -310,7 +314,8 @@ macro_rules! candidates {
 
 candidates!([] Payload, [const KEEP: u64,] Extended<KEEP>);
 
-/// Runs one case on one fresh store, in a runtime of its own: several threads, so that races are races.
+/// Runs one case on one fresh store, in a runtime of its own: several threads, so that races are
+/// races.
 ///
 /// # Panics
 ///
@@ -346,7 +351,7 @@ mod tests {
             include_str!("list.rs"),
             include_str!("load.rs"),
             include_str!("logout_races.rs"),
-            include_str!("origin.rs"),
+            include_str!("client_info.rs"),
             include_str!("reauthenticate.rs"),
             include_str!("revoke.rs"),
             include_str!("revoke_many.rs"),

@@ -1,4 +1,5 @@
-//! What the conformance suite stores: [`Payload`], a column of every kind, and [`Extended`], whose table has every extra.
+//! What the conformance suite stores: [`Payload`], a column of every kind, and [`Extended`], whose
+//! table has every extra.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::payload::{CutOff, DecodeError, Decoder, EncodeError, Encoder, SessionData};
-use crate::schema::{ColumnSchema, Extras, Schema};
+use crate::schema::{ColumnSchema, Schema, SchemaOptions};
 use crate::timestamp::Timestamp;
 
 /// The payload of the conformance suite's sessions. Its table is `anchor_conformance`.
@@ -89,7 +90,8 @@ impl SessionData for Payload {
     }
 }
 
-/// A payload with cut-offs, origins and fingerprints, whose ended rows are kept for so many seconds; 0 is not at all. Its table is `anchor_conformance_extended`.
+/// A payload with cut-offs, origins and fingerprints, whose ended rows are kept for so many
+/// seconds; 0 is not at all. Its table is `anchor_conformance_extended`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extended<const KEEP_ENDED_SECONDS: u64> {
     /// The subject.
@@ -110,10 +112,10 @@ impl<const KEEP_ENDED_SECONDS: u64> SessionData for Extended<KEEP_ENDED_SECONDS>
     fn schema() -> &'static Schema {
         const COLUMNS: &[ColumnSchema] =
             &[ColumnSchema::of::<Uuid>("user_id").subject(), ColumnSchema::of::<i64>("visits")];
-        const EXTRAS: Extras = Extras::NONE.track().fingerprint().cut_off();
+        const EXTRAS: SchemaOptions = SchemaOptions::NONE.track().fingerprint().cut_off();
         const BASE: Schema = Schema::new("anchor_conformance_extended", COLUMNS);
-        const SCHEMA: Schema = BASE.extras(EXTRAS);
-        const KEPT: Schema = BASE.extras(EXTRAS.keep_ended());
+        const SCHEMA: Schema = BASE.options(EXTRAS);
+        const KEPT: Schema = BASE.options(EXTRAS.keep_ended());
         if KEEP_ENDED_SECONDS == 0 { &SCHEMA } else { &KEPT }
     }
 

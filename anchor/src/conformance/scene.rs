@@ -169,7 +169,7 @@ pub(super) async fn log_out<T: SessionData, S: SessionStore<T>>(store: &S, id: S
 pub(super) fn assert_same_record<T: Debug + PartialEq>(left: &Record<T>, right: &Record<T>) {
     // The times, the version and the id are what `Debug` prints.
     assert_eq!(format!("{left:?}"), format!("{right:?}"));
-    assert_eq!(left.origin, right.origin);
+    assert_eq!(left.client, right.client);
     assert_eq!(left.data, right.data);
 }
 

@@ -1,6 +1,7 @@
 //! `sweep` removes ended rows, a batch at a time, and never a live one.
 //!
-//! A store may drop expired rows by itself, as Redis does; its sweeps then find less, and these cases allow that.
+//! A store may drop expired rows by itself, as Redis does; its sweeps then find less, and these
+//! cases allow that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +74,8 @@ pub async fn a_sweep_leaves_a_session_that_was_touched_in_time<S: SessionStore<P
     let in_time = create(&*store, &NewSession { idle: lifetime, ..session() }).await.id;
     store.touch(Touch::new(in_time, HOUR)).await.expect("touch answers");
 
-    // These touches race with the expiry and with sweeps; whichever was answered `Written` must hold.
+    // These touches race with the expiry and with sweeps; whichever was answered `Written` must
+    // hold.
     let raced = together(&store, CROWD, |store, index| async move {
         let id = create(&*store, &short_session_of(new_subject())).await.id;
         tokio::time::sleep(SHORT * index as u32 / CROWD as u32).await;

@@ -1,4 +1,5 @@
-//! `update` is a compare-and-set on the version; it never creates, and the last writer does not win.
+//! `update` is a compare-and-set on the version; it never creates, and the last writer does not
+//! win.
 
 use std::sync::Arc;
 use std::time::Duration;

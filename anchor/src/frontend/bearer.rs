@@ -6,8 +6,10 @@ use super::{Frontend, Presented};
 
 /// The token in the `Authorization: Bearer ..` header (RFC 6750), for clients that are no browsers.
 ///
-/// The login's handler sends the token itself, as [`LoggedIn::token`](crate::request::LoggedIn::token)`.expose()` in its response's body; the client keeps it
-/// and presents it. An `Authorization` header of another scheme counts as no session.
+/// The login's handler sends the token itself, as
+/// [`LoggedIn::token`](crate::request::LoggedIn::token)`.expose()` in its response's body; the
+/// client keeps it and presents it. An `Authorization` header of another scheme counts as no
+/// session.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bearer;
 

@@ -18,10 +18,12 @@ const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// The most bytes of name and value together that browsers keep (RFC 6265bis section 5.6).
 const LARGEST: usize = 4096;
 
-/// How many bytes of `Cookie` headers are looked through: eight times the 4096 bytes that a browser grants one cookie.
+/// How many bytes of `Cookie` headers are looked through: eight times the 4096 bytes that a browser
+/// grants one cookie.
 const MOST_BYTES: usize = 32 * 1024;
 
-/// The token in a cookie: always `HttpOnly`, and unless told otherwise `__Host-id` with `Secure`, `Path=/` and `SameSite=Lax`.
+/// The token in a cookie: always `HttpOnly`, and unless told otherwise `__Host-id` with `Secure`,
+/// `Path=/` and `SameSite=Lax`.
 ///
 /// | setting | default | cost of changing it |
 /// | --- | --- | --- |
@@ -31,8 +33,9 @@ const MOST_BYTES: usize = 32 * 1024;
 /// | [`path`](Self::path) | `/` | a path is no protection: pages of one origin can read each other |
 /// | [`development`](Self::development) | off | without `Secure` anyone on the way reads the token |
 ///
-/// `Max-Age` is the time left until the session's deadline; a login that is [not remembered](crate::request::Login::remember) has none. The setting and the removal of the cookie are made from the same
-/// attributes, so that a logout really removes what a login set.
+/// `Max-Age` is the time left until the session's deadline; a login that is [not
+/// remembered](crate::request::Login::remember) has none. The setting and the removal of the cookie
+/// are made from the same attributes, so that a logout really removes what a login set.
 ///
 /// ```
 /// use anchor::frontend::{SameSite, SessionCookie};
@@ -62,7 +65,8 @@ impl SessionCookie {
         }
     }
 
-    /// A cookie for plain HTTP on the developer's own machine: named `id`, without `Secure`. Building a manager with it logs a warning.
+    /// A cookie for plain HTTP on the developer's own machine: named `id`, without `Secure`.
+    /// Building a manager with it logs a warning.
     pub fn development() -> Self {
         Self { secure: false, development: true, ..Self::new("id") }
     }
@@ -77,7 +81,8 @@ impl SessionCookie {
         self
     }
 
-    /// Sends the cookie to this domain and all its subdomains, instead of to the one host that set it. Needs a name without `__Host-`.
+    /// Sends the cookie to this domain and all its subdomains, instead of to the one host that set
+    /// it. Needs a name without `__Host-`.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
@@ -89,7 +94,8 @@ impl SessionCookie {
         self
     }
 
-    /// Whether the cookie is sent over HTTPS alone. Leave it on; [`development`](Self::development) is the way to do without.
+    /// Whether the cookie is sent over HTTPS alone. Leave it on; [`development`](Self::development)
+    /// is the way to do without.
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = secure;
         self
@@ -242,7 +248,8 @@ impl Frontend for SessionCookie {
         }
         if longest > LONGEST {
             return Err(self.refused(format_args!(
-                "a session of {} days outlives its cookie, which browsers keep for 400 days at most \
+                "a session of {} days outlives its cookie, which browsers keep for 400 days at \
+                 most \
                  (RFC 6265bis section 5.5): set `absolute` to `400d` or less",
                 longest.as_secs() / 86_400
             )));
@@ -250,14 +257,16 @@ impl Frontend for SessionCookie {
         if split_prefix(&self.name).0.is_none() && !self.development {
             tracing::warn!(
                 target: "anchor", cookie = %self.name,
-                "this session cookie's name has neither the prefix `__Host-` nor `__Secure-`, so another host or plain HTTP \
+                "this session cookie's name has neither the prefix `__Host-` nor `__Secure-`, so \
+                 another host or plain HTTP \
                  can plant one of its name (OWASP ASVS 5.0 3.3.1)"
             );
         }
         if self.development {
             tracing::warn!(
                 target: "anchor", cookie = %self.name,
-                "development cookie: it is sent over plain HTTP, where anyone on the way can read it; \
+                "development cookie: it is sent over plain HTTP, where anyone on the way can read \
+                 it; \
                  use SessionCookie::default() in production"
             );
         } else if !self.secure {
@@ -313,7 +322,8 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// A host name of letters, digits and hyphens (RFC 1034 section 3.5), with at least one dot or the name `localhost`.
+/// A host name of letters, digits and hyphens (RFC 1034 section 3.5), with at least one dot or the
+/// name `localhost`.
 fn is_domain(domain: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
@@ -381,7 +391,8 @@ mod tests {
             .same_site(SameSite::None);
         assert_eq!(
             cookie.with("", Some(Duration::ZERO)),
-            "__Secure-id=; HttpOnly; SameSite=None; Secure; Path=/app; Domain=example.com; Max-Age=0"
+            "__Secure-id=; HttpOnly; SameSite=None; Secure; Path=/app; Domain=example.com; \
+             Max-Age=0"
         );
     }
 

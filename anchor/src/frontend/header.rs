@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderName};
 use super::{Frontend, Presented, append};
 use crate::token::SessionToken;
 
-/// The token in a request header of your own, as `x-session`. A login's response carries the new token in the header of the same name; a logout's carries it empty.
+/// The token in a request header of your own, as `x-session`. A login's response carries the new
+/// token in the header of the same name; a logout's carries it empty.
 #[derive(Debug, Clone)]
 pub struct CustomHeader {
     name: HeaderName,

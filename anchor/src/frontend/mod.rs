@@ -16,7 +16,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::error::ConfigError;
 use crate::token::SessionToken;
 
-/// How a session's token travels. [`SessionCookie`] is the default; [`Bearer`] and [`CustomHeader`] serve clients that are no browsers.
+/// How a session's token travels. [`SessionCookie`] is the default; [`Bearer`] and [`CustomHeader`]
+/// serve clients that are no browsers.
 ///
 /// A frontend of your own takes a few lines:
 ///
@@ -46,11 +47,12 @@ use crate::token::SessionToken;
 /// }
 /// ```
 pub trait Frontend: Send + Sync + 'static {
-    /// The channel's name, as `cookie:__Host-id`. A token is bound to the channel that it was issued for: in another one
-    /// its signature does not hold.
+    /// The channel's name, as `cookie:__Host-id`. A token is bound to the channel that it was
+    /// issued for: in another one its signature does not hold.
     fn channel(&self) -> String;
 
-    /// Whether the settings can work, asked once at `build()`. `longest` is the most that a token is to live.
+    /// Whether the settings can work, asked once at `build()`. `longest` is the most that a token
+    /// is to live.
     ///
     /// # Errors
     ///
@@ -68,16 +70,17 @@ pub trait Frontend: Send + Sync + 'static {
     /// token, and names them in the response's `Vary`.
     fn headers(&self) -> &[HeaderName];
 
-    /// Hands a token to its owner in the response's headers, to be kept for `lifetime`; without one, until
-    /// the client is closed. The default writes nothing: the application sends
-    /// [`LoggedIn::token`](crate::request::LoggedIn::token) itself, in the body of its login response.
+    /// Hands a token to its owner in the response's headers, to be kept for `lifetime`; without
+    /// one, until the client is closed. The default writes nothing: the application sends
+    /// [`LoggedIn::token`](crate::request::LoggedIn::token) itself, in the body of its login
+    /// response.
     fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
         let _ = (token, lifetime, response);
     }
 
     /// Whether [`issue`](Self::issue) reaches the owner with any response, so that a token can be
-    /// replaced in passing: one that bears an old key, or whose successor was lost. The default says
-    /// no, for a frontend that issues nothing.
+    /// replaced in passing: one that bears an old key, or whose successor was lost. The default
+    /// says no, for a frontend that issues nothing.
     fn reissues(&self) -> bool {
         false
     }
@@ -98,7 +101,8 @@ pub trait Frontend: Send + Sync + 'static {
         true
     }
 
-    /// The `WWW-Authenticate` challenge of a 401 (RFC 9110 section 11.6.1), where this channel has one.
+    /// The `WWW-Authenticate` challenge of a 401 (RFC 9110 section 11.6.1), where this channel has
+    /// one.
     fn challenge(&self) -> Option<HeaderValue> {
         None
     }
@@ -154,7 +158,8 @@ pub(crate) fn conceal(frontend: &dyn Frontend, headers: &mut HeaderMap) {
     }
 }
 
-/// Appends a header whose value was built from checked parts; a value that is no header after all is left out.
+/// Appends a header whose value was built from checked parts; a value that is no header after all
+/// is left out.
 fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
         Ok(mut value) => {

@@ -1,4 +1,5 @@
-//! `redirect = "/login"` in `#[require_session]`: who is sent to the login page, and who is answered as without it.
+//! `redirect = "/login"` in `#[require_session]`: who is sent to the login page, and who is
+//! answered as without it.
 
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -25,7 +26,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The login page `L` where there is one that can help; else the rejection itself, which `refuse` offers to `on_reject`.
+    /// The login page `L` where there is one that can help; else the rejection itself, which
+    /// `refuse` offers to `on_reject`.
     pub(crate) fn new<L: LoginPage>(
         rejection: Rejection,
         request: &Parts,
@@ -77,7 +79,8 @@ fn location(page: &str, rejection: &Rejection, request: &Parts) -> Option<Header
     HeaderValue::try_from(address).ok()
 }
 
-/// Whether `Accept` names HTML, and does not rather have JSON. `*/*` is what scripts and `curl` send; every browser's navigation names HTML.
+/// Whether `Accept` names HTML, and does not rather have JSON. `*/*` is what scripts and `curl`
+/// send; every browser's navigation names HTML.
 fn wants_html(headers: &HeaderMap) -> bool {
     let (mut html, mut json) = (0.0, 0.0);
     for value in headers.get_all(header::ACCEPT) {

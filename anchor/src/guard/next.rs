@@ -9,7 +9,8 @@ use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use serde::{Deserialize, Deserializer};
 
-/// The longest path that is remembered, in bytes. Longer ones belong to no page that a user would miss.
+/// The longest path that is remembered, in bytes. Longer ones belong to no page that a user would
+/// miss.
 const LONGEST: usize = 2048;
 
 /// How often a path may be percent-encoded. Nobody means more.
@@ -19,10 +20,12 @@ const DEEPEST: usize = 8;
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Where to send a browser after its login: the `?next=` that `#[require_session(redirect = "/login")]` adds to the login page's address.
+/// Where to send a browser after its login: the `?next=` that `#[require_session(redirect =
+/// "/login")]` adds to the login page's address.
 ///
-/// It holds a path of this origin or nothing: what an attacker puts there in place of one, to have the login page send its user to them
-/// (CWE-601), is dropped by [`safe_next`]. It is an extractor that refuses nobody, and a serde type for a form's hidden field.
+/// It holds a path of this origin or nothing: what an attacker puts there in place of one, to have
+/// the login page send its user to them (CWE-601), is dropped by [`safe_next`]. It is an extractor
+/// that refuses nobody, and a serde type for a form's hidden field.
 ///
 /// ```
 /// use anchor::Next;
@@ -34,7 +37,8 @@ const ENCODED: &AsciiSet =
 /// }
 /// ```
 ///
-/// The form keeps it by posting to the address that it came from (`<form method="post">` without `action`), or to [`link`](Self::link):
+/// The form keeps it by posting to the address that it came from (`<form method="post">` without
+/// `action`), or to [`link`](Self::link):
 ///
 /// ```
 /// # use anchor::Next;
@@ -106,7 +110,8 @@ impl<'de> Deserialize<'de> for Next {
     }
 }
 
-/// The path if it is one of this origin that a browser cannot take for another address; else `None`.
+/// The path if it is one of this origin that a browser cannot take for another address; else
+/// `None`.
 ///
 /// It begins with one `/`, has at most 2048 bytes, and is printable ASCII without `\`, `"`, `<`,
 /// `>` and `#`. Its path has no empty segment but the last one, and none that is `.` or `..`: they

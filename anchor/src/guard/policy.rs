@@ -7,7 +7,8 @@ use crate::rejection::Rejection;
 use crate::request::Session;
 use crate::type_name::short;
 
-/// A demand on a session, named in `#[require_session(UserSession, policy = Admin)]`. A tuple of policies demands all of them, in order.
+/// A demand on a session, named in `#[require_session(UserSession, policy = Admin)]`. A tuple of
+/// policies demands all of them, in order.
 ///
 /// ```
 /// use anchor::prelude::*;
@@ -37,8 +38,8 @@ pub trait Policy<T: SessionData>: Send + Sync + 'static {
     /// Whether the handler may run for this session.
     fn check(session: &Session<T>) -> Decision;
 
-    /// The policy's name in the table of [`Router::policies`](crate::routing::Router::policies), and
-    /// in the log line of a request that it refuses. Default: the type's name.
+    /// The policy's name in the table of [`Router::policies`](crate::routing::Router::policies),
+    /// and in the log line of a request that it refuses. Default: the type's name.
     fn describe() -> String {
         short::<Self>()
     }
@@ -52,7 +53,8 @@ pub enum Decision {
     Allow,
     /// 403: this session may not.
     Deny,
-    /// 403 with the code `reauthentication_required`: prove again who you are. The authentication may be this old at most.
+    /// 403 with the code `reauthentication_required`: prove again who you are. The authentication
+    /// may be this old at most.
     Reauthenticate(Duration),
 }
 
@@ -90,7 +92,8 @@ all_of!(A, B);
 all_of!(A, B, C);
 all_of!(A, B, C, D);
 
-/// The subject proved who they are at most this many seconds ago, and the request does not present the secret from before: `#[require_session(.., fresh = "10m")]`.
+/// The subject proved who they are at most this many seconds ago, and the request does not present
+/// the secret from before: `#[require_session(.., fresh = "10m")]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Fresh<const SECONDS: u64>;
 
@@ -113,8 +116,8 @@ impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
     }
 }
 
-/// The request presents the session's current secret, not the one before the last rotation, which is
-/// still good during its grace: `#[require_session(.., policy = CurrentSecret)]`.
+/// The request presents the session's current secret, not the one before the last rotation, which
+/// is still good during its grace: `#[require_session(.., policy = CurrentSecret)]`.
 ///
 /// For handlers that a copy of a token from before a change of privilege must not reach. A request
 /// that was in flight during the rotation is refused with 403, too.
@@ -136,7 +139,8 @@ pub fn when<T: SessionData>(session: &Session<T>, predicate: impl FnOnce(&T) -> 
     allow_if(predicate(session.data()))
 }
 
-/// A payload with a role: its field marked `#[session(role)]`. What `role = ..` in `#[require_session]` compares with.
+/// A payload with a role: its field marked `#[session(role)]`. What `role = ..` in
+/// `#[require_session]` compares with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no role: mark the field that holds it with `#[session(role)]`",
     label = "`role = ..` needs a payload whose field is marked `#[session(role)]`"

@@ -1,7 +1,7 @@
 //! The first arguments that `#[require_session]`, `#[logout]` and `#[public]` insert.
 //!
-//! axum runs extractors from left to right, so a first argument refuses a request before any other extractor runs and before the body is
-//! read.
+//! axum runs extractors from left to right, so a first argument refuses a request before any other
+//! extractor runs and before the body is read.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -15,12 +15,13 @@ use crate::guard::policy::{Policy, enforce};
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::request::Session;
-use crate::request::scope::{Reach, Scope, only};
+use crate::request::scope::{LogoutScope, Scope, only};
 
 /// Makes a guard as good as its type parameters, without owning one of them.
 type Marker<T> = PhantomData<fn() -> T>;
 
-/// `#[require_session(T)]`: a live session of `T` that policy `P` allows; a browser without one is sent to `L`.
+/// `#[require_session(T)]`: a live session of `T` that policy `P` allows; a browser without one is
+/// sent to `L`.
 pub struct Require<T: SessionData, P: Policy<T> = (), L: LoginPage = ()>(Marker<(T, P, L)>);
 
 impl<T, P, L, S> FromRequestParts<S> for Require<T, P, L>
@@ -65,7 +66,8 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
     }
 }
 
-/// `#[logout(T)]`: the session of `T` has ended before the handler's body runs; with a reach, others of its subject too.
+/// `#[logout(T)]`: the session of `T` has ended before the handler's body runs; with a reach,
+/// others of its subject too.
 pub struct Revoke<T: SessionData, R = This>(Marker<(T, R)>);
 
 impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {
@@ -100,10 +102,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Public {
     }
 }
 
-/// A [`Reach`] as a type.
+/// A [`LogoutScope`] as a type.
 pub trait Reaches: Send + Sync + 'static {
     /// The reach.
-    const REACH: Reach;
+    const REACH: LogoutScope;
 }
 
 macro_rules! reaches {
@@ -113,7 +115,7 @@ macro_rules! reaches {
         pub enum $name {}
 
         impl Reaches for $name {
-            const REACH: Reach = Reach::$name;
+            const REACH: LogoutScope = LogoutScope::$name;
         }
     )+};
 }

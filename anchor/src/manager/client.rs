@@ -1,4 +1,5 @@
-//! What a request tells of the client behind it: where it comes from, and what its session may be bound to.
+//! What a request tells of the client behind it: where it comes from, and what its session may be
+//! bound to.
 
 use std::net::IpAddr;
 
@@ -7,12 +8,14 @@ use http::request::Parts;
 
 use crate::manager::callback::{self, Panicked};
 use crate::payload::SessionData;
-use crate::store::{Fingerprint, Origin};
+use crate::store::{ClientInfo, Fingerprint};
 
-/// What becomes of a session that is used by something else than what its [`fingerprint`](crate::manager::SessionManagerBuilder::fingerprint) was taken of.
+/// What becomes of a session that is used by something else than what its
+/// [`fingerprint`](crate::manager::SessionManagerBuilder::fingerprint) was taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mismatch {
-    /// The request is refused with 401, and the session ended: for a fingerprint that cannot change while it lives.
+pub enum FingerprintMismatch {
+    /// The request is refused with 401, and the session ended: for a fingerprint that cannot change
+    /// while it lives.
     End,
     /// The request is refused with 401, and the session lives on for the client that it belongs to.
     Refuse,
@@ -25,31 +28,31 @@ pub(crate) type TakeFingerprint = dyn Fn(&Parts) -> Option<Vec<u8>> + Send + Syn
 #[derive(Default)]
 pub(crate) struct ClientSettings {
     pub(crate) ip: Option<Box<ClientIp>>,
-    pub(crate) fingerprint: Option<(Box<TakeFingerprint>, Mismatch)>,
+    pub(crate) fingerprint: Option<(Box<TakeFingerprint>, FingerprintMismatch)>,
 }
 
 /// The client behind a request, as far as the payload's table has a place for it.
 #[derive(Clone)]
 pub(crate) struct Client {
-    pub(crate) origin: Option<Origin>,
+    pub(crate) info: Option<ClientInfo>,
     pub(crate) fingerprint: Result<Option<Fingerprint>, Panicked>,
 }
 
 impl Default for Client {
     fn default() -> Self {
-        Self { origin: None, fingerprint: Ok(None) }
+        Self { info: None, fingerprint: Ok(None) }
     }
 }
 
 impl ClientSettings {
     pub(crate) fn look<T: SessionData>(&self, request: &Parts) -> Client {
-        let extras = T::schema().extras;
-        let origin = extras.track.then(|| {
+        let extras = T::schema().options;
+        let info = extras.track.then(|| {
             // Audit alone depends on it: after a panic the address is unknown.
             let ip =
                 self.ip.as_ref().and_then(|ip| callback::call("client_ip", || ip(request)).ok()?);
             let user_agent = request.headers.get(header::USER_AGENT);
-            Origin::new(ip, user_agent.and_then(|value| value.to_str().ok()))
+            ClientInfo::new(ip, user_agent.and_then(|value| value.to_str().ok()))
         });
         let fingerprint = self
             .fingerprint
@@ -58,6 +61,6 @@ impl ClientSettings {
             .map(|(take, _)| callback::call("fingerprint", || take(request)))
             .transpose()
             .map(|taken| taken.flatten().map(|bytes| Fingerprint::of(&bytes)));
-        Client { origin, fingerprint }
+        Client { info, fingerprint }
     }
 }

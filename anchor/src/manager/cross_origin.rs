@@ -1,6 +1,7 @@
 //! [`CrossOriginProtection`]: refuses what another site made a browser send (CSRF), by what browsers themselves say of a request.
 //!
-//! The decision is `tower-http`'s, which follows Go's `http.CrossOriginProtection`; it is asked about the few parts of a request that matter.
+//! The decision is `tower-http`'s, which follows Go's `http.CrossOriginProtection`; it is asked
+//! about the few parts of a request that matter.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -66,8 +67,8 @@ impl CrossOriginProtection {
         Ok(Self { csrf: layer.layer(Allow), open_paths })
     }
 
-    /// The refusal of a request that another site caused. Safe methods pass without a look, unless they open a WebSocket: that is a `GET` which
-    /// browsers let any site make, with cookies.
+    /// The refusal of a request that another site caused. Safe methods pass without a look, unless
+    /// they open a WebSocket: that is a `GET` which browsers let any site make, with cookies.
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Rejection> {
         let headers = request.headers();
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -121,13 +122,15 @@ fn opens_websocket(headers: &HeaderMap) -> bool {
         .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// What browsers send in `Origin` is compared byte by byte, so an origin that is written otherwise would be trusted in vain.
+/// What browsers send in `Origin` is compared byte by byte, so an origin that is written otherwise
+/// would be trusted in vain.
 pub(crate) fn check(origin: &str) -> Result<(), ConfigError> {
     let refused = |reason: std::fmt::Arguments<'_>| {
         Err(ConfigError::new(format_args!("trusted origin `{}`: {reason}", origin.escape_debug())))
     };
     let no_origin = format_args!(
-        "write scheme, host and port as a browser sends them, as `https://app.example.com`, without path"
+        "write scheme, host and port as a browser sends them, as `https://app.example.com`, \
+         without path"
     );
     let Ok(uri) = origin.parse::<Uri>() else { return refused(no_origin) };
     let (Some(scheme @ ("http" | "https")), Some(host)) = (uri.scheme_str(), uri.host()) else {

@@ -8,10 +8,11 @@ use crate::rejection::Rejection;
 use crate::store::{EndReason, Record};
 
 /// Something that happened to a session: given to the hook of
-/// [`SessionManagerBuilder::on_event`](crate::manager::SessionManagerBuilder::on_event), and logged through `tracing` with the target `anchor`.
+/// [`SessionManagerBuilder::on_event`](crate::manager::SessionManagerBuilder::on_event), and logged
+/// through `tracing` with the target `anchor`.
 ///
-/// Exhaustive on purpose: a new kind of event is a breaking change, so that an audit trail cannot miss one silently. `Debug` shows
-/// ids, never a payload.
+/// Exhaustive on purpose: a new kind of event is a breaking change, so that an audit trail cannot
+/// miss one silently. `Debug` shows ids, never a payload.
 #[allow(clippy::exhaustive_enums)]
 pub enum Event<'a, T> {
     /// A login made a session.
@@ -44,7 +45,7 @@ pub enum Event<'a, T> {
     /// Sessions were ended before their time.
     Revoked {
         /// Which were asked to end.
-        which: Revoked,
+        which: RevokedSessions,
         /// How many lived until then.
         count: u64,
         /// Why.
@@ -60,8 +61,9 @@ pub enum Event<'a, T> {
         /// Why.
         rejection: &'a Rejection,
     },
-    /// A secret that had been replaced was presented after its grace: somebody has a copy of the token. The session is to end:
-    /// [`Revoked`](Self::Revoked), for [`EndReason::Theft`], tells when it has.
+    /// A secret that had been replaced was presented after its grace: somebody has a copy of the
+    /// token. The session is to end: [`Revoked`](Self::Revoked), for [`EndReason::Theft`], tells
+    /// when it has.
     TheftSuspected {
         /// The session.
         id: SessionId,
@@ -70,7 +72,7 @@ pub enum Event<'a, T> {
 
 /// Which sessions a revocation was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revoked {
+pub enum RevokedSessions {
     /// One session.
     One(SessionId),
     /// All of a subject's.
@@ -98,23 +100,27 @@ impl<T> Event<'_, T> {
                 tracing::debug!(target: "anchor", event = "updated", payload, %id, version, "session updated");
             }
             Event::Rotated { id } => {
-                tracing::info!(target: "anchor", event = "rotated", payload, %id, "session rotated");
+                tracing::info!(target: "anchor", event = "rotated", payload, %id, "session \
+                    rotated");
             }
             Event::Reauthenticated { id } => {
-                tracing::info!(target: "anchor", event = "reauthenticated", payload, %id, "session reauthenticated");
+                tracing::info!(target: "anchor", event = "reauthenticated", payload, %id, "session \
+                    reauthenticated");
             }
             Event::Revoked { which, count, reason } => {
                 let reason = reason.as_str();
                 tracing::info!(target: "anchor", event = "revoked", payload, ?which, count, reason, "sessions revoked");
             }
             Event::Expired { count } => {
-                tracing::debug!(target: "anchor", event = "expired", payload, count, "ended sessions removed");
+                tracing::debug!(target: "anchor", event = "expired", payload, count, "ended \
+                    sessions removed");
             }
             Event::Refused { rejection } => rejection.log(payload),
             Event::TheftSuspected { id } => {
                 tracing::warn!(
                     target: "anchor", event = "theft_suspected", payload, %id,
-                    "a replaced secret was presented after its grace: the token was copied, so the session is to end"
+                    "a replaced secret was presented after its grace: the token was copied, so the \
+                     session is to end"
                 );
             }
         }

@@ -16,9 +16,9 @@ mod verifier;
 pub(crate) mod watch;
 
 pub use builder::SessionManagerBuilder;
-pub use client::Mismatch;
+pub use client::FingerprintMismatch;
 pub use environment::Environment;
-pub use event::{Event, Revoked};
+pub use event::{Event, RevokedSessions};
 pub use listing::Listing;
 pub use sweeper::Sweeper;
 pub use verifier::{BoxError, Verdict, Verifier};
@@ -34,10 +34,11 @@ use crate::payload::{CutOff, SessionData};
 use crate::rejection::Error;
 use crate::store::{EndReason, EndedRecord, Ending, Record};
 
-/// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes. Cheap to clone.
+/// Everything that one payload type's sessions need: store, frontend, keys, verifier and lifetimes.
+/// Cheap to clone.
 ///
-/// In a request the extractors do the work; the manager serves the code outside requests: an administrator's list, a revocation from a
-/// job, the sweep.
+/// In a request the extractors do the work; the manager serves the code outside requests: an
+/// administrator's list, a revocation from a job, the sweep.
 pub struct SessionManager<T: SessionData> {
     pub(crate) inner: Arc<Sessions<T>>,
 }
@@ -69,12 +70,12 @@ impl<T: SessionData> SessionManager<T> {
         Ok(loaded.map(|loaded| Record::clone(&loaded.record)))
     }
 
-    /// Ends a session, whoever its subject is, and says whether it was live: for administrators, and
-    /// for the application's own decisions. One statement; two where it was not.
+    /// Ends a session, whoever its subject is, and says whether it was live: for administrators,
+    /// and for the application's own decisions. One statement; two where it was not.
     ///
     /// Where a user ends a session of theirs by its id, use
-    /// [`Session::end_sibling`](crate::Session::end_sibling): this ends the session of any id that a
-    /// client sends.
+    /// [`Session::end_sibling`](crate::Session::end_sibling): this ends the session of any id that
+    /// a client sends.
     ///
     /// # Errors
     ///
@@ -113,12 +114,14 @@ impl<T: SessionData> SessionManager<T> {
         self.logged(self.inner.revoke_everyone().await)
     }
 
-    /// Ends every session of a subject, and beats its logins that have begun and are still under way, on every node: for a new password. Says how many
-    /// sessions it ended. Two statements. A payload takes part with `#[session(cut_off)]`; for another this does not compile.
+    /// Ends every session of a subject, and beats its logins that have begun and are still under
+    /// way, on every node: for a new password. Says how many sessions it ended. Two statements. A
+    /// payload takes part with `#[session(cut_off)]`; for another this does not compile.
     ///
-    /// A login that checked the old password before this call, and creates its session after it, gets one that is dead on arrival: a login begins
-    /// when its request reaches the session layer. Within the request that cut the subject off, log in with
-    /// [`Login::begins_now`](crate::request::Login::begins_now).
+    /// A login that checked the old password before this call, and creates its session after it,
+    /// gets one that is dead on arrival: a login begins when its request reaches the session layer.
+    /// Within the request that cut the subject off, log in with
+    /// [`Login::starting_now`](crate::request::Login::starting_now).
     ///
     /// # Errors
     ///
@@ -167,14 +170,14 @@ impl<T: SessionData> SessionManager<T> {
     }
 
     /// Ends what the manager has running besides requests, and says how many tasks are still at
-    /// work after [`shutdown_timeout`](crate::manager::SessionManagerBuilder::shutdown_timeout): 0 when all
-    /// is done, else it is logged too. Call it after `axum::serve`, before the runtime and the pool
-    /// go.
+    /// work after [`shutdown_timeout`](crate::manager::SessionManagerBuilder::shutdown_timeout): 0
+    /// when all is done, else it is logged too. Call it after `axum::serve`, before the runtime and
+    /// the pool go.
     ///
     /// A logout goes on when its client has left, so a graceful shutdown of the server does not
     /// wait for it: this does, or that session would live on. The sweeper stops, and
-    /// [`Session::revoked`](crate::Session::revoked) resolves for everyone who waits, so that
-    /// WebSockets close.
+    /// [`Session::wait_until_ended`](crate::Session::wait_until_ended) resolves for everyone who
+    /// waits, so that WebSockets close.
     ///
     /// ```no_run
     /// # use anchor::prelude::*;

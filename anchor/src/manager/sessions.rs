@@ -21,11 +21,11 @@ use crate::manager::tasks::Tasks;
 use crate::manager::verifier::AnyVerifier;
 use crate::manager::watch::table::Watches;
 use crate::manager::{BoxError, Verdict};
-use crate::manager::{Event, Revoked};
+use crate::manager::{Event, RevokedSessions};
 use crate::payload::{CutOff, SessionData};
 use crate::rejection::Error;
 use crate::rejection::Rejection;
-use crate::store::turns::Turns;
+use crate::store::keyed_mutex::KeyedMutex;
 use crate::store::{Bounded, EndReason, Ending, Load, Loaded, Record};
 use crate::token::LastingHash;
 use crate::token::keys::TokenKeys;
@@ -43,7 +43,7 @@ pub(crate) struct Sessions<T> {
     pub(crate) client: ClientSettings,
     pub(crate) watches: Watches<T>,
     /// Of requests that met a conflict.
-    pub(crate) turns: Arc<Turns<SessionId>>,
+    pub(crate) keyed_mutex: Arc<KeyedMutex<SessionId>>,
     pub(crate) tasks: Tasks,
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
@@ -140,7 +140,7 @@ impl<T: SessionData> Sessions<T> {
         if ending != Ending::Unproven {
             self.watches.ended(id);
             let count = ending.count();
-            self.emit(&Event::Revoked { which: Revoked::One(id), count, reason });
+            self.emit(&Event::Revoked { which: RevokedSessions::One(id), count, reason });
         }
         Ok(ending)
     }
@@ -155,12 +155,13 @@ impl<T: SessionData> Sessions<T> {
         let ending = self.store.revoke_of(subject, id, reason).await?;
         if ending == Ending::Ended {
             self.watches.ended(id);
-            self.emit(&Event::Revoked { which: Revoked::One(id), count: 1, reason });
+            self.emit(&Event::Revoked { which: RevokedSessions::One(id), count: 1, reason });
         }
         Ok(ending)
     }
 
-    /// Ends one session in a task of its own: a request's future is dropped when its client goes, and the session is to end all the same.
+    /// Ends one session in a task of its own: a request's future is dropped when its client goes,
+    /// and the session is to end all the same.
     pub(crate) async fn revoke_detached(
         self: &Arc<Self>,
         id: SessionId,
@@ -182,10 +183,11 @@ impl<T: SessionData> Sessions<T> {
         reason: EndReason,
     ) -> Result<u64, StoreError> {
         let (count, which) = match keep {
-            Some(keep) => {
-                (self.store.revoke_others(subject, keep, reason).await?, Revoked::Others(keep))
-            }
-            None => (self.store.revoke_subject(subject, reason).await?, Revoked::Subject),
+            Some(keep) => (
+                self.store.revoke_others(subject, keep, reason).await?,
+                RevokedSessions::Others(keep),
+            ),
+            None => (self.store.revoke_subject(subject, reason).await?, RevokedSessions::Subject),
         };
         self.ended_of(subject, keep);
         self.emit(&Event::Revoked { which, count, reason });
@@ -197,7 +199,7 @@ impl<T: SessionData> Sessions<T> {
         let reason = EndReason::Everyone;
         let count = self.store.revoke_everyone(reason).await?;
         self.watches.ended_all(None, None);
-        self.emit(&Event::Revoked { which: Revoked::Everyone, count, reason });
+        self.emit(&Event::Revoked { which: RevokedSessions::Everyone, count, reason });
         Ok(count)
     }
 
@@ -209,7 +211,7 @@ impl<T: SessionData> Sessions<T> {
         let reason = EndReason::CutOff;
         let count = self.store.cut_off(subject, reason).await?;
         self.ended_of(subject, None);
-        self.emit(&Event::Revoked { which: Revoked::Subject, count, reason });
+        self.emit(&Event::Revoked { which: RevokedSessions::Subject, count, reason });
         Ok(count)
     }
 

@@ -52,7 +52,8 @@ async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
                 Ok(removed) if removed == u64::from(BATCH) => tokio::task::yield_now().await,
                 Ok(_) => break,
                 Err(error) => {
-                    tracing::warn!(target: "anchor", "the sweep failed, and is tried again later: {error}");
+                    tracing::warn!(target: "anchor", "the sweep failed, and is tried again later: \
+                        {error}");
                     break;
                 }
             }

@@ -14,10 +14,11 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The application's own yes or no on a session that is otherwise good, asked once a request, after
 /// the session was loaded; and again for a handle that is kept:
-/// [`SessionManagerBuilder::verify_interval`](crate::manager::SessionManagerBuilder::verify_interval). For
-/// that, a handler's [`Session`](crate::Session) keeps a copy of the request's head.
+/// [`SessionManagerBuilder::verify_interval`](crate::manager::SessionManagerBuilder::verify_interval).
+/// For that, a handler's [`Session`](crate::Session) keeps a copy of the request's head.
 ///
-/// It is given the session: do not extract it again from the request, for that waits for the verifier.
+/// It is given the session: do not extract it again from the request, for that waits for the
+/// verifier.
 ///
 /// ```
 /// use anchor::SessionData;
@@ -36,11 +37,13 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// }
 /// ```
 pub trait Verifier<T: SessionData>: Send + Sync + 'static {
-    /// Whether this session may be used for this request. [`Verdict::Refuse`] is answered 401 and leaves the session as it is.
+    /// Whether this session may be used for this request. [`Verdict::Refuse`] is answered 401 and
+    /// leaves the session as it is.
     ///
     /// # Errors
     ///
-    /// When the question cannot be answered: the request is answered 503, never let in and never 401.
+    /// When the question cannot be answered: the request is answered 503, never let in and never
+    /// 401.
     fn verify(
         &self,
         session: &Record<T>,

@@ -1,7 +1,8 @@
 //! Taking over fastapi-anchor's table: `anchor_sessions(id, user_id, expires_at, created_at)`.
 //!
-//! Its rows hold no secret's hash, so that nobody could present them to anchor; they are ended. The table stays, with its grants and what references
-//! it; its columns are replaced whatever their types are, for applications have changed them.
+//! Its rows hold no secret's hash, so that nobody could present them to anchor; they are ended. The
+//! table stays, with its grants and what references it; its columns are replaced whatever their
+//! types are, for applications have changed them.
 
 use super::write::bounds;
 use crate::schema::{Dialect, Table};
@@ -12,7 +13,7 @@ pub(super) const TABLE: &str = "anchor_sessions";
 /// The columns beside `id` that the table has.
 const COLUMNS: [&str; 3] = ["user_id", "expires_at", "created_at"];
 
-/// The SQL that turns the table into this one.
+/// The SQL that keyed_mutex the table into this one.
 pub(super) fn up(table: &Table) -> String {
     let dialect = table.dialect;
     let name = dialect.table(&table.name);
@@ -88,7 +89,8 @@ pub(super) fn down(table: &Table) -> String {
         format!("DROP TABLE {};\n\n", dialect.table(&companion.name))
     });
     format!(
-        "{}-- DESTRUCTIVE: ends every session. The table is fastapi-anchor's own again; adapt it if \
+        "{}-- DESTRUCTIVE: ends every session. The table is fastapi-anchor's own again; adapt it \
+         if \
          yours was another.\n\
          DROP TABLE {name};\n\n{companion}{};\n\n\
          CREATE INDEX {index} ON {name} (user_id);\n",

@@ -33,7 +33,8 @@ pub(super) fn down() -> String {
 
 /// What keeps rows out that the struct allows, where the struct does not declare it. Other columns
 /// and indexes are the user's.
-const RESTRICTS: &str = "(fact LIKE 'unique %' OR fact LIKE 'check %' OR fact LIKE 'foreign key %'\n        \
+const RESTRICTS: &str = "(fact LIKE 'unique %' OR fact LIKE 'check %' OR fact LIKE 'foreign key \
+    %'\n        \
                          OR fact LIKE 'column % not null')";
 
 struct Comparison<'t> {
@@ -306,10 +307,13 @@ impl Comparison<'_> {
         match dialect {
             Dialect::Postgres => format!(
                 "        SELECT {start} || attname || ' '\n            \
-                 || CASE WHEN attname IN ({custom}) THEN 'custom'\n            ELSE format_type(atttypid, atttypmod) END\n            \
+                 || CASE WHEN attname IN ({custom}) THEN 'custom'\n            ELSE \
+                 format_type(atttypid, atttypmod) END\n            \
                  || CASE WHEN attnotnull THEN ' not null' ELSE '' END\n            \
-                 || CASE WHEN EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = attrelid\n                \
-                 AND contype = 'p' AND conkey = ARRAY[attnum]) THEN ' primary key' ELSE '' END\n            \
+                 || CASE WHEN EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = \
+                 attrelid\n                \
+                 AND contype = 'p' AND conkey = ARRAY[attnum]) THEN ' primary key' ELSE '' \
+                 END\n            \
                  || CASE WHEN atthasdef THEN ' default' ELSE '' END\n        \
                  FROM pg_attribute\n        \
                  WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped",

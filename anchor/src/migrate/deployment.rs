@@ -1,10 +1,10 @@
 //! When a migration is applied: which release can run on the table before it, and which after it.
 //!
-//! A migration's [`Change`]s are read off its [`Diff`]; [`Change::deployment`] is the one place that
-//! decides which of them two releases can live with.
+//! A migration's [`Change`]s are read off its [`Diff`]; [`Change::deployment`] is the one place
+//! that decides which of them two releases can live with.
 
+use super::conversion::{Cast, Condition, Conversion, Family};
 use super::diff::{Diff, Shape, has_value};
-use super::fit::{Cast, Condition, Family, Fit};
 use super::refusal::Refusal;
 use crate::schema::{Kind, Owner, TableColumn};
 
@@ -265,7 +265,7 @@ fn of_kept(changes: &mut Vec<Change>, diff: &Diff, old: &TableColumn, new: &Tabl
 }
 
 fn of_type(diff: &Diff, old: &TableColumn, new: &TableColumn, same_type: bool) -> Option<Change> {
-    let Fit { conditions, cast } = Fit::of(old, new, diff.variants_of(&new.name));
+    let Conversion { conditions, cast } = Conversion::of(old, new, diff.variants_of(&new.name));
     let is_enum = |column: &TableColumn| matches!(column.kind, Kind::Enum(_));
     if is_enum(old) && is_enum(new) && same_type {
         return None;

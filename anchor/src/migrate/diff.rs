@@ -1,12 +1,13 @@
 //! What changed between the table that the migrations leave and the one that the struct declares.
 //!
-//! [`Diff`] matches columns and indexes and can be turned round; [`Plan`] adds what becomes of the rows, or is refused. Nothing is guessed: a
-//! name that is gone and a name that is new are two columns unless the struct says `renamed_from`.
+//! [`Diff`] matches columns and indexes and can be turned round; [`Plan`] adds what becomes of the
+//! rows, or is refused. Nothing is guessed: a name that is gone and a name that is new are two
+//! columns unless the struct says `renamed_from`.
 
 use std::fmt;
 
+use super::conversion::{Cast, Condition, Conversion};
 use super::deployment::{self, Deployment};
-use super::fit::{Cast, Condition, Fit};
 use super::refusal::Refusal;
 use super::state::{State, variant_renames};
 use crate::schema::{
@@ -311,7 +312,8 @@ impl Diff {
     }
 
     fn is_as_it_was(&self) -> bool {
-        // The order of columns and indexes is no difference: an added column comes last in the live table.
+        // The order of columns and indexes is no difference: an added column comes last in the live
+        // table.
         self.old.name == self.new.name
             && self.added.is_empty()
             && self.dropped.is_empty()
@@ -578,7 +580,8 @@ impl Plan {
         answers: &Answers<'_>,
         refusals: &mut Vec<Refusal>,
     ) {
-        let Fit { mut conditions, cast } = Fit::of(old, new, self.diff.variants_of(&new.name));
+        let Conversion { mut conditions, cast } =
+            Conversion::of(old, new, self.diff.variants_of(&new.name));
         // A length that MySQL's index asks for, and nobody wrote: it is asserted.
         if !new.custom {
             let too_long = conditions.iter().position(|c| matches!(c, Condition::LongerThan(_)));
@@ -693,7 +696,8 @@ impl Plan {
         let mut ends_all = diff.added.iter().any(without_value);
         let mut misfits = Vec::new();
         for (old, new) in &diff.kept {
-            let Fit { mut conditions, cast } = Fit::of(old, new, diff.variants_of(&new.name));
+            let Conversion { mut conditions, cast } =
+                Conversion::of(old, new, diff.variants_of(&new.name));
             ends_all |= cast == Cast::Never;
             if diff.added_indexes.iter().any(|index| index.unique && index.column == new.name) {
                 conditions.push(Condition::Shared);

@@ -53,7 +53,8 @@ impl<T: SessionData> MigrationsOf<T> {
     }
 }
 
-/// What is asked of a type that is no session: nothing. An inherent method of that name comes first.
+/// What is asked of a type that is no session: nothing. An inherent method of that name comes
+/// first.
 pub trait NotASession: Sized {
     /// Does nothing.
     fn check(self, _package: Option<&str>, _folder: Option<&str>) {}

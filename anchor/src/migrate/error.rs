@@ -13,7 +13,8 @@ const COMMAND: &str = "ANCHOR_MIGRATE=1 cargo test anchor_migrations";
 /// What makes a table of a name that may be another table's.
 const CREATE: &str = "ANCHOR_MIGRATE=create cargo test anchor_migrations";
 
-/// Migrations could not be checked or written, or do not say what the struct says. Nothing was written.
+/// Migrations could not be checked or written, or do not say what the struct says. Nothing was
+/// written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrateError {
@@ -22,7 +23,8 @@ pub enum MigrateError {
     Drift(Vec<Drift>),
     /// The struct leaves something open.
     #[error(
-        "the migration of `{table}` is not written, for the struct leaves something open:\n\n{}{}{}",
+        "the migration of `{table}` is not written, for the struct leaves something \
+         open:\n\n{}{}{}",
         refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"),
         downtime(refusals),
         replacement(newest.as_deref())
@@ -39,7 +41,8 @@ pub enum MigrateError {
     #[error(
         "it is not clear which database `{}` is for: no file in it says so, and {features}. \
          Choose:\n\
-         \x20 - one database:      ANCHOR_DIALECT=postgres {COMMAND} (or mysql, or sqlite), once: the file says it from then on\n\
+         \x20 - one database:      ANCHOR_DIALECT=postgres {COMMAND} (or mysql, or sqlite), once: \
+         the file says it from then on\n\
          \x20 - several databases: make a folder for each, `{}`, and so on",
         folder.display(), folder.join("postgres").display()
     )]
@@ -179,7 +182,8 @@ pub enum MigrateError {
         "`{table}` says that it was `{from}`, and no migration in {} knows a table of that name. \
          Choose:\n\
          \x20 - it had another name: correct #[session(renamed_from = \"{from}\")] on the struct\n\
-         \x20 - it is a new table: remove that, or, where the migrations in another folder need it, \
+         \x20 - it is a new table: remove that, or, where the migrations in another folder need \
+         it, \
          {CREATE}",
         folder.display()
     )]
@@ -335,7 +339,8 @@ impl fmt::Display for Drift {
             return writeln!(
                 f,
                 "no migration in {folder} creates the table `{table}` of this struct.\n\
-                 If the struct is not stored in your database, as one that only a test uses: #[session(migrations = false)]\n\
+                 If the struct is not stored in your database, as one that only a test uses: \
+                 #[session(migrations = false)]\n\
                  If the table had another name before: #[session(renamed_from = \"..\")]"
             );
         }
@@ -358,7 +363,8 @@ fn downtime(refusals: &[Refusal]) -> &'static str {
     match refusals.iter().any(needs_downtime) {
         false => "",
         true => {
-            "\n\nWhile a release is deployed, the one before still runs, unless it is stopped first. \
+            "\n\nWhile a release is deployed, the one before still runs, unless it is stopped \
+             first. \
              An application of one process, as with SQLite, that applies its migrations when it \
              starts has nothing else to do for `downtime`."
         }

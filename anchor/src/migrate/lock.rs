@@ -1,7 +1,7 @@
 //! One process at a time writes into a folder of migrations.
 //!
-//! The lock is the operating system's, on a file in the folder for temporary files: it goes with the process that holds it, so that none is ever
-//! stale, and nothing is left among the migrations.
+//! The lock is the operating system's, on a file in the folder for temporary files: it goes with
+//! the process that holds it, so that none is ever stale, and nothing is left among the migrations.
 
 use std::fs::{self, File};
 use std::path::Path;

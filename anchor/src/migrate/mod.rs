@@ -1,7 +1,9 @@
-//! SQL migrations from the struct: checked against it by a test that the derive writes, and written when asked.
+//! SQL migrations from the struct: checked against it by a test that the derive writes, and written
+//! when asked.
 //!
-//! A migration is an ordinary file in `migrations/`, named as sqlx's own and applied with `sqlx::migrate!()`, beside those written by hand.
-//! Its head keeps the table's state in `-- anchor:` lines; the struct is compared with the last of these. No database is asked.
+//! A migration is an ordinary file in `migrations/`, named as sqlx's own and applied with
+//! `sqlx::migrate!()`, beside those written by hand. Its head keeps the table's state in `--
+//! anchor:` lines; the struct is compared with the last of these. No database is asked.
 //!
 //! The derive puts a test `anchor_migrations_<Struct>::agree_with_the_struct` beside the struct:
 //!
@@ -18,18 +20,22 @@
 //!
 //! Words go together, as in `ANCHOR_MIGRATE=downtime,drop`.
 //!
-//! A package whose migrations hold no file of anchor's is left alone, as one that only calls `store.migrate()`. As soon as there is one,
-//! every struct of the package needs its migrations, or `#[session(migrations = false)]`. `#[session(migrations = "db/migrations")]` names another
-//! folder than `migrations`, seen from the package's `Cargo.toml`; that folder must exist. The test is there whether or not the package has
-//! one of anchor's SQL features: the application may have it alone.
+//! A package whose migrations hold no file of anchor's is left alone, as one that only calls
+//! `store.migrate()`. As soon as there is one, every struct of the package needs its migrations, or
+//! `#[session(migrations = false)]`. `#[session(migrations = "db/migrations")]` names another
+//! folder than `migrations`, seen from the package's `Cargo.toml`; that folder must exist. The test
+//! is there whether or not the package has one of anchor's SQL features: the application may have
+//! it alone.
 //!
-//! In a function's body Rust collects no tests, so that a struct there is not held to any migration: call [`check`] in a test of your own.
+//! In a function's body Rust collects no tests, so that a struct there is not held to any
+//! migration: call [`check`] in a test of your own.
 //!
 //! # Dialects
 //!
-//! `migrations/postgres`, `migrations/mysql` and `migrations/sqlite` are each of that dialect; every one of them that exists is checked and
-//! written. Without such folders the files in `migrations/` are all of one dialect, which their headers say; the first file's is that of anchor's one
-//! SQL feature, or `ANCHOR_DIALECT`.
+//! `migrations/postgres`, `migrations/mysql` and `migrations/sqlite` are each of that dialect;
+//! every one of them that exists is checked and written. Without such folders the files in
+//! `migrations/` are all of one dialect, which their headers say; the first file's is that of
+//! anchor's one SQL feature, or `ANCHOR_DIALECT`.
 //!
 //! # What a change needs, and what it does to a running application
 //!
@@ -81,22 +87,22 @@
 //!
 //! # The order of a deployment
 //!
-//! While a release is deployed, the one before still runs: on other nodes, or until its last request
-//! is answered. Each file says in its first comment when to apply it, and so does the command that
-//! writes it.
+//! While a release is deployed, the one before still runs: on other nodes, or until its last
+//! request is answered. Each file says in its first comment when to apply it, and so does the
+//! command that writes it.
 //!
 //! - **before**: one file, before the new release starts or as it starts. Both releases run on the
 //!   table afterwards.
 //! - **twice**: `ANCHOR_MIGRATE=1` writes `.._before_deploy.sql`, which loses no value: the column
 //!   stays as one that a row may leave out, and the header calls it `leaving`. When no process of
-//!   the release before is left, `ANCHOR_MIGRATE=drop` writes `.._after_deploy.sql`, which drops it.
-//!   `ANCHOR_MIGRATE=drop` on a field that has just been removed writes both; as
-//!   `sqlx::migrate!` runs at start whatever is in the folder, keep the second out of it until then.
-//!   A field that comes back in the meantime has its values again.
-//! - **downtime**: no process of the application runs while the file is applied.
-//!   `ANCHOR_MIGRATE=1` refuses the change and says how to do without, and `ANCHOR_MIGRATE=downtime`
-//!   writes it. An application of one process, which applies its migrations at start, has that
-//!   moment anyway: for it, `downtime` costs nothing. So it is with SQLite.
+//!   the release before is left, `ANCHOR_MIGRATE=drop` writes `.._after_deploy.sql`, which drops
+//!   it. `ANCHOR_MIGRATE=drop` on a field that has just been removed writes both; as
+//!   `sqlx::migrate!` runs at start whatever is in the folder, keep the second out of it until
+//!   then. A field that comes back in the meantime has its values again.
+//! - **downtime**: no process of the application runs while the file is applied. `ANCHOR_MIGRATE=1`
+//!   refuses the change and says how to do without, and `ANCHOR_MIGRATE=downtime` writes it. An
+//!   application of one process, which applies its migrations at start, has that moment anyway: for
+//!   it, `downtime` costs nothing. So it is with SQLite.
 //!
 //! A session that a release *refuses* is one that it cannot read: it answers as to one that has
 //! ended, and leaves the row as it is. The other release goes on with it.
@@ -162,11 +168,11 @@
 
 mod adopt;
 mod baseline;
+mod conversion;
 mod deployment;
 mod diff;
 pub(crate) mod emitted;
 mod error;
-mod fit;
 mod folder;
 mod lock;
 mod name;
@@ -227,9 +233,9 @@ impl Migrations {
         self
     }
 
-    /// Allows migrations that lose values: that drop columns, give every row the default in place of
-    /// what its new type does not hold, or cast with a loss. An answer in the struct that belongs to
-    /// an earlier change holds for this one, too.
+    /// Allows migrations that lose values: that drop columns, give every row the default in place
+    /// of what its new type does not hold, or cast with a loss. An answer in the struct that
+    /// belongs to an earlier change holds for this one, too.
     ///
     /// Columns are dropped in a file of their own, to be applied
     /// [after the deployment](self#the-order-of-a-deployment).
@@ -347,7 +353,8 @@ pub enum Checked {
 ///
 /// # Errors
 ///
-/// [`MigrateError::Drift`] with every difference when they disagree; others when the files cannot be read.
+/// [`MigrateError::Drift`] with every difference when they disagree; others when the files cannot
+/// be read.
 pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, MigrateError> {
     let folders = migrations.folders()?;
     if !folders.iter().any(|(folder, _)| folder.is_managed()) {
@@ -375,13 +382,16 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
     if drifts.is_empty() { Ok(Checked::UpToDate) } else { Err(MigrateError::Drift(drifts)) }
 }
 
-/// Writes the migrations that are missing, in each folder, and returns the files; none when there is nothing to do.
+/// Writes the migrations that are missing, in each folder, and returns the files; none when there
+/// is nothing to do.
 ///
-/// One process at a time writes into a folder, and every folder's migrations are decided before the first is written.
+/// One process at a time writes into a folder, and every folder's migrations are decided before the
+/// first is written.
 ///
 /// # Errors
 ///
-/// [`MigrateError::Refused`] with all that the struct leaves open; others when the files cannot be read or written.
+/// [`MigrateError::Refused`] with all that the struct leaves open; others when the files cannot be
+/// read or written.
 pub fn write(schema: &Schema, migrations: &Migrations) -> Result<Vec<PathBuf>, MigrateError> {
     Ok(write_files(schema, migrations)?.written)
 }
@@ -481,7 +491,8 @@ fn is_changed(head: &Head<'_>, schema: &Schema) -> bool {
     !matches!(between(head.state, schema), Ok(diff) if diff.is_empty())
 }
 
-/// The SQL that creates a struct's table, without a header: for a database that anchor's migrations are not to care for.
+/// The SQL that creates a struct's table, without a header: for a database that anchor's migrations
+/// are not to care for.
 pub fn create_table(schema: &Schema, dialect: Dialect) -> String {
     schema.create_table(dialect)
 }

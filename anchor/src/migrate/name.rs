@@ -12,7 +12,8 @@ const MOST_NAMES: usize = 3;
 pub(super) fn timestamp(time: SystemTime) -> i64 {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days since 1970 into a date of the Gregorian calendar, counting years from March so that a leap day is a year's last.
+    // Days since 1970 into a date of the Gregorian calendar, counting years from March so that a
+    // leap day is a year's last.
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;

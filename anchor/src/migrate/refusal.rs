@@ -11,7 +11,8 @@ pub enum Refusal {
         /// The column.
         column: String,
     },
-    /// A new column's default would give every session that exists the same value, and it is unique.
+    /// A new column's default would give every session that exists the same value, and it is
+    /// unique.
     SharedValue {
         /// The column.
         column: String,
@@ -178,7 +179,8 @@ fn say_stale(f: &mut fmt::Formatter<'_>, stale: bool) -> fmt::Result {
     if stale {
         write!(
             f,
-            "\nWhat the field says now was there before this change. If it is the answer to this one as well: {DROP}"
+            "\nWhat the field says now was there before this change. If it is the answer to this \
+             one as well: {DROP}"
         )?;
     }
     Ok(())
@@ -196,13 +198,15 @@ impl fmt::Display for Refusal {
             ),
             Refusal::SharedValue { column } => write!(
                 f,
-                "`{column}` is new and unique, and its default would give the sessions that exist all the same value. Choose:\n\
+                "`{column}` is new and unique, and its default would give the sessions that exist \
+                 all the same value. Choose:\n\
                  \x20 - they have none: make the field an `Option`, without `default`\n\
                  \x20 - they end:       #[session(on_change = \"end_sessions\")], without `default`"
             ),
             Refusal::SharedDefault { column } => write!(
                 f,
-                "`{column}` is unique, and values that do not fit its new type would all become the \
+                "`{column}` is unique, and values that do not fit its new type would all become \
+                 the \
                  default. Choose:\n\
                  \x20 - sessions whose value does not fit end: \
                  #[session(on_change = \"end_sessions\")] on the field\n\
@@ -211,7 +215,8 @@ impl fmt::Display for Refusal {
             ),
             Refusal::NameTaken { column } => write!(
                 f,
-                "`{column}` is gone from the struct, and another column gets its name; its values are lost. Choose:\n\
+                "`{column}` is gone from the struct, and another column gets its name; its values \
+                 are lost. Choose:\n\
                  \x20 - keep it: give the other one another name, #[session(column = \"..\")]\n\
                  \x20 - drop it: {DROP_IN_DOWNTIME}"
             ),
@@ -234,29 +239,35 @@ impl fmt::Display for Refusal {
                 for name in alike {
                     write!(
                         f,
-                        "\n  - it is `{name}` now, and the column keeps its name: #[session(column = \"{column}\")] on `{name}`\
-                         \n  - it is `{name}` now, and so is the column: #[session(renamed_from = \"{column}\")] on `{name}`, and {DOWNTIME}"
+                        "\n  - it is `{name}` now, and the column keeps its name: #[session(column \
+                         = \"{column}\")] on `{name}`\
+                         \n  - it is `{name}` now, and so is the column: #[session(renamed_from \
+                         = \"{column}\")] on `{name}`, and {DOWNTIME}"
                     )?;
                 }
                 write!(
                     f,
-                    "\n  - drop it with its values: ANCHOR_MIGRATE=drop cargo test anchor_migrations"
+                    "\n  - drop it with its values: ANCHOR_MIGRATE=drop cargo test \
+                     anchor_migrations"
                 )
             }
             Refusal::Unfit { column, from, to, role, stale } => {
                 write!(
                     f,
-                    "`{column}` is {from} and shall be {to}, which does not hold every old value. Choose, on the field:"
+                    "`{column}` is {from} and shall be {to}, which does not hold every old value. \
+                     Choose, on the field:"
                 )?;
                 if !role {
                     write!(
                         f,
-                        "\n  - values that do not fit become the default: #[session(default = \"..\")], as SQL: \"0\" or \"'text'\""
+                        "\n  - values that do not fit become the default: #[session(default \
+                         = \"..\")], as SQL: \"0\" or \"'text'\""
                     )?;
                 }
                 write!(
                     f,
-                    "\n  - sessions whose value does not fit end:     #[session(on_change = \"end_sessions\")]"
+                    "\n  - sessions whose value does not fit end:     #[session(on_change \
+                     = \"end_sessions\")]"
                 )?;
                 say_stale(f, *stale)?;
                 write!(
@@ -267,25 +278,30 @@ impl fmt::Display for Refusal {
             Refusal::Reset { column, from, to, role, stale } => {
                 write!(
                     f,
-                    "`{column}` is {from} and shall be {to}, which holds none of the old values. Choose:"
+                    "`{column}` is {from} and shall be {to}, which holds none of the old values. \
+                     Choose:"
                 )?;
                 if !role {
                     write!(
                         f,
-                        "\n  - the values are lost, and every session gets the default: #[session(default = \"..\")] on the field, and {DROP_IN_DOWNTIME}"
+                        "\n  - the values are lost, and every session gets the default: \
+                         #[session(default = \"..\")] on the field, and {DROP_IN_DOWNTIME}"
                     )?;
                 }
                 write!(
                     f,
-                    "\n  - all sessions end: #[session(on_change = \"end_sessions\")] on the field\n\
-                     \x20 - the values stay in a column of the old name: give the field another with #[session(column = \"..\")], and keep this one in the struct"
+                    "\n  - all sessions end: #[session(on_change = \"end_sessions\")] on the \
+                     field\n\
+                     \x20 - the values stay in a column of the old name: give the field another \
+                     with #[session(column = \"..\")], and keep this one in the struct"
                 )?;
                 say_stale(f, *stale)
             }
             Refusal::Inexact { column, from, to, stale } => {
                 write!(
                     f,
-                    "`{column}` is {from} and shall be {to}; the database's cast may round or cut values. Choose:\n\
+                    "`{column}` is {from} and shall be {to}; the database's cast may round or cut \
+                     values. Choose:\n\
                      \x20 - cast them:        {DROP}\n\
                      \x20 - all sessions end: #[session(on_change = \"end_sessions\")] on the field"
                 )?;
@@ -295,24 +311,29 @@ impl fmt::Display for Refusal {
                 let names: Vec<_> = variants.iter().map(|name| format!("`{name}`")).collect();
                 write!(
                     f,
-                    "`{column}` may be {} in sessions, and the enum has no such variant any more. Choose:",
+                    "`{column}` may be {} in sessions, and the enum has no such variant any more. \
+                     Choose:",
                     names.join(", ")
                 )?;
                 for name in variants {
                     write!(
                         f,
-                        "\n  - `{name}` is another variant now, stored as it was: #[column(rename = {name:?})] on that variant\
-                         \n  - `{name}` is another variant now, stored as that:    #[column(renamed_from = {name:?})] on it, and {DOWNTIME}"
+                        "\n  - `{name}` is another variant now, stored as it was: #[column(rename \
+                         = {name:?})] on that variant\
+                         \n  - `{name}` is another variant now, stored as that:    \
+                         #[column(renamed_from = {name:?})] on it, and {DOWNTIME}"
                     )?;
                 }
                 write!(
                     f,
-                    "\n  - the sessions that have it end: #[session(on_change = \"end_sessions\")] on the field"
+                    "\n  - the sessions that have it end: #[session(on_change = \"end_sessions\")] \
+                     on the field"
                 )?;
                 for name in done {
                     write!(
                         f,
-                        "\n`renamed_from = {name:?}` is there already, and a migration has done that \
+                        "\n`renamed_from = {name:?}` is there already, and a migration has done \
+                         that \
                          once. To have it done again, put `{name}` back, remove \
                          `renamed_from = {name:?}`, and write a migration; then make this change."
                     )?;
@@ -321,36 +342,46 @@ impl fmt::Display for Refusal {
             }
             Refusal::VariantInBoth { column, from, to } => write!(
                 f,
-                "the variant `{to}` of `{column}` says that it was `{from}`, which is a variant still. Choose:\n\
+                "the variant `{to}` of `{column}` says that it was `{from}`, which is a variant \
+                 still. Choose:\n\
                  \x20 - it was renamed long ago: remove `renamed_from = {from:?}`\n\
                  \x20 - the two change places: #[column(renamed_from = {to:?})] on the other"
             ),
             Refusal::CutOffsDropped { table } => write!(
                 f,
-                "`cut_off` is gone from the struct; dropping `{table}` forgets which logins it refuses. Choose:\n\
+                "`cut_off` is gone from the struct; dropping `{table}` forgets which logins it \
+                 refuses. Choose:\n\
                  \x20 - drop it: {DROP_IN_DOWNTIME} (sessions that it refuses end first)\n\
                  \x20 - keep it: put `cut_off` back"
             ),
             Refusal::RenamedFromNothing { column, from } => write!(
                 f,
-                "`{column}` is new and says that it was `{from}`, and the migrations know no such column: correct or remove `renamed_from = \"{from}\"`"
+                "`{column}` is new and says that it was `{from}`, and the migrations know no such \
+                 column: correct or remove `renamed_from = \"{from}\"`"
             ),
             Refusal::RenamedFromSystem { column, from } => write!(
                 f,
-                "`{column}` says that it was `{from}`, which is a column of anchor's own: remove `renamed_from = \"{from}\"`"
+                "`{column}` says that it was `{from}`, which is a column of anchor's own: remove \
+                 `renamed_from = \"{from}\"`"
             ),
             Refusal::RenamedToBoth { column, from } => write!(
                 f,
-                "`{column}` says that it was `{from}`, and both are in the migrations and in the struct. Choose:\n\
-                 \x20 - it was renamed long ago: remove `renamed_from = \"{from}\"` from `{column}`\n\
-                 \x20 - the two change places:   #[session(renamed_from = \"{column}\")] on `{from}` too\n\
-                 \x20 - `{column}` gets the values of `{from}`, and `{from}` starts anew: give `{from}` another name, and write a migration for each"
+                "`{column}` says that it was `{from}`, and both are in the migrations and in the \
+                 struct. Choose:\n\
+                 \x20 - it was renamed long ago: remove `renamed_from = \"{from}\"` from \
+                 `{column}`\n\
+                 \x20 - the two change places:   #[session(renamed_from = \"{column}\")] on \
+                 `{from}` too\n\
+                 \x20 - `{column}` gets the values of `{from}`, and `{from}` starts anew: give \
+                 `{from}` another name, and write a migration for each"
             ),
             Refusal::RenamedAgain { column, from } => write!(
                 f,
-                "`{column}` says that it was `{from}`; a migration has done that, and now another column `{from}` is gone. Choose:\n\
+                "`{column}` says that it was `{from}`; a migration has done that, and now another \
+                 column `{from}` is gone. Choose:\n\
                  \x20 - `{from}` is dropped: remove `renamed_from = \"{from}\"` from `{column}`\n\
-                 \x20 - `{column}` gets the values of `{from}` in place of its own: remove `{column}` and keep `{from}` for one migration, then rename it"
+                 \x20 - `{column}` gets the values of `{from}` in place of its own: remove \
+                 `{column}` and keep `{from}` for one migration, then rename it"
             ),
             Refusal::RenamedOnward { column, from } => write!(
                 f,

@@ -1,16 +1,17 @@
 //! [`State`]: the table as it is after a migration, kept in the `-- anchor:` lines at the head of the migration's file.
 //!
-//! The lines say everything that a later migration needs, so that neither a snapshot folder nor a database is asked. What follows them, the
-//! SQL, is the user's to edit. Beside each column stands what the struct answered for it, so that an
-//! answer is carried out once. The state's hash covers the lines alone and includes the parent's, so that a file names its place in
-//! the table's history.
+//! The lines say everything that a later migration needs, so that neither a snapshot folder nor a
+//! database is asked. What follows them, the SQL, is the user's to edit. Beside each column stands
+//! what the struct answered for it, so that an answer is carried out once. The state's hash covers
+//! the lines alone and includes the parent's, so that a file names its place in the table's
+//! history.
 
 use sha2::{Digest, Sha256};
 
 use crate::column::ColumnType;
 use crate::schema::{
-    ColumnSchema, CutOffsTable, Dialect, Extras, ForeignKey, Kind, OnChange, OnDelete, Owner,
-    Schema, Table, TableColumn, TableIndex,
+    ColumnSchema, CutOffsTable, Dialect, ForeignKey, Kind, OnChange, OnDelete, Owner, Schema,
+    SchemaOptions, Table, TableColumn, TableIndex,
 };
 
 /// The format that this version writes, and the newest that it reads.
@@ -137,9 +138,9 @@ impl State {
         ];
         lines.extend(self.beside.as_ref().map(|hash| format!("beside {hash}")));
         lines.extend(self.step.map(|(step, of)| format!("step {step} of {of}")));
-        let extras = extra_words(table.extras);
-        if !extras.is_empty() {
-            lines.push(format!("extras {}", extras.join(" ")));
+        let options = extra_words(table.options);
+        if !options.is_empty() {
+            lines.push(format!("extras {}", options.join(" ")));
         }
         lines.extend(table.columns.iter().map(|column| {
             column_line(column) + &self.answer(&column.name).map_or_else(String::new, answer_words)
@@ -264,12 +265,12 @@ fn column_line(column: &TableColumn) -> String {
     line
 }
 
-/// The words of the extras that have columns.
-fn extra_words(extras: Extras) -> Vec<&'static str> {
+/// The words of the options that have columns.
+fn extra_words(options: SchemaOptions) -> Vec<&'static str> {
     [
-        (extras.keep_ended, "keep_ended"),
-        (extras.track, "track"),
-        (extras.fingerprint, "fingerprint"),
+        (options.keep_ended, "keep_ended"),
+        (options.track, "track"),
+        (options.fingerprint, "fingerprint"),
     ]
     .into_iter()
     .filter_map(|(on, word)| on.then_some(word))
@@ -314,7 +315,7 @@ struct Draft {
     beside: Option<String>,
     step: Option<(usize, usize)>,
     hash: Option<String>,
-    extras: Option<Extras>,
+    options: Option<SchemaOptions>,
     columns: Vec<TableColumn>,
     answers: Vec<Answer>,
     indexes: Vec<TableIndex>,
@@ -333,7 +334,8 @@ impl Draft {
                 let format = words.word()?;
                 if format != FORMAT {
                     return Err(format!(
-                        "the format `{format}` is of another version of anchor; this one reads `{FORMAT}`: use the anchor that wrote the file, or a newer one"
+                        "the format `{format}` is of another version of anchor; this one reads \
+                         `{FORMAT}`: use the anchor that wrote the file, or a newer one"
                     ));
                 }
                 once(&mut self.format, "format", format)?;
@@ -353,7 +355,7 @@ impl Draft {
             "beside" => once(&mut self.beside, "beside", words.word()?)?,
             "step" => once(&mut self.step, "step", words.step()?)?,
             "hash" => once(&mut self.hash, "hash", words.word()?)?,
-            "extras" => once(&mut self.extras, "extras", words.extras()?)?,
+            "extras" => once(&mut self.options, "extras", words.options()?)?,
             "column" => {
                 let column = words.column()?;
                 let answer = words.answer(&column.name)?;
@@ -380,7 +382,7 @@ impl Draft {
             table: Table {
                 dialect: self.dialect.ok_or_else(|| missing("dialect"))?,
                 name: self.table.ok_or_else(|| missing("table"))?,
-                extras: self.extras.unwrap_or(Extras::NONE),
+                options: self.options.unwrap_or(SchemaOptions::NONE),
                 columns: self.columns,
                 indexes: self.indexes,
                 cut_offs: self.cut_offs,
@@ -410,7 +412,9 @@ impl Draft {
         let hash = state.hash();
         if written != hash {
             return Err(format!(
-                "the header was edited by hand: its lines have the hash {hash}, not {written}; if the table really is as they say, write `{PREFIX} hash {hash}` and the same `parent` in the file that follows"
+                "the header was edited by hand: its lines have the hash {hash}, not {written}; if \
+                 the table really is as they say, write `{PREFIX} hash {hash}` and the same \
+                 `parent` in the file that follows"
             ));
         }
         Ok(state)
@@ -606,17 +610,17 @@ impl Words {
         word.parse().map_err(|_| format!("expected an integer, found `{word}`"))
     }
 
-    fn extras(&mut self) -> Result<Extras, String> {
-        let mut extras = Extras::NONE;
+    fn options(&mut self) -> Result<SchemaOptions, String> {
+        let mut options = SchemaOptions::NONE;
         while self.tokens.peek().is_some() {
-            extras = match self.word()?.as_str() {
-                "keep_ended" => extras.keep_ended(),
-                "track" => extras.track(),
-                "fingerprint" => extras.fingerprint(),
+            options = match self.word()?.as_str() {
+                "keep_ended" => options.keep_ended(),
+                "track" => options.track(),
+                "fingerprint" => options.fingerprint(),
                 other => return Err(format!("`{other}` is not known here")),
             };
         }
-        Ok(extras)
+        Ok(options)
     }
 
     /// What was answered of the column, at the end of its line.
@@ -715,7 +719,7 @@ mod tests {
         ColumnSchema::new("note", ColumnType::Text, false).default("'two\r\nlines -- anchor: x'"),
     ];
     static SCHEMA: Schema =
-        Schema::new("sessions", &COLUMNS).extras(Extras::NONE.track().fingerprint());
+        Schema::new("sessions", &COLUMNS).options(SchemaOptions::NONE.track().fingerprint());
 
     fn state(dialect: Dialect) -> State {
         State::of(&SCHEMA, dialect, Some("0123456789abcdef".into()))

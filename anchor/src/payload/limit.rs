@@ -2,13 +2,14 @@
 
 use std::num::NonZeroU32;
 
-/// How many live sessions a subject may have: `#[session(max_per_subject = 5, overflow = "refuse")]`.
+/// How many live sessions a subject may have: `#[session(max_per_subject = 5, on_limit =
+/// "refuse")]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubjectLimit {
     /// The number, the new session among them.
     pub max: NonZeroU32,
     /// What a login beyond it does.
-    pub overflow: Overflow,
+    pub overflow: LimitExceeded,
 }
 
 impl SubjectLimit {
@@ -17,7 +18,7 @@ impl SubjectLimit {
     /// # Panics
     ///
     /// When `max` is zero: at compile time, in a constant.
-    pub const fn new(max: u32, overflow: Overflow) -> Self {
+    pub const fn new(max: u32, overflow: LimitExceeded) -> Self {
         match NonZeroU32::new(max) {
             Some(max) => Self { max, overflow },
             None => panic!("a subject that may have no session cannot log in; allow one or more"),
@@ -27,7 +28,7 @@ impl SubjectLimit {
 
 /// What a login beyond a [`SubjectLimit`] does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Overflow {
+pub enum LimitExceeded {
     /// It ends the subject's oldest sessions: the default.
     #[default]
     EndOldest,

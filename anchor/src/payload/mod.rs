@@ -4,7 +4,7 @@ mod codec;
 pub(crate) mod limit;
 
 pub use codec::{Columns, DecodeError, Decoder, EncodeError, Encoder, JsonColumn};
-pub use limit::{Overflow, SubjectLimit};
+pub use limit::{LimitExceeded, SubjectLimit};
 
 use std::time::Duration;
 
@@ -13,16 +13,19 @@ use crate::schema::Schema;
 
 /// The payload of a session: its columns, its lifetime, its cookie.
 ///
-/// Implement it with `#[derive(SessionData)]`; the trait is public so that generic code can name it.
+/// Implement it with `#[derive(SessionData)]`; the trait is public so that generic code can name
+/// it.
 ///
 /// The derive also makes the struct an axum extractor, so a handler may take it as an argument.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a session payload",
     label = "this type does not implement `SessionData`",
-    note = "write `#[derive(Clone, SessionData)]` on the struct, and `#[session(table = \"..\")]` to name its table"
+    note = "write `#[derive(Clone, SessionData)]` on the struct, and `#[session(table = \"..\")]` \
+        to name its table"
 )]
 pub trait SessionData: Clone + Send + Sync + 'static {
-    /// The type of the field marked `#[session(subject)]`; [`NoSubject`](crate::column::NoSubject) where there is none.
+    /// The type of the field marked `#[session(subject)]`; [`NoSubject`](crate::column::NoSubject)
+    /// where there is none.
     type Subject: Column + Send + Sync;
 
     /// How long a session lives after it was last used: `#[session(idle = "..")]`.
@@ -34,10 +37,12 @@ pub trait SessionData: Clone + Send + Sync + 'static {
     /// The cookie's name, where the struct names one: `#[session(cookie = "..")]`.
     const COOKIE: Option<&'static str> = None;
 
-    /// How many live sessions a subject may have: `#[session(max_per_subject = 5, overflow = "end_oldest")]`.
+    /// How many live sessions a subject may have: `#[session(max_per_subject = 5, on_limit =
+    /// "end_oldest")]`.
     const LIMIT: Option<SubjectLimit> = None;
 
-    /// How long ended sessions are kept: `#[session(keep_ended = "30d")]`. Set exactly where [`Extras::keep_ended`](crate::schema::Extras::keep_ended) is.
+    /// How long ended sessions are kept: `#[session(keep_ended = "30d")]`. Set exactly where
+    /// [`SchemaOptions::keep_ended`](crate::schema::SchemaOptions::keep_ended) is.
     const KEEP_ENDED: Option<Duration> = None;
 
     /// The payload's table and columns.
@@ -47,25 +52,28 @@ pub trait SessionData: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When a field's value has no form in SQL, as JSON that cannot be written; the error names the column.
+    /// When a field's value has no form in SQL, as JSON that cannot be written; the error names the
+    /// column.
     fn encode(&self, row: &mut Encoder) -> Result<(), EncodeError>;
 
     /// Reads the payload's columns, in the order of [`Schema::columns`].
     ///
     /// # Errors
     ///
-    /// When a column does not hold what the field's type needs; the error names the column. Such a row counts as an ended session.
+    /// When a column does not hold what the field's type needs; the error names the column. Such a
+    /// row counts as an ended session.
     fn decode(row: &mut Decoder<'_>) -> Result<Self, DecodeError>;
 
     /// Whose session this is.
     fn subject(&self) -> Option<&Self::Subject>;
 }
 
-/// A payload whose subjects can be cut off: `#[session(cut_off)]`, which also implements this. Its schema has
-/// [`Extras::cut_off`](crate::schema::Extras::cut_off).
+/// A payload whose subjects can be cut off: `#[session(cut_off)]`, which also implements this. Its
+/// schema has [`SchemaOptions::cut_off`](crate::schema::SchemaOptions::cut_off).
 #[diagnostic::on_unimplemented(
     message = "the sessions of `{Self}` have no cut-offs",
     label = "this payload does not implement `CutOff`",
-    note = "add `#[session(cut_off)]` to the struct, next to its `table = \"..\"`, and write the migration"
+    note = "add `#[session(cut_off)]` to the struct, next to its `table = \"..\"`, and write the \
+        migration"
 )]
 pub trait CutOff: SessionData {}

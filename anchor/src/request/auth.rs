@@ -12,7 +12,7 @@ use crate::manager::verification::Verification;
 use crate::payload::SessionData;
 use crate::rejection::Error;
 use crate::request::Session;
-use crate::request::scope::{Admitted, LoginOptions, Reach, Scope};
+use crate::request::scope::{Admitted, LoginOptions, LogoutScope, Scope};
 use crate::token::SessionToken;
 
 /// The requester, logged in or not: an extractor that refuses nobody and calls no store by itself.
@@ -36,42 +36,46 @@ impl<T: SessionData> Auth<T> {
         Self { scope, verification }
     }
 
-    /// Logs in: mints a new session with a new id and a new secret, ends the one that the request presents (session fixation: OWASP ASVS 5.0
-    /// 7.2.4), and sets the cookie. Await it.
+    /// Logs in: mints a new session with a new id and a new secret, ends the one that the request
+    /// presents (session fixation: OWASP ASVS 5.0 7.2.4), and sets the cookie. Await it.
     ///
-    /// Make it the handler's last step: a handler that answers 4xx or 5xx afterwards sends no cookie,
-    /// and the new session is ended.
+    /// Make it the handler's last step: a handler that answers 4xx or 5xx afterwards sends no
+    /// cookie, and the new session is ended.
     ///
-    /// One statement; where a session is replaced, one transaction. When it fails nothing has changed: the old session lives on. (Of several
-    /// that the request presents, which no request is let in with, all but one end before the new session begins.)
+    /// One statement; where a session is replaced, one transaction. When it fails nothing has
+    /// changed: the old session lives on. (Of several that the request presents, which no request
+    /// is let in with, all but one end before the new session begins.)
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the store cannot answer (503), refuses the row (409), or cannot hold the payload (500);
-    /// [`Error::TooManySessions`] when the subject has as many sessions as it may have (409);
-    /// [`Error::ResponseBegun`] when the response has been sent, so that no cookie can be set.
+    /// [`Error::Store`] when the store cannot answer (503), refuses the row (409), or cannot hold
+    /// the payload (500); [`Error::TooManySessions`] when the subject has as many sessions as it
+    /// may have (409); [`Error::ResponseBegun`] when the response has been sent, so that no cookie
+    /// can be set.
     pub fn login(&self, data: T) -> Login<'_, T> {
-        let options = LoginOptions { remembered: true, begins_now: false, revokes_others: false };
+        let options = LoginOptions { remembered: true, starting_now: false, revokes_others: false };
         Login { auth: self, data, options }
     }
 
-    /// Logs out: ends the request's session and removes its cookie. Says whether there was a live session; none is no error. It goes on
-    /// when the client closes the connection meanwhile.
+    /// Logs out: ends the request's session and removes its cookie. Says whether there was a live
+    /// session; none is no error. It goes on when the client closes the connection meanwhile.
     ///
     /// One statement.
     ///
     /// # Errors
     ///
-    /// When the store cannot answer: the session may live on, its cookie stays, and the response must not claim a logout.
+    /// When the store cannot answer: the session may live on, its cookie stays, and the response
+    /// must not claim a logout.
     pub async fn logout(&self) -> Result<bool, Error> {
-        Ok(self.scope.logout(Reach::This, None).await? > 0)
+        Ok(self.scope.logout(LogoutScope::This, None).await? > 0)
     }
 
     fn handle(&self, admitted: Admitted<T>) -> Session<T> {
         Session::new(Arc::clone(&self.scope), admitted).verified_by(self.verification.clone())
     }
 
-    /// The request's session; `None` when there is none that is valid. One statement the first time, none after.
+    /// The request's session; `None` when there is none that is valid. One statement the first
+    /// time, none after.
     ///
     /// # Errors
     ///
@@ -107,17 +111,19 @@ pub struct Login<'a, T: SessionData> {
 }
 
 impl<T: SessionData> Login<'_, T> {
-    /// Whether the client keeps the token when it is closed: `false` for a browser-session cookie, the unticked "remember me". The session's idle and
-    /// absolute timeouts are the same either way: a browser that restores its tabs restores such cookies, too. Default: `true`.
+    /// Whether the client keeps the token when it is closed: `false` for a browser-session cookie,
+    /// the unticked "remember me". The session's idle and absolute timeouts are the same either
+    /// way: a browser that restores its tabs restores such cookies, too. Default: `true`.
     pub fn remember(mut self, remember: bool) -> Self {
         self.options.remembered = remember;
         self
     }
 
-    /// What this login rests on was checked just now, not since the request arrived: it stands after a
-    /// [`cut_off`](crate::SessionManager::cut_off) that the same request made, as a change of password does.
-    pub fn begins_now(mut self) -> Self {
-        self.options.begins_now = true;
+    /// What this login rests on was checked just now, not since the request arrived: it stands
+    /// after a [`cut_off`](crate::SessionManager::cut_off) that the same request made, as a change
+    /// of password does.
+    pub fn starting_now(mut self) -> Self {
+        self.options.starting_now = true;
         self
     }
 }
@@ -125,8 +131,8 @@ impl<T: SessionData> Login<'_, T> {
 impl<T: SessionData> Login<'_, T> {
     /// Ends every other session of the subject in the login's own transaction, whatever
     /// `max_per_subject` says, with the reason
-    /// [`EndReason::Overflow`](crate::store::EndReason::Overflow). For a login page that offers "log out my
-    /// other devices" to a user whom `overflow = "refuse"` has just refused
+    /// [`EndReason::LimitExceeded`](crate::store::EndReason::LimitExceeded). For a login page that
+    /// offers "log out my other devices" to a user whom `on_limit = "refuse"` has just refused
     /// ([`Error::TooManySessions`]): their password was right, so they may.
     pub fn revoke_others(mut self) -> Self {
         self.options.revokes_others = true;
@@ -155,7 +161,8 @@ impl<T: SessionData> fmt::Debug for Login<'_, T> {
 
 /// A session that was just created: the session, and its token.
 ///
-/// With a cookie frontend the token is already on its way; with [`Bearer`](crate::frontend::Bearer) the handler sends it.
+/// With a cookie frontend the token is already on its way; with [`Bearer`](crate::frontend::Bearer)
+/// the handler sends it.
 pub struct LoggedIn<T: SessionData> {
     session: Session<T>,
     token: SessionToken,

@@ -18,21 +18,23 @@ use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 use crate::request::scope::{Closing, CurrentScope, Scope};
 
-/// The tower layer that gives routes their sessions: from [`SessionManager::layer`](crate::SessionManager::layer). The manager itself is
-/// such a layer, too: `.layer(sessions)`.
+/// The tower layer that gives routes their sessions: from
+/// [`SessionManager::layer`](crate::SessionManager::layer). The manager itself is such a layer,
+/// too: `.layer(sessions)`.
 ///
 /// A request that asks for no session costs a pointer in its extensions and a look for the header
 /// that bears the token, which is marked as sensitive: `Debug` of the request does not print it, in
 /// what this layer surrounds. Where browsers send the token by themselves, as cookies, an unsafe
 /// request (other than `GET`, `HEAD`, `OPTIONS`) or a WebSocket that another origin caused is
 /// refused with 403 before any handler runs, those of logins and logouts included;
-/// [`SessionManagerBuilder::trusted_origin`](crate::manager::SessionManagerBuilder::trusted_origin) names
-/// the exceptions.
+/// [`SessionManagerBuilder::trusted_origin`](crate::manager::SessionManagerBuilder::trusted_origin)
+/// names the exceptions.
 ///
-/// Several payload types stack, each with its own layer. Each layer protects by itself: an origin that is to be trusted, or a path at
-/// which other sites may `POST`, is named to each manager whose layer surrounds the route. Layers of two managers of one payload do
-/// not: a handler that asks for the session is then answered 500, because the inner manager would
-/// replace the outer one's verifier.
+/// Several payload types stack, each with its own layer. Each layer protects by itself: an origin
+/// that is to be trusted, or a path at which other sites may `POST`, is named to each manager whose
+/// layer surrounds the route. Layers of two managers of one payload do not: a handler that asks for
+/// the session is then answered 500, because the inner manager would replace the outer one's
+/// verifier.
 pub struct SessionLayer<T: SessionData> {
     sessions: Arc<Sessions<T>>,
 }

@@ -17,24 +17,25 @@ use crate::manager::verification::Verification;
 use crate::manager::watch::revoked;
 use crate::payload::SessionData;
 use crate::rejection::Error;
-use crate::request::scope::{Admitted, Reach, Scope};
+use crate::request::scope::{Admitted, LogoutScope, Scope};
 use crate::store::{
     Change, EndReason, Ending, Listed, Loaded, OldSecret, Record, Touch, Touched, Updated,
 };
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
 
-/// How often [`Session::update`] tries before it gives up. Each conflict means that another request got through.
+/// How often [`Session::update`] tries before it gives up. Each conflict means that another request
+/// got through.
 const UPDATE_ATTEMPTS: u32 = 64;
 
 /// A verified, live session: an extractor and a handle. It derefs to the payload.
 ///
-/// As an argument it refuses a request without a valid session (401); `Option<Session<T>>` is `None` then, and only then. A store that
-/// cannot answer refuses both (503).
+/// As an argument it refuses a request without a valid session (401); `Option<Session<T>>` is
+/// `None` then, and only then. A store that cannot answer refuses both (503).
 ///
-/// The payload is this request's view of it: shared, unchanging, loaded once. [`update`](Self::update) changes it in the store;
-/// an assignment such as `session.name = name` does not compile: write `session.update(|user| user.name = name).await?`.
-/// Cheap to clone.
+/// The payload is this request's view of it: shared, unchanging, loaded once.
+/// [`update`](Self::update) changes it in the store; an assignment such as `session.name = name`
+/// does not compile: write `session.update(|user| user.name = name).await?`. Cheap to clone.
 pub struct Session<T: SessionData> {
     scope: Arc<Scope<T>>,
     record: Arc<Record<T>>,
@@ -77,29 +78,33 @@ impl<T: SessionData> Session<T> {
         &self.record
     }
 
-    /// Whether the request presents the session's secret, and not the one before the last rotation, which is still accepted for requests in flight.
-    /// What comes after a re-authentication is not for a token from before it: `fresh` policies refuse that one.
+    /// Whether the request presents the session's secret, and not the one before the last rotation,
+    /// which is still accepted for requests in flight. What comes after a re-authentication is not
+    /// for a token from before it: `fresh` policies refuse that one.
     pub fn presents_current_secret(&self) -> bool {
         self.current_secret
     }
 
-    /// How long ago the session's subject last proved who they are, by the store's clock when the session was loaded.
+    /// How long ago the session's subject last proved who they are, by the store's clock when the
+    /// session was loaded.
     pub fn authenticated_for(&self) -> Duration {
         self.now.saturating_since(self.record.authenticated_at)
     }
 
-    /// Changes the payload in the store: a compare-and-set that writes only the columns that differ.
+    /// Changes the payload in the store: a compare-and-set that writes only the columns that
+    /// differ.
     ///
-    /// When another request changed the session meanwhile, `change` runs again on the fresh payload, so it must depend on its argument alone.
-    /// Two requests that change different fields both win. Afterwards this handle, and later extractors of this request, see
-    /// the new payload. It counts as a use of the session, even where nothing differs. One statement;
-    /// two more for each conflict.
+    /// When another request changed the session meanwhile, `change` runs again on the fresh
+    /// payload, so it must depend on its argument alone. Two requests that change different fields
+    /// both win. Afterwards this handle, and later extractors of this request, see the new payload.
+    /// It counts as a use of the session, even where nothing differs. One statement; two more for
+    /// each conflict.
     ///
     /// A handle that is kept, as by a WebSocket, writes on a yes of the
     /// [`Verifier`](crate::manager::Verifier) that is at most
-    /// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval) old: after that, or once
-    /// [`revoked`](Self::revoked) has learned of a no, it is asked first, about the session loaded
-    /// anew.
+    /// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval) old: after that,
+    /// or once [`revoked`](Self::wait_until_ended) has learned of a no, it is asked first, about
+    /// the session loaded anew.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -112,11 +117,11 @@ impl<T: SessionData> Session<T> {
     /// # Errors
     ///
     /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is
-    /// sent. [`Error::SecretReplaced`] when this request's secret was replaced meanwhile, and is good no
-    /// more: nothing was written, and this handle learns nothing of what the session has become.
-    /// [`Error::SubjectChanged`] when `change` changes the subject: that is a login.
-    /// [`Error::Contended`] after 64 conflicts. [`Error::Store`] when the store cannot answer, or the
-    /// payload cannot be stored. [`Error::RefusedByVerifier`] and [`Error::Verifier`] where the
+    /// sent. [`Error::SecretReplaced`] when this request's secret was replaced meanwhile, and is
+    /// good no more: nothing was written, and this handle learns nothing of what the session has
+    /// become. [`Error::SubjectChanged`] when `change` changes the subject: that is a login.
+    /// [`Error::Contended`] after 64 conflicts. [`Error::Store`] when the store cannot answer, or
+    /// the payload cannot be stored. [`Error::RefusedByVerifier`] and [`Error::Verifier`] where the
     /// verifier is asked again.
     pub async fn update(&mut self, change: impl FnMut(&mut T)) -> Result<(), Error> {
         let updated = self.try_update(change).await;
@@ -149,9 +154,10 @@ impl<T: SessionData> Session<T> {
                     return Ok(());
                 }
                 Updated::Conflict => {
-                    // Whoever met a conflict waits for the others of this node who did, or all would load the same version and all but one fail again.
+                    // Whoever met a conflict waits for the others of this node who did, or all
+                    // would load the same version and all but one fail again.
                     if turn.is_none() {
-                        turn = Some(sessions.turns.take(id).await);
+                        turn = Some(sessions.keyed_mutex.take(id).await);
                     }
                     match sessions.load_live(id).await? {
                         Some(loaded) => self.take_over(loaded)?,
@@ -164,16 +170,17 @@ impl<T: SessionData> Session<T> {
         Err(Error::Contended { id, attempts: UPDATE_ATTEMPTS })
     }
 
-    /// Gives the session a new secret under the same id, and the response its cookie: every so often,
-    /// and after a change that gives the session less. The new token is returned for a frontend that
-    /// sends none; `None` when another request has rotated already, and its response carries the token.
+    /// Gives the session a new secret under the same id, and the response its cookie: every so
+    /// often, and after a change that gives the session less. The new token is returned for a
+    /// frontend that sends none; `None` when another request has rotated already, and its response
+    /// carries the token.
     ///
     /// The old secret stays good for the manager's
-    /// [`rotation_grace`](crate::manager::SessionManagerBuilder::rotation_grace), for requests in flight, and
-    /// beyond it until the new one is first presented: a response that is lost logs nobody out, the
-    /// next one carries another new token. Once the new one was presented and the grace is over,
-    /// whoever presents an older one has a copy: the session is ended, and [`Event::TheftSuspected`]
-    /// reports it. It counts as a use of the session. One statement.
+    /// [`rotation_grace`](crate::manager::SessionManagerBuilder::rotation_grace), for requests in
+    /// flight, and beyond it until the new one is first presented: a response that is lost logs
+    /// nobody out, the next one carries another new token. Once the new one was presented and the
+    /// grace is over, whoever presents an older one has a copy: the session is ended, and
+    /// [`Event::TheftSuspected`] reports it. It counts as a use of the session. One statement.
     ///
     /// | after | call |
     /// | --- | --- |
@@ -183,18 +190,18 @@ impl<T: SessionData> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no cookie
-    /// can be set any more (when the response went while the store was at work, the rotation is
-    /// written all the same), [`Error::Store`] when the store cannot answer.
+    /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no
+    /// cookie can be set any more (when the response went while the store was at work, the rotation
+    /// is written all the same), [`Error::Store`] when the store cannot answer.
     pub async fn rotate(&self) -> Result<Option<SessionToken>, Error> {
         self.logged(self.scope.rotate(self.id(), OldSecret::Exchanged).await)
     }
 
-    /// [`rotate`](Self::rotate) without a grace: the old secret is refused at once. For a session that
-    /// may now do more than before, so that a copy of the old token gains nothing from it.
+    /// [`rotate`](Self::rotate) without a grace: the old secret is refused at once. For a session
+    /// that may now do more than before, so that a copy of the old token gains nothing from it.
     ///
-    /// Requests in flight are answered 401; a client that never receives this response has to log in
-    /// again. One statement.
+    /// Requests in flight are answered 401; a client that never receives this response has to log
+    /// in again. One statement.
     ///
     /// # Errors
     ///
@@ -203,14 +210,14 @@ impl<T: SessionData> Session<T> {
         self.logged(self.scope.rotate(self.id(), OldSecret::Refused).await)
     }
 
-    /// Records that the session's subject has just proved again who they are, as with their password:
-    /// `fresh = ".."` policies count from now. The session gets a new secret in the same statement
-    /// (OWASP ASVS 5.0 7.2.4), whose token is returned for a frontend that sends none.
+    /// Records that the session's subject has just proved again who they are, as with their
+    /// password: `fresh = ".."` policies count from now. The session gets a new secret in the same
+    /// statement (OWASP ASVS 5.0 7.2.4), whose token is returned for a frontend that sends none.
     ///
     /// The old secret stays good for the manager's
     /// [`rotation_grace`](crate::manager::SessionManagerBuilder::rotation_grace), but `fresh` and
-    /// [`CurrentSecret`](crate::guard::CurrentSecret) refuse it. It counts as a use of the session. One
-    /// statement.
+    /// [`CurrentSecret`](crate::guard::CurrentSecret) refuse it. It counts as a use of the session.
+    /// One statement.
     ///
     /// # Errors
     ///
@@ -250,13 +257,14 @@ impl<T: SessionData> Session<T> {
         })
     }
 
-    /// Ends every other session of the same subject, and says how many there were. Three statements:
-    /// a handle that was kept ends nothing once its own session has ended, or its secret was replaced.
+    /// Ends every other session of the same subject, and says how many there were. Three
+    /// statements: a handle that was kept ends nothing once its own session has ended, or its
+    /// secret was replaced.
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] and [`Error::SecretReplaced`] in those cases; [`Error::Store`] when the store
-    /// cannot answer: the sessions may live on.
+    /// [`Error::Ended`] and [`Error::SecretReplaced`] in those cases; [`Error::Store`] when the
+    /// store cannot answer: the sessions may live on.
     pub async fn revoke_others(&self) -> Result<u64, Error> {
         let Some(subject) = self.subject() else { return Ok(0) };
         self.logged(self.is_still_good().await)?;
@@ -266,13 +274,13 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Ends one session of the same subject, such as one that [`siblings`](Self::siblings) has
-    /// listed, and says whether it was live. The id may come from the client: the statement compares
-    /// it together with the subject, so the id of another subject's session ends nothing. This
-    /// session's own id is a logout: its cookie is removed as well.
+    /// listed, and says whether it was live. The id may come from the client: the statement
+    /// compares it together with the subject, so the id of another subject's session ends nothing.
+    /// This session's own id is a logout: its cookie is removed as well.
     ///
-    /// One statement; two where no such session was live. A handle that was kept after its response,
-    /// such as a WebSocket's, asks first whether its own session lives and its secret is still good:
-    /// one more.
+    /// One statement; two where no such session was live. A handle that was kept after its
+    /// response, such as a WebSocket's, asks first whether its own session lives and its secret is
+    /// still good: one more.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -295,7 +303,7 @@ impl<T: SessionData> Session<T> {
         }
         if id == self.id() {
             // The logout logs its own failure.
-            return Ok(self.scope.logout(Reach::This, None).await? > 0);
+            return Ok(self.scope.logout(LogoutScope::This, None).await? > 0);
         }
         let ending = self.scope.sessions.revoke_of(subject, id, EndReason::LogoutOthers).await;
         Ok(self.logged(ending.map_err(Error::from))? == Ending::Ended)
@@ -306,9 +314,10 @@ impl<T: SessionData> Session<T> {
     ///
     /// A request is recorded as a use by itself, as are [`update`](Self::update),
     /// [`rotate`](Self::rotate) and [`reauthenticated`](Self::reauthenticated). This is for what
-    /// lasts longer than a request, such as a WebSocket or an event stream whose user is there: call
-    /// it on their messages, or on a timer of a fraction of the idle timeout. It asks no
-    /// [`Verifier`](crate::manager::Verifier): wait for [`revoked`](Self::revoked) beside it. One statement.
+    /// lasts longer than a request, such as a WebSocket or an event stream whose user is there:
+    /// call it on their messages, or on a timer of a fraction of the idle timeout. It asks no
+    /// [`Verifier`](crate::manager::Verifier): wait for [`revoked`](Self::wait_until_ended) beside
+    /// it. One statement.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -316,7 +325,7 @@ impl<T: SessionData> Session<T> {
     /// let mut interval = tokio::time::interval(std::time::Duration::from_secs(60));
     /// loop {
     ///     tokio::select! {
-    ///         () = session.revoked() => return Ok(()),
+    ///         () = session.wait_until_ended() => return Ok(()),
     ///         _ = interval.tick() => { session.touch().await?; }
     ///     }
     /// }
@@ -343,11 +352,11 @@ impl<T: SessionData> Session<T> {
     ///
     /// An end through this node's manager is noticed at once; one on another node, by expiry, or in
     /// the database itself within the manager's
-    /// [`revocation_poll`](crate::manager::SessionManagerBuilder::revocation_poll). Where there is a
-    /// [`Verifier`](crate::manager::Verifier), it is asked about this handle's request every
-    /// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval), and its no counts as an
-    /// end. While store or verifier cannot answer it goes on waiting. It does not count as a use of
-    /// the session.
+    /// [`revocation_poll`](crate::manager::SessionManagerBuilder::revocation_poll). Where there is
+    /// a [`Verifier`](crate::manager::Verifier), it is asked about this handle's request every
+    /// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval), and its no
+    /// counts as an end. While store or verifier cannot answer it goes on waiting. It does not
+    /// count as a use of the session.
     ///
     /// One load each poll, for all who wait for the session on this node; one question to the
     /// verifier for each who waits.
@@ -356,12 +365,12 @@ impl<T: SessionData> Session<T> {
     /// # use anchor::prelude::*;
     /// # async fn demo<T: SessionData>(session: Session<T>, next_message: impl Future<Output = ()>) {
     /// tokio::select! {
-    ///     () = session.revoked() => { /* close the connection */ }
+    ///     () = session.wait_until_ended() => { /* close the connection */ }
     ///     () = next_message => { /* go on */ }
     /// }
     /// # }
     /// ```
-    pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<T> {
+    pub fn wait_until_ended(&self) -> impl Future<Output = ()> + Send + use<T> {
         revoked(
             Arc::clone(&self.scope.sessions),
             Arc::clone(&self.record),
@@ -392,8 +401,8 @@ impl<T: SessionData> Session<T> {
         }
     }
 
-    /// Says no when the session has ended, or the secret that let this handle in is good no more: for
-    /// what reaches beyond the session itself.
+    /// Says no when the session has ended, or the secret that let this handle in is good no more:
+    /// for what reaches beyond the session itself.
     async fn is_still_good(&self) -> Result<(), Error> {
         match self.scope.sessions.load_live(self.id()).await? {
             Some(loaded) => self.scope.found_again(&loaded).map(drop),

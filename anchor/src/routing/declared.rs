@@ -6,7 +6,7 @@ use crate::guard::Policy;
 use crate::guard::login_page::LoginPage;
 use crate::guard::required::{Public, Reaches, Require, Revoke};
 use crate::payload::SessionData;
-use crate::request::scope::Reach;
+use crate::request::scope::LogoutScope;
 use crate::type_name::short;
 
 /// The first argument of a handler that declares its policy: what `#[require_session(UserSession)]`
@@ -62,7 +62,7 @@ pub enum DeclaredPolicy {
         /// The payload's type.
         payload: String,
         /// Which sessions it ends.
-        reach: Reach,
+        reach: LogoutScope,
     },
     /// `#[public]`: open.
     Public,
@@ -70,7 +70,8 @@ pub enum DeclaredPolicy {
     PublicService,
     /// What the application's own [`Declared`] says.
     Other(String),
-    /// Nobody knows: the routes of an axum router, taken in by [`Router::merge_unchecked`](super::Router::merge_unchecked).
+    /// Nobody knows: the routes of an axum router, taken in by
+    /// [`Router::merge_unchecked`](super::Router::merge_unchecked).
     Unchecked,
 }
 
@@ -87,9 +88,9 @@ impl fmt::Display for DeclaredPolicy {
             DeclaredPolicy::Logout { payload, reach } => {
                 write!(f, "logout {payload}")?;
                 f.write_str(match reach {
-                    Reach::This => "",
-                    Reach::All => ", all",
-                    Reach::Others => ", others",
+                    LogoutScope::This => "",
+                    LogoutScope::All => ", all",
+                    LogoutScope::Others => ", others",
                 })
             }
             DeclaredPolicy::Public => f.write_str("public"),

@@ -21,11 +21,13 @@ pub struct MethodRouter<S = ()> {
     pub(super) policies: Vec<(RouteMethod, DeclaredPolicy)>,
 }
 
-/// What [`Router::route`](super::Router::route) takes: the [`MethodRouter`] that this module's `get(..)`, `post(..)` and the others give.
+/// What [`Router::route`](super::Router::route) takes: the [`MethodRouter`] that this module's
+/// `get(..)`, `post(..)` and the others give.
 #[diagnostic::on_unimplemented(
     message = "these handlers do not say who may call them: `{Self}` is not from `anchor::routing`",
     label = "this is not a `MethodRouter` of `anchor::routing`",
-    note = "write `use anchor::routing::{{get, post}};` in place of `use axum::routing::{{get, post}};`",
+    note = "write `use anchor::routing::{{get, post}};` in place of `use axum::routing::{{get, \
+        post}};`",
     note = "a whole router of axum's is taken in, unchecked, by `.merge_unchecked(router)`"
 )]
 pub trait DeclaredHandlers<S> {
@@ -54,7 +56,8 @@ const METHODS: [(MethodFilter, Method); 9] = [
 macro_rules! route_functions {
     ($($name:ident $method:ident $(: $methods:ident)?)*) => {
         $(
-            #[doc = concat!("Routes `", stringify!($method), "` requests to a handler that declares a policy.")]
+            #[doc = concat!("Routes `", stringify!($method), "` requests to a handler that \
+                declares a policy.")]
             pub fn $name<H, T, S, M>(handler: H) -> MethodRouter<S>
             where
                 H: Handler<T, S>,
@@ -68,7 +71,8 @@ macro_rules! route_functions {
 
         impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
             $(
-                #[doc = concat!("Routes `", stringify!($method), "` requests to a handler that declares a policy, too.")]
+                #[doc = concat!("Routes `", stringify!($method), "` requests to a handler that \
+                    declares a policy, too.")]
                 ///
                 /// # Panics
                 ///

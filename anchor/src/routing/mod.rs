@@ -1,5 +1,5 @@
-//! Deny by default: axum's routing, for handlers that declare a policy. [`Declared`] says what counts as one; [`RoutePolicies`] is
-//! the table of what was declared.
+//! Deny by default: axum's routing, for handlers that declare a policy. [`Declared`] says what
+//! counts as one; [`RoutePolicies`] is the table of what was declared.
 //!
 //! Import these in place of axum's, and a handler without `#[require_session(UserSession)]`,
 //! `#[logout(UserSession)]` or `#[public]` does not compile:
@@ -46,8 +46,8 @@
 //! could ask for it. [`any`], [`on`] and fallbacks take it, and there it answers these methods with
 //! 405.
 //!
-//! A tower service has no arguments to declare a policy with: [`public_service`] says that it is open. A router of axum's comes in
-//! through [`Router::merge_unchecked`]. Both stand in the table.
+//! A tower service has no arguments to declare a policy with: [`public_service`] says that it is
+//! open. A router of axum's comes in through [`Router::merge_unchecked`]. Both stand in the table.
 
 mod declared;
 mod method_router;
@@ -68,4 +68,4 @@ pub use policies::{RouteMethod, RoutePolicies, RoutePolicy};
 pub use public_service::{PublicService, public_service};
 pub use router::Router;
 
-pub use crate::request::scope::Reach;
+pub use crate::request::scope::LogoutScope;

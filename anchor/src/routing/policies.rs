@@ -7,7 +7,8 @@ use http::Method;
 
 use super::declared::DeclaredPolicy;
 
-/// All routes of a router with their policies, by path: from [`Router::policies`](super::Router::policies).
+/// All routes of a router with their policies, by path: from
+/// [`Router::policies`](super::Router::policies).
 ///
 /// It is a slice of [`RoutePolicy`]; `Display` prints it as a table, one line a route.
 ///
@@ -76,7 +77,8 @@ impl fmt::Display for RoutePolicies {
 pub struct RoutePolicy {
     /// The methods that it answers.
     pub method: RouteMethod,
-    /// The path, from the root of the outermost router. A fallback's, a nested service's and a merged axum router's ends with `/*`.
+    /// The path, from the root of the outermost router. A fallback's, a nested service's and a
+    /// merged axum router's ends with `/*`.
     pub path: String,
     /// What it demands.
     pub policy: DeclaredPolicy,

@@ -4,7 +4,8 @@
 #[derive(Debug, Clone, Copy)]
 pub struct PublicService<T>(pub(super) T);
 
-/// Declares a tower service open, so that a [`Router`](super::Router) takes it: a service has no arguments that could declare a policy.
+/// Declares a tower service open, so that a [`Router`](super::Router) takes it: a service has no
+/// arguments that could declare a policy.
 ///
 /// Nothing checks the requests that it gets. For files behind a login, put a guard in front of it:
 /// `axum::middleware::from_extractor::<Session<UserSession>>()`.

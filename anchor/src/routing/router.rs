@@ -16,7 +16,8 @@ use super::method_router::{DeclaredHandlers, MethodRouter};
 use super::policies::{RouteMethod, RoutePolicies, RoutePolicy};
 use super::public_service::PublicService;
 
-/// axum's [`Router`](axum::Router), which takes only handlers that declare a policy. It does what axum's does, at no cost a request.
+/// axum's [`Router`](axum::Router), which takes only handlers that declare a policy. It does what
+/// axum's does, at no cost a request.
 ///
 /// `axum::serve(listener, router)` takes it, and so does [`axum::Router::merge`];
 /// [`into_axum`](Self::into_axum) gives the router inside, with what is not repeated here.
@@ -107,8 +108,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.merge(other.inner), ..self }
     }
 
-    /// Adds the routes of an axum router, whose handlers declare nothing: whether each of them is guarded is for its author to know. In
-    /// the table they are one line, `UNCHECKED`.
+    /// Adds the routes of an axum router, whose handlers declare nothing: whether each of them is
+    /// guarded is for its author to know. In the table they are one line, `UNCHECKED`.
     ///
     /// # Panics
     ///
@@ -119,7 +120,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.with(route, |router| router.merge(other))
     }
 
-    /// Puts a layer around the routes that were added before, and the fallback, as [`axum::Router::layer`].
+    /// Puts a layer around the routes that were added before, and the fallback, as
+    /// [`axum::Router::layer`].
     pub fn layer<L>(self, layer: L) -> Self
     where
         L: Layer<Route> + Clone + Send + Sync + 'static,
@@ -131,7 +133,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.layer(layer), ..self }
     }
 
-    /// Puts a layer around the routes that were added before, but not around the fallback, as [`axum::Router::route_layer`].
+    /// Puts a layer around the routes that were added before, but not around the fallback, as
+    /// [`axum::Router::route_layer`].
     ///
     /// # Panics
     ///
@@ -148,7 +151,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.route_layer(layer), ..self }
     }
 
-    /// Answers requests for which there is no route with a handler that declares a policy, as [`axum::Router::fallback`].
+    /// Answers requests for which there is no route with a handler that declares a policy, as
+    /// [`axum::Router::fallback`].
     #[track_caller]
     pub fn fallback<H, T, M>(self, handler: H) -> Self
     where
@@ -158,7 +162,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.with_fallback(T::First::policy(), |router| router.fallback(handler))
     }
 
-    /// Answers requests for which there is no route with a service that is declared open, as [`axum::Router::fallback_service`].
+    /// Answers requests for which there is no route with a service that is declared open, as
+    /// [`axum::Router::fallback_service`].
     pub fn fallback_service<T>(self, service: PublicService<T>) -> Self
     where
         T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -170,7 +175,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         })
     }
 
-    /// Answers requests whose path has a route, but not for their method, with a handler that declares a policy, as
+    /// Answers requests whose path has a route, but not for their method, with a handler that
+    /// declares a policy, as
     /// [`axum::Router::method_not_allowed_fallback`]: for the routes that were added before.
     pub fn method_not_allowed_fallback<H, T, M>(mut self, handler: H) -> Self
     where
@@ -199,7 +205,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.method_not_allowed_fallback(handler), ..self }
     }
 
-    /// Answers requests for which there is no route with 404 again, as [`axum::Router::reset_fallback`].
+    /// Answers requests for which there is no route with 404 again, as
+    /// [`axum::Router::reset_fallback`].
     pub fn reset_fallback(mut self) -> Self {
         self.policies.retain(|route| !route.fallback);
         Self { inner: self.inner.reset_fallback(), ..self }

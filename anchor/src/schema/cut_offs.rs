@@ -1,6 +1,8 @@
-//! The companion table of [`Extras::cut_off`](super::Extras::cut_off): a row a subject, with the instant of its latest cut-off.
+//! The companion table of [`SchemaOptions::cut_off`](super::SchemaOptions::cut_off): a row a
+//! subject, with the instant of its latest cut-off.
 //!
-//! A table of its own, because the instant must be known when a session arrives that began before it, and the subject's other rows may be gone by then.
+//! A table of its own, because the instant must be known when a session arrives that began before
+//! it, and the subject's other rows may be gone by then.
 
 use super::names::cut_name;
 use super::{ColumnSchema, Dialect, Schema};
@@ -47,9 +49,10 @@ impl CutOffsTable {
 }
 
 impl Schema {
-    /// The companion table's name, in the session table's schema; `None` where the payload has no cut-offs.
+    /// The companion table's name, in the session table's schema; `None` where the payload has no
+    /// cut-offs.
     pub fn cut_offs_table(&self) -> Option<String> {
-        if !self.extras.cut_off {
+        if !self.options.cut_off {
             return None;
         }
         let table = cut_name(self.bare_table(), "cut_offs");
@@ -71,7 +74,8 @@ pub(crate) fn cut_off_columns(
     subject: &ColumnSchema,
 ) -> [(&'static str, &'static str); 2] {
     let subject_type = match (dialect, subject.ty) {
-        // MySQL's collations take 'a' and 'a ' for one key, and they are two subjects; four bytes for each of 255 characters.
+        // MySQL's collations take 'a' and 'a ' for one key, and they are two subjects; four bytes
+        // for each of 255 characters.
         (Dialect::MySql, ColumnType::Text | ColumnType::Enum(_)) => CUT_OFF_BYTES,
         _ => dialect.type_of(subject),
     };
@@ -84,11 +88,12 @@ pub(crate) const CUT_OFF_BYTES: &str = "VARBINARY(1020)";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Extras;
+    use crate::schema::SchemaOptions;
 
     static COLUMNS: [ColumnSchema; 1] =
         [ColumnSchema::new("email", ColumnType::Text, false).subject()];
-    static SCHEMA: Schema = Schema::new("auth.sessions", &COLUMNS).extras(Extras::NONE.cut_off());
+    static SCHEMA: Schema =
+        Schema::new("auth.sessions", &COLUMNS).options(SchemaOptions::NONE.cut_off());
 
     #[test]
     fn the_companion_table_reads_as_if_written_by_hand() {

@@ -1,7 +1,7 @@
 //! The definition of a session table and its indexes, as a careful person would write it.
 //!
-//! Columns, constraints and indexes are written here and nowhere else: the stores' quick start and the migrations take them from
-//! here.
+//! Columns, constraints and indexes are written here and nowhere else: the stores' quick start and
+//! the migrations take them from here.
 
 use super::system::comment_on;
 use super::table::{ForeignKey, Table, TableColumn, TableIndex, index_name};
@@ -30,18 +30,19 @@ struct Line {
 }
 
 impl Schema {
-    /// The statements that create the table and its indexes, and the companion table where it has one, as one text that can stand in a
-    /// migration.
+    /// The statements that create the table and its indexes, and the companion table where it has
+    /// one, as one text that can stand in a migration.
     pub fn create_table(&self, dialect: Dialect) -> String {
         Table::of(self, dialect).create_text()
     }
 
-    /// The indexes: on the expiry and, where ended rows are kept, on their end (for the sweep), on the subject, on foreign keys (for the cascade), and where the struct asks for one.
+    /// The indexes: on the expiry and, where ended rows are kept, on their end (for the sweep), on
+    /// the subject, on foreign keys (for the cascade), and where the struct asks for one.
     pub fn indexes(&self) -> Vec<Index> {
         let wanted = self.columns.iter().filter(|column| {
             column.subject || column.index || column.unique || column.references.is_some()
         });
-        let kept = self.extras.keep_ended.then_some(("ended_at", false));
+        let kept = self.options.keep_ended.then_some(("ended_at", false));
         std::iter::once(("expires_at", false))
             .chain(kept)
             .chain(wanted.map(|column| (column.name, column.unique)))
@@ -107,8 +108,9 @@ impl Table {
         let mut lines = self.column_lines();
         let options = match self.dialect {
             Dialect::MySql => {
-                // MySQL ignores a foreign key that stands beside its column, MariaDB takes no name for a check there, and MySQL has no
-                // CREATE INDEX IF NOT EXISTS: all three stand after the columns.
+                // MySQL ignores a foreign key that stands beside its column, MariaDB takes no name
+                // for a check there, and MySQL has no CREATE INDEX IF NOT EXISTS: all three stand
+                // after the columns.
                 lines.extend(self.mysql_constraints());
                 " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
             }
@@ -137,7 +139,8 @@ impl Table {
         }
     }
 
-    /// A column's definition: its name, type, nullability and default, and the constraints that stand beside a column in this dialect.
+    /// A column's definition: its name, type, nullability and default, and the constraints that
+    /// stand beside a column in this dialect.
     pub(crate) fn column_definition(&self, column: &TableColumn) -> String {
         let Line { name, ty, constraints, .. } = self.line(column, None);
         format!("{name} {ty} {constraints}").trim_end().to_owned()
@@ -279,7 +282,8 @@ impl Dialect {
 /// The column's `DEFAULT`, where it has one.
 pub(crate) fn default_clause(dialect: Dialect, column: &TableColumn) -> Option<String> {
     let default = column.default.as_deref()?;
-    // SQLite and MySQL take an expression only in parentheses, and MySQL takes even a literal only so for its long types.
+    // SQLite and MySQL take an expression only in parentheses, and MySQL takes even a literal only
+    // so for its long types.
     let long =
         matches!(column.kind, Kind::Plain(ColumnType::Text | ColumnType::Bytes | ColumnType::Json));
     let bare = match dialect {
@@ -358,7 +362,7 @@ fn layout(lines: &[Line]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{ColumnSchema, Extras, Reference};
+    use crate::schema::{ColumnSchema, Reference, SchemaOptions};
 
     const ROLES: ColumnType = ColumnType::Enum(&["admin", "member", "it's"]);
 
@@ -400,17 +404,19 @@ mod tests {
         const COLUMNS: &[ColumnSchema] =
             &[ColumnSchema::new("user_id", ColumnType::Uuid, false).subject()];
         static SCHEMA: Schema = Schema::new("sessions", COLUMNS)
-            .extras(Extras::NONE.keep_ended().track().fingerprint().cut_off());
+            .options(SchemaOptions::NONE.keep_ended().track().fingerprint().cut_off());
         let text = SCHEMA.create_table(Dialect::Postgres);
-        let (_, extras) = text.split_once("-- whether the cookie outlives the browser\n").unwrap();
+        let (_, options) = text.split_once("-- whether the cookie outlives the browser\n").unwrap();
         assert_eq!(
-            extras,
-            "    status                 TEXT         NOT NULL DEFAULT 'active' CONSTRAINT sessions_status_check CHECK (status IN ('active', 'revoked', 'expired')),\n    \
+            options,
+            "    status                 TEXT         NOT NULL DEFAULT 'active' CONSTRAINT \
+             sessions_status_check CHECK (status IN ('active', 'revoked', 'expired')),\n    \
              ended_at               TIMESTAMPTZ,\n    \
              end_reason             TEXT,\n    \
              ip_address             INET,                                -- of the latest use\n    \
              user_agent             TEXT,\n    \
-             fingerprint            BYTEA,                               -- SHA-256 of what the session is bound to\n    \
+             fingerprint            BYTEA,                               -- SHA-256 of what the \
+             session is bound to\n    \
              user_id                UUID         NOT NULL\n);\n\n\
              CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);\n\
              CREATE INDEX sessions_ended_at_idx ON sessions (ended_at);\n\

@@ -18,7 +18,8 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The type of a payload column, as the table's definition spells it: `sql_type` where the struct names one.
+    /// The type of a payload column, as the table's definition spells it: `sql_type` where the
+    /// struct names one.
     pub fn type_of(self, column: &ColumnSchema) -> &'static str {
         column.sql_type.unwrap_or_else(|| self.own_type(column))
     }
@@ -81,7 +82,8 @@ impl Dialect {
         }
     }
 
-    /// A name, in quotes if it needs them: if it is no plain lower-case word, or is one that a database reserves.
+    /// A name, in quotes if it needs them: if it is no plain lower-case word, or is one that a
+    /// database reserves.
     pub fn identifier(self, name: &str) -> Cow<'_, str> {
         let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
@@ -97,8 +99,8 @@ impl Dialect {
         }
     }
 
-    /// A column's name as statements refer to it. SQLite reads a double-quoted name that no column has as a string, so there
-    /// it is a back-quoted one, which fails instead.
+    /// A column's name as statements refer to it. SQLite reads a double-quoted name that no column
+    /// has as a string, so there it is a back-quoted one, which fails instead.
     pub(crate) fn reference(self, name: &str) -> String {
         match self {
             Dialect::Postgres => self.quote(name),

@@ -4,8 +4,8 @@ mod cut_offs;
 mod ddl;
 mod default;
 mod dialect;
-mod extras;
 mod names;
+mod options;
 mod reserved;
 mod system;
 mod table;
@@ -17,7 +17,7 @@ pub use ddl::Index;
 pub(crate) use ddl::{default_clause, is_literal};
 pub use default::refuse_bare_text;
 pub use dialect::Dialect;
-pub use extras::Extras;
+pub use options::SchemaOptions;
 #[cfg(feature = "_sql")]
 pub(crate) use system::system;
 pub use system::{SYSTEM_COLUMNS, SystemColumn};
@@ -25,24 +25,26 @@ pub(crate) use table::{ForeignKey, Kind, Owner, Table, TableColumn, TableIndex, 
 
 use crate::column::{Column, ColumnType};
 
-/// The derived table: its name and its payload columns. The system columns ([`system_columns`](Schema::system_columns)) come before them.
+/// The derived table: its name and its payload columns. The system columns
+/// ([`system_columns`](Schema::system_columns)) come before them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Schema {
-    /// The table's name, as in `#[session(table = "..")]`; `schema.table` where the database has schemas.
+    /// The table's name, as in `#[session(table = "..")]`; `schema.table` where the database has
+    /// schemas.
     pub table: &'static str,
     /// The payload's columns, in the struct's order.
     pub columns: &'static [ColumnSchema],
     /// `#[session(renamed_from = "..")]` on the struct: the table's name before.
     pub renamed_from: Option<&'static str>,
     /// What the table has besides.
-    pub extras: Extras,
+    pub options: SchemaOptions,
 }
 
 impl Schema {
     /// A table with these payload columns.
     pub const fn new(table: &'static str, columns: &'static [ColumnSchema]) -> Self {
-        Self { table, columns, renamed_from: None, extras: Extras::NONE }
+        Self { table, columns, renamed_from: None, options: SchemaOptions::NONE }
     }
 
     /// Says what the table was called before.
@@ -55,8 +57,9 @@ impl Schema {
     ///
     /// # Panics
     ///
-    /// When it is to have cut-offs, and no column is the subject: at compile time, in a derived schema.
-    pub const fn extras(mut self, extras: Extras) -> Self {
+    /// When it is to have cut-offs, and no column is the subject: at compile time, in a derived
+    /// schema.
+    pub const fn options(mut self, options: SchemaOptions) -> Self {
         let mut subject = false;
         let mut index = 0;
         while index < self.columns.len() {
@@ -64,10 +67,11 @@ impl Schema {
             index += 1;
         }
         assert!(
-            subject || !extras.cut_off,
-            "`cut_off` ends the sessions of a subject: mark the field that says whose the session is with `#[session(subject)]`"
+            subject || !options.cut_off,
+            "`cut_off` ends the sessions of a subject: mark the field that says whose the session \
+             is with `#[session(subject)]`"
         );
-        self.extras = extras;
+        self.options = options;
         self
     }
 
@@ -154,7 +158,8 @@ impl ColumnSchema {
     pub const fn subject(mut self) -> Self {
         assert!(
             !self.nullable,
-            "the subject cannot be an `Option`: a session belongs to someone; use the type inside, or remove `#[session(subject)]`"
+            "the subject cannot be an `Option`: a session belongs to someone; use the type inside, \
+             or remove `#[session(subject)]`"
         );
         self.subject = true;
         self
@@ -176,12 +181,14 @@ impl ColumnSchema {
     ///
     /// # Panics
     ///
-    /// When deleting the referenced row is to set a column to `NULL` that cannot be: at compile time, in a derived schema.
+    /// When deleting the referenced row is to set a column to `NULL` that cannot be: at compile
+    /// time, in a derived schema.
     #[track_caller]
     pub const fn references(mut self, reference: Reference) -> Self {
         assert!(
             self.nullable || !matches!(reference.on_delete, OnDelete::SetNull),
-            "`on delete set null` needs a field that can be NULL: make it an `Option`, or use `on delete cascade`"
+            "`on delete set null` needs a field that can be NULL: make it an `Option`, or use `on \
+             delete cascade`"
         );
         self.references = Some(reference);
         self
@@ -233,7 +240,8 @@ impl ColumnSchema {
     }
 }
 
-/// What a migration does with existing sessions when a column changes so that they have no value for it.
+/// What a migration does with existing sessions when a column changes so that they have no value
+/// for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnChange {
     /// The migration is refused until the struct says more: the default.

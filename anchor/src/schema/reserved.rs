@@ -1,4 +1,5 @@
-//! The words that PostgreSQL, MySQL, MariaDB or SQLite reserve: a column or table of such a name is written in quotes.
+//! The words that PostgreSQL, MySQL, MariaDB or SQLite reserve: a column or table of such a name is
+//! written in quotes.
 
 /// The macros refuse the same words; a test of `ui-tests` holds the two files together.
 const RESERVED: &str = include_str!("reserved_words.txt");

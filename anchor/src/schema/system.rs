@@ -1,4 +1,5 @@
-//! The columns that anchor itself keeps: those of every session table, and those that a struct asks for.
+//! The columns that anchor itself keeps: those of every session table, and those that a struct asks
+//! for.
 
 use super::{ColumnSchema, Dialect, Schema};
 use crate::column::ColumnType;
@@ -66,31 +67,32 @@ pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
     ),
 ];
 
-/// Those of [`Extras::keep_ended`](super::Extras::keep_ended).
+/// Those of [`SchemaOptions::keep_ended`](super::SchemaOptions::keep_ended).
 const KEEP_ENDED: &[SystemColumn] = &[
     defaulted("status", ColumnType::Enum(&["active", "revoked", "expired"]), "'active'", None),
     nullable("ended_at", ColumnType::Timestamp, None),
     nullable("end_reason", ColumnType::Text, None),
 ];
 
-/// Those of [`Extras::track`](super::Extras::track).
+/// Those of [`SchemaOptions::track`](super::SchemaOptions::track).
 const TRACK: &[SystemColumn] = &[
     nullable("ip_address", ColumnType::Ip, Some("of the latest use")),
     nullable("user_agent", ColumnType::Text, None),
 ];
 
-/// Those of [`Extras::fingerprint`](super::Extras::fingerprint).
+/// Those of [`SchemaOptions::fingerprint`](super::SchemaOptions::fingerprint).
 const FINGERPRINT: &[SystemColumn] =
     &[nullable("fingerprint", ColumnType::Bytes, Some("SHA-256 of what the session is bound to"))];
 
 impl Schema {
-    /// The system columns of this table, in its order: [`SYSTEM_COLUMNS`], then those that the struct asks for.
+    /// The system columns of this table, in its order: [`SYSTEM_COLUMNS`], then those that the
+    /// struct asks for.
     pub fn system_columns(&self) -> impl Iterator<Item = &'static SystemColumn> + use<> {
-        let extras = self.extras;
+        let options = self.options;
         let optional = [
-            (extras.keep_ended, KEEP_ENDED),
-            (extras.track, TRACK),
-            (extras.fingerprint, FINGERPRINT),
+            (options.keep_ended, KEEP_ENDED),
+            (options.track, TRACK),
+            (options.fingerprint, FINGERPRINT),
         ];
         let optional = optional.into_iter().filter(|(wanted, _)| *wanted);
         SYSTEM_COLUMNS.iter().chain(optional.flat_map(|(_, columns)| columns))
@@ -110,7 +112,8 @@ impl SystemColumn {
     }
 }
 
-/// What the definition of a table with these columns says beside one of them, if it is anchor's own.
+/// What the definition of a table with these columns says beside one of them, if it is anchor's
+/// own.
 pub(crate) fn comment_on(name: &str, has_column: impl Fn(&str) -> bool) -> Option<&'static str> {
     let group = [SYSTEM_COLUMNS, KEEP_ENDED, TRACK, FINGERPRINT]
         .into_iter()

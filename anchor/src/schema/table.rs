@@ -2,7 +2,7 @@
 
 use super::cut_offs::CutOffsTable;
 use super::names::{LONGEST_NAME, name_of};
-use super::{ColumnSchema, Dialect, Extras, OnDelete, Schema};
+use super::{ColumnSchema, Dialect, OnDelete, Schema, SchemaOptions};
 use crate::column::ColumnType;
 
 /// A session table in one dialect.
@@ -12,7 +12,7 @@ pub(crate) struct Table {
     /// `table` or `schema.table`.
     pub(crate) name: String,
     /// Those that have columns; without them, a payload's column may have the name of one.
-    pub(crate) extras: Extras,
+    pub(crate) options: SchemaOptions,
     pub(crate) columns: Vec<TableColumn>,
     pub(crate) indexes: Vec<TableIndex>,
     /// The companion table, where the struct asks for one.
@@ -100,7 +100,7 @@ impl Table {
         Self {
             dialect,
             name: schema.table.to_owned(),
-            extras: Extras { cut_off: false, ..schema.extras },
+            options: SchemaOptions { cut_off: false, ..schema.options },
             columns: system.chain(payload).collect(),
             indexes: indexes.collect(),
             cut_offs: CutOffsTable::of(schema, dialect),
@@ -117,7 +117,7 @@ impl Table {
         if let Some(owner) = self.column(name).and_then(|column| column.leaving) {
             return owner == Owner::Anchor;
         }
-        let own = Schema::new("", &[]).extras(self.extras);
+        let own = Schema::new("", &[]).options(self.options);
         own.system_columns().any(|system| system.column.name == name)
     }
 
@@ -209,7 +209,8 @@ impl TableColumn {
         }
     }
 
-    /// The values that a `CHECK` holds the column to. A type of the user's own, as an enum of PostgreSQL's, holds its own values.
+    /// The values that a `CHECK` holds the column to. A type of the user's own, as an enum of
+    /// PostgreSQL's, holds its own values.
     pub(crate) fn checked_values(&self) -> Option<&[String]> {
         match &self.kind {
             Kind::Enum(values) if !self.custom => Some(values),

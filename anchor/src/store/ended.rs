@@ -22,7 +22,7 @@ pub enum EndReason {
     /// A secret that had been replaced was presented after its grace: the token was copied.
     Theft,
     /// Its subject logged in once more than `#[session(max_per_subject = ..)]` allows.
-    Overflow,
+    LimitExceeded,
     /// Its subject's sessions were cut off: a new password.
     CutOff,
     /// Everyone's sessions were ended.
@@ -41,7 +41,7 @@ impl EndReason {
         EndReason::Replaced,
         EndReason::Revoked,
         EndReason::Theft,
-        EndReason::Overflow,
+        EndReason::LimitExceeded,
         EndReason::CutOff,
         EndReason::Everyone,
         EndReason::Fingerprint,
@@ -57,7 +57,7 @@ impl EndReason {
             EndReason::Replaced => "replaced",
             EndReason::Revoked => "revoked",
             EndReason::Theft => "theft",
-            EndReason::Overflow => "overflow",
+            EndReason::LimitExceeded => "overflow",
             EndReason::CutOff => "cut_off",
             EndReason::Everyone => "everyone",
             EndReason::Fingerprint => "fingerprint",
@@ -98,7 +98,8 @@ pub struct EndedRecord<T> {
     pub status: EndStatus,
     /// When it ended, by the store's clock.
     pub ended_at: Timestamp,
-    /// Why it was ended before its time; `None` when it expired, or for a reason that this version does not know.
+    /// Why it was ended before its time; `None` when it expired, or for a reason that this version
+    /// does not know.
     pub reason: Option<EndReason>,
 }
 
@@ -108,7 +109,7 @@ impl<T> Clone for EndedRecord<T> {
     }
 }
 
-/// Prints everything but the payload and the origin.
+/// Prints everything but the payload and the client.
 impl<T> fmt::Debug for EndedRecord<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndedRecord")

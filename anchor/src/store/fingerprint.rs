@@ -4,8 +4,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of what the application takes for a client's fingerprint. A store keeps it; it cannot be turned back, though what has
-/// few values can be guessed. Its `Debug` shows nothing.
+/// The SHA-256 of what the application takes for a client's fingerprint. A store keeps it; it
+/// cannot be turned back, though what has few values can be guessed. Its `Debug` shows nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 

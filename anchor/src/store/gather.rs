@@ -1,9 +1,9 @@
 //! [`Gather`]: one statement for what several callers want at the same time.
 //!
 //! A caller's statement runs at once when none is under way. Those that arrive while a statement
-//! runs gather, and the next statement does for all of them together: no timer, and nothing is added
-//! when the store is idle. A caller joins only a statement that has not been sent, so that no answer
-//! is older than its question.
+//! runs gather, and the next statement does for all of them together: no timer, and nothing is
+//! added when the store is idle. A caller joins only a statement that has not been sent, so that no
+//! answer is older than its question.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

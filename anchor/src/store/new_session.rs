@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::record::Record;
-use super::{Fingerprint, Origin};
+use super::{ClientInfo, Fingerprint};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
 use crate::payload::{SessionData, SubjectLimit};
@@ -42,14 +42,14 @@ pub struct NewSession<T> {
     /// of the store's clock or, where the store cannot tell, an earlier one.
     pub began: Option<Instant>,
     /// Where the login came from; kept where the table has `#[session(track)]`.
-    pub origin: Option<Origin>,
+    pub client: Option<ClientInfo>,
     /// What the session is bound to; kept where the table has `#[session(fingerprint)]`.
     pub fingerprint: Option<Fingerprint>,
     /// How many live sessions the subject may have, this one among them.
     pub limit: Option<SubjectLimit>,
 }
 
-/// Prints everything but the secret, the payload, the origin and the fingerprint.
+/// Prints everything but the secret, the payload, the client and the fingerprint.
 impl<T> fmt::Debug for NewSession<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSession")
@@ -76,7 +76,7 @@ impl<T: SessionData> NewSession<T> {
             replaces: None,
             remembered: true,
             began: None,
-            origin: None,
+            client: None,
             fingerprint: None,
             limit: T::LIMIT,
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Fingerprint, Origin, Secrets};
+use super::{ClientInfo, Fingerprint, Secrets};
 use crate::id::SessionId;
 use crate::payload::DecodeError;
 use crate::timestamp::Timestamp;
@@ -27,18 +27,18 @@ pub struct Record<T> {
     /// Whether its cookie outlives the browser.
     pub remembered: bool,
     /// Where it was last used from, where the table has `#[session(track)]`.
-    pub origin: Option<Origin>,
+    pub client: Option<ClientInfo>,
     /// The payload.
     pub data: Arc<T>,
 }
 
 impl<T> Clone for Record<T> {
     fn clone(&self) -> Self {
-        Self { origin: self.origin.clone(), data: Arc::clone(&self.data), ..*self }
+        Self { client: self.client.clone(), data: Arc::clone(&self.data), ..*self }
     }
 }
 
-/// Prints everything but the payload and the origin.
+/// Prints everything but the payload and the client.
 impl<T> fmt::Debug for Record<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")

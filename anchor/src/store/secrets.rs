@@ -43,8 +43,8 @@ impl Secrets {
         from == self.current || (may_exchange && self.is_previous(from) && !self.in_grace(now))
     }
 
-    /// Whether a secret may be used: it is the current one, or the one before, in its grace or until
-    /// its successor is first presented.
+    /// Whether a secret may be used: it is the current one, or the one before, in its grace or
+    /// until its successor is first presented.
     pub fn accepts(&self, secret: SecretHash, now: Timestamp) -> bool {
         let settled = self.rotation == RotationState::Settled;
         secret == self.current || (self.is_previous(secret) && (self.in_grace(now) || !settled))
@@ -147,8 +147,8 @@ pub(crate) enum Standing {
     Current { settled: bool },
     /// The one before, still good; it is due for an exchange when its successor seems to be lost.
     Previous { exchange: bool },
-    /// An older one of this session. It is a sign of `theft` when its owner is known to have a newer
-    /// one, and had the time to use it.
+    /// An older one of this session. It is a sign of `theft` when its owner is known to have a
+    /// newer one, and had the time to use it.
     Superseded { theft: bool },
     /// None of this session's: the signing key has leaked, or the row is another one.
     Foreign,
@@ -164,7 +164,8 @@ mod tests {
         Timestamp::from_micros(second * 1_000_000)
     }
 
-    /// A session that was rotated from the first secret to the second at 100, with 30 seconds' grace.
+    /// A session that was rotated from the first secret to the second at 100, with 30 seconds'
+    /// grace.
     fn rotated(old: OldSecret) -> (Secret, Secret, Secrets) {
         let first = Secret::generate().unwrap();
         let second = first.rotated().unwrap();

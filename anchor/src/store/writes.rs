@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{OldSecret, Origin};
+use super::{ClientInfo, OldSecret};
 use crate::id::SessionId;
 use crate::timestamp::Timestamp;
 use crate::token::SecretHash;
@@ -58,7 +58,7 @@ pub struct Touch {
     /// How long it may now stay unused.
     pub idle: Duration,
     /// Where it was used from; `None` leaves what is recorded.
-    pub origin: Option<Origin>,
+    pub client: Option<ClientInfo>,
     /// The hash of the presented secret, where that settles a rotation.
     pub presented: Option<SecretHash>,
 }
@@ -66,7 +66,7 @@ pub struct Touch {
 impl Touch {
     /// A use of which it is not known where it came from.
     pub const fn new(id: SessionId, idle: Duration) -> Self {
-        Self { id, idle, origin: None, presented: None }
+        Self { id, idle, client: None, presented: None }
     }
 }
 

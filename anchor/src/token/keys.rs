@@ -19,9 +19,11 @@ const EXAMPLE: &str = "cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=";
 
 /// The keys that sign session tokens, newest first.
 ///
-/// Tokens are signed with the first key and verified with the one that they name, so a key is retired in two steps: put a new key
-/// in front; when every session signed with the old one has ended, or was re-signed by its use, remove the old key. Where several nodes run, a step comes before:
-/// put the new key last on each of them. Until a node has a key, it takes that key's tokens for forgeries: it refuses them, and a logout that it answers ends nothing.
+/// Tokens are signed with the first key and verified with the one that they name, so a key is
+/// retired in two steps: put a new key in front; when every session signed with the old one has
+/// ended, or was re-signed by its use, remove the old key. Where several nodes run, a step comes
+/// before: put the new key last on each of them. Until a node has a key, it takes that key's tokens
+/// for forgeries: it refuses them, and a logout that it answers ends nothing.
 ///
 /// `Debug` shows how many keys there are, and nothing of them.
 ///
@@ -50,7 +52,8 @@ impl KeyRing {
         let keys: Vec<_> = keys.into_iter().map(|key| Zeroizing::new(key.into())).collect();
         if keys.is_empty() {
             return Err(ConfigError::new(
-                "the key ring is empty: give it at least one key, as from `openssl rand -base64 32`",
+                "the key ring is empty: give it at least one key, as from `openssl rand -base64 \
+                 32`",
             ));
         }
         for (index, key) in keys.iter().enumerate() {
@@ -73,8 +76,10 @@ impl KeyRing {
             if let Some(twin) = keys[..index].iter().position(|other| key_id(other) == key_id(key))
             {
                 return Err(ConfigError::new(format_args!(
-                    "signing keys {} and {nth} have the same key id: if they are the same key, remove one; \
-                     else (1 pair in 256 meets by chance) make another with `openssl rand -base64 32`",
+                    "signing keys {} and {nth} have the same key id: if they are the same key, \
+                     remove one; \
+                     else (1 pair in 256 meets by chance) make another with `openssl rand -base64 \
+                     32`",
                     twin + 1
                 )));
             }
@@ -82,8 +87,8 @@ impl KeyRing {
         Ok(Self { keys })
     }
 
-    /// One fresh key from the operating system, for tests and for development: sessions signed with it do not survive a
-    /// restart, nor are they known to another node.
+    /// One fresh key from the operating system, for tests and for development: sessions signed with
+    /// it do not survive a restart, nor are they known to another node.
     ///
     /// # Errors
     ///
@@ -118,23 +123,26 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// When the variable is not set or not Unicode, and as for [`KeyRing::parse`]; the message names the variable.
+    /// When the variable is not set or not Unicode, and as for [`KeyRing::parse`]; the message
+    /// names the variable.
     pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
         let text = std::env::var(variable).map(Zeroizing::new).map_err(|error| match error {
             std::env::VarError::NotPresent => ConfigError::new(format_args!(
                 "the environment variable {variable} is not set: \
-                 it takes the signing keys, newest first, as {variable}=\"$(openssl rand -base64 32)\""
+                 it takes the signing keys, newest first, as {variable}=\"$(openssl rand -base64 \
+                 32)\""
             )),
             std::env::VarError::NotUnicode(_) => ConfigError::new(format_args!(
-                "the environment variable {variable} is not Unicode: it takes base64 keys, separated by commas"
+                "the environment variable {variable} is not Unicode: it takes base64 keys, \
+                 separated by commas"
             )),
         })?;
         Self::parse(&text)
             .map_err(|error| error.within(format_args!("environment variable {variable}")))
     }
 
-    /// The keys in a file, written as for [`KeyRing::parse`]; a missing file is made, with one fresh key, readable by its
-    /// owner alone. For development and for single-node applications.
+    /// The keys in a file, written as for [`KeyRing::parse`]; a missing file is made, with one
+    /// fresh key, readable by its owner alone. For development and for single-node applications.
     ///
     /// Processes that start at the same time, in several containers on one volume too, get one and
     /// the same key. The file appears when it is whole. Where the file system has no hard links, it
@@ -254,7 +262,8 @@ mod tests {
     fn short_missing_and_repeated_keys_are_refused() {
         assert_eq!(
             refusal(KeyRing::new([[0; 31]])),
-            "signing key 1 has 31 bytes and needs at least 32: make one with `openssl rand -base64 32`"
+            "signing key 1 has 31 bytes and needs at least 32: make one with `openssl rand -base64 \
+             32`"
         );
         assert!(refusal(KeyRing::new([[0u8; 32]; 0])).contains("the key ring is empty"));
         assert!(

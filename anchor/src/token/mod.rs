@@ -2,10 +2,10 @@
 //!
 //! `base64url_nopad( version:1 | key_id:1 | locator:16 | secret:32 | HMAC-SHA256:32 )`
 //!
-//! The MAC covers everything before it, so a forgery is refused without a store call. The secret has
-//! two halves of 128 bits (OWASP ASVS 5.0 7.2.3): one lasts for the session's life and proves the
-//! right to end it, the other is replaced by each rotation. The store keeps hashes alone, so a dump
-//! of it opens nothing.
+//! The MAC covers everything before it, so a forgery is refused without a store call. The secret
+//! has two halves of 128 bits (OWASP ASVS 5.0 7.2.3): one lasts for the session's life and proves
+//! the right to end it, the other is replaced by each rotation. The store keeps hashes alone, so a
+//! dump of it opens nothing.
 
 mod key_file;
 pub(crate) mod keys;
@@ -37,15 +37,16 @@ pub(crate) const TEXT: usize = 110;
 
 /// The credential of a session: whoever presents it is let in.
 ///
-/// It has no `Display` and no `Serialize`, and its `Debug` shows nothing; [`expose`](Self::expose) is the one way to its text. Its memory is
-/// wiped when it is dropped.
+/// It has no `Display` and no `Serialize`, and its `Debug` shows nothing; [`expose`](Self::expose)
+/// is the one way to its text. Its memory is wiped when it is dropped.
 #[derive(Clone)]
 pub struct SessionToken {
     text: Zeroizing<[u8; TEXT]>,
 }
 
 impl SessionToken {
-    /// The token's text, to be handed to its owner over a secure channel and to nobody else: never to a log.
+    /// The token's text, to be handed to its owner over a secure channel and to nobody else: never
+    /// to a log.
     pub fn expose(&self) -> &str {
         std::str::from_utf8(&*self.text).unwrap_or_default()
     }
@@ -73,7 +74,8 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// A token that a request presented and whose MAC holds. Whether its session lives, and has this secret, the store tells.
+/// A token that a request presented and whose MAC holds. Whether its session lives, and has this
+/// secret, the store tells.
 pub(crate) struct Verified {
     pub(crate) id: SessionId,
     pub(crate) secret: Secret,
@@ -84,7 +86,8 @@ pub(crate) struct Verified {
 impl Verified {
     /// Decodes and verifies a presented token: on the stack, without a store call.
     ///
-    /// Only the one text that [`SessionToken::sign`] would write is accepted: exact length, no padding, no loose bits at the end.
+    /// Only the one text that [`SessionToken::sign`] would write is accepted: exact length, no
+    /// padding, no loose bits at the end.
     pub(crate) fn parse(text: &[u8], keys: &TokenKeys) -> Result<Self, BadToken> {
         if text.len() != TEXT {
             return Err(BadToken::Length);
@@ -114,7 +117,8 @@ impl Verified {
     }
 }
 
-/// Why a presented token was refused before any store call. For the log alone: a response does not tell these apart.
+/// Why a presented token was refused before any store call. For the log alone: a response does not
+/// tell these apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
     /// Not of a token's length.
@@ -140,7 +144,8 @@ pub enum BadToken {
     Oversized,
 }
 
-/// 110 characters carry 660 bits, of which 656 are the token's: the last 4 must be zero, or two texts would be one token.
+/// 110 characters carry 660 bits, of which 656 are the token's: the last 4 must be zero, or two
+/// texts would be one token.
 fn has_loose_bits(last: u8) -> bool {
     !matches!(last, b'A' | b'Q' | b'g' | b'w')
 }
@@ -188,7 +193,8 @@ impl Secret {
     }
 }
 
-/// A fresh UUIDv7: 48 bits of this node's milliseconds, so that rows cluster by age, and 74 bits from the operating system.
+/// A fresh UUIDv7: 48 bits of this node's milliseconds, so that rows cluster by age, and 74 bits
+/// from the operating system.
 ///
 /// # Errors
 ///
@@ -237,13 +243,15 @@ macro_rules! hash_type {
 }
 
 hash_type! {
-    /// The SHA-256 of a session's secret, which a request has to present. Its `Debug` shows nothing.
+    /// The SHA-256 of a session's secret, which a request has to present. Its `Debug` shows
+    /// nothing.
     SecretHash
 }
 
 hash_type! {
-    /// The SHA-256 of the half of a secret that lasts for the session's life: the proof that a token,
-    /// however often it was rotated since, is one of this session's. Its `Debug` shows nothing.
+    /// The SHA-256 of the half of a secret that lasts for the session's life: the proof that a
+    /// token, however often it was rotated since, is one of this session's. Its `Debug` shows
+    /// nothing.
     LastingHash
 }
 
@@ -320,7 +328,8 @@ mod tests {
 
     #[test]
     fn the_last_character_is_the_only_one_with_loose_bits() {
-        // What the decoder accepts at the end, `has_loose_bits` must bound: 82 bytes leave 4 bits over.
+        // What the decoder accepts at the end, `has_loose_bits` must bound: 82 bytes leave 4 bits
+        // over.
         let mut text = [0; TEXT];
         let mut bytes = [0; BYTES];
         bytes[BYTES - 1] = 0xff;

@@ -1,9 +1,9 @@
 //! The databases: servers started from installed binaries, one database for each application, and
 //! the pools on it.
 //!
-//! The servers are those of the tests ([`anchor_tests::servers`]): they do not wait for the disk, so
-//! that software is compared and not disks. `ANCHOR_TEST_POSTGRES_URL` and `ANCHOR_TEST_MYSQL_URL`
-//! name servers of your own, with your own settings.
+//! The servers are those of the tests ([`anchor_tests::servers`]): they do not wait for the disk,
+//! so that software is compared and not disks. `ANCHOR_TEST_POSTGRES_URL` and
+//! `ANCHOR_TEST_MYSQL_URL` name servers of your own, with your own settings.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -1,7 +1,8 @@
 //! An API on `api.example.com` for a front end on `app.example.com`.
 //!
-//! Two things let the front end's pages in, and both name its origin: CORS, so that its scripts may read responses to requests with
-//! cookies, and the trusted origin, so that they may change something. Other pages get neither.
+//! Two things let the front end's pages in, and both name its origin: CORS, so that its scripts may
+//! read responses to requests with cookies, and the trusted origin, so that they may change
+//! something. Other pages get neither.
 
 use anchor::prelude::*;
 use anchor::routing::{Router, get, post};
@@ -41,7 +42,8 @@ pub fn sessions(
 /// When the front end's origin cannot be a header.
 pub fn app(front_end: &str, sessions: &SessionManager<UserSession>) -> Result<Router, ConfigError> {
     let cors = CorsLayer::new()
-        // Never `Any`, nor whatever `Origin` a request brings: with credentials that would let every page read as its visitor.
+        // Never `Any`, nor whatever `Origin` a request brings: with credentials that would let
+        // every page read as its visitor.
         .allow_origin(front_end.parse::<HeaderValue>().map_err(ConfigError::new)?)
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST])

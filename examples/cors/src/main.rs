@@ -1,4 +1,5 @@
-//! `ANCHOR_DEVELOPMENT=true cargo run -p cors-example`, with a front end on <http://localhost:5173>.
+//! `ANCHOR_DEVELOPMENT=true cargo run -p cors-example`, with a front end on
+//! <http://localhost:5173>.
 
 use std::error::Error;
 use std::net::Ipv4Addr;

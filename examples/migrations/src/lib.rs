@@ -1,7 +1,8 @@
 //! One session struct in three releases of an application, and the migrations between them.
 //!
-//! In an application there is one struct, and it changes; here its earlier forms are kept so that the test can apply the migrations one release
-//! after the other. `migrations/` has a folder a dialect, for this application runs on three. Its first file, the `users` table, was written by
+//! In an application there is one struct, and it changes; here its earlier forms are kept so that
+//! the test can apply the migrations one release after the other. `migrations/` has a folder a
+//! dialect, for this application runs on three. Its first file, the `users` table, was written by
 //! hand. The others came out of
 //!
 //! ```sh

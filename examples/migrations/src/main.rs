@@ -1,5 +1,6 @@
-//! Applies the migrations to the SQLite file in `DATABASE_URL` (else `migrations.db` in the current folder), as a release does when it starts, and
-//! says whether the table is what the struct declares.
+//! Applies the migrations to the SQLite file in `DATABASE_URL` (else `migrations.db` in the current
+//! folder), as a release does when it starts, and says whether the table is what the struct
+//! declares.
 
 use anchor::prelude::*;
 use migrations_example::UserSession;

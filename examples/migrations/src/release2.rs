@@ -1,4 +1,5 @@
-//! The struct as it was in the second release: with a theme, and an address that the third does without.
+//! The struct as it was in the second release: with a theme, and an address that the third does
+//! without.
 
 use anchor::prelude::*;
 

@@ -1,4 +1,5 @@
-//! The committed migrations are those that the generator writes, and sessions survive them from the first release to the third and back.
+//! The committed migrations are those that the generator writes, and sessions survive them from the
+//! first release to the third and back.
 
 use std::collections::BTreeSet;
 use std::fs;

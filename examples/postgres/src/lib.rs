@@ -1,7 +1,8 @@
 //! Users and sessions on PostgreSQL.
 //!
-//! The sessions table references the users table with `ON DELETE CASCADE`, so deleting a user is a logout everywhere:
-//! the rows go in the same transaction, and the next request with any of that user's cookies gets 401.
+//! The sessions table references the users table with `ON DELETE CASCADE`, so deleting a user is a
+//! logout everywhere: the rows go in the same transaction, and the next request with any of that
+//! user's cookies gets 401.
 
 mod users;
 
@@ -49,7 +50,8 @@ struct App {
     sessions: SessionManager<UserSession>,
 }
 
-/// Creates the tables that are missing: the application's by its migrations, the sessions' from the struct.
+/// Creates the tables that are missing: the application's by its migrations, the sessions' from the
+/// struct.
 ///
 /// # Errors
 ///

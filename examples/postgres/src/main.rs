@@ -1,4 +1,5 @@
-//! `DATABASE_URL=postgres://localhost/test ANCHOR_KEYS="$(openssl rand -base64 32)" cargo run -p postgres-example`
+//! `DATABASE_URL=postgres://localhost/test ANCHOR_KEYS="$(openssl rand -base64 32)" cargo run -p
+//! postgres-example`
 
 use std::error::Error;
 use std::net::Ipv4Addr;

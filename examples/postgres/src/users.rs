@@ -42,7 +42,8 @@ pub(crate) async fn authenticate(
             .fetch_optional(pool)
             .await?;
     let Some((id, role, hash)) = row else {
-        // As long as a wrong password takes, so that the time tells nobody which addresses are known.
+        // As long as a wrong password takes, so that the time tells nobody which addresses are
+        // known.
         tokio::task::spawn_blocking(|| password_auth::generate_hash(password)).await?;
         return Ok(None);
     };

@@ -1,6 +1,7 @@
 //! The quickstart: a login form, a session, a real logout, on an embedded SQLite database.
 //!
-//! `cargo run`, then open <http://127.0.0.1:3000> and log in as `ferris` with the password `rustacean`.
+//! `cargo run`, then open <http://127.0.0.1:3000> and log in as `ferris` with the password
+//! `rustacean`.
 
 mod page;
 mod users;

@@ -27,15 +27,19 @@ pub(crate) async fn migrate(pool: &SqlitePool) -> Result<(), UsersError> {
     if exists.is_none() {
         let hash =
             tokio::task::spawn_blocking(|| password_auth::generate_hash("rustacean")).await?;
-        sqlx::query("INSERT INTO users (username, password_hash) VALUES ('ferris', ?) ON CONFLICT DO NOTHING")
-            .bind(hash)
-            .execute(pool)
-            .await?;
+        sqlx::query(
+            "INSERT INTO users (username, password_hash) VALUES ('ferris', ?) ON CONFLICT \
+            DO NOTHING",
+        )
+        .bind(hash)
+        .execute(pool)
+        .await?;
     }
     Ok(())
 }
 
-/// The user of this name, if the password is theirs. An unknown name takes as long as a wrong password.
+/// The user of this name, if the password is theirs. An unknown name takes as long as a wrong
+/// password.
 pub(crate) async fn authenticate(
     pool: &SqlitePool,
     username: String,

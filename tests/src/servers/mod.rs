@@ -1,4 +1,5 @@
-//! Real servers for tests: found by an environment variable, else started from installed binaries, else skipped out loud.
+//! Real servers for tests: found by an environment variable, else started from installed binaries,
+//! else skipped out loud.
 //!
 //! | server | variable | started from |
 //! | --- | --- | --- |
@@ -6,7 +7,8 @@
 //! | MySQL, MariaDB | `ANCHOR_TEST_MYSQL_URL` | `mariadb-install-db` and `mariadbd` |
 //! | Redis | `ANCHOR_TEST_REDIS_URL` | `redis-server` |
 //!
-//! With `ANCHOR_TEST_REQUIRE_SERVERS=1` a missing server or program fails the tests that need it, as continuous integration should.
+//! With `ANCHOR_TEST_REQUIRE_SERVERS=1` a missing server or program fails the tests that need it,
+//! as continuous integration should.
 
 mod mariadb;
 mod postgres;
@@ -95,12 +97,14 @@ pub fn program(name: &str, variable: &str, install: &str) -> Option<String> {
     };
     assert!(!servers_are_required(), "{reason}; {install}, or set {variable}");
     announce(&format!(
-        "the tests with {name} pass without testing anything: {reason}; {install}, or set {variable}"
+        "the tests with {name} pass without testing anything: {reason}; {install}, or set \
+         {variable}"
     ));
     None
 }
 
-/// Written past libtest's capture, which would hide it from whoever believes that everything was tested.
+/// Written past libtest's capture, which would hide it from whoever believes that everything was
+/// tested.
 fn announce(skipped: &str) {
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {skipped} ***\n");
 }

@@ -60,7 +60,8 @@ fn version(bin: &Path) -> Option<u32> {
     bin.parent()?.file_name()?.to_str()?.parse().ok()
 }
 
-/// Who runs the server: this process's user or, because PostgreSQL refuses to run as root, another one.
+/// Who runs the server: this process's user or, because PostgreSQL refuses to run as root, another
+/// one.
 struct Owner {
     become_user: Option<(u32, u32)>,
 }

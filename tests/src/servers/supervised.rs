@@ -1,7 +1,8 @@
 //! Servers and folders that end with the test process, however that ends.
 //!
-//! A shell between the two reads a pipe that only the test process holds open. Its end of file, which the kernel delivers even when the
-//! process is killed, makes the shell stop the server and remove the folder.
+//! A shell between the two reads a pipe that only the test process holds open. Its end of file,
+//! which the kernel delivers even when the process is killed, makes the shell stop the server and
+//! remove the folder.
 
 use std::fs;
 use std::net::TcpListener;
@@ -41,7 +42,8 @@ impl Supervised {
     ///
     /// # Errors
     ///
-    /// The server's log, when it ended or was not ready in time. Dropping the supervisor then has stopped it and removed its folder.
+    /// The server's log, when it ended or was not ready in time. Dropping the supervisor then has
+    /// stopped it and removed its folder.
     pub(super) fn start(
         folder: &Path,
         signal: &str,
@@ -110,7 +112,8 @@ fn supervise(folder: &Path, signal: &str, server: Option<&Command>) -> Result<Ch
     if let Some(server) = server {
         shell.arg(server.get_program()).args(server.get_args());
     }
-    // A group of its own: Ctrl-C at the terminal would otherwise end the shell before it has cleaned up.
+    // A group of its own: Ctrl-C at the terminal would otherwise end the shell before it has
+    // cleaned up.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut shell, 0);
     shell

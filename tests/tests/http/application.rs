@@ -1,4 +1,5 @@
-//! The application under test: one payload, a login, a logout, and a route for each way to ask for the session.
+//! The application under test: one payload, a login, a logout, and a route for each way to ask for
+//! the session.
 
 use std::ops::Deref;
 

@@ -2,7 +2,7 @@
 //! carried out is denied.
 
 use anchor::Error;
-use anchor::manager::{Event, Mismatch, SessionManagerBuilder};
+use anchor::manager::{Event, FingerprintMismatch, SessionManagerBuilder};
 use anchor::prelude::*;
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Watched};
@@ -121,7 +121,7 @@ async fn bound(backend: &Backend) -> (SessionManager<Bound>, Served) {
             panics(request, "client_ip");
             Some([192, 0, 2, 7].into())
         })
-        .fingerprint(Mismatch::End, |request| {
+        .fingerprint(FingerprintMismatch::End, |request| {
             panics(request, "fingerprint");
             Some(b"this client".into())
         });
@@ -139,7 +139,7 @@ async fn a_panic_over_the_address_records_none(backend: Backend) {
     let login = app.post("/login").header(PANICS, "client_ip").send().await;
     let cookie = login.expect(StatusCode::OK).cookie();
     let record = sessions.get(id_of(&cookie)).await.unwrap().unwrap();
-    assert_eq!(record.origin.and_then(|origin| origin.ip()), None);
+    assert_eq!(record.client.and_then(|origin| origin.ip()), None);
     app.get("/me").cookie(&cookie).send().await.expect(StatusCode::OK);
 }
 

@@ -1,4 +1,5 @@
-//! A subject's sessions on several devices: listed, ended together, ended but for one; and those who wait for an end.
+//! A subject's sessions on several devices: listed, ended together, ended but for one; and those
+//! who wait for an end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,7 +47,7 @@ async fn siblings(session: Session<UserSession>) -> Result<Json<Vec<String>>, an
 
 /// Answers when the session has ended, as an event stream or a WebSocket would close.
 async fn wait(session: Session<UserSession>) -> &'static str {
-    session.revoked().await;
+    session.wait_until_ended().await;
     "ended"
 }
 

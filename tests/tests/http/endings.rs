@@ -41,7 +41,8 @@ async fn the_hook_may_ask_for_the_session_of_the_request_that_it_is_told_of(back
             let Event::Refused { .. } = event else { return };
             let Some(auth) = asked.lock().unwrap().take() else { return };
             let (done, waiting) = mpsc::channel();
-            // On a thread of its own, so that a lock that is held fails the test in place of hanging it.
+            // On a thread of its own, so that a lock that is held fails the test in place of
+            // hanging it.
             std::thread::spawn(move || {
                 poll(auth.session());
                 let _ = done.send(());
@@ -113,7 +114,8 @@ async fn a_logout_that_another_tables_row_prevents_is_503_and_keeps_the_cookie(b
         _ => "BLOB",
     };
     let table = format!(
-        "CREATE TABLE audit (session {id} NOT NULL, FOREIGN KEY (session) REFERENCES user_sessions (id))"
+        "CREATE TABLE audit (session {id} NOT NULL, FOREIGN KEY (session) REFERENCES user_sessions \
+         (id))"
     );
     if backend.execute(&table).await.is_none() {
         return;

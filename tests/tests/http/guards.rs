@@ -47,7 +47,8 @@ async fn a_guard_refuses_before_a_broken_body_is_looked_at(backend: Backend) {
     }
 }
 
-/// A client that waits with its body until the server asks for it (RFC 9110 section 10.1.1) is refused, and never asked.
+/// A client that waits with its body until the server asks for it (RFC 9110 section 10.1.1) is
+/// refused, and never asked.
 async fn a_guard_refuses_without_reading_the_body(backend: Backend) {
     let app = Application::with_routes(&backend, guarded_bodies()).await;
     let cookie = app.log_in("ferris").await;

@@ -170,7 +170,8 @@ async fn a_bearer_token_of_an_old_key_costs_no_more_than_another(backend: Backen
     assert_eq!((after.store.calls(Verb::Load), after.store.all_calls()), (5, 5));
 }
 
-/// Half way through a change of keys: the token of a node that has the new one reaches a node that has not.
+/// Half way through a change of keys: the token of a node that has the new one reaches a node that
+/// has not.
 async fn a_logout_by_a_node_that_does_not_know_the_key_does_not_claim_success(backend: Backend) {
     let old_node = Application::start(&backend).await;
     let new_node = with_keys(&old_node.store, &[NEW_KEY, KEY], Router::new()).await;

@@ -1,9 +1,10 @@
-//! A session's whole life with everything that a struct can ask for: remembered or not, limited, tracked, bound, cut off, kept for audit, told of.
+//! A session's whole life with everything that a struct can ask for: remembered or not, limited,
+//! tracked, bound, cut off, kept for audit, told of.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anchor::manager::{Event, Mismatch, Revoked, SessionManagerBuilder};
+use anchor::manager::{Event, FingerprintMismatch, RevokedSessions, SessionManagerBuilder};
 use anchor::prelude::*;
 use anchor::store::{EndReason, EndStatus};
 use anchor::{Error, Rejection};
@@ -47,7 +48,7 @@ on_every_store![
     table = "lives",
     cookie = "__Host-life",
     max_per_subject = 3,
-    overflow = "end_oldest",
+    on_limit = "end_oldest",
     keep_ended = "30d",
     track,
     fingerprint,
@@ -63,7 +64,7 @@ struct Life {
     table = "few_lives",
     cookie = "__Host-few-lives",
     max_per_subject = 2,
-    overflow = "refuse"
+    on_limit = "refuse"
 )]
 struct FewLives {
     #[session(subject)]
@@ -103,12 +104,12 @@ async fn application(
     backend: &Backend,
     configure: impl FnOnce(Builder) -> Builder,
 ) -> Application<Life> {
-    bound(backend, Mismatch::Refuse, configure).await
+    bound(backend, FingerprintMismatch::Refuse, configure).await
 }
 
 async fn bound(
     backend: &Backend,
-    on_mismatch: Mismatch,
+    on_mismatch: FingerprintMismatch,
     configure: impl FnOnce(Builder) -> Builder,
 ) -> Application<Life> {
     let configure = |sessions: Builder| {
@@ -152,7 +153,7 @@ async fn me(session: Session<Life>) -> Json<Life> {
 }
 
 async fn wait(session: Session<Life>) {
-    session.revoked().await;
+    session.wait_until_ended().await;
 }
 
 async fn rotate(session: Session<Life>) -> Result<(), Error> {
@@ -165,7 +166,7 @@ async fn password(
     State(sessions): State<SessionManager<Life>>,
 ) -> Result<(), Error> {
     sessions.cut_off(&ferris().name).await?;
-    auth.login(ferris()).begins_now().await.map(drop)
+    auth.login(ferris()).starting_now().await.map(drop)
 }
 
 #[require_session(Life, fresh = "2s")]
@@ -294,7 +295,7 @@ async fn the_origin_of_the_login_is_recorded_and_that_of_a_later_use_replaces_it
     let cookie = login.send().await.cookie();
     let origin = async || {
         let record = app.sessions.get(id_of(&cookie)).await.unwrap().unwrap();
-        let origin = record.origin.expect("tracked");
+        let origin = record.client.expect("tracked");
         (origin.ip().map(|ip| ip.to_string()), origin.user_agent().map(str::to_owned))
     };
     assert_eq!(origin().await, (Some("192.0.2.7".into()), Some("desk".into())));
@@ -304,7 +305,7 @@ async fn the_origin_of_the_login_is_recorded_and_that_of_a_later_use_replaces_it
 }
 
 async fn a_bound_session_is_refused_to_another_client_and_lives_on(backend: Backend) {
-    let app = bound(&backend, Mismatch::Refuse, |sessions| sessions).await;
+    let app = bound(&backend, FingerprintMismatch::Refuse, |sessions| sessions).await;
     let cookie = app.served.post("/login").header(CLIENT, "mine").send().await.cookie();
     let me = || app.served.get("/me").cookie(&cookie);
     me().header(CLIENT, "mine").send().await.expect(StatusCode::OK);
@@ -314,7 +315,7 @@ async fn a_bound_session_is_refused_to_another_client_and_lives_on(backend: Back
 }
 
 async fn a_bound_session_ends_when_another_client_uses_it(backend: Backend) {
-    let app = bound(&backend, Mismatch::End, |sessions| sessions).await;
+    let app = bound(&backend, FingerprintMismatch::End, |sessions| sessions).await;
     let cookie = app.served.post("/login").header(CLIENT, "mine").send().await.cookie();
     let me = || app.served.get("/me").cookie(&cookie);
     me().header(CLIENT, "theirs").send().await.expect(StatusCode::UNAUTHORIZED);
@@ -324,13 +325,14 @@ async fn a_bound_session_ends_when_another_client_uses_it(backend: Backend) {
 }
 
 async fn a_session_without_a_fingerprint_is_bound_to_nothing(backend: Backend) {
-    let app = bound(&backend, Mismatch::End, |sessions| sessions).await;
+    let app = bound(&backend, FingerprintMismatch::End, |sessions| sessions).await;
     let cookie = app.log_in().await;
     let me = app.served.get("/me").cookie(&cookie).header(CLIENT, "anyone").send().await;
     me.expect(StatusCode::OK);
 }
 
-/// The login's request has arrived and its password was checked; the cut-off is answered before the session is created.
+/// The login's request has arrived and its password was checked; the cut-off is answered before the
+/// session is created.
 async fn a_cut_off_beats_a_login_that_began_before_it(backend: Backend) {
     let app = application(&backend, |sessions| sessions).await;
     let earlier = app.log_in().await;
@@ -456,7 +458,7 @@ async fn a_re_authentication_after_the_response_writes_nothing(backend: Backend)
     let keep = move |session: Session<Life>| async move {
         *keeper.lock().unwrap() = Some(session);
     };
-    let configure = |sessions: Builder| sessions.fingerprint(Mismatch::Refuse, |_| None);
+    let configure = |sessions: Builder| sessions.fingerprint(FingerprintMismatch::Refuse, |_| None);
     let routes = |_| Router::new().route("/login", post(login)).route("/keep", post(keep));
     let app: Application<Life> = Application::start(&backend, configure, routes).await;
     let cookie = app.log_in().await;
@@ -518,7 +520,7 @@ async fn every_event_is_told_in_order(backend: Backend) {
                 Event::Updated { .. } => "updated".into(),
                 Event::Rotated { .. } => "rotated".into(),
                 Event::Reauthenticated { .. } => "reauthenticated".into(),
-                Event::Revoked { which: Revoked::One(_), count, reason } => {
+                Event::Revoked { which: RevokedSessions::One(_), count, reason } => {
                     format!("revoked {count}: {}", reason.as_str())
                 }
                 Event::Revoked { count, reason, .. } => {

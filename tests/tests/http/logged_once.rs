@@ -23,8 +23,8 @@ use http::request::Parts;
 use crate::application::{Application, OPTIONAL, REQUIRING, Role, UserSession};
 use crate::tokens::id_of;
 
-/// What the library logs, without sqlx's statements, while `doing` is done, on this thread: where the server of a test with a
-/// runtime of one thread runs, too.
+/// What the library logs, without sqlx's statements, while `doing` is done, on this thread: where
+/// the server of a test with a runtime of one thread runs, too.
 async fn logged<R>(doing: impl Future<Output = R>) -> (R, Vec<String>) {
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);

@@ -1,4 +1,5 @@
-//! Logout that is real: the row is gone before the answer, whatever happens to handler, client and connection.
+//! Logout that is real: the row is gone before the answer, whatever happens to handler, client and
+//! connection.
 
 use std::sync::Arc;
 
@@ -240,7 +241,8 @@ async fn a_client_that_leaves_while_the_logout_is_in_flight_is_logged_out(backen
         let hold = app.store.hold(Verb::Revoke);
         let mut client = TcpStream::connect(app.address()).await.unwrap();
         let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nCookie: {cookie}\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nCookie: \
+             {cookie}\r\n\r\n"
         );
         client.write_all(request.as_bytes()).await.unwrap();
         hold.reached().await;
@@ -304,7 +306,8 @@ async fn after_a_logout_in_one_request_there_is_no_session(backend: Backend) {
     assert_eq!(answer.text(), "nobody");
 }
 
-/// A request is admitted and waits; a logout is answered; the request goes on, and tries all that it can.
+/// A request is admitted and waits; a logout is answered; the request goes on, and tries all that
+/// it can.
 async fn a_request_admitted_before_a_logout_sends_no_cookie_and_writes_nothing(backend: Backend) {
     let hold = Hold::default();
     let slow = {

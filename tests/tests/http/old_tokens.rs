@@ -1,5 +1,5 @@
-//! Every genuine token of a session, however often it was rotated since, can end it; a token that is
-//! not the session's can end nothing.
+//! Every genuine token of a session, however often it was rotated since, can end it; a token that
+//! is not the session's can end nothing.
 
 use std::sync::Arc;
 

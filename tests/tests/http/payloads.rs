@@ -92,7 +92,8 @@ impl Extreme {
     }
 }
 
-/// Logs `payload` in and reads it back in another request: `Err` with the login's answer where it was refused.
+/// Logs `payload` in and reads it back in another request: `Err` with the login's answer where it
+/// was refused.
 async fn round_trip<T: SessionData + PartialEq + std::fmt::Debug>(
     served: &Served,
     slot: &Slot<T>,
@@ -164,7 +165,8 @@ async fn texts_of_every_kind_come_back_or_the_login_says_that_they_cannot(backen
         let back = round_trip(&served, &slot, &payload).await.expect("it can be stored");
         assert_eq!(back, payload);
     }
-    // PostgreSQL has no text with a NUL: then it says so, and which column it was, to the log alone.
+    // PostgreSQL has no text with a NUL: then it says so, and which column it was, to the log
+    // alone.
     for text in ["\0", "a\0b", "nul at the end\0"] {
         let payload = Extreme::with_text(text);
         match round_trip(&served, &slot, &payload).await {

@@ -1,4 +1,5 @@
-//! Roles, freshness, redirects and cross-origin protection under a router that denies by default, on every store.
+//! Roles, freshness, redirects and cross-origin protection under a router that denies by default,
+//! on every store.
 
 use anchor::guard::{Decision, Policy};
 use anchor::prelude::*;

@@ -1,4 +1,5 @@
-//! What a refusal is for the application: an extension of the response, and a response that it can replace.
+//! What a refusal is for the application: an extension of the response, and a response that it can
+//! replace.
 
 use anchor::frontend::Bearer;
 use anchor::prelude::*;
@@ -165,7 +166,8 @@ async fn on_reject_of_one_layer_leaves_the_refusals_of_another_alone(backend: Ba
             ("/user", "users"),
             ("/admin", "administrators"),
             ("/user-if-any", "administrators"),
-            // The users' refusal was the handler's to judge; the administrators' is the one that is answered.
+            // The users' refusal was the handler's to judge; the administrators' is the one that is
+            // answered.
             ("/tolerant", "administrators"),
             ("/tolerant-too", "users"),
         ];

@@ -338,7 +338,8 @@ async fn a_request_from_before_the_rotation_that_asks_late_is_not_suspected(back
     assert_eq!(*theft.lock().unwrap(), 1);
 }
 
-/// The handler rotates and goes on working; meanwhile the client is given another token, and uses it.
+/// The handler rotates and goes on working; meanwhile the client is given another token, and uses
+/// it.
 async fn a_rotation_whose_response_took_too_long_sends_no_dead_token(backend: Backend) {
     let hold = Hold::default();
     let slow = {

@@ -102,7 +102,7 @@ async fn a_shutdown_stops_the_sweeper(backend: Backend) {
 }
 
 async fn a_shutdown_lets_go_of_whoever_waits_for_the_end_of_a_session(backend: Backend) {
-    let wait = async |session: Session<UserSession>| session.revoked().await;
+    let wait = async |session: Session<UserSession>| session.wait_until_ended().await;
     let app = Application::with_routes(&backend, Router::new().route("/wait", get(wait))).await;
     let cookie = app.log_in("ferris").await;
     let waiting = app.get("/wait").cookie(&cookie).send();

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use anchor::manager::{Event, Revoked};
+use anchor::manager::{Event, RevokedSessions};
 use anchor::prelude::*;
 use anchor::store::EndReason;
 use anchor::{Error, SessionId};
@@ -25,7 +25,7 @@ on_every_store![
 ];
 
 type Kept = Arc<Mutex<Vec<Session<UserSession>>>>;
-type Told = Arc<Mutex<Vec<(Revoked, EndReason)>>>;
+type Told = Arc<Mutex<Vec<(RevokedSessions, EndReason)>>>;
 
 async fn end(Path(id): Path<Uuid>, session: Session<UserSession>) -> Result<Json<bool>, Error> {
     Ok(Json(session.end_sibling(SessionId::from_uuid(id)).await?))
@@ -68,7 +68,7 @@ async fn a_user_ends_another_session_of_theirs_with_one_call(backend: Backend) {
     assert!(answer.set_cookies().is_empty(), "{answer:?}");
     assert_eq!(app.store.calls(Verb::RevokeOf), 1);
     assert_eq!(app.store.all_calls(), 2, "besides the load that let the request in");
-    let expected = (Revoked::One(id_of(&other)), EndReason::LogoutOthers);
+    let expected = (RevokedSessions::One(id_of(&other)), EndReason::LogoutOthers);
     assert_eq!(*told.lock().unwrap(), [expected]);
     app.me(&other).await.expect(StatusCode::UNAUTHORIZED);
     app.me(&own).await.expect(StatusCode::OK);

@@ -1,5 +1,5 @@
-//! `Session::revoked`, and a handle that outlives its request: a task with a handle stands for a
-//! WebSocket.
+//! `Session::wait_until_ended`, and a handle that outlives its request: a task with a handle stands
+//! for a WebSocket.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -65,7 +65,7 @@ async fn a_thousand_who_wait_share_one_poll_and_all_are_told(backend: Backend) {
     let mut waiting = JoinSet::new();
     for _ in 0..10 {
         let session = open_socket(&app, &kept, &cookie).await;
-        (0..100).for_each(|_| drop(waiting.spawn(session.revoked())));
+        (0..100).for_each(|_| drop(waiting.spawn(session.wait_until_ended())));
     }
     app.store.reset();
     let polls = 10;
@@ -87,12 +87,12 @@ async fn an_end_on_another_node_is_noticed_by_the_shared_poll(backend: Backend) 
     let cookie = app.log_in("ferris").await;
     let session = open_socket(&app, &kept, &cookie).await;
     let mut waiting = JoinSet::new();
-    (0..10).for_each(|_| drop(waiting.spawn(session.revoked())));
+    (0..10).for_each(|_| drop(waiting.spawn(session.wait_until_ended())));
     sleep(POLL).await;
     assert!(elsewhere.revoke(id_of(&cookie)).await.unwrap());
     timeout(PATIENCE, waiting.join_all()).await.expect("all are told");
     // Whoever comes too late is told as well.
-    timeout(PATIENCE, session.revoked()).await.expect("at once");
+    timeout(PATIENCE, session.wait_until_ended()).await.expect("at once");
 }
 
 async fn nobody_polls_for_a_session_that_nobody_waits_for(backend: Backend) {
@@ -100,7 +100,7 @@ async fn nobody_polls_for_a_session_that_nobody_waits_for(backend: Backend) {
     let cookie = app.log_in("ferris").await;
     let session = open_socket(&app, &kept, &cookie).await;
     let mut waiting = JoinSet::new();
-    (0..10).for_each(|_| drop(waiting.spawn(session.revoked())));
+    (0..10).for_each(|_| drop(waiting.spawn(session.wait_until_ended())));
     sleep(2 * POLL).await;
     waiting.shutdown().await;
     // A load may be under way.
@@ -108,7 +108,7 @@ async fn nobody_polls_for_a_session_that_nobody_waits_for(backend: Backend) {
     app.store.reset();
     sleep(3 * POLL).await;
     assert_eq!(app.store.all_calls(), 0);
-    let again = tokio::spawn(session.revoked());
+    let again = tokio::spawn(session.wait_until_ended());
     while app.store.calls(Verb::Load) == 0 {
         sleep(Duration::from_millis(5)).await;
     }
@@ -166,7 +166,7 @@ async fn whoever_waits_is_told_when_the_verifier_refuses(backend: Backend) {
     .await;
     let cookie = app.log_in("ferris").await;
     let session = open_socket(&app, &kept, &cookie).await;
-    let waiting = tokio::spawn(session.revoked());
+    let waiting = tokio::spawn(session.wait_until_ended());
     while switch.asked() < 4 {
         sleep(Duration::from_millis(5)).await;
     }
@@ -188,7 +188,7 @@ async fn whoever_waits_goes_on_while_the_verifier_fails(backend: Backend) {
     let cookie = app.log_in("ferris").await;
     let session = open_socket(&app, &kept, &cookie).await;
     switch.set(FAIL);
-    let waiting = tokio::spawn(session.revoked());
+    let waiting = tokio::spawn(session.wait_until_ended());
     let asked = switch.asked();
     sleep(4 * POLL).await;
     assert!((1..=6).contains(&(switch.asked() - asked)), "{} questions", switch.asked() - asked);
@@ -242,7 +242,7 @@ async fn a_refusal_that_was_learned_while_waiting_holds_at_once(backend: Backend
     let cookie = app.log_in("ferris").await;
     let mut session = open_socket(&app, &kept, &cookie).await;
     switch.set(REFUSE);
-    timeout(PATIENCE, session.revoked()).await.expect("it is told");
+    timeout(PATIENCE, session.wait_until_ended()).await.expect("it is told");
     let asked = switch.asked();
     let refused = session.update(|user| user.visits = 8).await.unwrap_err();
     assert!(matches!(refused, Error::RefusedByVerifier { .. }), "{refused:?}");

@@ -97,7 +97,8 @@ async fn a_new_database_on_sqlite() {
     starts_without(Dialect::Sqlite).await;
 }
 
-const ID: &str = "('00000000-0000-0000-0000-000000000001', 'ferris', '2026-01-01 00:00:00', '2025-01-01 00:00:00')";
+const ID: &str = "('00000000-0000-0000-0000-000000000001', 'ferris', '2026-01-01 00:00:00', \
+    '2025-01-01 00:00:00')";
 
 #[tokio::test]
 async fn on_postgres() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anchor::column::ColumnType;
 use anchor::migrate::{self, Checked, Migrations};
-use anchor::schema::{ColumnSchema, Dialect, Extras, OnDelete, Reference, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnDelete, Reference, Schema, SchemaOptions};
 
 use crate::live::Live;
 use crate::scratch::Scratch;
@@ -38,7 +38,7 @@ const COLUMNS: &[ColumnSchema] = &[
     ColumnSchema::new("code", ColumnType::Text, true).sql_type("VARCHAR(80)"),
 ];
 static SCHEMA: Schema = Schema::new("sessions", COLUMNS)
-    .extras(Extras::NONE.keep_ended().track().fingerprint().cut_off());
+    .options(SchemaOptions::NONE.keep_ended().track().fingerprint().cut_off());
 
 /// A database with the table of this schema, as `store.migrate()` leaves it.
 async fn quick_start(dialect: Dialect, schema: &Schema) -> Option<Live> {
@@ -107,7 +107,7 @@ async fn takes_over(dialect: Dialect) {
             _ => *column,
         })
         .collect();
-    let next = Schema::new("sessions", Vec::leak(columns)).extras(SCHEMA.extras);
+    let next = Schema::new("sessions", Vec::leak(columns)).options(SCHEMA.options);
     migrate::write(&next, &migrations).expect("written");
     live.run(scratch.path()).await.expect("it runs");
     live.execute("UPDATE sessions SET role = 'guest'").await.expect("a guest");
@@ -128,8 +128,8 @@ async fn takes_over_a_subject_of_a_type_of_its_own(dialect: Dialect) {
         ColumnSchema::new("subject", ColumnType::Text, true).sql_type("VARCHAR(80)");
     const NAME: ColumnSchema = ColumnSchema::new("name", ColumnType::Text, false).subject();
     for columns in [&[EMAIL][..], &[EMAIL, TOPIC], &[NAME, TOPIC]] {
-        let schema =
-            Schema::new("sessions", Vec::leak(columns.to_vec())).extras(Extras::NONE.cut_off());
+        let schema = Schema::new("sessions", Vec::leak(columns.to_vec()))
+            .options(SchemaOptions::NONE.cut_off());
         let Some(live) = quick_start(dialect, &schema).await else { return };
         let (scratch, _) = baseline(dialect, &schema);
         live.run(scratch.path()).await.unwrap_or_else(|error| panic!("{dialect:?}: {error}"));
@@ -197,7 +197,8 @@ async fn refuses(dialect: Dialect) {
     }
 }
 
-/// The migration fails and names the difference, where the database can say it, and changes nothing.
+/// The migration fails and names the difference, where the database can say it, and changes
+/// nothing.
 async fn fails(dialect: Dialect, schema: &Schema, folder: &Path, difference: &str) {
     let Some(live) = quick_start(dialect, schema).await else { return };
     let before = live.catalogue("sessions").await.expect("a catalogue");

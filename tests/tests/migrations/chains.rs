@@ -306,7 +306,7 @@ fn next(maker: &mut Maker, old: &Schema, rows: &Rows, kind: Step) -> Option<Pair
         let at = maker.dice.below(columns.len() + 1);
         columns.insert(at, column);
     }
-    let mut extras = old.extras;
+    let mut extras = old.options;
     if matches!(kind, Step::Any) {
         for column in &mut columns {
             column.subject = false;
@@ -336,7 +336,7 @@ fn next(maker: &mut Maker, old: &Schema, rows: &Rows, kind: Step) -> Option<Pair
         column.unique = !(0..values.len()).any(is_shared);
     }
     follow(&mut pair, &columns);
-    pair.new = Schema::new(table, Vec::leak(columns)).extras(extras);
+    pair.new = Schema::new(table, Vec::leak(columns)).options(extras);
     pair.new.renamed_from = renamed_from;
     Some(pair)
 }

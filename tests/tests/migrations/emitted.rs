@@ -1,4 +1,5 @@
-//! The test that the derive writes: run as a child of this one, with the environment that a user would give it.
+//! The test that the derive writes: run as a child of this one, with the environment that a user
+//! would give it.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -137,8 +138,10 @@ fn two_structs_on_one_table_are_refused() {
         let mut command = cargo_test_of("emitted::as_two_structs_have_it", package.path(), migrate);
         let output = command.output().expect("it runs");
         assert!(!output.status.success());
-        let said = "`migrations::emitted::UserSession` and `migrations::emitted::AdminSession` have \
-                    one table, `sessions`: give one of them another with #[session(table = \"..\")]";
+        let said = "`migrations::emitted::UserSession` and `migrations::emitted::AdminSession` \
+            have \
+                    one table, `sessions`: give one of them another with #[session(table \
+                    = \"..\")]";
         assert!(text(&output).contains(said), "{}", text(&output));
     }
 }

@@ -1,4 +1,5 @@
-//! What a struct asks for besides its columns comes and goes by migrations, and sessions live through it as the contract says.
+//! What a struct asks for besides its columns comes and goes by migrations, and sessions live
+//! through it as the contract says.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +86,8 @@ async fn come_and_go(backend: Option<Backend>) {
     full.create(late).await.expect("a row");
     assert!(!is_live::<full::Life>(&live, 3).await);
 
-    // The third asks for nothing again: what was ended stays ended though nobody remembers the cut-off.
+    // The third asks for nothing again: what was ended stays ended though nobody remembers the
+    // cut-off.
     migrate::write(plain::Life::schema(), &migrations).expect("the third migration");
     live.run(folder).await.expect("it is applied");
     verify::<plain::Life>(&live).await;

@@ -1,4 +1,5 @@
-//! The folder of migrations: how files are named, and what is said when they do not follow one another.
+//! The folder of migrations: how files are named, and what is said when they do not follow one
+//! another.
 
 use std::fs;
 use std::path::Path;

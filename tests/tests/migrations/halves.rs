@@ -3,7 +3,7 @@
 
 use anchor::column::ColumnType;
 use anchor::migrate;
-use anchor::schema::{ColumnSchema, Dialect, Extras, OnChange, OnDelete, Reference, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, OnDelete, Reference, Schema, SchemaOptions};
 
 use crate::scene::{Scene, on, sessions};
 
@@ -134,7 +134,7 @@ async fn a_foreign_key_and_every_session_go() {
 #[tokio::test]
 async fn the_table_gets_another_name() {
     let of = |name, columns: &[ColumnSchema]| {
-        Schema::new(name, columns.to_vec().leak()).extras(Extras::NONE.cut_off())
+        Schema::new(name, columns.to_vec().leak()).options(SchemaOptions::NONE.cut_off())
     };
     let user = required("user", ColumnType::BigInt).subject();
     everywhere(|| Change {
@@ -149,7 +149,7 @@ async fn the_table_gets_another_name() {
 #[tokio::test]
 async fn another_column_becomes_the_subject() {
     let of = |columns: &[ColumnSchema]| {
-        Schema::new("sessions", columns.to_vec().leak()).extras(Extras::NONE.cut_off())
+        Schema::new("sessions", columns.to_vec().leak()).options(SchemaOptions::NONE.cut_off())
     };
     let (user, account) =
         (required("user", ColumnType::BigInt), required("account", ColumnType::Text));

@@ -3,7 +3,7 @@
 
 use anchor::column::ColumnType;
 use anchor::migrate::{self, Checked};
-use anchor::schema::{ColumnSchema, Extras, OnChange, Schema};
+use anchor::schema::{ColumnSchema, OnChange, Schema, SchemaOptions};
 
 use crate::scene::{Scene, on_every_database, sessions};
 
@@ -108,7 +108,7 @@ async fn it_is_dropped_in_words_and_only_then(scene: Scene) {
 }
 
 async fn a_column_of_anchors_own_is_no_field_that_comes_back(scene: Scene) {
-    let tracked = sessions(&[visits(ColumnType::Integer)]).extras(Extras::NONE.track());
+    let tracked = sessions(&[visits(ColumnType::Integer)]).options(SchemaOptions::NONE.track());
     scene.migrate(&tracked).await;
     let plain = sessions(&[visits(ColumnType::Integer)]);
     scene.migrate(&plain).await;
@@ -128,7 +128,7 @@ async fn a_field_is_no_column_of_anchors_own_that_comes_back(scene: Scene) {
     scene.insert(&old, &[&["1", "a field of the user's"]]).await;
     let plain = sessions(&[visits(ColumnType::Integer)]);
     scene.migrate(&plain).await;
-    let tracked = plain.extras(Extras::NONE.track());
+    let tracked = plain.options(SchemaOptions::NONE.track());
     let message = scene.refused(&tracked);
     assert!(message.contains("another column gets its name"), "{message}");
     scene.drop(&tracked).await;

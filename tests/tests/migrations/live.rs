@@ -27,7 +27,8 @@ macro_rules! with {
     };
 }
 
-/// sqlx's lock is one for the whole server's database, and PostgreSQL builds an index beside sessions in use only when nobody waits for that lock.
+/// sqlx's lock is one for the whole server's database, and PostgreSQL builds an index beside
+/// sessions in use only when nobody waits for that lock.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 impl Live {
@@ -36,7 +37,8 @@ impl Live {
         Some(match dialect {
             Dialect::Postgres => Live::Postgres(databases::postgres().await?),
             Dialect::MySql => Live::MySql(databases::mysql().await?),
-            // One connection: SQLite says of a table that another connection has dropped that it exists.
+            // One connection: SQLite says of a table that another connection has dropped that it
+            // exists.
             Dialect::Sqlite => {
                 let options = databases::sqlite().await.connect_options().as_ref().clone();
                 let one = SqlitePoolOptions::new().max_connections(1);
@@ -203,7 +205,8 @@ impl Live {
                 "IF(CONVERT({column} USING utf8mb4) IS NULL, HEX({column}), CAST({column} AS CHAR))"
             ),
             Dialect::Sqlite => format!(
-                "CASE typeof({column}) WHEN 'blob' THEN hex({column}) ELSE CAST({column} AS TEXT) END"
+                "CASE typeof({column}) WHEN 'blob' THEN hex({column}) ELSE CAST({column} AS TEXT) \
+                 END"
             ),
         };
         let rows = self.rows(&format!("SELECT {value} FROM {table} ORDER BY id")).await?;
@@ -238,37 +241,49 @@ impl Live {
                  WHERE attrelid = to_regclass('\"{table}\"') AND attnum > 0 AND NOT attisdropped",
                 "SELECT 'constraint', CAST(conname AS text), pg_get_constraintdef(oid) \
                  FROM pg_constraint WHERE conrelid = to_regclass('\"{table}\"') AND contype <> 'n'",
-                "SELECT 'index', CAST(relname AS text), CAST(indisunique AS text), CAST(indisvalid AS text), \
-                 (SELECT CAST(attname AS text) FROM pg_attribute WHERE attrelid = indrelid AND attnum = indkey[0]) \
+                "SELECT 'index', CAST(relname AS text), CAST(indisunique AS text), CAST(indisvalid \
+                 AS text), \
+                 (SELECT CAST(attname AS text) FROM pg_attribute WHERE attrelid = indrelid AND \
+                 attnum = indkey[0]) \
                  FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid \
                  WHERE indrelid = to_regclass('\"{table}\"')",
             ],
             Live::MySql(_) => &[
-                "SELECT 'column', CAST(column_name AS CHAR), CAST(column_type AS CHAR), CAST(is_nullable AS CHAR), \
+                "SELECT 'column', CAST(column_name AS CHAR), CAST(column_type AS CHAR), \
+                 CAST(is_nullable AS CHAR), \
                  CAST(column_default AS CHAR), CAST(collation_name AS CHAR) \
-                 FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = '{table}'",
-                "SELECT 'index', CAST(index_name AS CHAR), CAST(non_unique AS CHAR), CAST(column_name AS CHAR) \
-                 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '{table}'",
+                 FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = \
+                 '{table}'",
+                "SELECT 'index', CAST(index_name AS CHAR), CAST(non_unique AS CHAR), \
+                 CAST(column_name AS CHAR) \
+                 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name \
+                 = '{table}'",
                 // MySQL has no `table_name` in `check_constraints`, where MariaDB has one.
                 "SELECT 'check', CAST(c.constraint_name AS CHAR), CAST(c.check_clause AS CHAR) \
                  FROM information_schema.table_constraints AS t \
                  JOIN information_schema.check_constraints AS c \
-                 ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name \
-                 WHERE t.table_schema = DATABASE() AND t.table_name = '{table}' AND t.constraint_type = 'CHECK'",
-                "SELECT 'foreign key', CAST(k.constraint_name AS CHAR), CAST(k.column_name AS CHAR), \
+                 ON c.constraint_schema = t.constraint_schema AND c.constraint_name = \
+                 t.constraint_name \
+                 WHERE t.table_schema = DATABASE() AND t.table_name = '{table}' AND \
+                 t.constraint_type = 'CHECK'",
+                "SELECT 'foreign key', CAST(k.constraint_name AS CHAR), CAST(k.column_name AS \
+                 CHAR), \
                  CAST(k.referenced_table_name AS CHAR), CAST(k.referenced_column_name AS CHAR), \
                  CAST(r.delete_rule AS CHAR) \
                  FROM information_schema.key_column_usage AS k \
                  JOIN information_schema.referential_constraints AS r \
-                 ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name \
+                 ON r.constraint_schema = k.constraint_schema AND r.constraint_name = \
+                 k.constraint_name \
                  AND r.table_name = k.table_name \
                  WHERE k.table_schema = DATABASE() AND k.table_name = '{table}'",
             ],
             Live::Sqlite(_) => &[
-                "SELECT 'column', name, type, CAST(\"notnull\" AS TEXT), dflt_value, CAST(pk AS TEXT) \
+                "SELECT 'column', name, type, CAST(\"notnull\" AS TEXT), dflt_value, CAST(pk AS \
+                 TEXT) \
                  FROM pragma_table_info('{table}')",
                 "SELECT 'index', list.name, CAST(list.\"unique\" AS TEXT), info.name \
-                 FROM pragma_index_list('{table}') AS list JOIN pragma_index_info(list.name) AS info",
+                 FROM pragma_index_list('{table}') AS list JOIN pragma_index_info(list.name) AS \
+                 info",
                 "SELECT 'foreign key', \"from\", \"table\", \"to\", on_delete \
                  FROM pragma_foreign_key_list('{table}')",
             ],

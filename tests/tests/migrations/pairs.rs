@@ -1,6 +1,6 @@
-//! For random pairs of tables: the migration from one to the other leaves what the other's own first migration would have made, its way back
-//! restores the first, and rows and values survive where the rules say so, forward and back.
-//! Longer histories are in `chains`.
+//! For random pairs of tables: the migration from one to the other leaves what the other's own
+//! first migration would have made, its way back restores the first, and rows and values survive
+//! where the rules say so, forward and back. Longer histories are in `chains`.
 //!
 //! `ANCHOR_TEST_SEED=<seed>` repeats one pair, as a failure says.
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anchor::SessionData;
 use anchor::column::ColumnType;
 use anchor::migrate;
-use anchor::schema::{ColumnSchema, Dialect, Extras, OnDelete, Reference, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnDelete, Reference, Schema, SchemaOptions};
 use anchor::store::EndReason;
 
 use crate::live::Live;
@@ -78,7 +78,7 @@ async fn the_checks_of_new_columns_are_validated_in_the_next_file() {
             required("org", ColumnType::BigInt).default("7").references(orgs),
             optional("parent", ColumnType::BigInt).references(orgs),
         ])
-        .extras(Extras::NONE.keep_ended());
+        .options(SchemaOptions::NONE.keep_ended());
         let files = write(&scene, &new);
         let (change, _) = files[0];
         let error = scene.live.run_alone(scene.scratch.path()).await.expect_err("there is no org");

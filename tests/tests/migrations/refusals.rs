@@ -1,8 +1,9 @@
-//! What cannot be decided is refused, all of it at once, with the choices and what to type for each.
+//! What cannot be decided is refused, all of it at once, with the choices and what to type for
+//! each.
 
 use anchor::column::ColumnType;
 use anchor::migrate::{self, Migrations};
-use anchor::schema::{ColumnSchema, Dialect, Extras, OnChange, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema, SchemaOptions};
 
 use crate::scratch::{Scratch, assert_expected};
 
@@ -97,7 +98,7 @@ fn what_two_releases_cannot_both_live_with() {
     let migrations = Migrations::in_folder(scratch.path()).dialect(Dialect::Postgres);
     let theme = optional("theme", ColumnType::Text);
     let old = [USER, theme, column("role", ROLES), column("code", ColumnType::BigInt)];
-    let old = sessions(&old).extras(Extras::NONE.cut_off());
+    let old = sessions(&old).options(SchemaOptions::NONE.cut_off());
     migrate::write(&old, &migrations).expect("the first");
     let new = [
         USER,

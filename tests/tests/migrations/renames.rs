@@ -33,9 +33,9 @@ on_every_database! {
 
 async fn nothing_of_a_companion_keeps_its_old_name(scene: Scene) {
     let user = [ColumnSchema::new("user_id", ColumnType::BigInt, false).subject()];
-    let old = sessions(&user).extras(anchor::schema::Extras::NONE.cut_off());
+    let old = sessions(&user).options(anchor::schema::SchemaOptions::NONE.cut_off());
     scene.migrate(&old).await;
-    let new = Schema::new("logins", old.columns).extras(old.extras).renamed_from("sessions");
+    let new = Schema::new("logins", old.columns).options(old.options).renamed_from("sessions");
     scene.migrate(&new).await;
     let companion = scene.live.catalogue("logins_cut_offs").await.expect("a catalogue");
     assert!(!companion.is_empty());

@@ -1,6 +1,6 @@
-//! `squawk` (<https://squawkhq.com>), a linter for migrations of PostgreSQL, over each kind of change
-//! and over the files of the examples and snapshots: what it reports, the file itself says, with the
-//! reason.
+//! `squawk` (<https://squawkhq.com>), a linter for migrations of PostgreSQL, over each kind of
+//! change and over the files of the examples and snapshots: what it reports, the file itself says,
+//! with the reason.
 //!
 //! Without the program the tests say so and pass, unless servers are required;
 //! `ANCHOR_TEST_SQUAWK` names it.
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anchor::column::ColumnType;
 use anchor::migrate::{self, Migrations};
-use anchor::schema::{ColumnSchema, Dialect, Extras, OnChange, OnDelete, Reference, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, OnDelete, Reference, Schema, SchemaOptions};
 
 use crate::scratch::Scratch;
 
@@ -76,11 +76,15 @@ fn kinds() -> Vec<(&'static str, Schema, Schema)> {
         of("no index", &[user.index()], &[user]),
         of("reference a table", &[user], &[user.references(users)]),
         of("reference none", &[user.references(users)], &[user]),
-        ("keep what ended", sessions(&[user]), sessions(&[user]).extras(Extras::NONE.keep_ended())),
+        (
+            "keep what ended",
+            sessions(&[user]),
+            sessions(&[user]).options(SchemaOptions::NONE.keep_ended()),
+        ),
         (
             "move the subject",
-            sessions(&subject).extras(Extras::NONE.cut_off()),
-            sessions(&moved).extras(Extras::NONE.cut_off()),
+            sessions(&subject).options(SchemaOptions::NONE.cut_off()),
+            sessions(&moved).options(SchemaOptions::NONE.cut_off()),
         ),
         (
             "rename the table",
@@ -182,7 +186,8 @@ fn squawk_reports_nothing_that_the_file_does_not_say() {
         OnDelete::Cascade,
     ));
     let columns = vec![user, required("role", MEMBER)].leak();
-    let of = |table| Schema::new(table, columns).extras(Extras::NONE.keep_ended().cut_off());
+    let of =
+        |table| Schema::new(table, columns).options(SchemaOptions::NONE.keep_ended().cut_off());
     for (what, schema, is_baseline) in [
         ("take over a table", of("sessions"), true),
         ("adopt a table", of("anchor_sessions"), false),

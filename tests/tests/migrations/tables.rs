@@ -1,7 +1,8 @@
-//! Random pairs of tables: one, and what became of it, with the answers that the generator asks for.
+//! Random pairs of tables: one, and what became of it, with the answers that the generator asks
+//! for.
 
 use anchor::column::ColumnType;
-use anchor::schema::{ColumnSchema, Dialect, Extras, OnChange, OnDelete, Reference, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, OnDelete, Reference, Schema, SchemaOptions};
 
 use crate::dice::Dice;
 
@@ -76,13 +77,13 @@ pub(crate) struct Pair {
 }
 
 /// The extras that have columns or a companion.
-const EXTRAS: &[Extras] = &[
-    Extras::NONE,
-    Extras::NONE,
-    Extras::NONE.keep_ended(),
-    Extras::NONE.track().fingerprint(),
-    Extras::NONE.cut_off(),
-    Extras::NONE.cut_off().keep_ended().track().fingerprint(),
+const EXTRAS: &[SchemaOptions] = &[
+    SchemaOptions::NONE,
+    SchemaOptions::NONE,
+    SchemaOptions::NONE.keep_ended(),
+    SchemaOptions::NONE.track().fingerprint(),
+    SchemaOptions::NONE.cut_off(),
+    SchemaOptions::NONE.cut_off().keep_ended().track().fingerprint(),
 ];
 
 impl Pair {
@@ -176,15 +177,15 @@ impl Maker {
             *new = *next.iter().find(|column| column.name == new.name).expect("it is there");
         }
         let new_table = if self.dice.one_in(6) { self.dice.pick(TABLES) } else { table };
-        let mut new = Schema::new(new_table, Vec::leak(next)).extras(new_extras);
+        let mut new = Schema::new(new_table, Vec::leak(next)).options(new_extras);
         if new_table != table {
             new = new.renamed_from(table);
         }
-        Pair { old: Schema::new(table, Vec::leak(columns)).extras(extras), new, kept }
+        Pair { old: Schema::new(table, Vec::leak(columns)).options(extras), new, kept }
     }
 
     /// Makes one of the columns the subject, perhaps, and throws what the table has besides.
-    pub(crate) fn subject(&mut self, columns: &mut [ColumnSchema]) -> Extras {
+    pub(crate) fn subject(&mut self, columns: &mut [ColumnSchema]) -> SchemaOptions {
         let fit = |column: &ColumnSchema| {
             use ColumnType::{BigInt, Integer, Text, Uuid};
             !column.nullable && matches!(column.ty, BigInt | Integer | Text | Uuid)

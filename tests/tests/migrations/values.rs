@@ -243,15 +243,16 @@ async fn a_payloads_column_is_never_one_of_anchors_own(scene: Scene) {
     let old = sessions(&[text("status")]);
     scene.migrate(&old).await;
     scene.insert(&old, &[&["vip"]]).await;
-    let kept = Schema::new("sessions", &[]).extras(anchor::schema::Extras::NONE.keep_ended());
+    let kept =
+        Schema::new("sessions", &[]).options(anchor::schema::SchemaOptions::NONE.keep_ended());
     assert!(scene.refused(&kept).contains("`status` is gone from the struct"));
     scene.drop(&kept).await;
     assert_eq!(scene.values("status").await, ["active"], "nobody was ended");
     scene.undo().await;
     scene.insert(&old, &[&["vip"]]).await;
     let renamed = vec![text("my_status").renamed_from("status")];
-    let renamed =
-        Schema::new("sessions", renamed.leak()).extras(anchor::schema::Extras::NONE.keep_ended());
+    let renamed = Schema::new("sessions", renamed.leak())
+        .options(anchor::schema::SchemaOptions::NONE.keep_ended());
     scene.migrate(&renamed).await;
     assert_eq!(scene.values("my_status").await, ["vip"]);
     assert_eq!(scene.values("status").await, ["active"]);

@@ -1,4 +1,5 @@
-//! What the tests of this folder share: a session, its manager, and requests sent to a router in this process.
+//! What the tests of this folder share: a session, its manager, and requests sent to a router in
+//! this process.
 
 use anchor::prelude::*;
 use anchor::routing::Router;

@@ -1,4 +1,5 @@
-//! Policies, routing, redirects to a login page, requests of other origins, and the environment: what a client sees of them.
+//! Policies, routing, redirects to a login page, requests of other origins, and the environment:
+//! what a client sees of them.
 
 mod application;
 mod cross_origin;

@@ -71,7 +71,8 @@ fn the_table_names_each_policy() {
         "\
 GET   /admin-then-fresh  session UserSession, role Role::Admin, fresh 0s
 GET   /another-id        session UserSession, Admin, when |user| user.user_id == 2
-GET   /everything        session UserSession, Admin, fresh 10m, when |user| user.user_id == 1, fresh 10m, role Role::Admin
+GET   /everything        session UserSession, Admin, fresh 10m, when |user| user.user_id == 1, \
+fresh 10m, role Role::Admin
 GET   /fresh-then-admin  session UserSession, fresh 0s, Admin
 POST  /login/{role}      public
 GET   /role              session UserSession, role Role::Admin

@@ -40,42 +40,68 @@ macro_rules! catches {
 }
 
 catches! { NaiveStore(Fault):
-    CreateOverwrites => create::create_over_an_existing_id_is_refused, create::of_many_creates_with_one_id_one_wins;
+    CreateOverwrites => create::create_over_an_existing_id_is_refused,
+        create::of_many_creates_with_one_id_one_wins;
     CreateOverwritesExpired => create::create_over_an_expired_row_is_refused;
-    CreateForgetsWhatItReplaces => create::create_ends_the_session_that_it_replaces, logout_races::a_login_over_a_session_beats_its_late_writes;
+    CreateForgetsWhatItReplaces => create::create_ends_the_session_that_it_replaces,
+        logout_races::a_login_over_a_session_beats_its_late_writes;
     CreateIgnoresTheProof => create::create_ends_nothing_without_the_proof;
     CreateEndsBeforeItInserts => create::a_refused_create_leaves_the_session_to_replace_alive;
     CreateChecksBeforeItWrites => create::of_many_creates_with_one_id_one_wins;
-    CreateAllowsOneSessionOfASubject => create::sessions_of_one_subject_live_side_by_side, revoke::revoking_a_session_leaves_the_others_alive;
+    CreateAllowsOneSessionOfASubject => create::sessions_of_one_subject_live_side_by_side,
+        revoke::revoking_a_session_leaves_the_others_alive;
     CreateIgnoresTheDeadline => clock::an_idle_timeout_longer_than_the_absolute_one_ends_at_the_deadline;
     CreateCountsInSeconds => clock::lifetimes_are_counted_from_the_creation;
     CreateTellsOtherTimes => create::a_created_session_loads_as_it_was_created;
     CreateNeedsWhatItReplaces => create::create_may_replace_a_session_that_is_not_there;
     LoadReturnsExpired => expiry::a_session_ends_when_it_was_idle_too_long;
     LoadExtends => load::loading_writes_nothing;
-    LoadIsCached => load::a_load_sees_every_write_that_was_answered_before_it_began, update::an_update_writes_the_payload_and_its_use_and_nothing_else;
+    LoadIsCached => load::a_load_sees_every_write_that_was_answered_before_it_began,
+        update::an_update_writes_the_payload_and_its_use_and_nothing_else;
     LoadFindsAnything => load::an_unknown_id_is_absent;
-    UpdateRevives => update::an_update_of_a_revoked_session_is_gone_and_revives_nothing, update::an_update_of_an_unknown_session_creates_nothing, logout_races::logout_beats_a_late_update, logout_races::logout_everywhere_beats_late_writes, logout_races::a_login_over_a_session_beats_its_late_writes, expiry::an_expired_session_is_gone_to_every_verb;
+    UpdateRevives => update::an_update_of_a_revoked_session_is_gone_and_revives_nothing,
+        update::an_update_of_an_unknown_session_creates_nothing,
+        logout_races::logout_beats_a_late_update,
+        logout_races::logout_everywhere_beats_late_writes,
+        logout_races::a_login_over_a_session_beats_its_late_writes,
+        expiry::an_expired_session_is_gone_to_every_verb;
     UpdateOverwritesAStaleVersion => update::an_update_from_a_stale_version_conflicts_and_writes_nothing, update::of_many_updates_of_one_version_one_wins, update::a_counter_raised_by_many_tasks_loses_no_count;
-    UpdateChecksBeforeItWrites => update::of_many_updates_of_one_version_one_wins, update::a_counter_raised_by_many_tasks_loses_no_count;
+    UpdateChecksBeforeItWrites => update::of_many_updates_of_one_version_one_wins,
+        update::a_counter_raised_by_many_tasks_loses_no_count;
     UpdateTakesANewerVersion => update::an_update_from_a_stale_version_conflicts_and_writes_nothing;
-    UpdateLies => update::an_update_writes_the_payload_and_its_use_and_nothing_else, update::a_conflicting_update_succeeds_when_run_again_on_fresh_data, update::an_update_without_a_difference_changes_nothing;
-    UpdateIsNoUse => update::an_update_writes_the_payload_and_its_use_and_nothing_else, update::an_update_extends_the_idle_expiry_up_to_the_deadline;
+    UpdateLies => update::an_update_writes_the_payload_and_its_use_and_nothing_else,
+        update::a_conflicting_update_succeeds_when_run_again_on_fresh_data,
+        update::an_update_without_a_difference_changes_nothing;
+    UpdateIsNoUse => update::an_update_writes_the_payload_and_its_use_and_nothing_else,
+        update::an_update_extends_the_idle_expiry_up_to_the_deadline;
     UpdateWithoutADifferenceIsNoUse => update::an_update_extends_the_idle_expiry_up_to_the_deadline;
     UpdatePassesTheDeadline => update::an_update_extends_the_idle_expiry_up_to_the_deadline;
     UpdateIgnoresTheSecret => update::an_update_with_a_replaced_secret_conflicts_and_writes_nothing;
     UpdateNeedsTheCurrentSecret => update::an_update_with_a_replaced_secret_conflicts_and_writes_nothing;
     UpdateForgetsTheOldSubject => update::an_update_can_hand_a_session_to_another_subject;
-    TouchRevives => touch::a_touch_of_a_revoked_session_is_gone_and_revives_nothing, touch::a_touch_of_an_unknown_session_creates_nothing, logout_races::logout_beats_a_late_touch, logout_races::logout_everywhere_beats_late_writes, expiry::an_expired_session_is_gone_to_every_verb;
-    TouchPassesTheDeadline => touch::a_touch_never_goes_past_the_deadline, expiry::a_session_ends_at_its_deadline_however_often_it_is_touched;
-    TouchLies => touch::a_touch_extends_the_idle_expiry, touch::a_touched_session_outlives_its_first_expiry;
+    TouchRevives => touch::a_touch_of_a_revoked_session_is_gone_and_revives_nothing,
+        touch::a_touch_of_an_unknown_session_creates_nothing,
+        logout_races::logout_beats_a_late_touch,
+        logout_races::logout_everywhere_beats_late_writes,
+        expiry::an_expired_session_is_gone_to_every_verb;
+    TouchPassesTheDeadline => touch::a_touch_never_goes_past_the_deadline,
+        expiry::a_session_ends_at_its_deadline_however_often_it_is_touched;
+    TouchLies => touch::a_touch_extends_the_idle_expiry,
+        touch::a_touched_session_outlives_its_first_expiry;
     TouchRaisesTheVersion => update::a_touch_and_a_rotation_do_not_make_an_update_conflict;
     TouchSettlesWhateverIsPresented => touch::a_touch_settles_a_rotation_with_the_current_secret_alone;
     TouchNeverSettles => touch::a_touch_settles_a_rotation_with_the_current_secret_alone;
-    RotateRevives => rotate::a_rotation_of_a_revoked_session_is_gone_and_revives_nothing, rotate::a_rotation_of_an_unknown_session_creates_nothing, logout_races::logout_beats_a_late_rotation, logout_races::logout_everywhere_beats_late_writes, expiry::an_expired_session_is_gone_to_every_verb;
-    RotateIgnoresTheSecret => rotate::a_rotation_from_another_secret_conflicts_and_writes_nothing, rotate::of_many_rotations_of_one_secret_one_wins;
-    RotateChecksBeforeItWrites => rotate::of_many_rotations_of_one_secret_one_wins, rotate::of_many_repetitions_of_a_lost_rotation_one_wins;
-    RotateIsNoUse => rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one, rotate::a_rotation_extends_the_idle_expiry_up_to_the_deadline;
+    RotateRevives => rotate::a_rotation_of_a_revoked_session_is_gone_and_revives_nothing,
+        rotate::a_rotation_of_an_unknown_session_creates_nothing,
+        logout_races::logout_beats_a_late_rotation,
+        logout_races::logout_everywhere_beats_late_writes,
+        expiry::an_expired_session_is_gone_to_every_verb;
+    RotateIgnoresTheSecret => rotate::a_rotation_from_another_secret_conflicts_and_writes_nothing,
+        rotate::of_many_rotations_of_one_secret_one_wins;
+    RotateChecksBeforeItWrites => rotate::of_many_rotations_of_one_secret_one_wins,
+        rotate::of_many_repetitions_of_a_lost_rotation_one_wins;
+    RotateIsNoUse => rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one,
+        rotate::a_rotation_extends_the_idle_expiry_up_to_the_deadline;
     RotatePassesTheDeadline => rotate::a_rotation_extends_the_idle_expiry_up_to_the_deadline;
     RotateReplacesTheLastingHash => rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one;
     RotateRemembersWhatIsRefused => rotate::what_becomes_of_the_old_secret_is_as_the_rotation_says;
@@ -84,40 +110,54 @@ catches! { NaiveStore(Fault):
     RotateForgetsThePreviousSecret => rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one;
     RotateKeepsTheFirstSecret => rotate::a_second_rotation_forgets_the_first_secret;
     RotateGivesNoGrace => rotate::the_grace_of_a_previous_secret_is_counted_from_the_rotation;
-    RevokeLies => revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none, revoke::revoking_an_unknown_session_counts_none, logout_races::logout_beats_a_late_update, logout_races::logout_beats_a_late_touch, logout_races::logout_beats_a_late_rotation, load::a_load_sees_every_write_that_was_answered_before_it_began;
-    RevokeIsSlow => revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none, revoke::of_many_revokes_of_one_session_one_counts_it, logout_races::logout_beats_a_late_update;
+    RevokeLies => revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none,
+        revoke::revoking_an_unknown_session_counts_none, logout_races::logout_beats_a_late_update,
+        logout_races::logout_beats_a_late_touch, logout_races::logout_beats_a_late_rotation,
+        load::a_load_sees_every_write_that_was_answered_before_it_began;
+    RevokeIsSlow => revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none,
+        revoke::of_many_revokes_of_one_session_one_counts_it,
+        logout_races::logout_beats_a_late_update;
     RevokeIgnoresTheProof => revoke::a_revoke_without_the_proof_ends_nothing_and_says_so;
     RevokeHidesThatItWasNotProven => revoke::a_revoke_without_the_proof_ends_nothing_and_says_so;
     RevokeNeedsTheFirstSecret => revoke::a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated;
     RevokeLeavesWhatLooksExpired => revoke::what_looks_expired_is_ended_for_good;
     RevokeCountsTwice => revoke::of_many_revokes_of_one_session_one_counts_it;
-    RevokeFailsOnAnAbsentRow => revoke::revoking_an_unknown_session_counts_none, revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none;
+    RevokeFailsOnAnAbsentRow => revoke::revoking_an_unknown_session_counts_none,
+        revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none;
     RevokeEndsTheSubject => revoke::revoking_a_session_leaves_the_others_alive;
     RevokeOfIgnoresTheSubject => revoke_many::the_session_of_another_subject_is_not_ended_by_its_id;
-    RevokeOfEndsTheSubject => revoke_many::revoking_a_session_of_a_subject_ends_that_one, revoke_many::the_session_of_another_subject_is_not_ended_by_its_id;
-    RevokeOfLies => revoke_many::revoking_a_session_of_a_subject_ends_that_one, revoke_many::the_session_of_another_subject_is_not_ended_by_its_id;
+    RevokeOfEndsTheSubject => revoke_many::revoking_a_session_of_a_subject_ends_that_one,
+        revoke_many::the_session_of_another_subject_is_not_ended_by_its_id;
+    RevokeOfLies => revoke_many::revoking_a_session_of_a_subject_ends_that_one,
+        revoke_many::the_session_of_another_subject_is_not_ended_by_its_id;
     RevokeOfLeavesWhatLooksExpired => revoke::what_looks_expired_is_ended_for_good;
     RevokeSubjectEndsEveryone => revoke_many::revoking_a_subject_ends_all_its_sessions_and_no_other;
-    RevokeSubjectSparesOne => revoke_many::revoking_a_subject_ends_all_its_sessions_and_no_other, logout_races::logout_everywhere_beats_late_writes;
+    RevokeSubjectSparesOne => revoke_many::revoking_a_subject_ends_all_its_sessions_and_no_other,
+        logout_races::logout_everywhere_beats_late_writes;
     RevokeSubjectCountsExpired => revoke_many::revoking_a_subject_counts_only_sessions_that_were_live;
     RevokeOthersKeepsNone => revoke_many::revoking_the_others_keeps_one_and_every_other_subject;
     RevokeOthersEndsEveryone => revoke_many::revoking_the_others_keeps_one_and_every_other_subject;
     RevokeOthersNeedsTheirOwn => revoke_many::revoking_the_others_of_a_session_that_is_not_theirs_ends_all_of_the_subject;
-    ListShowsOthers => list::a_list_has_the_subjects_sessions_newest_first, list::a_subject_without_sessions_has_an_empty_list;
-    ListShowsEnded => list::a_list_leaves_out_revoked_and_expired_sessions, expiry::an_expired_session_is_gone_to_every_verb;
+    ListShowsOthers => list::a_list_has_the_subjects_sessions_newest_first,
+        list::a_subject_without_sessions_has_an_empty_list;
+    ListShowsEnded => list::a_list_leaves_out_revoked_and_expired_sessions,
+        expiry::an_expired_session_is_gone_to_every_verb;
     ListIsOldestFirst => list::a_list_has_the_subjects_sessions_newest_first;
     ListIsStale => list::a_list_shows_what_was_written_last;
     ListIgnoresTheLimit => list::a_list_comes_in_pages_that_neither_miss_nor_repeat;
     ListIgnoresTheCursor => list::a_list_comes_in_pages_that_neither_miss_nor_repeat;
     ListEndsEarly => list::a_list_comes_in_pages_that_neither_miss_nor_repeat;
     ListNeverEnds => list::a_list_comes_in_pages_that_neither_miss_nor_repeat;
-    SweepRemovesLiveRows => sweep::a_sweep_leaves_live_sessions, sweep::a_sweep_leaves_a_session_that_was_touched_in_time;
+    SweepRemovesLiveRows => sweep::a_sweep_leaves_live_sessions,
+        sweep::a_sweep_leaves_a_session_that_was_touched_in_time;
     SweepForgetsTouches => sweep::a_sweep_leaves_a_session_that_was_touched_in_time;
     SweepIgnoresTheBatch => sweep::a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them;
     SweepDoesNothing => sweep::a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them;
-    SweepCountsItsBatch => sweep::a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them, sweep::concurrent_sweeps_count_every_row_once;
+    SweepCountsItsBatch => sweep::a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them,
+        sweep::concurrent_sweeps_count_every_row_once;
     ClockStandsStill => clock::time_comes_from_one_clock_that_moves_forward;
-    ClockOfAnotherNode => clock::time_comes_from_one_clock_that_moves_forward, touch::a_touch_extends_the_idle_expiry;
+    ClockOfAnotherNode => clock::time_comes_from_one_clock_that_moves_forward,
+        touch::a_touch_extends_the_idle_expiry;
     BooleansAreTrue => round_trip::ordinary_payloads_come_back_equal;
     TextIsTrimmed => round_trip::empty_values_come_back_equal_and_distinct_from_none;
     TextIsNormalised => round_trip::unicode_comes_back_equal;
@@ -128,15 +168,20 @@ catches! { NaiveStore(Fault):
     NulEndsTheText => round_trip::what_a_table_may_not_hold_comes_back_equal_or_is_refused;
     CreateRemembersEveryone => create::a_session_remembers_whether_its_cookie_outlives_the_browser;
     CreateForgetsWhenTheLoginBegan => create::a_login_counts_as_authenticated_when_it_began;
-    CreateKeepsWhatTheTableDoesNot => origin::a_table_without_extras_keeps_neither;
-    LimitIsIgnored => limit::a_login_over_the_limit_ends_the_oldest_sessions, limit::a_login_over_the_limit_is_refused_where_the_limit_says_so, limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest;
-    LimitChecksBeforeItWrites => limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest, limit::logins_at_once_never_exceed_a_limit_that_refuses;
+    CreateKeepsWhatTheTableDoesNot => client_info::a_table_without_extras_keeps_neither;
+    LimitIsIgnored => limit::a_login_over_the_limit_ends_the_oldest_sessions,
+        limit::a_login_over_the_limit_is_refused_where_the_limit_says_so,
+        limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest;
+    LimitChecksBeforeItWrites => limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest,
+        limit::logins_at_once_never_exceed_a_limit_that_refuses;
     LimitEndsTheNewest => limit::a_login_over_the_limit_ends_the_oldest_sessions;
     LimitEndsAll => limit::a_login_over_the_limit_ends_the_oldest_sessions;
-    LimitNeverRefuses => limit::a_login_over_the_limit_is_refused_where_the_limit_says_so, limit::logins_at_once_never_exceed_a_limit_that_refuses;
+    LimitNeverRefuses => limit::a_login_over_the_limit_is_refused_where_the_limit_says_so,
+        limit::logins_at_once_never_exceed_a_limit_that_refuses;
     LimitCountsTheReplaced => limit::the_session_that_a_login_replaces_leaves_room;
     LimitCountsEnded => limit::sessions_that_have_ended_leave_room;
-    LimitEndsInSilence => limit::a_login_over_the_limit_ends_the_oldest_sessions, limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest;
+    LimitEndsInSilence => limit::a_login_over_the_limit_ends_the_oldest_sessions,
+        limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest;
     LimitIsTheWholeTables => limit::a_login_over_the_limit_ends_the_oldest_sessions;
     RefusedLoginEndsWhatItReplaces => limit::a_login_over_the_limit_is_refused_where_the_limit_says_so;
     ReauthenticateLies => reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else, reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing;
@@ -163,21 +208,25 @@ catches! { CarelessStore(Carelessness):
     DeadLoginsStay => cut_off::a_sweep_removes_what_was_dead_on_arrival;
     ReauthenticationEscapes => cut_off::a_cut_off_beats_a_late_reauthentication;
     TouchEscapes => cut_off::a_cut_off_beats_late_writes;
-    OriginIsForgotten => origin::a_session_keeps_where_it_came_from;
-    OriginIsNeverUpdated => origin::a_touch_records_where_a_session_was_used_from;
-    OriginIsOverwrittenByNone => origin::a_touch_records_where_a_session_was_used_from;
-    FingerprintIsForgotten => origin::a_session_keeps_what_it_is_bound_to;
-    HistoryIsEmpty => kept::the_history_says_why_each_session_ended, kept::an_expired_session_is_in_the_history_swept_or_not;
-    HistoryHasNoReasons => kept::the_history_says_why_each_session_ended, kept::a_login_that_arrived_dead_is_in_the_history;
+    OriginIsForgotten => client_info::a_session_keeps_where_it_came_from;
+    OriginIsNeverUpdated => client_info::a_touch_records_where_a_session_was_used_from;
+    OriginIsOverwrittenByNone => client_info::a_touch_records_where_a_session_was_used_from;
+    FingerprintIsForgotten => client_info::a_session_keeps_what_it_is_bound_to;
+    HistoryIsEmpty => kept::the_history_says_why_each_session_ended,
+        kept::an_expired_session_is_in_the_history_swept_or_not;
+    HistoryHasNoReasons => kept::the_history_says_why_each_session_ended,
+        kept::a_login_that_arrived_dead_is_in_the_history;
     HistoryIsOldestFirst => kept::the_history_says_why_each_session_ended;
     HistoryShowsLiveSessions => kept::the_history_has_no_live_session_and_no_other_subject;
     HistoryShowsOthers => kept::the_history_has_no_live_session_and_no_other_subject;
-    HistoryWaitsForTheSweep => kept::an_expired_session_is_in_the_history_swept_or_not, kept::a_login_that_arrived_dead_is_in_the_history;
+    HistoryWaitsForTheSweep => kept::an_expired_session_is_in_the_history_swept_or_not,
+        kept::a_login_that_arrived_dead_is_in_the_history;
     HistoryCallsExpiredRevoked => kept::an_expired_session_is_in_the_history_swept_or_not;
     HistoryIgnoresTheLimit => kept::the_history_comes_in_pages_that_neither_miss_nor_repeat;
     HistoryIgnoresTheCursor => kept::the_history_comes_in_pages_that_neither_miss_nor_repeat;
     HistoryEndsEarly => kept::the_history_comes_in_pages_that_neither_miss_nor_repeat;
-    KeptSessionsAreListed => kept::a_kept_session_is_never_live_again, kept::the_history_has_no_live_session_and_no_other_subject;
+    KeptSessionsAreListed => kept::a_kept_session_is_never_live_again,
+        kept::the_history_has_no_live_session_and_no_other_subject;
     KeptSessionsAreLive => kept::a_kept_session_is_never_live_again;
     KeptSessionsAreOverwritten => kept::a_kept_session_is_never_live_again;
     KeptSessionsCountAgain => kept::a_kept_session_is_never_live_again;

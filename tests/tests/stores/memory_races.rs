@@ -1,12 +1,12 @@
-//! Verbs of `MemoryStore` that run at once, on threads of their own: sessions and subjects are behind many
-//! locks, and yet each verb happens whole.
+//! Verbs of `MemoryStore` that run at once, on threads of their own: sessions and subjects are
+//! behind many locks, and yet each verb happens whole.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use anchor::payload::{Overflow, SubjectLimit};
+use anchor::payload::{LimitExceeded, SubjectLimit};
 use anchor::prelude::*;
 use anchor::store::{
     Change, Created, EndReason, Load, NewSession, Page, Replaced, SessionStore, Updated,
@@ -156,7 +156,7 @@ fn of_logins_at_once_a_limit_of_one_admits_one() {
     for round in 0..ROUNDS {
         let try_to = |number| {
             let mut new = login(number, round as i64);
-            new.limit = Some(SubjectLimit::new(1, Overflow::Refuse));
+            new.limit = Some(SubjectLimit::new(1, LimitExceeded::Refuse));
             matches!(answer(store.create(new)), Created::Session { .. })
         };
         let admitted = std::thread::scope(|scope| {

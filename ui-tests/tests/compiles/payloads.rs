@@ -59,7 +59,7 @@ impl UserSession {
 #[derive(Debug, Clone, SessionData)]
 #[session(
     max_per_subject = 5,
-    overflow = "refuse",
+    on_limit = "refuse",
     keep_ended = "30d",
     track,
     fingerprint,
@@ -73,16 +73,16 @@ pub struct Extended {
 
 #[test]
 fn a_payload_says_what_its_table_has_besides() {
-    use anchor::payload::{Overflow, SubjectLimit};
-    use anchor::schema::Extras;
+    use anchor::payload::{LimitExceeded, SubjectLimit};
+    use anchor::schema::SchemaOptions;
 
     fn can_be_cut_off<T: anchor::payload::CutOff>() {}
     can_be_cut_off::<Extended>();
-    let all = Extras::NONE.keep_ended().track().fingerprint().cut_off();
-    assert_eq!(Extended::schema().extras, all);
-    assert_eq!(Extended::LIMIT, Some(SubjectLimit::new(5, Overflow::Refuse)));
+    let all = SchemaOptions::NONE.keep_ended().track().fingerprint().cut_off();
+    assert_eq!(Extended::schema().options, all);
+    assert_eq!(Extended::LIMIT, Some(SubjectLimit::new(5, LimitExceeded::Refuse)));
     assert_eq!(Extended::KEEP_ENDED, Some(std::time::Duration::from_hours(30 * 24)));
-    assert_eq!(UserSession::schema().extras, Extras::NONE);
+    assert_eq!(UserSession::schema().options, SchemaOptions::NONE);
     assert_eq!((UserSession::LIMIT, UserSession::KEEP_ENDED), (None, None));
 }
 

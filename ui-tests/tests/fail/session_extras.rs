@@ -3,7 +3,7 @@
 use anchor::prelude::*;
 
 #[derive(Clone, SessionData)]
-#[session(max_per_subject = "5", overflow = "end_newest", keep_ended = "30 days")]
+#[session(max_per_subject = "5", on_limit = "end_newest", keep_ended = "30 days")]
 #[session(track = "yes", fingerprint = 7, cut_off = true)]
 struct Unreadable {
     #[session(subject)]
@@ -25,7 +25,7 @@ struct OutOfRange {
 }
 
 #[derive(Clone, SessionData)]
-#[session(overflow = "refuse")]
+#[session(on_limit = "refuse")]
 struct OverflowOfNothing {
     #[session(subject)]
     name: String,

@@ -15,7 +15,7 @@ use crate::manager::tasks::Tasks;
 use crate::manager::watch::table::Watches;
 use crate::payload::SessionData;
 use crate::store::Bounded;
-use crate::store::turns::Turns;
+use crate::store::keyed_mutex::KeyedMutex;
 
 impl<T: SessionData> SessionManagerBuilder<T> {
     /// Checks the settings and makes the manager.
@@ -66,7 +66,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
             on_event: self.on_event,
             client: self.client,
             watches: Watches::default(),
-            turns: Arc::new(Turns::new()),
+            keyed_mutex: Arc::new(KeyedMutex::new()),
             tasks: Tasks::new(self.shutdown_timeout),
             idle: self.idle,
             absolute: self.absolute,
@@ -130,10 +130,10 @@ impl<T: SessionData> SessionManagerBuilder<T> {
 
     /// A fingerprint needs a column, and the column something to take it of.
     fn check_fingerprint(&self) -> Result<(), ConfigError> {
-        match (T::schema().extras.fingerprint, &self.client.fingerprint) {
+        match (T::schema().options.fingerprint, &self.client.fingerprint) {
             (true, None) => Err(ConfigError::new(
                 "the struct says `#[session(fingerprint)]`, but nobody says of what: add \
-                 `.fingerprint(Mismatch::Refuse, |request| ..)`",
+                 `.fingerprint(FingerprintMismatch::Refuse, |request| ..)`",
             )),
             (false, Some(_)) => Err(ConfigError::new(
                 "`.fingerprint(..)` has no column to keep its hash: add `#[session(fingerprint)]` \

@@ -13,7 +13,7 @@ use crate::frontend::Frontend;
 use crate::manager::Event;
 use crate::manager::SessionManager;
 use crate::manager::Verifier;
-use crate::manager::client::{ClientSettings, Mismatch};
+use crate::manager::client::{ClientSettings, FingerprintMismatch};
 use crate::manager::environment::Environment;
 use crate::manager::sessions::{OnEvent, OnReject};
 use crate::manager::verifier::AnyVerifier;
@@ -80,21 +80,23 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// How the token travels. Default: [`SessionCookie`](crate::frontend::SessionCookie), named as the struct's `#[session(cookie = "..")]` says, else `__Host-id`.
+    /// How the token travels. Default: [`SessionCookie`](crate::frontend::SessionCookie), named as
+    /// the struct's `#[session(cookie = "..")]` says, else `__Host-id`.
     pub fn frontend(mut self, frontend: impl Frontend) -> Self {
         self.frontend = Some(Box::new(frontend));
         self
     }
 
-    /// The application's own yes or no on a loaded session. Default: none, and every live session is accepted.
+    /// The application's own yes or no on a loaded session. Default: none, and every live session
+    /// is accepted.
     pub fn verifier(mut self, verifier: impl Verifier<T>) -> Self {
         self.verifier = Some(Box::new(verifier));
         self
     }
 
     /// Replaces the response of a refused request. Called where an extractor or a guard refuses;
-    /// not for an `Option`, which turns the 401 cases into `None`. When it panics, that is logged
-    /// as an error, and the response is the one without it.
+    /// not for an `Option`, which keyed_mutex the 401 cases into `None`. When it panics, that is
+    /// logged as an error, and the response is the one without it.
     ///
     /// ```
     /// use anchor::prelude::*;
@@ -122,11 +124,13 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Lets the pages of another origin of yours send requests that change something, as `https://app.example.com` for a front end with a host of its own. To be
-    /// called once an origin.
+    /// Lets the pages of another origin of yours send requests that change something, as
+    /// `https://app.example.com` for a front end with a host of its own. To be called once an
+    /// origin.
     ///
-    /// Everyone who can run a script there can act with the sessions of your users. To read the responses as well, that origin also needs CORS, and unless
-    /// it is of the same site, a cookie with `SameSite=None`.
+    /// Everyone who can run a script there can act with the sessions of your users. To read the
+    /// responses as well, that origin also needs CORS, and unless it is of the same site, a cookie
+    /// with `SameSite=None`.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -171,15 +175,17 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Turns off the protection against cross-site request forgery: any page on the web can then have its visitors' browsers send requests with their
-    /// session, as far as the cookie's `SameSite` lets them. Only for an application that has a protection of its own.
+    /// KeyedMutex off the protection against cross-site request forgery: any page on the web can
+    /// then have its visitors' browsers send requests with their session, as far as the cookie's
+    /// `SameSite` lets them. Only for an application that has a protection of its own.
     pub fn dangerously_allow_cross_origin_requests(mut self) -> Self {
         self.allows_cross_origin_requests = true;
         self
     }
 
-    /// Takes keys, cookie, trusted origins and development mode from environment variables; [`Environment`] lists them. [`build`](Self::build) reads them, and
-    /// reports every mistake in them at once.
+    /// Takes keys, cookie, trusted origins and development mode from environment variables;
+    /// [`Environment`] lists them. [`build`](Self::build) reads them, and reports every mistake in
+    /// them at once.
     ///
     /// ```no_run
     /// use anchor::Environment;
@@ -221,11 +227,13 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Where a client's IP address comes from, for a payload with `#[session(track)]`. Default: nowhere, and none is recorded.
-    /// When it panics, that is logged as an error, and none is recorded.
+    /// Where a client's IP address comes from, for a payload with `#[session(track)]`. Default:
+    /// nowhere, and none is recorded. When it panics, that is logged as an error, and none is
+    /// recorded.
     ///
-    /// A direct client's address is axum's `ConnectInfo`. Behind a proxy that is the proxy's own, and the client's is in a header which
-    /// the proxy sets: read that one, and only where every request passes the proxy, for anyone can send the header.
+    /// A direct client's address is axum's `ConnectInfo`. Behind a proxy that is the proxy's own,
+    /// and the client's is in a header which the proxy sets: read that one, and only where every
+    /// request passes the proxy, for anyone can send the header.
     ///
     /// ```
     /// use std::net::IpAddr;
@@ -253,12 +261,13 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// does not fit a bound one. When `take` panics, that is logged as an error, and a login, or a
     /// request with a bound session, is answered 500; the session lives on.
     ///
-    /// Off by default, because what a request shows is mostly either shared by the thief (the user agent) or changed by the
-    /// owner (the IP address of a phone): it then locks out users and stops few thieves. It earns its place with something the client proves, as the
-    /// fingerprint of its TLS certificate.
+    /// Off by default, because what a request shows is mostly either shared by the thief (the user
+    /// agent) or changed by the owner (the IP address of a phone): it then locks out users and
+    /// stops few thieves. It earns its place with something the client proves, as the fingerprint
+    /// of its TLS certificate.
     ///
     /// ```
-    /// use anchor::manager::Mismatch;
+    /// use anchor::manager::FingerprintMismatch;
     /// # use anchor::prelude::*;
     /// # #[derive(Clone, SessionData)]
     /// # #[session(fingerprint)]
@@ -267,7 +276,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// let sessions = SessionManager::<UserSession>::builder(store)
     ///     .keys(KeyRing::generate()?)
     ///     // The proxy puts the client certificate's fingerprint here.
-    ///     .fingerprint(Mismatch::End, |request| {
+    ///     .fingerprint(FingerprintMismatch::End, |request| {
     ///         Some(request.headers.get("x-client-cert-sha256")?.as_bytes().to_vec())
     ///     })
     ///     .build()?;
@@ -276,24 +285,26 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// ```
     pub fn fingerprint(
         mut self,
-        on_mismatch: Mismatch,
+        on_mismatch: FingerprintMismatch,
         take: impl Fn(&Parts) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
         self.client.fingerprint = Some((Box::new(take), on_mismatch));
         self
     }
 
-    /// How long the secret before a [`rotate`](crate::Session::rotate) is still accepted, for requests in flight. Default: 30 seconds.
+    /// How long the secret before a [`rotate`](crate::Session::rotate) is still accepted, for
+    /// requests in flight. Default: 30 seconds.
     ///
-    /// Within it a copied token is still good; after it, presenting the old secret ends the session.
+    /// Within it a copied token is still good; after it, presenting the old secret ends the
+    /// session.
     pub fn rotation_grace(mut self, grace: Duration) -> Self {
         self.rotation_grace = grace;
         self
     }
 
-    /// How soon [`Session::revoked`](crate::Session::revoked) notices an end that another node, or
-    /// the database itself, brought about. Default: 5 seconds. Costs one load in that time for each
-    /// session that is waited for, however many wait for it on this node.
+    /// How soon [`Session::wait_until_ended`](crate::Session::wait_until_ended) notices an end that
+    /// another node, or the database itself, brought about. Default: 5 seconds. Costs one load in
+    /// that time for each session that is waited for, however many wait for it on this node.
     pub fn revocation_poll(mut self, interval: Duration) -> Self {
         self.revocation_poll = interval;
         self
@@ -302,8 +313,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// How long the [`Verifier`]'s yes holds for a session whose handle is kept, as by a WebSocket.
     /// Default: 60 seconds.
     ///
-    /// Each [`Session::revoked`](crate::Session::revoked) that waits asks the verifier about its
-    /// own request that often, and resolves when it refuses.
+    /// Each [`Session::wait_until_ended`](crate::Session::wait_until_ended) that waits asks the
+    /// verifier about its own request that often, and resolves when it refuses.
     /// [`Session::update`](crate::Session::update) asks it first when the last yes is older than
     /// this; a request that is shorter is asked about once.
     pub fn verify_interval(mut self, interval: Duration) -> Self {
@@ -343,10 +354,12 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// How much time passes at least between two writes that mark a session as used. Default: a tenth of the idle timeout.
+    /// How much time passes at least between two writes that mark a session as used. Default: a
+    /// tenth of the idle timeout.
     ///
-    /// A use within this interval of the last recorded one is not recorded, so a session may end by as much earlier than
-    /// the idle timeout after its last use. [`Duration::ZERO`] records every use, at the cost of one statement a request.
+    /// A use within this interval of the last recorded one is not recorded, so a session may end by
+    /// as much earlier than the idle timeout after its last use. [`Duration::ZERO`] records every
+    /// use, at the cost of one statement a request.
     pub fn touch_interval(mut self, interval: Duration) -> Self {
         self.touch_interval = Some(interval);
         self

@@ -30,10 +30,10 @@ use reader::{Reader, Variables};
 /// | `ANCHOR_DEVELOPMENT` | `true`: a cookie for plain HTTP, with a warning in the log | `false` |
 ///
 /// A variable whose name is nearly a setting's, such as `ANCHOR_COOKIE_SAMESITE`, is an error that
-/// suggests the setting: a setting that is misspelt is a setting that is missing. Any other variable
-/// of the prefix is not anchor's, and is left alone: the `ANCHOR_PORT` that Kubernetes sets for a
-/// service named `anchor`, or one of the application's own. A setting that is empty is an error. All
-/// mistakes are reported at once, each with its variable and with what to write.
+/// suggests the setting: a setting that is misspelt is a setting that is missing. Any other
+/// variable of the prefix is not anchor's, and is left alone: the `ANCHOR_PORT` that Kubernetes
+/// sets for a service named `anchor`, or one of the application's own. A setting that is empty is
+/// an error. All mistakes are reported at once, each with its variable and with what to write.
 ///
 /// `Debug` shows the variables' names, and no value.
 #[derive(Clone)]
@@ -115,7 +115,8 @@ fn keys(reader: &mut Reader<'_>, development: bool, own: bool) -> Option<KeyRing
         if development && !own {
             tracing::warn!(
                 target: "anchor",
-                "development: sessions are signed with a key made for this run, and do not outlive it"
+                "development: sessions are signed with a key made for this run, and do not outlive \
+                 it"
             );
             return KeyRing::generate().map_err(|error| reader.mistake("KEYS", error)).ok();
         }
@@ -243,15 +244,18 @@ mod tests {
             ),
             (
                 &[("ANCHOR_COOKIE_DOMAIN", "example.com")],
-                "ANCHOR_COOKIE_DOMAIN: a browser takes the cookie `__Host-id` for one host alone: unset this, or write ANCHOR_COOKIE_NAME=__Secure-id",
+                "ANCHOR_COOKIE_DOMAIN: a browser takes the cookie `__Host-id` for one host alone: \
+                 unset this, or write ANCHOR_COOKIE_NAME=__Secure-id",
             ),
             (
                 &[("ANCHOR_COOKIE_SECURE", "false")],
-                "ANCHOR_COOKIE_SECURE: a browser takes the cookie `__Host-id` over HTTPS alone: unset this, or write ANCHOR_COOKIE_NAME=id",
+                "ANCHOR_COOKIE_SECURE: a browser takes the cookie `__Host-id` over HTTPS alone: \
+                 unset this, or write ANCHOR_COOKIE_NAME=id",
             ),
             (
                 &[("ANCHOR_DEVELOPMENT", "true"), ("ANCHOR_COOKIE_NAME", "__host-x")],
-                "ANCHOR_DEVELOPMENT: a browser takes the cookie `__host-x` over HTTPS alone: unset this, or write ANCHOR_COOKIE_NAME=x",
+                "ANCHOR_DEVELOPMENT: a browser takes the cookie `__host-x` over HTTPS alone: unset \
+                 this, or write ANCHOR_COOKIE_NAME=x",
             ),
             (
                 &[("ANCHOR_DEVELOPMENT", "true"), ("ANCHOR_COOKIE_SECURE", "true")],
@@ -259,7 +263,8 @@ mod tests {
             ),
             (
                 &[("ANCHOR_DEVELOPMENT", "true"), ("ANCHOR_COOKIE_SAME_SITE", "none")],
-                "ANCHOR_COOKIE_SAME_SITE: a browser takes `none` over HTTPS alone: write `lax`, or unset ANCHOR_DEVELOPMENT",
+                "ANCHOR_COOKIE_SAME_SITE: a browser takes `none` over HTTPS alone: write `lax`, or \
+                 unset ANCHOR_DEVELOPMENT",
             ),
             (
                 &[("ANCHOR_TRUSTED_ORIGINS", "https://a.example.com,b.example.com")],

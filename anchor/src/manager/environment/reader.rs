@@ -14,7 +14,8 @@ pub(super) type Variables = BTreeMap<String, Option<Zeroizing<String>>>;
 const VARIABLES: &[(&str, &str)] = &[
     (
         "KEYS",
-        "the signing keys in base64, newest first, separated by commas: `openssl rand -base64 32` makes one",
+        "the signing keys in base64, newest first, separated by commas: `openssl rand -base64 32` \
+         makes one",
     ),
     ("COOKIE_NAME", "the cookie's name, as `__Host-id`"),
     ("COOKIE_DOMAIN", "a domain as `example.com`, whose subdomains all receive the cookie"),

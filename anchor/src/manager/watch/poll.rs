@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use super::table::Watched;
+use super::table::WatchedSession;
 use crate::id::SessionId;
 use crate::jitter;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 
 /// Looks at the session until it has ended, nobody waits any more, or the manager shuts down.
-pub(super) async fn poll<T: SessionData>(sessions: Arc<Sessions<T>>, watched: Arc<Watched<T>>) {
+pub(super) async fn poll<T: SessionData>(
+    sessions: Arc<Sessions<T>>,
+    watched: Arc<WatchedSession<T>>,
+) {
     let id = watched.seen.borrow().id;
     let polling = Polling { sessions, watched, id };
     let stopping = polling.sessions.tasks.stopping();
@@ -19,7 +22,7 @@ pub(super) async fn poll<T: SessionData>(sessions: Arc<Sessions<T>>, watched: Ar
 /// A poll; however it ends, by a panic or with the runtime, nobody waits for it in vain.
 struct Polling<T: SessionData> {
     sessions: Arc<Sessions<T>>,
-    watched: Arc<Watched<T>>,
+    watched: Arc<WatchedSession<T>>,
     id: SessionId,
 }
 
@@ -37,8 +40,8 @@ impl<T: SessionData> Polling<T> {
                 ),
             }
             let pause = jitter::at_most(sessions.revocation_poll);
-            // A bell that rang during the load is heard now.
-            let _ = tokio::time::timeout(pause, watched.bell.notified()).await;
+            // A wake that rang during the load is heard now.
+            let _ = tokio::time::timeout(pause, watched.wake.notified()).await;
             if sessions.watches.forget_unwatched(*id) {
                 return;
             }

@@ -1,4 +1,4 @@
-//! What [`Session::revoked`](crate::Session::revoked) waits for.
+//! What [`Session::wait_until_ended`](crate::Session::wait_until_ended) waits for.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

@@ -12,15 +12,15 @@ use crate::store::Record;
 
 /// The sessions of one manager whose end somebody waits for.
 pub(crate) struct Watches<T> {
-    sessions: Mutex<HashMap<SessionId, Arc<Watched<T>>>>,
+    sessions: Mutex<HashMap<SessionId, Arc<WatchedSession<T>>>>,
 }
 
 /// A session whose end somebody waits for. Its poll and the table of watches share it; when both
 /// have let go of it, its channel closes, and everyone who waits goes on.
-pub(super) struct Watched<T> {
+pub(super) struct WatchedSession<T> {
     subject: Option<Value>,
     /// Calls for a look at the store now.
-    pub(super) bell: Notify,
+    pub(super) wake: Notify,
     /// The session as it was last seen.
     pub(super) seen: watch::Sender<Arc<Record<T>>>,
 }
@@ -37,7 +37,7 @@ impl<T: SessionData> Watches<T> {
     pub(super) fn enter(
         &self,
         record: &Arc<Record<T>>,
-        poll: impl FnOnce(Arc<Watched<T>>),
+        poll: impl FnOnce(Arc<WatchedSession<T>>),
     ) -> watch::Receiver<Arc<Record<T>>> {
         let mut sessions = self.sessions();
         if let Some(watched) = sessions.get(&record.id) {
@@ -45,7 +45,7 @@ impl<T: SessionData> Watches<T> {
         }
         let (seen, receiver) = watch::channel(Arc::clone(record));
         let subject = record.data.subject().and_then(|subject| subject.to_value().ok());
-        let watched = Arc::new(Watched { subject, bell: Notify::new(), seen });
+        let watched = Arc::new(WatchedSession { subject, wake: Notify::new(), seen });
         poll(Arc::clone(&watched));
         sessions.insert(record.id, watched);
         receiver
@@ -53,14 +53,14 @@ impl<T: SessionData> Watches<T> {
 }
 
 impl<T> Watches<T> {
-    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Watched<T>>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<WatchedSession<T>>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One session has ended, on this node.
     pub(crate) fn ended(&self, id: SessionId) {
         if let Some(watched) = self.sessions().get(&id) {
-            watched.bell.notify_one();
+            watched.wake.notify_one();
         }
     }
 
@@ -68,7 +68,7 @@ impl<T> Watches<T> {
     pub(crate) fn ended_all(&self, subject: Option<&Value>, keep: Option<SessionId>) {
         for (id, watched) in self.sessions().iter() {
             if Some(*id) != keep && (subject.is_none() || watched.subject.as_ref() == subject) {
-                watched.bell.notify_one();
+                watched.wake.notify_one();
             }
         }
     }
@@ -78,7 +78,7 @@ impl<T> Watches<T> {
         if let Some(watched) = self.sessions().get(&id)
             && watched.seen.receiver_count() == 0
         {
-            watched.bell.notify_one();
+            watched.wake.notify_one();
         }
     }
 
@@ -93,7 +93,7 @@ impl<T> Watches<T> {
     }
 
     /// Forgets a session that is over. By now its id may be watched anew: that watch stays.
-    pub(super) fn forget(&self, id: SessionId, over: &Arc<Watched<T>>) {
+    pub(super) fn forget(&self, id: SessionId, over: &Arc<WatchedSession<T>>) {
         let mut sessions = self.sessions();
         if sessions.get(&id).is_some_and(|watched| Arc::ptr_eq(watched, over)) {
             sessions.remove(&id);

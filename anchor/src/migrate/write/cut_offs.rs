@@ -5,37 +5,37 @@ use crate::migrate::diff::Plan;
 use crate::schema::{CUT_OFF_BYTES, CutOffsTable, Dialect, Table, primary_key_name};
 
 /// What becomes of the companion.
-enum Fate<'p> {
+enum CompanionChange<'p> {
     Stays,
     Renamed(&'p CutOffsTable, &'p CutOffsTable),
     Replaced(Option<&'p CutOffsTable>, Option<&'p CutOffsTable>),
 }
 
-fn fate(plan: &Plan) -> Fate<'_> {
+fn companion_change(plan: &Plan) -> CompanionChange<'_> {
     let (old, new) = (plan.diff.old.cut_offs.as_ref(), plan.diff.new.cut_offs.as_ref());
     match (old, new) {
-        (None, None) => Fate::Stays,
+        (None, None) => CompanionChange::Stays,
         (Some(old), Some(new)) if plan.diff.keeps_subject() => {
             if old.name == new.name {
-                Fate::Stays
+                CompanionChange::Stays
             } else if namespace(&old.name) == namespace(&new.name) {
-                Fate::Renamed(old, new)
+                CompanionChange::Renamed(old, new)
             } else {
-                Fate::Replaced(Some(old), Some(new))
+                CompanionChange::Replaced(Some(old), Some(new))
             }
         }
-        (old, new) => Fate::Replaced(old, new),
+        (old, new) => CompanionChange::Replaced(old, new),
     }
 }
 
 /// Whether the companion goes, or another comes in its place.
 pub(super) fn is_replaced(plan: &Plan) -> bool {
-    matches!(fate(plan), Fate::Replaced(Some(_), _))
+    matches!(companion_change(plan), CompanionChange::Replaced(Some(_), _))
 }
 
 /// What comes before the change of the session table.
 pub(super) fn before(script: &mut Script, plan: &Plan) {
-    if let Fate::Replaced(Some(old), _) = fate(plan)
+    if let CompanionChange::Replaced(Some(old), _) = companion_change(plan)
         && !plan.ends_all
     {
         script.say(
@@ -48,9 +48,9 @@ pub(super) fn before(script: &mut Script, plan: &Plan) {
 /// What comes after it.
 pub(super) fn after(script: &mut Script, plan: &Plan) {
     let dialect = plan.diff.new.dialect;
-    match fate(plan) {
-        Fate::Stays => {}
-        Fate::Renamed(old, new) => {
+    match companion_change(plan) {
+        CompanionChange::Stays => {}
+        CompanionChange::Renamed(old, new) => {
             let to = match dialect {
                 Dialect::MySql => dialect.table(&new.name),
                 Dialect::Postgres | Dialect::Sqlite => {
@@ -66,7 +66,7 @@ pub(super) fn after(script: &mut Script, plan: &Plan) {
                 script.run(format!("ALTER TABLE {table} RENAME CONSTRAINT {from} TO {to}"));
             }
         }
-        Fate::Replaced(old, new) => {
+        CompanionChange::Replaced(old, new) => {
             if let Some(old) = old {
                 script.run(format!("DROP TABLE {}", dialect.table(&old.name)));
             }

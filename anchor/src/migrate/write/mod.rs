@@ -1,12 +1,13 @@
-//! A change of the table as SQL, the way a careful person would write it. One file a dialect; what they share is here.
+//! A change of the table as SQL, the way a careful person would write it. One file a dialect; what
+//! they share is here.
 
 mod cut_offs;
 mod mysql;
 mod postgres;
 mod sqlite;
 
+use super::conversion::{Cast, Condition, Conversion};
 use super::diff::{Assertion, Misfit, Plan, Remedy};
-use super::fit::{Cast, Condition, Fit};
 use crate::column::ColumnType;
 use crate::schema::{Dialect, Kind, Table, TableColumn};
 
@@ -111,7 +112,8 @@ fn wrapped(comment: &str) -> String {
     filled("-- ", &words, " ") + "\n"
 }
 
-/// Words in lines that begin with `indent` and are at most 100 characters long, unless a word is longer.
+/// Words in lines that begin with `indent` and are at most 100 characters long, unless a word is
+/// longer.
 fn filled(indent: &str, words: &[String], separator: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in words {
@@ -225,13 +227,16 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
     if !plan.is_way_back {
         for (what, old, new) in names {
             script.say(format!(
-                "RENAMED: releases that know `{old}` and not `{new}` fail from here on; stop them first. To stop none, keep the name with #[session({what} = {old:?})], and write no migration."
+                "RENAMED: releases that know `{old}` and not `{new}` fail from here on; stop them \
+                 first. To stop none, keep the name with #[session({what} = {old:?})], and write \
+                 no migration."
             ));
         }
         let kept = diff.added.iter().filter(|column| column.default.is_some() && !column.nullable);
         if let Some(columns) = listed(kept) {
             script.say(format!(
-                "The default of {columns} stays, so that the release before this one can still insert."
+                "The default of {columns} stays, so that the release before this one can still \
+                 insert."
             ));
         }
     }
@@ -240,17 +245,19 @@ fn say_what_to_know(script: &mut Script, plan: &Plan) {
     }
     if let Some(columns) = listed(diff.removed().filter(|column| !diff.dropped.contains(column))) {
         script.say(format!(
-            "Kept for the release before, with every value: {columns}. To drop it, when no process of that release is left: ANCHOR_MIGRATE=drop cargo test anchor_migrations"
+            "Kept for the release before, with every value: {columns}. To drop it, when no process \
+             of that release is left: ANCHOR_MIGRATE=drop cargo test anchor_migrations"
         ));
     }
     for misfit in plan.misfits.iter().filter(|misfit| misfit.is_reset()) {
         script.say(format!(
-            "DESTRUCTIVE: `{}` is set to its default in every row: its new type holds none of its old values.",
+            "DESTRUCTIVE: `{}` is set to its default in every row: its new type holds none of its \
+             old values.",
             misfit.column.name
         ));
     }
     for (old, new) in &diff.kept {
-        let fit = Fit::of(old, new, diff.variants_of(&new.name));
+        let fit = Conversion::of(old, new, diff.variants_of(&new.name));
         if fit.cast == Cast::Inexact && !plan.ends_all {
             script.say(format!("The cast of `{}` may round or cut its values.", new.name));
         }
@@ -290,7 +297,8 @@ fn assertions(plan: &Plan) -> Vec<(String, String)> {
         Assertion::Distinct(name) => {
             let column = dialect.reference(name);
             let query = format!(
-                "SELECT COUNT(*) FROM (SELECT {column} FROM {table} WHERE {column} IS NOT NULL{stays} \
+                "SELECT COUNT(*) FROM (SELECT {column} FROM {table} WHERE {column} IS NOT \
+                 NULL{stays} \
                  GROUP BY {column} HAVING COUNT(*) > 1) AS shared"
             );
             (format!("two sessions have the same {name}"), query)
@@ -299,11 +307,13 @@ fn assertions(plan: &Plan) -> Vec<(String, String)> {
             let (column, key) = (dialect.reference(name), dialect.reference(&target.column));
             let parent = dialect.table(&target.table);
             let kept = plan.diff.kept.iter().find(|(old, _)| old.name == *name);
-            let value = kept.map_or_else(|| column.to_string(), |(old, new)| comparable(dialect, old, new));
+            let value =
+                kept.map_or_else(|| column.to_string(), |(old, new)| comparable(dialect, old, new));
             let query = format!(
                 "SELECT COUNT(*) FROM (SELECT {value} AS target FROM {table} \
                  WHERE {column} IS NOT NULL{stays}) AS child \
-                 WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = child.target)"
+                 WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = \
+                 child.target)"
             );
             (format!("a session references no row: {name}"), query)
         }
@@ -418,7 +428,8 @@ fn rename_variants(
             let old: Vec<_> = old.map(|(from, _)| dialect.literal(from)).collect();
             if !plan.is_way_back {
                 script.say(format!(
-                    "Variants of `{now}` have new names: releases that know only the old ones end the sessions that have them."
+                    "Variants of `{now}` have new names: releases that know only the old ones end \
+                     the sessions that have them."
                 ));
             }
             script.run(format!(
@@ -437,13 +448,13 @@ fn change_values(
     table: &str,
     name: impl Fn(&TableColumn) -> String,
 ) {
-    tend_misfits(script, plan, Remedy::End, table, &name);
+    convert_misfits(script, plan, Remedy::End, table, &name);
     rename_variants(script, plan, table, &name);
-    tend_misfits(script, plan, Remedy::Default, table, &name);
+    convert_misfits(script, plan, Remedy::Default, table, &name);
 }
 
 /// The statements that end, or give the default to, the rows whose values do not fit.
-fn tend_misfits(
+fn convert_misfits(
     script: &mut Script,
     plan: &Plan,
     remedy: Remedy,

@@ -8,8 +8,8 @@ use super::{
     index_renames, is_retyped, name_before, rename_variants, say_what_to_know,
 };
 use crate::column::ColumnType;
+use crate::migrate::conversion::Condition;
 use crate::migrate::diff::{Misfit, Plan, RenamedVariants};
-use crate::migrate::fit::Condition;
 use crate::schema::{Dialect, Kind, TableColumn, default_clause};
 
 const DIALECT: Dialect = Dialect::MySql;
@@ -40,12 +40,15 @@ pub(super) fn change(plan: &Plan) -> Script {
     assert_none(&mut script, DIALECT, "TEMPORARY ", &asserted);
     let comments = std::mem::take(&mut script.comments);
     script.say(format!(
-        "Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too long is refused, and never cut. If it fails: end the connection that ran it, {again} and run it again; but not once the change is done, which a comment below says.",
+        "Waits at most five seconds for its locks, so that nobody waits longer behind it. Text \
+         that is too long is refused, and never cut. If it fails: end the connection that ran it, \
+         {again} and run it again; but not once the change is done, which a comment below says.",
     ));
     // What an earlier run has put there, and could not take away, is not what was there.
     script.prepare("SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode)");
     script.prepare(
-        "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5",
+        "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), \
+         'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5",
     );
     script.comments = comments;
 
@@ -73,11 +76,13 @@ pub(super) fn change(plan: &Plan) -> Script {
     }
     cut_offs::after(&mut last, plan);
     if diff.old.name != diff.new.name {
-        // For itself: MariaDB 10.11 leaves the old name behind when an ALTER TABLE does this beside other things.
+        // For itself: MariaDB 10.11 leaves the old name behind when an ALTER TABLE does this beside
+        // other things.
         last.run(format!("RENAME TABLE {table} TO {}", DIALECT.table(&diff.new.name)));
     }
     last.prepare(
-        "SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT",
+        "SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION \
+         lock_wait_timeout = DEFAULT",
     );
     last.prepare("SET @anchor_sql_mode = NULL");
     let mut last = last.statements.into_iter();

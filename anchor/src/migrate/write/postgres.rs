@@ -106,7 +106,10 @@ pub(super) fn change(plan: &Plan) -> Script {
         }
     }
     if clauses.iter().any(|clause| clause.ends_with(" DROP NOT NULL")) && !plan.is_way_back {
-        script.say("What may be NULL from here on, the release before this one cannot read: it refuses such sessions, and ends none.");
+        script.say(
+            "What may be NULL from here on, the release before this one cannot read: it \
+            refuses such sessions, and ends none.",
+        );
     }
     if diff.added.iter().any(|column| column.references.is_some()) {
         script.say("The table that a new column references is locked for this moment as well.");
@@ -195,7 +198,8 @@ pub(super) fn validate(plan: &Plan) -> Option<Script> {
     let mut script = Script::default();
     say_timeout(&mut script, "However long it runs then, nobody waits for it.", "0");
     script.say(
-        "Looks through the rows that were there before the constraint, while they are read and written.",
+        "Looks through the rows that were there before the constraint, while they are read and \
+         written.",
     );
     for name in names {
         let name = DIALECT.identifier(&name);
@@ -204,7 +208,8 @@ pub(super) fn validate(plan: &Plan) -> Option<Script> {
     if !sets.is_empty() {
         script.say("Looks at no row: the constraint has shown it.");
         script.alter(&table, &sets);
-        // Apart: of one statement PostgreSQL carries out what drops first, and would look after all.
+        // Apart: of one statement PostgreSQL carries out what drops first, and would look after
+        // all.
         script.alter(&table, &drops);
     }
     Some(script)
@@ -222,7 +227,8 @@ fn assert_first(script: &mut Script, plan: &Plan) {
     let asserted = plan.assertions.iter().filter(is_deferred).cloned().collect();
     for (message, query) in assertions(&Plan { assertions: asserted, ..plan.clone() }) {
         script.run(format!(
-            "DO $anchor$ BEGIN\n    IF ({query}) > 0 THEN\n        RAISE EXCEPTION {};\n    END IF;\nEND $anchor$",
+            "DO $anchor$ BEGIN\n    IF ({query}) > 0 THEN\n        RAISE EXCEPTION {};\n    END \
+             IF;\nEND $anchor$",
             DIALECT.literal(&message.replace('%', "%%"))
         ));
     }
@@ -247,7 +253,9 @@ fn assert_first(script: &mut Script, plan: &Plan) {
 
 fn say_timeout(script: &mut Script, then: &str, longest: &str) {
     script.say(format!(
-        "Waits at most five seconds for its locks, so that nobody waits longer behind it. {then} If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it again.",
+        "Waits at most five seconds for its locks, so that nobody waits longer behind it. {then} \
+         If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it \
+         again.",
     ));
     script.prepare("SET LOCAL lock_timeout = '5s'");
     script.prepare(format!("SET LOCAL statement_timeout = '{longest}'"));
@@ -371,7 +379,8 @@ fn rename_table(script: &mut Script, diff: &Diff) {
     }
     let mut old = diff.old.name.clone();
     if diff.old.namespace() != diff.new.namespace() {
-        // A table that names no schema is in the first of the search path, `public` unless the user says otherwise.
+        // A table that names no schema is in the first of the search path, `public` unless the user
+        // says otherwise.
         let namespace = DIALECT.identifier(diff.new.namespace().unwrap_or("public"));
         script.run(format!("ALTER TABLE {} SET SCHEMA {namespace}", DIALECT.table(&old)));
         old = match diff.new.namespace() {

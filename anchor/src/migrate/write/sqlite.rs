@@ -1,9 +1,10 @@
-//! SQLite: `ALTER TABLE` where it can, else the table is built anew and its rows are copied, as SQLite's documentation describes.
+//! SQLite: `ALTER TABLE` where it can, else the table is built anew and its rows are copied, as
+//! SQLite's documentation describes.
 
 use super::{
-    ENDS_ALL, Script, assert_none, assertions, change_values, column_renames, cut_offs, default_of,
-    filled, in_order, is_retyped, name_before, predicate, renamed_value, say_what_to_know,
-    tend_misfits,
+    ENDS_ALL, Script, assert_none, assertions, change_values, column_renames, convert_misfits,
+    cut_offs, default_of, filled, in_order, is_retyped, name_before, predicate, renamed_value,
+    say_what_to_know,
 };
 use crate::migrate::diff::{Misfit, Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, default_clause, is_literal};
@@ -37,7 +38,8 @@ fn lock(script: &mut Script, table: &Table) {
     let id = table.columns.iter().find(|column| column.primary_key);
     if let Some(id) = id.map(|id| DIALECT.identifier(&id.name)) {
         script.say(
-            "Writes nothing, and waits for who is writing: a transaction that had read before could not wait.",
+            "Writes nothing, and waits for who is writing: a transaction that had read before \
+             could not wait.",
         );
         let table = DIALECT.table(&table.name);
         script.prepare(format!("UPDATE {table} SET {id} = {id} WHERE FALSE"));
@@ -147,7 +149,11 @@ fn rebuild(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let old = DIALECT.table(&diff.old.name);
     script.say(
-        "Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes nothing, if the table has what the struct does not know: columns, indexes, triggers, CHECK, UNIQUE, COLLATE, foreign keys, STRICT, WITHOUT ROWID. Take it away before, and create it again after it; or write it into the CREATE TABLE below, and delete the four statements with anchor_left and anchor_asserts.",
+        "Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes \
+         nothing, if the table has what the struct does not know: columns, indexes, triggers, \
+         CHECK, UNIQUE, COLLATE, foreign keys, STRICT, WITHOUT ROWID. Take it away before, and \
+         create it again after it; or write it into the CREATE TABLE below, and delete the four \
+         statements with anchor_left and anchor_asserts.",
     );
     left_of_definition(script, &diff.old);
     let mut asserted = nothing_else(plan);
@@ -166,7 +172,7 @@ fn rebuild(script: &mut Script, plan: &Plan) {
         script.run(format!("DROP TABLE {source}"));
         script.run(diff.new.create_alone("", &target));
     } else {
-        tend_misfits(script, plan, Remedy::End, &source, |column| name_before(plan, column));
+        convert_misfits(script, plan, Remedy::End, &source, |column| name_before(plan, column));
         let before: Vec<_> =
             diff.kept.iter().map(|(old, _)| DIALECT.reference(&old.name)).collect();
         script.run(format!(
@@ -225,7 +231,8 @@ fn left_of_definition(script: &mut Script, table: &Table) {
         "CREATE TEMPORARY TABLE anchor_left AS WITH RECURSIVE\n    \
          written (n, text) AS (VALUES\n{}\n    ),\n    \
          present (text) AS (\n        \
-         SELECT CASE WHEN sql LIKE '%)' THEN SUBSTR(sql, 1, LENGTH(sql) - 1) ELSE sql END || ','\n        \
+         SELECT CASE WHEN sql LIKE '%)' THEN SUBSTR(sql, 1, LENGTH(sql) - 1) ELSE sql END || \
+         ','\n        \
          FROM {} WHERE type = 'table' AND name = {} COLLATE NOCASE\n    ),\n    \
          rest (n, text) AS (\n        \
          SELECT 0, {} FROM present\n        \
@@ -276,7 +283,8 @@ fn nothing_else(plan: &Plan) -> Vec<(String, String)> {
         counted(
             "the table has an index that the struct does not know",
             format!(
-                "{schema} WHERE type = 'index' AND tbl_name = {table} COLLATE NOCASE AND {} NOT IN ({})",
+                "{schema} WHERE type = 'index' AND tbl_name = {table} COLLATE NOCASE AND {} NOT IN \
+                 ({})",
                 bare("sql"),
                 indexes.join(", ")
             ),
@@ -288,7 +296,10 @@ fn nothing_else(plan: &Plan) -> Vec<(String, String)> {
         counted(
             "a table references this one ON UPDATE, or not its id",
             format!(
-                "{schema} AS child, pragma_foreign_key_list(child.name{argument}) AS key WHERE child.type = 'table' AND key.\"table\" = {table} COLLATE NOCASE AND (key.on_update <> 'NO ACTION' OR COALESCE(key.\"to\", 'id') <> 'id' COLLATE NOCASE)"
+                "{schema} AS child, pragma_foreign_key_list(child.name{argument}) AS key WHERE \
+                 child.type = 'table' AND key.\"table\" = {table} COLLATE NOCASE AND \
+                 (key.on_update <> 'NO ACTION' OR COALESCE(key.\"to\", 'id') <> 'id' COLLATE \
+                 NOCASE)"
             ),
         ),
         left("a COLLATE", "LIKE '%COLLATE%'"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::logout::Reach;
+use super::logout::LogoutScope;
 use super::{Scope, logged};
 use crate::manager::registry::has_several_payloads;
 use crate::payload::SessionData;
@@ -30,7 +30,7 @@ pub(crate) trait AnyScope: Send + Sync {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a>;
     fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection;
-    fn logout<'a>(self: Arc<Self>, reach: Reach, request: &'a Parts) -> RejectionFuture<'a>;
+    fn logout<'a>(self: Arc<Self>, reach: LogoutScope, request: &'a Parts) -> RejectionFuture<'a>;
 }
 
 impl<T: SessionData> AnyScope for Scope<T> {
@@ -62,7 +62,7 @@ impl<T: SessionData> AnyScope for Scope<T> {
         Scope::refuse(self, rejection, request)
     }
 
-    fn logout<'a>(self: Arc<Self>, reach: Reach, request: &'a Parts) -> RejectionFuture<'a> {
+    fn logout<'a>(self: Arc<Self>, reach: LogoutScope, request: &'a Parts) -> RejectionFuture<'a> {
         Box::pin(async move { self.logout_for_guard(reach, request).await })
     }
 }

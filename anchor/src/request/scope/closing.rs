@@ -86,8 +86,8 @@ impl<T: SessionData> Scope<T> {
         }
     }
 
-    /// Gives the session a new secret in passing. Of several requests one succeeds; the others go on
-    /// with the secret that they have.
+    /// Gives the session a new secret in passing. Of several requests one succeeds; the others go
+    /// on with the secret that they have.
     async fn renew(self: Arc<Self>, id: SessionId) {
         match self.rotate_from_here(id, OldSecret::Exchanged).await {
             Ok(_) | Err(Error::Ended { .. }) => {}
@@ -145,9 +145,9 @@ impl<T: SessionData> Scope<T> {
     }
 }
 
-/// Removes what a handler told caches, those in front of the server included: a response that hands out
-/// a token is for its owner alone. Besides `Expires` these are the targeted fields of RFC 9213, which
-/// end in `Cache-Control` and override it, and those that such caches took before it.
+/// Removes what a handler told caches, those in front of the server included: a response that hands
+/// out a token is for its owner alone. Besides `Expires` these are the targeted fields of RFC 9213,
+/// which end in `Cache-Control` and override it, and those that such caches took before it.
 fn remove_cache_directives(headers: &mut HeaderMap) {
     let directives: Vec<HeaderName> = headers
         .keys()

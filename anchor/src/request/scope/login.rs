@@ -9,9 +9,9 @@ use super::{Admitted, Current, Live, Outgoing, Scope};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::manager::sessions::Sessions;
-use crate::manager::{Event, Revoked};
+use crate::manager::{Event, RevokedSessions};
 use crate::payload::SessionData;
-use crate::payload::{Overflow, SubjectLimit};
+use crate::payload::{LimitExceeded, SubjectLimit};
 use crate::rejection::Error;
 use crate::store::{
     Created, EndReason, NewSession, OldSecret, Reauthenticated, Record, Rotated, Rotation,
@@ -25,7 +25,7 @@ pub(crate) struct LoginOptions {
     /// The token outlives the client's being closed.
     pub(crate) remembered: bool,
     /// It rests on what was checked just now, not on what the request brought.
-    pub(crate) begins_now: bool,
+    pub(crate) starting_now: bool,
     /// It ends the subject's other sessions.
     pub(crate) revokes_others: bool,
 }
@@ -33,8 +33,8 @@ pub(crate) struct LoginOptions {
 impl<T: SessionData> Scope<T> {
     /// Creates a session and ends the presented one, or the one that this request logged in before.
     ///
-    /// In a task of its own: when the client leaves half way, nobody else would end the session that
-    /// the store goes on to create.
+    /// In a task of its own: when the client leaves half way, nobody else would end the session
+    /// that the store goes on to create.
     pub(crate) async fn login(
         self: &Arc<Self>,
         data: T,
@@ -73,10 +73,10 @@ impl<T: SessionData> Scope<T> {
         for other in others {
             sessions.revoke(other.id, Some(other.proof), EndReason::Replaced).await?;
         }
-        let is_measured = T::schema().extras.cut_off && !options.begins_now;
+        let is_measured = T::schema().options.cut_off && !options.starting_now;
         let began = is_measured.then_some(self.arrived);
         let limit = if options.revokes_others {
-            Some(SubjectLimit::new(1, Overflow::EndOldest))
+            Some(SubjectLimit::new(1, LimitExceeded::EndOldest))
         } else {
             T::LIMIT
         };
@@ -88,7 +88,7 @@ impl<T: SessionData> Scope<T> {
                 replaces,
                 remembered: options.remembered,
                 began,
-                origin: client.origin,
+                client: client.info,
                 fingerprint,
                 limit,
                 ..NewSession::new(id, secret.lasting_hash(), secret.hash(), Arc::new(data))
@@ -100,8 +100,8 @@ impl<T: SessionData> Scope<T> {
         };
         for id in ended {
             sessions.watches.ended(id);
-            let which = Revoked::One(id);
-            sessions.emit(&Event::Revoked { which, count: 1, reason: EndReason::Overflow });
+            let which = RevokedSessions::One(id);
+            sessions.emit(&Event::Revoked { which, count: 1, reason: EndReason::LimitExceeded });
         }
         let replaced = replaces.map(|replaced| replaced.id);
         if let Some(replaced) = replaced {

@@ -16,7 +16,7 @@ use crate::token::Secret;
 
 /// How far a logout reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum LogoutScope {
     /// The request's own session.
     This,
     /// Every session of its subject.
@@ -26,10 +26,11 @@ pub enum Reach {
 }
 
 impl<T: SessionData> Scope<T> {
-    /// Ends the request's sessions, as far as `reach` says, and says how many lived. Goes on when the client has gone.
+    /// Ends the request's sessions, as far as `reach` says, and says how many lived. Goes on when
+    /// the client has gone.
     pub(crate) async fn logout(
         self: &Arc<Self>,
-        reach: Reach,
+        reach: LogoutScope,
         request: Option<&Parts>,
     ) -> Result<u64, Rejection> {
         if let Some(request) = request {
@@ -37,15 +38,16 @@ impl<T: SessionData> Scope<T> {
         }
         let scope = Arc::clone(self);
         // The verifier may want to see the request, and the task outlives it.
-        let request =
-            request.filter(|_| reach == Reach::Others && self.sessions.verifier.is_some()).cloned();
+        let request = request
+            .filter(|_| reach == LogoutScope::Others && self.sessions.verifier.is_some())
+            .cloned();
         // A task of its own, for this future is dropped when the client closes its connection; a
         // shutdown waits for it.
         let ending = async move {
             match reach {
-                Reach::This => scope.logout_this().await,
-                Reach::All => scope.logout_all().await,
-                Reach::Others => scope.logout_others(request.as_ref()).await,
+                LogoutScope::This => scope.logout_this().await,
+                LogoutScope::All => scope.logout_all().await,
+                LogoutScope::Others => scope.logout_others(request.as_ref()).await,
             }
         };
         self.sessions
@@ -55,7 +57,8 @@ impl<T: SessionData> Scope<T> {
             .unwrap_or_else(|error| Err(self.not_carried_out(StoreError::unavailable(error))))
     }
 
-    /// Whatever the store's reason, as another table's row that keeps the session's own from going: the session lives on, which is 503.
+    /// Whatever the store's reason, as another table's row that keeps the session's own from going:
+    /// the session lives on, which is 503.
     fn not_carried_out(&self, error: StoreError) -> Rejection {
         self.refused(Rejection::Store(error.not_carried_out()))
     }
@@ -92,8 +95,8 @@ impl<T: SessionData> Scope<T> {
         Ok(ended)
     }
 
-    /// Ends these sessions, as far as the proofs are theirs, and says how many lived and which proof
-    /// was not.
+    /// Ends these sessions, as far as the proofs are theirs, and says how many lived and which
+    /// proof was not.
     async fn end_each(&self, ending: &[Replaced]) -> Result<(u64, Option<Rejection>), Rejection> {
         let mut ended = 0;
         let mut unproven = None;
@@ -135,8 +138,8 @@ impl<T: SessionData> Scope<T> {
     }
 
     /// The live sessions whose tokens the request presents, however often they were rotated since.
-    /// Whether they may be used, by the verifier's word or the client's fingerprint, is not asked: who
-    /// can end one may end its subject's others.
+    /// Whether they may be used, by the verifier's word or the client's fingerprint, is not asked:
+    /// who can end one may end its subject's others.
     async fn proven(&self) -> Result<Vec<Arc<Record<T>>>, Rejection> {
         let presented: Vec<(SessionId, Secret)> = {
             let state = self.state();

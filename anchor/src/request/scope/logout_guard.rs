@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::{Reach, Scope};
+use super::{LogoutScope, Scope};
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 
@@ -17,7 +17,7 @@ impl<T: SessionData> Scope<T> {
     /// the session's cookie.
     pub(crate) async fn logout_for_guard(
         self: &Arc<Self>,
-        reach: Reach,
+        reach: LogoutScope,
         request: &Parts,
     ) -> Result<(), Rejection> {
         let ended = if request.method.is_safe() {

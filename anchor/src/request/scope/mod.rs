@@ -1,7 +1,7 @@
 //! [`Scope`]: what one request knows of its session, from the token it presents to the cookie it sends back.
 //!
-//! Lazy: opening a scope reads nothing. The first question parses the token, the first demand for the session loads it, once; the
-//! response's way out writes what changed.
+//! Lazy: opening a scope reads nothing. The first question parses the token, the first demand for
+//! the session loads it, once; the response's way out writes what changed.
 
 mod any;
 mod closing;
@@ -20,13 +20,13 @@ use axum::response::Response;
 pub(crate) use closing::Closing;
 use http::request::Parts;
 pub(crate) use login::LoginOptions;
-pub use logout::Reach;
+pub use logout::LogoutScope;
 use presentation::Presentation;
 use tokio::time::Instant;
 
 use crate::id::SessionId;
 use crate::manager::Event;
-use crate::manager::client::{Client, Mismatch};
+use crate::manager::client::{Client, FingerprintMismatch};
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 use crate::rejection::Error;
@@ -197,7 +197,8 @@ impl<T: SessionData> Scope<T> {
         self.known().unwrap_or(Err(Rejection::NoSession))
     }
 
-    /// The session was loaded, or not; a login or logout that was carried out during the load stands.
+    /// The session was loaded, or not; a login or logout that was carried out during the load
+    /// stands.
     fn found(&self, found: Current<T>) {
         let mut state = self.state();
         if let Current::Unasked = state.current {
@@ -282,7 +283,7 @@ impl<T: SessionData> Scope<T> {
         let touch = Touch {
             id,
             idle: sessions.idle,
-            origin: self.state().client.origin.clone(),
+            client: self.state().client.info.clone(),
             presented: settles.then(|| secret.hash()),
         };
         match sessions.store.touch(touch).await {
@@ -311,7 +312,7 @@ impl<T: SessionData> Scope<T> {
             return Ok(());
         }
         let id = loaded.record.id;
-        if *on_mismatch == Mismatch::End {
+        if *on_mismatch == FingerprintMismatch::End {
             sessions.revoke_detached(id, EndReason::Fingerprint).await?;
         }
         Err(Rejection::OtherClient { id })
@@ -405,7 +406,8 @@ impl<T: SessionData> Scope<T> {
 
     /// Remembers the application's own response to a refusal, where it wants one.
     pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection {
-        // A handler may have taken an earlier refusal as a `Result` and gone on: that one is not the answer.
+        // A handler may have taken an earlier refusal as a `Result` and gone on: that one is not
+        // the answer.
         scopes(request).for_each(|scope| scope.forget_refusal());
         if let Some(response) = self.sessions.own_response(&rejection, request) {
             self.state().refusal = Some((rejection.clone(), response));

@@ -28,8 +28,8 @@ pub(super) enum Presentation {
 
 impl Presentation {
     /// Of several tokens, those whose sessions began longer ago than `absolute` are not looked up:
-    /// nobody can make the store search for what has been dead for long. They count as unjudged, for
-    /// a session that began under a longer `absolute` may live.
+    /// nobody can make the store search for what has been dead for long. They count as unjudged,
+    /// for a session that began under a longer `absolute` may live.
     pub(super) fn of(presented: Presented<'_>, keys: &TokenKeys, absolute: Duration) -> Self {
         let refused = |reason| Presentation::Refused { reason, genuine: Vec::new(), foreign: true };
         match presented {
@@ -68,8 +68,8 @@ impl Presentation {
         }
     }
 
-    /// Why something that the request presents cannot be judged here: it may be a live session's, on
-    /// a node with a newer key, or written in another way.
+    /// Why something that the request presents cannot be judged here: it may be a live session's,
+    /// on a node with a newer key, or written in another way.
     pub(super) fn unjudged(&self) -> Option<BadToken> {
         match self {
             Presentation::Refused { reason, foreign: true, .. } => Some(*reason),

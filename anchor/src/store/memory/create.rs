@@ -10,11 +10,12 @@ use super::slots::{Address, Slot};
 use super::subjects::{SubjectKey, Subjects};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
-use crate::payload::{Overflow, SessionData, SubjectLimit};
+use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
 use crate::store::{Created, EndReason, NewSession, Record};
 use crate::timestamp::Timestamp;
 
-/// How many ended rows a `create` clears away: more than it adds, so that garbage shrinks, and few, so that no login waits.
+/// How many ended rows a `create` clears away: more than it adds, so that garbage shrinks, and few,
+/// so that no login waits.
 const SWEPT_BY_CREATE: usize = 4;
 
 impl<T: SessionData> Shared<T> {
@@ -29,7 +30,7 @@ impl<T: SessionData> Shared<T> {
         };
         if let Created::Session { .. } = created {
             self.sweep_due(self.ids.shard(new.id), SWEPT_BY_CREATE)?;
-            if let Some(key) = key.filter(|_| T::schema().extras.cut_off) {
+            if let Some(key) = key.filter(|_| T::schema().options.cut_off) {
                 self.forget_cut_offs(key.shard(), SWEPT_BY_CREATE)?;
             }
         }
@@ -96,7 +97,8 @@ impl<T: SessionData> Shared<T> {
         for address in overflowing {
             let rows = rows.shard(address.shard());
             let id = rows.get(address.slot()).record.id;
-            let (was_live, removed) = rows.end_for_good(address.slot(), now, EndReason::Overflow);
+            let (was_live, removed) =
+                rows.end_for_good(address.slot(), now, EndReason::LimitExceeded);
             leave(&mut subjects, removed, dropped);
             ended.extend(was_live.then_some(id));
         }
@@ -115,8 +117,8 @@ impl<T: SessionData> Shared<T> {
         Ok(Some(Created::Session { record, ended }))
     }
 
-    /// Of these rows of a subject, the oldest ones for which the limit leaves no room, oldest first.
-    /// `None` when the limit says that the login is refused.
+    /// Of these rows of a subject, the oldest ones for which the limit leaves no room, oldest
+    /// first. `None` when the limit says that the login is refused.
     fn over(
         &self,
         limit: SubjectLimit,
@@ -135,7 +137,7 @@ impl<T: SessionData> Shared<T> {
         if live.len() < max {
             return Ok(Some(Vec::new()));
         }
-        if limit.overflow == Overflow::Refuse {
+        if limit.overflow == LimitExceeded::Refuse {
             return Ok(None);
         }
         live.sort_unstable_by_key(|(created_at, id, _)| (*created_at, *id));
@@ -145,7 +147,7 @@ impl<T: SessionData> Shared<T> {
 
     /// The new row, which is nobody's yet.
     fn row(&self, new: &NewSession<T>, now: Timestamp) -> (Row<T>, Extra) {
-        let extras = T::schema().extras;
+        let extras = T::schema().options;
         let deadline = now.saturating_add(new.absolute);
         let record = Record {
             id: new.id,
@@ -156,7 +158,7 @@ impl<T: SessionData> Shared<T> {
             deadline,
             version: 1,
             remembered: new.remembered,
-            origin: new.origin.clone().filter(|_| extras.track),
+            client: new.client.clone().filter(|_| extras.track),
             data: Arc::clone(&new.data),
         };
         let row = Row {

@@ -100,8 +100,8 @@ impl<T: SessionData> Shared<T> {
         Ok(swept as u64)
     }
 
-    /// Removes rows that are due, or marks them as expired first where ended rows are kept, and says
-    /// how many it was. It begins with this shard.
+    /// Removes rows that are due, or marks them as expired first where ended rows are kept, and
+    /// says how many it was. It begins with this shard.
     pub(super) fn sweep_due(&self, shard: usize, batch: usize) -> Result<usize, StoreError> {
         let (mut swept, now) = (0, self.clock.now());
         for shard in (shard..SHARDS).chain(0..shard) {
@@ -135,7 +135,8 @@ impl<T: SessionData> Shared<T> {
         Ok(swept)
     }
 
-    /// Forgets cut-offs that no login can have begun before, and ends the rows that they kept from living.
+    /// Forgets cut-offs that no login can have begun before, and ends the rows that they kept from
+    /// living.
     pub(super) fn forget_cut_offs(&self, shard: usize, batch: usize) -> Result<(), StoreError> {
         let mut dropped = Vec::new();
         let mut subjects = self.subjects.lock(shard)?;

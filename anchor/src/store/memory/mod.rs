@@ -1,12 +1,12 @@
 //! [`MemoryStore`]: sessions in this process.
 //!
-//! Rows are in shards by id, each behind one short lock, which is all that a guarded request takes. Whose
-//! they are is in other shards, by subject; a verb that ends rows, or says whose they are, holds its
-//! subject's lock from beginning to end, so that logins, limits, cut-offs and revocations of one
-//! subject go one after the other.
+//! Rows are in shards by id, each behind one short lock, which is all that a guarded request takes.
+//! Whose they are is in other shards, by subject; a verb that ends rows, or says whose they are,
+//! holds its subject's lock from beginning to end, so that logins, limits, cut-offs and revocations
+//! of one subject go one after the other.
 //!
-//! No user code runs while a lock is held (a payload may have a `Drop`), so a panic elsewhere cannot
-//! leave the tables in disagreement.
+//! No user code runs while a lock is held (a payload may have a `Drop`), so a panic elsewhere
+//! cannot leave the tables in disagreement.
 
 mod clock;
 mod create;
@@ -41,18 +41,22 @@ use crate::payload::{CutOff, EncodeError, SessionData};
 use crate::timestamp::Timestamp;
 use crate::token::LastingHash;
 
-/// Sessions in this process: for tests, tools, and applications of one node that may forget everyone when they restart.
+/// Sessions in this process: for tests, tools, and applications of one node that may forget
+/// everyone when they restart.
 ///
 /// Clones share their rows. Nothing survives the process, and two processes share nothing.
 ///
-/// **Payloads are shared, never copied**: what `load` hands out is the `Arc` that `create` or `update` was given. A payload with interior
-/// mutability (a `Mutex`, an atomic) would therefore change under everyone who holds it; do not put one into a session.
+/// **Payloads are shared, never copied**: what `load` hands out is the `Arc` that `create` or
+/// `update` was given. A payload with interior mutability (a `Mutex`, an atomic) would therefore
+/// change under everyone who holds it; do not put one into a session.
 ///
-/// **It is no SQL table**: `unique`, `references` and `CHECK` are not enforced, a value that SQL cannot hold is
-/// accepted, and a `#[session(skip)]` field keeps its value as long as the row lives.
+/// **It is no SQL table**: `unique`, `references` and `CHECK` are not enforced, a value that SQL
+/// cannot hold is accepted, and a `#[session(skip)]` field keeps its value as long as the row
+/// lives.
 ///
-/// **Its clock** is the wall clock at [`new`](Self::new) plus the time passed since by [`tokio::time::Instant`]. So it never goes
-/// backwards, it does not jump when the machine's clock is set, and a test can make sessions expire without waiting:
+/// **Its clock** is the wall clock at [`new`](Self::new) plus the time passed since by
+/// [`tokio::time::Instant`]. So it never goes backwards, it does not jump when the machine's clock
+/// is set, and a test can make sessions expire without waiting:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -81,8 +85,9 @@ use crate::token::LastingHash;
 /// # }
 /// ```
 ///
-/// **It sweeps itself**: every `create` removes up to four ended rows. Calling `sweep` is allowed and not needed.
-/// The room of removed rows is kept for new ones, so most of the memory stays at its peak.
+/// **It sweeps itself**: every `create` removes up to four ended rows. Calling `sweep` is allowed
+/// and not needed. The room of removed rows is kept for new ones, so most of the memory stays at
+/// its peak.
 ///
 /// # Cost
 ///
@@ -90,16 +95,17 @@ use crate::token::LastingHash;
 /// one that was rotated, or has a fingerprint, takes about 110 more. Sessions are spread over many
 /// short locks, and the table grows a part at a time: no login waits for all of it to be moved.
 ///
-/// `load`, `touch`, `rotate` and `reauthenticate` take one lock; `load` allocates its future and nothing
-/// else. `list`, `revoke_subject` and `revoke_others` cost what the subject's own sessions cost.
-/// `benches/README.md` has figures.
+/// `load`, `touch`, `rotate` and `reauthenticate` take one lock; `load` allocates its future and
+/// nothing else. `list`, `revoke_subject` and `revoke_others` cost what the subject's own sessions
+/// cost. `benches/README.md` has figures.
 ///
 /// # Errors
 ///
-/// [`StoreErrorKind::Constraint`](crate::StoreErrorKind::Constraint) from `create` when the id is taken;
-/// [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the subject has no form as a column;
-/// [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable) from `create` and `update` when there is no room for
-/// another session: there are about four billion, or 33 million of one subject.
+/// [`StoreErrorKind::Constraint`](crate::StoreErrorKind::Constraint) from `create` when the id is
+/// taken; [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the subject has no form as
+/// a column; [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable) from `create` and
+/// `update` when there is no room for another session: there are about four billion, or 33 million
+/// of one subject.
 pub struct MemoryStore<T> {
     shared: Arc<Shared<T>>,
 }
@@ -187,8 +193,8 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
 
     fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
         Box::pin(async move {
-            let Touch { id, idle, origin, presented } = touch;
-            let origin = origin.filter(|_| T::schema().extras.track);
+            let Touch { id, idle, client, presented } = touch;
+            let client = client.filter(|_| T::schema().options.track);
             let Shared { clock, rows, ids, .. } = &*self.shared;
             let mut rows = rows.lock(ids.shard(id))?;
             let now = clock.now();
@@ -197,8 +203,8 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
                 rows.settle_rotation(slot);
             }
             let expires_at = rows.change_record(slot, |record| {
-                if origin.is_some() {
-                    record.origin = origin;
+                if client.is_some() {
+                    record.client = client;
                 }
                 used(record, now, idle)
             });

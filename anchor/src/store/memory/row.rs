@@ -36,7 +36,8 @@ pub(super) struct LastRotation {
 /// The end of a row that is still there.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum End {
-    /// Its login began before a cut-off and arrived after it: it never lived. It waits for the sweep.
+    /// Its login began before a cut-off and arrived after it: it never lived. It waits for the
+    /// sweep.
     OnArrival {
         /// The cut-off.
         cut_off: Timestamp,

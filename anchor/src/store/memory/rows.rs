@@ -29,7 +29,8 @@ impl IdHasher {
     }
 }
 
-/// The rows of one shard. A row that leaves is returned, for the caller to drop when no lock is held.
+/// The rows of one shard. A row that leaves is returned, for the caller to drop when no lock is
+/// held.
 pub(super) struct Rows<T> {
     shard: usize,
     /// How long ended rows are kept, if they are.
@@ -263,8 +264,8 @@ impl<T> Rows<T> {
         due.into_iter().map(|slot| self.rows.get(slot).record.id).collect()
     }
 
-    /// Removes a row if it is due, or marks it as ended first where ended rows are kept; says whether
-    /// it was due.
+    /// Removes a row if it is due, or marks it as ended first where ended rows are kept; says
+    /// whether it was due.
     pub(super) fn sweep(&mut self, slot: Slot, now: Timestamp) -> (bool, Option<Row<T>>) {
         if now < due_of(self.keep, &self.rows, &self.extras)(slot) {
             return (false, None);

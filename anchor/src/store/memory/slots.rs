@@ -12,7 +12,8 @@ const SLOT_BITS: u32 = u32::BITS - SHARDS.ilog2();
 
 const _: () = assert!(SHARDS.is_power_of_two());
 
-/// A place in [`Slots`]: its index, counted from one, so that `Option<Slot>` has the size of a `u32`.
+/// A place in [`Slots`]: its index, counted from one, so that `Option<Slot>` has the size of a
+/// `u32`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot(NonZeroU32);
 

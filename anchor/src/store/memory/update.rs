@@ -22,8 +22,8 @@ impl<T: SessionData> Shared<T> {
         }
     }
 
-    /// Writes under the locks of the row and of the subjects that have it before and after. `None` when
-    /// it has become another one's before its lock was taken.
+    /// Writes under the locks of the row and of the subjects that have it before and after. `None`
+    /// when it has become another one's before its lock was taken.
     fn try_to_update(
         &self,
         change: &Change<T>,

@@ -1,4 +1,5 @@
-//! What the statements are made of: clocks, sums of instants, columns as they are read and written. Dialects differ here.
+//! What the statements are made of: clocks, sums of instants, columns as they are read and written.
+//! Dialects differ here.
 
 use crate::column::ColumnType;
 use crate::schema::{ColumnSchema, Dialect};
@@ -17,7 +18,8 @@ pub(super) fn now(dialect: Dialect) -> &'static str {
 pub(super) fn clock(dialect: Dialect) -> String {
     match dialect {
         Dialect::Postgres => "clock_timestamp()".into(),
-        // SYSDATE() moves on while a statement runs, but is in the session's time zone: add that zone's distance from UTC.
+        // SYSDATE() moves on while a statement runs, but is in the session's time zone: add that
+        // zone's distance from UTC.
         Dialect::MySql => "TIMESTAMPADD(MICROSECOND, \
              TIMESTAMPDIFF(MICROSECOND, NOW(6), UTC_TIMESTAMP(6)), SYSDATE(6))"
             .into(),
@@ -62,8 +64,9 @@ pub(super) fn greatest(dialect: Dialect, a: &str, b: &str) -> String {
 /// Microseconds since 1970 of an instant on MySQL, exact and free of the session's time zone.
 pub(super) const MYSQL_EPOCH: &str = "TIMESTAMP'1970-01-01 00:00:00'";
 
-/// An instant that the statement assigns and [`Driver::instant`](super::driver::Driver::instant) then reports. MySQL cannot return
-/// columns from a write, but sends one number along with its answer.
+/// An instant that the statement assigns and [`Driver::instant`](super::driver::Driver::instant)
+/// then reports. MySQL cannot return columns from a write, but sends one number along with its
+/// answer.
 pub(super) fn reported(dialect: Dialect, instant: &str) -> String {
     match dialect {
         Dialect::Postgres | Dialect::Sqlite => instant.into(),
@@ -132,8 +135,9 @@ pub(super) fn write_as(dialect: Dialect, column: &ColumnSchema, parameter: &str)
     }
 }
 
-/// What to cast a parameter to for a column of a type of the user's own. Without the length in parentheses: a cast to `varchar(40)` cuts the text silently,
-/// where the assignment to such a column refuses it. A character type without a length may mean length 1, and needs no cast.
+/// What to cast a parameter to for a column of a type of the user's own. Without the length in
+/// parentheses: a cast to `varchar(40)` cuts the text silently, where the assignment to such a
+/// column refuses it. A character type without a length may mean length 1, and needs no cast.
 pub(super) fn cast_target(sql_type: &str) -> Option<String> {
     let mut target = sql_type.to_owned();
     while let (Some(open), Some(close)) = (target.find('('), target.find(')')) {

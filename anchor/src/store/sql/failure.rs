@@ -5,7 +5,8 @@ use sqlx::error::{DatabaseError, ErrorKind};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::schema::{Dialect, Schema};
 
-/// The error as a store reports it. Its text alone is kept: the `Debug` of a driver's error has the server's detail, which quotes rows.
+/// The error as a store reports it. Its text alone is kept: the `Debug` of a driver's error has the
+/// server's detail, which quotes rows.
 pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error) -> StoreError {
     let sqlx::Error::Database(error) = error else {
         return StoreError::unavailable(error.to_string());
@@ -33,7 +34,8 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
     }
 }
 
-/// Whether the database gave up on the statement, or transaction, in favour of another one, so that it may be run again.
+/// Whether the database gave up on the statement, or transaction, in favour of another one, so that
+/// it may be run again.
 pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     matches!(code.as_deref(), Some("40001" | "40P01"))
@@ -52,16 +54,19 @@ fn advice(dialect: Dialect, schema: &Schema, error: &dyn DatabaseError) -> Optio
     };
     let table = schema.table;
     if no_table {
-        // The companion's name begins with the table's; a table that this one references is neither.
+        // The companion's name begins with the table's; a table that this one references is
+        // neither.
         let companion = schema.cut_offs_table();
         let ours = [companion.as_deref(), Some(table)].into_iter().flatten();
         let missing = { ours }.find(|table| mentions(message, table))?;
         Some(format!(
-            "the table `{missing}` does not exist: run your migrations, or call `store.migrate()` for a quick start"
+            "the table `{missing}` does not exist: run your migrations, or call `store.migrate()` \
+             for a quick start"
         ))
     } else if no_column {
         Some(format!(
-            "the table `{table}` lacks a column ({message}): run your migrations; `store.verify()` lists every difference"
+            "the table `{table}` lacks a column ({message}): run your migrations; `store.verify()` \
+             lists every difference"
         ))
     } else {
         None
@@ -82,7 +87,8 @@ fn is_bad_value(dialect: Dialect, error: &dyn DatabaseError) -> bool {
     let code = error.code().unwrap_or_default();
     match dialect {
         Dialect::Postgres => code.starts_with("22"),
-        // MySQL's data errors: out of range, truncated, too long, wrong for the type; some have no class of their own.
+        // MySQL's data errors: out of range, truncated, too long, wrong for the type; some have no
+        // class of their own.
         Dialect::MySql => {
             code.starts_with("22")
                 || code == "01000"
@@ -93,7 +99,8 @@ fn is_bad_value(dialect: Dialect, error: &dyn DatabaseError) -> bool {
     }
 }
 
-/// MySQL quotes values in its messages; the names of the key, the column or the constraint are all that is taken over.
+/// MySQL quotes values in its messages; the names of the key, the column or the constraint are all
+/// that is taken over.
 fn mysql_refusal(message: &str, code: &str) -> String {
     for (mark, words) in [
         ("for key ", "a duplicate value for the key"),

@@ -1,18 +1,17 @@
 //! The SQL stores: one implementation of the contract over a [`Driver`] for each database.
 //!
-//! `verbs/` holds a file for each verb of the contract: its statements, their arguments, and what is
-//! read from the answer. The statements are made of `table.rs` and `expressions.rs`, `statement.rs`
-//! binds their parameters, and `row.rs` says what a session's row looks like. `database.rs` runs
-//! them. What a database cannot keep is in `fit.rs`, its errors in `failure.rs`, the comparison of a
-//! live table with the struct in `verify.rs`, the look at how a database is reached in
-//! `transport.rs`; `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide
-//! nothing.
+//! `verbs/` holds a file for each verb of the contract: its statements, their arguments, and what
+//! is read from the answer. The statements are made of `table.rs` and `expressions.rs`,
+//! `statement.rs` binds their parameters, and `row.rs` says what a session's row looks like.
+//! `database.rs` runs them. What a database cannot keep is in `storable.rs`, its errors in
+//! `failure.rs`, the comparison of a live table with the struct in `verify.rs`, the look at how a
+//! database is reached in `transport.rs`; `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read
+//! values, and decide nothing.
 
 mod database;
 mod driver;
 mod expressions;
 mod failure;
-mod fit;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -21,6 +20,7 @@ mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statement;
+mod storable;
 mod subject_lock;
 mod table;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
@@ -62,10 +62,12 @@ use crate::token::LastingHash;
 ///
 /// # What it promises after a crash and a failover
 ///
-/// A verb is answered when its transaction has committed. With `synchronous_commit = on`, the default, a logout that was answered survives a crash of the
-/// server. With `off`, the last moments before a crash are lost, logouts among them. A failover to an asynchronous replica loses what that replica
-/// had not received: a session that was ended in that window lives again, until it expires. `synchronous_commit = remote_apply` with a synchronous
-/// standby closes the window. Give the pool the primary's address: a replica answers `load` with the past.
+/// A verb is answered when its transaction has committed. With `synchronous_commit = on`, the
+/// default, a logout that was answered survives a crash of the server. With `off`, the last moments
+/// before a crash are lost, logouts among them. A failover to an asynchronous replica loses what
+/// that replica had not received: a session that was ended in that window lives again, until it
+/// expires. `synchronous_commit = remote_apply` with a synchronous standby closes the window. Give
+/// the pool the primary's address: a replica answers `load` with the past.
 #[cfg(feature = "postgres")]
 pub type PostgresStore<T> = SqlStore<sqlx::PgPool, T>;
 
@@ -80,12 +82,14 @@ pub type PostgresStore<T> = SqlStore<sqlx::PgPool, T>;
 /// # }
 /// ```
 ///
-/// An in-memory database is a new one for each connection of a pool: limit its pool to one connection that is never closed.
+/// An in-memory database is a new one for each connection of a pool: limit its pool to one
+/// connection that is never closed.
 ///
 /// # What it promises after a crash
 ///
-/// With `synchronous = FULL`, SQLite's default, a logout that was answered survives a crash of the process and a loss of power. In WAL mode with
-/// `synchronous = NORMAL` it survives a crash of the process, and may be lost with the power. A copy of the file that is restored, or a replica that
+/// With `synchronous = FULL`, SQLite's default, a logout that was answered survives a crash of the
+/// process and a loss of power. In WAL mode with `synchronous = NORMAL` it survives a crash of the
+/// process, and may be lost with the power. A copy of the file that is restored, or a replica that
 /// is promoted, brings back the sessions that it holds.
 #[cfg(feature = "sqlite")]
 pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
@@ -101,27 +105,32 @@ pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
 /// # }
 /// ```
 ///
-/// A text that is a subject, indexed, unique or a foreign key has at most 255 characters here, and is compared exactly, case and accents included.
-/// A column with an `sql_type` of your own needs the server's strict mode, its default: a lax server cuts what does not fit. `binlog_format = STATEMENT` does not work; ROW and MIXED, the
-/// defaults, do.
+/// A text that is a subject, indexed, unique or a foreign key has at most 255 characters here, and
+/// is compared exactly, case and accents included. A column with an `sql_type` of your own needs
+/// the server's strict mode, its default: a lax server cuts what does not fit. `binlog_format =
+/// STATEMENT` does not work; ROW and MIXED, the defaults, do.
 ///
 /// # What it promises after a crash and a failover
 ///
-/// With `innodb_flush_log_at_trx_commit = 1`, the default, a logout that was answered survives a crash of the server; with 0 or 2 the last
-/// second before a crash may be lost. Replication is asynchronous by default: a failover may bring back sessions that were ended in the
-/// replica's lag, until they expire. Semi-synchronous replication, or a Galera cluster, narrows that. Give the pool the primary's address: a replica answers
-/// `load` with the past. On Galera, set `wsrep_sync_wait = 1`.
+/// With `innodb_flush_log_at_trx_commit = 1`, the default, a logout that was answered survives a
+/// crash of the server; with 0 or 2 the last second before a crash may be lost. Replication is
+/// asynchronous by default: a failover may bring back sessions that were ended in the replica's
+/// lag, until they expire. Semi-synchronous replication, or a Galera cluster, narrows that. Give
+/// the pool the primary's address: a replica answers `load` with the past. On Galera, set
+/// `wsrep_sync_wait = 1`.
 #[cfg(feature = "mysql")]
 pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 
-/// Sessions in a SQL table; `PostgresStore`, `SqliteStore` and `MySqlStore` are its names. Cheap to clone.
+/// Sessions in a SQL table; `PostgresStore`, `SqliteStore` and `MySqlStore` are its names. Cheap to
+/// clone.
 ///
 /// Each verb is one prepared statement, but for these cases: `create` with a session to replace, or
-/// with a limit, is one transaction; an `update`, `rotate` or `reauthenticate` that met no row asks a
-/// second time, to tell a conflict from an ended session; a `revoke` that met no live row asks once or
-/// twice more, and a `revoke_of` once; `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two, and where the
-/// payload has cut-offs, `create` asks for the database's clock first; `sweep` is two more where there
-/// are cut-offs, and one more where ended rows are kept.
+/// with a limit, is one transaction; an `update`, `rotate` or `reauthenticate` that met no row asks
+/// a second time, to tell a conflict from an ended session; a `revoke` that met no live row asks
+/// once or twice more, and a `revoke_of` once; `revoke_subject`, `revoke_others`, `revoke_everyone`
+/// and `cut_off` are two, and where the payload has cut-offs, `create` asks for the database's
+/// clock first; `sweep` is two more where there are cut-offs, and one more where ended rows are
+/// kept.
 ///
 /// Under a limit, the logins of one subject come one after the other. On one node they wait without
 /// a connection: however many there are, they hold one. Clones share the queue; a second store on
@@ -150,8 +159,8 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         &self.database.pool
     }
 
-    /// Creates the table and its indexes where they are missing: for a quick start, and for tests. Several nodes may call it at once. It
-    /// changes no table that exists; migrations do.
+    /// Creates the table and its indexes where they are missing: for a quick start, and for tests.
+    /// Several nodes may call it at once. It changes no table that exists; migrations do.
     ///
     /// # Errors
     ///
@@ -171,7 +180,8 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Table`] lists every difference at once: each column that is missing or has another type or nullability, each missing index.
+    /// [`VerifyError::Table`] lists every difference at once: each column that is missing or has
+    /// another type or nullability, each missing index.
     pub async fn verify(&self) -> Result<Verified, VerifyError> {
         verify::verify(&self.database).await
     }

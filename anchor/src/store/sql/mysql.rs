@@ -1,4 +1,5 @@
-//! MySQL and MariaDB: instants are DATETIME(6) in UTC and travel as microseconds, whatever the session's time zone; UUIDs are 16 bytes.
+//! MySQL and MariaDB: instants are DATETIME(6) in UTC and travel as microseconds, whatever the
+//! session's time zone; UUIDs are 16 bytes.
 
 use std::ops::{Deref, DerefMut};
 
@@ -92,7 +93,8 @@ impl Driver for MySqlPool {
     }
 
     async fn define(&self, _: &'static str, statements: Vec<String>) -> Result<(), sqlx::Error> {
-        // DDL commits by itself, and the server's metadata lock lets one node at a time create the table.
+        // DDL commits by itself, and the server's metadata lock lets one node at a time create the
+        // table.
         for statement in statements {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(self).await?;
         }
@@ -150,8 +152,8 @@ impl Driver for MySqlPool {
     }
 }
 
-/// A transaction, and the lock under which it runs, if any: the server keeps that for the connection,
-/// and not for the transaction.
+/// A transaction, and the lock under which it runs, if any: the server keeps that for the
+/// connection, and not for the transaction.
 pub struct Locked {
     connection: PoolConnection<MySql>,
     lock: Option<String>,

@@ -1,4 +1,5 @@
-//! PostgreSQL: values travel in the binary format, exact to the microsecond, without sqlx's type features.
+//! PostgreSQL: values travel in the binary format, exact to the microsecond, without sqlx's type
+//! features.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -186,7 +187,8 @@ fn oid(ty: ColumnType) -> u32 {
     }
 }
 
-/// One value in the binary format. A NULL has its column's type too, so that a statement is prepared once.
+/// One value in the binary format. A NULL has its column's type too, so that a statement is
+/// prepared once.
 struct Sent<'v> {
     ty: ColumnType,
     value: &'v Value,
@@ -244,7 +246,8 @@ impl Encode<'_, Postgres> for Sent<'_> {
     }
 }
 
-/// Reads a value in the binary format. `found` is the type that the server says it has: eight bytes of a float are not an integer.
+/// Reads a value in the binary format. `found` is the type that the server says it has: eight bytes
+/// of a float are not an integer.
 fn decode(ty: ColumnType, found: Option<u32>, bytes: &[u8]) -> Option<Value> {
     let is = |ty: ColumnType| found == Some(oid(ty));
     Some(match ty {

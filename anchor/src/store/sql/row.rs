@@ -10,7 +10,7 @@ use crate::column::{ColumnError, ColumnType, Value};
 use crate::id::SessionId;
 use crate::payload::{Columns, DecodeError, Decoder, SessionData};
 use crate::schema::{ColumnSchema, Schema};
-use crate::store::{Origin, Record};
+use crate::store::{ClientInfo, Record};
 use crate::timestamp::Timestamp;
 
 /// The cells of a record that are in every table.
@@ -28,8 +28,8 @@ const RECORD: [&str; 8] = [
 /// Where `created_at` stands in a record.
 pub(super) const CREATED_AT: usize = 1;
 
-/// The columns of an [`Origin`].
-const ORIGIN: [&str; 2] = ["ip_address", "user_agent"];
+/// The columns of an [`ClientInfo`].
+const CLIENT: [&str; 2] = ["ip_address", "user_agent"];
 
 /// What an error calls the database's clock, which is no column of the table.
 pub(super) const NOW: &str = "now";
@@ -40,12 +40,12 @@ const CUT_OFF: &str = "cut_off_at";
 /// The status of a kept row that has not ended.
 pub(super) const ACTIVE: &str = "active";
 
-/// What a statement selects of a record: the session's own columns, its origin where the table
+/// What a statement selects of a record: the session's own columns, its client where the table
 /// tracks it, and the payload.
 pub(super) fn record_columns(table: &SqlTable) -> Vec<String> {
     let mut columns = table.columns(&RECORD);
-    if table.schema.extras.track {
-        columns.extend(table.columns(&ORIGIN));
+    if table.schema.options.track {
+        columns.extend(table.columns(&CLIENT));
     }
     columns.extend(table.payload_columns());
     columns
@@ -53,8 +53,8 @@ pub(super) fn record_columns(table: &SqlTable) -> Vec<String> {
 
 /// How many cells a record has.
 pub(super) fn record_width(schema: &Schema) -> usize {
-    let origin = if schema.extras.track { ORIGIN.len() } else { 0 };
-    RECORD.len() + origin + schema.columns.len()
+    let client = if schema.options.track { CLIENT.len() } else { 0 };
+    RECORD.len() + client + schema.columns.len()
 }
 
 /// Reads what [`record_columns`] selected.
@@ -71,7 +71,7 @@ pub(super) fn read_record<D: Driver, T: SessionData>(
         deadline: cells.instant("deadline")?,
         version: cells.int("version")?,
         remembered: cells.bool("remembered")?,
-        origin: if T::schema().extras.track { cells.origin()? } else { None },
+        client: if T::schema().options.track { cells.client()? } else { None },
         data: Arc::new(Decoder::payload_of(&mut cells)?),
     })
 }
@@ -174,15 +174,15 @@ impl<'r, D: Driver> Cells<'r, D> {
         }
     }
 
-    fn origin(&mut self) -> Result<Option<Origin>, DecodeError> {
+    fn client(&mut self) -> Result<Option<ClientInfo>, DecodeError> {
         let ip = match self.next(ColumnType::Ip) {
             Ok(Value::Ip(ip)) => Some(ip),
             Ok(Value::Null) => None,
-            other => return Err(unreadable(ORIGIN[0], other)),
+            other => return Err(unreadable(CLIENT[0], other)),
         };
-        let user_agent = self.text_or_null(ORIGIN[1])?;
+        let user_agent = self.text_or_null(CLIENT[1])?;
         let known = ip.is_some() || user_agent.is_some();
-        Ok(known.then(|| Origin::new(ip, user_agent.as_deref())))
+        Ok(known.then(|| ClientInfo::new(ip, user_agent.as_deref())))
     }
 
     pub(super) fn hash_or_null(
@@ -205,7 +205,7 @@ impl<'r, D: Driver> Cells<'r, D> {
 
     /// The subject's latest cut-off, where the table has cut-offs.
     pub(super) fn cut_off(&mut self, schema: &Schema) -> Result<Option<Timestamp>, DecodeError> {
-        if schema.extras.cut_off { self.instant_or_null(CUT_OFF) } else { Ok(None) }
+        if schema.options.cut_off { self.instant_or_null(CUT_OFF) } else { Ok(None) }
     }
 }
 

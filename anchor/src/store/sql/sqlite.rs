@@ -13,7 +13,8 @@ use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 
-/// Takes the write lock at once. A transaction that begins by reading cannot wait for it later, but fails.
+/// Takes the write lock at once. A transaction that begins by reading cannot wait for it later, but
+/// fails.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
 impl Driver for SqlitePool {

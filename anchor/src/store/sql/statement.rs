@@ -64,8 +64,8 @@ impl<const N: usize> From<[Argument; N]> for Arguments<N> {
 
 impl<const N: usize> Statement<N> {
     /// Replaces each `:name` outside of quotes by the dialect's placeholder. `:p0` is the payload's
-    /// first column. A name may occur several times, or never. `:name@2` is an argument of the third
-    /// row.
+    /// first column. A name may occur several times, or never. `:name@2` is an argument of the
+    /// third row.
     pub(crate) fn new(
         dialect: Dialect,
         schema: &Schema,

@@ -1,10 +1,11 @@
 //! [`SqlTable`]: one table in one dialect, and the conditions that several verbs ask of its rows.
 //!
 //! The texts are written with named parameters (`:id`), which become the dialect's placeholders.
-//! Two clocks are in them: `now`, the instant at which the statement began, and `clock`, the instant
-//! at which it is evaluated. A write that waited for another's lock must ask by the second whether
-//! the row is live, or it would bring back a session that ended while it waited. PostgreSQL asks
-//! again after the wait only if the other did change the row, so there the row is locked first.
+//! Two clocks are in them: `now`, the instant at which the statement began, and `clock`, the
+//! instant at which it is evaluated. A write that waited for another's lock must ask by the second
+//! whether the row is live, or it would bring back a session that ended while it waited. PostgreSQL
+//! asks again after the wait only if the other did change the row, so there the row is locked
+//! first.
 
 use std::time::Duration;
 
@@ -17,10 +18,10 @@ use crate::error::StoreError;
 use crate::payload::{EncodeError, SessionData};
 use crate::schema::{ColumnSchema, Dialect, Schema, system};
 
-use super::fit;
+use super::storable;
 
-/// The longest span that is added to the database's clock: longer ones are cut to two hundred years,
-/// which every database can hold.
+/// The longest span that is added to the database's clock: longer ones are cut to two hundred
+/// years, which every database can hold.
 const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
 /// A table, as statements about it are written.
@@ -83,7 +84,7 @@ impl SqlTable {
 
     /// The condition on which a row is live at an instant, whatever has been cut off.
     pub(super) fn unexpired_at(&self, instant: &str) -> String {
-        let active = if self.schema.extras.keep_ended { "status = 'active' AND " } else { "" };
+        let active = if self.schema.options.keep_ended { "status = 'active' AND " } else { "" };
         format!("{active}expires_at > {instant} AND deadline > {instant}")
     }
 
@@ -199,7 +200,7 @@ pub(super) fn subject_argument<T: SessionData>(
     let Some((_, column)) = T::schema().subject() else { return Ok(None) };
     let value = subject.to_value().map_err(|reason| EncodeError::new(column.name, reason))?;
     // No row has a subject that cannot be stored.
-    let can_be_stored = fit::check(dialect, column, &value).is_ok();
+    let can_be_stored = storable::check(dialect, column, &value).is_ok();
     Ok(can_be_stored.then_some(Argument { ty: column.ty, value }))
 }
 

@@ -28,7 +28,8 @@ pub enum VerifyError {
     Store(#[from] StoreError),
     /// The table is not what the struct declares.
     #[error(
-        "the table `{table}` is not what the struct declares:{}\nrun your migrations; for a new table in a quick start, `store.migrate()` creates it",
+        "the table `{table}` is not what the struct declares:{}\nrun your migrations; for a new \
+         table in a quick start, `store.migrate()` creates it",
         list(differences)
     )]
     Table {
@@ -342,7 +343,8 @@ mod tests {
                 "column `deadline` (DATETIME(6)) is missing",
                 "column `version` may be NULL and should be NOT NULL",
                 "column `user_id` is int(11) where it should be BIGINT",
-                "column `email` is varchar(255) COLLATE utf8mb4_general_ci where it should be VARCHAR(255)",
+                "column `email` is varchar(255) COLLATE utf8mb4_general_ci where it should be \
+                 VARCHAR(255)",
                 "column `legacy` is not in the struct and refuses every new row: \
                  drop it, make it nullable, or give it a default",
                 "column `user_id` has no index",

@@ -61,7 +61,8 @@ impl Statements {
                 let now = placeholders(1, 1, is_numbered);
                 let ids = list(length, 2);
                 format!(
-                    "SELECT id, user_id, name FROM by_hand WHERE expires_at > {now} AND id IN ({ids})"
+                    "SELECT id, user_id, name FROM by_hand WHERE expires_at > {now} AND id IN \
+                     ({ids})"
                 )
             }),
             insert_many: LENGTHS.map(|length| {

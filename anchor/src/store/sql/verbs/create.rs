@@ -1,5 +1,5 @@
-//! `create`: one `INSERT`, for all who log in at the same time; in a transaction with the ends that it brings about, where it replaces a
-//! session or its subject has a limit.
+//! `create`: one `INSERT`, for all who log in at the same time; in a transaction with the ends that
+//! it brings about, where it replaces a session or its subject has a limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use tokio::time::Instant;
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
-use crate::payload::{Overflow, SessionData, SubjectLimit};
+use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
 use crate::schema::system;
 use crate::store::gather::{Batch, Gather};
-use crate::store::turns::{Turn, Turns};
-use crate::store::{Created, EndReason, NewSession, Origin, Record, Replaced};
+use crate::store::keyed_mutex::{KeyedMutex, KeyedMutexGuard};
+use crate::store::{ClientInfo, Created, EndReason, NewSession, Record, Replaced};
 use crate::timestamp::Timestamp;
 
 use super::super::database::{Database, run_again_after_deadlock};
 use super::super::driver::Driver;
 use super::super::expressions::{after, least, reported, returning, write_as};
-use super::super::fit;
 use super::super::row::{Cells, NOW};
 use super::super::statement::{Argument, Arguments, Query, Statement};
+use super::super::storable;
 use super::super::subject_lock::SubjectLock;
 use super::super::table::{SqlTable, micros, subject_argument};
 use super::end::{End, EndRows};
@@ -51,13 +51,13 @@ pub(in super::super) struct Create {
     end_replaced: EndRows<3>,
     end_overflow: EndRows<2>,
     /// Of logins that have to count their subject's sessions.
-    turns: Arc<Turns<SubjectLock>>,
+    keyed_mutex: Arc<KeyedMutex<SubjectLock>>,
 }
 
 impl Create {
     pub(super) fn new(table: &SqlTable) -> Self {
         let SqlTable { name, now, schema, .. } = table;
-        let cut_off = schema.extras.cut_off;
+        let cut_off = schema.options.cut_off;
         Self {
             insert: table.statement(&insert(table, 1), PARAMETERS),
             now: cut_off.then(|| table.statement(&format!("SELECT {}", table.instant(now)), [])),
@@ -70,7 +70,7 @@ impl Create {
             }),
             end_replaced: End::proven(table),
             end_overflow: End::by_id(table),
-            turns: Arc::new(Turns::new()),
+            keyed_mutex: Arc::new(KeyedMutex::new()),
         }
     }
 
@@ -81,9 +81,9 @@ impl Create {
         new: NewSession<T>,
     ) -> Result<Created<T>, StoreError> {
         new.check()?;
-        let payload = fit::encode(D::DIALECT, &*new.data)?;
-        let room = match (new.limit, new.data.subject()) {
-            (Some(limit), Some(subject)) => self.room::<D, T>(subject, limit).await?,
+        let payload = storable::encode(D::DIALECT, &*new.data)?;
+        let limit_check = match (new.limit, new.data.subject()) {
+            (Some(limit), Some(subject)) => self.limit_check::<D, T>(subject, limit).await?,
             _ => None,
         };
         let began_at = match new.began {
@@ -91,7 +91,7 @@ impl Create {
             None => None,
         };
         let since = new.began.map_or(0, |began| micros(began.elapsed()));
-        let origin = new.origin.as_ref();
+        let client = new.client.as_ref();
         let row = Arguments {
             named: [
                 new.id.into(),
@@ -102,21 +102,21 @@ impl Create {
                 micros(new.idle).into(),
                 micros(new.absolute).into(),
                 new.remembered.into(),
-                origin.and_then(Origin::ip).into(),
-                origin.and_then(Origin::user_agent).into(),
+                client.and_then(ClientInfo::ip).into(),
+                client.and_then(ClientInfo::user_agent).into(),
                 new.fingerprint.into(),
             ],
             payload,
         };
-        let (created_at, ended) = if new.replaces.is_none() && room.is_none() {
+        let (created_at, ended) = if new.replaces.is_none() && limit_check.is_none() {
             (inserts.get(row).await?, Vec::new())
         } else {
             let insert = self.insert.with_rows(vec![row]);
-            let login = Login { create: self, replaces: new.replaces, room, insert };
-            let entered = run_again_after_deadlock!(database, login.run(&database.pool))?;
-            match entered {
-                Entered::Written { created_at, ended } => (created_at, ended),
-                Entered::Full => return Ok(Created::SubjectFull),
+            let login = Login { create: self, replaces: new.replaces, limit_check, insert };
+            let outcome = run_again_after_deadlock!(database, login.run(&database.pool))?;
+            match outcome {
+                LoginOutcome::Written { created_at, ended } => (created_at, ended),
+                LoginOutcome::Full => return Ok(Created::SubjectFull),
             }
         };
         let created_at = created_at.ok_or_else(|| {
@@ -125,7 +125,7 @@ impl Create {
         // The same sums as the statement's own, so this is the row without reading it again.
         let after = |span| created_at.saturating_add(Duration::from_micros(micros(span) as u64));
         let deadline = after(new.absolute);
-        let extras = T::schema().extras;
+        let extras = T::schema().options;
         let authenticated_at = if extras.cut_off {
             began_at.unwrap_or(created_at)
         } else {
@@ -140,7 +140,7 @@ impl Create {
             deadline,
             version: 1,
             remembered: new.remembered,
-            origin: new.origin.filter(|_| extras.track),
+            client: new.client.filter(|_| extras.track),
             data: new.data,
         };
         Ok(Created::Session { record, ended })
@@ -164,25 +164,25 @@ impl Create {
         }
     }
 
-    /// What a login of this subject makes room with, when it is this login's turn on this node;
-    /// `None` where there can be no such session.
+    /// What a login of this subject makes limit_check with, when it is this login's turn on this
+    /// node; `None` where there can be no such session.
     ///
     /// The database makes logins of other nodes wait, on a connection. Here they wait without one,
     /// or one subject's logins would take them all.
-    async fn room<D: Driver, T: SessionData>(
+    async fn limit_check<D: Driver, T: SessionData>(
         &self,
         subject: &T::Subject,
         limit: SubjectLimit,
-    ) -> Result<Option<Room>, StoreError> {
+    ) -> Result<Option<LimitCheck>, StoreError> {
         let (Some(live_ids), Some(subject)) =
             (&self.live_ids, subject_argument::<T>(D::DIALECT, subject)?)
         else {
             return Ok(None);
         };
         let lock = SubjectLock::of(T::schema().table, &subject.value);
-        Ok(Some(Room {
+        Ok(Some(LimitCheck {
             lock,
-            _turn: self.turns.take(lock).await,
+            _queued: self.keyed_mutex.take(lock).await,
             live_ids: live_ids.with([subject]),
             limit,
         }))
@@ -263,7 +263,7 @@ fn insert(table: &SqlTable, rows: usize) -> String {
 /// The columns of a new row, and their values.
 fn written(table: &SqlTable, row: usize) -> Vec<(String, String)> {
     let SqlTable { dialect, schema, now, .. } = table;
-    let (dialect, extras) = (*dialect, schema.extras);
+    let (dialect, extras) = (*dialect, schema.options);
     let parameter = |name: &str| format!(":{name}@{row}");
     let deadline = after(dialect, now, &parameter("absolute"));
     let authenticated_at = if extras.cut_off {
@@ -302,49 +302,49 @@ fn written(table: &SqlTable, row: usize) -> Vec<(String, String)> {
     columns
 }
 
-/// How a login makes room for itself.
-struct Room {
+/// How a login makes limit_check for itself.
+struct LimitCheck {
     /// What the logins of this subject wait for.
     lock: SubjectLock,
     /// Held while the login has a connection: the subject's other logins on this node wait without
     /// one.
-    _turn: Turn<SubjectLock>,
+    _queued: KeyedMutexGuard<SubjectLock>,
     /// The ids of the subject's live sessions, oldest first.
     live_ids: Query,
     limit: SubjectLimit,
 }
 
-/// A creation that ends other sessions, in one transaction; one that needs room, while no other one
-/// of its subject runs.
+/// A creation that ends other sessions, in one transaction; one that needs limit_check, while no
+/// other one of its subject runs.
 struct Login<'a> {
     create: &'a Create,
     replaces: Option<Replaced>,
-    room: Option<Room>,
+    limit_check: Option<LimitCheck>,
     insert: Query,
 }
 
 /// What became of a [`Login`].
-enum Entered {
+enum LoginOutcome {
     Written { created_at: Option<Timestamp>, ended: Vec<SessionId> },
     Full,
 }
 
 impl Login<'_> {
-    async fn run<D: Driver>(&self, pool: &D) -> Result<Entered, sqlx::Error> {
-        let lock = self.room.as_ref().map(|room| room.lock);
+    async fn run<D: Driver>(&self, pool: &D) -> Result<LoginOutcome, sqlx::Error> {
+        let lock = self.limit_check.as_ref().map(|limit_check| limit_check.lock);
         let mut transaction = pool.begin(lock).await?;
-        let entered = self.enter::<D>(&mut transaction).await?;
-        match &entered {
-            Entered::Written { .. } => D::commit(transaction).await?,
-            Entered::Full => D::rollback(transaction).await?,
+        let outcome = self.enter::<D>(&mut transaction).await?;
+        match &outcome {
+            LoginOutcome::Written { .. } => D::commit(transaction).await?,
+            LoginOutcome::Full => D::rollback(transaction).await?,
         }
-        Ok(entered)
+        Ok(outcome)
     }
 
     async fn enter<D: Driver>(
         &self,
         connection: &mut D::Connection,
-    ) -> Result<Entered, sqlx::Error> {
+    ) -> Result<LoginOutcome, sqlx::Error> {
         let Create { end_replaced: EndRows { live, rest }, end_overflow, .. } = self.create;
         if let Some(Replaced { id, proof }) = self.replaces {
             let arguments =
@@ -354,24 +354,25 @@ impl Login<'_> {
             }
         }
         let mut ended = Vec::new();
-        if let Some(room) = &self.room {
-            let live = D::rows_on(connection, &room.live_ids).await?;
-            let max = usize::try_from(room.limit.max.get()).unwrap_or(usize::MAX);
+        if let Some(limit_check) = &self.limit_check {
+            let live = D::rows_on(connection, &limit_check.live_ids).await?;
+            let max = usize::try_from(limit_check.limit.max.get()).unwrap_or(usize::MAX);
             let overflowing = (live.len() + 1).saturating_sub(max);
-            if overflowing > 0 && room.limit.overflow == Overflow::Refuse {
-                return Ok(Entered::Full);
+            if overflowing > 0 && limit_check.limit.overflow == LimitExceeded::Refuse {
+                return Ok(LoginOutcome::Full);
             }
             for row in &live[..overflowing] {
                 let Ok(id) = Cells::<D>::from_start(row).id() else {
                     return Err(sqlx::Error::Protocol("an id is not a UUID".into()));
                 };
-                let end = end_overflow.live.with([id.into(), EndReason::Overflow.as_str().into()]);
+                let end =
+                    end_overflow.live.with([id.into(), EndReason::LimitExceeded.as_str().into()]);
                 if D::execute_on(connection, &end).await? > 0 {
                     ended.push(id);
                 }
             }
         }
         let created_at = D::instant_on(connection, &self.insert).await?;
-        Ok(Entered::Written { created_at, ended })
+        Ok(LoginOutcome::Written { created_at, ended })
     }
 }

@@ -55,7 +55,7 @@ impl CutOffSubject {
         let Some(statements) = &self.0 else {
             return Err(StoreError::unavailable(format!(
                 "the schema of `{}` has no cut-offs, and its payload claims them: add \
-                 `Extras::cut_off` to it",
+                 `SchemaOptions::cut_off` to it",
                 T::schema().table
             )));
         };
@@ -111,7 +111,7 @@ fn record(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -
 
 fn sweep(table: &SqlTable, cut_offs: &CutOffs) -> String {
     let of_subject = is_about(table.dialect, cut_offs.column, "c");
-    let keep_ended = table.schema.extras.keep_ended;
+    let keep_ended = table.schema.options.keep_ended;
     let active = if keep_ended { " AND s.status = 'active'" } else { "" };
     let dead = format!(
         "SELECT s.id FROM {} AS c JOIN {} AS s ON {of_subject} \
@@ -130,7 +130,7 @@ fn sweep(table: &SqlTable, cut_offs: &CutOffs) -> String {
 
 fn forget(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -> String {
     let of_subject = is_about(table.dialect, column, cut_offs);
-    let active = if table.schema.extras.keep_ended { " AND s.status = 'active'" } else { "" };
+    let active = if table.schema.options.keep_ended { " AND s.status = 'active'" } else { "" };
     // Twice the longest login: a node's clock may be slow.
     let longest = 2 * LONGEST_LOGIN.as_micros();
     format!(

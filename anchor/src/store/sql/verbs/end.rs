@@ -24,7 +24,7 @@ impl<const N: usize> EndRows<N> {
     pub(super) fn new(table: &SqlTable, condition: &str, parameters: [&str; N]) -> Self {
         let SqlTable { name, clock, .. } = table;
         let live = end(table, &format!("{condition} AND {}", table.live()), ":reason");
-        let rest = if table.schema.extras.keep_ended {
+        let rest = if table.schema.options.keep_ended {
             let at = least(table.dialect, "expires_at", table.now);
             let not_cut_off =
                 table.not_cut_off().map_or_else(String::new, |lived| format!(" AND {lived}"));
@@ -48,7 +48,7 @@ impl<const N: usize> EndRows<N> {
 /// not know of its status.
 pub(super) fn end(table: &SqlTable, condition: &str, reason: &str) -> String {
     let SqlTable { name, now, .. } = table;
-    if table.schema.extras.keep_ended {
+    if table.schema.options.keep_ended {
         format!(
             "UPDATE {name} SET status = '{}', ended_at = {now}, end_reason = {reason}, \
              expires_at = {} WHERE {condition}",

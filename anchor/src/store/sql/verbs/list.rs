@@ -29,7 +29,7 @@ impl List {
     pub(super) fn new(table: &SqlTable) -> Self {
         let record = record_columns(table).join(", ");
         let live = table.live_at(table.now);
-        let keep_ended = table.schema.extras.keep_ended;
+        let keep_ended = table.schema.options.keep_ended;
         let statement = |columns: &str, condition: &str, order: &str| {
             let of_subject = table.of_subject()?;
             let after_at = write_as(table.dialect, &system("created_at"), ":after_at");

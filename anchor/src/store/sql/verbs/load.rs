@@ -17,8 +17,8 @@ use super::super::row::{ACTIVE, Cells, NOW, Times, read_record, record_columns};
 use super::super::statement::{Arguments, Statement};
 use super::super::table::SqlTable;
 
-/// What is selected after a record; then the fingerprint, the status and the subject's cut-off where
-/// the table has them, and the database's now.
+/// What is selected after a record; then the fingerprint, the status and the subject's cut-off
+/// where the table has them, and the database's now.
 const SECRETS: [&str; 5] = [
     "lasting_hash",
     "secret_hash",
@@ -52,10 +52,10 @@ impl<D: Driver> Lookups<D> {
         let SqlTable { name, schema, .. } = &table;
         let mut columns = record_columns(&table);
         columns.extend(table.columns(&SECRETS));
-        if schema.extras.fingerprint {
+        if schema.options.fingerprint {
             columns.extend(table.columns(&["fingerprint"]));
         }
-        if schema.extras.keep_ended {
+        if schema.options.keep_ended {
             columns.extend(table.columns(&["status"]));
         }
         columns.extend(table.cut_off_of_row());
@@ -125,7 +125,7 @@ impl<D: Driver> Found<D> {
 /// The session of a selected row, if it is live.
 fn read_live<D: Driver, T: SessionData>(row: &D::Row) -> Result<Option<Loaded<T>>, DecodeError> {
     let schema = T::schema();
-    let extras = schema.extras;
+    let extras = schema.options;
     let mut cells = Cells::<D>::after_record(row, schema);
     let lasting = cells.hash_or_null(SECRETS[0]);
     let current = cells.hash_or_null(SECRETS[1]);

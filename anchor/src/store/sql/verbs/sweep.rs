@@ -24,7 +24,7 @@ impl Sweep {
     pub(super) fn new(table: &SqlTable) -> Self {
         let SqlTable { name, now, dialect, .. } = table;
         let delete = format!("DELETE FROM {name}");
-        let keep_ended = table.schema.extras.keep_ended;
+        let keep_ended = table.schema.options.keep_ended;
         let expired = if keep_ended {
             let mark = format!(
                 "UPDATE {name} SET status = '{}', ended_at = expires_at",

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::error::StoreError;
-use crate::store::{Origin, RotationState, Touch, Touched};
+use crate::store::{ClientInfo, RotationState, Touch, Touched};
 
 use super::super::database::Database;
 use super::super::driver::Driver;
@@ -21,11 +21,11 @@ pub(in super::super) struct TouchRow {
 
 impl TouchRow {
     pub(super) fn new(table: &SqlTable) -> Self {
-        let statement = |origin: &str| {
+        let statement = |client: &str| {
             let text = format!(
                 "UPDATE {name} SET {used}, \
                  rotation_state = CASE WHEN secret_hash = :secret THEN '{settled}' \
-                 ELSE rotation_state END{origin} WHERE {row} AND {live}{returning}",
+                 ELSE rotation_state END{client} WHERE {row} AND {live}{returning}",
                 name = table.name,
                 used = table.used_until(&reported(table.dialect, &table.idle_expiry())),
                 settled = RotationState::Settled.as_str(),
@@ -35,7 +35,7 @@ impl TouchRow {
             );
             table.statement(&text, PARAMETERS)
         };
-        let track = table.schema.extras.track;
+        let track = table.schema.options.track;
         let touch_from = track.then(|| statement(", ip_address = :ip, user_agent = :user_agent"));
         Self { touch: statement(""), touch_from }
     }
@@ -45,18 +45,18 @@ impl TouchRow {
         database: &Database<D>,
         touch: Touch,
     ) -> Result<Touched, StoreError> {
-        let statement = match (&self.touch_from, &touch.origin) {
+        let statement = match (&self.touch_from, &touch.client) {
             (Some(touch_from), Some(_)) => touch_from,
             _ => &self.touch,
         };
-        let origin = touch.origin.as_ref();
-        let ip: Option<IpAddr> = origin.and_then(Origin::ip);
+        let client = touch.client.as_ref();
+        let ip: Option<IpAddr> = client.and_then(ClientInfo::ip);
         let write = statement.with([
             touch.id.into(),
             touch.presented.into(),
             micros(touch.idle).into(),
             ip.into(),
-            origin.and_then(Origin::user_agent).into(),
+            client.and_then(ClientInfo::user_agent).into(),
         ]);
         let expires_at = database.instant(write).await?;
         Ok(expires_at.map_or(Touched::Gone, |expires_at| Touched::Written { expires_at }))

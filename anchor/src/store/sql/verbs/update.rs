@@ -7,8 +7,8 @@ use crate::store::{Change, Updated};
 use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::write;
-use super::super::fit;
 use super::super::statement::Statement;
+use super::super::storable;
 use super::super::table::{SqlTable, micros};
 use super::version::LiveVersion;
 
@@ -54,7 +54,7 @@ impl Update {
         change: Change<T>,
     ) -> Result<Updated, StoreError> {
         let Change { id, secret, version, from, to, idle } = change;
-        let payload = fit::encode(D::DIALECT, &*to)?;
+        let payload = storable::encode(D::DIALECT, &*to)?;
         // What was loaded may hold a value that could not be written any more; then its column
         // counts as changed.
         let from = Encoder::values_of(&*from).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! [`Fit`]: which values of a column's type another type holds, and what a cast between them loses.
+//! [`Conversion`]: which values of a column's type another type holds, and what a cast between them loses.
 
 use crate::column::ColumnType;
 use crate::schema::{Dialect, Kind, TableColumn};
 
 /// How the values of a column go over into its successor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fit {
+pub(crate) struct Conversion {
     /// The values that do not fit: those of which at least one condition holds.
     pub(crate) conditions: Vec<Condition>,
     pub(crate) cast: Cast,
@@ -68,7 +68,7 @@ pub(crate) enum Condition {
     Every,
 }
 
-impl Fit {
+impl Conversion {
     /// How `old` goes over into `new`, the enum's variants being renamed as the pairs say.
     pub(crate) fn of(old: &TableColumn, new: &TableColumn, renamed: &[(String, String)]) -> Self {
         let Self { mut conditions, cast } = Self::of_values(old, new, renamed);

@@ -1,4 +1,5 @@
-//! What a database cannot keep is refused before it is sent, with the column's name, and never with the value.
+//! What a database cannot keep is refused before it is sent, with the column's name, and never with
+//! the value.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +11,8 @@ use crate::timestamp::Timestamp;
 
 use super::driver::wanted;
 
-/// PostgreSQL's TIMESTAMPTZ begins at 4714-11-24 BC, and ends after the last instant that a [`Timestamp`] has.
+/// PostgreSQL's TIMESTAMPTZ begins at 4714-11-24 BC, and ends after the last instant that a
+/// [`Timestamp`] has.
 const POSTGRES_TIMES: RangeInclusive<i64> = -210_866_803_200_000_000..=i64::MAX;
 
 /// MySQL's DATETIME: the years 1000 to 9999.
@@ -92,7 +94,9 @@ fn float_fits(dialect: Dialect, float: f64) -> Result<(), ColumnError> {
     let negative_zero = float == 0.0 && float.is_sign_negative();
     let reason = match dialect {
         Dialect::Sqlite if negative_zero => "SQLite drops the sign of a negative zero",
-        Dialect::Sqlite if float.is_nan() => "SQLite turns a float that is not a number into NULL",
+        Dialect::Sqlite if float.is_nan() => {
+            "SQLite keyed_mutex a float that is not a number into NULL"
+        }
         Dialect::MySql if negative_zero => "MySQL drops the sign of a negative zero",
         Dialect::MySql if !float.is_finite() => {
             "MySQL keeps no infinite float and none that is not a number"
@@ -111,7 +115,8 @@ fn time_fits(dialect: Dialect, time: Timestamp) -> Result<(), ColumnError> {
     if range.contains(&time.as_micros()) { Ok(()) } else { Err(ColumnError::new(words)) }
 }
 
-/// How long a MySQL column's content may be, where its type says so: a server without strict mode would cut it silently.
+/// How long a MySQL column's content may be, where its type says so: a server without strict mode
+/// would cut it silently.
 fn longest(dialect: Dialect, column: &ColumnSchema) -> Option<usize> {
     if dialect != Dialect::MySql {
         return None;
@@ -125,7 +130,8 @@ fn longest(dialect: Dialect, column: &ColumnSchema) -> Option<usize> {
     limit.filter(|_| sized)
 }
 
-/// Whether a JSON text has the escape of U+0000, and not merely an escaped backslash before `u0000`.
+/// Whether a JSON text has the escape of U+0000, and not merely an escaped backslash before
+/// `u0000`.
 fn has_nul_escape(json: &str) -> bool {
     let mut rest = json.as_bytes();
     while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {

@@ -1,13 +1,14 @@
-//! [`Origin`]: where a session was last used from.
+//! [`ClientInfo`]: where a session was last used from.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// The address and the user agent that a session was last used from: personal data, so `Debug` shows neither.
+/// The address and the user agent that a session was last used from: personal data, so `Debug`
+/// shows neither.
 ///
 /// It is one pointer wide: most records have none, and are to pay little for that.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Origin(Box<Parts>);
+pub struct ClientInfo(Box<Parts>);
 
 #[derive(Clone, PartialEq, Eq, Default)]
 struct Parts {
@@ -15,11 +16,12 @@ struct Parts {
     user_agent: Option<Box<str>>,
 }
 
-impl Origin {
+impl ClientInfo {
     /// How many characters of a user agent are kept.
     pub const LONGEST_USER_AGENT: usize = 512;
 
-    /// An address and a user agent, cut to [`LONGEST_USER_AGENT`](Self::LONGEST_USER_AGENT) characters and rid of NUL, which no table takes.
+    /// An address and a user agent, cut to [`LONGEST_USER_AGENT`](Self::LONGEST_USER_AGENT)
+    /// characters and rid of NUL, which no table takes.
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>) -> Self {
         let kept = |text: &str| {
             text.chars().filter(|c| *c != '\0').take(Self::LONGEST_USER_AGENT).collect()
@@ -38,9 +40,9 @@ impl Origin {
     }
 }
 
-impl fmt::Debug for Origin {
+impl fmt::Debug for ClientInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Origin(..)")
+        f.write_str("ClientInfo(..)")
     }
 }
 
@@ -50,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_long_user_agent_is_cut_by_characters() {
-        let origin = Origin::new(None, Some(&format!("\0{}", "ä".repeat(600))));
-        assert_eq!(origin.user_agent(), Some("ä".repeat(512).as_str()));
+        let client = ClientInfo::new(None, Some(&format!("\0{}", "ä".repeat(600))));
+        assert_eq!(client.user_agent(), Some("ä".repeat(512).as_str()));
     }
 }

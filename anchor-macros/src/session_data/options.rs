@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use crate::arguments::Arguments;
 use crate::errors::Errors;
 
-pub(super) struct Extras {
+pub(super) struct SchemaOptions {
     pub(super) limit: Option<Limit>,
     /// Seconds.
     pub(super) keep_ended: Option<u64>,
@@ -23,7 +23,7 @@ pub(super) struct Limit {
     pub(super) span: Span,
 }
 
-impl Extras {
+impl SchemaOptions {
     pub(super) fn read(arguments: &Arguments, errors: &mut Errors) -> Self {
         Self {
             limit: Limit::read(arguments, errors),
@@ -53,14 +53,14 @@ impl Extras {
 
 impl Limit {
     fn read(arguments: &Arguments, errors: &mut Errors) -> Option<Self> {
-        let overflow = arguments.text("overflow");
-        let refuse = match overflow.map(|text| text.value()).as_deref() {
+        let on_limit = arguments.text("on_limit");
+        let refuse = match on_limit.map(|text| text.value()).as_deref() {
             None | Some("end_oldest") => false,
             Some("refuse") => true,
             Some(_) => {
                 errors.at(
-                    overflow,
-                    "`overflow` is \"end_oldest\", the default, or \"refuse\": what a login \
+                    on_limit,
+                    "`on_limit` is \"end_oldest\", the default, or \"refuse\": what a login \
                      beyond `max_per_subject` does",
                 );
                 false
@@ -68,12 +68,12 @@ impl Limit {
         };
         let Some(number) = arguments.number("max_per_subject") else {
             // A limit that cannot be read has its own error.
-            if let Some(name) = arguments.name("overflow")
+            if let Some(name) = arguments.name("on_limit")
                 && !arguments.is_mentioned("max_per_subject")
             {
                 errors.at(
                     name,
-                    "`overflow` says what a login beyond the limit does, and there is none; add \
+                    "`on_limit` says what a login beyond the limit does, and there is none; add \
                      `max_per_subject = 5`",
                 );
             }

@@ -1,9 +1,9 @@
-//! [`Extras`]: what a session table has only where the struct asks for it.
+//! [`SchemaOptions`]: what a session table has only where the struct asks for it.
 
 /// The optional parts of a session table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Extras {
+pub struct SchemaOptions {
     /// `#[session(keep_ended = "..")]`: columns that say whether, when and why a session ended.
     pub keep_ended: bool,
     /// `#[session(track)]`: columns for the address and the user agent.
@@ -14,7 +14,7 @@ pub struct Extras {
     pub cut_off: bool,
 }
 
-impl Extras {
+impl SchemaOptions {
     /// Nothing besides.
     pub const NONE: Self =
         Self { keep_ended: false, track: false, fingerprint: false, cut_off: false };
