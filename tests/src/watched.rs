@@ -1,4 +1,5 @@
-//! [`Watched`]: a store that counts the calls of each verb, fails on demand, and holds a call half way.
+//! [`Watched`]: a store that counts the calls of each verb, fails on demand, and holds a call half
+//! way.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

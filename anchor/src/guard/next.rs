@@ -1,4 +1,5 @@
-//! [`Next`]: where a browser wanted to go when it was sent to log in, and which such paths are safe to send it to.
+//! [`Next`]: where a browser wanted to go when it was sent to log in, and which such paths are safe
+//! to send it to.
 
 use std::borrow::Cow;
 use std::convert::Infallible;

@@ -1,4 +1,5 @@
-//! [`CrossOriginProtection`]: refuses what another site made a browser send (CSRF), by what browsers themselves say of a request.
+//! [`CrossOriginProtection`]: refuses what another site made a browser send (CSRF), by what
+//! browsers themselves say of a request.
 //!
 //! The decision is `tower-http`'s, which follows Go's `http.CrossOriginProtection`; it is asked
 //! about the few parts of a request that matter.

@@ -1,4 +1,5 @@
-//! [`Conversion`]: which values of a column's type another type holds, and what a cast between them loses.
+//! [`Conversion`]: which values of a column's type another type holds, and what a cast between them
+//! loses.
 
 use crate::column::ColumnType;
 use crate::schema::{Dialect, Kind, TableColumn};

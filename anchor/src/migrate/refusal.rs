@@ -1,4 +1,5 @@
-//! [`Refusal`]: a change that cannot be decided from the struct, with the choices and what to type for each.
+//! [`Refusal`]: a change that cannot be decided from the struct, with the choices and what to type
+//! for each.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! [`State`]: the table as it is after a migration, kept in the `-- anchor:` lines at the head of the migration's file.
+//! [`State`]: the table as it is after a migration, kept in the `-- anchor:` lines at the head of
+//! the migration's file.
 //!
 //! The lines say everything that a later migration needs, so that neither a snapshot folder nor a
 //! database is asked. What follows them, the SQL, is the user's to edit. Beside each column stands

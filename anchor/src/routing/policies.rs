@@ -1,4 +1,5 @@
-//! [`RoutePolicies`]: the table of all routes with what they demand, for review and for snapshot tests.
+//! [`RoutePolicies`]: the table of all routes with what they demand, for review and for snapshot
+//! tests.
 
 use std::fmt;
 use std::ops::Deref;

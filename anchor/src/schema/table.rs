@@ -1,4 +1,5 @@
-//! [`Table`]: a session table as one dialect has it, with owned names, so that a migration's header can be read back into it.
+//! [`Table`]: a session table as one dialect has it, with owned names, so that a migration's header
+//! can be read back into it.
 
 use super::cut_offs::CutOffsTable;
 use super::names::{LONGEST_NAME, name_of};

@@ -1,4 +1,5 @@
-//! [`KeyedMutex`]: who of this node may go next where several want the same, first come, first served.
+//! [`KeyedMutex`]: who of this node may go next where several want the same, first come, first
+//! served.
 
 use std::collections::HashMap;
 use std::hash::Hash;

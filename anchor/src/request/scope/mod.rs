@@ -1,4 +1,5 @@
-//! [`Scope`]: what one request knows of its session, from the token it presents to the cookie it sends back.
+//! [`Scope`]: what one request knows of its session, from the token it presents to the cookie it
+//! sends back.
 //!
 //! Lazy: opening a scope reads nothing. The first question parses the token, the first demand for
 //! the session loads it, once; the response's way out writes what changed.
