@@ -1,5 +1,5 @@
 ::core::compile_error! {
-    "a session's fields need names, for they become columns; write `struct UserSession { user_id: Uuid }`"
+    "a session's fields need names, because they become columns; write `struct UserSession { user_id: Uuid }`"
 }
 const _: () = {
     #[automatically_derived]

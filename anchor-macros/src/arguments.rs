@@ -1,5 +1,6 @@
-//! The one table that every attribute of anchor is read by: which arguments it knows, and what
-//! each takes. Every mistake is reported at its own token, and reading goes on after it.
+//! Reads the arguments of every attribute of anchor from one table, which says what arguments an
+//! attribute knows and what value each takes. Every mistake is reported at its own token, and
+//! reading continues after it.
 
 use std::fmt;
 
@@ -20,7 +21,7 @@ pub(crate) struct Known {
     example: &'static str,
 }
 
-/// What stands behind an argument's `=`.
+/// What an argument takes after its `=`.
 #[derive(Clone, Copy)]
 enum Takes {
     Nothing,
@@ -74,7 +75,7 @@ impl Known {
         Self { name, takes: Takes::Type, example }
     }
 
-    /// Reads what stands behind the argument's name.
+    /// Reads what follows the argument's name.
     fn parse(&self, name: &Ident, attribute: &str, input: ParseStream<'_>) -> Result<Given> {
         let has_equals = input.parse::<Option<Token![=]>>()?.is_some();
         if matches!(self.takes, Takes::Nothing) {
@@ -115,7 +116,7 @@ impl Known {
         }
     }
 
-    /// Why a value of another kind is refused.
+    /// Returns the message that refuses a value of another kind.
     fn misfit(&self) -> String {
         let takes = match self.takes {
             Takes::Nothing => "no value",
@@ -141,7 +142,7 @@ impl fmt::Display for Known {
     }
 }
 
-/// What stood behind an argument's name.
+/// What followed an argument's name.
 pub(crate) enum Given {
     /// Nothing, or `false`.
     Flag,
@@ -154,12 +155,13 @@ pub(crate) enum Given {
     Type(Type),
 }
 
-/// Where an attribute stands, and what it knows there.
+/// Where an attribute is written, and which arguments it knows there.
 pub(crate) struct Place {
     /// The attribute's name, such as `session`.
     pub(crate) attribute: &'static str,
     pub(crate) known: &'static [Known],
-    /// What the same attribute knows elsewhere, and where that is: `("the struct", ..)`.
+    /// The arguments that the same attribute knows in other places, each list with its place:
+    /// `("the struct", ..)`.
     pub(crate) elsewhere: &'static [(&'static str, &'static [Known])],
 }
 
@@ -198,17 +200,17 @@ impl Place {
     }
 }
 
-/// The arguments that were given, in the order in which they were written: each known, in its
-/// form, and once.
+/// The arguments that were given, in the order in which they were written. Each of them is known,
+/// has a value of the right kind, and is given once.
 #[derive(Default)]
 pub(crate) struct Arguments {
     given: Vec<(Ident, Given)>,
-    /// Also those that were not in their form.
+    /// All names that were written, including those that were refused.
     mentioned: Vec<Ident>,
 }
 
 impl Arguments {
-    /// Reads every attribute of the place's name.
+    /// Reads every attribute that has the place's name.
     pub(crate) fn read(attributes: &[Attribute], place: &Place, errors: &mut Errors) -> Self {
         let mut arguments = Self::default();
         for attribute in attributes.iter().filter(|one| one.path().is_ident(place.attribute)) {
@@ -224,7 +226,7 @@ impl Arguments {
 
     /// Reads one argument.
     pub(crate) fn parse(&mut self, place: &Place, input: ParseStream<'_>) -> Result<()> {
-        // `crate` is a keyword, and a name here.
+        // `crate` is a keyword, but here it is the name of an argument.
         let name = Ident::parse_any(input)
             .map_err(|error| Error::new(error.span(), "expected an argument's name"))?;
         self.mentioned.push(name.clone());
@@ -241,7 +243,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// The text of an argument, if it was given; `false` has none.
+    /// Returns the text of an argument, if it was given. `false` has no text.
     pub(crate) fn text(&self, name: &str) -> Option<&LitStr> {
         match self.given(name)? {
             Given::Text(text) => Some(text),
@@ -249,7 +251,7 @@ impl Arguments {
         }
     }
 
-    /// The seconds of a duration, and where it was written, if it was given.
+    /// Returns the seconds of a duration and where it was written, if it was given.
     pub(crate) fn seconds(&self, name: &str) -> Option<(u64, Span)> {
         match self.given(name)? {
             Given::Seconds(seconds, span) => Some((*seconds, *span)),
@@ -257,7 +259,7 @@ impl Arguments {
         }
     }
 
-    /// The number of an argument, if it was given.
+    /// Returns the number of an argument, if it was given.
     pub(crate) fn number(&self, name: &str) -> Option<&LitInt> {
         match self.given(name)? {
             Given::Number(number) => Some(number),
@@ -269,12 +271,12 @@ impl Arguments {
         self.given.iter().find(|(given, _)| given == name).map(|(_, given)| given)
     }
 
-    /// The name of an argument as it was written, if it was given.
+    /// Returns the name of an argument as it was written, if it was given.
     pub(crate) fn name(&self, name: &str) -> Option<&Ident> {
         self.names().find(|given| *given == name)
     }
 
-    /// Whether an argument was written at all, even in a wrong form.
+    /// Returns whether an argument was written at all, even with a wrong value.
     pub(crate) fn is_mentioned(&self, name: &str) -> bool {
         self.mentioned.iter().any(|mentioned| mentioned == name)
     }
@@ -293,7 +295,7 @@ impl IntoIterator for Arguments {
     }
 }
 
-/// The literal that an expression is, also when a `macro_rules!` passed it on.
+/// Returns the literal if the expression is one, even if a `macro_rules!` macro passed it on.
 fn literal(value: &Expr) -> Option<&Lit> {
     match value {
         Expr::Lit(ExprLit { lit, .. }) => Some(lit),
@@ -306,7 +308,7 @@ fn is_at_end(input: ParseStream<'_>) -> bool {
     input.is_empty() || input.peek(Token![,])
 }
 
-/// Passes over `= value`, with the commas inside a closure's arguments.
+/// Skips `= value`, including the commas between the arguments of a closure.
 fn skip_value(input: ParseStream<'_>) -> Result<()> {
     let ahead = input.fork();
     if ahead.parse::<Token![=]>().is_ok() && ahead.parse::<Expr>().is_ok() && is_at_end(&ahead) {
@@ -318,8 +320,8 @@ fn skip_value(input: ParseStream<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Runs `parse` on each part of a comma-separated list. After a part that does not parse, it goes
-/// on behind the next comma.
+/// Runs `parse` on each part of a comma-separated list. After a part that does not parse, it
+/// continues after the next comma.
 pub(crate) fn each(
     tokens: TokenStream,
     errors: &mut Errors,
@@ -340,6 +342,6 @@ pub(crate) fn each(
         }
         Ok(())
     };
-    // The parser reports into `errors` and consumes all its input.
+    // The parser adds its errors to `errors` and consumes all its input.
     let _: Result<()> = parser.parse2(tokens);
 }

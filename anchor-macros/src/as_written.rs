@@ -1,8 +1,9 @@
-//! [`as_written`]: an expression as text, with spaces where its author put them.
+//! [`as_written`]: an expression as text, with spaces only where its author wrote them.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 
-/// `Role::Admin` for `Role::Admin`, where the tokens' own text is `Role :: Admin`.
+/// Returns the tokens as their author wrote them: `Role::Admin`, while the tokens' own text is
+/// `Role :: Admin`.
 pub(crate) fn as_written(tokens: TokenStream) -> String {
     if !proc_macro::is_available() {
         return tokens.to_string();
@@ -13,7 +14,7 @@ pub(crate) fn as_written(tokens: TokenStream) -> String {
     text
 }
 
-/// Appends the tokens; `before` is where the last one ended.
+/// Appends the tokens. `before` is where the previous token ended.
 fn write(tokens: TokenStream, text: &mut String, before: &mut Option<(usize, usize)>) {
     for token in tokens {
         match &token {

@@ -1,4 +1,4 @@
-//! Turning a Rust type's or variant's name into the case that SQL wants.
+//! Converts the name of a Rust type or variant to the case that its name in SQL has.
 
 /// The cases that `rename_all` knows.
 pub(crate) const CASES: &[&str] = &[
@@ -11,7 +11,7 @@ pub(crate) const CASES: &[&str] = &[
     "SCREAMING_SNAKE_CASE",
 ];
 
-/// The name in one of [`CASES`]; `None` for any other.
+/// Returns the name in this case, or `None` if the case is not one of [`CASES`].
 pub(crate) fn apply(case: &str, name: &str) -> Option<String> {
     let words = words(name);
     let joined = |separator: &str| words.join(separator);
@@ -31,13 +31,14 @@ pub(crate) fn apply(case: &str, name: &str) -> Option<String> {
     })
 }
 
-/// `UserSession` as `user_session`, `HTTPCookie` as `http_cookie`.
+/// Converts a name to snake case: `UserSession` to `user_session`, `HTTPCookie` to `http_cookie`.
 pub(crate) fn snake(name: &str) -> String {
     words(name).join("_")
 }
 
-/// The words of a name, in lower case: a new one begins at an underscore, at a capital after a
-/// small letter or digit, and at the last capital of a run that a small letter follows.
+/// Returns the words of a name in lower case. A new word begins at an underscore, at a capital
+/// after a lower-case letter or a digit, and at the last capital of a run of capitals that a
+/// lower-case letter follows.
 fn words(name: &str) -> Vec<String> {
     let letters: Vec<char> = name.chars().collect();
     let mut words = vec![String::new()];

@@ -1,5 +1,5 @@
-//! `#[derive(Column)]`: a newtype as the column that it wraps, a field-less enum as text out of a
-//! fixed set.
+//! `#[derive(Column)]`: a newtype becomes the column that it wraps, a field-less enum becomes text
+//! from a fixed set.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -29,8 +29,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         errors.at(
             &input.generics,
             "`#[derive(Column)]` is for types without generics; implement `Column` by hand for \
-             this \
-             one",
+             this one",
         );
     }
     let column = match &input.data {
@@ -55,7 +54,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
 //     struct Email(String);
 //
 // Output:
-//     impl Column for Email { .. } as that of `String`
+//     impl Column for Email { .. }, which calls that of `String`
 fn newtype(
     input: &DeriveInput,
     fields: &Fields,
@@ -64,8 +63,9 @@ fn newtype(
 ) -> Option<TokenStream> {
     let mut members = fields.members().zip(fields);
     let (Some((member, field)), None) = (members.next(), members.next()) else {
-        let message = "a struct that is one column wraps one value, as `struct Email(String);`; \
-                       for several, mark the session's field `#[session(json)]`";
+        let message = "a struct that is one column wraps one value, such as `struct \
+                       Email(String);`; for several values, mark the session's field \
+                       `#[session(json)]`";
         match fields {
             Fields::Unit => errors.at(&input.ident, message),
             fields => errors.at(fields, message),
@@ -85,7 +85,7 @@ fn newtype_column(ident: &Ident, member: &Member, ty: &Type, private: &TokenStre
     let [type_, nullable, variants, range, to_value, from_value] =
         ["TYPE", "NULLABLE", "RENAMED_VARIANTS", "RANGE", "to_value", "from_value"]
             .map(|item| column_item(ty, private, item));
-    // At the type: that is what is wrong when the newtype cannot be a column.
+    // Located at the type, because the type is the mistake when the newtype cannot be a column.
     let (first, last) = ends(ty);
     let newtype = quote_spanned!(first=> #private::newtype);
     let newtype = quote_spanned!(last=> #newtype(#type_, #nullable));
@@ -115,7 +115,7 @@ fn newtype_column(ident: &Ident, member: &Member, ty: &Type, private: &TokenStre
 //     enum Role { Member, #[column(rename = "boss")] Admin }
 //
 // Output:
-//     impl Column for Role { .. } as text: "member" or "boss"
+//     impl Column for Role { .. }, stored as text: "member" or "boss"
 fn enumeration(
     input: &DeriveInput,
     data: &DataEnum,
@@ -143,21 +143,18 @@ fn enumeration(
             errors.at(
                 written,
                 format_args!(
-                    "`{other}` is stored as \"{name}\" already; give one of them another name \
+                    "`{other}` is already stored as \"{name}\"; give one of them another name \
                      with `#[column(rename = \"..\")]`"
                 ),
             );
         }
         if let Some(before) = before {
             if before.value() == name {
-                errors.at(
-                    &before,
-                    "this is the variant's present name; write the one that it had before",
-                );
+                errors.at(&before, "this is the variant's current name; write its previous name");
             } else if renamed.iter().any(|(other, _)| other.value() == before.value()) {
                 errors.at(
                     &before,
-                    "two variants say that they had this name; remove `renamed_from` from one",
+                    "two variants give this as their previous name; remove `renamed_from` from one",
                 );
             }
             renamed.push((before, name.clone()));
@@ -182,7 +179,7 @@ struct Name {
     name: String,
     /// Where the name was written.
     written: TokenStream,
-    /// `renamed_from`.
+    /// The value of `renamed_from`.
     before: Option<LitStr>,
 }
 
@@ -194,7 +191,7 @@ fn variant_name(variant: &Variant, case: &str, errors: &mut Errors) -> Name {
     let before = arguments.text("renamed_from").cloned();
     for text in arguments.text("rename").into_iter().chain(&before) {
         if text.value().chars().any(char::is_control) {
-            errors.at(text, "a stored name cannot hold control characters");
+            errors.at(text, "a stored name cannot contain control characters");
         }
     }
     let (name, written) = match arguments.text("rename") {
@@ -237,14 +234,17 @@ fn enum_column(
             ) -> ::core::result::Result<Self, #private::ColumnError> {
                 match #private::variant_from_value(&value)? {
                     #(#texts => ::core::result::Result::Ok(Self::#variants),)*
-                    _ => ::core::result::Result::Err(#private::unknown_variant(<Self as #private::Column>::TYPE)),
+                    _ => ::core::result::Result::Err(
+                        #private::unknown_variant(<Self as #private::Column>::TYPE),
+                    ),
                 }
             }
         }
     }
 }
 
-/// A stub, so that the structs which use a type with mistakes report nothing more.
+/// Generates a stub implementation, so that structs that use a type with mistakes do not report
+/// further errors.
 fn fallback(input: &DeriveInput, private: &TokenStream) -> TokenStream {
     let ident = &input.ident;
     let (impl_generics, type_generics, clause) = input.generics.split_for_impl();
@@ -254,7 +254,9 @@ fn fallback(input: &DeriveInput, private: &TokenStream) -> TokenStream {
             impl #impl_generics #private::Column for #ident #type_generics #clause {
                 const TYPE: #private::ColumnType = #private::ColumnType::Text;
 
-                fn to_value(&self) -> ::core::result::Result<#private::Value, #private::ColumnError> {
+                fn to_value(
+                    &self,
+                ) -> ::core::result::Result<#private::Value, #private::ColumnError> {
                     ::core::unreachable!()
                 }
 

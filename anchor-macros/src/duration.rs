@@ -1,4 +1,4 @@
-//! Durations as written in attributes: `30s`, `10m`, `2h`, `14d`, `1w`, `1h30m`.
+//! Durations as they are written in attributes: `30s`, `10m`, `2h`, `14d`, `1w`, `1h30m`.
 
 use syn::{Error, LitStr, Result};
 
@@ -6,10 +6,11 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const WEEK: u64 = 7 * DAY;
-/// Past this, a duration is a slip: no session, and no database's date, is meant to reach that far.
+/// A longer duration is a typing error: no session is meant to last that long, and no date in a
+/// database is meant to be that far in the future.
 const LONGEST: u64 = 100 * 365 * DAY;
 
-/// The seconds that the literal says.
+/// Returns the number of seconds that the literal stands for.
 pub(crate) fn seconds(literal: &LitStr) -> Result<u64> {
     parse(&literal.value()).map_err(|reason| Error::new(literal.span(), reason))
 }
@@ -33,15 +34,15 @@ fn parse(text: &str) -> std::result::Result<u64, String> {
             "h" => HOUR,
             "d" => DAY,
             "w" => WEEK,
-            "" => return Err(format!("`{text}` lacks its unit; {EXAMPLE}")),
+            "" => return Err(format!("`{text}` has no unit; {EXAMPLE}")),
             _ => {
                 return Err(format!(
-                    "`{unit}` is no unit of time (they are s, m, h, d and w); {EXAMPLE}"
+                    "`{unit}` is not a unit of time (the units are s, m, h, d and w); {EXAMPLE}"
                 ));
             }
         };
         if unit >= last_unit {
-            return Err(format!("`{text}` has its units out of order or twice; {EXAMPLE}"));
+            return Err(format!("the units of `{text}` are out of order or repeated; {EXAMPLE}"));
         }
         last_unit = unit;
         total = number
@@ -55,7 +56,7 @@ fn parse(text: &str) -> std::result::Result<u64, String> {
     }
     match total {
         0 if text.is_empty() => Err(format!("this duration is empty; {EXAMPLE}")),
-        0 => Err(format!("`{text}` is no time at all; {EXAMPLE}")),
+        0 => Err(format!("`{text}` is a duration of zero; {EXAMPLE}")),
         _ => Ok(total),
     }
 }
@@ -84,13 +85,13 @@ mod tests {
     fn anything_else_is_refused_with_an_example() {
         for (text, reason) in [
             ("", "empty"),
-            ("0s", "no time at all"),
-            ("90", "lacks its unit"),
+            ("0s", "a duration of zero"),
+            ("90", "has no unit"),
             ("h", "is not a duration"),
             ("-1h", "is not a duration"),
-            ("2 h", "` h` is no unit"),
-            ("15min", "`min` is no unit"),
-            ("2H", "`H` is no unit"),
+            ("2 h", "` h` is not a unit"),
+            ("15min", "`min` is not a unit"),
+            ("2H", "`H` is not a unit"),
             ("30m1h", "out of order"),
             ("1h1h", "out of order"),
             ("36501d", "longer than 100 years"),

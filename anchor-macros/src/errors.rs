@@ -1,4 +1,4 @@
-//! [`Errors`]: every mistake of one macro call, so that the user reads them all in one go.
+//! [`Errors`]: every mistake in one macro call, so that the user sees all of them at once.
 
 use std::fmt::Display;
 use std::thread;
@@ -7,8 +7,8 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Error, Result};
 
-/// Collects errors. It must be read with [`finish`](Self::finish): dropping it unread is a bug in
-/// the macro, and panics.
+/// Collects errors. They must be read with [`finish`](Self::finish): dropping them unread is a bug
+/// in the macro, and panics.
 pub(crate) struct Errors {
     found: Option<Error>,
     read: bool,
@@ -31,7 +31,7 @@ impl Errors {
         }
     }
 
-    /// Adds the error, if it is one.
+    /// Adds the error, if the result is one.
     pub(crate) fn take<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
@@ -41,8 +41,8 @@ impl Errors {
         self.found.take().map_or(Ok(()), Err)
     }
 
-    /// The expansion of an attribute. Where there are errors: these, and the item as it was
-    /// written, so that an editor keeps working on it.
+    /// Returns the expansion of an attribute. If there are errors, returns the errors and the item
+    /// as it was written, so that an editor keeps working on it.
     pub(crate) fn or_as_written(
         self,
         expansion: Option<TokenStream>,

@@ -1,4 +1,4 @@
-//! [`GuardArguments`]: what stands in the attribute of a handler, a session's type first, then
+//! [`GuardArguments`]: the contents of a handler's attribute. The session's type comes first, then
 //! known arguments.
 
 use proc_macro2::{Span, TokenStream};
@@ -13,7 +13,7 @@ use crate::krate;
 pub(crate) struct GuardArguments {
     pub(crate) session: Option<Type>,
     pub(crate) arguments: Arguments,
-    /// Where anchor's private module is.
+    /// The path of anchor's private module.
     pub(crate) private: TokenStream,
 }
 
@@ -29,11 +29,14 @@ impl GuardArguments {
             }
             let span = input.span();
             let written = input.parse().map_err(|_| {
-                Error::new(span, "expected the session's type, without quotes, as `UserSession`")
+                Error::new(
+                    span,
+                    "expected the session's type, without quotes, such as `UserSession`",
+                )
             })?;
             if !is_first {
                 let message = match session {
-                    Some(_) => "the session's type is given already",
+                    Some(_) => "the session's type is already given",
                     None => "the session's type comes first",
                 };
                 return Err(Error::new(span, message));
@@ -46,8 +49,8 @@ impl GuardArguments {
     }
 }
 
-/// Whether `name = value` comes next, or a word alone. Such a word is in lower case; a type's name
-/// is not.
+/// Returns whether `name = value` or a single word comes next. Such a word is in lower case; the
+/// name of a type is not.
 fn is_argument(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     let Ok(word) = ahead.call(Ident::parse_any) else { return false };

@@ -1,5 +1,5 @@
-//! [`Handler`]: an axum handler that gets one more argument, the first. Signature, body and other
-//! attributes stay as written.
+//! [`Handler`]: an axum handler that gets an additional first argument. The rest of the signature,
+//! the body and other attributes stay as they were written.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -24,7 +24,7 @@ impl Parse for Handler {
             attrs: input.call(Attribute::parse_outer)?,
             vis: input.parse()?,
             sig: input.parse()?,
-            // Kept as tokens: what is wrong in it is the compiler's to say.
+            // Kept as tokens: the compiler reports the mistakes in it.
             body: input.parse()?,
         })
     }
@@ -43,7 +43,7 @@ impl Handler {
         if let Some(receiver) = handler.sig.receiver() {
             errors.at(
                 receiver,
-                "an axum handler has no `self`: make it a free function, and take shared things \
+                "an axum handler has no `self`: make it a free function, and take shared values \
                  from `State`",
             );
         }
@@ -60,7 +60,7 @@ impl Handler {
         Some(handler)
     }
 
-    /// `async fn`, or a function that says that it returns a future.
+    /// Returns whether the handler is an `async fn`, or its return type names a future.
     fn is_async(&self) -> bool {
         fn names_a_future(tokens: TokenStream) -> bool {
             tokens.into_iter().any(|token| match token {
@@ -90,7 +90,8 @@ impl Handler {
         }
     }
 
-    /// `T` of an argument `Session<T>`, or of another wrapper that is named here.
+    /// Returns the `T` of an argument `Session<T>`, or of an argument with another of these
+    /// wrappers.
     pub(crate) fn session_type(
         &self,
         wrappers: &[&str],
@@ -108,7 +109,7 @@ impl Handler {
                 Some(first) => errors.at(
                     inner,
                     format_args!(
-                        "two session types; say which one is meant: `#[{macro_name}({})]`",
+                        "two session types; write the one that is meant: `#[{macro_name}({})]`",
                         first.to_token_stream()
                     ),
                 ),
@@ -124,37 +125,38 @@ impl Handler {
     //
     // Output:
     //     #[debug_handler]
-    //     async fn me(_: ::anchor::__private::Require<UserSession>, session: Session<UserSession>) -> Json<Me> { .. }
+    //     async fn me(
+    //         _: ::anchor::__private::Require<UserSession>,
+    //         session: Session<UserSession>,
+    //     ) -> Json<Me> { .. }
     pub(crate) fn with_first_argument(mut self, ty: &TokenStream) -> TokenStream {
-        // Without a name, so that `#[instrument]` does not record it.
+        // The argument has no name, so that `#[instrument]` does not record it.
         self.sig.inputs.insert(0, parse_quote!(_: #ty));
         let Self { attrs, vis, sig, body } = self;
         quote!(#(#attrs)* #vis #sig #body)
     }
 }
 
-/// Why two attributes do not go together, if they do not.
+/// Returns why two attributes cannot be combined, if they cannot.
 fn contradiction(one: &str, other: &str) -> Option<&'static str> {
     match (one, other) {
         ("require_session", "logout") | ("logout", "require_session") => Some(
-            "`#[logout]` does not go with `#[require_session]`: a logout must work when the \
-             session has ended already, \
-             so that it can be repeated; remove `#[require_session]`",
+            "`#[logout]` does not go with `#[require_session]`: a logout must also work when the \
+             session has already ended, so that it can be repeated; remove `#[require_session]`",
         ),
         ("public", "logout") | ("logout", "public") => Some(
-            "`#[public]` does not go with `#[logout]`, which is open already: a logout must work \
-             when the session has ended; \
-             remove `#[public]`",
+            "`#[public]` does not go with `#[logout]`, which is already open: a logout must also \
+             work when the session has ended; remove `#[public]`",
         ),
         ("public", "require_session") | ("require_session", "public") => Some(
-            "`#[public]` does not go with `#[require_session]`: a handler is open or guarded; \
-             remove one",
+            "`#[public]` does not go with `#[require_session]`: a handler is either open or \
+             guarded; remove one",
         ),
         _ => None,
     }
 }
 
-/// `T` of `Wrapper<T>`.
+/// Returns the `T` of `Wrapper<T>`.
 fn wrapped<'a>(ty: &'a Type, wrappers: &[&str]) -> Option<&'a Type> {
     let path = match ty {
         Type::Path(path) => &path.path,

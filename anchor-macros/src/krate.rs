@@ -1,4 +1,4 @@
-//! The path under which an expansion finds anchor: `::anchor`, or what `crate = ".."` says.
+//! The path by which an expansion refers to anchor: `::anchor`, or the path in `crate = ".."`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -7,11 +7,11 @@ use syn::{LitStr, Path};
 use crate::arguments::Known;
 use crate::errors::Errors;
 
-/// `crate = "my_crate::anchor"`, which every attribute knows.
+/// The argument `crate = "my_crate::anchor"`, which every attribute knows.
 pub(crate) const ARGUMENT: Known = Known::text("crate", "\"my_crate::anchor\"");
 
-/// `::anchor::__private`, or the same under the path in `crate = "path"`. What the compiler says of
-/// it, it says at `span`.
+/// Returns `::anchor::__private`, or the same module under the path in `crate = "path"`. The
+/// compiler reports errors in the path at `span`.
 pub(crate) fn private(path: Option<&LitStr>, span: Span, errors: &mut Errors) -> TokenStream {
     let Some(literal) = path else {
         return quote_spanned!(span=> ::anchor::__private);

@@ -1,23 +1,25 @@
-//! Where generated tokens stand, so that the compiler's own errors point at what the user wrote.
+//! The spans of generated tokens, which make the compiler's own errors point at what the user
+//! wrote.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::Type;
 
-/// At this place, but still known to be generated: lints leave it alone, and a local is the
-/// derive's own, even where a `macro_rules!` made the struct.
+/// Returns a span at this place that is still marked as generated. Lints ignore such tokens, and a
+/// local variable with this span belongs to the derive, even if a `macro_rules!` macro generated
+/// the struct.
 pub(crate) fn at(place: Span) -> Span {
     Span::call_site().located_at(place)
 }
 
-/// A name of the user's at its place, but known to be generated.
+/// Returns a name that the user wrote, at its place but marked as generated.
 pub(crate) fn generated(name: &Ident) -> Ident {
     let mut name = name.clone();
     name.set_span(at(name.span()));
     name
 }
 
-/// A path of generated tokens, moved to another place.
+/// Returns a path of generated tokens, moved to another place.
 pub(crate) fn moved(path: &TokenStream, span: Span) -> TokenStream {
     path.clone()
         .into_iter()
@@ -28,16 +30,16 @@ pub(crate) fn moved(path: &TokenStream, span: Span) -> TokenStream {
         .collect()
 }
 
-/// The first and the last token. What stands between tokens of these spans, stands at all the
-/// tokens.
+/// Returns the spans of the first and the last token. The compiler locates what is generated
+/// between these two spans at all of the tokens.
 pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
     let mut spans = tokens.into_token_stream().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
 }
 
-/// `<Type as Column>::item`, at the whole type. Every such path of a type that is no column gives
-/// the same error at the same place, so the compiler reports it once.
+/// Returns `<Type as Column>::item`, located at the whole type. If the type is not a column, every
+/// such path causes the same error at the same place, so the compiler reports it once.
 pub(crate) fn column_item(ty: &Type, private: &TokenStream, item: &str) -> TokenStream {
     let (first, last) = ends(ty);
     let item = Ident::new(item, last);
@@ -45,7 +47,8 @@ pub(crate) fn column_item(ty: &Type, private: &TokenStream, item: &str) -> Token
     quote_spanned!(last=> #start #item)
 }
 
-/// `Guard<Session, Policy>`, at its arguments: when it is no type, one of them is to blame.
+/// Returns `Guard<Session, Policy>`, located at its arguments: if it is not a valid type, one of
+/// them is the cause.
 pub(crate) fn guard_type(
     private: &TokenStream,
     guard: &str,

@@ -1,4 +1,4 @@
-//! `#[logout]`: the session is ended before the handler's body runs.
+//! `#[logout]`: ends the session before the handler's body runs.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -23,7 +23,7 @@ const PLACE: Place = Place {
 // Output:
 //     async fn logout(_: ::anchor::__private::RevokeAny) -> Redirect { .. }
 //
-// With `all` or `others`, `RevokeAny<::anchor::__private::All>`, and so on.
+// With `all` or `others`, the type is `RevokeAny<::anchor::__private::All>`, and so on.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
     let GuardArguments { session, arguments, private } =
@@ -46,12 +46,12 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     errors.or_as_written(revoking, &item)
 }
 
-/// `All` or `Others`, in place of the request's session alone.
+/// Returns `All` or `Others`, or `None` if the logout ends only the request's session.
 fn reach(arguments: &Arguments, errors: &mut Errors) -> Option<Ident> {
     let mut words = arguments.names().filter(|name| *name == "all" || *name == "others");
     let word = words.next()?;
     if let Some(other) = words.next() {
-        let message = format!("`{word}` is given already: `all` and `others` are one or the other");
+        let message = format!("`{word}` is already given: write either `all` or `others`");
         errors.at(other, message);
     }
     let reach = if word == "all" { "All" } else { "Others" };

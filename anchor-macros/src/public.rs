@@ -1,4 +1,4 @@
-//! `#[public]`: the handler is declared open.
+//! `#[public]`: declares the handler open.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};

@@ -1,4 +1,4 @@
-//! `#[require_session]`: the handler runs only for a request with a live session that satisfies the
+//! `#[require_session]`: runs the handler only for a request with a live session that satisfies the
 //! policies.
 
 use proc_macro2::{Span, TokenStream};
@@ -29,11 +29,18 @@ const PLACE: Place = Place {
 };
 
 // Input:
-//     #[require_session(UserSession, when = UserSession::is_admin, fresh = "10m", redirect = "/login")]
+//     #[require_session(
+//         UserSession,
+//         when = UserSession::is_admin,
+//         fresh = "10m",
+//         redirect = "/login"
+//     )]
 //     async fn ban() -> StatusCode { .. }
 //
 // Output:
-//     async fn ban(_: Require<UserSession, (__anchor_when_ban, Fresh<600>), __anchor_redirect_ban>) -> StatusCode { .. }
+//     async fn ban(
+//         _: Require<UserSession, (__anchor_when_ban, Fresh<600>), __anchor_redirect_ban>,
+//     ) -> StatusCode { .. }
 //     struct __anchor_when_ban;
 //     impl Policy<UserSession> for __anchor_when_ban { .. }
 //     struct __anchor_redirect_ban;
@@ -85,12 +92,12 @@ fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> To
     quote!(#handler #siblings)
 }
 
-/// Whether an argument says what must hold of a session beyond its being live.
+/// Returns whether an argument requires more of a session than being live.
 fn is_policy(name: &Ident) -> bool {
     name != "redirect" && name != "crate"
 }
 
-/// The type that names the login page.
+/// Generates the type that names the login page, and returns its name.
 fn login_page(
     handler: &Handler,
     path: &LitStr,
@@ -106,8 +113,8 @@ fn login_page(
     page
 }
 
-/// A page of the application itself: a browser that is sent elsewhere would not come back to
-/// where it was going.
+/// Checks that the page belongs to the application itself. A browser that is sent elsewhere would
+/// not come back to the page that it asked for.
 fn page(path: &LitStr) -> Result<&LitStr> {
     let text = path.value();
     let in_path = |c: char| c.is_ascii_graphic() && !"\\\"<>#".contains(c);
@@ -121,7 +128,7 @@ fn page(path: &LitStr) -> Result<&LitStr> {
     ))
 }
 
-/// The type that checks a policy.
+/// Returns the type that checks a policy.
 fn policy(
     handler: &Handler,
     session: &Type,
@@ -139,14 +146,14 @@ fn policy(
     let decision = if name == "when" {
         quote!(#private::when(session, #expression))
     } else {
-        // At the session's type, which is what is wrong when it has no role, so that it is
+        // Located at the session's type, which is the mistake if it has no role, so that it is
         // reported once.
         let found = quote_spanned! {session.span()=>
             <#session as #private::HasRole>::role(session.data())
         };
         quote!(#private::allow_if(#found == &(#expression)))
     };
-    // A closure or a value cannot stand in a type; a type beside the handler can.
+    // A closure or a value cannot be part of a type, but a type next to the handler can.
     let ident = sibling(handler, &name.to_string());
     let description = format!("{name} {}", as_written(expression.into_token_stream()));
     let body = quote! {
@@ -163,13 +170,14 @@ fn policy(
     quote!(#ident)
 }
 
-/// The name of a type beside the handler.
+/// Returns the name of a type next to the handler.
 fn sibling(handler: &Handler, argument: &str) -> Ident {
     format_ident!("__anchor_{argument}_{}", handler.sig.ident.unraw())
 }
 
-/// A type beside the handler, and its implementation of a trait. Both stand at the argument that
-/// needs them: there the compiler says that an `impl` block has no place for a type.
+/// Generates a type next to the handler, and its implementation of a trait. Both are located at the
+/// argument that needs them: if the handler is in an `impl` block, the compiler reports there that
+/// a type is not allowed in it.
 fn implement(
     handler: &Handler,
     ident: &Ident,

@@ -1,6 +1,6 @@
-//! One expansion of each macro, as a reader would write it, in `snapshots/`.
+//! One expansion of each macro, formatted as a reader would write it, in `snapshots/`.
 //!
-//! After a change: `ANCHOR_BLESS=1 cargo test -p anchor-macros`, and read the difference.
+//! After a change, run `ANCHOR_BLESS=1 cargo test -p anchor-macros`, and read the difference.
 
 use std::path::Path;
 

@@ -1,8 +1,9 @@
-//! What a misspelt name was probably meant to be.
+//! Suggests what a misspelt name was probably meant to be.
 
 use std::fmt::Write;
 
-/// What to say of a name that is not among the known ones: the nearest of them, or all of them.
+/// Returns the message for a name that is not known. It suggests the nearest known name, or lists
+/// all of them.
 pub(crate) fn unknown(name: &str, known: &[&str]) -> String {
     match nearest(name, known) {
         Some(meant) => format!("unknown argument `{name}`; did you mean `{meant}`?"),
@@ -10,7 +11,7 @@ pub(crate) fn unknown(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// The names in backquotes, separated by commas.
+/// Returns the names in backquotes, separated by commas.
 pub(crate) fn list(names: &[&str]) -> String {
     let mut text = String::new();
     for (index, name) in names.iter().enumerate() {
@@ -20,7 +21,7 @@ pub(crate) fn list(names: &[&str]) -> String {
     text
 }
 
-/// The known name that is at most a third of the typed name's letters away.
+/// Returns the nearest known name, if it differs in at most a third of the typed name's letters.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
@@ -30,8 +31,8 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters to insert, remove, replace, or swap with their neighbour, to turn one word into
-/// the other.
+/// Returns how many letters must be inserted, removed, replaced, or swapped with their neighbour to
+/// turn one word into the other.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<_>, Vec<_>) = (from.chars().collect(), to.chars().collect());
     let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];

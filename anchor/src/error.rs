@@ -1,4 +1,4 @@
-//! What can go wrong in a store and in an operation on a session.
+//! The errors of a store and of a configuration: [`StoreError`], [`ConfigError`].
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,24 +7,25 @@ use std::sync::Arc;
 use crate::excerpt::{ERROR, excerpt};
 use crate::payload::EncodeError;
 
-/// What kind of failure a [`StoreError`] is.
+/// The kind of failure of a [`StoreError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store did not answer, or not with what it should: answered to the client as 503.
+    /// The store did not answer, or not as it should. The client receives 503.
     Unavailable,
-    /// The store's table, or a column of it, does not exist: 503. The migrations have not run.
+    /// The store's table, or one of its columns, does not exist: the migrations have not run. The
+    /// client receives 503.
     NotMigrated,
-    /// The table's constraints refused the row: 409.
+    /// The table's constraints refused the row. The client receives 409.
     Constraint,
-    /// The payload has no form in the table: 500.
+    /// The payload cannot be represented in the table. The client receives 500.
     Encode,
 }
 
-/// A store could not do what it was asked. Cheap to clone.
+/// An error of a store that could not do what it was asked to do. Cheap to clone.
 ///
-/// `Debug` and `Display` print the first 1,000 characters of the cause's message, in one line, and
-/// never the values that were bound: a database's detail text can quote a row.
+/// `Debug` and `Display` print the first 1,000 characters of the cause's message, on one line. They
+/// never print the bound values, because a database's detail text can quote a row.
 #[derive(Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -32,18 +33,19 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// A failure of this kind.
+    /// Creates an error of this kind.
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { kind, source: source.into().into() }
     }
 
-    /// The store did not answer.
+    /// Creates an error of the kind [`StoreErrorKind::Unavailable`].
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(StoreErrorKind::Unavailable, source)
     }
 
-    /// The same error, of an end that a table's constraint kept from being carried out: the session
-    /// lives on, so the store has not done what it must, which is 503.
+    /// Returns this error as that of an end that was not carried out. If a constraint of a table
+    /// prevented the end, the session is still live. The store has then failed to do what it must,
+    /// so the answer is 503.
     pub(crate) fn not_carried_out(self) -> Self {
         match self.kind {
             StoreErrorKind::Unavailable | StoreErrorKind::NotMigrated => self,
@@ -51,7 +53,7 @@ impl StoreError {
         }
     }
 
-    /// What kind of failure this is.
+    /// Returns the kind of this failure.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
@@ -67,7 +69,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             StoreErrorKind::Unavailable => "the session store did not answer: ",
-            StoreErrorKind::NotMigrated => "the session table is not there as declared: ",
+            StoreErrorKind::NotMigrated => "the session table is not as declared: ",
             StoreErrorKind::Constraint => "the session table refused the row: ",
             StoreErrorKind::Encode => "the session cannot be stored: ",
         })?;
@@ -87,18 +89,18 @@ impl StdError for StoreError {
     }
 }
 
-/// A configuration that cannot work, found at start-up. The message says what to write instead, and
-/// quotes no secret.
+/// An error in the configuration, found at start-up. The message says what to write instead and
+/// never quotes a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError(String);
 
 impl ConfigError {
-    /// An error with this message.
+    /// Creates an error with this message.
     pub fn new(message: impl fmt::Display) -> Self {
         Self(message.to_string())
     }
 
-    /// The same error, said of a place.
+    /// Puts the place of the error in front of its message.
     pub(crate) fn within(self, place: impl fmt::Display) -> Self {
         Self(format!("{place}: {}", self.0))
     }
@@ -110,7 +112,8 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// What `fn main() -> Result<(), ConfigError>` prints, so the message itself.
+/// Prints the message itself, because `fn main() -> Result<(), ConfigError>` prints an error's
+/// `Debug`.
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

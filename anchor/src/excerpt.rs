@@ -1,13 +1,13 @@
-//! [`excerpt`]: a text that others wrote, fit for one line of a log.
+//! [`excerpt`]: a text from elsewhere, made fit for one line of a log.
 
 use std::error::Error;
 use std::fmt::{self, Write};
 
-/// How many characters of an error's message are shown.
+/// The maximum number of characters that are shown of an error's message.
 pub(crate) const ERROR: usize = 1_000;
 
-/// At most `longest` characters of what `text` displays, in one line: characters that do not print
-/// are escaped, and a cut is said.
+/// Shows at most `longest` characters of what `text` displays, on one line. Escapes characters that
+/// are not printable, and marks a cut.
 pub(crate) fn excerpt<T: fmt::Display>(text: T, longest: usize) -> Excerpt<T> {
     Excerpt { text, longest }
 }
@@ -27,10 +27,11 @@ impl<T: fmt::Display> fmt::Display for Excerpt<T> {
     }
 }
 
-/// How many sources of an error are shown: a chain that goes in a circle has an end.
+/// The maximum number of an error's sources that are shown, so that a circular chain ends.
 const SOURCES: usize = 8;
 
-/// The texts of an error's sources, each behind a colon, for a line that shows the error itself.
+/// Returns the texts of an error's sources, each after a colon, for a line that shows the error
+/// itself.
 pub(crate) fn sources(first: Option<&(dyn Error + 'static)>) -> Excerpt<String> {
     let mut text = String::new();
     let chain = std::iter::successors(first, |&error| error.source());
@@ -45,7 +46,7 @@ pub(crate) fn sources(first: Option<&(dyn Error + 'static)>) -> Excerpt<String> 
     excerpt(text, ERROR)
 }
 
-/// Writes until `left` characters are written, and then refuses, so that the rest is not even
+/// Writes until `left` characters are written and then fails, so that the rest is not even
 /// formatted.
 struct Cut<'a, 'f> {
     left: usize,

@@ -1,4 +1,4 @@
-//! [`SessionId`]: the public name of a session.
+//! [`SessionId`]: the public locator of a session.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use crate::timestamp::Timestamp;
 
 /// The public locator of a session: its primary key, a UUIDv7.
 ///
-/// It may be listed, logged and put into a URL. It is not a credential: nobody is let in for
-/// knowing it (OWASP ASVS 5.0 7.2.3 asks for 128 bits of entropy, and 11.5.1 says that a UUID does
-/// not have them). The credential is the [`SessionToken`](crate::token::SessionToken).
+/// It can be listed, logged and put into a URL. It is not a credential: knowing it does not give
+/// access (OWASP ASVS 5.0 7.2.3 asks for 128 bits of entropy, and 11.5.1 says that a UUID does not
+/// have them). The credential is the [`SessionToken`](crate::token::SessionToken).
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -19,18 +19,19 @@ use crate::timestamp::Timestamp;
 pub struct SessionId(Uuid);
 
 impl SessionId {
-    /// The session id with these bytes.
+    /// Creates a session id from a UUID.
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }
 
-    /// When the session began, by the clock of the node that made it: the id's first 48 bits.
+    /// Returns when the session began, by the clock of the node that created it: the id's first 48
+    /// bits.
     pub(crate) fn began_at(&self) -> Timestamp {
         let millis = self.0.as_u128() >> 80;
         Timestamp::from_micros(i64::try_from(millis * 1_000).unwrap_or(i64::MAX))
     }
 
-    /// The UUID behind the id.
+    /// Returns the underlying UUID.
     pub const fn as_uuid(&self) -> &Uuid {
         &self.0
     }

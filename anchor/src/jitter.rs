@@ -1,13 +1,13 @@
-//! Spans with some chance in them, so that what began together does not go on in step.
+//! Randomized durations, so that tasks that start together do not stay in step.
 
 use std::time::Duration;
 
-/// Between three quarters and five quarters of the span.
+/// Returns a random duration between three quarters and five quarters of `span`.
 pub(crate) fn around(span: Duration) -> Duration {
     scaled(span, 0.75 + 0.5 * chance())
 }
 
-/// Between three quarters of the span and the whole.
+/// Returns a random duration between three quarters of `span` and the whole of it.
 pub(crate) fn at_most(span: Duration) -> Duration {
     scaled(span, 1.0 - 0.25 * chance()).min(span)
 }
@@ -16,10 +16,10 @@ fn scaled(span: Duration, by: f64) -> Duration {
     Duration::try_from_secs_f64(span.as_secs_f64() * by).unwrap_or(Duration::MAX)
 }
 
-/// From 0 to 1.
+/// Returns a random number from 0 to 1.
 fn chance() -> f64 {
     let mut byte = [128];
-    // Without randomness the middle will do.
+    // Without randomness, the middle is good enough.
     let _ = getrandom::fill(&mut byte);
     f64::from(byte[0]) / 255.0
 }

@@ -1,32 +1,33 @@
 //! Session authentication for axum, declared by one struct.
 //!
-//! One struct with `#[derive(SessionData)]` gives a typed payload, its SQL table, an axum extractor
-//! and a policy; `#[require_session(UserSession)]` guards a handler; `#[logout(UserSession)]` ends
-//! the session before the handler's body runs. The [README](https://docs.rs/crate/anchor) shows
-//! each thing that a user does; this page is the reference.
+//! One struct with `#[derive(SessionData)]` gives you a typed payload, its SQL table, an axum
+//! extractor and a policy. `#[require_session(UserSession)]` guards a handler.
+//! `#[logout(UserSession)]` ends the session before the handler's body runs. The
+//! [README](https://docs.rs/crate/anchor) shows how to do each task; this page is the reference.
 //!
-//! | to | see |
+//! | To | See |
 //! | --- | --- |
 //! | declare a session | [`macro@SessionData`], [`macro@Column`] |
-//! | keep its rows | [`SessionStore`](store::SessionStore) and its implementations |
-//! | put it together | [`SessionManager`], [`KeyRing`], [`SessionLayer`] |
+//! | store its rows | [`SessionStore`](store::SessionStore) and its implementations |
+//! | set it up | [`SessionManager`], [`KeyRing`], [`SessionLayer`] |
 //! | log in and out | [`Auth`], [`macro@logout`] |
 //! | read and change it | [`Session`] |
 //! | guard a handler | [`macro@require_session`], [`Policy`](guard::Policy) |
-//! | let no handler go unguarded | [`routing`], [`macro@public`] |
+//! | leave no handler unguarded | [`routing`], [`macro@public`] |
 //! | send a browser to the login page and back | `redirect` of [`macro@require_session`], [`Next`] |
 //! | configure from the environment | [`Environment`] |
-//! | decide for yourself | [`Verifier`](manager::Verifier), [`on_reject`](manager::SessionManagerBuilder::on_reject), [`on_event`](manager::SessionManagerBuilder::on_event) |
-//! | let the token travel another way | [`frontend`] |
+//! | run your own code at a decision | [`Verifier`](manager::Verifier), [`on_reject`](manager::SessionManagerBuilder::on_reject), [`on_event`](manager::SessionManagerBuilder::on_event) |
+//! | send the token another way | [`frontend`] |
 //!
 //! # What it promises
 //!
-//! A session is live, then ended, and ended is for good. Once a logout has been answered, every
-//! request that starts afterwards with that token is refused, on every node; requests already
-//! admitted may finish, but write nothing to the session. A store that cannot answer is a 503:
-//! never anonymous, never a logout that did not happen.
+//! A session is first live and then ended, and an ended session never becomes live again. Once a
+//! logout has been answered, every request that starts afterwards with that token is refused, on
+//! every node. Requests that were already admitted may finish, but they write nothing to the
+//! session. If a store cannot answer, the response is 503: the request is never treated as
+//! anonymous, and a logout that did not happen is never reported as done.
 
-// The macros name `::anchor`; so may this crate's own tests.
+// The macros refer to `::anchor`, so this crate's own tests need that name too.
 #[cfg(test)]
 extern crate self as anchor;
 
@@ -61,7 +62,7 @@ pub use manager::{Environment, SessionManager};
 pub use payload::SessionData;
 pub use rejection::{Error, Rejection};
 pub use request::{Auth, Session, SessionLayer};
-// By name, so that the compiler knows which feature gives one that is missing.
+// Each by name, so that the compiler can say which feature provides a missing one.
 #[cfg(feature = "memory")]
 pub use store::MemoryStore;
 #[cfg(feature = "mysql")]
@@ -77,7 +78,7 @@ pub use token::KeyRing;
 #[path = "private.rs"]
 pub mod __private;
 
-/// What README.md shows compiles.
+/// Checks that the examples in README.md compile.
 #[cfg(all(doctest, feature = "sqlite", feature = "postgres"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! What an application needs: `use anchor::prelude::*;`.
+//! The items that an application needs: `use anchor::prelude::*;`.
 
 #[cfg(feature = "memory")]
 pub use crate::MemoryStore;

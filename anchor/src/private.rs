@@ -1,4 +1,5 @@
-//! What the macros' expansions name. Not for users: it changes without notice.
+//! The items that the macros' expansions refer to. They are not for users and change without
+//! notice.
 
 pub use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 pub use http::request::Parts;
@@ -24,14 +25,15 @@ pub use crate::migrate::emitted::{MigrationsOf, NotASession};
 
 pub use crate::__anchor_migrations_test as migrations_test;
 
-/// The test that holds a struct's migrations to the struct, in a module of its own.
+/// Expands to the test that compares a struct's migrations with the struct, in its own module.
 ///
-/// A struct in a function's body cannot be named from a module there. Its test is never run, but
-/// has to compile: the module then finds its own struct of that name instead of the parent's, and
-/// that one is no session.
+/// A struct in a function's body cannot be named from a module in that body. Its test never runs,
+/// but it has to compile: the module then finds its own struct of that name instead of the
+/// parent's, and that struct is not a session.
 ///
-/// It is there without an SQL store, too: the store may be the application's, and the struct in a
-/// library crate, whose tests must not pass because they are not there.
+/// The test also exists without an SQL store. The store may belong to the application and the
+/// struct to a library crate, and the tests of that crate must not pass merely because this one
+/// does not exist.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __anchor_migrations_test {

@@ -1,5 +1,5 @@
 //! [`Rejection`]: why a request is refused; [`Error`]: why an operation on a session failed. Each
-//! converts to the other, so that one `?` takes both in a handler.
+//! converts to the other, so that `?` accepts both in one handler.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::payload::DecodeError;
 use crate::token::BadToken;
 use crate::type_name;
 
-/// Why a request is refused, by an extractor or a guard.
+/// The reason why an extractor or a guard refuses a request.
 ///
 /// | variant | [`code`](Self::code) | status | public code in the body |
 /// | --- | --- | --- | --- |
@@ -43,97 +43,97 @@ use crate::type_name;
 /// | `UntypedGuard` | `untyped_guard` | 500 | `untyped_guard`, and the message |
 /// | `SeveralManagers` | `several_managers` | 500 | `several_managers`, and the message |
 ///
-/// The response's body is `{"error":"<public code>"}`. It never tells an outsider which of the 401
+/// The response's body is `{"error":"<public code>"}`. It never shows an outsider which of the 401
 /// cases it was; the log (target `anchor`) does. The response carries the rejection in its
-/// extensions, for a layer of your own to count or log, and
+/// extensions, so a layer of your own can count or log it.
 /// [`SessionManagerBuilder::on_reject`](crate::manager::SessionManagerBuilder::on_reject) replaces
-/// it.
+/// the response.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The request presents no token.
-    #[error("the request presents no session")]
+    /// The request carries no token.
+    #[error("the request carries no session token")]
     NoSession,
-    /// The request presents a token that is none of ours: refused without a store call.
+    /// The request's token is not one that this application issued. It is refused without a store
+    /// call.
     #[error("the presented token was refused: {0}")]
     BadToken(BadToken),
-    /// The store has no session of this id: it has been revoked and removed, or never was.
+    /// The store has no session with this id: it was revoked and removed, or it never existed.
     #[error("session {id} does not exist")]
     Unknown {
         /// The session that the token names.
         id: SessionId,
     },
-    /// The token is one of the session's, but was replaced by a rotation.
+    /// The token belongs to the session, but a rotation has replaced it.
     #[error("the presented secret of session {id} was replaced")]
     Superseded {
         /// The session that the token names.
         id: SessionId,
     },
-    /// The token's signature holds, yet its secret never was the session's: the signing key has
+    /// The token's signature is valid, but its secret was never the session's: the signing key has
     /// leaked, or the store has lost writes.
     #[error("the presented secret is not that of session {id}")]
     WrongSecret {
         /// The session that the token names.
         id: SessionId,
     },
-    /// The session has expired, or was revoked.
+    /// The session has expired or was revoked.
     #[error("session {id} has ended")]
     Ended {
         /// The session.
         id: SessionId,
     },
-    /// The session's row does not fit the struct, so it counts as ended.
+    /// The session's row does not match the struct, so the session counts as ended.
     #[error("session {id} cannot be decoded, so it counts as ended: {error}")]
     Undecodable {
         /// The session.
         id: SessionId,
-        /// Which column, and what is wrong with it.
+        /// The column, and what is wrong with it.
         error: DecodeError,
     },
-    /// The session is bound to another client: its fingerprint is another one.
-    #[error("session {id} was used by another client than the one that it is bound to")]
+    /// The session is bound to another client: the fingerprints differ.
+    #[error("session {id} was used by a client other than the one that it is bound to")]
     OtherClient {
         /// The session.
         id: SessionId,
     },
-    /// The application's [`Verifier`](crate::manager::Verifier) said no.
+    /// The application's [`Verifier`](crate::manager::Verifier) refused the session.
     #[error("the verifier refused session {id}")]
     RefusedByVerifier {
         /// The session.
         id: SessionId,
     },
-    /// The session is good, but the handler's policy says no.
+    /// The session is valid, but the handler's policy refuses it.
     #[error("the policy `{policy}` refused session {id}")]
     Forbidden {
         /// The session.
         id: SessionId,
-        /// The policy, as [`Policy::describe`](crate::guard::Policy::describe) puts it.
+        /// The policy, as [`Policy::describe`](crate::guard::Policy::describe) describes it.
         policy: String,
     },
-    /// The session is good, but its subject has to prove again who they are.
+    /// The session is valid, but its subject has to authenticate again.
     #[error("session {id} was authenticated more than {max_age:?} ago")]
     ReauthenticationRequired {
         /// The session.
         id: SessionId,
-        /// How long ago the authentication may be.
+        /// The maximum time since the authentication.
         max_age: Duration,
     },
-    /// Another site made a browser send the request, with the session's cookie (CSRF). The layer
-    /// refuses it before any handler runs.
+    /// Another site made a browser send the request with the session's cookie (CSRF). The layer
+    /// refuses the request before any handler runs.
     #[error(
-        "a browser sent this request for another origin ({}): if that one is the application's \
-         own, name it with \
-         `.trusted_origin(..)` before `.build()`; for one callback, name its path with \
-         `.allow_cross_origin_post(..)`; behind a proxy, have it forward `Host` and \
-         `Origin` unchanged",
+        "a browser sent this request for another origin ({}): if that origin is the \
+         application's own, name it with `.trusted_origin(..)` before `.build()`; for one \
+         callback, name its path with `.allow_cross_origin_post(..)`; behind a proxy, configure \
+         the proxy to forward `Host` and `Origin` unchanged",
         origin.as_deref().unwrap_or("it does not say which")
     )]
     CrossOrigin {
-        /// The request's `Origin`, quoted, escaped, and cut to 100 characters.
+        /// The request's `Origin`: quoted, escaped, and cut to 100 characters.
         origin: Option<String>,
     },
-    /// The request reached a `#[logout]` by a safe method, which a link or an image on another site
-    /// can make a browser send: nothing was ended.
+    /// The request reached a `#[logout]` handler with a safe method. A link or an image on another
+    /// site can make a browser send such a request, so no session was ended.
     #[error(
         "`{method}` does not log out, because a link on another site could send it: route \
          `#[logout]` with `post(..)`, and send `POST`, as a form with `method=\"post\"` does"
@@ -142,7 +142,8 @@ pub enum Rejection {
         /// The request's method: `GET`, `HEAD`, `OPTIONS` or `TRACE`.
         method: Method,
     },
-    /// The store could not answer. Never anonymous, never 401.
+    /// The store could not answer. The request is never treated as anonymous, and the response is
+    /// never 401.
     #[error(transparent)]
     Store(StoreError),
     /// An operation on the session could not be carried out.
@@ -162,15 +163,15 @@ pub enum Rejection {
         /// The payload type whose layer is missing.
         payload: &'static str,
     },
-    /// The handler's guard does not name its session's type, and the process has had managers of
-    /// several payloads.
+    /// The handler's guard does not name its session type, and the process has had managers of
+    /// several payload types.
     #[error(
         "this application has several kinds of sessions, and the handler's guard does not say \
          which one it means: name the type, as in `#[require_session(UserSession)]` \
          or `#[logout(UserSession)]`"
     )]
     UntypedGuard,
-    /// The route has layers of two managers of one payload, of which the inner one would replace
+    /// The route has layers of two managers of the same payload type. The inner one would replace
     /// the outer one's verifier.
     #[error(
         "two managers of `{payload}` have a layer on this route: build one \
@@ -184,7 +185,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// A stable, machine-readable name of the case, for logs and metrics.
+    /// Returns a stable, machine-readable name of the case, for logs and metrics.
     pub fn code(&self) -> &'static str {
         match self {
             Rejection::NoSession => "no_session",
@@ -216,7 +217,7 @@ impl Rejection {
         }
     }
 
-    /// The response's status.
+    /// Returns the response's status.
     pub fn status(&self) -> StatusCode {
         match self {
             Rejection::NoSession
@@ -252,7 +253,8 @@ impl Rejection {
         }
     }
 
-    /// The code that the body shows: one for all 401 cases, else [`code`](Self::code).
+    /// Returns the code in the response's body: one code for all 401 cases, otherwise
+    /// [`code`](Self::code).
     pub fn public_code(&self) -> &'static str {
         match self.status() {
             StatusCode::UNAUTHORIZED => "unauthenticated",
@@ -260,14 +262,14 @@ impl Rejection {
         }
     }
 
-    /// Whether the request simply has no valid session: what `Option<Session<T>>` keyed_mutex into
-    /// `None`.
+    /// Returns whether the request simply has no valid session: the cases that `Option<Session<T>>`
+    /// turns into `None`.
     pub fn is_unauthenticated(&self) -> bool {
         self.status() == StatusCode::UNAUTHORIZED
     }
 
-    /// The message with the payload's name alone: an outsider who reads it learns nothing of the
-    /// program's modules.
+    /// Returns the message with the payload's name but without its path, so that an outsider who
+    /// reads it learns nothing about the program's modules.
     fn without_paths(&self) -> String {
         let message = self.to_string();
         match self {
@@ -278,7 +280,7 @@ impl Rejection {
         }
     }
 
-    /// What the message leaves out: the cause whose own text it has already.
+    /// Returns the first cause whose text is not yet part of the message.
     fn cause(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Rejection::Verifier(error) => error.source(),
@@ -286,8 +288,8 @@ impl Rejection {
         }
     }
 
-    /// Writes one log line: loud where something is wrong with the application, quiet where a
-    /// visitor merely has no session.
+    /// Writes one log line. Its level is high if something is wrong with the application, and low
+    /// if a visitor merely has no session.
     pub(crate) fn log(&self, payload: &'static str) {
         let code = self.code();
         let because = sources(self.cause());
@@ -300,7 +302,8 @@ impl Rejection {
             | Rejection::Undecodable { .. } => {
                 tracing::warn!(target: "anchor", code, payload, "{self}{because}");
             }
-            // Refused by the table: 409, and still a store that did not do what it was asked.
+            // A row that the table refused is answered with 409, but the store still did not do
+            // what it was asked to do.
             Rejection::Store(_) => {
                 tracing::error!(target: "anchor", code, payload, "{self}{because}");
             }
@@ -312,26 +315,27 @@ impl Rejection {
     }
 }
 
-/// An operation on a session failed.
+/// An error of an operation on a session.
 ///
-/// As a response it is what [`Rejection`] makes of it: a store that cannot answer is 503, a row
-/// refused by the table's constraints 409, an ended session 401.
+/// As a response, it becomes the matching [`Rejection`]: 503 for a store that cannot answer, 409
+/// for a row that the table's constraints refused, 401 for an ended session.
 ///
-/// The method that returns it has logged it, with the target `anchor` and the text of its sources.
+/// The method that returns it has already logged it, with the target `anchor` and the text of its
+/// sources.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The store could not do it.
+    /// The store could not carry out the operation.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The session has ended meanwhile; nothing was written.
+    /// The session has ended in the meantime; nothing was written.
     #[error("session {id} has ended")]
     Ended {
         /// The session.
         id: SessionId,
     },
     /// The application's [`Verifier`](crate::manager::Verifier) refuses the session of a handle
-    /// that was kept; nothing was written.
+    /// that the application kept; nothing was written.
     #[error("the verifier refused session {id}")]
     RefusedByVerifier {
         /// The session.
@@ -340,59 +344,57 @@ pub enum Error {
     /// The verifier itself failed; nothing was written.
     #[error("the verifier failed: {0}")]
     Verifier(Arc<dyn StdError + Send + Sync>),
-    /// Another request gave the session a new secret: this one's is no longer enough. Nothing was
-    /// written. The client repeats the request with its new token.
-    #[error(
-        "the secret of session {id} was replaced meanwhile: repeat the request with the new one"
-    )]
+    /// Another request gave the session a new secret, so the secret of this request is no longer
+    /// sufficient. Nothing was written. The client repeats the request with its new token.
+    #[error("the secret of session {id} was replaced: repeat the request with the new one")]
     SecretReplaced {
         /// The session.
         id: SessionId,
     },
-    /// The change would have made the session another subject's; nothing was written.
+    /// The change would have given the session to another subject; nothing was written.
     #[error(
-        "an update would make session {id} another subject's: log in as that one with \
+        "an update would give session {id} to another subject: log in as that subject with \
          `auth.login(..)`"
     )]
     SubjectChanged {
         /// The session.
         id: SessionId,
     },
-    /// Other requests changed the session again and again; nothing was written.
+    /// Other requests kept changing the session; nothing was written.
     #[error("session {id} is being changed by too many requests at once: tried {attempts} times")]
     Contended {
         /// The session.
         id: SessionId,
-        /// How often the change was tried.
+        /// How many times the change was tried.
         attempts: u32,
     },
-    /// The response's headers have been sent, so no cookie can be set any more: call this before
-    /// the handler returns.
+    /// The response's headers have been sent, so a cookie can no longer be set. Call the method
+    /// before the handler returns.
     #[error(
         "the response has begun, so no session cookie can be set: log in before the handler returns"
     )]
     ResponseBegun,
-    /// The subject has as many live sessions as `#[session(max_per_subject = .., on_limit =
-    /// "refuse")]` allows; nothing was written.
-    #[error("the subject has as many sessions as it may have: let it end one of them first")]
+    /// The subject already has as many live sessions as
+    /// `#[session(max_per_subject = .., on_limit = "refuse")]` allows; nothing was written.
+    #[error("the subject has reached its limit of sessions: let it end one of them first")]
     TooManySessions,
-    /// A callback of the application's own panicked, and what was asked depends on its answer;
+    /// A callback of the application panicked, and the operation depends on the callback's answer;
     /// nothing was written.
     #[error("the application's callback `{callback}` panicked")]
     Callback {
-        /// The method of the builder that it was given to.
+        /// The builder's method that the callback was passed to.
         callback: &'static str,
     },
     /// The request is refused for a reason that only a [`Rejection`] names, such as a token that
-    /// cannot be judged: from [`Auth::logout`](crate::Auth::logout).
+    /// cannot be judged. [`Auth::logout`](crate::Auth::logout) returns it.
     #[error(transparent)]
     Rejected(Box<Rejection>),
-    /// The operating system has no randomness to give.
-    #[error("no randomness for a new session: {0}")]
+    /// The operating system could not provide randomness.
+    #[error("the operating system gave no randomness for a new session: {0}")]
     Randomness(getrandom::Error),
 }
 
-/// So that a handler which returns [`Error`] takes what an extractor or a guard refuses, too.
+/// Lets a handler that returns [`Error`] also use `?` on the rejection of an extractor or a guard.
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         match rejection {
@@ -428,8 +430,8 @@ impl From<Error> for Rejection {
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut body = format!("{{\"error\":\"{}\"", self.public_code());
-        // A mistake of the application's author, made of type and method names: say it where they
-        // look first. The log has the types' paths.
+        // The application's author made a mistake, and the message contains only names of types and
+        // methods. So show it where the author looks first. The log has the types' paths.
         if let Rejection::MissingLayer { .. }
         | Rejection::UntypedGuard
         | Rejection::SeveralManagers { .. }
@@ -445,7 +447,7 @@ impl IntoResponse for Rejection {
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Rejection::LogoutBySafeMethod { .. } = self {
-            // RFC 9110 section 15.5.6: what the handler takes, wherever it is routed.
+            // RFC 9110 section 15.5.6: the methods that the handler accepts, whatever its route.
             let allowed = HeaderValue::from_static("POST, PUT, PATCH, DELETE");
             response.headers_mut().insert(header::ALLOW, allowed);
         }

@@ -1,20 +1,20 @@
-//! [`Timestamp`]: an instant of the store's clock.
+//! [`Timestamp`]: an instant on the store's clock.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-/// An instant in whole microseconds since 1970-01-01T00:00:00Z: what every supported database can
-/// keep exactly.
+/// An instant in whole microseconds since 1970-01-01T00:00:00Z, which every supported database can
+/// store exactly.
 ///
 /// The instants of a session are read from the store's clock (a database's `now()`), never from
-/// this node's, so two nodes whose clocks differ agree on when a session ends. `Display` and
-/// `Debug` print RFC 3339, as which serde writes it: `2023-11-14T22:13:20.123456Z`.
+/// this node's clock, so two nodes whose clocks differ agree on when a session ends. `Display`,
+/// `Debug` and serde write it in the format of RFC 3339: `2023-11-14T22:13:20.123456Z`.
 ///
-/// It converts into a [`SystemTime`], and with anchor's features `time`, `chrono` and `jiff` into
-/// `time::OffsetDateTime`, `chrono::DateTime<Utc>` and `jiff::Timestamp` by `try_into()`, which
-/// fails for an instant that the other type cannot hold.
+/// It converts into a [`SystemTime`]. With anchor's features `time`, `chrono` and `jiff`,
+/// `try_into()` also converts it into `time::OffsetDateTime`, `chrono::DateTime<Utc>` and
+/// `jiff::Timestamp`; this fails for an instant that the other type cannot hold.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,34 +28,36 @@ use serde::{Serialize, Serializer};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant `micros` microseconds after 1970-01-01T00:00:00Z (before it, when negative).
+    /// Creates the instant that is `micros` microseconds after 1970-01-01T00:00:00Z, or before it
+    /// if `micros` is negative.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since 1970-01-01T00:00:00Z.
+    /// Returns the microseconds since 1970-01-01T00:00:00Z.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// This node's clock, now. Stores use their own clock instead.
+    /// Returns the current time of this node's clock. Stores use their own clock instead.
     pub fn now() -> Self {
         Self::from(SystemTime::now())
     }
 
-    /// This instant plus `span`, cut to whole microseconds; the latest representable instant on
-    /// overflow.
+    /// Returns this instant plus `span`, truncated to whole microseconds, or the latest
+    /// representable instant on overflow.
     pub fn saturating_add(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// This instant minus `span`, cut to whole microseconds; the earliest representable instant on
-    /// overflow.
+    /// Returns this instant minus `span`, truncated to whole microseconds, or the earliest
+    /// representable instant on overflow.
     pub fn saturating_sub(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long after `earlier` this instant is; zero when it is not after it.
+    /// Returns the time from `earlier` to this instant, or zero if this instant is not after
+    /// `earlier`.
     pub fn saturating_since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -73,7 +75,7 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// An instant that the platform's clock type cannot hold, in another age than ours, becomes
+/// An instant that the platform's clock type cannot hold, far from the present, becomes
 /// 1970-01-01T00:00:00Z.
 impl From<Timestamp> for SystemTime {
     fn from(instant: Timestamp) -> Self {
@@ -86,7 +88,7 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-/// The text that `Display` prints.
+/// Writes the text that `Display` prints.
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -115,8 +117,8 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// The proleptic Gregorian date of a day counted from 1970-01-01, by counting 400-year eras that
-/// begin on 1 March.
+/// Returns the proleptic Gregorian date of a day counted from 1970-01-01. Counts in eras of 400
+/// years that begin on 1 March.
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     const DAYS_PER_ERA: i64 = 146_097;
     const DAYS_FROM_MARCH_0000_TO_1970: i64 = 719_468;

@@ -1,6 +1,7 @@
-//! [`short`]: a type's name as its author wrote it, without the paths.
+//! [`short`]: a type's name as its author wrote it, without module paths.
 
-/// `Admin` for `app::policies::Admin`, `Only<Admin>` for `app::Only<app::Admin>`.
+/// Returns the name of a type without paths: `Admin` for `app::policies::Admin`, and `Only<Admin>`
+/// for `app::Only<app::Admin>`.
 pub(crate) fn short<T: ?Sized>() -> String {
     without_paths(std::any::type_name::<T>())
 }

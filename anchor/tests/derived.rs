@@ -127,7 +127,7 @@ fn a_row_that_does_not_fit_the_struct_names_the_column_and_not_the_value() {
     assert_eq!(error.column(), "role");
     assert_eq!(
         error.to_string(),
-        "column `role` cannot be read: the text is none of member, super_admin, HR"
+        "column `role` cannot be read: the text is not one of member, super_admin, HR"
     );
 }
 

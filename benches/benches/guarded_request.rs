@@ -1,5 +1,5 @@
-//! The same handler three ways, in process: without sessions, under a layer that it does not use,
-//! and guarded, with the rows in memory.
+//! The same handler in three ways, in process: without sessions, under a layer that it does not
+//! use, and guarded, with the rows in memory.
 
 use std::hint::black_box;
 

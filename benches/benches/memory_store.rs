@@ -1,5 +1,5 @@
-//! A memory store on its way to a million sessions: what a session costs in bytes, how long each
-//! login takes, and a lookup at the end.
+//! A memory store that grows to a million sessions: how many bytes a session takes, how long each
+//! login takes, and how long a lookup takes at the end.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -18,29 +18,29 @@ use tower_sessions::cookie::time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use uuid::Uuid;
 
-/// Counts the bytes that are asked for.
+/// Counts the bytes that are requested.
 struct Counting;
 
 static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call is passed on to the system's allocator as it came.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE_BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller promised.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         LIVE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller promised.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         LIVE_BYTES.fetch_add(size, Ordering::Relaxed);
         LIVE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller promised.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -58,15 +58,15 @@ struct UserSession {
     user_id: i64,
 }
 
-/// A number as far from its neighbours as those of random ids are.
+/// Returns a number that is as far from its neighbours as random ids are.
 fn scattered(number: usize) -> u128 {
     (number as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
 }
 
-/// A store, and what a session takes beyond what the store makes of it.
+/// A store to measure, and the bytes of a session that are the payload's and not the store's.
 trait Candidate: Sync {
     const NAME: &str;
-    /// What a payload of one `i64` costs by itself.
+    /// The bytes that a payload of one `i64` takes by itself.
     const PAYLOAD: usize;
 
     fn login(&self, runtime: &Runtime, number: usize);
@@ -81,7 +81,7 @@ impl Candidate for MemoryStore<UserSession> {
     fn login(&self, runtime: &Runtime, number: usize) {
         let id = SessionId::from_uuid(Uuid::from_u128(scattered(number)));
         let (lasting, secret) = (LastingHash::from_bytes([0; 32]), SecretHash::from_bytes([1; 32]));
-        // Each session is another user's: what costs the index of subjects most.
+        // Each session belongs to a different user: this costs the index of subjects most.
         let data = Arc::new(UserSession { user_id: number as i64 });
         let created = self.create(NewSession::new(id, lasting, secret, data));
         drop(runtime.block_on(created).expect("a session"));
@@ -114,7 +114,8 @@ impl Candidate for tower_sessions::MemoryStore {
     }
 }
 
-/// What happens to each of so many numbers, by threads that share them, and how long each took.
+/// Calls `act` for `count` numbers, which the threads share, and returns how long each call took,
+/// sorted.
 fn timed<S: Candidate>(store: &S, count: usize, act: fn(&S, &Runtime, usize)) -> Vec<Duration> {
     let share = count / THREADS;
     let mut times = vec![Duration::ZERO; share * THREADS];
@@ -137,7 +138,7 @@ fn timed<S: Candidate>(store: &S, count: usize, act: fn(&S, &Runtime, usize)) ->
 fn measure<S: Candidate>(store: S) {
     let before = LIVE_BYTES.load(Ordering::Relaxed);
     let logins = timed(&store, SESSIONS, S::login);
-    // Theirs are kept, too.
+    // The times are still in memory, too.
     let own = logins.capacity() * size_of::<Duration>();
     let bytes = LIVE_BYTES.load(Ordering::Relaxed) - before - own;
     let beyond = bytes as f64 / SESSIONS as f64 - S::PAYLOAD as f64;
@@ -153,7 +154,7 @@ fn measure<S: Candidate>(store: S) {
         at(&lookups, 0.5),
         at(&lookups, 0.99),
     );
-    // A million sessions are dropped by nobody's clock.
+    // Dropping a million sessions is not measured.
     std::mem::forget(store);
 }
 

@@ -1,2 +1,2 @@
-//! Benchmarks; run them with `cargo bench -p anchor-benches`. Each compares both sides of its claim
-//! in one run.
+//! Benchmarks. Run them with `cargo bench -p anchor-benches`. Each benchmark compares both sides of
+//! its claim in one run.

@@ -272,7 +272,7 @@ async fn a_missing_table_says_what_to_do(database: impl Database) {
     assert_eq!(error.kind(), StoreErrorKind::NotMigrated);
     assert_eq!(
         error.to_string(),
-        "the session table is not there as declared: the table `sessions` does not exist: \
+        "the session table is not as declared: the table `sessions` does not exist: \
          run your migrations, or call `store.migrate()` for a quick start"
     );
     assert!(store.verify().await.unwrap_err().to_string().contains("store.migrate()"));
@@ -641,7 +641,7 @@ async fn assert_warned<T: SessionData>(
 
     near.migrate().await.unwrap();
     assert!(near.verify().await.unwrap().warnings.is_empty());
-    assert!(!logged().contains("does not demand TLS"), "{}", logged());
+    assert!(!logged().contains("does not require TLS"), "{}", logged());
     let warnings = far.verify().await.unwrap().warnings;
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
     assert!(warning.contains("at 0.0.0.0:") && warning.contains(demand), "{warning}");

@@ -35,7 +35,7 @@ fn the_macros_refuse_the_names_that_would_be_cut() {
     let indexes = Schema::new("sessions", &COLUMN).indexes();
     let longest = indexes.iter().map(|index| index.name.len()).max().unwrap();
     let messages = include_str!("fail/session_names.stderr");
-    let refused = format!("bytes; {longest} fit");
+    let refused = format!("bytes; the maximum is {longest}");
     assert!(messages.contains(&refused), "the macros' longest name is not of {longest} bytes");
 }
 

@@ -1,4 +1,4 @@
-//! What `#[session(..)]` knows, on a struct and on a field.
+//! The arguments that `#[session(..)]` knows on a struct and on a field.
 
 use syn::Attribute;
 

@@ -1,5 +1,5 @@
-//! What must hold of a payload that was read: names that every database takes, no two alike,
-//! sensible lifetimes.
+//! Checks a payload after it has been read: every database accepts its names, no two names are the
+//! same, and its lifetimes make sense.
 
 use proc_macro2::Span;
 use syn::Error;
@@ -49,7 +49,7 @@ fn table(payload: &Payload, errors: &mut Errors) {
     }
 }
 
-/// The parts of a table's path, at most two.
+/// Checks the parts of a table's path, of which there are at most two.
 fn path(parts: &[SqlName], what: &str, errors: &mut Errors, reserved: impl Fn(&str) -> String) {
     if parts.len() > 2 {
         let message = format!("a {what} is `table` or `schema.table`");
@@ -67,7 +67,7 @@ fn path(parts: &[SqlName], what: &str, errors: &mut Errors, reserved: impl Fn(&s
     }
 }
 
-/// Reports a name that no database takes.
+/// Reports a name that no database accepts. Returns whether it reported one.
 fn fault(name: &SqlName, errors: &mut Errors) -> bool {
     let fault = name.fault();
     let faulty = fault.is_some();
@@ -82,8 +82,8 @@ fn lifetimes(payload: &Payload, errors: &mut Errors) {
     let Some(span) = idle.written.or(absolute.written) else { return };
     if idle.seconds > absolute.seconds {
         let defaulted = match (idle.written, absolute.written) {
-            (None, _) => " (`idle` is \"2h\" where it is not written)",
-            (_, None) => " (`absolute` is \"14d\" where it is not written)",
+            (None, _) => " (`idle` is \"2h\" by default)",
+            (_, None) => " (`absolute` is \"14d\" by default)",
             _ => "",
         };
         errors.push(Error::new(
@@ -105,7 +105,7 @@ fn cookie(payload: &Payload, errors: &mut Errors) {
         errors.at(
             name,
             format_args!(
-                "a cookie's name cannot hold {wrong:?}; letters, digits and `-_.` are safe: \
+                "a cookie's name cannot contain {wrong:?}; letters, digits and `-_.` are safe: \
                  `cookie = \"__Host-id\"`"
             ),
         );
@@ -118,7 +118,7 @@ fn one_subject(payload: &Payload, errors: &mut Errors) {
         .filter_map(|(field, column)| column.subject.map(|span| (&field.ident, span)));
     let Some((first, _)) = subjects.next() else { return };
     for (_, span) in subjects {
-        let message = format!("`{first}` is the subject already; a session belongs to one");
+        let message = format!("`{first}` is already the subject; a session belongs to one subject");
         errors.push(Error::new(span, message));
     }
 }
@@ -130,14 +130,14 @@ fn one_role(payload: &Payload, errors: &mut Errors) {
     let Some((first, _)) = roles.next() else { return };
     for (_, span) in roles {
         let message = format!(
-            "`{first}` is the role already; keep one `#[session(role)]`, and check the other \
+            "`{first}` is already the role; keep one `#[session(role)]`, and check the other \
              field with `when = ..`"
         );
         errors.push(Error::new(span, message));
     }
 }
 
-/// What goes by the subject needs one.
+/// Checks that a payload with an option that depends on the subject has a subject.
 fn subject_of_options(payload: &Payload, errors: &mut Errors) {
     if payload.columns().any(|(_, column)| column.subject.is_some()) {
         return;
@@ -150,8 +150,8 @@ fn subject_of_options(payload: &Payload, errors: &mut Errors) {
     ] {
         if let Some(span) = span {
             let message = format!(
-                "`{name}` {does}, and no field is one; mark the field that says whose session it \
-                 is with `#[session(subject)]`"
+                "`{name}` {does}, but no field is the subject; mark the field that says whose \
+                 session it is with `#[session(subject)]`"
             );
             errors.push(Error::new(span, message));
         }
@@ -161,7 +161,7 @@ fn subject_of_options(payload: &Payload, errors: &mut Errors) {
 fn columns(payload: &Payload, errors: &mut Errors) {
     if payload.columns().next().is_none() {
         let message = if payload.fields.is_empty() {
-            "a session without fields stores nothing; add one, as `user_id: Uuid`"
+            "a session without fields stores nothing; add one, such as `user_id: Uuid`"
         } else {
             "every field is skipped, so the session stores nothing; remove a `skip`"
         };
@@ -169,7 +169,7 @@ fn columns(payload: &Payload, errors: &mut Errors) {
     }
     let mut seen: Vec<(String, String)> = Vec::new();
     for (field, column) in payload.columns() {
-        // MySQL and SQLite take `Name` and `name` for one column.
+        // MySQL and SQLite treat `Name` and `name` as the same column.
         let name = column.name.text.to_lowercase();
         let span = column.name.span;
         if !fault(&column.name, errors) {
@@ -180,7 +180,7 @@ fn columns(payload: &Payload, errors: &mut Errors) {
             && !fault(old, errors)
             && old.text == column.name.text
         {
-            let message = "this is the column's present name; write the one that it had before";
+            let message = "this is the column's current name; write its previous name";
             errors.push(Error::new(old.span, message));
         }
         if let Some(reference) = &column.references {
@@ -226,7 +226,7 @@ fn one_column(
         errors.push(Error::new(
             span,
             format_args!(
-                "the field `{field}` has the column `{text}` already (databases ignore case); \
+                "the field `{field}` already has the column `{text}` (databases ignore case); \
                  choose another with `#[session(column = \"..\")]`"
             ),
         ));

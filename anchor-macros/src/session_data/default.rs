@@ -1,8 +1,8 @@
-//! A column's default: an SQL expression, which the macro only looks at.
+//! A column's default: an SQL expression, which the macro inspects but does not change.
 
 use syn::LitStr;
 
-/// Words that are expressions of a text, in one database or another.
+/// Words that are expressions for a text in at least one database.
 const WORDS: &[&str] = &[
     "null",
     "user",
@@ -19,8 +19,8 @@ const WORDS: &[&str] = &[
     "localtimestamp",
 ];
 
-/// What is meant by a default like `en`, which no database takes for a text: `'en'`. `None` for
-/// what can be an expression.
+/// Returns what is meant by a default such as `en`, which no database accepts as a text: `'en'`.
+/// Returns `None` if the default can be an expression.
 pub(super) fn meant_as_text(default: &LitStr) -> Option<String> {
     let text = default.value();
     let text = text.trim();

@@ -1,4 +1,4 @@
-//! The implementations that a payload gets: thin calls into `anchor::__private`.
+//! Generates the implementations for a payload: thin calls into `anchor::__private`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -16,11 +16,11 @@ use crate::located::{at, column_item, ends, generated, moved};
 //
 // Output:
 //     impl SessionData for UserSession { .. }
-//     impl HasRole for UserSession { .. }, where a field is marked `role`
-//     impl CutOff for UserSession {}, where the struct says `cut_off`
+//     impl HasRole for UserSession { .. }, if a field is marked `role`
+//     impl CutOff for UserSession {}, if the struct has `cut_off`
 //     impl<S> FromRequestParts<S> for UserSession { .. }
 //     impl<S> OptionalFromRequestParts<S> for UserSession { .. }
-//     #[test] fn anchor_migrations_UserSession() { .. }, with an SQL store
+//     mod anchor_migrations_UserSession { .. }, a test, unless the struct has `migrations = false`
 pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
     let ident = generated(&payload.ident);
     let session_data = session_data(payload, &ident, private);
@@ -47,7 +47,8 @@ pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Beside the struct and not in the constant: Rust collects tests from modules alone.
+/// Generates the test next to the struct and not in the constant, because Rust only collects tests
+/// from modules.
 fn migrations_test(payload: &Payload, private: &TokenStream) -> Option<TokenStream> {
     let folder = match &payload.migrations {
         Migrations::None => return None,
@@ -72,15 +73,17 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
     let (idle, absolute) = (payload.idle.seconds, payload.absolute.seconds);
     let cookie = payload.cookie.as_ref().map(|name| {
         quote! {
-            const COOKIE: ::core::option::Option<&'static str> = ::core::option::Option::Some(#name);
+            const COOKIE: ::core::option::Option<&'static str> =
+                ::core::option::Option::Some(#name);
         }
     });
     let limit = payload.options.limit.as_ref().map(|Limit { max, refuse, .. }| {
         let on_limit = if *refuse { quote!(Refuse) } else { quote!(EndOldest) };
         quote! {
-            const LIMIT: ::core::option::Option<#private::SubjectLimit> = ::core::option::Option::Some(
-                #private::SubjectLimit::new(#max, #private::LimitExceeded::#on_limit),
-            );
+            const LIMIT: ::core::option::Option<#private::SubjectLimit> =
+                ::core::option::Option::Some(
+                    #private::SubjectLimit::new(#max, #private::LimitExceeded::#on_limit),
+                );
         }
     });
     let keep_ended = payload.options.keep_ended.map(|seconds| {
@@ -94,7 +97,7 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
         payload.columns().filter_map(|(field, column)| default_check(field, column, private));
     let encode = payload.columns().map(|(field, column)| encode(field, column, private));
     let decode = payload.fields.iter().map(|field| decode(field, private));
-    // At the struct's name, so that a missing `Clone` is reported there, and once.
+    // Located at the struct's name, so that a missing `Clone` is reported there, and only once.
     quote_spanned! {ident.span()=>
         #[allow(unused_qualifications)]
         #[automatically_derived]
@@ -108,7 +111,7 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
 
             fn schema() -> &'static #private::Schema {
                 #(#defaults)*
-                // A constant, so that what can be wrong with a schema is a compile error.
+                // A constant, so that a mistake in the schema is a compile error.
                 const __SCHEMA: &#private::Schema = &#schema;
                 __SCHEMA
             }
@@ -176,7 +179,8 @@ fn options(options: &SchemaOptions, private: &TokenStream) -> Option<TokenStream
 
 fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {
     let name = &column.name.text;
-    // What the constant's evaluation refuses is an argument, so the expression stands there.
+    // If the constant's evaluation fails, an argument is the cause, so the expression is located
+    // there.
     let span = column
         .subject
         .or(column.references.as_ref().map(|target| target.column.span))
@@ -212,7 +216,8 @@ fn column_schema(field: &Field, column: &Column, private: &TokenStream) -> Token
     }
 }
 
-/// Refuses a default without quotes where the column's type, which the compiler knows, is a text.
+/// Refuses a default without quotes if the column's type is a text. Only the compiler knows that
+/// type.
 fn default_check(field: &Field, column: &Column, private: &TokenStream) -> Option<TokenStream> {
     let default = column.default.as_ref().filter(|_| !column.json)?;
     let text = default::meant_as_text(default)?;
@@ -237,13 +242,13 @@ fn reference(reference: &Reference, private: &TokenStream) -> TokenStream {
     quote!(#private::Reference::new(#table, #column, #private::OnDelete::#on_delete))
 }
 
-/// `schema.table`, without quotes.
+/// Returns `schema.table`, without quotes.
 fn joined(path: &[SqlName]) -> String {
     path.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(".")
 }
 
-// Both stand at the field's type: that is what is wrong when a field cannot be written or read. The
-// locals alone are the derive's.
+// Both are located at the field's type, because the type is the mistake when a field cannot be
+// written or read. Only the local variables belong to the derive.
 
 fn encode(field: &Field, column: &Column, private: &TokenStream) -> TokenStream {
     let (first, last) = ends(&field.ty);
@@ -276,11 +281,13 @@ fn decode(field: &Field, private: &TokenStream) -> TokenStream {
     quote!(#ident: #value)
 }
 
-/// The struct as an argument of a handler, and as `Option<..>`.
+/// Generates the extractors: the struct as an argument of a handler, and as `Option<..>`.
 fn extractors(ident: &Ident, private: &TokenStream) -> TokenStream {
     quote_spanned! {ident.span()=>
         #[automatically_derived]
-        impl<__S: ::core::marker::Send + ::core::marker::Sync> #private::FromRequestParts<__S> for #ident {
+        impl<__S: ::core::marker::Send + ::core::marker::Sync> #private::FromRequestParts<__S>
+            for #ident
+        {
             type Rejection = #private::Rejection;
 
             async fn from_request_parts(
@@ -292,7 +299,9 @@ fn extractors(ident: &Ident, private: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl<__S: ::core::marker::Send + ::core::marker::Sync> #private::OptionalFromRequestParts<__S> for #ident {
+        impl<__S: ::core::marker::Send + ::core::marker::Sync>
+            #private::OptionalFromRequestParts<__S> for #ident
+        {
             type Rejection = #private::Rejection;
 
             async fn from_request_parts(

@@ -1,5 +1,5 @@
-//! What a struct with mistakes gets: the errors, and stub implementations, so that the code which
-//! uses it reports nothing more.
+//! Generates the errors of a struct with mistakes, and stub implementations, so that the code that
+//! uses the struct does not report further errors.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -13,8 +13,8 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
     let ident = &input.ident;
     let (impl_generics, type_generics, _) = input.generics.split_for_impl();
     let bounds = input.generics.where_clause.as_ref().map(|clause| &clause.predicates);
-    // A bound on a lifetime of its own is checked where the stub is used, not here: a missing
-    // `Clone` is another mistake's error.
+    // A bound with its own lifetime is checked where the stub is used, and not here. A missing
+    // `Clone` is a different mistake, which the stub must not report.
     let clause = quote! {
         where
             for<'__workaround> #ident #type_generics:
@@ -60,12 +60,17 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
             #cut_off
 
             #[automatically_derived]
-            impl #extractor_generics #private::FromRequestParts<__S> for #ident #type_generics #clause {
+            impl #extractor_generics #private::FromRequestParts<__S> for #ident #type_generics
+            #clause
+            {
                 #required
             }
 
             #[automatically_derived]
-            impl #extractor_generics #private::OptionalFromRequestParts<__S> for #ident #type_generics #clause {
+            impl #extractor_generics #private::OptionalFromRequestParts<__S>
+                for #ident #type_generics
+            #clause
+            {
                 #optional
             }
         };
@@ -114,7 +119,8 @@ fn from_request_parts(extracted: &TokenStream, private: &TokenStream) -> TokenSt
     }
 }
 
-/// Whether the struct says `cut_off`, so that its users are not told that it does not.
+/// Returns whether the struct has `cut_off`, so that code that uses it does not report a missing
+/// `cut_off`.
 fn has_cut_off(input: &DeriveInput) -> bool {
     let mut reported_already = Errors::new();
     let arguments = attr::of_struct(&input.attrs, &mut reported_already);
@@ -122,7 +128,8 @@ fn has_cut_off(input: &DeriveInput) -> bool {
     arguments.name("cut_off").is_some()
 }
 
-/// The type of the field marked `role`, so that its users are not told that there is none.
+/// Returns the type of the field marked `role`, so that code that uses it does not report a missing
+/// role.
 fn role(input: &DeriveInput) -> Option<&syn::Type> {
     let Data::Struct(data) = &input.data else { return None };
     data.fields.iter().find_map(|field| {

@@ -1,6 +1,7 @@
-//! `#[derive(SessionData)]`: attributes ([`attr`]) into a typed model ([`model`]), which is checked
-//! ([`check`]) and expanded ([`expand`]). A struct with mistakes gets its errors and stub
-//! implementations ([`fallback`]), so that no errors follow from the first ones.
+//! `#[derive(SessionData)]`: reads the attributes ([`attr`]) into a typed model ([`model`]), which
+//! is then checked ([`check`]) and expanded ([`expand`]). For a struct with mistakes, it generates
+//! the errors and stub implementations ([`fallback`]), so that the first errors do not cause
+//! further ones.
 
 mod attr;
 mod check;

@@ -1,5 +1,4 @@
-//! The struct as a typed model, which keeps the user's tokens for the errors that the checks
-//! report.
+//! The struct as a typed model. It keeps the user's tokens for the errors that the checks report.
 
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
@@ -32,13 +31,13 @@ pub(super) struct Payload {
 
 /// Where the struct's migrations are.
 pub(super) enum Migrations {
-    /// `migrations = false`: it has none.
+    /// `migrations = false`: the struct has no migrations.
     None,
-    /// In this folder, or in the usual one.
+    /// In this folder, or in the default folder.
     In(Option<LitStr>),
 }
 
-/// Seconds, and where they were written; the default has no place.
+/// A lifetime in seconds, and where it was written. A default was not written anywhere.
 pub(super) struct Lifetime {
     pub(super) seconds: u64,
     pub(super) written: Option<Span>,
@@ -73,7 +72,8 @@ pub(super) struct Column {
 }
 
 impl Payload {
-    /// Reads the struct. `None`, and an error, when it is of a kind that cannot be a payload.
+    /// Reads the struct. Returns `None` and adds an error if it is of a kind that cannot be a
+    /// payload.
     pub(super) fn read(
         input: &DeriveInput,
         arguments: &Arguments,
@@ -104,7 +104,7 @@ impl Payload {
         })
     }
 
-    /// The columns, in the struct's order.
+    /// Returns the columns, in the struct's order.
     pub(super) fn columns(&self) -> impl Iterator<Item = (&Field, &Column)> {
         self.fields.iter().filter_map(|field| match &field.stored {
             Stored::No => None,
@@ -118,8 +118,8 @@ fn refuse_generics(input: &DeriveInput, errors: &mut Errors) {
     if !generics.params.is_empty() {
         errors.at(
             generics,
-            "a session's struct cannot be generic: it is one table; use owned, concrete types, as \
-             `String` for `&'a str`",
+            "a session's struct cannot be generic: it is one table; use owned, concrete types, \
+             such as `String` instead of `&'a str`",
         );
     } else if let Some(clause) = &generics.where_clause {
         errors.at(clause, "a session's struct cannot have a `where` clause; remove it");
@@ -133,7 +133,9 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<&'a F
             Fields::Named(fields) => return Some(fields),
             Fields::Unnamed(fields) => errors.at(
                 fields,
-                format_args!("a session's fields need names, for they become columns; {EXAMPLE}"),
+                format_args!(
+                    "a session's fields need names, because they become columns; {EXAMPLE}"
+                ),
             ),
             Fields::Unit => errors.at(
                 &input.ident,
@@ -174,10 +176,14 @@ impl Field {
     }
 }
 
-/// Pairs that cannot both hold, and why.
+/// Reports arguments that cannot be combined, and why.
 fn refuse_contradictions(arguments: &Arguments, errors: &mut Errors) {
     const PAIRS: &[(&str, &str, &str)] = &[
-        ("json", "subject", "a subject is looked up by its value, which JSON has no one form of"),
+        (
+            "json",
+            "subject",
+            "a subject is looked up by its value, and JSON can write a value in several forms",
+        ),
         ("json", "unique", "databases cannot compare JSON"),
         ("json", "index", "databases cannot compare JSON"),
         ("json", "references", "a foreign key compares values, and databases cannot compare JSON"),
@@ -232,7 +238,7 @@ fn ends_sessions(on_change: Option<&LitStr>, errors: &mut Errors) -> bool {
     let Some(text) = on_change else { return false };
     let known = text.value() == "end_sessions";
     if !known {
-        errors.at(text, "`on_change` knows one answer: `on_change = \"end_sessions\"`");
+        errors.at(text, "`on_change` takes one value: `on_change = \"end_sessions\"`");
     }
     known
 }

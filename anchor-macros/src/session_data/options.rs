@@ -1,4 +1,5 @@
-//! What the struct asks for besides its columns: a limit, and the optional parts of its table.
+//! What the struct asks for in addition to its columns: a limit, and the optional parts of its
+//! table.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -34,7 +35,8 @@ impl SchemaOptions {
         }
     }
 
-    /// The columns that the table has for these, each with the argument that asks for it.
+    /// Returns the columns that these options add to the table, each with the argument that asks
+    /// for it.
     pub(super) fn columns(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         [
             (
@@ -61,20 +63,20 @@ impl Limit {
                 errors.at(
                     on_limit,
                     "`on_limit` is \"end_oldest\", the default, or \"refuse\": what a login \
-                     beyond `max_per_subject` does",
+                     above `max_per_subject` does",
                 );
                 false
             }
         };
         let Some(number) = arguments.number("max_per_subject") else {
-            // A limit that cannot be read has its own error.
+            // A limit that cannot be read has already been reported.
             if let Some(name) = arguments.name("on_limit")
                 && !arguments.is_mentioned("max_per_subject")
             {
                 errors.at(
                     name,
-                    "`on_limit` says what a login beyond the limit does, and there is none; add \
-                     `max_per_subject = 5`",
+                    "`on_limit` says what a login above the limit does, but there is no limit; \
+                     add `max_per_subject = 5`",
                 );
             }
             return None;

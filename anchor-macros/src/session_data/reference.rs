@@ -1,4 +1,4 @@
-//! `references = "users(id) on delete cascade"`: a foreign key's target.
+//! `references = "users(id) on delete cascade"`: the target of a foreign key.
 
 use proc_macro2::Span;
 use syn::{Error, LitStr, Result};
@@ -25,8 +25,7 @@ impl Reference {
             Error::new(
                 literal.span(),
                 "expected a table and one column: `references = \"users(id)\"`, and after it `on \
-                 delete cascade` (the default), \
-                 `on delete restrict` or `on delete set null`",
+                 delete cascade` (the default), `on delete restrict` or `on delete set null`",
             )
         })
     }

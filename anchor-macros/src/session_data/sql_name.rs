@@ -1,12 +1,12 @@
-//! [`SqlName`]: the name of a table or column, bare or in quotes, and the words that a bare one may
-//! not be.
+//! [`SqlName`]: the name of a table or column, bare or in quotes, and the reserved words that a
+//! bare name must not be.
 
 use proc_macro2::Span;
 
-/// PostgreSQL cuts longer names silently.
+/// PostgreSQL silently truncates longer names.
 const LONGEST: usize = 63;
 
-/// A name of the user's, where it came from, and whether it was written in quotes.
+/// A name that the user wrote, where it was written, and whether it was in quotes.
 #[derive(Clone)]
 pub(super) struct SqlName {
     pub(super) text: String,
@@ -15,7 +15,7 @@ pub(super) struct SqlName {
 }
 
 impl SqlName {
-    /// The name that an attribute's text says: `order_id`, or `"order"` with the quotes.
+    /// Reads the name in an attribute's text: `order_id`, or `"order"` with the quotes.
     pub(super) fn parse(text: &str, span: Span) -> Self {
         match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             Some(inner) => Self { text: inner.replace("\"\"", "\""), quoted: true, span },
@@ -23,7 +23,7 @@ impl SqlName {
         }
     }
 
-    /// `table` or `schema.table`, each part bare or in quotes.
+    /// Reads `table` or `schema.table`, each part bare or in quotes.
     pub(super) fn parse_path(text: &str, span: Span) -> Vec<Self> {
         let mut parts = vec![String::new()];
         let mut in_quotes = false;
@@ -37,33 +37,33 @@ impl SqlName {
         parts.iter().map(|part| Self::parse(part, span)).collect()
     }
 
-    /// Why no database takes this name; `None` if it is fine.
+    /// Returns why no database accepts this name, or `None` if it is fine.
     pub(super) fn fault(&self) -> Option<String> {
         let text = &self.text;
         if text.is_empty() {
             Some("this name is empty".to_owned())
         } else if text.chars().any(char::is_control) {
-            Some("this name holds a control character".to_owned())
+            Some("this name contains a control character".to_owned())
         } else if text.trim() != text {
             Some(format!("the name `{text}` begins or ends with a space"))
         } else if !self.quoted && text.contains('"') {
-            Some(format!("the quotes in `{text}` are not a pair around the whole name"))
+            Some(format!("the quotes in `{text}` do not enclose the whole name"))
         } else if text.len() > LONGEST {
-            Some(format!("the name `{text}` has {} bytes; {LONGEST} fit", text.len()))
+            Some(format!("the name `{text}` has {} bytes; the maximum is {LONGEST}", text.len()))
         } else {
             None
         }
     }
 
-    /// Whether a database takes this bare name for a word of its language.
+    /// Returns whether a database treats this bare name as a reserved word.
     pub(super) fn is_reserved(&self) -> bool {
         !self.quoted
             && RESERVED.split_ascii_whitespace().any(|word| self.text.eq_ignore_ascii_case(word))
     }
 }
 
-/// What PostgreSQL and MySQL/MariaDB reserve, and what SQLite takes for no bare column name. The
-/// stores quote the same words.
+/// The words that PostgreSQL and MySQL/MariaDB reserve, and the words that SQLite does not accept
+/// as bare column names. The stores quote the same words.
 const RESERVED: &str = include_str!("reserved_words.txt");
 
 #[cfg(test)]

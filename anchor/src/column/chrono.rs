@@ -7,14 +7,14 @@ use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;
 use crate::timestamp::Timestamp;
 
-/// What is finer than a microsecond is cut off, toward the past.
+/// Truncates the time to whole microseconds, toward the past.
 impl From<DateTime<Utc>> for Timestamp {
     fn from(time: DateTime<Utc>) -> Self {
         Self::from_micros(time.timestamp_micros())
     }
 }
 
-/// Fails for an instant outside the years that `chrono` knows.
+/// Fails for an instant outside the years that `chrono` supports.
 impl TryFrom<Timestamp> for DateTime<Utc> {
     type Error = ColumnError;
 
@@ -24,7 +24,7 @@ impl TryFrom<Timestamp> for DateTime<Utc> {
     }
 }
 
-/// Stored in microseconds: what is finer is cut off, toward the past.
+/// Stored in whole microseconds, truncated toward the past.
 impl Column for DateTime<Utc> {
     const TYPE: ColumnType = ColumnType::Timestamp;
 

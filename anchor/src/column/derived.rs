@@ -1,13 +1,13 @@
-//! What `#[derive(Column)]` calls.
+//! The functions that `#[derive(Column)]` calls.
 
 use super::{ColumnError, ColumnType};
 use crate::column::Value;
 
-/// The type of a newtype's column: that of what it wraps.
+/// Returns the type of a newtype's column, which is that of the inner type.
 ///
 /// # Panics
 ///
-/// When that may be `NULL`: at compile time, in the derived constant.
+/// Panics if the inner type may be `NULL`: at compile time, in the derived constant.
 #[track_caller]
 pub const fn newtype(inner: ColumnType, nullable: bool) -> ColumnType {
     assert!(
@@ -18,16 +18,16 @@ pub const fn newtype(inner: ColumnType, nullable: bool) -> ColumnType {
     inner
 }
 
-/// A variant as its stored name.
+/// Returns the cell that stores the variant's name.
 pub fn variant_to_value(name: &'static str) -> Value {
     Value::Text(name.to_owned())
 }
 
-/// The name that a cell holds.
+/// Returns the name that a cell holds.
 ///
 /// # Errors
 ///
-/// When the cell holds no text.
+/// Returns an error if the cell does not hold text.
 pub fn variant_from_value(value: &Value) -> Result<&str, ColumnError> {
     match value {
         Value::Text(name) => Ok(name),
@@ -35,12 +35,12 @@ pub fn variant_from_value(value: &Value) -> Result<&str, ColumnError> {
     }
 }
 
-/// The cell's name is none of the enum's.
+/// Returns the error for a cell whose name is not one of the enum's.
 pub fn unknown_variant(ty: ColumnType) -> ColumnError {
     match ty {
         ColumnType::Enum(names) => {
-            ColumnError::new(format_args!("the text is none of {}", names.join(", ")))
+            ColumnError::new(format_args!("the text is not one of {}", names.join(", ")))
         }
-        _ => ColumnError::new("the text is none of the enum's names"),
+        _ => ColumnError::new("the text is not one of the enum's names"),
     }
 }

@@ -5,26 +5,27 @@ use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;
 use crate::timestamp::Timestamp;
 
-/// What is finer than a microsecond is cut off, toward the past.
+/// Truncates the time to whole microseconds, toward the past.
 impl From<::jiff::Timestamp> for Timestamp {
     fn from(time: ::jiff::Timestamp) -> Self {
-        // The years of jiff end at 9999, those of microseconds in 64 bits after 290,000.
+        // The years of jiff end at 9999; those of microseconds in 64 bits end after 290,000.
         from_nanos(time.as_nanosecond()).unwrap_or(Self::from_micros(i64::MAX))
     }
 }
 
-/// Fails for an instant outside the years that `jiff` knows.
+/// Fails for an instant outside the years that `jiff` supports.
 impl TryFrom<Timestamp> for ::jiff::Timestamp {
     type Error = ColumnError;
 
     fn try_from(instant: Timestamp) -> Result<Self, ColumnError> {
-        // By nanoseconds: `from_microsecond` refuses the fraction of jiff's last second.
+        // Goes through nanoseconds, because `from_microsecond` refuses the fraction of jiff's last
+        // second.
         Self::from_nanosecond(i128::from(instant.as_micros()) * 1_000)
             .map_err(|_| out_of_range("jiff::Timestamp"))
     }
 }
 
-/// Stored in microseconds: what is finer is cut off, toward the past.
+/// Stored in whole microseconds, truncated toward the past.
 impl Column for ::jiff::Timestamp {
     const TYPE: ColumnType = ColumnType::Timestamp;
 

@@ -1,6 +1,7 @@
 //! [`Column`]: a Rust type as one SQL column.
 //!
-//! The implementations for the types that work out of the box are in this folder, one file a kind.
+//! The implementations for the types that work out of the box are in this folder, one file per
+//! kind.
 
 mod bool;
 mod bytes;
@@ -26,21 +27,21 @@ pub use value::Value;
 
 use crate::excerpt::{ERROR, excerpt};
 
-/// The SQL type of a column, before a dialect spells it.
+/// The SQL type of a column, independent of how a dialect spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ColumnType {
     /// `BOOLEAN`.
     Bool,
-    /// 16 bits.
+    /// A 16-bit integer.
     SmallInt,
-    /// 32 bits.
+    /// A 32-bit integer.
     Integer,
-    /// 64 bits.
+    /// A 64-bit integer.
     BigInt,
-    /// 32-bit float.
+    /// A 32-bit float.
     Real,
-    /// 64-bit float.
+    /// A 64-bit float.
     Double,
     /// Text of any length.
     Text,
@@ -50,19 +51,19 @@ pub enum ColumnType {
     Uuid,
     /// An IP address.
     Ip,
-    /// An instant with microseconds.
+    /// An instant with microsecond precision.
     Timestamp,
     /// A JSON document.
     Json,
-    /// Text out of a fixed set, held to it by a `CHECK`.
+    /// Text from a fixed set, which a `CHECK` enforces.
     Enum(&'static [&'static str]),
 }
 
 /// A Rust type that is stored as one SQL column.
 ///
-/// Derive it with `#[derive(Column)]` for a newtype (stored as what it wraps) or a field-less enum
-/// (stored as the variant's name in `snake_case`, with a `CHECK`). Implement it by hand for a type
-/// of your own:
+/// Derive it with `#[derive(Column)]` for a newtype (stored like its inner type) or a field-less
+/// enum (stored as the variant's name in `snake_case`, with a `CHECK`). Implement it by hand for
+/// other types of your own:
 ///
 /// ```
 /// use anchor::Column;
@@ -98,44 +99,45 @@ pub trait Column: Sized {
     /// The column's SQL type.
     const TYPE: ColumnType;
 
-    /// Whether the column may be `NULL`. Only `Option<T>` says yes.
+    /// Whether the column may be `NULL`. This is `true` only for `Option<T>`.
     const NULLABLE: bool = false;
 
-    /// What the variants of an enum were called before: old name, new name. A migration gives the
-    /// new name to the rows that have the old one.
+    /// The earlier names of an enum's variants, as pairs of old name and new name. A migration
+    /// replaces the old name with the new one in existing rows.
     const RENAMED_VARIANTS: &'static [(&'static str, &'static str)] = &[];
 
-    /// The least and the greatest integer that the type holds, where that is not what its column
-    /// holds: `u16` is an `INTEGER`, and holds no negative one.
+    /// The smallest and the largest integer that the type holds, if its column has another range.
+    /// For example, `u16` is stored as an `INTEGER`, but holds no negative numbers.
     const RANGE: Option<(i64, i64)> = None;
 
-    /// This value as a cell.
+    /// Converts this value into a cell.
     ///
     /// # Errors
     ///
-    /// When the value has no form in SQL.
+    /// Returns an error if the value cannot be represented in SQL.
     fn to_value(&self) -> Result<Value, ColumnError>;
 
-    /// The value that a cell holds.
+    /// Converts a cell into the value that it holds.
     ///
     /// # Errors
     ///
-    /// When the cell holds something else.
+    /// Returns an error if the cell holds something else.
     fn from_value(value: Value) -> Result<Self, ColumnError>;
 }
 
-/// Why a value could not be written to, or read from, a column. The message never quotes the value.
+/// The reason why a value could not be written to or read from a column. The message never quotes
+/// the value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ColumnError(Cow<'static, str>);
 
 impl ColumnError {
-    /// An error with this message, of which the first 1,000 characters are kept; do not put the
-    /// value into it, because the message is logged.
+    /// Creates an error with this message, of which the first 1,000 characters are kept. Do not put
+    /// the value into the message, because the message is logged.
     pub fn new(reason: impl fmt::Display) -> Self {
         Self(Cow::Owned(excerpt(reason, ERROR).to_string()))
     }
 
-    /// The cell holds another kind of value than `wanted`.
+    /// Creates the error for a cell that holds another kind of value than `wanted`.
     pub fn unexpected(wanted: &str, found: &Value) -> Self {
         Self::new(format_args!("expected {wanted}, found {}", found.kind()))
     }
@@ -155,8 +157,8 @@ impl fmt::Debug for ColumnError {
 
 impl std::error::Error for ColumnError {}
 
-/// The subject of a payload that has none: a type without values, so that `list(subject)` cannot be
-/// called for it.
+/// The subject type of a payload without a subject. It has no values, so `list(subject)` cannot be
+/// called for such a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoSubject {}
 
@@ -181,7 +183,7 @@ mod tests {
         C::from_value(value.to_value().expect("it can be written")).expect("it can be read")
     }
 
-    /// The message with which a column refuses a cell.
+    /// Returns the message with which a column refuses a cell.
     pub(super) fn refusal<C: Column>(cell: Value) -> String {
         match C::from_value(cell) {
             Ok(_) => panic!("the cell was accepted"),

@@ -1,4 +1,5 @@
-//! Integers and floats. An unsigned integer takes the next wider column, for SQL's are signed.
+//! Integers and floats. An unsigned integer uses the next wider column, because SQL's integers are
+//! signed.
 
 use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;
@@ -57,8 +58,8 @@ impl Column for f32 {
         Ok(Value::Float(f64::from(*self)))
     }
 
-    /// A number that no `f32` can hold exactly is rounded to the nearest; one past its range is an
-    /// error.
+    /// Rounds a number that `f32` cannot hold exactly to the nearest one that it can. A number
+    /// outside the range of `f32` is an error.
     fn from_value(value: Value) -> Result<Self, ColumnError> {
         let wide = f64::from_value(value)?;
         let narrow = wide as f32;

@@ -21,7 +21,8 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-/// The type inside an `Option`. Its panic is a compile error where the type is named.
+/// Returns the type inside an `Option`. A panic here is a compile error at the place that names the
+/// type.
 #[track_caller]
 const fn nullable(inner: ColumnType, is_nullable: bool) -> ColumnType {
     assert!(

@@ -7,8 +7,8 @@ use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;
 use crate::timestamp::Timestamp;
 
-/// What is finer than a microsecond is cut off, toward the past. Fails only with `time`'s feature
-/// `large-dates`, for years past 290,000.
+/// Truncates the time to whole microseconds, toward the past. Fails only for years past 290,000,
+/// which need `time`'s feature `large-dates`.
 impl TryFrom<OffsetDateTime> for Timestamp {
     type Error = ColumnError;
 
@@ -17,7 +17,7 @@ impl TryFrom<OffsetDateTime> for Timestamp {
     }
 }
 
-/// In UTC. Fails for an instant outside the years that `time` knows.
+/// The result is in UTC. Fails for an instant outside the years that `time` supports.
 impl TryFrom<Timestamp> for OffsetDateTime {
     type Error = ColumnError;
 
@@ -27,8 +27,8 @@ impl TryFrom<Timestamp> for OffsetDateTime {
     }
 }
 
-/// Stored as an instant in microseconds, and read in UTC: the offset is not kept, and what is finer
-/// is cut off, toward the past.
+/// Stored as an instant in whole microseconds, truncated toward the past, and read in UTC: the
+/// offset is not kept.
 impl Column for OffsetDateTime {
     const TYPE: ColumnType = ColumnType::Timestamp;
 

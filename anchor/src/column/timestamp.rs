@@ -1,5 +1,5 @@
-//! [`Timestamp`] as an instant, and what the date-times of other crates share: an instant that they
-//! cannot hold.
+//! [`Timestamp`] as an instant, and what the date-time types of other crates share: the conversion
+//! from nanoseconds, and the error for an instant that they cannot hold.
 
 use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;
@@ -20,13 +20,13 @@ impl Column for Timestamp {
     }
 }
 
-/// The instant lies outside what `ty` can hold.
+/// Returns the error for an instant that `ty` cannot hold.
 #[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
 pub(super) fn out_of_range(ty: &str) -> ColumnError {
     ColumnError::new(format_args!("the instant does not fit `{ty}`"))
 }
 
-/// Whole microseconds, cut toward the past.
+/// Converts to whole microseconds, truncated toward the past.
 #[cfg(any(feature = "jiff", feature = "time"))]
 pub(super) fn from_nanos(nanos: i128) -> Result<Timestamp, ColumnError> {
     i64::try_from(nanos.div_euclid(1_000))

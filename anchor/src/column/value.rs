@@ -10,13 +10,13 @@ use crate::timestamp::Timestamp;
 
 /// One cell of a session's row.
 ///
-/// A [`Column`](crate::Column) keyed_mutex a Rust value into a `Value` and back; a store
-/// keyed_mutex it into what its driver binds and reads. Every integer type travels as `i64` and
-/// every float as `f64`; the column's [`ColumnType`](crate::column::ColumnType) says how wide the
+/// A [`Column`](crate::Column) converts a Rust value into a `Value` and back; a store converts the
+/// `Value` into what its driver binds and reads. Every integer type is held as `i64` and every
+/// float type as `f64`; the column's [`ColumnType`](crate::column::ColumnType) says how wide the
 /// SQL column is.
 ///
-/// Equality is that of the stored bits: a float equals itself even when it is NaN. `Debug` names
-/// the kind of value and never prints its content, because a payload may be private.
+/// Values are equal if their stored bits are equal: a float equals itself even if it is NaN.
+/// `Debug` prints the kind of the value and never its content, because a payload may be private.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Value {
@@ -43,7 +43,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What kind of value this is, in words for an error message.
+    /// Returns the kind of this value, in words for an error message.
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Null => "NULL",

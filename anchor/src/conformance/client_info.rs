@@ -1,4 +1,4 @@
-//! Where a session is used from, and what it is bound to, where the table keeps them.
+//! Where a session is used from, and what it is bound to, if the table stores them.
 
 use std::net::IpAddr;
 
@@ -38,7 +38,7 @@ pub async fn a_touch_records_where_a_session_was_used_from<S: SessionStore<Exten
 
     store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers");
     let after = live(&store, new.id).await.record;
-    assert_eq!(after.client, client("2001:db8::7", "new"), "a touch from nowhere forgets it");
+    assert_eq!(after.client, client("2001:db8::7", "new"), "a touch without a client erased it");
 }
 
 pub async fn a_session_keeps_what_it_is_bound_to<S: SessionStore<Extended<0>>>(store: S) {

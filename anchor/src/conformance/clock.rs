@@ -1,4 +1,4 @@
-//! Time is the store's clock.
+//! The time is that of the store's clock.
 
 use std::time::Duration;
 
@@ -33,7 +33,8 @@ pub async fn time_comes_from_one_clock_that_moves_forward<S: SessionStore<Payloa
     tokio::time::sleep(PAUSE).await;
     let second = live(&store, new.id).await.now;
     let passed = second.saturating_since(first);
-    // Half of it for clocks that differ in pace; a minute for a machine that is very slow.
+    // Half of it, because clocks may run at different speeds. A minute, because the machine may be
+    // very slow.
     assert!(passed >= PAUSE / 2 && passed < Duration::from_secs(60), "{passed:?} of {PAUSE:?}");
     let later = create(&store, &session()).await.created_at;
     assert!(second <= later, "loaded at {second}, then created at {later}");

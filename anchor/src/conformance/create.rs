@@ -1,4 +1,4 @@
-//! `create` inserts a new row, and never overwrites one.
+//! `create` inserts a new row, and never overwrites an existing one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub async fn create_over_an_existing_id_is_refused<S: SessionStore<Payload>>(sto
     create(&store, &first).await;
     let before = live(&store, first.id).await;
     let second = NewSession { id: first.id, ..session() };
-    let refused = store.create(second).await.expect_err("an id is given only once");
+    let refused = store.create(second).await.expect_err("an id is only used once");
     assert_eq!(refused.kind(), StoreErrorKind::Constraint, "{refused}");
     assert_unchanged(&before, &live(&store, first.id).await);
 }
@@ -38,7 +38,7 @@ pub async fn create_over_an_expired_row_is_refused<S: SessionStore<Payload>>(sto
     let first = short_session_of(new_subject());
     create(&store, &first).await;
     short_sessions_have_ended().await;
-    // A store that drops expired rows by itself has nothing left to overwrite.
+    // If the store drops expired rows by itself, there is nothing left to overwrite.
     if matches!(store.load(first.id).await, Ok(Load::Ended)) {
         let second = NewSession { id: first.id, ..session() };
         let refused = store.create(second).await.expect_err("the row is still there");
@@ -53,7 +53,7 @@ pub async fn create_ends_the_session_that_it_replaces<S: SessionStore<Payload>>(
     create(&store, &bystander).await;
     let new = NewSession { replaces: replaced(&old), ..session() };
     create(&store, &new).await;
-    assert!(!is_live(&store, old.id).await, "the replaced session lives on");
+    assert!(!is_live(&store, old.id).await, "the replaced session is still live");
     assert!(is_live(&store, new.id).await);
     assert!(is_live(&store, bystander.id).await);
 }
@@ -137,21 +137,22 @@ pub async fn a_login_counts_as_authenticated_when_it_began<S: SessionStore<Paylo
     tokio::time::sleep(Duration::from_millis(100)).await;
     let record = create(&store, &NewSession { began, ..session() }).await;
     let authenticated_at = record.authenticated_at;
-    // A statement's time on its way may be counted in, and a millisecond of a coarse clock.
+    // The time that a statement takes to arrive may be included, and a millisecond of a coarse
+    // clock.
     let slack = Duration::from_millis(2);
     assert!(
         first.saturating_sub(slack) <= authenticated_at,
-        "authenticated at {authenticated_at}, and began after {first}"
+        "authenticated at {authenticated_at}, but began after {first}"
     );
     assert!(
         authenticated_at <= second.saturating_add(slack + Duration::from_millis(50)),
-        "authenticated at {authenticated_at}, and began before {second}"
+        "authenticated at {authenticated_at}, but began before {second}"
     );
-    assert_eq!(record.expires_at, record.created_at.saturating_add(HOUR), "it lives from now on");
+    assert_eq!(record.expires_at, record.created_at.saturating_add(HOUR), "its life begins now");
     assert_same_record(&live(&store, record.id).await.record, &record);
 }
 
-/// The store's clock.
+/// Returns the time of the store's clock.
 async fn live_now<S: SessionStore<Payload>>(store: &S) -> Timestamp {
     let new = session();
     create(store, &new).await;

@@ -1,4 +1,4 @@
-//! A cut-off ends a subject's sessions, and beats the logins that began before it and arrive after
+//! A cut-off ends a subject's sessions, and also the logins that began before it and arrive after
 //! it.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::store::{
 
 type Payload = Extended<0>;
 
-/// A login of this subject that has begun.
+/// Returns a login of this subject that has begun.
 fn login_of(subject: Uuid) -> NewSession<Payload> {
     NewSession { began: Some(Instant::now()), ..extended_of(subject) }
 }
@@ -37,7 +37,7 @@ pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other<S: SessionSto
     }
     assert_eq!(cut_off(&store, subject).await, 2);
     for new in &ended {
-        assert!(!is_live(&store, new.id).await, "a session lives on");
+        assert!(!is_live(&store, new.id).await, "a session is still live");
     }
     for new in &others {
         assert!(is_live(&store, new.id).await, "another subject's session ended");
@@ -56,7 +56,7 @@ pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead<
     cut_off(&store, subject).await;
     create(&store, &late).await;
     let found = store.load(late.id).await.expect("load answers");
-    assert!(matches!(found, Load::Ended), "it arrived after the cut-off, and is {found:?}");
+    assert!(matches!(found, Load::Ended), "it arrived after the cut-off, but is {found:?}");
     let listed = store.list(&subject, Page::default()).await.expect("list answers");
     assert!(listed.is_empty(), "{listed:?}");
 }
@@ -81,7 +81,7 @@ pub async fn a_login_that_arrives_dead_is_gone_to_every_verb<S: SessionStore<Pay
     assert_eq!(log_out(&store, late.id).await, 0);
     let revoked = store.revoke_subject(&subject, EndReason::Revoked).await;
     assert_eq!(revoked.expect("revoke_subject answers"), 0);
-    assert!(!is_live(&store, late.id).await, "a write brought it to life");
+    assert!(!is_live(&store, late.id).await, "a write made it live");
 }
 
 pub async fn a_login_that_begins_after_a_cut_off_lives<S: SessionStore<Payload>>(store: S) {
@@ -91,15 +91,15 @@ pub async fn a_login_that_begins_after_a_cut_off_lives<S: SessionStore<Payload>>
         cut_off(&store, subject).await;
         let at_once = extended_of(subject);
         create(&store, &at_once).await;
-        assert!(is_live(&store, at_once.id).await, "a login after the cut-off is dead");
+        assert!(is_live(&store, at_once.id).await, "a login after the cut-off is not live");
     }
     let subject = new_subject();
     cut_off(&store, subject).await;
-    // What a store cannot tell exactly, it takes for earlier.
+    // If a store does not know the exact time, it treats the login as earlier.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let later = login_of(subject);
     create(&store, &later).await;
-    assert!(is_live(&store, later.id).await, "a login after the cut-off is dead");
+    assert!(is_live(&store, later.id).await, "a login after the cut-off is not live");
 }
 
 pub async fn a_cut_off_beats_the_logins_that_it_races_with<S: SessionStore<Payload>>(store: S) {
@@ -120,7 +120,7 @@ pub async fn a_cut_off_beats_the_logins_that_it_races_with<S: SessionStore<Paylo
                     None => {
                         cut_off(&*store, subject).await;
                         let listed = store.list(&subject, Page::default()).await?;
-                        assert!(listed.is_empty(), "cut off, and {listed:?}");
+                        assert!(listed.is_empty(), "cut off, but listed: {listed:?}");
                     }
                 }
                 Ok(())
@@ -128,12 +128,12 @@ pub async fn a_cut_off_beats_the_logins_that_it_races_with<S: SessionStore<Paylo
         })
         .await;
         for login in &logins {
-            assert!(!is_live(&*store, login.id).await, "a login from before the cut-off lives");
+            assert!(!is_live(&*store, login.id).await, "a login from before the cut-off is live");
         }
     }
 }
 
-/// Sets a write against a cut-off, many times.
+/// Lets a write race against a cut-off, many times.
 async fn beats<S, W>(store: S, write: impl Fn(Arc<S>, Loaded<Payload>) -> W)
 where
     S: SessionStore<Payload>,
@@ -149,7 +149,7 @@ where
             let racer: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = if index == round % 4 {
                 Box::pin(async move {
                     cut_off(&*store, subject).await;
-                    assert!(!is_live(&*store, id).await, "cut off, and it is live");
+                    assert!(!is_live(&*store, id).await, "cut off, but still live");
                     Ok(())
                 })
             } else {
@@ -158,7 +158,7 @@ where
             racer
         })
         .await;
-        assert!(!is_live(&*store, id).await, "a write under way escaped the cut-off");
+        assert!(!is_live(&*store, id).await, "a write in flight escaped the cut-off");
     }
 }
 
@@ -195,7 +195,7 @@ pub async fn a_sweep_removes_what_was_dead_on_arrival<S: SessionStore<Payload>>(
         assert!(matches!(found, Load::Absent), "{found:?}");
     }
     assert!(is_live(&store, alive.id).await, "the sweep removed a live session");
-    // The cut-off outlives the sweep: more logins may be on their way.
+    // The cut-off must survive the sweep, because more logins may still arrive.
     let later = NewSession { began: late[0].began, ..extended_of(subject) };
     create(&store, &later).await;
     assert!(!is_live(&store, later.id).await, "the sweep forgot the cut-off");

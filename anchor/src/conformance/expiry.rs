@@ -1,4 +1,4 @@
-//! A session ends by itself: when idle too long, and at its deadline.
+//! A session ends by itself when it is idle for too long, and at its deadline.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched<
         store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(!is_live(&store, new.id).await, "touches carried it past its deadline");
+    assert!(!is_live(&store, new.id).await, "touches extended it past its deadline");
     assert_eq!(store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers"), Touched::Gone);
 }
 
@@ -49,5 +49,5 @@ pub async fn an_expired_session_is_gone_to_every_verb<S: SessionStore<Payload>>(
     assert!(!is_live(&store, new.id).await, "a write brought it back");
     let listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
     assert!(listed.is_empty(), "{listed:?}");
-    assert_eq!(log_out(&store, new.id).await, 0, "it had ended already");
+    assert_eq!(log_out(&store, new.id).await, 0, "it had already ended");
 }

@@ -1,4 +1,4 @@
-//! Ended sessions that are kept: for the history alone, and for their time.
+//! Ended sessions that are kept: only for the history, and only for their time.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::store::{
     SessionStore, Touch, Touched, Updated,
 };
 
-/// Kept for a day, so that no slow machine sees it pass.
+/// Ended sessions are kept for a day, which is too long to pass even on a slow machine.
 type Kept = Extended<86_400>;
-/// Kept for a second.
+/// Ended sessions are kept for a second.
 type Briefly = Extended<1>;
 
 async fn history<const KEEP: u64, S: SessionStore<Extended<KEEP>>>(
@@ -123,7 +123,7 @@ pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S)
     store.sweep(1_000).await.expect("sweep answers");
     for new in [&revoked, &expired] {
         let found = store.load(new.id).await.expect("load answers");
-        assert!(matches!(found, Load::Ended), "it should be kept, and not live: {found:?}");
+        assert!(matches!(found, Load::Ended), "it should be kept, but not live: {found:?}");
         let update = change(&loaded, |data| data.visits += 1);
         let update = crate::store::Change { id: new.id, ..update };
         assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
@@ -133,7 +133,7 @@ pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S)
         let outcome = store.reauthenticate(rotation.clone()).await;
         assert_eq!(outcome.expect("reauthenticate answers"), Reauthenticated::Gone);
         assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Gone);
-        assert_eq!(log_out(&store, new.id).await, 0, "it had ended already");
+        assert_eq!(log_out(&store, new.id).await, 0, "it had already ended");
         assert!(
             store.list(&new.data.user_id, Page::default()).await.expect("list answers").is_empty()
         );
@@ -143,7 +143,7 @@ pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S)
         assert!(!is_live(&store, new.id).await, "a write brought it back");
         assert_eq!(history(&store, new.data.user_id).await.len(), 1);
     }
-    // An end that is written down is not written over.
+    // An end that has been recorded is not overwritten.
     let revoke = store.revoke_subject(&revoked.data.user_id, EndReason::Theft).await;
     assert_eq!(revoke.expect("revoke_subject answers"), 0);
     let ended = history(&store, revoked.data.user_id).await.swap_remove(0);
@@ -153,7 +153,7 @@ pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S)
 pub async fn an_expired_session_is_in_the_history_swept_or_not<S: SessionStore<Kept>>(store: S) {
     let new = short_of(new_subject());
     let record = create(&store, &new).await;
-    assert!(history(&store, new.data.user_id).await.is_empty(), "it lives");
+    assert!(history(&store, new.data.user_id).await.is_empty(), "it is live");
     short_sessions_have_ended().await;
     for swept in [1, 0] {
         let found = history(&store, new.data.user_id).await;
@@ -227,9 +227,9 @@ pub async fn the_history_comes_in_pages_that_neither_miss_nor_repeat<S: SessionS
         let mut page = Page::first(2);
         loop {
             let listed = store.history(&subject, page).await.expect("history answers");
-            assert!(listed.len() <= 2, "the page has two at most: {listed:?}");
+            assert!(listed.len() <= 2, "a page has at most two: {listed:?}");
             walked.extend(listed.iter().map(place));
-            assert!(walked.len() <= whole.len(), "an entry comes twice: {walked:?}");
+            assert!(walked.len() <= whole.len(), "an entry is repeated: {walked:?}");
             let Some(next) = listed.next else { break };
             page = page.after(next);
         }

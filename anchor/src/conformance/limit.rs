@@ -1,4 +1,4 @@
-//! A subject's limit holds, whatever logs in at once.
+//! A subject's limit holds, even if several logins arrive at once.
 
 use std::sync::Arc;
 
@@ -17,12 +17,13 @@ fn limited_of(user_id: Uuid, overflow: LimitExceeded) -> NewSession<Payload> {
     NewSession { limit: Some(SubjectLimit::new(MAX, overflow)), ..session_of(user_id) }
 }
 
-/// Fills the subject's limit, and returns its sessions from the oldest on.
+/// Creates as many sessions as the subject's limit allows, and returns them from the oldest to the
+/// newest.
 async fn fill<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<SessionId> {
     let mut ids = Vec::new();
     for _ in 0..MAX {
         ids.push(create(store, &limited_of(subject, LimitExceeded::Refuse)).await.id);
-        // Two sessions of one instant have no order.
+        // Two sessions that are created at the same instant have no order.
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     ids
@@ -45,7 +46,7 @@ pub async fn a_login_over_the_limit_ends_the_oldest_sessions<S: SessionStore<Pay
     assert!(!is_live(&store, old[0]).await);
     assert!(is_live(&store, stranger.id).await, "another subject's session ended");
 
-    // A limit that was lowered holds from the next login on.
+    // A lowered limit applies from the next login on.
     let limit = Some(SubjectLimit::new(2, LimitExceeded::EndOldest));
     let last = NewSession { limit, ..session_of(subject) };
     let created = store.create(last.clone()).await.expect("create answers");
@@ -61,7 +62,8 @@ pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so<S: Sessio
     create(&store, &stranger).await;
     let old = fill(&store, subject).await;
     let refused = limited_of(subject, LimitExceeded::Refuse);
-    // What it would have replaced lives on, for the requester is still logged in there.
+    // The session that it would have replaced stays live, because the requester is still logged in
+    // with it.
     let refused = NewSession { replaces: replaced(&stranger), ..refused };
     let created = store.create(refused.clone()).await.expect("create answers");
     assert!(matches!(created, Created::SubjectFull), "{created:?}");
@@ -105,7 +107,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest<S: Session
     let created = together(&store, LOGINS, |store, _| async move {
         let created = store.create(limited_of(subject, LimitExceeded::EndOldest)).await?;
         let live = store.list(&subject, Page::default()).await?.len();
-        assert!(live <= MAX as usize, "{live} sessions live at once");
+        assert!(live <= MAX as usize, "{live} sessions are live at once");
         Ok(created)
     })
     .await;
@@ -118,7 +120,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest<S: Session
     }
     accounted.sort_unstable();
     accounted.dedup();
-    assert_eq!(accounted.len(), LOGINS, "each session lives, or a login said that it ended it");
+    assert_eq!(accounted.len(), LOGINS, "each session is live, or a login reported its end");
 }
 
 pub async fn logins_at_once_never_exceed_a_limit_that_refuses<S: SessionStore<Payload>>(store: S) {

@@ -1,4 +1,4 @@
-//! `list` shows a subject's live sessions, newest first.
+//! `list` returns a subject's live sessions, newest first.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ pub async fn a_list_comes_in_pages_that_neither_miss_nor_repeat<S: SessionStore<
     let page = Page::first(3);
     let first = store.list(&subject, page).await.expect("list answers");
     assert_eq!(ids(&first), created[..3]);
-    // What comes and goes meanwhile moves no other entry.
+    // Sessions that are created or ended in the meantime do not move the other entries.
     log_out(&store, created[1]).await;
     log_out(&store, created[4]).await;
     create(&store, &session_of(subject)).await;
@@ -84,7 +84,8 @@ pub async fn a_list_comes_in_pages_that_neither_miss_nor_repeat<S: SessionStore<
     assert_eq!(ids(&second), [created[3], created[5], created[6]]);
     assert_eq!(second.next, None, "nothing comes after it");
 
-    // Several may be created at one instant: by their ids they come once each.
+    // Several sessions may be created at the same instant. Ordered by their ids, each is listed
+    // once.
     let crowd = new_subject();
     let logins = (0..12).map(|_| session_of(crowd)).collect::<Vec<_>>();
     for login in &logins {
@@ -94,7 +95,7 @@ pub async fn a_list_comes_in_pages_that_neither_miss_nor_repeat<S: SessionStore<
     loop {
         let listed = store.list(&crowd, page).await.expect("list answers");
         walked.extend(ids(&listed));
-        assert!(walked.len() <= logins.len(), "an entry comes twice: {walked:?}");
+        assert!(walked.len() <= logins.len(), "an entry is repeated: {walked:?}");
         let Some(next) = listed.next else { break };
         page = page.after(next);
     }

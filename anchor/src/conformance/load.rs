@@ -1,4 +1,4 @@
-//! `load` returns a live row, and writes nothing.
+//! `load` returns a live row, and does not write anything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub async fn loading_writes_nothing<S: SessionStore<Payload>>(store: S) {
     assert_unchanged(&before, &live(&store, new.id).await);
 }
 
-/// Loads may share a statement or a cache, but not at the price of the past.
+/// Loads may share a statement or a cache, but they must not return an old state.
 pub async fn a_load_sees_every_write_that_was_answered_before_it_began<S: SessionStore<Payload>>(
     store: S,
 ) {

@@ -1,4 +1,4 @@
-//! Once a session's end was answered, no write that was under way brings it back.
+//! Once the end of a session has been answered, no write in flight brings the session back.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::store::{EndReason, Ending, Loaded, NewSession, Replaced, SessionStore
 const ROUNDS: usize = 25;
 const WRITERS: usize = 4;
 
-/// Sets writers that loaded the session beforehand against one task that ends it, many times.
+/// Lets writers that loaded the session beforehand race against one task that ends it, many times.
 async fn end_beats_writes<S, W, E>(
     store: S,
     write: impl Fn(Arc<S>, Loaded<Payload>) -> W,
@@ -25,7 +25,7 @@ async fn end_beats_writes<S, W, E>(
     for round in 0..ROUNDS {
         let id = create(&*store, &session()).await.id;
         let loaded = live(&*store, id).await;
-        // The place of the end among the writes differs from round to round.
+        // The position of the end among the writes differs from round to round.
         let ending = round % (WRITERS + 1);
         together(&store, WRITERS + 1, |store, index| {
             let loaded = loaded.clone();
@@ -33,7 +33,7 @@ async fn end_beats_writes<S, W, E>(
                 let ended = end(Arc::clone(&store), loaded);
                 Box::pin(async move {
                     ended.await?;
-                    assert!(!is_live(&*store, id).await, "its end was answered, and it is live");
+                    assert!(!is_live(&*store, id).await, "its end was answered, but it is live");
                     Ok(())
                 })
             } else {
@@ -42,7 +42,7 @@ async fn end_beats_writes<S, W, E>(
             racer
         })
         .await;
-        assert!(!is_live(&*store, id).await, "a write under way brought it back");
+        assert!(!is_live(&*store, id).await, "a write in flight brought it back");
         write(Arc::clone(&store), loaded).await.expect("the store answers a late write");
         assert!(!is_live(&*store, id).await, "a late write brought it back");
     }
@@ -54,7 +54,7 @@ async fn logout<S: SessionStore<Payload>>(
 ) -> Result<(), StoreError> {
     let proof = Some(loaded.secrets.lasting);
     let ended = store.revoke(loaded.record.id, proof, EndReason::Logout).await?;
-    // Rotations may have come first: they leave the proof as it is.
+    // Rotations may have come first, but they do not change the proof.
     assert_eq!(ended, Ending::Ended, "the logout of a live session ended nothing");
     Ok(())
 }

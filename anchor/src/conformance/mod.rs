@@ -1,8 +1,8 @@
 //! The contract of [`SessionStore`], as tests that run against any store.
 //!
-//! [`conformance!`](crate::conformance!) expands to one test a case. The cases are ordinary
-//! functions in this folder, one file a verb or concern, and each fails on a store that breaks the
-//! sentence in its name.
+//! [`conformance!`](crate::conformance!) expands to one test per case. The cases are ordinary
+//! functions in this folder, with one file per verb or concern. Each case fails on a store that
+//! breaks the sentence in its name.
 
 #[doc(hidden)]
 pub mod client_info;
@@ -50,17 +50,17 @@ pub use payload::{Extended, Payload};
 use crate::payload::SessionData;
 use crate::store::SessionStore;
 
-/// Tests that a session store keeps the contract of [`SessionStore`](crate::store::SessionStore):
-/// one `#[test]` a case, named as a sentence.
+/// Tests that a session store fulfils the contract of [`SessionStore`](crate::store::SessionStore),
+/// with one `#[test]` per case. The name of each test is a sentence.
 ///
-/// Its argument is an async closure that makes an empty store of any payload, called once a test;
-/// it is compiled for each of the suite's own: [`Payload`](crate::conformance::Payload), and
-/// [`Extended`](crate::conformance::Extended), whose table has every extra. Where the store needs a
-/// table, the payload's `schema()` describes it. The tests run in parallel, so each store must have
-/// a table of its own. A closure that returns `Option<Store>` skips the test with `None`: a server
-/// that is not there.
+/// The argument is an async closure that returns an empty store for any payload. It is called once
+/// per test, and it is compiled for each payload of the suite:
+/// [`Payload`](crate::conformance::Payload), and [`Extended`](crate::conformance::Extended), whose
+/// table has every optional part. If the store needs a table, the payload's `schema()` describes
+/// it. The tests run in parallel, so each store must have a table of its own. The closure may
+/// return `Option<Store>`: `None` skips the test, for example if a server is not available.
 ///
-/// Call it in a module of its own, in a crate of tests. It needs anchor's feature `conformance`.
+/// Call it in a module of its own, in a test crate. It needs anchor's feature `conformance`.
 ///
 /// ```
 /// mod memory {
@@ -75,7 +75,7 @@ macro_rules! conformance {
     };
 }
 
-/// The cases on tables without extras.
+/// The cases on tables without optional parts.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_plain {
@@ -218,7 +218,7 @@ macro_rules! __conformance_plain {
     };
 }
 
-/// The cases on tables with extras.
+/// The cases on tables with optional parts.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_extended {
@@ -275,21 +275,23 @@ macro_rules! __conformance_tests {
     };
 }
 
-/// What [`conformance!`](crate::conformance!)'s closure may return: a store, or an `Option` of one.
+/// What the closure of [`conformance!`](crate::conformance!) may return: a store, or an `Option` of
+/// one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store that the conformance suite can test",
-    label = "neither a `SessionStore<{T}>` nor an `Option` of one",
-    note = "return a store for sessions of any payload, as in `MemoryStore::new()`"
+    label = "this is neither a `SessionStore<{T}>` nor an `Option` of one",
+    note = "return a store for sessions of any payload, such as `MemoryStore::new()`"
 )]
 pub trait Candidate<T: SessionData> {
     /// The store.
     type Store: SessionStore<T>;
 
-    /// The store, or `None` to skip the test.
+    /// Returns the store, or `None` to skip the test.
     fn store(self) -> Option<Self::Store>;
 }
 
-/// One payload after the other: for any at all, an `Option` might be a store itself.
+/// Implements [`Candidate`] for each payload separately. For a generic payload, an `Option` might
+/// itself be a store.
 macro_rules! candidates {
     ($([$($parameter:tt)*] $payload:ty),*) => {
         $(
@@ -314,12 +316,12 @@ macro_rules! candidates {
 
 candidates!([] Payload, [const KEEP: u64,] Extended<KEEP>);
 
-/// Runs one case on one fresh store, in a runtime of its own: several threads, so that races are
-/// races.
+/// Runs one case on one fresh store, in a runtime of its own. The runtime has several threads, so
+/// that races can happen.
 ///
 /// # Panics
 ///
-/// When the store breaks the contract, or when the case takes more than two minutes.
+/// Panics if the store breaks the contract, or if the case takes more than two minutes.
 pub fn run<T: SessionData, C: Candidate<T>>(
     fresh_store: impl AsyncFnOnce() -> C,
     case: impl AsyncFnOnce(C::Store),

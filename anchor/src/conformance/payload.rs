@@ -1,5 +1,5 @@
-//! What the conformance suite stores: [`Payload`], a column of every kind, and [`Extended`], whose
-//! table has every extra.
+//! The payloads of the conformance suite: [`Payload`], with a column of every kind, and
+//! [`Extended`], whose table has every optional part.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -90,8 +90,9 @@ impl SessionData for Payload {
     }
 }
 
-/// A payload with cut-offs, origins and fingerprints, whose ended rows are kept for so many
-/// seconds; 0 is not at all. Its table is `anchor_conformance_extended`.
+/// A payload with cut-offs, client information and fingerprints. Its ended rows are kept for
+/// `KEEP_ENDED_SECONDS`; if that is 0, they are not kept. Its table is
+/// `anchor_conformance_extended`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extended<const KEEP_ENDED_SECONDS: u64> {
     /// The subject.

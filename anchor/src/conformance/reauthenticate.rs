@@ -1,5 +1,5 @@
-//! `reauthenticate` sets the time at which the subject proved who they are, and rotates; both or
-//! neither, and it never creates.
+//! `reauthenticate` sets the time at which the subject proved who they are, and rotates. It does
+//! both or neither, and it never creates a row.
 
 use std::sync::Arc;
 
@@ -68,8 +68,8 @@ pub async fn a_reauthentication_from_another_secret_conflicts_and_writes_nothing
     create(&store, &new).await;
     store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
     let before = live(&store, new.id).await;
-    // Nor from the previous one in its grace: whoever has the current one may be a thief, and must
-    // not count as having proved who they are.
+    // The previous secret is not enough either, even in its grace period: the holder of the current
+    // secret may be a thief, and must not count as having proved who they are.
     for from in [new_secret(), new.secret] {
         let rotation = Rotation { from, ..rotation(&before) };
         let outcome = store.reauthenticate(rotation).await.expect("reauthenticate answers");

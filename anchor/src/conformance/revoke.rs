@@ -1,4 +1,4 @@
-//! `revoke` ends one session; it is idempotent, and says how many it ended.
+//! `revoke` ends one session. It is idempotent, and reports how many sessions it ended.
 
 use std::sync::Arc;
 
@@ -71,7 +71,8 @@ pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so<S: SessionStore
     assert!(is_live(&store, other.id).await);
 }
 
-/// What looks expired might look live again when the clock is set back, so it must be gone.
+/// A session that looks expired might look live again when the clock is set back, so it must be
+/// gone.
 pub async fn what_looks_expired_is_ended_for_good<S: SessionStore<Payload>>(store: S) {
     let subject = new_subject();
     let expired = [(); 7].map(|()| short_session_of(subject));
@@ -112,7 +113,7 @@ pub async fn of_many_revokes_of_one_session_one_counts_it<S: SessionStore<Payloa
     let id = create(&*store, &new).await.id;
     let counts = together(&store, CROWD, |store, _| async move {
         let ended = store.revoke(id, None, EndReason::Logout).await?.count();
-        assert!(!is_live(&*store, id).await, "revoke answered, and the session lives");
+        assert!(!is_live(&*store, id).await, "revoke answered, but the session is live");
         Ok(ended)
     })
     .await;

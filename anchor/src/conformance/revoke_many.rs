@@ -1,4 +1,4 @@
-//! `revoke_of`, `revoke_subject` and `revoke_others` end a subject's sessions, and nobody else's.
+//! `revoke_of`, `revoke_subject` and `revoke_others` only end sessions of the given subject.
 
 use super::Payload;
 use super::scene::*;
@@ -110,7 +110,7 @@ pub async fn revoking_everyone_ends_every_session_and_counts_them<S: SessionStor
     let revoke = || store.revoke_everyone(EndReason::Everyone);
     assert_eq!(revoke().await.expect("revoke_everyone answers"), 2);
     for new in &sessions {
-        assert!(!is_live(&store, new.id).await, "a session lives on");
+        assert!(!is_live(&store, new.id).await, "a session is still live");
     }
     assert_eq!(revoke().await.expect("revoke_everyone answers"), 0);
     let later = session();

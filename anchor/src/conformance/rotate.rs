@@ -1,5 +1,5 @@
-//! `rotate` gives the same session a new secret: one winner, a short grace for the old one, and a
-//! second chance for a response that was lost.
+//! `rotate` gives the same session a new secret. One of several rotations wins, the old secret has
+//! a short grace period, and a rotation whose response was lost can be repeated.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::store::{
     Loaded, OldSecret, Rotated, Rotation, RotationState, Secrets, SessionStore, Touch,
 };
 
-/// A session that was rotated once, with a grace that is over.
+/// Creates a session that was rotated once, and whose grace period is over.
 pub(super) async fn rotated_without_grace<S: SessionStore<Payload>>(
     store: &S,
     old: OldSecret,
@@ -24,7 +24,7 @@ pub(super) async fn rotated_without_grace<S: SessionStore<Payload>>(
     Loaded { secrets: Secrets::new(new.lasting, new.secret), ..live(store, new.id).await }
 }
 
-/// The current secret was presented.
+/// Presents the current secret, which settles the rotation.
 pub(super) async fn settle<S: SessionStore<Payload>>(store: &S, loaded: &Loaded<Payload>) {
     let current = live(store, loaded.record.id).await.secrets.current;
     let touch = Touch { presented: Some(current), ..Touch::new(loaded.record.id, HOUR) };
@@ -49,7 +49,7 @@ pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one<
     let after = live(&store, new.id).await;
     assert_eq!(after.secrets.current, to);
     assert_eq!(after.secrets.previous, Some(new.secret));
-    assert_eq!(after.secrets.lasting, new.lasting, "no token of the session could end it");
+    assert_eq!(after.secrets.lasting, new.lasting, "no old token could end the session");
     assert_same_record(&after.record, &used(&before, &after, HOUR));
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
@@ -126,7 +126,7 @@ pub async fn a_lost_rotation_is_repeated_from_the_old_secret<S: SessionStore<Pay
     assert_eq!(after.secrets.current, to);
     assert_eq!(after.secrets.previous, Some(old.secrets.current), "the client still has this one");
     let late = store.rotate(rotation(&lost)).await.expect("rotate answers");
-    assert_eq!(late, Rotated::Conflict, "the lost secret is good beside the one that replaced it");
+    assert_eq!(late, Rotated::Conflict, "the lost secret is valid beside the one that replaced it");
 }
 
 pub async fn a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret<
@@ -167,7 +167,8 @@ pub async fn a_rotation_from_another_secret_conflicts_and_writes_nothing<
     create(&store, &new).await;
     store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
     let before = live(&store, new.id).await;
-    // Neither a stranger's secret nor the previous one, although that is still in its grace.
+    // Neither an unknown secret nor the previous one rotates, although the previous one is still in
+    // its grace period.
     for from in [new_secret(), new.secret] {
         let rotation = Rotation { from, ..rotation(&before) };
         assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Conflict);
@@ -192,7 +193,7 @@ pub async fn of_many_rotations_of_one_secret_one_wins<S: SessionStore<Payload>>(
         panic!("one rotation wins: {outcomes:?}");
     };
     let after = live(&*store, new.id).await;
-    assert_eq!(after.secrets.current, winner, "a loser's secret holds");
+    assert_eq!(after.secrets.current, winner, "the secret of a loser is stored");
     assert_eq!(after.secrets.previous, Some(new.secret));
 }
 

@@ -9,11 +9,11 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::store::{Page, SessionStore, Updated};
 use crate::timestamp::Timestamp;
 
-/// Writes the payload twice, by a create and by an update, and reads it back each time.
+/// Writes the payload twice, with a create and with an update, and reads it back each time.
 ///
 /// # Errors
 ///
-/// The store's refusal, after which nothing may have been written.
+/// Returns the store's refusal, after which nothing may have been written.
 async fn write_and_read<S: SessionStore<Payload>>(
     store: &S,
     data: Payload,
@@ -25,7 +25,7 @@ async fn write_and_read<S: SessionStore<Payload>>(
             let listed = store.list(&data.user_id, Page::default()).await.expect("list answers");
             assert_eq!(listed.iter().map(|record| &*record.data).collect::<Vec<_>>(), [&data]);
         }
-        Err(_) => assert!(!is_live(store, created.id).await, "refused, and yet created"),
+        Err(_) => assert!(!is_live(store, created.id).await, "refused, but created"),
     }
 
     let updated = session_of(data.user_id);
@@ -142,7 +142,7 @@ pub async fn microseconds_come_back_equal<S: SessionStore<Payload>>(store: S) {
         1,
         999_999,
         1_700_000_000_123_456,
-        // 2000-02-29, and the last microsecond of 2038's signed 32-bit second.
+        // 2000-02-29, and the last microsecond in 2038 of a signed 32-bit count of seconds.
         951_782_400_000_001,
         2_147_483_647_999_999,
         // Before 1970, and the last microsecond of the year 9999.

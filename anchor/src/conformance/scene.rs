@@ -1,4 +1,4 @@
-//! What the cases begin with: sessions, secrets, and tasks that start together.
+//! What the cases start from: sessions, secrets, and tasks that start together.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -20,9 +20,9 @@ use crate::store::{
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, Secret, SecretHash, new_session_id};
 
-/// Long enough that no slow machine sees it pass.
+/// A time that is too long to pass even on a slow machine.
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
-/// A lifetime that a case waits for.
+/// A lifetime that is short enough for a case to wait for its end.
 pub(super) const SHORT: Duration = Duration::from_millis(300);
 /// How many tasks race.
 pub(super) const CROWD: usize = 32;
@@ -39,7 +39,7 @@ pub(super) fn new_proof() -> LastingHash {
     Secret::generate().expect("the operating system has randomness").lasting_hash()
 }
 
-/// A new session with this payload.
+/// Returns a new session with this payload, of any type.
 pub(super) fn new_session<T: SessionData>(data: T) -> NewSession<T> {
     let secret = Secret::generate().expect("the operating system has randomness");
     NewSession {
@@ -49,7 +49,7 @@ pub(super) fn new_session<T: SessionData>(data: T) -> NewSession<T> {
     }
 }
 
-/// The session, as a login ends it that its owner made.
+/// Returns what a login of the session's owner passes to replace the session.
 pub(super) fn replaced<T>(new: &NewSession<T>) -> Option<Replaced> {
     Some(Replaced { id: new.id, proof: new.lasting })
 }
@@ -58,7 +58,7 @@ pub(super) fn new_subject() -> Uuid {
     *new_id().as_uuid()
 }
 
-/// An ordinary payload of this subject.
+/// Returns an ordinary payload of this subject.
 pub(super) fn payload_of(user_id: Uuid) -> Payload {
     Payload {
         user_id,
@@ -74,37 +74,37 @@ pub(super) fn payload_of(user_id: Uuid) -> Payload {
     }
 }
 
-/// A session with this payload.
+/// Returns a session with this payload.
 pub(super) fn session_with(data: Payload) -> NewSession<Payload> {
     new_session(data)
 }
 
-/// A session of this subject.
+/// Returns a session of this subject.
 pub(super) fn session_of(user_id: Uuid) -> NewSession<Payload> {
     session_with(payload_of(user_id))
 }
 
-/// A session of a subject of its own.
+/// Returns a session of a new subject.
 pub(super) fn session() -> NewSession<Payload> {
     session_of(new_subject())
 }
 
-/// A session that ends after [`SHORT`].
+/// Returns a session that ends after [`SHORT`].
 pub(super) fn short_session_of(user_id: Uuid) -> NewSession<Payload> {
     NewSession { idle: SHORT, ..session_of(user_id) }
 }
 
-/// A session of this subject, in a table with all extras.
+/// Returns a session of this subject, for a table with all optional parts.
 pub(super) fn extended_of<const KEEP: u64>(user_id: Uuid) -> NewSession<Extended<KEEP>> {
     new_session(Extended { user_id, visits: 0 })
 }
 
-/// Waits until sessions of [`SHORT`] that exist now have ended.
+/// Waits until all sessions with the lifetime [`SHORT`] that exist now have ended.
 pub(super) async fn short_sessions_have_ended() {
     tokio::time::sleep(SHORT + Duration::from_millis(100)).await;
 }
 
-/// Creates a session that nothing forbids.
+/// Creates a session that the store must accept.
 pub(super) async fn create<T: SessionData, S: SessionStore<T>>(
     store: &S,
     new: &NewSession<T>,
@@ -113,7 +113,7 @@ pub(super) async fn create<T: SessionData, S: SessionStore<T>>(
     created.into_record().expect("the subject has room")
 }
 
-/// The session, which must be live.
+/// Loads the session, which must be live.
 #[track_caller]
 pub(super) fn live<T: SessionData + Debug, S: SessionStore<T>>(
     store: &S,
@@ -128,12 +128,12 @@ pub(super) fn live<T: SessionData + Debug, S: SessionStore<T>>(
     }
 }
 
-/// Whether the session is live.
+/// Returns whether the session is live.
 pub(super) async fn is_live<T: SessionData, S: SessionStore<T>>(store: &S, id: SessionId) -> bool {
     matches!(store.load(id).await.expect("load answers"), Load::Live(_))
 }
 
-/// The change that `edit` makes to a loaded session.
+/// Returns the change that `edit` makes to a loaded session.
 pub(super) fn change<T: Clone>(loaded: &Loaded<T>, edit: impl FnOnce(&mut T)) -> Change<T> {
     let mut to = T::clone(&loaded.record.data);
     edit(&mut to);
@@ -147,7 +147,7 @@ pub(super) fn change<T: Clone>(loaded: &Loaded<T>, edit: impl FnOnce(&mut T)) ->
     }
 }
 
-/// A rotation from a loaded session's secret to a new one.
+/// Returns a rotation from a loaded session's secret to a new one.
 pub(super) fn rotation<T>(loaded: &Loaded<T>) -> Rotation {
     Rotation {
         id: loaded.record.id,
@@ -159,12 +159,12 @@ pub(super) fn rotation<T>(loaded: &Loaded<T>) -> Rotation {
     }
 }
 
-/// Ends a session as a logout does, and says how many lived.
+/// Ends a session as a logout does, and returns how many sessions were live.
 pub(super) async fn log_out<T: SessionData, S: SessionStore<T>>(store: &S, id: SessionId) -> u64 {
     store.revoke(id, None, EndReason::Logout).await.expect("revoke answers").count()
 }
 
-/// Two records of one row, compared in all but identity.
+/// Asserts that two records have the same contents.
 #[track_caller]
 pub(super) fn assert_same_record<T: Debug + PartialEq>(left: &Record<T>, right: &Record<T>) {
     // The times, the version and the id are what `Debug` prints.
@@ -173,7 +173,7 @@ pub(super) fn assert_same_record<T: Debug + PartialEq>(left: &Record<T>, right: 
     assert_eq!(left.data, right.data);
 }
 
-/// The row is as it was.
+/// Asserts that the row has not changed.
 #[track_caller]
 pub(super) fn assert_unchanged<T: Debug + PartialEq>(before: &Loaded<T>, after: &Loaded<T>) {
     assert_same_record(&before.record, &after.record);
@@ -181,7 +181,8 @@ pub(super) fn assert_unchanged<T: Debug + PartialEq>(before: &Loaded<T>, after: 
     assert_eq!(before.fingerprint, after.fingerprint);
 }
 
-/// The record of `before` as a use makes it that gave it `idle`, of which `after` says when it was.
+/// Returns the record of `before` after a use that gave it the idle timeout `idle`. `after` says
+/// when that use was.
 #[track_caller]
 pub(super) fn used<T>(before: &Loaded<T>, after: &Loaded<T>, idle: Duration) -> Record<T> {
     let seen = after.record.last_seen_at;
@@ -192,17 +193,17 @@ pub(super) fn used<T>(before: &Loaded<T>, after: &Loaded<T>, idle: Duration) -> 
     expected
 }
 
-/// How long a write lets a session live unused: longer than it was created for, and past its
-/// deadline.
+/// The idle timeouts that writes give a session: one that is longer than at its creation, and one
+/// that reaches past its deadline.
 pub(super) const USES: [Duration; 2] =
     [Duration::from_secs(90 * 60), Duration::from_secs(3 * 3600)];
 
-/// The store's clock moves on.
+/// Waits until the store's clock has moved on.
 pub(super) async fn a_moment_passes() {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
-/// Runs `count` tasks that begin at the same moment, and returns what each gave.
+/// Runs `count` tasks that start at the same moment, and returns the result of each.
 pub(super) async fn together<S, R, F>(
     store: &Arc<S>,
     count: usize,
@@ -220,7 +221,7 @@ where
         .collect()
 }
 
-/// [`together`], for tasks that the store may refuse.
+/// Like [`together`], but for tasks that the store may refuse.
 pub(super) async fn together_with_errors<S, R, F>(
     store: &Arc<S>,
     count: usize,

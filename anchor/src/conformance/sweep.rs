@@ -1,7 +1,7 @@
-//! `sweep` removes ended rows, a batch at a time, and never a live one.
+//! `sweep` removes ended rows, one batch at a time, and never a live one.
 //!
-//! A store may drop expired rows by itself, as Redis does; its sweeps then find less, and these
-//! cases allow that.
+//! A store may drop expired rows by itself, as Redis does. Its sweeps then find fewer rows, which
+//! these cases allow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::store::{Load, NewSession, SessionStore, Touch, Touched};
 
 const ENDED: usize = 10;
 
-/// The ids of rows that have ended and wait for the sweep.
+/// Creates rows that have ended and wait for the sweep, and returns their ids.
 async fn ended_rows<S: SessionStore<Payload>>(store: &S) -> Vec<SessionId> {
     let mut ids = Vec::new();
     for _ in 0..ENDED {
@@ -47,14 +47,14 @@ pub async fn a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them<
         let now_left = still_there(&store, &ids).await;
         assert!(
             left - now_left == swept || drops_rows_by_itself,
-            "it says {swept}, and {left} ended rows became {now_left}"
+            "it reports {swept}, but {left} ended rows became {now_left}"
         );
         left = now_left;
         if swept == 0 {
             break;
         }
     }
-    assert_eq!(left, 0, "ended rows stay for ever");
+    assert_eq!(left, 0, "ended rows stay forever");
 }
 
 pub async fn a_sweep_leaves_live_sessions<S: SessionStore<Payload>>(store: S) {
@@ -74,8 +74,8 @@ pub async fn a_sweep_leaves_a_session_that_was_touched_in_time<S: SessionStore<P
     let in_time = create(&*store, &NewSession { idle: lifetime, ..session() }).await.id;
     store.touch(Touch::new(in_time, HOUR)).await.expect("touch answers");
 
-    // These touches race with the expiry and with sweeps; whichever was answered `Written` must
-    // hold.
+    // These touches race with the expiry and with sweeps. Every touch that was answered with
+    // `Written` must hold.
     let raced = together(&store, CROWD, |store, index| async move {
         let id = create(&*store, &short_session_of(new_subject())).await.id;
         tokio::time::sleep(SHORT * index as u32 / CROWD as u32).await;

@@ -1,4 +1,4 @@
-//! `touch` extends the idle expiry, never past the deadline; it never creates.
+//! `touch` extends the idle expiry, but never past the deadline. It never creates a row.
 
 use std::time::Duration;
 

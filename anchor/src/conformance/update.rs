@@ -1,5 +1,5 @@
-//! `update` is a compare-and-set on the version; it never creates, and the last writer does not
-//! win.
+//! `update` is a compare-and-set on the version. It never creates a row, and the last writer does
+//! not win.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub async fn an_update_from_a_stale_version_conflicts_and_writes_nothing<
     let before = live(&store, new.id).await;
     assert_eq!(store.update(second).await.expect("update answers"), Updated::Conflict);
     assert_unchanged(&before, &live(&store, new.id).await);
-    // Nor is a version from the future the row's own.
+    // A version from the future is not the row's version either.
     let from_the_future = Change { version: 99, ..change(&before, |data| data.visits = 1_000) };
     assert_eq!(store.update(from_the_future).await.expect("update answers"), Updated::Conflict);
     assert_unchanged(&before, &live(&store, new.id).await);
@@ -136,7 +136,8 @@ pub async fn an_update_with_a_replaced_secret_conflicts_and_writes_nothing<
             assert_eq!(nothing, Updated::Conflict, "an update without a difference");
             assert_unchanged(&rotated, &live(&store, new.id).await);
         }
-        // Once the new one was presented, the old one has its grace and no more.
+        // Once the new secret has been presented, the old one is only valid during its grace
+        // period.
         let settled =
             Touch { presented: Some(rotated.secrets.current), ..Touch::new(new.id, HOUR) };
         store.touch(settled).await.expect("touch answers");
@@ -172,7 +173,7 @@ pub async fn an_update_of_an_unknown_session_creates_nothing<S: SessionStore<Pay
     assert!(!is_live(&store, unknown).await, "an update created a session");
 }
 
-/// The version counts the payload's updates alone.
+/// The version only counts updates of the payload.
 pub async fn a_touch_and_a_rotation_do_not_make_an_update_conflict<S: SessionStore<Payload>>(
     store: S,
 ) {
@@ -212,7 +213,7 @@ pub async fn a_counter_raised_by_many_tasks_loses_no_count<S: SessionStore<Paylo
         let mut done = 0;
         while done < EACH {
             let loaded = live(&*store, id).await;
-            // Between read and write the others get their turn.
+            // Lets the other tasks run between the read and the write.
             tokio::task::yield_now().await;
             match store.update(change(&loaded, |data| data.visits += 1)).await? {
                 Updated::Written { .. } => done += 1,

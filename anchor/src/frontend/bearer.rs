@@ -4,12 +4,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{Frontend, Presented};
 
-/// The token in the `Authorization: Bearer ..` header (RFC 6750), for clients that are no browsers.
+/// The token in the `Authorization: Bearer ..` header (RFC 6750), for clients that are not
+/// browsers.
 ///
-/// The login's handler sends the token itself, as
-/// [`LoggedIn::token`](crate::request::LoggedIn::token)`.expose()` in its response's body; the
-/// client keeps it and presents it. An `Authorization` header of another scheme counts as no
-/// session.
+/// The login handler sends the token itself: it puts
+/// [`LoggedIn::token`](crate::request::LoggedIn::token)`.expose()` into the body of its response.
+/// The client keeps the token and presents it with each request. An `Authorization` header with
+/// another scheme counts as no session.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bearer;
 

@@ -12,30 +12,31 @@ use super::{Frontend, Presented, append};
 use crate::error::ConfigError;
 use crate::token::SessionToken;
 
-/// The longest that browsers keep a cookie (RFC 6265bis section 5.5): 400 days.
+/// The longest time for which browsers keep a cookie (RFC 6265bis section 5.5): 400 days.
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// The most bytes of name and value together that browsers keep (RFC 6265bis section 5.6).
+/// The maximum number of bytes of a cookie's name and value together that browsers keep (RFC
+/// 6265bis section 5.6).
 const LARGEST: usize = 4096;
 
-/// How many bytes of `Cookie` headers are looked through: eight times the 4096 bytes that a browser
-/// grants one cookie.
+/// The maximum number of bytes of `Cookie` headers that are searched: eight times the 4096 bytes
+/// that a browser allows for one cookie.
 const MOST_BYTES: usize = 32 * 1024;
 
-/// The token in a cookie: always `HttpOnly`, and unless told otherwise `__Host-id` with `Secure`,
-/// `Path=/` and `SameSite=Lax`.
+/// The token in a cookie. The cookie is always `HttpOnly`. By default, its name is `__Host-id`, and
+/// it has `Secure`, `Path=/` and `SameSite=Lax`.
 ///
 /// | setting | default | cost of changing it |
 /// | --- | --- | --- |
-/// | [`new`](Self::new)`(name)` | `__Host-id` | without the `__Host-` prefix a subdomain can plant a cookie of this name (RFC 6265bis section 4.1.3) |
+/// | [`new`](Self::new)`(name)` | `__Host-id` | without the `__Host-` prefix, a subdomain can set a cookie of this name (RFC 6265bis section 4.1.3) |
 /// | [`same_site`](Self::same_site) | `Lax` | `None` sends the cookie with every cross-site request |
-/// | [`domain`](Self::domain) | the host alone | every subdomain receives the token |
-/// | [`path`](Self::path) | `/` | a path is no protection: pages of one origin can read each other |
-/// | [`development`](Self::development) | off | without `Secure` anyone on the way reads the token |
+/// | [`domain`](Self::domain) | only the host | every subdomain receives the token |
+/// | [`path`](Self::path) | `/` | a path does not protect the cookie: pages of one origin can read each other |
+/// | [`development`](Self::development) | off | without `Secure`, anyone on the network path can read the token |
 ///
-/// `Max-Age` is the time left until the session's deadline; a login that is [not
-/// remembered](crate::request::Login::remember) has none. The setting and the removal of the cookie
-/// are made from the same attributes, so that a logout really removes what a login set.
+/// `Max-Age` is the time left until the session's deadline. The cookie of a login that is [not
+/// remembered](crate::request::Login::remember) has no `Max-Age`. Setting and removing the cookie
+/// use the same attributes, so a logout really removes what a login set.
 ///
 /// ```
 /// use anchor::frontend::{SameSite, SessionCookie};
@@ -53,7 +54,7 @@ pub struct SessionCookie {
 }
 
 impl SessionCookie {
-    /// A cookie of this name.
+    /// Creates a cookie with this name.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
@@ -65,8 +66,8 @@ impl SessionCookie {
         }
     }
 
-    /// A cookie for plain HTTP on the developer's own machine: named `id`, without `Secure`.
-    /// Building a manager with it logs a warning.
+    /// Creates a cookie for plain HTTP on the developer's own machine, with the name `id` and
+    /// without `Secure`. Building a manager with it logs a warning.
     pub fn development() -> Self {
         Self { secure: false, development: true, ..Self::new("id") }
     }
@@ -75,33 +76,33 @@ impl SessionCookie {
         Self { name: name.into(), ..self }
     }
 
-    /// When a browser sends the cookie with requests that another site caused.
+    /// Sets when a browser sends the cookie with requests that another site caused.
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
 
-    /// Sends the cookie to this domain and all its subdomains, instead of to the one host that set
+    /// Sends the cookie to this domain and all its subdomains, instead of only to the host that set
     /// it. Needs a name without `__Host-`.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// Sends the cookie with requests below this path alone. Needs a name without `__Host-`.
+    /// Sends the cookie only with requests below this path. Needs a name without `__Host-`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Whether the cookie is sent over HTTPS alone. Leave it on; [`development`](Self::development)
-    /// is the way to do without.
+    /// Sets whether the cookie is sent only over HTTPS. Leave it on; to do without it, use
+    /// [`development`](Self::development).
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = secure;
         self
     }
 
-    /// The one value that setting and removal are both made from.
+    /// Returns the text of the cookie. Setting and removing the cookie both use it.
     fn with(&self, value: &str, max_age: Option<Duration>) -> String {
         let max_age = max_age.map(|age| {
             let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
@@ -121,7 +122,8 @@ impl SessionCookie {
         cookie.build().to_string()
     }
 
-    /// What browsers would refuse about it; a fault that follows from another one is left out.
+    /// Returns the settings that browsers would refuse. Leaves out a fault that follows from
+    /// another one.
     pub(crate) fn faults(&self) -> Vec<CookieFault> {
         let mut faults = Vec::new();
         if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
@@ -159,7 +161,7 @@ impl SessionCookie {
     }
 }
 
-/// A setting of a cookie that browsers refuse. It reads as what to change in the program.
+/// A setting of a cookie that browsers refuse. Its text says what to change in the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CookieFault {
     Name,
@@ -182,7 +184,7 @@ impl fmt::Display for CookieFault {
             ),
             CookieFault::PrefixWithoutSecure(prefix) => write!(
                 f,
-                "a browser takes the prefix `{prefix}` only with `Secure`: remove \
+                "a browser accepts the prefix `{prefix}` only with `Secure`: remove \
                  `.secure(false)`, or use `SessionCookie::development()` on your own machine"
             ),
             CookieFault::HostPrefixWithDomain => f.write_str(
@@ -190,7 +192,7 @@ impl fmt::Display for CookieFault {
                  name the cookie `__Secure-..`",
             ),
             CookieFault::HostPrefixWithPath => f.write_str(
-                "a browser takes the prefix `__Host-` only with the path `/`: remove \
+                "a browser accepts the prefix `__Host-` only with the path `/`: remove \
                  `.path(..)`, or name the cookie `__Secure-..`",
             ),
             CookieFault::SameSiteNoneWithoutSecure => f.write_str(
@@ -199,26 +201,27 @@ impl fmt::Display for CookieFault {
             ),
             CookieFault::Domain(domain) => write!(
                 f,
-                "`{}` is no domain: write a host name as `example.com`, without scheme, port or \
-                 leading dot",
+                "`{}` is not a domain: write a host name such as `example.com`, without scheme, \
+                 port or leading dot",
                 domain.escape_debug()
             ),
             CookieFault::Path(path) => write!(
                 f,
-                "`{}` is no path: it begins with `/` and holds printable ASCII without `;`",
+                "`{}` is not a path: write printable ASCII without `;` that begins with `/`",
                 path.escape_debug()
             ),
             CookieFault::TooLarge => write!(
                 f,
-                "name and value have more than {LARGEST} bytes together, which no browser keeps: \
-                 shorten the name"
+                "the name and the value together have more than {LARGEST} bytes, which no \
+                 browser keeps: shorten the name"
             ),
         }
     }
 }
 
-/// A name's prefix that binds it to HTTPS, if it has one, and the rest (RFC 6265bis section 4.1.3).
-/// Browsers compare prefixes without regard to case (section 5.7), so this does too.
+/// Splits a name into the prefix that binds it to HTTPS, if it has one, and the rest (RFC 6265bis
+/// section 4.1.3). Browsers ignore case when they compare prefixes (section 5.7), so this function
+/// does too.
 pub(crate) fn split_prefix(name: &str) -> (Option<&'static str>, &str) {
     for prefix in ["__Host-Http-", "__Host-", "__Http-", "__Secure-"] {
         if let Some((start, rest)) = name.split_at_checked(prefix.len())
@@ -230,7 +233,7 @@ pub(crate) fn split_prefix(name: &str) -> (Option<&'static str>, &str) {
     (None, name)
 }
 
-/// `__Host-id`.
+/// Creates the cookie `__Host-id`.
 impl Default for SessionCookie {
     fn default() -> Self {
         Self::new("__Host-id")
@@ -248,9 +251,8 @@ impl Frontend for SessionCookie {
         }
         if longest > LONGEST {
             return Err(self.refused(format_args!(
-                "a session of {} days outlives its cookie, which browsers keep for 400 days at \
-                 most \
-                 (RFC 6265bis section 5.5): set `absolute` to `400d` or less",
+                "a session of {} days outlives its cookie, which browsers keep for at most 400 \
+                 days (RFC 6265bis section 5.5): set `absolute` to `400d` or less",
                 longest.as_secs() / 86_400
             )));
         }
@@ -258,21 +260,20 @@ impl Frontend for SessionCookie {
             tracing::warn!(
                 target: "anchor", cookie = %self.name,
                 "this session cookie's name has neither the prefix `__Host-` nor `__Secure-`, so \
-                 another host or plain HTTP \
-                 can plant one of its name (OWASP ASVS 5.0 3.3.1)"
+                 another host, or a response over plain HTTP, can set a cookie of the same name \
+                 (OWASP ASVS 5.0 3.3.1)"
             );
         }
         if self.development {
             tracing::warn!(
                 target: "anchor", cookie = %self.name,
-                "development cookie: it is sent over plain HTTP, where anyone on the way can read \
-                 it; \
-                 use SessionCookie::default() in production"
+                "development cookie: it is sent over plain HTTP, where anyone on the network path \
+                 can read it; use SessionCookie::default() in production"
             );
         } else if !self.secure {
             tracing::warn!(
                 target: "anchor", cookie = %self.name,
-                "this session cookie is sent over plain HTTP as well"
+                "this session cookie is also sent over plain HTTP"
             );
         }
         Ok(())
@@ -309,7 +310,8 @@ impl Frontend for SessionCookie {
     }
 }
 
-/// The pairs of a `Cookie` header (RFC 6265 section 5.4), as bytes: nothing is decoded or unquoted.
+/// Returns the pairs of a `Cookie` header (RFC 6265 section 5.4), as bytes. Nothing is decoded or
+/// unquoted.
 fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     header.split(|byte| *byte == b';').filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
@@ -317,13 +319,13 @@ fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// A `token` of RFC 9110 section 5.6.2.
+/// Returns whether the byte may be in a `token` of RFC 9110 section 5.6.2.
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// A host name of letters, digits and hyphens (RFC 1034 section 3.5), with at least one dot or the
-/// name `localhost`.
+/// Returns whether this is a host name of letters, digits and hyphens (RFC 1034 section 3.5), with
+/// at least one dot, or the name `localhost`.
 fn is_domain(domain: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
@@ -413,14 +415,14 @@ mod tests {
                 cookie("id").secure(false).same_site(SameSite::None),
                 "`SameSite=None` without `Secure`",
             ),
-            (cookie("id").domain(".example.com"), "is no domain"),
-            (cookie("id").domain("https://example.com"), "is no domain"),
-            (cookie("id").domain("example.com:3000"), "is no domain"),
-            (cookie("id").domain("a; Secure"), "is no domain"),
-            (cookie("id").domain(""), "is no domain"),
-            (cookie("id").path("app"), "is no path"),
-            (cookie("id").path("/a;b"), "is no path"),
-            (cookie("id").path("/a\r\nb"), "is no path"),
+            (cookie("id").domain(".example.com"), "is not a domain"),
+            (cookie("id").domain("https://example.com"), "is not a domain"),
+            (cookie("id").domain("example.com:3000"), "is not a domain"),
+            (cookie("id").domain("a; Secure"), "is not a domain"),
+            (cookie("id").domain(""), "is not a domain"),
+            (cookie("id").path("app"), "is not a path"),
+            (cookie("id").path("/a;b"), "is not a path"),
+            (cookie("id").path("/a\r\nb"), "is not a path"),
         ];
         for (cookie, reason) in cases {
             let error = cookie.check(DAY).unwrap_err().to_string();

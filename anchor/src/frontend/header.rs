@@ -1,4 +1,4 @@
-//! [`CustomHeader`]: the token in a header of the application's own.
+//! [`CustomHeader`]: the token in a custom header of the application.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use http::{HeaderMap, HeaderName};
 use super::{Frontend, Presented, append};
 use crate::token::SessionToken;
 
-/// The token in a request header of your own, as `x-session`. A login's response carries the new
-/// token in the header of the same name; a logout's carries it empty.
+/// The token in a custom request header, such as `x-session`. The response to a login carries the
+/// new token in the header of the same name. The response to a logout carries this header empty.
 #[derive(Debug, Clone)]
 pub struct CustomHeader {
     name: HeaderName,
 }
 
 impl CustomHeader {
-    /// The header of this name.
+    /// Creates a frontend for the header with this name.
     ///
     /// ```
     /// use anchor::frontend::CustomHeader;

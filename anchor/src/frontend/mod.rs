@@ -16,10 +16,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::error::ConfigError;
 use crate::token::SessionToken;
 
-/// How a session's token travels. [`SessionCookie`] is the default; [`Bearer`] and [`CustomHeader`]
-/// serve clients that are no browsers.
+/// How a session's token travels. [`SessionCookie`] is the default. [`Bearer`] and [`CustomHeader`]
+/// are for clients that are not browsers.
 ///
-/// A frontend of your own takes a few lines:
+/// You can write your own frontend in a few lines:
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::token::SessionToken;
 /// use anchor::token::SessionToken;
 /// use http::{HeaderMap, HeaderName};
 ///
-/// /// The token as the password of `Proxy-Authorization`, say.
+/// /// The token in `Proxy-Authorization`, for example.
 /// struct InProxyAuthorization;
 ///
 /// static HEADERS: [HeaderName; 1] = [HeaderName::from_static("proxy-authorization")];
@@ -38,7 +38,8 @@ use crate::token::SessionToken;
 ///     }
 ///
 ///     fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r> {
-///         Presented::collect(headers.get_all("proxy-authorization").iter().map(|value| value.as_bytes()))
+///         let values = headers.get_all("proxy-authorization").iter();
+///         Presented::collect(values.map(|value| value.as_bytes()))
 ///     }
 ///
 ///     fn headers(&self) -> &[HeaderName] {
@@ -47,40 +48,41 @@ use crate::token::SessionToken;
 /// }
 /// ```
 pub trait Frontend: Send + Sync + 'static {
-    /// The channel's name, as `cookie:__Host-id`. A token is bound to the channel that it was
-    /// issued for: in another one its signature does not hold.
+    /// Returns the channel's name, such as `cookie:__Host-id`. A token is bound to the channel that
+    /// it was issued for: on another channel, its signature is not valid.
     fn channel(&self) -> String;
 
-    /// Whether the settings can work, asked once at `build()`. `longest` is the most that a token
-    /// is to live.
+    /// Checks that the settings can work. It is called once, at `build()`. `longest` is the longest
+    /// time that a token is to live.
     ///
     /// # Errors
     ///
-    /// When they cannot; the message says which one and what to write instead.
+    /// Returns an error if they cannot work. The message says which setting is wrong and what to
+    /// write instead.
     fn check(&self, longest: Duration) -> Result<(), ConfigError> {
         let _ = longest;
         Ok(())
     }
 
-    /// The tokens that a request presents, as they are: nothing is decoded yet.
+    /// Returns the tokens that a request presents, as they are. Nothing is decoded yet.
     fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r>;
 
-    /// The request headers that [`presented`](Self::presented) reads. The layer marks their values
-    /// as sensitive ([`HeaderValue::set_sensitive`]), so that `Debug` of a request does not print a
-    /// token, and names them in the response's `Vary`.
+    /// Returns the request headers that [`presented`](Self::presented) reads. The layer marks their
+    /// values as sensitive ([`HeaderValue::set_sensitive`]), so that `Debug` of a request does not
+    /// print a token. It also names these headers in the response's `Vary`.
     fn headers(&self) -> &[HeaderName];
 
-    /// Hands a token to its owner in the response's headers, to be kept for `lifetime`; without
-    /// one, until the client is closed. The default writes nothing: the application sends
-    /// [`LoggedIn::token`](crate::request::LoggedIn::token) itself, in the body of its login
-    /// response.
+    /// Sends a token to its owner in the response's headers. The owner keeps it for `lifetime`, or
+    /// until the client is closed if `lifetime` is `None`. The default writes nothing: the
+    /// application sends [`LoggedIn::token`](crate::request::LoggedIn::token) itself, in the body
+    /// of its login response.
     fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
         let _ = (token, lifetime, response);
     }
 
-    /// Whether [`issue`](Self::issue) reaches the owner with any response, so that a token can be
-    /// replaced in passing: one that bears an old key, or whose successor was lost. The default
-    /// says no, for a frontend that issues nothing.
+    /// Returns whether [`issue`](Self::issue) reaches the owner with any response. If it does, any
+    /// response can replace a token that was signed with an old key or whose successor was lost.
+    /// The default is `false`, for a frontend that issues nothing.
     fn reissues(&self) -> bool {
         false
     }
@@ -90,19 +92,19 @@ pub trait Frontend: Send + Sync + 'static {
         let _ = response;
     }
 
-    /// Whether a browser may send the token without being told to by a script of the application,
-    /// as it sends cookies. Then another site can make it send the token, so
-    /// [`SessionLayer`](crate::SessionLayer) refuses what other sites make browsers send. Default:
-    /// `true`.
+    /// Returns whether a browser may send the token on its own, as it sends cookies, without a
+    /// script of the application. If so, another site can make the browser send the token, so
+    /// [`SessionLayer`](crate::SessionLayer) refuses the requests that other sites make browsers
+    /// send. The default is `true`.
     ///
-    /// Say `false` only where every token that [`presented`](Self::presented) accepts is in a
+    /// Return `false` only if every token that [`presented`](Self::presented) accepts is in a
     /// header that a script has to set.
     fn is_sent_by_browsers(&self) -> bool {
         true
     }
 
-    /// The `WWW-Authenticate` challenge of a 401 (RFC 9110 section 11.6.1), where this channel has
-    /// one.
+    /// Returns the `WWW-Authenticate` challenge of a 401 response (RFC 9110 section 11.6.1), if
+    /// this channel has one.
     fn challenge(&self) -> Option<HeaderValue> {
         None
     }
@@ -111,31 +113,32 @@ pub trait Frontend: Send + Sync + 'static {
 /// The tokens that a request presents.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Presented<'r> {
-    /// None.
+    /// No token.
     Nothing,
-    /// One, or the same one several times.
+    /// One token, or the same one several times.
     Token(&'r [u8]),
-    /// Several different ones. None of them is accepted; a logout ends the sessions of all of them.
+    /// Several different tokens. None of them is accepted; a logout ends the sessions of all of
+    /// them.
     Conflicting(Vec<&'r [u8]>),
-    /// More than this frontend looks through.
+    /// More than this frontend searches.
     Oversized,
 }
 
 impl<'r> Presented<'r> {
-    /// Sorts the tokens found into none, one, or several.
+    /// Sorts the tokens that were found into none, one, or several.
     pub fn collect(found: impl IntoIterator<Item = &'r [u8]>) -> Self {
         let mut found = found.into_iter();
         let Some(first) = found.next() else { return Presented::Nothing };
         let Some(second) = found.find(|token| *token != first) else {
             return Presented::Token(first);
         };
-        // A request can hold thousands of them, so none is compared with all the others.
+        // A request can hold thousands of tokens, so no token is compared with all the others.
         let all: BTreeSet<_> = [first, second].into_iter().chain(found).collect();
         Presented::Conflicting(all.into_iter().collect())
     }
 }
 
-/// Shows how many tokens there are, and nothing of them.
+/// Shows whether there are none, one or several tokens, and nothing else about them.
 impl std::fmt::Debug for Presented<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -147,7 +150,8 @@ impl std::fmt::Debug for Presented<'_> {
     }
 }
 
-/// Marks what bears a token, so that `Debug` of the headers does not print it.
+/// Marks the headers that carry a token as sensitive, so that `Debug` of the headers does not print
+/// the token.
 pub(crate) fn conceal(frontend: &dyn Frontend, headers: &mut HeaderMap) {
     for name in frontend.headers() {
         if headers.contains_key(name) {
@@ -158,8 +162,8 @@ pub(crate) fn conceal(frontend: &dyn Frontend, headers: &mut HeaderMap) {
     }
 }
 
-/// Appends a header whose value was built from checked parts; a value that is no header after all
-/// is left out.
+/// Appends a header whose value was built from checked parts. If the value is not valid in a header
+/// after all, leaves it out.
 fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
         Ok(mut value) => {
@@ -194,7 +198,7 @@ mod tests {
         let begun = Instant::now();
         let presented = Presented::collect(tokens.iter().map(|token| token.as_bytes()));
         assert!(matches!(presented, Presented::Conflicting(all) if all.len() == tokens.len()));
-        // Comparing each with all the others takes many seconds.
+        // Comparing each token with all the others takes many seconds.
         assert!(begun.elapsed().as_secs() < 1, "{:?}", begun.elapsed());
     }
 }

@@ -1,5 +1,5 @@
-//! `redirect = "/login"` in `#[require_session]`: who is sent to the login page, and who is
-//! answered as without it.
+//! `redirect = "/login"` in `#[require_session]`: which requests are sent to the login page, and
+//! which get the same answer as without it.
 
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use crate::guard::next::{Next, add_parameter};
 use crate::rejection::Rejection;
 
-/// Where a guard sends a browser that has no session. `()` is nowhere.
+/// The page to which a guard sends a browser without a session. `()` stands for no page.
 pub trait LoginPage: Send + Sync + 'static {
     /// The page's path.
     const PATH: Option<&'static str>;
@@ -18,16 +18,16 @@ impl LoginPage for () {
     const PATH: Option<&'static str> = None;
 }
 
-/// How a guard answers a request that it refuses.
+/// The answer of a guard to a request that it refuses.
 pub struct Refusal {
     rejection: Rejection,
-    /// The login page's address, for a browser that is sent there.
+    /// The login page's address, if the browser is sent there.
     location: Option<HeaderValue>,
 }
 
 impl Refusal {
-    /// The login page `L` where there is one that can help; else the rejection itself, which
-    /// `refuse` offers to `on_reject`.
+    /// Sends the browser to the login page `L` if there is one and it can help. Otherwise, answers
+    /// with the rejection itself, which `refuse` offers to `on_reject`.
     pub(crate) fn new<L: LoginPage>(
         rejection: Rejection,
         request: &Parts,
@@ -60,9 +60,11 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The login page's address, for a navigation of a browser that logging in would help.
+/// Returns the login page's address, if the request is a browser's navigation and logging in would
+/// help.
 ///
-/// Only `GET` and `HEAD`: the way back is a `GET`, and would not repeat anything else.
+/// Only a `GET` or a `HEAD` is redirected: the browser comes back with a `GET`, which would not
+/// repeat any other request.
 fn location(page: &str, rejection: &Rejection, request: &Parts) -> Option<HeaderValue> {
     let stale = matches!(rejection, Rejection::ReauthenticationRequired { .. });
     if !(stale || rejection.is_unauthenticated())
@@ -73,14 +75,14 @@ fn location(page: &str, rejection: &Rejection, request: &Parts) -> Option<Header
     }
     let mut address = Next::back_to(request).link(page);
     if stale {
-        // A login page sends a browser with a session back at once; this one has to ask.
+        // A login page usually sends a browser with a session back at once. Here, it must ask.
         add_parameter(&mut address, "reason", rejection.code());
     }
     HeaderValue::try_from(address).ok()
 }
 
-/// Whether `Accept` names HTML, and does not rather have JSON. `*/*` is what scripts and `curl`
-/// send; every browser's navigation names HTML.
+/// Returns whether `Accept` names HTML and does not prefer JSON. Scripts and `curl` send `*/*`; the
+/// navigations of every browser name HTML.
 fn wants_html(headers: &HeaderMap) -> bool {
     let (mut html, mut json) = (0.0, 0.0);
     for value in headers.get_all(header::ACCEPT) {

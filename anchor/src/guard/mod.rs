@@ -1,6 +1,6 @@
-//! What a handler demands of a request before it runs: the guards that `#[require_session]`,
-//! `#[logout]` and `#[public]` insert, the [policies](Policy) that they enforce, and where a
-//! browser without a session is sent.
+//! What a handler requires of a request before it runs: the guards that `#[require_session]`,
+//! `#[logout]` and `#[public]` insert, the [policies](Policy) that the guards enforce, and the page
+//! to which a browser without a session is sent.
 
 pub(crate) mod login_page;
 pub(crate) mod next;

@@ -1,5 +1,5 @@
-//! [`Next`]: where a browser wanted to go when it was sent to log in, and which such paths are safe
-//! to send it to.
+//! [`Next`]: the path that a browser asked for before it was sent to log in, and which paths are
+//! safe to send it back to.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -10,23 +10,24 @@ use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use serde::{Deserialize, Deserializer};
 
-/// The longest path that is remembered, in bytes. Longer ones belong to no page that a user would
-/// miss.
+/// The maximum length of a path that is remembered, in bytes. No page that a user would miss has a
+/// longer path.
 const LONGEST: usize = 2048;
 
-/// How often a path may be percent-encoded. Nobody means more.
+/// The number of times that a path may be percent-encoded. No genuine path is encoded more often.
 const DEEPEST: usize = 8;
 
-/// What is percent-encoded in a query's value; slashes are left readable.
+/// The characters that are percent-encoded in a query's value. Slashes stay readable.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Where to send a browser after its login: the `?next=` that `#[require_session(redirect =
+/// The path to send a browser to after its login: the `?next=` that `#[require_session(redirect =
 /// "/login")]` adds to the login page's address.
 ///
-/// It holds a path of this origin or nothing: what an attacker puts there in place of one, to have
-/// the login page send its user to them (CWE-601), is dropped by [`safe_next`]. It is an extractor
-/// that refuses nobody, and a serde type for a form's hidden field.
+/// It holds a path of this origin, or nothing. An attacker may write another address there, so that
+/// the login page sends its user to the attacker (CWE-601). [`safe_next`] drops such an address.
+/// `Next` is an extractor that never refuses a request, and a serde type for the hidden field of a
+/// form.
 ///
 /// ```
 /// use anchor::Next;
@@ -38,8 +39,8 @@ const ENCODED: &AsciiSet =
 /// }
 /// ```
 ///
-/// The form keeps it by posting to the address that it came from (`<form method="post">` without
-/// `action`), or to [`link`](Self::link):
+/// The login form keeps it by posting to its own address (`<form method="post">` without `action`),
+/// or to [`link`](Self::link):
 ///
 /// ```
 /// # use anchor::Next;
@@ -54,17 +55,17 @@ const ENCODED: &AsciiSet =
 pub struct Next(Option<String>);
 
 impl Next {
-    /// The path, with its query; `None` where there is none that is safe.
+    /// Returns the path with its query, or `None` if there is no safe path.
     pub fn path(&self) -> Option<&str> {
         self.0.as_deref()
     }
 
-    /// The path, or this one.
+    /// Returns the path, or the given `path` if there is none.
     pub fn or<'a>(&'a self, path: &'a str) -> &'a str {
         self.path().unwrap_or(path)
     }
 
-    /// The address of a page, with the path as its `next`.
+    /// Returns the address of a page, with the path as its `next` parameter.
     pub fn link(&self, page: &str) -> String {
         let mut link = page.to_owned();
         if let Some(path) = self.path() {
@@ -77,14 +78,14 @@ impl Next {
         Self(safe_next(path).map(str::to_owned))
     }
 
-    /// Where this request wanted to go.
+    /// Returns the path that this request asked for.
     pub(crate) fn back_to(request: &Parts) -> Self {
         let wanted = uri(request).path_and_query();
         wanted.map_or_else(Self::default, |wanted| Self::checked(wanted.as_str()))
     }
 
-    /// The one `next` of a query; two of them are a trick, because two parsers may differ in the
-    /// one that they take.
+    /// Returns the only `next` of a query. Two of them are treated as an attack, because two
+    /// parsers may not choose the same one.
     fn of_query(query: &str) -> Self {
         let mut all = form_urlencoded::parse(query.as_bytes())
             .filter_map(|(name, value)| (name == "next").then_some(value));
@@ -103,7 +104,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Next {
     }
 }
 
-/// A path that is not safe reads as none.
+/// A path that is not safe is read as no path.
 impl<'de> Deserialize<'de> for Next {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path = Option::<String>::deserialize(deserializer)?;
@@ -111,14 +112,14 @@ impl<'de> Deserialize<'de> for Next {
     }
 }
 
-/// The path if it is one of this origin that a browser cannot take for another address; else
-/// `None`.
+/// Returns the path if it is a path of this origin that a browser cannot read as another address,
+/// and `None` otherwise.
 ///
-/// It begins with one `/`, has at most 2048 bytes, and is printable ASCII without `\`, `"`, `<`,
-/// `>` and `#`. Its path has no empty segment but the last one, and none that is `.` or `..`: they
-/// can bring two slashes together, and `//host` is another origin (WHATWG URL standard). It has no
-/// control character, which browsers drop. All this holds for what percent-decoding makes of it as
-/// well, however often a proxy decodes it.
+/// A safe path begins with one `/`, has at most 2048 bytes, and is printable ASCII without `\`,
+/// `"`, `<`, `>` and `#`. None of its segments is empty except the last one, and none is `.` or
+/// `..`: such segments can bring two slashes together, and `//host` is another origin (WHATWG URL
+/// standard). It has no control characters, which browsers drop. All of this also holds after
+/// percent-decoding, however often a proxy decodes it.
 ///
 /// ```
 /// use anchor::guard::safe_next;
@@ -138,7 +139,8 @@ pub fn safe_next(path: &str) -> Option<&str> {
     harmless.then_some(path)
 }
 
-/// Whether `holds` is true of a text, and of all that percent-decoding it again and again gives.
+/// Returns whether `holds` is true for a text, and for every result of percent-decoding it
+/// repeatedly.
 fn at_every_decoding(text: &str, holds: impl Fn(&[u8]) -> bool) -> bool {
     let mut form = Cow::Borrowed(text.as_bytes());
     for _ in 0..=DEEPEST {
@@ -154,8 +156,9 @@ fn at_every_decoding(text: &str, holds: impl Fn(&[u8]) -> bool) -> bool {
     false
 }
 
-/// Whether no parser takes this path for another address. What was decoded may hold `?` and `#`,
-/// which end a path for some parsers and not for others, and some drop what follows a `;`.
+/// Returns whether no parser reads this path as another address. After decoding, it may contain `?`
+/// and `#`, which end a path for some parsers and not for others. Some parsers drop what follows a
+/// `;`.
 fn has_harmless_segments(path: &[u8]) -> bool {
     let has_harmless_bytes = !path.iter().any(|byte| byte.is_ascii_control() || *byte == b'\\');
     let mut segments = path[1..].split(|byte| b"/?#".contains(byte)).peekable();
@@ -163,7 +166,7 @@ fn has_harmless_segments(path: &[u8]) -> bool {
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
         let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
-        // One slash at the end is common, and two together are not.
+        // One slash at the end is common, but two slashes together are not.
         harmless &= (last || !segment.is_empty()) && !matches!(name, b"." | b"..");
     }
     harmless
@@ -171,7 +174,7 @@ fn has_harmless_segments(path: &[u8]) -> bool {
 
 /// Adds `name=value` to an address's query.
 pub(crate) fn add_parameter(address: &mut String, name: &str, value: &str) {
-    // A fragment stays the last part: what stands behind its `#` reaches no server.
+    // The fragment must stay the last part: what follows its `#` is not sent to a server.
     let fragment = address.find('#').map(|at| address.split_off(at)).unwrap_or_default();
     address.push(if address.contains('?') { '&' } else { '?' });
     address.push_str(name);
@@ -180,7 +183,7 @@ pub(crate) fn add_parameter(address: &mut String, name: &str, value: &str) {
     address.push_str(&fragment);
 }
 
-/// The address as the browser sent it: a nested router sees its own part of the path alone.
+/// Returns the address as the browser sent it. A nested router only sees its own part of the path.
 fn uri(request: &Parts) -> &Uri {
     request.extensions.get::<OriginalUri>().map_or(&request.uri, |original| &original.0)
 }
@@ -306,8 +309,8 @@ mod tests {
         assert_eq!(safe_next(&deeper), None);
     }
 
-    /// Where a browser goes from `https://app.example`, and where it goes when the path that it
-    /// went to is sent to it once more.
+    /// Returns the origin that a browser goes to from `https://app.example`, and the origin that it
+    /// goes to when the resulting path is sent to it again.
     fn origins(address: &str) -> [url::Origin; 2] {
         let from = url::Url::parse("https://app.example/login").unwrap();
         let to = from.join(address).unwrap();
@@ -315,7 +318,7 @@ mod tests {
         [to.origin(), again.origin()]
     }
 
-    /// What attacks are made of.
+    /// The pieces of which attacks consist.
     const PIECES: &[&str] = &[
         "/",
         "//",

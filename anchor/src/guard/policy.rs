@@ -1,4 +1,4 @@
-//! [`Policy`]: what a handler demands of a session beyond being live.
+//! [`Policy`]: what a handler requires of a session in addition to being live.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::rejection::Rejection;
 use crate::request::Session;
 use crate::type_name::short;
 
-/// A demand on a session, named in `#[require_session(UserSession, policy = Admin)]`. A tuple of
-/// policies demands all of them, in order.
+/// A requirement on a session, named in `#[require_session(UserSession, policy = Admin)]`. A tuple
+/// of policies requires all of them, in order.
 ///
 /// ```
 /// use anchor::prelude::*;
@@ -31,34 +31,35 @@ use crate::type_name::short;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a policy for sessions of `{T}`",
     label = "this type does not implement `Policy<{T}>`",
-    note = "write `impl Policy<{T}> for {Self}`; a tuple of up to four policies is one, too",
-    note = "for a check in one line, use `when = |session| ..` in place of `policy`"
+    note = "write `impl Policy<{T}> for {Self}`; a tuple of up to four policies is also a policy",
+    note = "for a check in one line, use `when = |session| ..` instead of `policy`"
 )]
 pub trait Policy<T: SessionData>: Send + Sync + 'static {
-    /// Whether the handler may run for this session.
+    /// Decides whether the handler may run for this session.
     fn check(session: &Session<T>) -> Decision;
 
-    /// The policy's name in the table of [`Router::policies`](crate::routing::Router::policies),
-    /// and in the log line of a request that it refuses. Default: the type's name.
+    /// Returns the policy's name, for the table of
+    /// [`Router::policies`](crate::routing::Router::policies) and for the log line of a request
+    /// that the policy refuses. The default is the type's name.
     fn describe() -> String {
         short::<Self>()
     }
 }
 
-/// What a [`Policy`] says.
+/// The decision of a [`Policy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
     /// The handler runs.
     Allow,
-    /// 403: this session may not.
+    /// The answer is 403: this session is not allowed.
     Deny,
-    /// 403 with the code `reauthentication_required`: prove again who you are. The authentication
-    /// may be this old at most.
+    /// The answer is 403 with the code `reauthentication_required`: the subject must prove again
+    /// who they are. The authentication may be at most this old.
     Reauthenticate(Duration),
 }
 
-/// Every live session will do.
+/// Allows every live session.
 impl<T: SessionData> Policy<T> for () {
     fn check(_: &Session<T>) -> Decision {
         Decision::Allow
@@ -92,8 +93,8 @@ all_of!(A, B);
 all_of!(A, B, C);
 all_of!(A, B, C, D);
 
-/// The subject proved who they are at most this many seconds ago, and the request does not present
-/// the secret from before: `#[require_session(.., fresh = "10m")]`.
+/// Requires that the subject proved who they are at most this many seconds ago, and that the
+/// request does not present the previous secret: `#[require_session(.., fresh = "10m")]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Fresh<const SECONDS: u64>;
 
@@ -116,11 +117,12 @@ impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
     }
 }
 
-/// The request presents the session's current secret, not the one before the last rotation, which
-/// is still good during its grace: `#[require_session(.., policy = CurrentSecret)]`.
+/// Requires that the request presents the session's current secret, and not the one before the last
+/// rotation, which is still accepted during its grace period: `#[require_session(.., policy =
+/// CurrentSecret)]`.
 ///
-/// For handlers that a copy of a token from before a change of privilege must not reach. A request
-/// that was in flight during the rotation is refused with 403, too.
+/// It is meant for handlers that must not run for a copy of a token from before a change of
+/// privilege. A request that was in flight during the rotation is refused with 403, too.
 #[derive(Debug, Clone, Copy)]
 pub struct CurrentSecret;
 
@@ -134,13 +136,13 @@ impl<T: SessionData> Policy<T> for CurrentSecret {
     }
 }
 
-/// What `when = ..` expands to.
+/// Decides by a predicate. This is what `when = ..` expands to.
 pub fn when<T: SessionData>(session: &Session<T>, predicate: impl FnOnce(&T) -> bool) -> Decision {
     allow_if(predicate(session.data()))
 }
 
-/// A payload with a role: its field marked `#[session(role)]`. What `role = ..` in
-/// `#[require_session]` compares with.
+/// A payload with a role, which is its field marked `#[session(role)]`. `role = ..` in
+/// `#[require_session]` is compared with it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no role: mark the field that holds it with `#[session(role)]`",
     label = "`role = ..` needs a payload whose field is marked `#[session(role)]`"
@@ -149,16 +151,16 @@ pub trait HasRole: SessionData {
     /// The field's type.
     type Role: PartialEq;
 
-    /// The role of the session's subject.
+    /// Returns the role of the session's subject.
     fn role(&self) -> &Self::Role;
 }
 
-/// What `role = ..` expands to.
+/// Allows the request if `allowed` is true. This is what `role = ..` expands to.
 pub fn allow_if(allowed: bool) -> Decision {
     if allowed { Decision::Allow } else { Decision::Deny }
 }
 
-/// The policy's decision as a request's fate.
+/// Checks the policy, and converts its decision to a result.
 pub(crate) fn enforce<T: SessionData, P: Policy<T>>(session: &Session<T>) -> Result<(), Rejection> {
     match P::check(session) {
         Decision::Allow => Ok(()),

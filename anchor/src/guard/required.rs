@@ -17,11 +17,11 @@ use crate::rejection::Rejection;
 use crate::request::Session;
 use crate::request::scope::{LogoutScope, Scope, only};
 
-/// Makes a guard as good as its type parameters, without owning one of them.
+/// Uses the type parameters of a guard without owning values of them.
 type Marker<T> = PhantomData<fn() -> T>;
 
-/// `#[require_session(T)]`: a live session of `T` that policy `P` allows; a browser without one is
-/// sent to `L`.
+/// `#[require_session(T)]`: requires a live session of `T` that the policy `P` allows. A browser
+/// without one is sent to `L`.
 pub struct Require<T: SessionData, P: Policy<T> = (), L: LoginPage = ()>(Marker<(T, P, L)>);
 
 impl<T, P, L, S> FromRequestParts<S> for Require<T, P, L>
@@ -49,7 +49,8 @@ where
     }
 }
 
-/// `#[require_session]`: a live session of the one payload type that the route has a layer for.
+/// `#[require_session]`: requires a live session of the one payload type that the route has a layer
+/// for.
 pub struct RequireAny<L: LoginPage = ()>(Marker<L>);
 
 impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
@@ -66,8 +67,8 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
     }
 }
 
-/// `#[logout(T)]`: the session of `T` has ended before the handler's body runs; with a reach,
-/// others of its subject too.
+/// `#[logout(T)]`: ends the session of `T` before the handler's body runs. `R` says which other
+/// sessions of its subject end.
 pub struct Revoke<T: SessionData, R = This>(Marker<(T, R)>);
 
 impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {
@@ -79,7 +80,7 @@ impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<
     }
 }
 
-/// `#[logout]`: the session of the one payload type that the route has a layer for has ended.
+/// `#[logout]`: ends the session of the one payload type that the route has a layer for.
 pub struct RevokeAny<R = This>(Marker<R>);
 
 impl<R: Reaches, S: Send + Sync> FromRequestParts<S> for RevokeAny<R> {
@@ -104,7 +105,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Public {
 
 /// A [`LogoutScope`] as a type.
 pub trait Reaches: Send + Sync + 'static {
-    /// The reach.
+    /// The scope of the logout.
     const REACH: LogoutScope;
 }
 

@@ -1,5 +1,4 @@
-//! The application's own callbacks: their panic is theirs, and the request goes on without what
-//! they would have said.
+//! Calls the application's own callbacks. If one panics, the request continues without its answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,20 +10,19 @@ pub(crate) struct Panicked {
     callback: &'static str,
 }
 
-/// Calls the callback of this name; its panic is logged, without its message, which the process's
-/// panic hook has printed.
+/// Calls the callback with this name. If it panics, the panic is logged without its message, which
+/// the process's panic hook has already printed.
 pub(crate) fn call<R>(
     callback: &'static str,
     application: impl FnOnce() -> R,
 ) -> Result<R, Panicked> {
-    // What the application shares with its callback is its own to keep whole.
+    // It is up to the application to keep what it shares with its callback consistent.
     catch_unwind(AssertUnwindSafe(application)).map_err(|panic| {
-        // Dropping what it panicked with may panic again.
+        // Dropping the value that it panicked with may panic again.
         std::mem::forget(panic);
         tracing::error!(
             target: "anchor", callback,
-            "the application's callback `{callback}` panicked, and what it was called for goes on \
-             without it"
+            "the application's callback `{callback}` panicked: what called it continues without it"
         );
         Panicked { callback }
     })

@@ -1,5 +1,5 @@
-//! What a request tells of the client behind it: where it comes from, and what its session may be
-//! bound to.
+//! What a request reveals about its client: where it comes from, and what its session may be bound
+//! to.
 
 use std::net::IpAddr;
 
@@ -10,28 +10,29 @@ use crate::manager::callback::{self, Panicked};
 use crate::payload::SessionData;
 use crate::store::{ClientInfo, Fingerprint};
 
-/// What becomes of a session that is used by something else than what its
+/// What happens to a session when a request does not match what its
 /// [`fingerprint`](crate::manager::SessionManagerBuilder::fingerprint) was taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FingerprintMismatch {
-    /// The request is refused with 401, and the session ended: for a fingerprint that cannot change
-    /// while it lives.
+    /// The request is refused with 401, and the session is ended. For a fingerprint that cannot
+    /// change while the session lives.
     End,
-    /// The request is refused with 401, and the session lives on for the client that it belongs to.
+    /// The request is refused with 401, and the session stays live for the client that it belongs
+    /// to.
     Refuse,
 }
 
 pub(crate) type ClientIp = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 pub(crate) type TakeFingerprint = dyn Fn(&Parts) -> Option<Vec<u8>> + Send + Sync;
 
-/// How a manager looks at its clients.
+/// What a manager reads about its clients.
 #[derive(Default)]
 pub(crate) struct ClientSettings {
     pub(crate) ip: Option<Box<ClientIp>>,
     pub(crate) fingerprint: Option<(Box<TakeFingerprint>, FingerprintMismatch)>,
 }
 
-/// The client behind a request, as far as the payload's table has a place for it.
+/// The client behind a request, as far as the payload's table has columns for it.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) info: Option<ClientInfo>,
@@ -48,7 +49,7 @@ impl ClientSettings {
     pub(crate) fn look<T: SessionData>(&self, request: &Parts) -> Client {
         let extras = T::schema().options;
         let info = extras.track.then(|| {
-            // Audit alone depends on it: after a panic the address is unknown.
+            // Only the audit depends on it: after a panic, the address is unknown.
             let ip =
                 self.ip.as_ref().and_then(|ip| callback::call("client_ip", || ip(request)).ok()?);
             let user_agent = request.headers.get(header::USER_AGENT);

@@ -1,8 +1,8 @@
-//! [`CrossOriginProtection`]: refuses what another site made a browser send (CSRF), by what
-//! browsers themselves say of a request.
+//! [`CrossOriginProtection`]: refuses requests that another site made a browser send (CSRF), by
+//! what browsers themselves say about a request.
 //!
-//! The decision is `tower-http`'s, which follows Go's `http.CrossOriginProtection`; it is asked
-//! about the few parts of a request that matter.
+//! The decision is made by `tower-http`, which follows Go's `http.CrossOriginProtection`. It is
+//! given only the few parts of a request that matter.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -24,7 +24,7 @@ const LONGEST_ORIGIN: usize = 100;
 
 pub(crate) struct CrossOriginProtection {
     csrf: Csrf<Allow, fn(ProtectionError) -> Response<Verdict>>,
-    /// Where a `POST` of any site is let in.
+    /// The paths where a `POST` from any site is allowed.
     open_paths: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ enum Verdict {
     Refused,
 }
 
-/// The service behind [`Csrf`]: it is asked when the request may pass.
+/// The service behind [`Csrf`]: it is called when the request may pass.
 #[derive(Clone)]
 struct Allow;
 
@@ -53,8 +53,8 @@ impl Service<Request<()>> for Allow {
 }
 
 impl CrossOriginProtection {
-    /// Requests of these origins pass, as those of the application's own do; and a `POST` of any
-    /// origin to one of these paths.
+    /// Makes a protection that allows requests from these origins, as it allows those from the
+    /// application's own, and a `POST` from any origin to one of these paths.
     pub(crate) fn new(origins: &[String], open_paths: Vec<String>) -> Result<Self, ConfigError> {
         let refuse: fn(ProtectionError) -> Response<Verdict> = |_| Response::new(Verdict::Refused);
         let mut layer = CsrfLayer::new().with_rejection_response(refuse);
@@ -68,8 +68,9 @@ impl CrossOriginProtection {
         Ok(Self { csrf: layer.layer(Allow), open_paths })
     }
 
-    /// The refusal of a request that another site caused. Safe methods pass without a look, unless
-    /// they open a WebSocket: that is a `GET` which browsers let any site make, with cookies.
+    /// Returns the refusal of a request that another site caused. Safe methods pass without a
+    /// check, unless they open a WebSocket: that is a `GET` which browsers let any site make, with
+    /// cookies.
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Rejection> {
         let headers = request.headers();
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -86,14 +87,14 @@ impl CrossOriginProtection {
         (verdict == Verdict::Refused).then(|| Rejection::CrossOrigin { origin: origin() })
     }
 
-    /// Whether the request is a `POST` to a path that is open to other sites. The path is the one
-    /// that the outermost axum router received, byte by byte: what two parsers may read in two ways
-    /// is not equal to it, and stays closed.
+    /// Returns whether the request is a `POST` to a path that is open to other sites. The path is
+    /// the one that the outermost axum router received, byte by byte: a path that two parsers may
+    /// read in two ways is not equal to it, and stays closed.
     fn is_open<B>(&self, request: &Request<B>) -> bool {
         if self.open_paths.is_empty() || *request.method() != Method::POST {
             return false;
         }
-        // A nested router sees its own part of the path alone.
+        // A nested router sees only its own part of the path.
         let original = request.extensions().get::<OriginalUri>();
         let path = original.map_or(request.uri(), |OriginalUri(uri)| uri).path();
         self.open_paths.iter().any(|open| open == path)
@@ -111,7 +112,7 @@ impl CrossOriginProtection {
         let answer = pin!(self.csrf.clone().call(question));
         match answer.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(answer)) => *answer.body(),
-            // Both answers are ready at once.
+            // Both answers are ready immediately.
             Poll::Pending => Verdict::Refused,
         }
     }
@@ -123,15 +124,15 @@ fn opens_websocket(headers: &HeaderMap) -> bool {
         .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// What browsers send in `Origin` is compared byte by byte, so an origin that is written otherwise
-/// would be trusted in vain.
+/// Checks a trusted origin. What browsers send in `Origin` is compared byte by byte, so an origin
+/// that is written in another way would never match.
 pub(crate) fn check(origin: &str) -> Result<(), ConfigError> {
     let refused = |reason: std::fmt::Arguments<'_>| {
         Err(ConfigError::new(format_args!("trusted origin `{}`: {reason}", origin.escape_debug())))
     };
     let no_origin = format_args!(
-        "write scheme, host and port as a browser sends them, as `https://app.example.com`, \
-         without path"
+        "write scheme, host and port as a browser sends them, such as \
+         `https://app.example.com`, without a path"
     );
     let Ok(uri) = origin.parse::<Uri>() else { return refused(no_origin) };
     let (Some(scheme @ ("http" | "https")), Some(host)) = (uri.scheme_str(), uri.host()) else {
@@ -150,8 +151,8 @@ pub(crate) fn check(origin: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A path that a router's route is compared with byte by byte, so that one that is written
-/// otherwise would be open in vain, or open more.
+/// Checks an open path. It is compared byte by byte with that of a request, so a path that is
+/// written in another way would never match, or would open more.
 fn check_path(path: &str) -> Result<(), ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let segments = path.strip_prefix('/').map(|rest| rest.strip_suffix('/').unwrap_or(rest));
@@ -168,7 +169,7 @@ fn check_path(path: &str) -> Result<(), ConfigError> {
     Err(ConfigError::new(format_args!(
         "`.allow_cross_origin_post(\"{}\")`: write the whole path of one route, such as \
          `/oidc/callback`: letters, digits and `-._~` between single slashes, \
-         without parameters, wildcards or query",
+         without parameters, wildcards or a query",
         path.escape_debug()
     )))
 }
@@ -177,7 +178,7 @@ fn check_path(path: &str) -> Result<(), ConfigError> {
 mod tests {
     use super::*;
 
-    /// Whether a request passes: its method and its headers.
+    /// Returns whether a request with this method and these headers passes.
     fn passes(method: &str, headers: &[(&str, &str)]) -> bool {
         let mut request = Request::builder().method(method).uri("/");
         for (name, value) in headers {

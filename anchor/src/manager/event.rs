@@ -7,7 +7,7 @@ use crate::id::SessionId;
 use crate::rejection::Rejection;
 use crate::store::{EndReason, Record};
 
-/// Something that happened to a session: given to the hook of
+/// Something that happened to a session. It is passed to the hook of
 /// [`SessionManagerBuilder::on_event`](crate::manager::SessionManagerBuilder::on_event), and logged
 /// through `tracing` with the target `anchor`.
 ///
@@ -15,7 +15,7 @@ use crate::store::{EndReason, Record};
 /// miss one silently. `Debug` shows ids, never a payload.
 #[allow(clippy::exhaustive_enums)]
 pub enum Event<'a, T> {
-    /// A login made a session.
+    /// A login created a session.
     Created {
         /// The new session.
         session: &'a Record<T>,
@@ -42,11 +42,11 @@ pub enum Event<'a, T> {
         /// The session.
         id: SessionId,
     },
-    /// Sessions were ended before their time.
+    /// Sessions were ended before they expired.
     Revoked {
-        /// Which were asked to end.
+        /// Which sessions the revocation was for.
         which: RevokedSessions,
-        /// How many lived until then.
+        /// How many of them were live.
         count: u64,
         /// Why.
         reason: EndReason,
@@ -61,9 +61,9 @@ pub enum Event<'a, T> {
         /// Why.
         rejection: &'a Rejection,
     },
-    /// A secret that had been replaced was presented after its grace: somebody has a copy of the
-    /// token. The session is to end: [`Revoked`](Self::Revoked), for [`EndReason::Theft`], tells
-    /// when it has.
+    /// A replaced secret was presented after its grace: somebody has a copy of the token. The
+    /// session is about to be ended. [`Revoked`](Self::Revoked) with [`EndReason::Theft`] reports
+    /// that it was.
     TheftSuspected {
         /// The session.
         id: SessionId,
@@ -75,52 +75,66 @@ pub enum Event<'a, T> {
 pub enum RevokedSessions {
     /// One session.
     One(SessionId),
-    /// All of a subject's.
+    /// All sessions of a subject.
     Subject,
-    /// All of a subject's but this one.
+    /// All sessions of a subject except this one.
     Others(SessionId),
-    /// All.
+    /// All sessions.
     Everyone,
 }
 
 impl<T> Event<'_, T> {
-    /// Writes the event to the log: one line, with ids and reasons, without payload or secret.
+    /// Writes the event to the log: one line, with ids and reasons, without the payload or the
+    /// secret.
     pub(crate) fn log(&self) {
         let payload = type_name::<T>();
         match self {
             Event::Created { session, replaced } => {
                 let (id, replaced) = (session.id, replaced.map(tracing::field::display));
-                tracing::info!(target: "anchor", event = "created", payload, %id, replaced, "session created");
+                tracing::info!(
+                    target: "anchor", event = "created", payload, %id, replaced,
+                    "session created"
+                );
             }
             Event::Touched { id } => {
                 tracing::trace!(target: "anchor", event = "touched", payload, %id, "session used");
             }
             Event::Updated { session } => {
                 let (id, version) = (session.id, session.version);
-                tracing::debug!(target: "anchor", event = "updated", payload, %id, version, "session updated");
+                tracing::debug!(
+                    target: "anchor", event = "updated", payload, %id, version,
+                    "session updated"
+                );
             }
             Event::Rotated { id } => {
-                tracing::info!(target: "anchor", event = "rotated", payload, %id, "session \
-                    rotated");
+                tracing::info!(
+                    target: "anchor", event = "rotated", payload, %id, "session rotated"
+                );
             }
             Event::Reauthenticated { id } => {
-                tracing::info!(target: "anchor", event = "reauthenticated", payload, %id, "session \
-                    reauthenticated");
+                tracing::info!(
+                    target: "anchor", event = "reauthenticated", payload, %id,
+                    "session reauthenticated"
+                );
             }
             Event::Revoked { which, count, reason } => {
                 let reason = reason.as_str();
-                tracing::info!(target: "anchor", event = "revoked", payload, ?which, count, reason, "sessions revoked");
+                tracing::info!(
+                    target: "anchor", event = "revoked", payload, ?which, count, reason,
+                    "sessions revoked"
+                );
             }
             Event::Expired { count } => {
-                tracing::debug!(target: "anchor", event = "expired", payload, count, "ended \
-                    sessions removed");
+                tracing::debug!(
+                    target: "anchor", event = "expired", payload, count, "ended sessions removed"
+                );
             }
             Event::Refused { rejection } => rejection.log(payload),
             Event::TheftSuspected { id } => {
                 tracing::warn!(
                     target: "anchor", event = "theft_suspected", payload, %id,
                     "a replaced secret was presented after its grace: the token was copied, so the \
-                     session is to end"
+                     session will be ended"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! [`Listing`]: a list that is asked for when it is awaited.
+//! [`Listing`]: a list that is fetched when it is awaited.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -9,7 +9,8 @@ use crate::store::{Cursor, Listed, Page};
 
 type Answer<'a, R> = Pin<Box<dyn Future<Output = Result<Listed<R>, Error>> + Send + 'a>>;
 
-/// A page of a subject's sessions; the first 100 unless it says otherwise. Await it: one statement.
+/// A page of a subject's sessions: the first 100, unless it is set otherwise. Await it to fetch it.
+/// Costs one statement.
 ///
 /// ```
 /// # use anchor::prelude::*;
@@ -23,7 +24,7 @@ type Answer<'a, R> = Pin<Box<dyn Future<Output = Result<Listed<R>, Error>> + Sen
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a list is asked for when it is awaited: add `.await?`"]
+#[must_use = "a list is fetched when it is awaited: add `.await?`"]
 pub struct Listing<'a, R> {
     page: Page,
     ask: Box<dyn FnOnce(Page) -> Answer<'a, R> + Send + 'a>,
@@ -34,13 +35,13 @@ impl<'a, R> Listing<'a, R> {
         Self { page: Page::default(), ask: Box::new(ask) }
     }
 
-    /// How many entries a page has at most: 1 to 1,000. Default: 100.
+    /// Sets how many entries a page has at most: 1 to 1,000. Default: 100.
     pub fn limit(mut self, limit: u32) -> Self {
         self.page = self.page.limited(limit);
         self
     }
 
-    /// The page that comes after the one which gave this cursor as its [`next`](Listed::next).
+    /// Selects the page after the one that returned this cursor as its [`next`](Listed::next).
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.page = self.page.after(cursor);
         self

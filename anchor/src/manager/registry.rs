@@ -1,8 +1,9 @@
 //! [`Registration`]: which payloads have managers in this process, and on which channels.
 //!
-//! Two rules need to know. A channel carries the tokens of one payload, or each would overwrite the
-//! other's. And a guard that names no payload is for processes of one payload: with two, a layer
-//! that was lost in a refactoring would let a user's cookie open an administrator's page.
+//! Two rules depend on this. A channel carries the tokens of one payload; otherwise each payload
+//! would overwrite the other's token. And a guard that names no payload is for processes with one
+//! payload: with two, a layer that was lost in a refactoring would let a user's cookie open an
+//! administrator's page.
 
 use std::any::{TypeId, type_name};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,7 @@ static LIVE: Mutex<Vec<Live>> = Mutex::new(Vec::new());
 /// The payload of the first manager.
 static FIRST: OnceLock<TypeId> = OnceLock::new();
 
-/// Whether a manager of another payload came after it.
+/// Whether a manager of another payload was built after it.
 static SEVERAL: AtomicBool = AtomicBool::new(false);
 
 struct Live {
@@ -26,7 +27,7 @@ struct Live {
     name: &'static str,
 }
 
-/// A manager's place in the registry, until it is dropped.
+/// A manager's entry in the registry, until it is dropped.
 pub(crate) struct Registration {
     channel: String,
     payload: TypeId,
@@ -37,7 +38,7 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// When a live manager of another payload has the channel.
+    /// Returns an error if a live manager of another payload has the channel.
     pub(crate) fn new<T: SessionData>(channel: &str) -> Result<Self, ConfigError> {
         let payload = TypeId::of::<T>();
         let mut live = live();
@@ -45,11 +46,11 @@ impl Registration {
             live.iter().find(|other| other.channel == channel && other.payload != payload)
         {
             return Err(ConfigError::new(format_args!(
-                "the sessions of `{}` travel by `{channel}` already, and each of the two would \
-                 overwrite the other's token: give one of them a name of its own, with \
+                "the sessions of `{}` already travel by `{channel}`, and each of the two would \
+                 overwrite the other's token: give one of them its own name, with \
                  `#[session(cookie = \"__Host-admin\")]` on its struct or \
-                 `.frontend(SessionCookie::new(\"__Host-admin\"))` before `.build()` (tests of one \
-                 process share this: give each payload a name of its own there as well)",
+                 `.frontend(SessionCookie::new(\"__Host-admin\"))` before `.build()` (the tests of \
+                 one process share this: give each payload its own name there as well)",
                 other.name
             )));
         }
@@ -71,13 +72,14 @@ impl Drop for Registration {
     }
 }
 
-/// A poisoned lock means a panic between whole changes of the list.
+/// Locks the list. A panic can only happen between whole changes of the list, so a poisoned lock
+/// can be used.
 fn live() -> MutexGuard<'static, Vec<Live>> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether managers of two payloads have been built in this process. A manager that is gone counts:
-/// with its layer lost, nothing else may have kept it.
+/// Returns whether managers of two payloads have been built in this process. A manager that was
+/// dropped counts: if its layer was lost, nothing else may have kept it alive.
 pub(crate) fn has_several_payloads() -> bool {
     SEVERAL.load(Ordering::Acquire)
 }

@@ -42,8 +42,8 @@ pub(crate) struct Sessions<T> {
     pub(crate) on_event: Option<Box<OnEvent<T>>>,
     pub(crate) client: ClientSettings,
     pub(crate) watches: Watches<T>,
-    /// Of requests that met a conflict.
-    pub(crate) keyed_mutex: Arc<KeyedMutex<SessionId>>,
+    /// The queues of requests that met a conflict.
+    pub(crate) updates: Arc<KeyedMutex<SessionId>>,
     pub(crate) tasks: Tasks,
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
@@ -57,26 +57,27 @@ pub(crate) type OnReject = dyn Fn(&Rejection, &Parts) -> Response + Send + Sync;
 pub(crate) type OnEvent<T> = dyn Fn(&Event<'_, T>) + Send + Sync;
 
 impl<T: SessionData> Sessions<T> {
-    /// Logs an event and tells the application's hook.
+    /// Logs an event and calls the application's hook with it.
     pub(crate) fn emit(&self, event: &Event<'_, T>) {
         event.log();
         if let Some(on_event) = &self.on_event {
-            // What has happened has happened, whoever cannot bear to hear of it.
+            // A panic of the hook does not undo the event.
             let _ = callback::call("on_event", || on_event(event));
         }
     }
 
-    /// Logs an error that the application is handed, and may answer with.
+    /// Logs an error that the application receives, and may respond with.
     pub(crate) fn failed(&self, error: impl Into<Error>) -> Error {
         let error = error.into();
-        // The verifier's no is an event, which has been logged as such.
+        // A refusal by the verifier is an event, which has already been logged.
         if !matches!(error, Error::RefusedByVerifier { .. }) {
             Rejection::from(error.clone()).log(type_name::<T>());
         }
         error
     }
 
-    /// The live session of this id. A row that cannot be decoded counts as ended, and is logged.
+    /// Returns the live session with this id. A row that cannot be decoded counts as ended, and is
+    /// logged.
     pub(crate) async fn load_live(&self, id: SessionId) -> Result<Option<Loaded<T>>, StoreError> {
         Ok(match self.store.load(id).await? {
             Load::Live(loaded) => Some(loaded),
@@ -88,7 +89,7 @@ impl<T: SessionData> Sessions<T> {
         })
     }
 
-    /// Asks the application's verifier, where there is one.
+    /// Asks the application's verifier, if there is one.
     pub(crate) async fn verify(
         &self,
         session: &Record<T>,
@@ -105,14 +106,14 @@ impl<T: SessionData> Sessions<T> {
         }
     }
 
-    /// The refusal of a request that another site made a browser send.
+    /// Returns the refusal of a request that another site made a browser send.
     pub(crate) fn cross_origin_refusal<B>(&self, request: &Request<B>) -> Option<Rejection> {
         let rejection = self.cross_origin.as_ref()?.refusal(request)?;
         self.emit(&Event::Refused { rejection: &rejection });
         Some(rejection)
     }
 
-    /// The response to a refusal, the application's own where it has one.
+    /// Returns the response to a refusal: the application's own if it has one.
     pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response {
         match self.own_response(&rejection, request) {
             None => rejection.into_response(),
@@ -123,13 +124,13 @@ impl<T: SessionData> Sessions<T> {
         }
     }
 
-    /// The application's own response to a refusal; `None` where it has none, or panics over it.
+    /// Returns the application's own response to a refusal, or `None` if it has none or panics.
     pub(crate) fn own_response(&self, rejection: &Rejection, request: &Parts) -> Option<Response> {
         let on_reject = self.on_reject.as_ref()?;
         callback::call("on_reject", || on_reject(rejection, request)).ok()
     }
 
-    /// Ends one session: in the store, then for those on this node who wait for it.
+    /// Ends one session in the store, then wakes those on this node who wait for its end.
     pub(crate) async fn revoke(
         &self,
         id: SessionId,
@@ -145,7 +146,7 @@ impl<T: SessionData> Sessions<T> {
         Ok(ending)
     }
 
-    /// Ends one session of a subject, and no other's.
+    /// Ends one session of a subject. A session of another subject is not ended.
     pub(crate) async fn revoke_of(
         &self,
         subject: &T::Subject,
@@ -160,8 +161,8 @@ impl<T: SessionData> Sessions<T> {
         Ok(ending)
     }
 
-    /// Ends one session in a task of its own: a request's future is dropped when its client goes,
-    /// and the session is to end all the same.
+    /// Ends one session in a separate task: a request's future is dropped when its client
+    /// disconnects, and the session must end anyway.
     pub(crate) async fn revoke_detached(
         self: &Arc<Self>,
         id: SessionId,
@@ -175,7 +176,7 @@ impl<T: SessionData> Sessions<T> {
         }
     }
 
-    /// Ends a subject's sessions, all or all but one.
+    /// Ends all of a subject's sessions, or all but one.
     pub(crate) async fn revoke_subject(
         &self,
         subject: &T::Subject,
@@ -194,7 +195,7 @@ impl<T: SessionData> Sessions<T> {
         Ok(count)
     }
 
-    /// Ends everyone's sessions.
+    /// Ends the sessions of every subject.
     pub(crate) async fn revoke_everyone(&self) -> Result<u64, StoreError> {
         let reason = EndReason::Everyone;
         let count = self.store.revoke_everyone(reason).await?;
@@ -215,9 +216,9 @@ impl<T: SessionData> Sessions<T> {
         Ok(count)
     }
 
-    /// Tells those who wait for the end of a subject's sessions.
+    /// Wakes those who wait for the end of a subject's sessions.
     fn ended_of(&self, subject: &T::Subject, keep: Option<SessionId>) {
-        // A subject that has no form in SQL has no sessions either.
+        // A subject that cannot be converted to SQL has no sessions either.
         if let Ok(subject) = subject.to_value() {
             self.watches.ended_all(Some(&subject), keep);
         }

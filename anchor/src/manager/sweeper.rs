@@ -9,15 +9,17 @@ use crate::jitter;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 
-/// How many rows one statement of the sweep removes at most, so that it never locks many for long.
+/// The maximum number of rows that one statement of the sweep removes, so that it never locks many
+/// rows for long.
 const BATCH: u32 = 1_000;
 
-/// The least between two sweeps: an interval of zero is no reason to ask the store without a pause.
+/// The shortest pause between two sweeps. Even with an interval of zero, the store is not asked
+/// without a pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// The task that removes ended rows, from
-/// [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task;
-/// so does [`SessionManager::shutdown`](crate::SessionManager::shutdown), or dropping the last
+/// The task that removes ended rows, returned by
+/// [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task.
+/// So does [`SessionManager::shutdown`](crate::SessionManager::shutdown), or dropping the last
 /// clone of the manager.
 #[must_use = "dropping the sweeper stops it: keep it as long as the application runs"]
 #[derive(Debug)]
@@ -29,7 +31,7 @@ impl Sweeper {
     pub(crate) fn start<T: SessionData>(sessions: &Arc<Sessions<T>>, interval: Duration) -> Self {
         let sweeping = run(Arc::downgrade(sessions), interval);
         let stopping = sessions.tasks.stopping();
-        // Half a sweep is as good as a whole one: the next goes on.
+        // A sweep may stop half way: the next one continues.
         let task = sessions.tasks.spawn(async move {
             stopping.run_until_cancelled(sweeping).await;
         });
@@ -52,8 +54,9 @@ async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
                 Ok(removed) if removed == u64::from(BATCH) => tokio::task::yield_now().await,
                 Ok(_) => break,
                 Err(error) => {
-                    tracing::warn!(target: "anchor", "the sweep failed, and is tried again later: \
-                        {error}");
+                    tracing::warn!(
+                        target: "anchor", "the sweep failed and will be tried again later: {error}"
+                    );
                     break;
                 }
             }

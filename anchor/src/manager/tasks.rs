@@ -1,4 +1,4 @@
-//! [`Tasks`]: what a manager has running besides its requests, so that a shutdown can wait for it.
+//! [`Tasks`]: what a manager runs besides its requests, so that a shutdown can wait for it.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A manager's tasks. Those that end something (a logout whose client may have left) run to their
-/// end; those that go round and round (the sweep, the watches) do so until the shutdown. A task
-/// spawned after the shutdown runs, and is waited for by the next one.
+/// A manager's tasks. Tasks that end something (a logout whose client may have disconnected) run to
+/// their end. Tasks that repeat (the sweep, the watches) run until the shutdown. A task that is
+/// spawned after the shutdown runs, and the next shutdown waits for it.
 pub(crate) struct Tasks {
     running: TaskTracker,
     stopping: CancellationToken,
@@ -17,7 +17,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// `timeout` is how long a shutdown waits.
+    /// Makes an empty set of tasks. `timeout` is how long a shutdown waits.
     pub(crate) fn new(timeout: Duration) -> Self {
         Self { running: TaskTracker::new(), stopping: CancellationToken::new(), timeout }
     }
@@ -30,15 +30,15 @@ impl Tasks {
         self.running.spawn(task)
     }
 
-    /// Says when the shutdown begins.
+    /// Returns a token that is cancelled when the shutdown begins.
     pub(crate) fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
     }
 
-    /// Stops what goes round, waits for the rest, and says how many tasks did not end in time.
+    /// Stops the tasks that repeat, waits for the rest, and returns how many did not end in time.
     pub(crate) async fn shut_down(&self) -> usize {
         self.stopping.cancel();
-        // What is spawned later is tracked all the same.
+        // Tasks that are spawned later are tracked anyway.
         self.running.close();
         match tokio::time::timeout(self.timeout, self.running.wait()).await {
             Ok(()) => 0,

@@ -1,4 +1,4 @@
-//! [`Verification`]: the verifier's last word on a handle that may outlive its request.
+//! [`Verification`]: the verifier's last decision on a handle that may outlive its request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,16 +12,16 @@ use crate::rejection::Error;
 use crate::rejection::Rejection;
 use crate::store::Record;
 
-/// A request as the verifier sees it, and when it last said yes. Kept with a handle, where there is
-/// a verifier: a WebSocket has its handle for hours.
+/// A request as the verifier sees it, and when the verifier last accepted it. Kept with a handle if
+/// there is a verifier: a WebSocket keeps its handle for hours.
 pub(crate) struct Verification {
     request: Parts,
-    /// `None` after a no, until the next yes.
+    /// `None` after a refusal, until the next acceptance.
     accepted_at: Mutex<Option<Instant>>,
 }
 
 impl Verification {
-    /// A copy of a request that the verifier accepts now; `None` where there is no verifier.
+    /// Copies a request that the verifier accepts now. Returns `None` if there is no verifier.
     pub(crate) fn of<T>(sessions: &Sessions<T>, request: &Parts) -> Option<Arc<Self>> {
         sessions.verifier.as_ref()?;
         let accepted_at = Mutex::new(Some(Instant::now()));
@@ -32,7 +32,7 @@ impl Verification {
         &self.request
     }
 
-    /// Whether the verifier's last yes is too old to write on.
+    /// Returns whether the verifier's last acceptance is too old to allow a write.
     pub(crate) fn is_due<T>(&self, sessions: &Sessions<T>) -> bool {
         self.accepted_at().is_none_or(|accepted| accepted.elapsed() >= sessions.verify_interval)
     }

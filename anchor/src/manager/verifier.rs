@@ -1,4 +1,4 @@
-//! [`Verifier`]: the application's own yes or no.
+//! [`Verifier`]: the application's own check of a session.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -12,13 +12,13 @@ use crate::store::Record;
 /// Any error, boxed.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// The application's own yes or no on a session that is otherwise good, asked once a request, after
-/// the session was loaded; and again for a handle that is kept:
-/// [`SessionManagerBuilder::verify_interval`](crate::manager::SessionManagerBuilder::verify_interval).
-/// For that, a handler's [`Session`](crate::Session) keeps a copy of the request's head.
+/// The application's own check of a session that is otherwise valid. It is asked once per request,
+/// after the session was loaded, and again for a handle that is kept: see
+/// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval). For this, a
+/// handler's [`Session`](crate::Session) keeps a copy of the request's head.
 ///
-/// It is given the session: do not extract it again from the request, for that waits for the
-/// verifier.
+/// It is given the session. Do not extract the session from the request again: that would wait for
+/// the verifier.
 ///
 /// ```
 /// use anchor::SessionData;
@@ -26,24 +26,28 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// use anchor::store::Record;
 /// use http::request::Parts;
 ///
-/// /// Lets nobody in while the house is being cleaned.
+/// /// Accepts no session while the application is under maintenance.
 /// struct Open(std::sync::atomic::AtomicBool);
 ///
 /// impl<T: SessionData> Verifier<T> for Open {
 ///     async fn verify(&self, _: &Record<T>, request: &Parts) -> Result<Verdict, BoxError> {
 ///         let open = self.0.load(std::sync::atomic::Ordering::Relaxed);
-///         Ok(if open || request.uri.path() == "/status" { Verdict::Accept } else { Verdict::Refuse })
+///         Ok(if open || request.uri.path() == "/status" {
+///             Verdict::Accept
+///         } else {
+///             Verdict::Refuse
+///         })
 ///     }
 /// }
 /// ```
 pub trait Verifier<T: SessionData>: Send + Sync + 'static {
-    /// Whether this session may be used for this request. [`Verdict::Refuse`] is answered 401 and
-    /// leaves the session as it is.
+    /// Decides whether this session may be used for this request. [`Verdict::Refuse`] is answered
+    /// 401 and leaves the session unchanged.
     ///
     /// # Errors
     ///
-    /// When the question cannot be answered: the request is answered 503, never let in and never
-    /// 401.
+    /// Returns an error if the question cannot be answered. The request is then answered 503: it is
+    /// never accepted, and never answered 401.
     fn verify(
         &self,
         session: &Record<T>,
@@ -51,7 +55,7 @@ pub trait Verifier<T: SessionData>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Verdict, BoxError>> + Send;
 }
 
-/// What a [`Verifier`] says.
+/// The decision of a [`Verifier`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {

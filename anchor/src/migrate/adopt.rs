@@ -13,7 +13,7 @@ pub(super) const TABLE: &str = "anchor_sessions";
 /// The columns beside `id` that the table has.
 const COLUMNS: [&str; 3] = ["user_id", "expires_at", "created_at"];
 
-/// The SQL that keyed_mutex the table into this one.
+/// The SQL that turns the table into this one.
 pub(super) fn up(table: &Table) -> String {
     let dialect = table.dialect;
     let name = dialect.table(&table.name);

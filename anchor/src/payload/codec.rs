@@ -7,7 +7,7 @@ use super::SessionData;
 use crate::column::{Column, ColumnError, Value};
 use crate::schema::ColumnSchema;
 
-/// A type that `#[session(json)]` stores: every type that serde writes and reads.
+/// A type that `#[session(json)]` can store: any type that serde can write and read.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored as JSON",
     label = "serde cannot both write and read this type",
@@ -19,7 +19,7 @@ pub trait JsonColumn: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> JsonColumn for T {}
 
-/// A column could not be written.
+/// The error for a column that could not be written.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("column `{column}` cannot be stored: {reason}")]
 pub struct EncodeError {
@@ -28,18 +28,18 @@ pub struct EncodeError {
 }
 
 impl EncodeError {
-    /// The column whose value cannot be stored.
+    /// Creates the error for the column whose value cannot be stored.
     pub fn new(column: &'static str, reason: ColumnError) -> Self {
         Self { column, reason }
     }
 
-    /// The column's name.
+    /// Returns the column's name.
     pub fn column(&self) -> &'static str {
         self.column
     }
 }
 
-/// A column could not be read.
+/// The error for a column that could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("column `{column}` cannot be read: {reason}")]
 pub struct DecodeError {
@@ -48,18 +48,18 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// The column that does not hold what its field needs.
+    /// Creates the error for the column that does not hold what its field needs.
     pub fn new(column: &'static str, reason: ColumnError) -> Self {
         Self { column, reason }
     }
 
-    /// The column's name.
+    /// Returns the column's name.
     pub fn column(&self) -> &'static str {
         self.column
     }
 }
 
-/// Collects a payload's values, one a column, in the schema's order.
+/// Collects a payload's values, one per column, in the schema's order.
 #[derive(Debug)]
 pub struct Encoder {
     columns: &'static [ColumnSchema],
@@ -67,11 +67,11 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// The values of `data`, one a column of its schema.
+    /// Returns the values of `data`, one per column of its schema.
     ///
     /// # Errors
     ///
-    /// Those of [`SessionData::encode`].
+    /// Returns the error of [`SessionData::encode`], if it fails.
     pub fn values_of<T: SessionData>(data: &T) -> Result<Vec<Value>, EncodeError> {
         let columns = T::schema().columns;
         let mut encoder = Self { columns, values: Vec::with_capacity(columns.len()) };
@@ -83,31 +83,35 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// When the value has no form in SQL.
+    /// Returns an error if the value cannot be represented in SQL.
     pub fn column<C: Column>(&mut self, field: &C) -> Result<(), EncodeError> {
         self.push(field.to_value())
     }
 
     /// Appends a field marked `#[session(json)]`.
     ///
-    /// What was written is read again, because a row that cannot be read would end its session with
-    /// the next request. That costs about 4 µs per KB of JSON, at a login and at an update; other
-    /// columns cost nothing.
+    /// The written JSON is read back, because a row that cannot be read would end its session at
+    /// the next request.
+    ///
+    /// # Cost
+    ///
+    /// About 4 µs per KB of JSON, at a login and at an update, for reading it back. Other columns
+    /// cost nothing.
     ///
     /// # Errors
     ///
-    /// When serde cannot write the value as JSON, or cannot read what it wrote: nested more than
-    /// 127 levels deep, a float that is not finite (serde writes `null`), a field that is skipped
-    /// when writing.
+    /// Returns an error if serde cannot write the value as JSON, or cannot read what it wrote: a
+    /// value nested more than 127 levels deep, a float that is not finite (serde writes `null`), or
+    /// a field that is skipped when writing.
     pub fn json<J: JsonColumn>(&mut self, field: &J) -> Result<(), EncodeError> {
         self.push(written(field).map(Value::Json))
     }
 
-    /// Appends what a conversion to a cell made of a field.
+    /// Appends the result of converting a field to a cell.
     ///
     /// # Errors
     ///
-    /// The conversion's.
+    /// Returns the conversion's error.
     pub fn push(&mut self, value: Result<Value, ColumnError>) -> Result<(), EncodeError> {
         let column = self.columns[self.values.len()].name;
         self.values.push(value.map_err(|reason| EncodeError::new(column, reason))?);
@@ -115,13 +119,13 @@ impl Encoder {
     }
 }
 
-/// Where a [`Decoder`] reads from: a database row, behind the store that fetched it.
+/// The source that a [`Decoder`] reads from: a database row, through the store that fetched it.
 pub trait Columns {
     /// Takes the value of the payload's column `index`.
     ///
     /// # Errors
     ///
-    /// When the database sent something that is not of the column's type.
+    /// Returns an error if the database sent something that is not of the column's type.
     fn take(&mut self, index: usize, column: &ColumnSchema) -> Result<Value, ColumnError>;
 }
 
@@ -131,7 +135,7 @@ impl Columns for std::vec::IntoIter<Value> {
     }
 }
 
-/// Reads a payload's columns, one after the other, in the schema's order.
+/// Reads a payload's columns, one after another, in the schema's order.
 pub struct Decoder<'r> {
     columns: &'static [ColumnSchema],
     next: usize,
@@ -139,11 +143,11 @@ pub struct Decoder<'r> {
 }
 
 impl<'r> Decoder<'r> {
-    /// The payload that `row` holds.
+    /// Returns the payload that `row` holds.
     ///
     /// # Errors
     ///
-    /// Those of [`SessionData::decode`].
+    /// Returns the error of [`SessionData::decode`], if it fails.
     pub fn payload_of<T: SessionData>(row: &'r mut dyn Columns) -> Result<T, DecodeError> {
         T::decode(&mut Self { columns: T::schema().columns, next: 0, row })
     }
@@ -152,7 +156,7 @@ impl<'r> Decoder<'r> {
     ///
     /// # Errors
     ///
-    /// When the column does not hold a value of the field's type.
+    /// Returns an error if the column does not hold a value of the field's type.
     pub fn column<C: Column>(&mut self) -> Result<C, DecodeError> {
         self.read(C::from_value)
     }
@@ -161,10 +165,11 @@ impl<'r> Decoder<'r> {
     ///
     /// # Errors
     ///
-    /// When the column does not hold JSON of the field's shape.
+    /// Returns an error if the column does not hold JSON of the field's shape.
     pub fn json<J: JsonColumn>(&mut self) -> Result<J, DecodeError> {
         self.read(|value| match value {
-            // What serde_json says may quote the document; a payload does not belong in a log.
+            // The message of serde_json may quote the document, and a payload does not belong in a
+            // log.
             Value::Json(text) | Value::Text(text) => {
                 serde_json::from_str(&text).map_err(json_error)
             }
@@ -173,11 +178,11 @@ impl<'r> Decoder<'r> {
         })
     }
 
-    /// Reads a field with the conversion from a cell that makes it.
+    /// Reads a field by converting its cell with `convert`.
     ///
     /// # Errors
     ///
-    /// The conversion's, and the store's when it cannot read the column.
+    /// Returns the conversion's error, or the store's if it cannot read the column.
     pub fn read<V>(
         &mut self,
         convert: impl FnOnce(Value) -> Result<V, ColumnError>,
@@ -192,12 +197,12 @@ impl<'r> Decoder<'r> {
     }
 }
 
-/// The value as JSON that can be read.
+/// Returns the value as JSON that can be read back.
 fn written<J: JsonColumn>(field: &J) -> Result<String, ColumnError> {
     let text = serde_json::to_string(field).map_err(ColumnError::new)?;
     match serde_json::from_str::<J>(&text) {
         Ok(_) => Ok(text),
-        // It quotes nothing: the recursion limit, mostly.
+        // This message quotes nothing: it is mostly about the recursion limit.
         Err(error) if error.is_syntax() => Err(ColumnError::new(format_args!(
             "the JSON that serde writes for the value cannot be read again: {error}"
         ))),

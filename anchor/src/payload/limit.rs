@@ -1,23 +1,23 @@
-//! [`SubjectLimit`]: how many live sessions a subject may have.
+//! [`SubjectLimit`]: the maximum number of live sessions per subject.
 
 use std::num::NonZeroU32;
 
-/// How many live sessions a subject may have: `#[session(max_per_subject = 5, on_limit =
-/// "refuse")]`.
+/// The maximum number of live sessions per subject:
+/// `#[session(max_per_subject = 5, on_limit = "refuse")]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubjectLimit {
-    /// The number, the new session among them.
+    /// The maximum number, including the new session.
     pub max: NonZeroU32,
-    /// What a login beyond it does.
+    /// What a login beyond the limit does.
     pub overflow: LimitExceeded,
 }
 
 impl SubjectLimit {
-    /// A limit of `max`.
+    /// Creates a limit of `max` sessions.
     ///
     /// # Panics
     ///
-    /// When `max` is zero: at compile time, in a constant.
+    /// Panics if `max` is zero: at compile time, in a constant.
     pub const fn new(max: u32, overflow: LimitExceeded) -> Self {
         match NonZeroU32::new(max) {
             Some(max) => Self { max, overflow },
@@ -29,7 +29,7 @@ impl SubjectLimit {
 /// What a login beyond a [`SubjectLimit`] does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LimitExceeded {
-    /// It ends the subject's oldest sessions: the default.
+    /// It ends the subject's oldest sessions. This is the default.
     #[default]
     EndOldest,
     /// It is refused.

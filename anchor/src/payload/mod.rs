@@ -13,7 +13,7 @@ use crate::schema::Schema;
 
 /// The payload of a session: its columns, its lifetime, its cookie.
 ///
-/// Implement it with `#[derive(SessionData)]`; the trait is public so that generic code can name
+/// Implement it with `#[derive(SessionData)]`. The trait is public so that generic code can name
 /// it.
 ///
 /// The derive also makes the struct an axum extractor, so a handler may take it as an argument.
@@ -24,52 +24,52 @@ use crate::schema::Schema;
         to name its table"
 )]
 pub trait SessionData: Clone + Send + Sync + 'static {
-    /// The type of the field marked `#[session(subject)]`; [`NoSubject`](crate::column::NoSubject)
-    /// where there is none.
+    /// The type of the field marked `#[session(subject)]`, or
+    /// [`NoSubject`](crate::column::NoSubject) if there is no such field.
     type Subject: Column + Send + Sync;
 
-    /// How long a session lives after it was last used: `#[session(idle = "..")]`.
+    /// How long a session lives after its last use: `#[session(idle = "..")]`.
     const IDLE: Duration;
 
-    /// How long a session lives at most after its login: `#[session(absolute = "..")]`.
+    /// How long a session lives at most, counted from its login: `#[session(absolute = "..")]`.
     const ABSOLUTE: Duration;
 
-    /// The cookie's name, where the struct names one: `#[session(cookie = "..")]`.
+    /// The cookie's name, if the struct names one: `#[session(cookie = "..")]`.
     const COOKIE: Option<&'static str> = None;
 
-    /// How many live sessions a subject may have: `#[session(max_per_subject = 5, on_limit =
-    /// "end_oldest")]`.
+    /// The maximum number of live sessions per subject:
+    /// `#[session(max_per_subject = 5, on_limit = "end_oldest")]`.
     const LIMIT: Option<SubjectLimit> = None;
 
-    /// How long ended sessions are kept: `#[session(keep_ended = "30d")]`. Set exactly where
-    /// [`SchemaOptions::keep_ended`](crate::schema::SchemaOptions::keep_ended) is.
+    /// How long ended sessions are kept: `#[session(keep_ended = "30d")]`. It is `Some` if and only
+    /// if [`SchemaOptions::keep_ended`](crate::schema::SchemaOptions::keep_ended) is set.
     const KEEP_ENDED: Option<Duration> = None;
 
-    /// The payload's table and columns.
+    /// Returns the payload's table and columns.
     fn schema() -> &'static Schema;
 
     /// Writes the payload's columns, in the order of [`Schema::columns`].
     ///
     /// # Errors
     ///
-    /// When a field's value has no form in SQL, as JSON that cannot be written; the error names the
-    /// column.
+    /// Returns an error if a field's value cannot be represented in SQL, such as JSON that cannot
+    /// be written. The error names the column.
     fn encode(&self, row: &mut Encoder) -> Result<(), EncodeError>;
 
     /// Reads the payload's columns, in the order of [`Schema::columns`].
     ///
     /// # Errors
     ///
-    /// When a column does not hold what the field's type needs; the error names the column. Such a
-    /// row counts as an ended session.
+    /// Returns an error if a column does not hold what the field's type needs. The error names the
+    /// column. Such a row counts as an ended session.
     fn decode(row: &mut Decoder<'_>) -> Result<Self, DecodeError>;
 
-    /// Whose session this is.
+    /// Returns the subject, whose session this is, or `None` if the payload has no subject.
     fn subject(&self) -> Option<&Self::Subject>;
 }
 
-/// A payload whose subjects can be cut off: `#[session(cut_off)]`, which also implements this. Its
-/// schema has [`SchemaOptions::cut_off`](crate::schema::SchemaOptions::cut_off).
+/// A payload whose subjects can be cut off. `#[session(cut_off)]` implements this trait. The
+/// payload's schema has [`SchemaOptions::cut_off`](crate::schema::SchemaOptions::cut_off).
 #[diagnostic::on_unimplemented(
     message = "the sessions of `{Self}` have no cut-offs",
     label = "this payload does not implement `CutOff`",

@@ -15,7 +15,8 @@ use crate::request::Session;
 use crate::request::scope::{Admitted, LoginOptions, LogoutScope, Scope};
 use crate::token::SessionToken;
 
-/// The requester, logged in or not: an extractor that refuses nobody and calls no store by itself.
+/// The requester, logged in or not. This extractor refuses no request, and does not call the store
+/// by itself.
 ///
 /// ```
 /// # use anchor::prelude::*;
@@ -36,36 +37,39 @@ impl<T: SessionData> Auth<T> {
         Self { scope, verification }
     }
 
-    /// Logs in: mints a new session with a new id and a new secret, ends the one that the request
-    /// presents (session fixation: OWASP ASVS 5.0 7.2.4), and sets the cookie. Await it.
+    /// Logs in: creates a new session with a new id and a new secret, ends the session that the
+    /// request presents (session fixation: OWASP ASVS 5.0 7.2.4), and sets the cookie. Await it to
+    /// run it.
     ///
-    /// Make it the handler's last step: a handler that answers 4xx or 5xx afterwards sends no
-    /// cookie, and the new session is ended.
+    /// Make it the last step of the handler: if the handler answers 4xx or 5xx afterwards, no
+    /// cookie is sent, and the new session is ended.
     ///
-    /// One statement; where a session is replaced, one transaction. When it fails nothing has
-    /// changed: the old session lives on. (Of several that the request presents, which no request
-    /// is let in with, all but one end before the new session begins.)
+    /// Costs one statement, or one transaction if a session is replaced. If it fails, nothing has
+    /// changed: the old session stays live. (A request that presents several sessions is not
+    /// admitted with any of them. At its login, all but one of them end before the new session
+    /// begins.)
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the store cannot answer (503), refuses the row (409), or cannot hold
-    /// the payload (500); [`Error::TooManySessions`] when the subject has as many sessions as it
-    /// may have (409); [`Error::ResponseBegun`] when the response has been sent, so that no cookie
-    /// can be set.
+    /// Returns [`Error::Store`] if the store cannot answer (503), refuses the row (409), or cannot
+    /// hold the payload (500); [`Error::TooManySessions`] if the subject already has as many
+    /// sessions as it may have (409); and [`Error::ResponseBegun`] if the response has been sent,
+    /// so that no cookie can be set.
     pub fn login(&self, data: T) -> Login<'_, T> {
         let options = LoginOptions { remembered: true, starting_now: false, revokes_others: false };
         Login { auth: self, data, options }
     }
 
-    /// Logs out: ends the request's session and removes its cookie. Says whether there was a live
-    /// session; none is no error. It goes on when the client closes the connection meanwhile.
+    /// Logs out: ends the request's session and removes its cookie. Returns whether there was a
+    /// live session; having none is not an error. The logout continues if the client closes the
+    /// connection meanwhile.
     ///
-    /// One statement.
+    /// Costs one statement.
     ///
     /// # Errors
     ///
-    /// When the store cannot answer: the session may live on, its cookie stays, and the response
-    /// must not claim a logout.
+    /// Returns an error if the store cannot answer. The session may then still be live, its cookie
+    /// stays, and the response must not claim a logout.
     pub async fn logout(&self) -> Result<bool, Error> {
         Ok(self.scope.logout(LogoutScope::This, None).await? > 0)
     }
@@ -74,12 +78,12 @@ impl<T: SessionData> Auth<T> {
         Session::new(Arc::clone(&self.scope), admitted).verified_by(self.verification.clone())
     }
 
-    /// The request's session; `None` when there is none that is valid. One statement the first
-    /// time, none after.
+    /// Returns the request's session, or `None` if there is no valid one. Costs one statement the
+    /// first time, and none afterwards.
     ///
     /// # Errors
     ///
-    /// When the store or the verifier cannot answer.
+    /// Returns an error if the store or the verifier cannot answer.
     pub async fn session(&self) -> Result<Option<Session<T>>, Error> {
         let request = self.verification.as_deref().map(Verification::request);
         match self.scope.resolve(request).await {
@@ -102,7 +106,7 @@ impl<T: SessionData> fmt::Debug for Auth<T> {
     }
 }
 
-/// A login that happens when it is awaited: what [`Auth::login`] returns.
+/// A login that happens when it is awaited, returned by [`Auth::login`].
 #[must_use = "a login happens when it is awaited: add `.await?`"]
 pub struct Login<'a, T: SessionData> {
     auth: &'a Auth<T>,
@@ -111,17 +115,19 @@ pub struct Login<'a, T: SessionData> {
 }
 
 impl<T: SessionData> Login<'_, T> {
-    /// Whether the client keeps the token when it is closed: `false` for a browser-session cookie,
-    /// the unticked "remember me". The session's idle and absolute timeouts are the same either
-    /// way: a browser that restores its tabs restores such cookies, too. Default: `true`.
+    /// Sets whether the client keeps the token when it is closed. With `false`, the cookie is a
+    /// browser-session cookie, for an unticked "remember me". The session's idle and absolute
+    /// timeouts are the same either way, because a browser that restores its tabs restores such
+    /// cookies as well. Default: `true`.
     pub fn remember(mut self, remember: bool) -> Self {
         self.options.remembered = remember;
         self
     }
 
-    /// What this login rests on was checked just now, not since the request arrived: it stands
-    /// after a [`cut_off`](crate::SessionManager::cut_off) that the same request made, as a change
-    /// of password does.
+    /// Declares that what this login relies on was checked just now, not at some time since the
+    /// request arrived. The login then stays valid after a
+    /// [`cut_off`](crate::SessionManager::cut_off) that the same request made, such as for a change
+    /// of password.
     pub fn starting_now(mut self) -> Self {
         self.options.starting_now = true;
         self
@@ -133,7 +139,7 @@ impl<T: SessionData> Login<'_, T> {
     /// `max_per_subject` says, with the reason
     /// [`EndReason::LimitExceeded`](crate::store::EndReason::LimitExceeded). For a login page that
     /// offers "log out my other devices" to a user whom `on_limit = "refuse"` has just refused
-    /// ([`Error::TooManySessions`]): their password was right, so they may.
+    /// ([`Error::TooManySessions`]). Their password was correct, so they may do this.
     pub fn revoke_others(mut self) -> Self {
         self.options.revokes_others = true;
         self
@@ -159,22 +165,22 @@ impl<T: SessionData> fmt::Debug for Login<'_, T> {
     }
 }
 
-/// A session that was just created: the session, and its token.
+/// A session that was just created, with its token.
 ///
-/// With a cookie frontend the token is already on its way; with [`Bearer`](crate::frontend::Bearer)
-/// the handler sends it.
+/// With a cookie frontend, the response already carries the token. With
+/// [`Bearer`](crate::frontend::Bearer), the handler sends it.
 pub struct LoggedIn<T: SessionData> {
     session: Session<T>,
     token: SessionToken,
 }
 
 impl<T: SessionData> LoggedIn<T> {
-    /// The credential, to be given to its owner alone.
+    /// Returns the credential. Give it only to its owner.
     pub fn token(&self) -> &SessionToken {
         &self.token
     }
 
-    /// The session without its token.
+    /// Returns the session without its token.
     pub fn into_session(self) -> Session<T> {
         self.session
     }

@@ -1,4 +1,5 @@
-//! The extractors: [`Session`], [`Auth`], and what the derive calls for the payload itself.
+//! The extractors [`Session`] and [`Auth`], and the functions that the derive calls for the payload
+//! itself.
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
@@ -33,7 +34,7 @@ impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for Auth<T> {
     }
 }
 
-/// The request's session, or the refusal that the application wants.
+/// Returns the request's session, or the refusal that the application has chosen.
 pub(crate) async fn session<T: SessionData>(request: &Parts) -> Result<Session<T>, Rejection> {
     let scope = Scope::<T>::of(request)?;
     match scope.resolve(Some(request)).await {
@@ -42,7 +43,7 @@ pub(crate) async fn session<T: SessionData>(request: &Parts) -> Result<Session<T
     }
 }
 
-/// `None` when there is no valid session, and only then.
+/// Returns `None` if there is no valid session, and only then.
 async fn optional_session<T: SessionData>(
     request: &Parts,
 ) -> Result<Option<Session<T>>, Rejection> {
@@ -54,12 +55,12 @@ async fn optional_session<T: SessionData>(
     }
 }
 
-/// The payload as an extractor: a copy of its own, so that changing it changes nothing else.
+/// Extracts the payload. It is a separate copy, so changing it changes nothing else.
 pub async fn extract<T: SessionData>(request: &mut Parts) -> Result<T, Rejection> {
     Ok(session::<T>(request).await?.data().clone())
 }
 
-/// The payload as an optional extractor.
+/// Extracts the payload, if there is a valid session.
 pub async fn extract_optional<T: SessionData>(request: &mut Parts) -> Result<Option<T>, Rejection> {
     Ok(optional_session::<T>(request).await?.map(|session| session.data().clone()))
 }

@@ -1,4 +1,4 @@
-//! [`SessionLayer`]: opens a request's scope, and writes the session's headers on the way out.
+//! [`SessionLayer`]: opens a request's scope, and writes the session's headers into the response.
 
 use std::fmt;
 use std::future::Future;
@@ -18,29 +18,31 @@ use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 use crate::request::scope::{Closing, CurrentScope, Scope};
 
-/// The tower layer that gives routes their sessions: from
-/// [`SessionManager::layer`](crate::SessionManager::layer). The manager itself is such a layer,
-/// too: `.layer(sessions)`.
+/// The tower layer that gives routes their sessions, returned by
+/// [`SessionManager::layer`](crate::SessionManager::layer). The manager itself is such a layer as
+/// well: `.layer(sessions)`.
 ///
-/// A request that asks for no session costs a pointer in its extensions and a look for the header
-/// that bears the token, which is marked as sensitive: `Debug` of the request does not print it, in
-/// what this layer surrounds. Where browsers send the token by themselves, as cookies, an unsafe
-/// request (other than `GET`, `HEAD`, `OPTIONS`) or a WebSocket that another origin caused is
-/// refused with 403 before any handler runs, those of logins and logouts included;
+/// A request that does not ask for a session costs one pointer in its extensions and one lookup of
+/// the header that carries the token. That header is marked as sensitive: inside this layer,
+/// `Debug` of the request does not print it. If browsers send the token by themselves, as they do
+/// with cookies, an unsafe request (other than `GET`, `HEAD`, `OPTIONS`) or a WebSocket that
+/// another origin caused is refused with 403 before any handler runs. This includes the requests of
+/// logins and logouts.
 /// [`SessionManagerBuilder::trusted_origin`](crate::manager::SessionManagerBuilder::trusted_origin)
 /// names the exceptions.
 ///
-/// Several payload types stack, each with its own layer. Each layer protects by itself: an origin
-/// that is to be trusted, or a path at which other sites may `POST`, is named to each manager whose
-/// layer surrounds the route. Layers of two managers of one payload do not: a handler that asks for
-/// the session is then answered 500, because the inner manager would replace the outer one's
-/// verifier.
+/// Several payload types stack, each with its own layer. Each layer protects on its own: an origin
+/// that is to be trusted, or a path at which other sites may `POST`, must be named to each manager
+/// whose layer surrounds the route. The layers of two managers of one payload do not stack: a
+/// handler that asks for the session is then answered 500, because the inner manager would replace
+/// the outer manager's verifier.
 pub struct SessionLayer<T: SessionData> {
     sessions: Arc<Sessions<T>>,
 }
 
 impl<T: SessionData> SessionManager<T> {
-    /// The tower layer that gives a router's routes their sessions. Add it after the routes.
+    /// Returns the tower layer that gives a router's routes their sessions. Add it after the
+    /// routes.
     pub fn layer(&self) -> SessionLayer<T> {
         SessionLayer { sessions: Arc::clone(&self.inner) }
     }
@@ -68,7 +70,7 @@ impl<S, T: SessionData> Layer<S> for SessionLayer<T> {
     }
 }
 
-/// What [`SessionManager::layer`] gives, so that `.layer(sessions)` does, too.
+/// Does the same as [`SessionManager::layer`], so that `.layer(sessions)` works as well.
 impl<S, T: SessionData> Layer<S> for SessionManager<T> {
     type Service = SessionService<S, T>;
 
@@ -77,7 +79,7 @@ impl<S, T: SessionData> Layer<S> for SessionManager<T> {
     }
 }
 
-/// A service with sessions: what [`SessionLayer`] makes of one.
+/// A service with sessions, made by [`SessionLayer`].
 pub struct SessionService<S, T: SessionData> {
     inner: S,
     sessions: Arc<Sessions<T>>,
@@ -139,9 +141,9 @@ pin_project! {
     enum Step<F, T: SessionData> {
         // Another site made a browser send the request.
         Refused { response: Option<Response> },
-        // The handler is at work.
+        // The handler is running.
         Running { #[pin] running: F, scope: Open<T> },
-        // The response is ready; something remains to be done in the store.
+        // The response is ready, but something remains to be done in the store.
         Closing {
             closing: Pin<Box<dyn Future<Output = ()> + Send>>,
             ready: Option<(Arc<Scope<T>>, Response)>,

@@ -1,5 +1,5 @@
-//! A request's way through its session: the [layer](SessionLayer) opens the request's scope, the
-//! extractors [`Session`] and [`Auth`] use it, and the layer writes `Set-Cookie` on the way out.
+//! How a request uses its session: the [layer](SessionLayer) opens the request's scope, the
+//! extractors [`Session`] and [`Auth`] use it, and the layer writes `Set-Cookie` into the response.
 
 pub(crate) mod auth;
 pub(crate) mod extract;

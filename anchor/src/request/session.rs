@@ -24,25 +24,25 @@ use crate::store::{
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
 
-/// How often [`Session::update`] tries before it gives up. Each conflict means that another request
-/// got through.
+/// How many times [`Session::update`] tries before it gives up. Each conflict means that another
+/// request succeeded.
 const UPDATE_ATTEMPTS: u32 = 64;
 
-/// A verified, live session: an extractor and a handle. It derefs to the payload.
+/// A verified, live session: an extractor and a handle. It dereferences to the payload.
 ///
-/// As an argument it refuses a request without a valid session (401); `Option<Session<T>>` is
-/// `None` then, and only then. A store that cannot answer refuses both (503).
+/// As an argument, it refuses a request without a valid session (401). `Option<Session<T>>` is
+/// `None` in that case, and only then. If the store cannot answer, both refuse the request (503).
 ///
-/// The payload is this request's view of it: shared, unchanging, loaded once.
-/// [`update`](Self::update) changes it in the store; an assignment such as `session.name = name`
+/// The payload is this request's view of it: shared, immutable, loaded once.
+/// [`update`](Self::update) changes it in the store. An assignment such as `session.name = name`
 /// does not compile: write `session.update(|user| user.name = name).await?`. Cheap to clone.
 pub struct Session<T: SessionData> {
     scope: Arc<Scope<T>>,
     record: Arc<Record<T>>,
     now: Timestamp,
     current_secret: bool,
-    /// `None` without a verifier, and for the handle that a policy looks at, which does not outlive
-    /// its request.
+    /// `None` without a verifier, and for the handle that is passed to a policy, which does not
+    /// outlive its request.
     verification: Option<Arc<Verification>>,
 }
 
@@ -52,7 +52,7 @@ impl<T: SessionData> Session<T> {
         Self { scope, record, now, current_secret, verification: None }
     }
 
-    /// The handle as a handler gets it, which may outlive its request.
+    /// Makes the handle that a handler receives, which may outlive its request.
     pub(crate) fn kept(self, request: &Parts) -> Self {
         let verification = Verification::of(&self.scope.sessions, request);
         self.verified_by(verification)
@@ -63,30 +63,31 @@ impl<T: SessionData> Session<T> {
         self
     }
 
-    /// The session's public id: it may be listed and logged.
+    /// Returns the session's public id, which may be listed and logged.
     pub fn id(&self) -> SessionId {
         self.record.id
     }
 
-    /// The payload.
+    /// Returns the payload.
     pub fn data(&self) -> &T {
         &self.record.data
     }
 
-    /// The session as stored: its times, its version, its payload.
+    /// Returns the session as stored: its times, its version, its payload.
     pub fn record(&self) -> &Record<T> {
         &self.record
     }
 
-    /// Whether the request presents the session's secret, and not the one before the last rotation,
-    /// which is still accepted for requests in flight. What comes after a re-authentication is not
-    /// for a token from before it: `fresh` policies refuse that one.
+    /// Returns whether the request presents the session's current secret, and not the one from
+    /// before the last rotation, which is still accepted for requests in flight. What follows a
+    /// re-authentication is not meant for a token from before it: `fresh` policies refuse that
+    /// token.
     pub fn presents_current_secret(&self) -> bool {
         self.current_secret
     }
 
-    /// How long ago the session's subject last proved who they are, by the store's clock when the
-    /// session was loaded.
+    /// Returns how long ago the session's subject last proved who they are, by the store's clock
+    /// when the session was loaded.
     pub fn authenticated_for(&self) -> Duration {
         self.now.saturating_since(self.record.authenticated_at)
     }
@@ -94,21 +95,23 @@ impl<T: SessionData> Session<T> {
     /// Changes the payload in the store: a compare-and-set that writes only the columns that
     /// differ.
     ///
-    /// When another request changed the session meanwhile, `change` runs again on the fresh
-    /// payload, so it must depend on its argument alone. Two requests that change different fields
-    /// both win. Afterwards this handle, and later extractors of this request, see the new payload.
-    /// It counts as a use of the session, even where nothing differs. One statement; two more for
-    /// each conflict.
+    /// If another request changed the session meanwhile, `change` runs again on the new payload, so
+    /// it must depend only on its argument. If two requests change different fields, both changes
+    /// are kept. Afterwards, this handle and later extractors of this request see the new payload.
+    /// An update counts as a use of the session, even if nothing differs. Costs one statement, plus
+    /// two for each conflict.
     ///
-    /// A handle that is kept, as by a WebSocket, writes on a yes of the
-    /// [`Verifier`](crate::manager::Verifier) that is at most
-    /// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval) old: after that,
-    /// or once [`revoked`](Self::wait_until_ended) has learned of a no, it is asked first, about
-    /// the session loaded anew.
+    /// A handle that is kept, such as by a WebSocket, writes only if the
+    /// [`Verifier`](crate::manager::Verifier) accepted it at most
+    /// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval) ago. After that
+    /// time, or once [`wait_until_ended`](Self::wait_until_ended) has learned of a refusal, the
+    /// verifier is asked first, about the session as it is then loaded.
     ///
     /// ```
     /// # use anchor::prelude::*;
-    /// # async fn demo<T: SessionData>(mut session: Session<T>, set: fn(&mut T)) -> Result<(), anchor::Error> {
+    /// # async fn demo<T: SessionData>(
+    /// #     mut session: Session<T>, set: fn(&mut T),
+    /// # ) -> Result<(), anchor::Error> {
     /// session.update(|user| set(user)).await?;
     /// # Ok(())
     /// # }
@@ -116,13 +119,14 @@ impl<T: SessionData> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session has ended meanwhile: nothing was written, and no cookie is
-    /// sent. [`Error::SecretReplaced`] when this request's secret was replaced meanwhile, and is
-    /// good no more: nothing was written, and this handle learns nothing of what the session has
-    /// become. [`Error::SubjectChanged`] when `change` changes the subject: that is a login.
-    /// [`Error::Contended`] after 64 conflicts. [`Error::Store`] when the store cannot answer, or
-    /// the payload cannot be stored. [`Error::RefusedByVerifier`] and [`Error::Verifier`] where the
-    /// verifier is asked again.
+    /// - [`Error::Ended`] if the session has ended meanwhile: nothing was written, and no cookie is
+    ///   sent.
+    /// - [`Error::SecretReplaced`] if this request's secret was replaced meanwhile and is no longer
+    ///   valid: nothing was written, and this handle does not show what the session has become.
+    /// - [`Error::SubjectChanged`] if `change` changes the subject: that is a login.
+    /// - [`Error::Contended`] after 64 conflicts.
+    /// - [`Error::Store`] if the store cannot answer, or the payload cannot be stored.
+    /// - [`Error::RefusedByVerifier`] and [`Error::Verifier`] if the verifier is asked again.
     pub async fn update(&mut self, change: impl FnMut(&mut T)) -> Result<(), Error> {
         let updated = self.try_update(change).await;
         self.logged(updated)
@@ -154,10 +158,10 @@ impl<T: SessionData> Session<T> {
                     return Ok(());
                 }
                 Updated::Conflict => {
-                    // Whoever met a conflict waits for the others of this node who did, or all
-                    // would load the same version and all but one fail again.
+                    // A request that met a conflict waits for the others on this node that did.
+                    // Otherwise all would load the same version, and all but one would fail again.
                     if turn.is_none() {
-                        turn = Some(sessions.keyed_mutex.take(id).await);
+                        turn = Some(sessions.updates.lock(id).await);
                     }
                     match sessions.load_live(id).await? {
                         Some(loaded) => self.take_over(loaded)?,
@@ -170,17 +174,18 @@ impl<T: SessionData> Session<T> {
         Err(Error::Contended { id, attempts: UPDATE_ATTEMPTS })
     }
 
-    /// Gives the session a new secret under the same id, and the response its cookie: every so
-    /// often, and after a change that gives the session less. The new token is returned for a
-    /// frontend that sends none; `None` when another request has rotated already, and its response
-    /// carries the token.
+    /// Gives the session a new secret under the same id, and the response its cookie. Call it from
+    /// time to time, and after a change that gives the session fewer rights. Returns the new token,
+    /// for a frontend that does not send it itself, or `None` if another request has already
+    /// rotated: the response of that request carries the token.
     ///
-    /// The old secret stays good for the manager's
+    /// The old secret stays valid for the manager's
     /// [`rotation_grace`](crate::manager::SessionManagerBuilder::rotation_grace), for requests in
-    /// flight, and beyond it until the new one is first presented: a response that is lost logs
-    /// nobody out, the next one carries another new token. Once the new one was presented and the
-    /// grace is over, whoever presents an older one has a copy: the session is ended, and
-    /// [`Event::TheftSuspected`] reports it. It counts as a use of the session. One statement.
+    /// flight, and after it until the new one is first presented: a lost response logs nobody out,
+    /// and the next response carries another new token. Once the new secret was presented and the
+    /// grace is over, presenting an older one means that the token was copied: the session is
+    /// ended, and [`Event::TheftSuspected`] reports it. A rotation counts as a use of the session.
+    /// Costs one statement.
     ///
     /// | after | call |
     /// | --- | --- |
@@ -190,39 +195,42 @@ impl<T: SessionData> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session has ended meanwhile, [`Error::ResponseBegun`] when no
-    /// cookie can be set any more (when the response went while the store was at work, the rotation
-    /// is written all the same), [`Error::Store`] when the store cannot answer.
+    /// - [`Error::Ended`] if the session has ended meanwhile.
+    /// - [`Error::ResponseBegun`] if no cookie can be set any more. If the response was sent while
+    ///   the store was at work, the rotation is written anyway.
+    /// - [`Error::Store`] if the store cannot answer.
     pub async fn rotate(&self) -> Result<Option<SessionToken>, Error> {
         self.logged(self.scope.rotate(self.id(), OldSecret::Exchanged).await)
     }
 
-    /// [`rotate`](Self::rotate) without a grace: the old secret is refused at once. For a session
-    /// that may now do more than before, so that a copy of the old token gains nothing from it.
+    /// Does what [`rotate`](Self::rotate) does, without a grace: the old secret is refused at once.
+    /// For a session that may now do more than before, so that a copy of the old token gains
+    /// nothing from it.
     ///
-    /// Requests in flight are answered 401; a client that never receives this response has to log
-    /// in again. One statement.
+    /// Requests in flight are answered 401, and a client that never receives this response has to
+    /// log in again. Costs one statement.
     ///
     /// # Errors
     ///
-    /// Those of [`rotate`](Self::rotate).
+    /// Returns the errors of [`rotate`](Self::rotate).
     pub async fn rotate_now(&self) -> Result<Option<SessionToken>, Error> {
         self.logged(self.scope.rotate(self.id(), OldSecret::Refused).await)
     }
 
-    /// Records that the session's subject has just proved again who they are, as with their
-    /// password: `fresh = ".."` policies count from now. The session gets a new secret in the same
-    /// statement (OWASP ASVS 5.0 7.2.4), whose token is returned for a frontend that sends none.
+    /// Records that the session's subject has just proved again who they are, such as with their
+    /// password: `fresh = ".."` policies count from this moment. The same statement gives the
+    /// session a new secret (OWASP ASVS 5.0 7.2.4). Returns its token, for a frontend that does not
+    /// send it itself.
     ///
-    /// The old secret stays good for the manager's
+    /// The old secret stays valid for the manager's
     /// [`rotation_grace`](crate::manager::SessionManagerBuilder::rotation_grace), but `fresh` and
-    /// [`CurrentSecret`](crate::guard::CurrentSecret) refuse it. It counts as a use of the session.
-    /// One statement.
+    /// [`CurrentSecret`](crate::guard::CurrentSecret) refuse it. A re-authentication counts as a
+    /// use of the session. Costs one statement.
     ///
     /// # Errors
     ///
-    /// Those of [`rotate`](Self::rotate), and [`Error::SecretReplaced`] when another request has
-    /// rotated meanwhile: nothing was written, for that one may be a thief's.
+    /// Returns the errors of [`rotate`](Self::rotate), and [`Error::SecretReplaced`] if another
+    /// request has rotated meanwhile: nothing was written, because that request may be a thief's.
     pub async fn reauthenticated(&mut self) -> Result<SessionToken, Error> {
         let (authenticated_at, token) = match self.scope.reauthenticate(self.id()).await {
             Err(Error::Ended { .. }) => return self.logged(Err(self.ended())),
@@ -235,17 +243,17 @@ impl<T: SessionData> Session<T> {
         Ok(token)
     }
 
-    /// Whose session this is.
+    /// Returns the subject of the session: whose session this is.
     pub fn subject(&self) -> Option<&T::Subject> {
         self.record.data.subject()
     }
 
-    /// The live sessions of the same subject, this one among them, newest first, a page at a time;
-    /// none for a payload without a subject. Await it: one statement.
+    /// Returns the live sessions of the same subject, including this one, newest first, one page at
+    /// a time. A payload without a subject has none. Await it to run it. Costs one statement.
     ///
     /// # Errors
     ///
-    /// When the store cannot answer.
+    /// Returns an error if the store cannot answer.
     pub fn siblings(&self) -> Listing<'_, Record<T>> {
         Listing::new(move |page| {
             Box::pin(async move {
@@ -257,14 +265,14 @@ impl<T: SessionData> Session<T> {
         })
     }
 
-    /// Ends every other session of the same subject, and says how many there were. Three
+    /// Ends every other session of the same subject, and returns how many there were. Costs three
     /// statements: a handle that was kept ends nothing once its own session has ended, or its
     /// secret was replaced.
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] and [`Error::SecretReplaced`] in those cases; [`Error::Store`] when the
-    /// store cannot answer: the sessions may live on.
+    /// Returns [`Error::Ended`] and [`Error::SecretReplaced`] in those cases, and [`Error::Store`]
+    /// if the store cannot answer. The sessions may then still be live.
     pub async fn revoke_others(&self) -> Result<u64, Error> {
         let Some(subject) = self.subject() else { return Ok(0) };
         self.logged(self.is_still_good().await)?;
@@ -274,13 +282,13 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Ends one session of the same subject, such as one that [`siblings`](Self::siblings) has
-    /// listed, and says whether it was live. The id may come from the client: the statement
+    /// listed, and returns whether it was live. The id may come from the client: the statement
     /// compares it together with the subject, so the id of another subject's session ends nothing.
     /// This session's own id is a logout: its cookie is removed as well.
     ///
-    /// One statement; two where no such session was live. A handle that was kept after its
-    /// response, such as a WebSocket's, asks first whether its own session lives and its secret is
-    /// still good: one more.
+    /// Costs one statement, or two if no such session was live. A handle that was kept after its
+    /// response, such as a WebSocket's, first checks that its own session is live and its secret is
+    /// still valid, which costs one more.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -294,8 +302,8 @@ impl<T: SessionData> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] and [`Error::SecretReplaced`] for a handle that was kept;
-    /// [`Error::Store`] when the store cannot answer: the session may live on.
+    /// Returns [`Error::Ended`] and [`Error::SecretReplaced`] for a handle that was kept, and
+    /// [`Error::Store`] if the store cannot answer. The session may then still be live.
     pub async fn end_sibling(&self, id: SessionId) -> Result<bool, Error> {
         let Some(subject) = self.subject() else { return Ok(false) };
         if self.scope.is_answered() {
@@ -309,15 +317,15 @@ impl<T: SessionData> Session<T> {
         Ok(self.logged(ending.map_err(Error::from))? == Ending::Ended)
     }
 
-    /// Marks the session as used now, and returns when it ends unless it is used again: the
+    /// Marks the session as used now, and returns when it expires unless it is used again: the
     /// manager's idle timeout from now, at most its deadline, by the store's clock.
     ///
-    /// A request is recorded as a use by itself, as are [`update`](Self::update),
-    /// [`rotate`](Self::rotate) and [`reauthenticated`](Self::reauthenticated). This is for what
-    /// lasts longer than a request, such as a WebSocket or an event stream whose user is there:
-    /// call it on their messages, or on a timer of a fraction of the idle timeout. It asks no
-    /// [`Verifier`](crate::manager::Verifier): wait for [`revoked`](Self::wait_until_ended) beside
-    /// it. One statement.
+    /// A request is recorded as a use by itself, and so are [`update`](Self::update),
+    /// [`rotate`](Self::rotate) and [`reauthenticated`](Self::reauthenticated). This method is for
+    /// what lasts longer than a request, such as a WebSocket or an event stream whose user is
+    /// present: call it when their messages arrive, or on a timer of a fraction of the idle
+    /// timeout. It does not ask the [`Verifier`](crate::manager::Verifier): wait for
+    /// [`wait_until_ended`](Self::wait_until_ended) as well. Costs one statement.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -334,7 +342,8 @@ impl<T: SessionData> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session has ended; [`Error::Store`] when the store cannot answer.
+    /// Returns [`Error::Ended`] if the session has ended, and [`Error::Store`] if the store cannot
+    /// answer.
     pub async fn touch(&self) -> Result<Timestamp, Error> {
         let (sessions, id) = (&self.scope.sessions, self.id());
         let touched = sessions.store.touch(Touch::new(id, sessions.idle)).await;
@@ -348,25 +357,27 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Resolves when the session has ended, wherever and however, and at the manager's
-    /// [`shutdown`](crate::SessionManager::shutdown): close the WebSocket or the event stream then.
+    /// [`shutdown`](crate::SessionManager::shutdown). Close the WebSocket or the event stream then.
     ///
-    /// An end through this node's manager is noticed at once; one on another node, by expiry, or in
-    /// the database itself within the manager's
-    /// [`revocation_poll`](crate::manager::SessionManagerBuilder::revocation_poll). Where there is
-    /// a [`Verifier`](crate::manager::Verifier), it is asked about this handle's request every
-    /// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval), and its no
-    /// counts as an end. While store or verifier cannot answer it goes on waiting. It does not
-    /// count as a use of the session.
+    /// An end through this node's manager is noticed at once. An end on another node, by expiry, or
+    /// in the database itself is noticed within the manager's
+    /// [`revocation_poll`](crate::manager::SessionManagerBuilder::revocation_poll). If there is a
+    /// [`Verifier`](crate::manager::Verifier), it is asked about this handle's request every
+    /// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval), and its refusal
+    /// counts as an end. While the store or the verifier cannot answer, the future keeps waiting.
+    /// Waiting does not count as a use of the session.
     ///
-    /// One load each poll, for all who wait for the session on this node; one question to the
-    /// verifier for each who waits.
+    /// Costs one load per poll, for all who wait for the session on this node, and one question to
+    /// the verifier for each one who waits.
     ///
     /// ```
     /// # use anchor::prelude::*;
-    /// # async fn demo<T: SessionData>(session: Session<T>, next_message: impl Future<Output = ()>) {
+    /// # async fn demo<T: SessionData>(
+    /// #     session: Session<T>, next_message: impl Future<Output = ()>,
+    /// # ) {
     /// tokio::select! {
     ///     () = session.wait_until_ended() => { /* close the connection */ }
-    ///     () = next_message => { /* go on */ }
+    ///     () = next_message => { /* continue */ }
     /// }
     /// # }
     /// ```
@@ -378,15 +389,16 @@ impl<T: SessionData> Session<T> {
         )
     }
 
-    /// Asks the verifier again where its last yes is too old to write on, about the session as it
-    /// is now.
+    /// Asks the verifier again, about the session as it is now, if its last acceptance is too old
+    /// to allow a write.
     async fn verify_when_due(&mut self) -> Result<(), Error> {
         let sessions = Arc::clone(&self.scope.sessions);
         if sessions.verifier.is_none() {
             return Ok(());
         }
         let Some(verification) = self.verification.clone() else {
-            let reason = "this handle is a policy's: write by the handler's own `Session` argument";
+            let reason =
+                "this handle belongs to a policy: write with the handler's own `Session` argument";
             return Err(Error::Verifier(BoxError::from(reason).into()));
         };
         if !verification.is_due(&sessions) {
@@ -401,8 +413,8 @@ impl<T: SessionData> Session<T> {
         }
     }
 
-    /// Says no when the session has ended, or the secret that let this handle in is good no more:
-    /// for what reaches beyond the session itself.
+    /// Returns an error if the session has ended, or the secret that admitted this handle is no
+    /// longer valid. For operations that reach beyond the session itself.
     async fn is_still_good(&self) -> Result<(), Error> {
         match self.scope.sessions.load_live(self.id()).await? {
             Some(loaded) => self.scope.found_again(&loaded).map(drop),
@@ -410,7 +422,8 @@ impl<T: SessionData> Session<T> {
         }
     }
 
-    /// Shows the session as it is now, if the secret that let this handle in is still good.
+    /// Updates this handle to the session as it is now, if the secret that admitted it is still
+    /// valid.
     fn take_over(&mut self, loaded: Loaded<T>) -> Result<(), Error> {
         self.current_secret = self.scope.found_again(&loaded)?;
         self.now = loaded.now;
@@ -418,7 +431,7 @@ impl<T: SessionData> Session<T> {
         Ok(())
     }
 
-    /// What an operation answers the application with: an error is logged first.
+    /// Passes on the answer of an operation, and logs its error first.
     fn logged<R>(&self, answer: Result<R, Error>) -> Result<R, Error> {
         answer.map_err(|error| self.scope.sessions.failed(error))
     }
@@ -429,7 +442,7 @@ impl<T: SessionData> Session<T> {
     }
 }
 
-/// Whose session it is, in a form that compares; `None` for nobody's.
+/// Returns whose session it is, in a form that can be compared, or `None` if it is nobody's.
 fn subject_value<T: SessionData>(data: &T) -> Option<Value> {
     data.subject().and_then(|subject| subject.to_value().ok())
 }

@@ -1,4 +1,4 @@
-//! [`Declared`]: what makes a handler one that declares a policy, and how the compiler finds it.
+//! [`Declared`]: which handlers count as declaring a policy, and how the compiler finds the policy.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::payload::SessionData;
 use crate::request::scope::LogoutScope;
 use crate::type_name::short;
 
-/// The first argument of a handler that declares its policy: what `#[require_session(UserSession)]`
-/// and `#[public]` insert.
+/// The first argument of a handler that declares its policy. `#[require_session(UserSession)]` and
+/// `#[public]` insert such an argument.
 ///
-/// Implement it for an extractor of your own that guards a handler by itself, as an API key:
+/// Implement it for an extractor of your own that guards a handler by itself, such as an API key:
 ///
 /// ```
 /// use anchor::routing::{Declared, DeclaredPolicy, Router, get};
@@ -40,11 +40,12 @@ use crate::type_name::short;
 /// assert_eq!(app.policies().to_string(), "GET  /export  API key\n");
 /// ```
 pub trait Declared {
-    /// What the argument demands, for the table of [`Router::policies`](super::Router::policies).
+    /// Returns what the argument requires, for the table of
+    /// [`Router::policies`](super::Router::policies).
     fn policy() -> DeclaredPolicy;
 }
 
-/// What a route demands of a request.
+/// What a route requires of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeclaredPolicy {
@@ -52,12 +53,12 @@ pub enum DeclaredPolicy {
     Session {
         /// The payload's type.
         payload: String,
-        /// The policies on top, as `Admin, fresh 10m`; empty where there are none.
+        /// The additional policies, such as `Admin, fresh 10m`; empty if there are none.
         demands: String,
-        /// The login page that a browser without a session is sent to.
+        /// The login page to which a browser without a session is sent.
         redirect: Option<&'static str>,
     },
-    /// `#[logout]`: open, for a logout must work when the session has ended already.
+    /// `#[logout]`: open, because a logout must also work when the session has already ended.
     Logout {
         /// The payload's type.
         payload: String,
@@ -68,9 +69,9 @@ pub enum DeclaredPolicy {
     Public,
     /// A tower service, declared open by [`public_service`](super::public_service).
     PublicService,
-    /// What the application's own [`Declared`] says.
+    /// The policy that the application's own [`Declared`] returns.
     Other(String),
-    /// Nobody knows: the routes of an axum router, taken in by
+    /// Unknown: the routes of an axum router, added by
     /// [`Router::merge_unchecked`](super::Router::merge_unchecked).
     Unchecked,
 }
@@ -113,12 +114,12 @@ impl Declared for Public {
     }
 }
 
-/// What the routing functions ask of a handler's first argument: that it is [`Declared`], or what
-/// `#[logout]` inserts, which is not for every method.
+/// What the routing functions require of a handler's first argument: it is [`Declared`], or it is
+/// what `#[logout]` inserts, which is not allowed for every method.
 ///
-/// `M` are the methods that the handler answers, [`AllMethods`] or [`UnsafeMethods`]; the compiler
-/// infers it. (An associated type would do, but the compiler reports a missing one once per type,
-/// and so not at every handler.)
+/// `M` stands for the methods that the handler answers, [`AllMethods`] or [`UnsafeMethods`]; the
+/// compiler infers it. (An associated type would also work, but the compiler reports a missing one
+/// only once per type, and therefore not at every handler.)
 #[diagnostic::on_unimplemented(
     message = "this handler does not say who may call it: \
         write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",
@@ -128,7 +129,7 @@ impl Declared for Public {
     note = "`#[require_session]` and `#[logout]` without a type do not say whose session they mean"
 )]
 pub trait Declaration<M> {
-    /// What the argument demands.
+    /// Returns what the argument requires.
     fn policy() -> DeclaredPolicy;
 }
 
@@ -146,8 +147,8 @@ impl<T: SessionData, R: Reaches> Declaration<UnsafeMethods> for Revoke<T, R> {
     }
 }
 
-/// Methods with the safe ones (RFC 9110 section 9.2.1) among them: what `get`, `head`, `options`
-/// and `trace` ask of a handler.
+/// Methods that include the safe ones (RFC 9110 section 9.2.1). `get`, `head`, `options` and
+/// `trace` require this of a handler.
 #[diagnostic::on_unimplemented(
     message = "`#[logout]` does not answer `GET`, `HEAD`, `OPTIONS` or `TRACE`: write `post(..)`",
     label = "this handler ends a session, and a link on another site could ask for it",
@@ -167,11 +168,13 @@ impl IncludeSafe for AllMethods {}
 #[derive(Debug)]
 pub enum UnsafeMethods {}
 
-/// The arguments of a handler, as axum's [`Handler<T, S>`](axum::handler::Handler) has them in `T`.
+/// The arguments of a handler, as the `T` of axum's [`Handler<T, S>`](axum::handler::Handler) holds
+/// them.
 ///
-/// The routing functions bound `T: FirstArgument<First: Declaration<M>>`. It is implemented for the
-/// arguments of every handler, declared or not, so that it has no say in which arguments the
-/// compiler infers, and what is missing is always [`Declaration`].
+/// The routing functions have the bound `T: FirstArgument<First: Declaration<M>>`. The trait is
+/// implemented for the arguments of every handler, whether it declares a policy or not. It
+/// therefore does not influence which arguments the compiler infers, and the missing trait is
+/// always [`Declaration`].
 #[diagnostic::on_unimplemented(
     message = "this handler does not say who may call it: \
         write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",
@@ -180,7 +183,7 @@ pub enum UnsafeMethods {}
     note = "a tower service is declared open by `anchor::routing::public_service`"
 )]
 pub trait FirstArgument {
-    /// The first argument's type; [`NoArgument`] where there is none.
+    /// The first argument's type, or [`NoArgument`] if there is none.
     type First;
 }
 

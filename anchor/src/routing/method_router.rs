@@ -1,4 +1,4 @@
-//! [`MethodRouter`]: the handlers of one path by method, each with its policy.
+//! [`MethodRouter`]: the handlers of one path, by method, each with its policy.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -14,24 +14,24 @@ use tower_service::Service;
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument, IncludeSafe};
 use super::policies::RouteMethod;
 
-/// axum's [`MethodRouter`](axum::routing::MethodRouter), for handlers that declare a policy.
+/// axum's [`MethodRouter`](axum::routing::MethodRouter) for handlers that declare a policy.
 #[must_use]
 pub struct MethodRouter<S = ()> {
     pub(super) inner: axum::routing::MethodRouter<S>,
     pub(super) policies: Vec<(RouteMethod, DeclaredPolicy)>,
 }
 
-/// What [`Router::route`](super::Router::route) takes: the [`MethodRouter`] that this module's
-/// `get(..)`, `post(..)` and the others give.
+/// The argument of [`Router::route`](super::Router::route): the [`MethodRouter`] that this module's
+/// `get(..)`, `post(..)` and the other functions return.
 #[diagnostic::on_unimplemented(
     message = "these handlers do not say who may call them: `{Self}` is not from `anchor::routing`",
     label = "this is not a `MethodRouter` of `anchor::routing`",
-    note = "write `use anchor::routing::{{get, post}};` in place of `use axum::routing::{{get, \
+    note = "write `use anchor::routing::{{get, post}};` instead of `use axum::routing::{{get, \
         post}};`",
-    note = "a whole router of axum's is taken in, unchecked, by `.merge_unchecked(router)`"
+    note = "`.merge_unchecked(router)` adds a whole axum router, unchecked"
 )]
 pub trait DeclaredHandlers<S> {
-    /// The handlers.
+    /// Returns the handlers.
     fn into_method_router(self) -> MethodRouter<S>;
 }
 
@@ -71,12 +71,12 @@ macro_rules! route_functions {
 
         impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
             $(
-                #[doc = concat!("Routes `", stringify!($method), "` requests to a handler that \
-                    declares a policy, too.")]
+                #[doc = concat!("Also routes `", stringify!($method), "` requests to a handler \
+                    that declares a policy.")]
                 ///
                 /// # Panics
                 ///
-                /// When the method has a handler already.
+                /// Panics if the method already has a handler.
                 #[track_caller]
                 pub fn $name<H, T, M>(self, handler: H) -> Self
                 where
@@ -103,9 +103,9 @@ route_functions! {
     trace TRACE: IncludeSafe
 }
 
-/// Routes requests of these methods to a handler that declares a policy.
+/// Routes requests with these methods to a handler that declares a policy.
 ///
-/// A `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
+/// A handler with `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
 pub fn on<H, T, S, M>(filter: MethodFilter, handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
@@ -115,9 +115,9 @@ where
     MethodRouter::new().on(filter, handler)
 }
 
-/// Routes requests of every method to a handler that declares a policy.
+/// Routes requests with any method to a handler that declares a policy.
 ///
-/// A `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
+/// A handler with `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
 pub fn any<H, T, S, M>(handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
@@ -131,16 +131,16 @@ where
 }
 
 impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
-    /// No handler yet.
+    /// Creates a router without handlers.
     pub fn new() -> Self {
         Self { inner: axum::routing::MethodRouter::new(), policies: Vec::new() }
     }
 
-    /// Routes requests of these methods to a handler that declares a policy, too.
+    /// Also routes requests with these methods to a handler that declares a policy.
     ///
     /// # Panics
     ///
-    /// When one of the methods has a handler already.
+    /// Panics if one of the methods already has a handler.
     #[track_caller]
     pub fn on<H, T, M>(self, filter: MethodFilter, handler: H) -> Self
     where
@@ -151,7 +151,7 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
         Self { inner: self.inner.on(filter, handler), policies }
     }
 
-    /// Routes requests of the methods that have no handler to this one, which declares a policy.
+    /// Routes requests with the methods that have no handler to this one, which declares a policy.
     pub fn fallback<H, T, M>(mut self, handler: H) -> Self
     where
         H: Handler<T, S>,
@@ -162,18 +162,18 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
         Self { inner: self.inner.fallback(handler), ..self }
     }
 
-    /// Adds the handlers of another one.
+    /// Adds the handlers of another `MethodRouter`.
     ///
     /// # Panics
     ///
-    /// When a method has a handler in both, or both have a fallback.
+    /// Panics if a method has a handler in both, or if both have a fallback.
     #[track_caller]
     pub fn merge(mut self, other: Self) -> Self {
         self.policies.extend(other.policies);
         Self { inner: self.inner.merge(other.inner), ..self }
     }
 
-    /// Puts a layer around all its handlers, the fallback included.
+    /// Adds a layer around all handlers, including the fallback.
     pub fn layer<L>(self, layer: L) -> Self
     where
         L: Layer<Route> + Clone + Send + Sync + 'static,
@@ -185,11 +185,11 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
         Self { inner: self.inner.layer(layer), ..self }
     }
 
-    /// Puts a layer around all its handlers, but not around the answer to a method that has none.
+    /// Adds a layer around all handlers, but not around the answer to a method without a handler.
     ///
     /// # Panics
     ///
-    /// When it has no handler yet.
+    /// Panics if there is no handler yet.
     #[track_caller]
     pub fn route_layer<L>(self, layer: L) -> Self
     where
@@ -207,14 +207,14 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     }
 }
 
-/// The policies, and this one for each method of the filter.
+/// Returns the policies, with this one added for each method of the filter.
 fn added(
     mut policies: Vec<(RouteMethod, DeclaredPolicy)>,
     filter: MethodFilter,
     policy: &DeclaredPolicy,
 ) -> Vec<(RouteMethod, DeclaredPolicy)> {
     for (one, method) in METHODS {
-        // Adding a method that the filter has changes nothing.
+        // Adding a method that the filter already has does not change it.
         if filter.or(one) == filter {
             policies.push((RouteMethod::Only(method), policy.clone()));
         }

@@ -1,8 +1,8 @@
-//! Deny by default: axum's routing, for handlers that declare a policy. [`Declared`] says what
-//! counts as one; [`RoutePolicies`] is the table of what was declared.
+//! Deny by default: axum's routing for handlers that declare a policy. [`Declared`] says what
+//! counts as a declaration. [`RoutePolicies`] is the table of what was declared.
 //!
-//! Import these in place of axum's, and a handler without `#[require_session(UserSession)]`,
-//! `#[logout(UserSession)]` or `#[public]` does not compile:
+//! Import these items instead of axum's. A handler without `#[require_session(UserSession)]`,
+//! `#[logout(UserSession)]` or `#[public]` then does not compile:
 //!
 //! ```
 //! use anchor::prelude::*;
@@ -38,16 +38,16 @@
 //! let app: Router = Router::new().route("/stats", get(stats));
 //! ```
 //!
-//! A guard without a type, such as `#[require_session]` alone, does not compile either: it takes
+//! A guard without a type, such as `#[require_session]` alone, does not compile either: it accepts
 //! any session that the route has a layer for, so a lost layer could open an administrator's page
-//! to a user. (An argument `Session<UserSession>` gives it its type.)
+//! to a user. (An argument `Session<UserSession>` gives the guard its type.)
 //!
-//! Nor does a `#[logout]` under [`get`], [`head`], [`options`] or [`trace`]: a link on another site
-//! could ask for it. [`any`], [`on`] and fallbacks take it, and there it answers these methods with
-//! 405.
+//! A `#[logout]` under [`get`], [`head`], [`options`] or [`trace`] does not compile either, because
+//! a link on another site could request it. [`any`], [`on`] and fallbacks accept it; it then
+//! answers these methods with 405.
 //!
-//! A tower service has no arguments to declare a policy with: [`public_service`] says that it is
-//! open. A router of axum's comes in through [`Router::merge_unchecked`]. Both stand in the table.
+//! A tower service has no arguments that could declare a policy: [`public_service`] declares it
+//! open. [`Router::merge_unchecked`] adds an axum router. Both are listed in the table.
 
 mod declared;
 mod method_router;

@@ -1,4 +1,4 @@
-//! [`RoutePolicies`]: the table of all routes with what they demand, for review and for snapshot
+//! [`RoutePolicies`]: the table of all routes and what they require, for reviews and snapshot
 //! tests.
 
 use std::fmt;
@@ -8,10 +8,11 @@ use http::Method;
 
 use super::declared::DeclaredPolicy;
 
-/// All routes of a router with their policies, by path: from
-/// [`Router::policies`](super::Router::policies).
+/// All routes of a router with their policies, sorted by path.
+/// [`Router::policies`](super::Router::policies) returns it.
 ///
-/// It is a slice of [`RoutePolicy`]; `Display` prints it as a table, one line a route.
+/// It dereferences to a slice of [`RoutePolicy`]. `Display` prints it as a table, with one line per
+/// route.
 ///
 /// ```
 /// use anchor::prelude::*;
@@ -21,8 +22,12 @@ use super::declared::DeclaredPolicy;
 /// async fn home() {}
 ///
 /// let app: Router = Router::new().route("/", get(home));
-/// let open: Vec<_> =
-///     app.policies().iter().filter(|route| route.policy == DeclaredPolicy::Public).map(|route| route.path.clone()).collect();
+/// let open: Vec<_> = app
+///     .policies()
+///     .iter()
+///     .filter(|route| route.policy == DeclaredPolicy::Public)
+///     .map(|route| route.path.clone())
+///     .collect();
 /// assert_eq!(open, ["/"]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,14 +81,14 @@ impl fmt::Display for RoutePolicies {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoutePolicy {
-    /// The methods that it answers.
+    /// The methods that the route answers.
     pub method: RouteMethod,
-    /// The path, from the root of the outermost router. A fallback's, a nested service's and a
-    /// merged axum router's ends with `/*`.
+    /// The path from the root of the outermost router. The path of a fallback, of a nested service
+    /// or of a merged axum router ends with `/*`.
     pub path: String,
-    /// What it demands.
+    /// What the route requires.
     pub policy: DeclaredPolicy,
-    /// The router's fallback, which goes when the router's fallback is reset.
+    /// Whether this is the router's fallback, which is removed when the fallback is reset.
     pub(super) fallback: bool,
 }
 
@@ -100,16 +105,16 @@ impl RoutePolicy {
 /// The methods that a route answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RouteMethod {
-    /// This one; `GET` answers `HEAD` too, unless the path has a handler for `HEAD`.
+    /// This method. `GET` answers `HEAD` too, unless the path has a handler for `HEAD`.
     Only(Method),
-    /// Those that the path has no handler for.
+    /// The methods for which the path has no handler.
     Other,
-    /// All.
+    /// All methods.
     Any,
 }
 
 impl RouteMethod {
-    /// The method's name, `other` or `any`.
+    /// Returns the method's name, `other` or `any`.
     pub fn as_str(&self) -> &str {
         match self {
             RouteMethod::Only(method) => method.as_str(),

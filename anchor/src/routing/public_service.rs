@@ -1,14 +1,14 @@
-//! [`PublicService`]: a tower service whose author says that it is open.
+//! [`PublicService`]: a tower service whose author declares it open.
 
-/// A tower service that anyone may call: what [`public_service`] makes of one.
+/// A tower service that anyone may call. [`public_service`] returns it.
 #[derive(Debug, Clone, Copy)]
 pub struct PublicService<T>(pub(super) T);
 
-/// Declares a tower service open, so that a [`Router`](super::Router) takes it: a service has no
+/// Declares a tower service open, so that a [`Router`](super::Router) accepts it. A service has no
 /// arguments that could declare a policy.
 ///
-/// Nothing checks the requests that it gets. For files behind a login, put a guard in front of it:
-/// `axum::middleware::from_extractor::<Session<UserSession>>()`.
+/// Nothing checks the requests that the service gets. For files that require a login, put a guard
+/// in front of it: `axum::middleware::from_extractor::<Session<UserSession>>()`.
 ///
 /// ```
 /// use anchor::routing::{Router, public_service};

@@ -1,4 +1,5 @@
-//! [`Router`]: axum's, for handlers that declare a policy, with the table of what they declared.
+//! [`Router`]: axum's router for handlers that declare a policy, with a table of what they
+//! declared.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,11 +17,12 @@ use super::method_router::{DeclaredHandlers, MethodRouter};
 use super::policies::{RouteMethod, RoutePolicies, RoutePolicy};
 use super::public_service::PublicService;
 
-/// axum's [`Router`](axum::Router), which takes only handlers that declare a policy. It does what
-/// axum's does, at no cost a request.
+/// axum's [`Router`](axum::Router), but it only accepts handlers that declare a policy. Otherwise
+/// it does what axum's router does, at no cost per request.
 ///
-/// `axum::serve(listener, router)` takes it, and so does [`axum::Router::merge`];
-/// [`into_axum`](Self::into_axum) gives the router inside, with what is not repeated here.
+/// `axum::serve(listener, router)` and [`axum::Router::merge`] accept it.
+/// [`into_axum`](Self::into_axum) returns the axum router inside, which has the methods that are
+/// not repeated here.
 ///
 /// See the [module](super) for an example.
 #[must_use]
@@ -30,16 +32,16 @@ pub struct Router<S = ()> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
-    /// No route yet.
+    /// Creates a router without routes.
     pub fn new() -> Self {
         Self { inner: axum::Router::new(), policies: Vec::new() }
     }
 
-    /// Adds the handlers of a path, as [`axum::Router::route`].
+    /// Adds the handlers of a path, like [`axum::Router::route`].
     ///
     /// # Panics
     ///
-    /// When the path is not one of axum's, or it overlaps with another route.
+    /// Panics if axum does not accept the path, or if it overlaps with another route.
     #[track_caller]
     pub fn route(mut self, path: &str, handlers: impl DeclaredHandlers<S>) -> Self {
         let MethodRouter { inner, policies } = handlers.into_method_router();
@@ -49,11 +51,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.route(path, inner), ..self }
     }
 
-    /// Adds a service that is declared open, as [`axum::Router::route_service`].
+    /// Adds a service that is declared open, like [`axum::Router::route_service`].
     ///
     /// # Panics
     ///
-    /// As [`route`](Self::route).
+    /// Panics in the same cases as [`route`](Self::route).
     #[track_caller]
     pub fn route_service<T>(self, path: &str, service: PublicService<T>) -> Self
     where
@@ -65,11 +67,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.with(route, |router| router.route_service(path, service.0))
     }
 
-    /// Adds the routes of another router below a path, as [`axum::Router::nest`].
+    /// Adds the routes of another router below a path, like [`axum::Router::nest`].
     ///
     /// # Panics
     ///
-    /// When the path is `/` or empty, or a route overlaps with another.
+    /// Panics if the path is `/` or empty, or if a route overlaps with another.
     #[track_caller]
     pub fn nest(mut self, path: &str, router: Self) -> Self {
         let nested = router
@@ -80,11 +82,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.nest(path, router.inner), ..self }
     }
 
-    /// Puts a service that is declared open below a path, as [`axum::Router::nest_service`].
+    /// Adds a service that is declared open below a path, like [`axum::Router::nest_service`].
     ///
     /// # Panics
     ///
-    /// As [`nest`](Self::nest).
+    /// Panics in the same cases as [`nest`](Self::nest).
     #[track_caller]
     pub fn nest_service<T>(self, path: &str, service: PublicService<T>) -> Self
     where
@@ -97,30 +99,30 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.with(route, |router| router.nest_service(path, service.0))
     }
 
-    /// Adds the routes of another router, as [`axum::Router::merge`].
+    /// Adds the routes of another router, like [`axum::Router::merge`].
     ///
     /// # Panics
     ///
-    /// When a route overlaps with another, or both routers have a fallback.
+    /// Panics if a route overlaps with another, or if both routers have a fallback.
     #[track_caller]
     pub fn merge(mut self, other: Self) -> Self {
         self.policies.extend(other.policies);
         Self { inner: self.inner.merge(other.inner), ..self }
     }
 
-    /// Adds the routes of an axum router, whose handlers declare nothing: whether each of them is
-    /// guarded is for its author to know. In the table they are one line, `UNCHECKED`.
+    /// Adds the routes of an axum router, whose handlers do not declare anything. Only their author
+    /// knows whether each of them is guarded. In the table, these routes are one line, `UNCHECKED`.
     ///
     /// # Panics
     ///
-    /// As [`merge`](Self::merge).
+    /// Panics in the same cases as [`merge`](Self::merge).
     #[track_caller]
     pub fn merge_unchecked(self, other: axum::Router<S>) -> Self {
         let route = RoutePolicy::new(RouteMethod::Any, "/*", DeclaredPolicy::Unchecked);
         self.with(route, |router| router.merge(other))
     }
 
-    /// Puts a layer around the routes that were added before, and the fallback, as
+    /// Adds a layer around the routes that were added before, and around the fallback, like
     /// [`axum::Router::layer`].
     pub fn layer<L>(self, layer: L) -> Self
     where
@@ -133,12 +135,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.layer(layer), ..self }
     }
 
-    /// Puts a layer around the routes that were added before, but not around the fallback, as
+    /// Adds a layer around the routes that were added before, but not around the fallback, like
     /// [`axum::Router::route_layer`].
     ///
     /// # Panics
     ///
-    /// When there is no route yet.
+    /// Panics if there is no route yet.
     #[track_caller]
     pub fn route_layer<L>(self, layer: L) -> Self
     where
@@ -151,7 +153,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.route_layer(layer), ..self }
     }
 
-    /// Answers requests for which there is no route with a handler that declares a policy, as
+    /// Uses a handler that declares a policy for requests that match no route, like
     /// [`axum::Router::fallback`].
     #[track_caller]
     pub fn fallback<H, T, M>(self, handler: H) -> Self
@@ -162,7 +164,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.with_fallback(T::First::policy(), |router| router.fallback(handler))
     }
 
-    /// Answers requests for which there is no route with a service that is declared open, as
+    /// Uses a service that is declared open for requests that match no route, like
     /// [`axum::Router::fallback_service`].
     pub fn fallback_service<T>(self, service: PublicService<T>) -> Self
     where
@@ -175,9 +177,9 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         })
     }
 
-    /// Answers requests whose path has a route, but not for their method, with a handler that
-    /// declares a policy, as
-    /// [`axum::Router::method_not_allowed_fallback`]: for the routes that were added before.
+    /// Uses a handler that declares a policy for requests whose path has a route, but not for their
+    /// method, like [`axum::Router::method_not_allowed_fallback`]. It applies to the routes that
+    /// were added before.
     pub fn method_not_allowed_fallback<H, T, M>(mut self, handler: H) -> Self
     where
         H: Handler<T, S>,
@@ -205,25 +207,25 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.method_not_allowed_fallback(handler), ..self }
     }
 
-    /// Answers requests for which there is no route with 404 again, as
-    /// [`axum::Router::reset_fallback`].
+    /// Answers requests that match no route with 404 again, like [`axum::Router::reset_fallback`].
     pub fn reset_fallback(mut self) -> Self {
         self.policies.retain(|route| !route.fallback);
         Self { inner: self.inner.reset_fallback(), ..self }
     }
 
-    /// Gives the handlers their state, as [`axum::Router::with_state`].
+    /// Gives the handlers their state, like [`axum::Router::with_state`].
     pub fn with_state<S2>(self, state: S) -> Router<S2> {
         Router { inner: self.inner.with_state(state), policies: self.policies }
     }
 
-    /// Every route with its policy, by path; print it for a review, or compare it in a test.
+    /// Returns every route with its policy, sorted by path. Print it for a review, or compare it in
+    /// a test.
     #[must_use]
     pub fn policies(&self) -> RoutePolicies {
         RoutePolicies::new(self.policies.clone())
     }
 
-    /// The axum router inside.
+    /// Returns the axum router inside.
     pub fn into_axum(self) -> axum::Router<S> {
         self.inner
     }
@@ -249,14 +251,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 }
 
 impl Router {
-    /// What `axum::serve` takes, as [`axum::Router::into_make_service`].
+    /// Converts the router to what `axum::serve` takes, like [`axum::Router::into_make_service`].
     #[must_use]
     pub fn into_make_service(self) -> IntoMakeService<axum::Router> {
         self.inner.into_make_service()
     }
 }
 
-/// The path of a route below another, as axum joins them.
+/// Returns the path of a route below another path, joined as axum joins them.
 fn joined(outer: &str, inner: &str) -> String {
     match (outer.strip_suffix('/'), inner) {
         (Some(outer), _) => format!("{outer}{inner}"),
@@ -271,7 +273,7 @@ impl<S> From<Router<S>> for axum::Router<S> {
     }
 }
 
-/// A router is the service that axum's is, for requests and for `axum::serve`.
+/// The router is the same service as axum's router, for requests and for `axum::serve`.
 impl<R> Service<R> for Router
 where
     axum::Router: Service<R>,

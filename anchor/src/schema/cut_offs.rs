@@ -1,8 +1,8 @@
-//! The companion table of [`SchemaOptions::cut_off`](super::SchemaOptions::cut_off): a row a
+//! The companion table of [`SchemaOptions::cut_off`](super::SchemaOptions::cut_off): one row per
 //! subject, with the instant of its latest cut-off.
 //!
-//! A table of its own, because the instant must be known when a session arrives that began before
-//! it, and the subject's other rows may be gone by then.
+//! It is a separate table because the instant must be known when a session arrives that began
+//! before it. By then, the subject's other rows may be gone.
 
 use super::names::cut_name;
 use super::{ColumnSchema, Dialect, Schema};
@@ -13,14 +13,14 @@ use crate::column::ColumnType;
 pub(crate) struct CutOffsTable {
     /// `table` or `schema.table`.
     pub(crate) name: String,
-    /// The session table's column of the subject.
+    /// The subject's column in the session table.
     pub(crate) subject: String,
-    /// The type of its own column for it.
+    /// The type of the subject's column in this table.
     pub(crate) subject_type: String,
 }
 
 impl CutOffsTable {
-    /// The companion that a struct's schema asks for.
+    /// Returns the companion table that a struct's schema asks for.
     pub(crate) fn of(schema: &Schema, dialect: Dialect) -> Option<Self> {
         let (_, subject) = schema.subject()?;
         let [(_, subject_type), _] = cut_off_columns(dialect, subject);
@@ -31,7 +31,7 @@ impl CutOffsTable {
         })
     }
 
-    /// The statement that creates it.
+    /// Returns the statement that creates the companion table.
     pub(crate) fn create(&self, dialect: Dialect, exists: &str) -> String {
         let table = dialect.table(&self.name);
         let time = dialect.spell(ColumnType::Timestamp);
@@ -49,8 +49,8 @@ impl CutOffsTable {
 }
 
 impl Schema {
-    /// The companion table's name, in the session table's schema; `None` where the payload has no
-    /// cut-offs.
+    /// Returns the companion table's name, in the session table's schema, or `None` if the payload
+    /// has no cut-offs.
     pub fn cut_offs_table(&self) -> Option<String> {
         if !self.options.cut_off {
             return None;
@@ -62,27 +62,28 @@ impl Schema {
         })
     }
 
-    /// The statement that creates the companion table; `None` where the payload has no cut-offs.
+    /// Returns the statement that creates the companion table, or `None` if the payload has no
+    /// cut-offs.
     pub fn create_cut_offs_table(&self, dialect: Dialect) -> Option<String> {
         Some(CutOffsTable::of(self, dialect)?.create(dialect, "") + ";\n")
     }
 }
 
-/// The companion table's columns, and their types.
+/// Returns the companion table's columns and their types.
 pub(crate) fn cut_off_columns(
     dialect: Dialect,
     subject: &ColumnSchema,
 ) -> [(&'static str, &'static str); 2] {
     let subject_type = match (dialect, subject.ty) {
-        // MySQL's collations take 'a' and 'a ' for one key, and they are two subjects; four bytes
-        // for each of 255 characters.
+        // MySQL's collations treat 'a' and 'a ' as one key, but they are two subjects. So the
+        // column holds bytes: four for each of 255 characters.
         (Dialect::MySql, ColumnType::Text | ColumnType::Enum(_)) => CUT_OFF_BYTES,
         _ => dialect.type_of(subject),
     };
     [("subject", subject_type), ("cut_off_at", dialect.spell(ColumnType::Timestamp))]
 }
 
-/// The type of a text's bytes on MySQL.
+/// The type that holds the bytes of a text on MySQL.
 pub(crate) const CUT_OFF_BYTES: &str = "VARBINARY(1020)";
 
 #[cfg(test)]

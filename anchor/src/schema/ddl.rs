@@ -1,7 +1,7 @@
 //! The definition of a session table and its indexes, as a careful person would write it.
 //!
-//! Columns, constraints and indexes are written here and nowhere else: the stores' quick start and
-//! the migrations take them from here.
+//! Columns, constraints and indexes are written only here. The stores' quick start and the
+//! migrations use this definition.
 
 use super::system::comment_on;
 use super::table::{ForeignKey, Table, TableColumn, TableIndex, index_name};
@@ -13,15 +13,15 @@ use crate::schema::table::Kind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Index {
-    /// Its name, unique in the database's schema.
+    /// The index's name, unique in the database's schema.
     pub name: String,
-    /// The one column that it is on.
+    /// The one column that the index is on.
     pub column: &'static str,
-    /// Whether it refuses a value that another row has.
+    /// Whether the index refuses a value that another row has.
     pub unique: bool,
 }
 
-/// One line of a table's definition, in the columns that are aligned below each other.
+/// One line of a table's definition, divided into the parts that are aligned below each other.
 struct Line {
     name: String,
     ty: String,
@@ -30,14 +30,15 @@ struct Line {
 }
 
 impl Schema {
-    /// The statements that create the table and its indexes, and the companion table where it has
-    /// one, as one text that can stand in a migration.
+    /// Returns the statements that create the table, its indexes and, if it has one, the companion
+    /// table. They are one text that can be put into a migration.
     pub fn create_table(&self, dialect: Dialect) -> String {
         Table::of(self, dialect).create_text()
     }
 
-    /// The indexes: on the expiry and, where ended rows are kept, on their end (for the sweep), on
-    /// the subject, on foreign keys (for the cascade), and where the struct asks for one.
+    /// Returns the indexes: on the expiry and, if ended rows are kept, on their end (for the
+    /// sweep), on the subject, on foreign keys (for the cascade), and on the columns for which the
+    /// struct asks for one.
     pub fn indexes(&self) -> Vec<Index> {
         let wanted = self.columns.iter().filter(|column| {
             column.subject || column.index || column.unique || column.references.is_some()
@@ -54,7 +55,7 @@ impl Schema {
             .collect()
     }
 
-    /// The statements that create the table and its indexes, unless they are there.
+    /// Returns the statements that create the table and its indexes, unless they exist.
     #[cfg(feature = "_sql")]
     pub(crate) fn create_if_not_exists(&self, dialect: Dialect) -> Vec<String> {
         Table::of(self, dialect).create_statements("IF NOT EXISTS ")
@@ -62,12 +63,13 @@ impl Schema {
 }
 
 impl Table {
-    /// The statements that create the table, its indexes and its companion, as one text.
+    /// Returns the statements that create the table, its indexes and its companion table, as one
+    /// text.
     pub(crate) fn create_text(&self) -> String {
         self.text("")
     }
 
-    /// The same, for a database that may have them.
+    /// Returns the same text for a database that may already have them.
     pub(crate) fn create_text_if_not_exists(&self) -> String {
         self.text("IF NOT EXISTS ")
     }
@@ -76,7 +78,7 @@ impl Table {
         let mut text = self.create_alone(exists, &self.dialect.table(&self.name)) + ";\n";
         let indexes = self.create_indexes(exists);
         if !indexes.is_empty() {
-            // The indexes are short: one a line, without an empty line between.
+            // The indexes are short: one per line, without an empty line in between.
             text.push_str(&format!("\n{};\n", indexes.join(";\n")));
         }
         if let Some(companion) = &self.cut_offs {
@@ -93,7 +95,8 @@ impl Table {
         statements
     }
 
-    /// The statements that create the indexes; none on MySQL, where they are in the table's own.
+    /// Returns the statements that create the indexes. On MySQL there are none, because the
+    /// statement that creates the table contains the indexes.
     fn create_indexes(&self, exists: &str) -> Vec<String> {
         match self.dialect {
             Dialect::MySql => Vec::new(),
@@ -103,14 +106,15 @@ impl Table {
         }
     }
 
-    /// The statement that creates the table under this name; on MySQL with its indexes.
+    /// Returns the statement that creates the table under this name. On MySQL, it contains the
+    /// indexes.
     pub(crate) fn create_alone(&self, exists: &str, name: &str) -> String {
         let mut lines = self.column_lines();
         let options = match self.dialect {
             Dialect::MySql => {
-                // MySQL ignores a foreign key that stands beside its column, MariaDB takes no name
-                // for a check there, and MySQL has no CREATE INDEX IF NOT EXISTS: all three stand
-                // after the columns.
+                // MySQL ignores a foreign key that is written beside its column, MariaDB does not
+                // accept a name for a check there, and MySQL has no CREATE INDEX IF NOT EXISTS. So
+                // all three are written after the columns.
                 lines.extend(self.mysql_constraints());
                 " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
             }
@@ -119,7 +123,7 @@ impl Table {
         format!("CREATE TABLE {exists}{name} (\n{}\n){options}", layout(&lines))
     }
 
-    /// The statement that creates an index of the table.
+    /// Returns the statement that creates an index of the table.
     pub(crate) fn create_index(&self, index: &TableIndex, exists: &str) -> String {
         let dialect = self.dialect;
         let unique = if index.unique { "UNIQUE " } else { "" };
@@ -139,27 +143,27 @@ impl Table {
         }
     }
 
-    /// A column's definition: its name, type, nullability and default, and the constraints that
-    /// stand beside a column in this dialect.
+    /// Returns a column's definition: its name, type, nullability and default, and the constraints
+    /// that are written beside a column in this dialect.
     pub(crate) fn column_definition(&self, column: &TableColumn) -> String {
         let Line { name, ty, constraints, .. } = self.line(column, None);
         format!("{name} {ty} {constraints}").trim_end().to_owned()
     }
 
-    /// The same without its `CHECK` and its foreign key.
+    /// Returns the same definition without the `CHECK` and the foreign key.
     pub(crate) fn unconstrained_definition(&self, column: &TableColumn) -> String {
         let name = self.dialect.identifier(&column.name);
         let rest = self.nullability_and_default(column).join(" ");
         format!("{name} {} {rest}", column.sql_type).trim_end().to_owned()
     }
 
-    /// The column's `CHECK`, with its name.
+    /// Returns the column's `CHECK`, with its name.
     pub(crate) fn check(&self, column: &TableColumn) -> Option<String> {
         let name = self.dialect.identifier(&self.check_name(&column.name)).into_owned();
         Some(format!("CONSTRAINT {name} {}", self.bare_check(column)?))
     }
 
-    /// The same without its name.
+    /// Returns the column's `CHECK` without its name.
     pub(crate) fn bare_check(&self, column: &TableColumn) -> Option<String> {
         let values: Vec<_> =
             column.checked_values()?.iter().map(|value| self.dialect.literal(value)).collect();
@@ -167,7 +171,7 @@ impl Table {
         Some(format!("CHECK ({name} IN ({}))", values.join(", ")))
     }
 
-    /// The column's foreign key as a constraint of the table.
+    /// Returns the column's foreign key as a constraint of the table.
     pub(crate) fn foreign_key(&self, column: &TableColumn) -> Option<String> {
         let reference = references(self.dialect, column.references.as_ref()?);
         let name = self.foreign_key_name(&column.name);
@@ -177,7 +181,7 @@ impl Table {
     }
 
     fn column_lines(&self) -> Vec<Line> {
-        // What a type means is said once, at the first column of that type.
+        // The meaning of a type is explained once, at the first column of that type.
         let mut explained = Vec::new();
         let lines = self.columns.iter().map(|column| {
             let first = !explained.contains(&&column.kind);
@@ -190,7 +194,8 @@ impl Table {
         lines.collect()
     }
 
-    /// What the definition says beside its columns, in any order in which they came.
+    /// Returns the comments beside the columns of the definition, sorted and without duplicates, so
+    /// the order of the columns does not matter.
     pub(crate) fn comments(&self) -> Vec<&'static str> {
         let has = |name: &str| self.columns.iter().any(|column| column.name == name);
         let mut comments: Vec<_> = self
@@ -209,7 +214,7 @@ impl Table {
         let mut parts = self.nullability_and_default(column);
         match dialect {
             Dialect::MySql => {}
-            // A migration refers to a constraint by its name; SQLite has no statement that would.
+            // A migration refers to a constraint by its name. SQLite has no statement that does so.
             Dialect::Postgres => {
                 parts.extend(self.check(column));
                 parts.extend(column.references.as_ref().map(|target| {
@@ -252,7 +257,7 @@ impl Table {
         indexes.chain(checks).chain(foreign_keys).map(bare).collect()
     }
 
-    /// An index, as MySQL writes it in `CREATE TABLE` and after `ADD`.
+    /// Returns an index, as MySQL writes it in `CREATE TABLE` and after `ADD`.
     pub(crate) fn mysql_index(&self, index: &TableIndex) -> String {
         let unique = if index.unique { "UNIQUE " } else { "" };
         let (name, column) =
@@ -262,7 +267,7 @@ impl Table {
 }
 
 impl Dialect {
-    /// What the type does not say of a column.
+    /// Returns what the SQL type does not say about a column.
     fn explanation(self, column: &TableColumn) -> Option<&'static str> {
         if column.custom {
             return None;
@@ -279,11 +284,11 @@ impl Dialect {
     }
 }
 
-/// The column's `DEFAULT`, where it has one.
+/// Returns the column's `DEFAULT`, if it has one.
 pub(crate) fn default_clause(dialect: Dialect, column: &TableColumn) -> Option<String> {
     let default = column.default.as_deref()?;
-    // SQLite and MySQL take an expression only in parentheses, and MySQL takes even a literal only
-    // so for its long types.
+    // SQLite and MySQL accept an expression only in parentheses. For its long types, MySQL accepts
+    // even a literal only in parentheses.
     let long =
         matches!(column.kind, Kind::Plain(ColumnType::Text | ColumnType::Bytes | ColumnType::Json));
     let bare = match dialect {
@@ -298,7 +303,7 @@ pub(crate) fn default_clause(dialect: Dialect, column: &TableColumn) -> Option<S
     })
 }
 
-/// Whether the expression's first parenthesis is closed by its last character.
+/// Returns whether the expression's last character closes its first parenthesis.
 fn is_in_parentheses(expression: &str) -> bool {
     let mut depth = 0_i32;
     let closed_at = expression.char_indices().find(|(_, c)| {
@@ -308,7 +313,7 @@ fn is_in_parentheses(expression: &str) -> bool {
     expression.starts_with('(') && closed_at.is_some_and(|(at, _)| at + 1 == expression.len())
 }
 
-/// Whether the expression is a literal, whose value is the same whenever it is read.
+/// Returns whether the expression is a literal, whose value is the same whenever it is read.
 pub(crate) fn is_literal(expression: &str) -> bool {
     let quoted = expression.len() >= 2
         && expression.starts_with('\'')
@@ -330,7 +335,7 @@ pub(crate) fn references(dialect: Dialect, target: &ForeignKey) -> String {
     format!("REFERENCES {table} ({column}) ON DELETE {action}")
 }
 
-/// The lines below each other: names, types and comments aligned.
+/// Joins the lines, with names, types and comments aligned.
 fn layout(lines: &[Line]) -> String {
     let columns = || lines.iter().filter(|line| !line.ty.is_empty());
     let name_width = columns().map(|line| line.name.chars().count()).max().unwrap_or(0);
@@ -366,7 +371,7 @@ mod tests {
 
     const ROLES: ColumnType = ColumnType::Enum(&["admin", "member", "it's"]);
 
-    /// One column of each kind, and each thing that may be said of one.
+    /// One column of each kind, and each attribute that a column may have.
     static COLUMNS: [ColumnSchema; 13] =
         [
             ColumnSchema::new("user_id", ColumnType::Uuid, false)

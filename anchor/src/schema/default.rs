@@ -1,13 +1,13 @@
-//! What a column's default cannot be, where only the field's type says so.
+//! The check of a column's default that needs the field's type.
 
 use crate::column::ColumnType;
 
-/// Refuses, at compile time, a default that is no expression on a column of text. The derive calls
-/// it for those that are none by their looks, with the advice.
+/// Refuses, at compile time, a default that is not an SQL expression on a column of text. The
+/// derive calls it, with the advice, for each default that does not look like an expression.
 ///
 /// # Panics
 ///
-/// With the advice, when the column holds text.
+/// Panics with the advice if the column holds text.
 #[track_caller]
 pub const fn refuse_bare_text(ty: ColumnType, advice: &'static str) {
     if matches!(ty, ColumnType::Text | ColumnType::Enum(_)) {

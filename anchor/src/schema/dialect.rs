@@ -18,25 +18,25 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The type of a payload column, as the table's definition spells it: `sql_type` where the
+    /// Returns the type of a payload column, as the table's definition spells it: `sql_type` if the
     /// struct names one.
     pub fn type_of(self, column: &ColumnSchema) -> &'static str {
         column.sql_type.unwrap_or_else(|| self.own_type(column))
     }
 
-    /// The type that a payload column has unless the struct names another.
+    /// Returns the type that a payload column has unless the struct names another one.
     pub(crate) fn own_type(self, column: &ColumnSchema) -> &'static str {
         let indexed =
             column.subject || column.unique || column.index || column.references.is_some();
         match (self, column.ty) {
-            // An index of MySQL's needs a length.
+            // An index on MySQL needs a length.
             (Dialect::MySql, ColumnType::Text) if indexed => "VARCHAR(255)",
             (Dialect::MySql, ColumnType::Bytes) if indexed => "VARBINARY(255)",
             (_, ty) => self.spell(ty),
         }
     }
 
-    /// A type that no index constrains.
+    /// Returns the spelling of a type that no index constrains.
     pub(crate) fn spell(self, ty: ColumnType) -> &'static str {
         use ColumnType::{
             BigInt, Bool, Bytes, Double, Enum, Integer, Ip, Json, Real, SmallInt, Text, Timestamp,
@@ -82,8 +82,8 @@ impl Dialect {
         }
     }
 
-    /// A name, in quotes if it needs them: if it is no plain lower-case word, or is one that a
-    /// database reserves.
+    /// Returns a name, in quotes if it needs them: if it is not a plain lower-case word, or if it
+    /// is a word that a database reserves.
     pub fn identifier(self, name: &str) -> Cow<'_, str> {
         let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
@@ -91,7 +91,7 @@ impl Dialect {
         if plain { Cow::Borrowed(name) } else { Cow::Owned(self.quote(name)) }
     }
 
-    /// A name in quotes.
+    /// Returns a name in quotes.
     pub(crate) fn quote(self, name: &str) -> String {
         match self {
             Dialect::Postgres | Dialect::Sqlite => format!("\"{}\"", name.replace('"', "\"\"")),
@@ -99,8 +99,8 @@ impl Dialect {
         }
     }
 
-    /// A column's name as statements refer to it. SQLite reads a double-quoted name that no column
-    /// has as a string, so there it is a back-quoted one, which fails instead.
+    /// Returns a column's name as statements refer to it. SQLite treats a double-quoted name that
+    /// no column has as a string. A back-quoted name fails instead, so SQLite gets that one.
     pub(crate) fn reference(self, name: &str) -> String {
         match self {
             Dialect::Postgres => self.quote(name),
@@ -108,12 +108,12 @@ impl Dialect {
         }
     }
 
-    /// A table's name, each part of `schema.table` for itself.
+    /// Returns a table's name. Each part of `schema.table` gets its own quotes, if it needs them.
     pub fn table(self, name: &str) -> String {
         name.split('.').map(|part| self.identifier(part)).collect::<Vec<_>>().join(".")
     }
 
-    /// A string literal.
+    /// Returns a string literal.
     pub(crate) fn literal(self, text: &str) -> String {
         let text = text.replace('\'', "''");
         match self {
@@ -124,7 +124,7 @@ impl Dialect {
 }
 
 impl Schema {
-    /// The table's name without the schema that it is in.
+    /// Returns the table's name without the schema that it is in.
     pub(crate) fn bare_table(&self) -> &'static str {
         self.table.rsplit('.').next().unwrap_or(self.table)
     }

@@ -1,4 +1,4 @@
-//! [`Schema`]: the table that a session's struct derives, free of any dialect.
+//! [`Schema`]: the table that is derived from a session's struct, independent of any dialect.
 
 mod cut_offs;
 mod ddl;
@@ -30,35 +30,35 @@ use crate::column::{Column, ColumnType};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Schema {
-    /// The table's name, as in `#[session(table = "..")]`; `schema.table` where the database has
-    /// schemas.
+    /// The table's name, as in `#[session(table = "..")]`; it may be `schema.table` if the database
+    /// has schemas.
     pub table: &'static str,
     /// The payload's columns, in the struct's order.
     pub columns: &'static [ColumnSchema],
-    /// `#[session(renamed_from = "..")]` on the struct: the table's name before.
+    /// `#[session(renamed_from = "..")]` on the struct: the table's earlier name.
     pub renamed_from: Option<&'static str>,
-    /// What the table has besides.
+    /// The optional parts that the table has.
     pub options: SchemaOptions,
 }
 
 impl Schema {
-    /// A table with these payload columns.
+    /// Creates a table with these payload columns.
     pub const fn new(table: &'static str, columns: &'static [ColumnSchema]) -> Self {
         Self { table, columns, renamed_from: None, options: SchemaOptions::NONE }
     }
 
-    /// Says what the table was called before.
+    /// Sets the table's earlier name.
     pub const fn renamed_from(mut self, name: &'static str) -> Self {
         self.renamed_from = Some(name);
         self
     }
 
-    /// Says what the table has besides.
+    /// Sets the optional parts that the table has.
     ///
     /// # Panics
     ///
-    /// When it is to have cut-offs, and no column is the subject: at compile time, in a derived
-    /// schema.
+    /// Panics if the table is to have cut-offs and no column is the subject: at compile time, in a
+    /// derived schema.
     pub const fn options(mut self, options: SchemaOptions) -> Self {
         let mut subject = false;
         let mut index = 0;
@@ -68,14 +68,14 @@ impl Schema {
         }
         assert!(
             subject || !options.cut_off,
-            "`cut_off` ends the sessions of a subject: mark the field that says whose the session \
-             is with `#[session(subject)]`"
+            "`cut_off` ends the sessions of a subject: mark the field that says whose session \
+             it is with `#[session(subject)]`"
         );
         self.options = options;
         self
     }
 
-    /// The payload's subject column and its place among the columns.
+    /// Returns the payload's subject column, with its index among the payload's columns.
     pub fn subject(&self) -> Option<(usize, &'static ColumnSchema)> {
         self.columns.iter().enumerate().find(|(_, column)| column.subject)
     }
@@ -85,9 +85,10 @@ impl Schema {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ColumnSchema {
-    /// The column's name: the field's, or `#[session(column = "..")]`; never with quotes.
+    /// The column's name: that of the field, or that of `#[session(column = "..")]`; never with
+    /// quotes.
     pub name: &'static str,
-    /// The type, before a dialect spells it.
+    /// The type, independent of how a dialect spells it.
     pub ty: ColumnType,
     /// Whether the column may be `NULL`.
     pub nullable: bool,
@@ -95,7 +96,7 @@ pub struct ColumnSchema {
     pub subject: bool,
     /// `#[session(default = "..")]`: an SQL expression.
     pub default: Option<&'static str>,
-    /// `#[session(sql_type = "..")]`: the type as written in the table, in place of the dialect's.
+    /// `#[session(sql_type = "..")]`: the type as written in the table, instead of the dialect's.
     pub sql_type: Option<&'static str>,
     /// `#[session(references = "table(column)")]`.
     pub references: Option<Reference>,
@@ -103,33 +104,32 @@ pub struct ColumnSchema {
     pub unique: bool,
     /// `#[session(index)]`; a subject is always indexed.
     pub index: bool,
-    /// `#[session(renamed_from = "..")]`: the column's name before.
+    /// `#[session(renamed_from = "..")]`: the column's earlier name.
     pub renamed_from: Option<&'static str>,
     /// What a migration does with the sessions that a change of this column leaves without a value.
     pub on_change: OnChange,
-    /// `#[column(renamed_from = "..")]` on the variants of the field's enum: the name before, the
-    /// name now.
+    /// `#[column(renamed_from = "..")]` on the variants of the field's enum, as pairs of old name
+    /// and new name.
     pub renamed_variants: &'static [(&'static str, &'static str)],
-    /// The least and the greatest integer that the field holds, where that is not what its column
-    /// holds.
+    /// The smallest and the largest integer that the field holds, if its column has another range.
     pub range: Option<(i64, i64)>,
-    /// `#[session(role)]`: what the session may do. A migration never gives it its default in
-    /// place of a value that there was.
+    /// `#[session(role)]`: what the session may do. A migration never replaces an existing value of
+    /// this column with its default.
     pub role: bool,
 }
 
 impl ColumnSchema {
-    /// The column of a field of type `C`.
+    /// Creates the column of a field of type `C`.
     pub const fn of<C: Column>(name: &'static str) -> Self {
         Self::new(name, C::TYPE, C::NULLABLE).renamed_variants(C::RENAMED_VARIANTS).range(C::RANGE)
     }
 
-    /// The column of a field marked `#[session(json)]`.
+    /// Creates the column of a field marked `#[session(json)]`.
     pub const fn json(name: &'static str) -> Self {
         Self::new(name, ColumnType::Json, false)
     }
 
-    /// A column of this type.
+    /// Creates a column of this type.
     pub const fn new(name: &'static str, ty: ColumnType, nullable: bool) -> Self {
         Self {
             name,
@@ -153,7 +153,7 @@ impl ColumnSchema {
     ///
     /// # Panics
     ///
-    /// When the column may be `NULL`: at compile time, in a derived schema.
+    /// Panics if the column may be `NULL`: at compile time, in a derived schema.
     #[track_caller]
     pub const fn subject(mut self) -> Self {
         assert!(
@@ -171,7 +171,7 @@ impl ColumnSchema {
         self
     }
 
-    /// Gives the column another SQL type than the dialect's.
+    /// Sets an SQL type for the column, instead of the dialect's.
     pub const fn sql_type(mut self, sql_type: &'static str) -> Self {
         self.sql_type = Some(sql_type);
         self
@@ -181,8 +181,8 @@ impl ColumnSchema {
     ///
     /// # Panics
     ///
-    /// When deleting the referenced row is to set a column to `NULL` that cannot be: at compile
-    /// time, in a derived schema.
+    /// Panics if deleting the referenced row is to set the column to `NULL` and the column cannot
+    /// be `NULL`: at compile time, in a derived schema.
     #[track_caller]
     pub const fn references(mut self, reference: Reference) -> Self {
         assert!(
@@ -206,13 +206,14 @@ impl ColumnSchema {
         self
     }
 
-    /// Says what the column was called before.
+    /// Sets the column's earlier name.
     pub const fn renamed_from(mut self, name: &'static str) -> Self {
         self.renamed_from = Some(name);
         self
     }
 
-    /// Says what the variants of the column's enum were called before: old name, new name.
+    /// Sets the earlier names of the variants of the column's enum, as pairs of old name and new
+    /// name.
     pub const fn renamed_variants(
         mut self,
         renamed: &'static [(&'static str, &'static str)],
@@ -221,7 +222,7 @@ impl ColumnSchema {
         self
     }
 
-    /// Says which integers the field holds, where that is not what its column holds.
+    /// Sets which integers the field holds, if its column has another range.
     pub const fn range(mut self, range: Option<(i64, i64)>) -> Self {
         self.range = range;
         self
@@ -233,7 +234,7 @@ impl ColumnSchema {
         self
     }
 
-    /// Says what becomes of the sessions that a change of this column leaves without a value.
+    /// Sets what happens to the sessions that a change of this column leaves without a value.
     pub const fn on_change(mut self, on_change: OnChange) -> Self {
         self.on_change = on_change;
         self
@@ -244,7 +245,7 @@ impl ColumnSchema {
 /// for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnChange {
-    /// The migration is refused until the struct says more: the default.
+    /// The migration is refused until the struct says more. This is the default.
     #[default]
     Refuse,
     /// The sessions end: `#[session(on_change = "end_sessions")]`.
@@ -264,7 +265,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// A foreign key to `table(column)`.
+    /// Creates a foreign key to `table(column)`.
     pub const fn new(table: &'static str, column: &'static str, on_delete: OnDelete) -> Self {
         Self { table, column, on_delete }
     }
@@ -273,7 +274,7 @@ impl Reference {
 /// What happens to a session when the row that it references is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnDelete {
-    /// The session ends with it: the default, for a deleted user is logged out.
+    /// The session ends with it. This is the default, because a deleted user is logged out.
     #[default]
     Cascade,
     /// The deletion is refused while sessions exist.

@@ -1,16 +1,17 @@
-//! Names that are made of others, cut so that every database keeps them whole.
+//! Names that are made of other names, shortened so that no database truncates them.
 
 use sha2::{Digest, Sha256};
 
-/// The longest name that every dialect keeps whole: PostgreSQL cuts at 63 bytes.
+/// The longest name that no dialect truncates: PostgreSQL truncates at 63 bytes.
 pub(super) const LONGEST_NAME: usize = 63;
 
-/// `table_column_suffix`, cut so that every database keeps it whole and two long names stay two.
+/// Returns `table_column_suffix`, shortened so that no database truncates it and two different long
+/// names stay different.
 pub(super) fn name_of(table: &str, column: &str, suffix: &str) -> String {
     cut_name(&format!("{table}_{column}"), suffix)
 }
 
-/// `name_suffix`, cut likewise.
+/// Returns `name_suffix`, shortened in the same way.
 pub(super) fn cut_name(name: &str, suffix: &str) -> String {
     let name = format!("{name}_{suffix}");
     if name.len() <= LONGEST_NAME {

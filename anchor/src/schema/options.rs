@@ -1,4 +1,4 @@
-//! [`SchemaOptions`]: what a session table has only where the struct asks for it.
+//! [`SchemaOptions`]: the parts that a session table has only if the struct asks for them.
 
 /// The optional parts of a session table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,7 +15,7 @@ pub struct SchemaOptions {
 }
 
 impl SchemaOptions {
-    /// Nothing besides.
+    /// No optional parts.
     pub const NONE: Self =
         Self { keep_ended: false, track: false, fingerprint: false, cut_off: false };
 
@@ -37,7 +37,7 @@ impl SchemaOptions {
         self
     }
 
-    /// Has cut-offs.
+    /// Adds cut-offs.
     pub const fn cut_off(mut self) -> Self {
         self.cut_off = true;
         self

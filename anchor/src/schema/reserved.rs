@@ -1,10 +1,10 @@
-//! The words that PostgreSQL, MySQL, MariaDB or SQLite reserve: a column or table of such a name is
-//! written in quotes.
+//! The words that PostgreSQL, MySQL, MariaDB or SQLite reserve. A column or table with such a name
+//! is written in quotes.
 
-/// The macros refuse the same words; a test of `ui-tests` holds the two files together.
+/// The macros refuse the same words; a test in `ui-tests` checks that the two files agree.
 const RESERVED: &str = include_str!("reserved_words.txt");
 
-/// Whether an unquoted `name` (in lower case) would be read as a keyword by one of the databases.
+/// Returns whether one of the databases would read an unquoted `name` (in lower case) as a keyword.
 pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.split_ascii_whitespace().any(|word| word == name)
 }

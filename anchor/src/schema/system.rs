@@ -1,5 +1,5 @@
-//! The columns that anchor itself keeps: those of every session table, and those that a struct asks
-//! for.
+//! The columns that anchor itself keeps: those that every session table has, and those that a
+//! struct asks for.
 
 use super::{ColumnSchema, Dialect, Schema};
 use crate::column::ColumnType;
@@ -10,7 +10,7 @@ use crate::column::ColumnType;
 pub struct SystemColumn {
     /// Name, type and nullability.
     pub column: ColumnSchema,
-    /// What the table's definition says beside it.
+    /// The comment beside the column in the table's definition.
     pub comment: Option<&'static str>,
 }
 
@@ -22,7 +22,7 @@ const fn required(
     SystemColumn { column: ColumnSchema::new(name, ty, false), comment }
 }
 
-/// Required, with what the rows of a release before the column have in it.
+/// A required column, with the value for the rows of a release that did not have the column.
 const fn defaulted(
     name: &'static str,
     ty: ColumnType,
@@ -40,7 +40,7 @@ const fn nullable(
     SystemColumn { column: ColumnSchema::new(name, ty, true), comment }
 }
 
-/// The system columns that every table has, in its order.
+/// The system columns that every table has, in the table's order.
 pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
     required("id", ColumnType::Uuid, None),
     required("lasting_hash", ColumnType::Bytes, Some("SHA-256 of the secret's lasting half")),
@@ -67,26 +67,26 @@ pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
     ),
 ];
 
-/// Those of [`SchemaOptions::keep_ended`](super::SchemaOptions::keep_ended).
+/// The columns of [`SchemaOptions::keep_ended`](super::SchemaOptions::keep_ended).
 const KEEP_ENDED: &[SystemColumn] = &[
     defaulted("status", ColumnType::Enum(&["active", "revoked", "expired"]), "'active'", None),
     nullable("ended_at", ColumnType::Timestamp, None),
     nullable("end_reason", ColumnType::Text, None),
 ];
 
-/// Those of [`SchemaOptions::track`](super::SchemaOptions::track).
+/// The columns of [`SchemaOptions::track`](super::SchemaOptions::track).
 const TRACK: &[SystemColumn] = &[
     nullable("ip_address", ColumnType::Ip, Some("of the latest use")),
     nullable("user_agent", ColumnType::Text, None),
 ];
 
-/// Those of [`SchemaOptions::fingerprint`](super::SchemaOptions::fingerprint).
+/// The columns of [`SchemaOptions::fingerprint`](super::SchemaOptions::fingerprint).
 const FINGERPRINT: &[SystemColumn] =
     &[nullable("fingerprint", ColumnType::Bytes, Some("SHA-256 of what the session is bound to"))];
 
 impl Schema {
-    /// The system columns of this table, in its order: [`SYSTEM_COLUMNS`], then those that the
-    /// struct asks for.
+    /// Returns the system columns of this table, in the table's order: [`SYSTEM_COLUMNS`], then
+    /// those that the struct asks for.
     pub fn system_columns(&self) -> impl Iterator<Item = &'static SystemColumn> + use<> {
         let options = self.options;
         let optional = [
@@ -100,30 +100,31 @@ impl Schema {
 }
 
 impl SystemColumn {
-    /// The column's type in a dialect.
+    /// Returns the column's type in a dialect.
     pub fn type_in(&self, dialect: Dialect) -> &'static str {
         match (dialect, self.column.ty) {
             // The only bytes among the system columns are SHA-256 hashes.
             (Dialect::MySql, ColumnType::Bytes) => "BINARY(32)",
-            // The only texts are words of anchor's own, and a user agent that is cut.
+            // The only texts are words that anchor itself writes, and a user agent, which is
+            // truncated.
             (Dialect::MySql, ColumnType::Text) => "VARCHAR(512)",
             (_, ty) => dialect.spell(ty),
         }
     }
 }
 
-/// What the definition of a table with these columns says beside one of them, if it is anchor's
-/// own.
+/// Returns the comment beside one of the columns in the definition of a table with these columns,
+/// if that column is a system column.
 pub(crate) fn comment_on(name: &str, has_column: impl Fn(&str) -> bool) -> Option<&'static str> {
     let group = [SYSTEM_COLUMNS, KEEP_ENDED, TRACK, FINGERPRINT]
         .into_iter()
         .find(|group| group.iter().any(|system| system.column.name == name))?;
-    // A payload may have a column of such a name, where the struct does not ask for the group.
+    // A payload may have a column with such a name if the struct does not ask for the group.
     let is_own = group.iter().all(|system| has_column(system.column.name));
     group.iter().find(|system| is_own && system.column.name == name)?.comment
 }
 
-/// The system column of this name. For names in this crate's own code.
+/// Returns the system column with this name. Only for names in this crate's own code.
 #[cfg(feature = "_sql")]
 pub(crate) fn system(name: &'static str) -> ColumnSchema {
     [SYSTEM_COLUMNS, KEEP_ENDED, TRACK, FINGERPRINT]
@@ -131,5 +132,5 @@ pub(crate) fn system(name: &'static str) -> ColumnSchema {
         .flatten()
         .map(|system| system.column)
         .find(|column| column.name == name)
-        .unwrap_or_else(|| unreachable!("`{name}` is no system column"))
+        .unwrap_or_else(|| unreachable!("`{name}` is not a system column"))
 }

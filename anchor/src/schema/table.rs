@@ -1,5 +1,5 @@
-//! [`Table`]: a session table as one dialect has it, with owned names, so that a migration's header
-//! can be read back into it.
+//! [`Table`]: a session table in one dialect. Its names are owned, so that a migration's header can
+//! be read back into it.
 
 use super::cut_offs::CutOffsTable;
 use super::names::{LONGEST_NAME, name_of};
@@ -12,31 +12,33 @@ pub(crate) struct Table {
     pub(crate) dialect: Dialect,
     /// `table` or `schema.table`.
     pub(crate) name: String,
-    /// Those that have columns; without them, a payload's column may have the name of one.
+    /// The options that have columns. Without an option, a column of the payload may have the name
+    /// of one of the option's columns.
     pub(crate) options: SchemaOptions,
     pub(crate) columns: Vec<TableColumn>,
     pub(crate) indexes: Vec<TableIndex>,
-    /// The companion table, where the struct asks for one.
+    /// The companion table, if the struct asks for one.
     pub(crate) cut_offs: Option<CutOffsTable>,
 }
 
-/// A column, of anchor's own or of the payload.
+/// A column, either a system column or one of the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableColumn {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// As the table's definition spells it.
+    /// The type, as the table's definition spells it.
     pub(crate) sql_type: String,
-    /// Whether `sql_type` is the user's own.
+    /// Whether the user wrote `sql_type`.
     pub(crate) custom: bool,
-    /// The integers that the field holds, where that is not what the type holds.
+    /// The integers that the field holds, if the SQL type has another range.
     pub(crate) range: Option<(i64, i64)>,
     pub(crate) nullable: bool,
     pub(crate) primary_key: bool,
-    /// An SQL expression, as the struct has it.
+    /// An SQL expression, as written in the struct.
     pub(crate) default: Option<String>,
     pub(crate) references: Option<ForeignKey>,
-    /// Whose it was, where the struct does not have it any more and it is to be dropped later.
+    /// The earlier owner, if the struct no longer has the column and the column is to be dropped
+    /// later.
     pub(crate) leaving: Option<Owner>,
 }
 
@@ -49,12 +51,12 @@ pub(crate) enum Owner {
     Anchor,
 }
 
-/// What a column holds, before a dialect spells it.
+/// What a column holds, independent of how a dialect spells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Anything but [`ColumnType::Enum`].
     Plain(ColumnType),
-    /// Text out of these.
+    /// Text that is one of these values.
     Enum(Vec<String>),
 }
 
@@ -74,7 +76,7 @@ pub(crate) struct TableIndex {
     pub(crate) unique: bool,
 }
 
-/// The name that PostgreSQL gives to a table's primary key.
+/// Returns the name that PostgreSQL gives to a table's primary key.
 pub(crate) fn primary_key_name(table: &str) -> String {
     let table = table.rsplit('.').next().unwrap_or(table);
     let mut cut = table.len().min(LONGEST_NAME - "_pkey".len());
@@ -85,7 +87,8 @@ pub(crate) fn primary_key_name(table: &str) -> String {
 }
 
 impl Table {
-    /// The table that a struct's schema is in this dialect: the system columns, then the payload's.
+    /// Returns the table of a struct's schema in this dialect: the system columns, then the
+    /// payload's.
     pub(crate) fn of(schema: &Schema, dialect: Dialect) -> Self {
         let system = schema.system_columns().map(|system| TableColumn {
             sql_type: system.type_in(dialect).to_owned(),
@@ -108,12 +111,12 @@ impl Table {
         }
     }
 
-    /// The column of this name.
+    /// Returns the column with this name.
     pub(crate) fn column(&self, name: &str) -> Option<&TableColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Whether the column of this name is one of anchor's own, and not the payload's.
+    /// Returns whether the column with this name is a system column and not one of the payload.
     pub(crate) fn is_system(&self, name: &str) -> bool {
         if let Some(owner) = self.column(name).and_then(|column| column.leaving) {
             return owner == Owner::Anchor;
@@ -122,8 +125,8 @@ impl Table {
         own.system_columns().any(|system| system.column.name == name)
     }
 
-    /// A column of this table, as it is from the release that does without it until it is dropped:
-    /// a row that leaves it out is accepted.
+    /// Returns a column of this table in the state that it has from the release that no longer uses
+    /// it until it is dropped: a row without a value for it is accepted.
     pub(crate) fn leaving(&self, column: &TableColumn) -> TableColumn {
         if column.leaving.is_some() {
             return column.clone();
@@ -131,7 +134,8 @@ impl Table {
         let owner = if self.is_system(&column.name) { Owner::Anchor } else { Owner::Payload };
         let is_unique =
             self.indexes.iter().any(|index| index.unique && index.column == column.name);
-        // One default in all new rows would be refused, or reference what is not there.
+        // The same default in all new rows would be refused by a unique index, or would reference a
+        // row that does not exist.
         let default = column.default.clone().filter(|default| {
             !is_unique && column.references.is_none() && !default.eq_ignore_ascii_case("null")
         });
@@ -139,7 +143,7 @@ impl Table {
         TableColumn { leaving: Some(owner), default, nullable, ..column.clone() }
     }
 
-    /// The table without the columns that are leaving.
+    /// Returns the table without the columns that are leaving.
     pub(crate) fn without_leaving(&self) -> Self {
         let mut table = self.clone();
         table.columns.retain(|column| column.leaving.is_none());
@@ -149,37 +153,38 @@ impl Table {
         table
     }
 
-    /// The table's name without the schema that it is in.
+    /// Returns the table's name without the schema that it is in.
     pub(crate) fn bare_name(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)
     }
 
-    /// The schema that the table is in, where its name says so.
+    /// Returns the schema that the table is in, if its name contains one.
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.name.rsplit_once('.').map(|(namespace, _)| namespace)
     }
 
-    /// The name that PostgreSQL gives to the primary key.
+    /// Returns the name that PostgreSQL gives to the primary key.
     pub(crate) fn primary_key_name(&self) -> String {
         primary_key_name(&self.name)
     }
 
-    /// The name of the column's `CHECK`.
+    /// Returns the name of the column's `CHECK`.
     pub(crate) fn check_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "check")
     }
 
-    /// The name of a `CHECK` that the column is not `NULL`, as long as the column may be.
+    /// Returns the name of the `CHECK` that the column is not `NULL`, which is used while the
+    /// column itself still allows `NULL`.
     pub(crate) fn not_null_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "not_null")
     }
 
-    /// The name of the column's index.
+    /// Returns the name of the column's index.
     pub(crate) fn index_name(&self, column: &str, unique: bool) -> String {
         index_name(self.bare_name(), column, unique)
     }
 
-    /// The name of the column's foreign key.
+    /// Returns the name of the column's foreign key.
     pub(crate) fn foreign_key_name(&self, column: &str) -> String {
         name_of(self.bare_name(), column, "fkey")
     }
@@ -210,8 +215,8 @@ impl TableColumn {
         }
     }
 
-    /// The values that a `CHECK` holds the column to. A type of the user's own, as an enum of
-    /// PostgreSQL's, holds its own values.
+    /// Returns the values that a `CHECK` allows in the column. A type that the user wrote, such as
+    /// a PostgreSQL enum, defines its own values.
     pub(crate) fn checked_values(&self) -> Option<&[String]> {
         match &self.kind {
             Kind::Enum(values) if !self.custom => Some(values),
@@ -220,7 +225,7 @@ impl TableColumn {
     }
 }
 
-/// The name of a column's index.
+/// Returns the name of a column's index.
 pub(super) fn index_name(table: &str, column: &str, unique: bool) -> String {
     name_of(table, column, if unique { "key" } else { "idx" })
 }

@@ -1,4 +1,4 @@
-//! [`Bounded`]: a manager's store, every call of which ends in time.
+//! [`Bounded`]: a manager's store, in which every call ends within a time limit.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::*;
 
-/// A store whose every call is answered within a time, if only by an error.
+/// A store that answers every call within a time limit, if necessary with an error.
 ///
-/// The manager has no other way to its store, so no call can be left waiting. A call that is given
-/// up is dropped: the store may or may not have carried it out. The verbs are those of
-/// [`SessionStore`], without a second box for their futures; only a call that has to wait gets one,
-/// with its timer.
+/// The manager has no other way to reach its store, so no call can wait forever. A call that
+/// exceeds the limit is dropped: the store may or may not have carried it out. The verbs are those
+/// of [`SessionStore`], without a second box for their futures. Only a call that has to wait gets a
+/// second box, for its timer.
 pub(crate) struct Bounded<T> {
     store: Box<dyn SessionStore<T>>,
     timeout: Duration,
@@ -23,7 +23,7 @@ impl<T: SessionData> Bounded<T> {
     }
 
     async fn in_time<R>(&self, verb: &str, mut call: StoreFuture<'_, R>) -> Result<R, StoreError> {
-        // What answers at once, as memory does, needs no timer, and no room for one.
+        // A store that answers at once, such as memory, needs no timer, and no box for one.
         if let Poll::Ready(answer) =
             poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await
         {
@@ -39,7 +39,7 @@ impl<T: SessionData> Bounded<T> {
     }
 }
 
-/// The verbs of the contract, each bounded.
+/// The verbs of the contract, each with the time limit.
 macro_rules! bounded {
     ($($verb:ident($($argument:ident: $ty:ty),*) -> $answer:ty $(where $bound:ident)?;)+) => {
         impl<T: SessionData> Bounded<T> {

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// The address and the user agent that a session was last used from: personal data, so `Debug`
-/// shows neither.
+/// The address and the user agent that a session was last used from. They are personal data, so
+/// `Debug` shows neither.
 ///
-/// It is one pointer wide: most records have none, and are to pay little for that.
+/// It has the size of one pointer, because most records have none and should pay little for it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ClientInfo(Box<Parts>);
 
@@ -17,11 +17,12 @@ struct Parts {
 }
 
 impl ClientInfo {
-    /// How many characters of a user agent are kept.
+    /// The largest number of characters of a user agent that are kept.
     pub const LONGEST_USER_AGENT: usize = 512;
 
-    /// An address and a user agent, cut to [`LONGEST_USER_AGENT`](Self::LONGEST_USER_AGENT)
-    /// characters and rid of NUL, which no table takes.
+    /// Creates a `ClientInfo` from an address and a user agent. The user agent is cut to
+    /// [`LONGEST_USER_AGENT`](Self::LONGEST_USER_AGENT) characters, and NUL, which no table
+    /// accepts, is removed.
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>) -> Self {
         let kept = |text: &str| {
             text.chars().filter(|c| *c != '\0').take(Self::LONGEST_USER_AGENT).collect()
@@ -29,12 +30,12 @@ impl ClientInfo {
         Self(Box::new(Parts { ip, user_agent: user_agent.map(kept) }))
     }
 
-    /// The address.
+    /// Returns the address.
     pub fn ip(&self) -> Option<IpAddr> {
         self.0.ip
     }
 
-    /// What the client says it is.
+    /// Returns the user agent: what the client says it is.
     pub fn user_agent(&self) -> Option<&str> {
         self.0.user_agent.as_deref()
     }

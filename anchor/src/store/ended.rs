@@ -1,11 +1,12 @@
-//! How and why sessions ended: [`EndReason`], and the [`EndedRecord`] of a table that keeps them.
+//! How and why sessions ended: [`EndReason`], and the [`EndedRecord`] of a table that keeps ended
+//! rows.
 
 use std::fmt;
 
 use super::Record;
 use crate::timestamp::Timestamp;
 
-/// Why a session was ended before its time.
+/// Why a session was ended before it expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
@@ -19,17 +20,18 @@ pub enum EndReason {
     Replaced,
     /// The application revoked it.
     Revoked,
-    /// A secret that had been replaced was presented after its grace: the token was copied.
+    /// A secret that had been replaced was presented after its grace period: the token was copied.
     Theft,
-    /// Its subject logged in once more than `#[session(max_per_subject = ..)]` allows.
+    /// Its subject logged in again, and had as many sessions as `#[session(max_per_subject = ..)]`
+    /// allows.
     LimitExceeded,
-    /// Its subject's sessions were cut off: a new password.
+    /// Its subject's sessions were cut off, such as for a new password.
     CutOff,
-    /// Everyone's sessions were ended.
+    /// The sessions of all subjects were ended.
     Everyone,
-    /// It was used by something else than what it is bound to.
+    /// It was used by a client other than the one that it is bound to.
     Fingerprint,
-    /// The handler that logged in answered with an error, so that its token was never sent.
+    /// The handler that logged in answered with an error, so its token was never sent.
     Abandoned,
 }
 
@@ -48,7 +50,7 @@ impl EndReason {
         EndReason::Abandoned,
     ];
 
-    /// The reason as one stable word, for logs and tables.
+    /// Returns the reason as one stable word, for logs and tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             EndReason::Logout => "logout",
@@ -65,7 +67,7 @@ impl EndReason {
         }
     }
 
-    /// The reason of this word; `None` for one that this version does not know.
+    /// Returns the reason with this word; `None` for a word that this version does not know.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
@@ -74,14 +76,14 @@ impl EndReason {
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndStatus {
-    /// It was ended before its time.
+    /// It was ended before it expired.
     Revoked,
-    /// It was idle too long, or reached its deadline.
+    /// It was unused for too long, or reached its deadline.
     Expired,
 }
 
 impl EndStatus {
-    /// The status as one stable word, for tables.
+    /// Returns the status as one stable word, for tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             EndStatus::Revoked => "revoked",
@@ -92,14 +94,14 @@ impl EndStatus {
 
 /// A session that has ended, kept by `#[session(keep_ended = "..")]`.
 pub struct EndedRecord<T> {
-    /// The session as it last was; its `expires_at` is not after its end.
+    /// The session in its last state; its `expires_at` is never later than its end.
     pub record: Record<T>,
     /// How it ended.
     pub status: EndStatus,
     /// When it ended, by the store's clock.
     pub ended_at: Timestamp,
-    /// Why it was ended before its time; `None` when it expired, or for a reason that this version
-    /// does not know.
+    /// Why it was ended before it expired; `None` if it expired, or if this version does not know
+    /// the reason.
     pub reason: Option<EndReason>,
 }
 
@@ -109,7 +111,7 @@ impl<T> Clone for EndedRecord<T> {
     }
 }
 
-/// Prints everything but the payload and the client.
+/// Prints everything except the payload and the client.
 impl<T> fmt::Debug for EndedRecord<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndedRecord")

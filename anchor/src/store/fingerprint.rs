@@ -1,26 +1,27 @@
-//! [`Fingerprint`]: what a session is bound to, as a hash.
+//! [`Fingerprint`]: the hash of what a session is bound to.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of what the application takes for a client's fingerprint. A store keeps it; it
-/// cannot be turned back, though what has few values can be guessed. Its `Debug` shows nothing.
+/// The SHA-256 hash of what the application uses as a client's fingerprint. A store keeps the hash.
+/// It cannot be reversed, but an input that has few possible values can be guessed. Its `Debug`
+/// shows nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of these bytes.
+    /// Returns the fingerprint of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The fingerprint with this hash, as a store kept it.
+    /// Returns the fingerprint with this hash, which a store has kept.
     pub const fn from_bytes(hash: [u8; 32]) -> Self {
         Self(hash)
     }
 
-    /// The hash's bytes, to be kept by a store.
+    /// Returns the bytes of the hash, for a store to keep.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

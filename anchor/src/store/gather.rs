@@ -1,8 +1,9 @@
-//! [`Gather`]: one statement for what several callers want at the same time.
+//! [`Gather`]: one statement for several callers that ask for the same kind of thing at the same
+//! time.
 //!
-//! A caller's statement runs at once when none is under way. Those that arrive while a statement
-//! runs gather, and the next statement does for all of them together: no timer, and nothing is
-//! added when the store is idle. A caller joins only a statement that has not been sent, so that no
+//! If no statement is running, a caller's statement is sent at once. Callers that arrive while a
+//! statement runs gather, and the next statement serves all of them together. There is no timer,
+//! and an idle store adds no delay. A caller joins only a statement that has not been sent, so no
 //! answer is older than its question.
 
 use std::future::Future;
@@ -12,34 +13,34 @@ use tokio::sync::oneshot;
 
 use crate::error::StoreError;
 
-/// What several callers can want in one statement.
+/// A kind of statement that can serve several callers together.
 pub(crate) trait Batch: Send + Sync + 'static {
-    /// What one caller wants.
+    /// What one caller asks for.
     type Item: Send + 'static;
 
-    /// What one caller gets.
+    /// What one caller gets back.
     type Answer: Send + 'static;
 
-    /// How many of so many waiting items, at least one, go into the next statement.
+    /// Returns how many items, at least one, go into the next statement when this many wait.
     fn size(waiting: usize) -> usize;
 
-    /// Runs the statement for these items, and answers each in its place.
+    /// Runs the statement for these items, and returns their answers in the same order.
     fn run(
         &self,
         items: Vec<Self::Item>,
     ) -> impl Future<Output = Vec<Result<Self::Answer, StoreError>>> + Send;
 }
 
-/// The callers of one store.
+/// The callers of one store that ask for the same kind of thing.
 pub(crate) struct Gather<B: Batch> {
     batch: B,
     state: Mutex<State<B>>,
 }
 
 struct State<B: Batch> {
-    /// A caller runs a statement for itself.
+    /// Whether a caller runs a statement for itself.
     is_one_running: bool,
-    /// A task runs statements for what has gathered.
+    /// Whether a task runs statements for the callers that wait.
     is_batch_running: bool,
     waiting: Vec<Waiting<B>>,
 }
@@ -55,7 +56,7 @@ impl<B: Batch> Gather<B> {
         Arc::new(Self { batch, state: Mutex::new(state) })
     }
 
-    /// The answer for an item, from a statement that begins after this call.
+    /// Returns the answer for an item, from a statement that begins after this call.
     pub(crate) async fn get(self: &Arc<Self>, item: B::Item) -> Result<B::Answer, StoreError> {
         match self.join(item) {
             Joined::Alone(item) => {
@@ -77,13 +78,14 @@ impl<B: Batch> Gather<B> {
         state.waiting.push(Waiting { item, answer: sender });
         if !state.is_batch_running {
             state.is_batch_running = true;
-            // A task of its own, because a caller may leave, or not be polled.
+            // In a separate task, because a caller may be dropped, or may not be polled.
             tokio::spawn(Batches { gather: Arc::clone(self), is_done: false }.run());
         }
         Joined::Waiting(answer)
     }
 
-    /// A poisoned lock means a panic between whole changes of the state.
+    /// Locks the state. It ignores poisoning, because a panic can only happen between two complete
+    /// changes of the state.
     fn state(&self) -> MutexGuard<'_, State<B>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,13 +93,13 @@ impl<B: Batch> Gather<B> {
 
 /// How a caller gets its answer.
 enum Joined<B: Batch> {
-    /// From a statement of its own.
+    /// From its own statement.
     Alone(B::Item),
-    /// From one that it shares.
+    /// From a statement that it shares.
     Waiting(oneshot::Receiver<Result<B::Answer, StoreError>>),
 }
 
-/// A caller that runs a statement for itself, until it has the answer or leaves.
+/// A caller that runs a statement for itself, until it has the answer or is dropped.
 struct One<'g, B: Batch>(&'g Gather<B>);
 
 impl<B: Batch> Drop for One<'_, B> {
@@ -106,7 +108,7 @@ impl<B: Batch> Drop for One<'_, B> {
     }
 }
 
-/// The task that runs statements for what has gathered, until nothing has.
+/// The task that runs statements for the callers that wait, until none waits.
 struct Batches<B: Batch> {
     gather: Arc<Gather<B>>,
     is_done: bool,
@@ -119,16 +121,16 @@ impl<B: Batch> Batches<B> {
                 gathered.into_iter().map(|Waiting { item, answer }| (item, answer)).unzip();
             let own = self.gather.batch.run(items).await;
             for (answer, own) in answers.into_iter().zip(own) {
-                // Whoever has left does not need it.
+                // A caller that was dropped does not need its answer.
                 let _ = answer.send(own);
             }
         }
     }
 
-    /// What goes into the next statement; `None` ends the task.
+    /// Returns the callers that the next statement serves. `None` ends the task.
     fn next(&mut self) -> Option<Vec<Waiting<B>>> {
         let mut state = self.gather.state();
-        // Nobody waits for those who have left.
+        // Callers that were dropped need no answer.
         state.waiting.retain(|waiting| !waiting.answer.is_closed());
         if state.waiting.is_empty() {
             state.is_batch_running = false;
@@ -141,7 +143,8 @@ impl<B: Batch> Batches<B> {
 }
 
 impl<B: Batch> Drop for Batches<B> {
-    /// After a panic, or with the runtime: whoever waits learns that there will be no answer.
+    /// Tells the callers that wait that there will be no answer, after a panic or when the runtime
+    /// shuts down.
     fn drop(&mut self) {
         if !self.is_done {
             let mut state = self.gather.state();
@@ -152,5 +155,5 @@ impl<B: Batch> Drop for Batches<B> {
 }
 
 fn unanswered() -> StoreError {
-    StoreError::unavailable("the statement that this call was a part of was not carried out")
+    StoreError::unavailable("the statement of this call ended without an answer")
 }

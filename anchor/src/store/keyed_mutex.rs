@@ -1,5 +1,5 @@
-//! [`KeyedMutex`]: who of this node may go next where several want the same, first come, first
-//! served.
+//! [`KeyedMutex`]: lets the tasks of this node that want the same key go one after the other, first
+//! come, first served.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Mutex as Queue, OwnedMutexGuard};
 
-/// A queue for each key that somebody waits for or holds, and for no other: what is wanted for one
-/// key never waits for another.
+/// A queue for each key that a task holds or waits for, and for no other key. A task that wants one
+/// key never waits for another key.
 pub(crate) struct KeyedMutex<K> {
     queues: Mutex<HashMap<K, Arc<Queue<()>>>>,
 }
@@ -18,10 +18,10 @@ impl<K: Hash + Eq + Clone> KeyedMutex<K> {
         Self { queues: Mutex::default() }
     }
 
-    /// Waits for its turn, which lasts until the result is dropped.
-    pub(crate) async fn take(self: &Arc<Self>, key: K) -> KeyedMutexGuard<K> {
+    /// Waits until the key is free, and holds it until the result is dropped.
+    pub(crate) async fn lock(self: &Arc<Self>, key: K) -> KeyedMutexGuard<K> {
         let queue = Arc::clone(self.queues().entry(key.clone()).or_default());
-        let place = Place { keyed_mutex: Arc::clone(self), key, queue };
+        let place = Place { mutex: Arc::clone(self), key, queue };
         let held = Arc::clone(&place.queue).lock_owned().await;
         KeyedMutexGuard { _held: held, _place: place }
     }
@@ -31,24 +31,24 @@ impl<K: Hash + Eq + Clone> KeyedMutex<K> {
     }
 }
 
-/// The turn of one who waited.
+/// Holds a key until it is dropped.
 pub(crate) struct KeyedMutexGuard<K: Hash + Eq + Clone> {
-    // Dropped before the place, which would count it as somebody else otherwise.
+    // Dropped before the place, which would otherwise count it as another task.
     _held: OwnedMutexGuard<()>,
     _place: Place<K>,
 }
 
-/// A place in a queue; the last one to leave removes the queue.
+/// A place in a queue. The last place to be dropped removes the queue.
 struct Place<K: Hash + Eq + Clone> {
-    keyed_mutex: Arc<KeyedMutex<K>>,
+    mutex: Arc<KeyedMutex<K>>,
     key: K,
     queue: Arc<Queue<()>>,
 }
 
 impl<K: Hash + Eq + Clone> Drop for Place<K> {
     fn drop(&mut self) {
-        let mut queues = self.keyed_mutex.queues();
-        // The table's own, and this one: whoever joins does so under the lock.
+        let mut queues = self.mutex.queues();
+        // One is the map's, and one is this place's. A task joins only under the lock.
         if Arc::strong_count(&self.queue) == 2 {
             queues.remove(&self.key);
         }
@@ -66,24 +66,20 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_waits_for_its_own_key_alone_and_leaves_nothing_behind() {
-        let keyed_mutex = Arc::new(KeyedMutex::new());
-        let Poll::Ready(first) = poll(std::pin::pin!(keyed_mutex.take(1))) else {
-            panic!("it is free")
-        };
-        let Poll::Ready(other) = poll(std::pin::pin!(keyed_mutex.take(2))) else {
-            panic!("it is free")
-        };
-        let mut second = Box::pin(keyed_mutex.take(1));
-        let mut third = Box::pin(keyed_mutex.take(1));
+    fn a_task_waits_for_its_own_key_alone_and_leaves_nothing_behind() {
+        let mutex = Arc::new(KeyedMutex::new());
+        let Poll::Ready(first) = poll(std::pin::pin!(mutex.lock(1))) else { panic!("it is free") };
+        let Poll::Ready(other) = poll(std::pin::pin!(mutex.lock(2))) else { panic!("it is free") };
+        let mut second = Box::pin(mutex.lock(1));
+        let mut third = Box::pin(mutex.lock(1));
         assert!(poll(second.as_mut()).is_pending() && poll(third.as_mut()).is_pending());
         drop((first, other));
         assert!(poll(third.as_mut()).is_pending(), "the second came first");
-        // One who gives up lets the next go.
+        // A task that gives up lets the next one go.
         drop(second);
         let Poll::Ready(third) = poll(third.as_mut()) else { panic!("it is free") };
-        assert_eq!(keyed_mutex.queues().len(), 1);
+        assert_eq!(mutex.queues().len(), 1);
         drop(third);
-        assert!(keyed_mutex.queues().is_empty());
+        assert!(mutex.queues().is_empty());
     }
 }

@@ -1,7 +1,7 @@
-//! [`SessionStore`]: where rows live, and the contract that every store keeps.
+//! [`SessionStore`]: where sessions are stored, and the contract that every store keeps.
 //!
-//! A store knows schema and payload, and nothing of HTTP. A session is live, then ended (revoked or
-//! expired), and ended is for good: no verb here brings a row back.
+//! A store knows the schema and the payload, and nothing about HTTP. A session is live until it
+//! ends (it is revoked, or it expires). The end is final: no verb brings a session back.
 
 mod bounded;
 mod client_info;
@@ -51,36 +51,43 @@ use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
 use crate::token::LastingHash;
 
-/// What a store's verbs return: a boxed future, so that a `dyn SessionStore<T>` works.
+/// The future that a store's verbs return. It is boxed, so that `dyn SessionStore<T>` works.
 pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>> + Send + 'a>>;
 
-/// Where the sessions of payload `T` live.
+/// Stores the sessions of payload `T`.
 ///
 /// | verb | does | never |
 /// | --- | --- | --- |
-/// | [`create`](Self::create) | inserts a new row | overwrites one |
-/// | [`load`](Self::load) | returns a live row | returns an ended one; writes |
-/// | [`update`](Self::update) | compare-and-set on the version, for the holder of a good secret, only the changed columns | creates; last-writer-wins |
-/// | [`touch`](Self::touch) | extends the idle expiry, never past the deadline | creates |
-/// | [`rotate`](Self::rotate) | gives the same session a new secret, one winner | creates |
-/// | [`reauthenticate`](Self::reauthenticate) | sets the time at which the subject proved who they are, and rotates | creates; does one without the other |
+/// | [`create`](Self::create) | inserts a new row | overwrites a row |
+/// | [`load`](Self::load) | returns a live row | returns an ended row; writes |
+/// | [`update`](Self::update) | writes the changed columns, by compare-and-set on the version, for the holder of an accepted secret | creates a row; lets the last writer win |
+/// | [`touch`](Self::touch) | extends the idle expiry, never past the deadline | creates a row |
+/// | [`rotate`](Self::rotate) | gives the same session a new secret; one of several concurrent calls wins | creates a row |
+/// | [`reauthenticate`](Self::reauthenticate) | sets the time at which the subject last proved who they are, and rotates | creates a row; does one without the other |
 /// | [`revoke`](Self::revoke), [`revoke_of`](Self::revoke_of), [`revoke_subject`](Self::revoke_subject), [`revoke_others`](Self::revoke_others), [`revoke_everyone`](Self::revoke_everyone) | end sessions; idempotent | fail on an absent row |
-/// | [`cut_off`](Self::cut_off) | ends a subject's sessions, and those of logins that have begun and not arrived | lets such a login in |
-/// | [`list`](Self::list), [`history`](Self::history) | a subject's live sessions, its ended ones | show a secret |
-/// | [`sweep`](Self::sweep) | removes ended rows | touches a live row |
+/// | [`cut_off`](Self::cut_off) | ends a subject's sessions, and those of logins that have begun and have not inserted their row yet | lets such a login in |
+/// | [`list`](Self::list), [`history`](Self::history) | return a subject's live sessions, and its ended sessions | return a secret |
+/// | [`sweep`](Self::sweep) | removes ended rows | changes a live row |
 ///
-/// `update`, `rotate` and `reauthenticate` count as a use: in the same statement they mark the
-/// session as used now, and its idle expiry becomes their `idle` from now, at most its deadline.
-/// What conflicts, or is gone, is no use.
+/// `update`, `rotate` and `reauthenticate` count as a use of the session. In the same statement
+/// they mark the session as used now, and set its idle expiry to their `idle` from now, at most its
+/// deadline. A call that ends in a conflict, or whose session is gone, does not count as a use.
 ///
-/// Time is the store's clock, never the caller's: every duration is added to the store's `now`. A
-/// row is live while `now` is before both its idle expiry and its deadline; at the very instant of
-/// either it has ended. It has also ended when its login began before a [`cut_off`](Self::cut_off)
-/// of its subject, whenever it was inserted.
+/// Time is measured by the store's clock, never by the caller's: every duration is added to the
+/// store's `now`. A row is live while `now` is before both its idle expiry and its deadline; at the
+/// exact instant of either, it has ended. A row has also ended when its login began before a
+/// [`cut_off`](Self::cut_off) of its subject, no matter when the row was inserted.
 ///
-/// **What ended rows become** is the payload's choice: they are removed, or with
-/// `#[session(keep_ended = "..")]` ([`SessionData::KEEP_ENDED`]) kept for that long, with the
-/// reason, for [`history`](Self::history) alone.
+/// **What happens to ended rows** is the payload's choice. Either they are removed, or, with
+/// `#[session(keep_ended = "..")]` ([`SessionData::KEEP_ENDED`]), they are kept for that long,
+/// together with the reason. Kept rows are returned only by [`history`](Self::history).
+///
+/// **Calls may share a statement.** The SQL stores answer concurrent calls of [`load`](Self::load)
+/// with one statement, and insert the rows of concurrent calls of [`create`](Self::create) with one
+/// statement if these calls have no limit and replace no session. The contract does not change:
+/// such a statement begins after every call that it answers, so an answer is never older than its
+/// question, and an error of the statement is returned to each of its callers. The documentation of
+/// `SqlStore` gives the cost and the bounds.
 ///
 /// `anchor::conformance!` runs the whole contract against any store.
 ///
@@ -90,53 +97,64 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 /// an outcome, not an error.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not store sessions of `{T}`",
-    label = "this is no `SessionStore<{T}>`",
+    label = "this is not a `SessionStore<{T}>`",
     note = "use `MemoryStore`, `SqliteStore`, `PostgresStore`, `MySqlStore` (each behind anchor's \
         feature of that name), or implement `SessionStore<{T}>`"
 )]
 pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
-    /// Inserts a new row and, in the same transaction, ends the session that it replaces, then
-    /// those for which the subject's limit leaves no room. The limit holds whatever else logs in
-    /// meanwhile.
+    /// Inserts a new row and, in the same transaction, ends the session that it replaces, and then
+    /// the sessions for which the subject's limit leaves no room. The limit holds even when other
+    /// logins of the subject run at the same time.
+    ///
+    /// The SQL stores insert the rows of concurrent calls without `limit` and `replaces` with one
+    /// statement, at most 64 rows. An error of that statement is returned to each of its callers. A
+    /// [`Constraint`](crate::StoreErrorKind::Constraint) error is the exception: nothing was
+    /// written then, and each row is inserted again by its own statement, so that only the calls
+    /// whose row is refused fail.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Constraint`](crate::StoreErrorKind::Constraint) when a row of this id
+    /// [`StoreErrorKind::Constraint`](crate::StoreErrorKind::Constraint) when a row with this id
     /// exists, when the login took longer than [`LONGEST_LOGIN`], or when the table's own
     /// constraints (unique, foreign key, check) refuse the payload;
-    /// [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the payload has no form in
-    /// the table. In either case nothing was written and nothing was ended.
+    /// [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the payload cannot be
+    /// represented in the table. In all these cases nothing was written, and no session was ended.
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>>;
 
-    /// The live row of this id. One round trip; it never returns a state older than its own start.
+    /// Returns the live row with this id, in one round trip. It never returns a state that is older
+    /// than the start of the call.
+    ///
+    /// The SQL stores look up the ids of concurrent calls with one statement, at most 128 ids. That
+    /// statement begins after each of its calls, and an error of it is returned to each of its
+    /// callers.
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>>;
 
-    /// Writes the columns that differ between `change.from` and `change.to`, if the row is live and
-    /// still at `change.version`, and [`Secrets::accepts`] the caller's secret. Where none differs,
-    /// the use alone is written.
+    /// Writes the columns that differ between `change.from` and `change.to`, if the row is live, is
+    /// still at `change.version`, and [`Secrets::accepts`] the caller's secret. If no column
+    /// differs, only the use is written.
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated>;
 
     /// Marks a live session as used now: its idle expiry becomes `touch.idle` from now, at most its
-    /// deadline. Where the table tracks origins, `touch.client` replaces the one before. Where
-    /// `touch.presented` is the current secret, the last rotation is
+    /// deadline. If the table tracks clients, `touch.client` replaces the recorded client. If
+    /// `touch.presented` is the current secret, the last rotation becomes
     /// [settled](RotationState::Settled).
     fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched>;
 
-    /// Replaces the secret of a live session, if [`Secrets::may_rotate`] lets it begin at
-    /// `rotation.from`. That one is remembered as the previous secret, or forgotten, as
-    /// `rotation.old` says; its grace ends `rotation.grace` from now.
+    /// Replaces the secret of a live session, if [`Secrets::may_rotate`] allows a rotation from
+    /// `rotation.from`. `rotation.old` decides whether `rotation.from` is remembered as the
+    /// previous secret or forgotten. Its grace period ends `rotation.grace` from now.
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated>;
 
-    /// Sets the time at which a live session's subject last proved who they are to now, and
-    /// rotates: both or, when [`Secrets::may_rotate`] does not let it begin at `rotation.from`,
-    /// neither.
+    /// Sets the `authenticated_at` of a live session, the time at which its subject last proved who
+    /// they are, to now, and rotates the secret. If [`Secrets::may_rotate`] does not allow a
+    /// rotation from `rotation.from`, it does neither.
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated>;
 
-    /// Ends one session. With `proof`, only when that is the hash of the lasting half of its
-    /// secrets.
+    /// Ends one session. With `proof`, it ends the session only if `proof` is the hash of the
+    /// lasting half of the session's secrets.
     ///
-    /// It ends the row for good whether or not that looks live: a clock that showed it as expired
-    /// may be set back.
+    /// The row ends for good even if it looks expired, because a clock that shows it as expired may
+    /// be set back.
     fn revoke(
         &self,
         id: SessionId,
@@ -144,9 +162,11 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
         reason: EndReason,
     ) -> StoreFuture<'_, Ending>;
 
-    /// Ends one session, if it is this subject's: both are compared in the statement that ends it.
-    /// The id may be anybody's guess. Like [`revoke`](Self::revoke), it ends for good what looks
-    /// expired, too. The session of another subject is [`Ending::NotLive`], as one that never was.
+    /// Ends one session, if it belongs to this subject. The statement that ends it compares both
+    /// the id and the subject, so the id may come from anybody, and may be a guess. Like
+    /// [`revoke`](Self::revoke), it ends a row for good even if the row looks expired. For the
+    /// session of another subject it returns [`Ending::NotLive`], as for a session that never
+    /// existed.
     fn revoke_of<'a>(
         &'a self,
         subject: &'a T::Subject,
@@ -154,15 +174,15 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
         reason: EndReason,
     ) -> StoreFuture<'a, Ending>;
 
-    /// Ends every session of a subject and says how many of them were live. Like
-    /// [`revoke`](Self::revoke), it ends for good what looks expired, too.
+    /// Ends every session of a subject, and returns how many of them were live. Like
+    /// [`revoke`](Self::revoke), it ends a row for good even if the row looks expired.
     fn revoke_subject<'a>(
         &'a self,
         subject: &'a T::Subject,
         reason: EndReason,
     ) -> StoreFuture<'a, u64>;
 
-    /// Ends every session of a subject but `keep`, and says how many of them were live.
+    /// Ends every session of a subject except `keep`, and returns how many of them were live.
     fn revoke_others<'a>(
         &'a self,
         subject: &'a T::Subject,
@@ -170,42 +190,46 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
         reason: EndReason,
     ) -> StoreFuture<'a, u64>;
 
-    /// Ends every session in the table and says how many of them were live.
+    /// Ends every session in the table, and returns how many of them were live.
     fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64>;
 
-    /// Ends every session of a subject, also those of logins that have begun and are yet to be
-    /// created ([`NewSession::began`]), and says how many it ended: for a new password. A login
-    /// that begins after the answer is let in; on a database, one that begins so soon after it that
-    /// the answer to its own question for the time may have begun before, can find itself cut off,
-    /// and is to be repeated.
+    /// Ends every session of a subject, including those of logins that have begun and have not
+    /// inserted their row yet ([`NewSession::began`]), and returns how many it ended. It is meant
+    /// for a change of the password.
     ///
-    /// First it records the instant, then it ends the rows: every verb takes a row whose login
-    /// began at that instant or before for an ended one, so that one inserted later is dead on
-    /// arrival. Only for payloads with `#[session(cut_off)]`.
+    /// A login that begins after the answer is let in. On a database there is an exception for a
+    /// login that begins very shortly after the answer. The store asks the database for the time of
+    /// such a login, and the time that the database takes to answer is counted against the login.
+    /// So the login can appear to have begun before the cut-off. It is then cut off, too, and has
+    /// to be repeated.
+    ///
+    /// It first records the instant, and then ends the rows. Every verb treats a row whose login
+    /// began at that instant or before it as ended, so a row that is inserted later has ended from
+    /// the start. Only for payloads with `#[session(cut_off)]`.
     fn cut_off<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>
     where
         T: CutOff;
 
-    /// A page of a subject's live sessions, by creation and id, the latest first. A row that the
-    /// struct cannot decode is left out, and logged.
+    /// Returns a page of a subject's live sessions, ordered by creation time and id, latest first.
+    /// A row that the struct cannot decode is left out, and logged.
     fn list<'a>(
         &'a self,
         subject: &'a T::Subject,
         page: Page,
     ) -> StoreFuture<'a, Listed<Record<T>>>;
 
-    /// A page of a subject's ended sessions, as far as they are kept, by end and id, the latest
-    /// first. Empty for a payload without `#[session(keep_ended = "..")]`. A row that the struct
-    /// cannot decode is left out, and logged.
+    /// Returns a page of a subject's ended sessions that are still kept, ordered by end time and
+    /// id, latest first. The page is empty for a payload without `#[session(keep_ended = "..")]`. A
+    /// row that the struct cannot decode is left out, and logged.
     fn history<'a>(
         &'a self,
         subject: &'a T::Subject,
         page: Page,
     ) -> StoreFuture<'a, Listed<EndedRecord<T>>>;
 
-    /// Removes at most `batch` ended rows and says how many. The statement's own predicate decides
-    /// what has ended, so a row that is touched meanwhile stays. Where ended rows are kept, it
-    /// marks those that have expired, removes those that ended longer ago than they are kept, and
-    /// says how many both were.
+    /// Removes at most `batch` ended rows, and returns how many it removed. The statement's own
+    /// predicate decides which rows have ended, so a row that is touched in the meantime stays. If
+    /// ended rows are kept, it marks those that have expired, removes those that ended longer ago
+    /// than they are kept, and returns the number of both.
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64>;
 }

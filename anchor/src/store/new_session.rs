@@ -1,4 +1,4 @@
-//! [`NewSession`]: what a login inserts, and what becomes of it.
+//! [`NewSession`]: what a login inserts, and the outcome.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,43 +13,43 @@ use crate::id::SessionId;
 use crate::payload::{SessionData, SubjectLimit};
 use crate::token::{LastingHash, SecretHash};
 
-/// The longest that a login may take, from its beginning to its `create`: what a store must
-/// remember a cut-off for.
+/// The longest time that a login may take, from its beginning to its `create`. A store must
+/// remember a cut-off for this long.
 pub const LONGEST_LOGIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What [`SessionStore::create`](super::SessionStore::create) inserts.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewSession<T> {
-    /// The new session's id, which no row has.
+    /// The id of the new session. No row has it yet.
     pub id: SessionId,
-    /// The hash of the half of its secret that lasts for its life.
+    /// The hash of the half of its secret that stays the same for its whole life.
     pub lasting: LastingHash,
     /// The hash of its secret.
     pub secret: SecretHash,
     /// Its payload.
     pub data: Arc<T>,
-    /// How long it lives unused.
+    /// How long it may stay unused.
     pub idle: Duration,
-    /// How long it lives at most.
+    /// How long it may live at most.
     pub absolute: Duration,
-    /// The session to end in the same transaction, if it exists and the proof is its own.
+    /// The session to end in the same transaction, if it exists and the proof belongs to it.
     pub replaces: Option<Replaced>,
-    /// Whether its cookie is to outlive the browser.
+    /// Whether its cookie outlives the browser.
     pub remembered: bool,
-    /// When the login began, by this node's clock: before it looked at a password, say. `None` for
+    /// When the login began, by this node's clock, such as before it checked a password. `None` for
     /// a login that begins with the insertion itself. The row's `authenticated_at` is that instant
-    /// of the store's clock or, where the store cannot tell, an earlier one.
+    /// by the store's clock, or an earlier one if the store cannot determine it.
     pub began: Option<Instant>,
-    /// Where the login came from; kept where the table has `#[session(track)]`.
+    /// Where the login came from; kept if the table has `#[session(track)]`.
     pub client: Option<ClientInfo>,
-    /// What the session is bound to; kept where the table has `#[session(fingerprint)]`.
+    /// What the session is bound to; kept if the table has `#[session(fingerprint)]`.
     pub fingerprint: Option<Fingerprint>,
-    /// How many live sessions the subject may have, this one among them.
+    /// How many live sessions the subject may have, including this one.
     pub limit: Option<SubjectLimit>,
 }
 
-/// Prints everything but the secret, the payload, the client and the fingerprint.
+/// Prints everything except the secret, the payload, the client and the fingerprint.
 impl<T> fmt::Debug for NewSession<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSession")
@@ -64,7 +64,8 @@ impl<T> fmt::Debug for NewSession<T> {
 }
 
 impl<T: SessionData> NewSession<T> {
-    /// A session with the payload type's own lifetime and limit, which replaces none.
+    /// Creates a session that has the lifetime and the limit of its payload type, and replaces no
+    /// other session.
     pub fn new(id: SessionId, lasting: LastingHash, secret: SecretHash, data: Arc<T>) -> Self {
         Self {
             id,
@@ -84,8 +85,8 @@ impl<T: SessionData> NewSession<T> {
 }
 
 impl<T> NewSession<T> {
-    /// Says no to a login that takes longer than a cut-off is remembered. A store's `create` calls
-    /// it first.
+    /// Refuses a login that has taken longer than a cut-off is remembered. A store's `create` calls
+    /// this method first.
     ///
     /// # Errors
     ///
@@ -94,14 +95,14 @@ impl<T> NewSession<T> {
         match self.began.map(|began| began.elapsed()) {
             Some(taken) if taken > LONGEST_LOGIN => Err(StoreError::new(
                 StoreErrorKind::Constraint,
-                format!("the login began {taken:?} ago, and may take {LONGEST_LOGIN:?}"),
+                format!("the login began {taken:?} ago; it may take at most {LONGEST_LOGIN:?}"),
             )),
             _ => Ok(()),
         }
     }
 }
 
-/// A session that a login ends, and the right to end it.
+/// A session that a login ends, and the proof that it may end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replaced {
     /// The session.
@@ -110,18 +111,19 @@ pub struct Replaced {
     pub proof: LastingHash,
 }
 
-/// What became of a creation.
+/// The outcome of a creation.
 #[derive(Clone)]
 pub enum Created<T> {
-    /// The session exists.
+    /// The session was created.
     Session {
         /// The new session.
         record: Record<T>,
-        /// The sessions that ended to make room for it, oldest first; not the one that it replaced.
+        /// The sessions that were ended to make room for it, oldest first. The session that it
+        /// replaced is not among them.
         ended: Vec<SessionId>,
     },
-    /// The subject has as many live sessions as it may have: nothing was written, and nothing was
-    /// ended.
+    /// The subject has as many live sessions as its limit allows. Nothing was written, and no
+    /// session was ended.
     SubjectFull,
 }
 
@@ -138,7 +140,7 @@ impl<T> fmt::Debug for Created<T> {
 }
 
 impl<T> Created<T> {
-    /// The new session, if there is one.
+    /// Returns the new session, if there is one.
     pub fn into_record(self) -> Option<Record<T>> {
         match self {
             Created::Session { record, .. } => Some(record),

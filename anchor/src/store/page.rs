@@ -1,5 +1,5 @@
-//! A subject's sessions a page at a time: [`Page`] asks, [`Listed`] answers, [`Cursor`] leads from
-//! one to the next.
+//! A subject's sessions, one page at a time: [`Page`] requests a page, [`Listed`] is the answer,
+//! and [`Cursor`] leads from one page to the next.
 
 use std::fmt;
 use std::ops::Deref;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use crate::id::SessionId;
 use crate::timestamp::Timestamp;
 
-/// Which part of a list is asked for.
+/// The part of a list that is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     limit: u32,
@@ -16,46 +16,46 @@ pub struct Page {
 }
 
 impl Page {
-    /// The most that one page has.
+    /// The largest number of entries that a page can have.
     pub const MOST: u32 = 1_000;
 
-    /// The first `limit` entries: at least one, at most [`MOST`](Self::MOST).
+    /// Requests the first `limit` entries: at least one, at most [`MOST`](Self::MOST).
     pub fn first(limit: u32) -> Self {
         Self { limit: limit.clamp(1, Self::MOST), after: None }
     }
 
-    /// The same place, but so many entries.
+    /// Requests `limit` entries from the same place.
     pub fn limited(self, limit: u32) -> Self {
         Self { after: self.after, ..Self::first(limit) }
     }
 
-    /// As many entries, but those after this one.
+    /// Requests the same number of entries, but those after this one.
     pub fn after(self, cursor: Cursor) -> Self {
         Self { after: Some(cursor), ..self }
     }
 
-    /// How many entries the page has at most.
+    /// Returns the largest number of entries that the page may have.
     pub fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// The entry that the page begins after; `None` for the first page.
+    /// Returns the entry that the page begins after; `None` for the first page.
     pub fn cursor(&self) -> Option<Cursor> {
         self.after
     }
 }
 
-/// The first 100.
+/// Requests the first 100 entries.
 impl Default for Page {
     fn default() -> Self {
         Self::first(100)
     }
 }
 
-/// A place in a list that is sorted by an instant, the latest first, then by id.
+/// A place in a list that is sorted by an instant, latest first, and then by id.
 ///
-/// It can travel in a URL: `Display` and `FromStr` agree. It is not a secret, and opens nothing: a
-/// list is always of the subject that it is asked for.
+/// It can be part of a URL: `FromStr` reads what `Display` writes. It is not a secret and gives no
+/// access: a list only has the sessions of the subject that it is requested for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     /// The entry's instant: when it was created, or when it ended.
@@ -65,7 +65,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Before every entry: the last microsecond that each database knows.
+    /// The place before every entry: the last microsecond that every database can represent.
     #[cfg(feature = "_sql")]
     pub(crate) const BEFORE_ALL: Self = Self {
         at: Timestamp::from_micros(253_402_300_799_999_999),
@@ -73,7 +73,7 @@ impl Cursor {
     };
 }
 
-/// Microseconds since 1970 and the id, as `1790000000000000-0198c0de-..`.
+/// Writes the microseconds since 1970 and the id, such as `1790000000000000-0198c0de-..`.
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.at.as_micros(), self.id)
@@ -84,7 +84,7 @@ impl FromStr for Cursor {
     type Err = CursorError;
 
     fn from_str(text: &str) -> Result<Self, CursorError> {
-        // An instant before 1970 has a dash of its own.
+        // An instant before 1970 begins with a minus sign.
         let dash = text.get(1..).and_then(|rest| rest.find('-')).ok_or(CursorError)? + 1;
         Ok(Self {
             at: Timestamp::from_micros(text[..dash].parse().map_err(|_| CursorError)?),
@@ -93,24 +93,24 @@ impl FromStr for Cursor {
     }
 }
 
-/// A text is not a [`Cursor`].
+/// An error that is returned when a text is not a [`Cursor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a cursor: pass on the text that the page before gave")]
+#[error("not a cursor: pass the text that the previous page returned")]
 pub struct CursorError;
 
-/// One page of a list. It derefs to its entries.
+/// One page of a list. It dereferences to its entries.
 #[derive(Debug, Clone)]
 pub struct Listed<R> {
-    /// The entries, the latest first. One that the struct cannot decode is left out, so a page may
-    /// have fewer than were asked for without being the last.
+    /// The entries, latest first. An entry that the struct cannot decode is left out, so a page may
+    /// have fewer entries than were requested without being the last page.
     pub entries: Vec<R>,
-    /// What the next page begins after; `None` when this is the last one.
+    /// The place that the next page begins after; `None` if this is the last page.
     pub next: Option<Cursor>,
 }
 
 impl<R> Listed<R> {
-    /// The page of these entries, which begin where the page does and may go on after it. Sort them
-    /// first; `place` says where an entry is.
+    /// Creates a page from entries that begin where the page begins, and that may go on after its
+    /// end. Sort the entries before this call. `place` returns the place of an entry.
     pub fn cut(mut entries: Vec<R>, page: Page, place: impl Fn(&R) -> Cursor) -> Self {
         let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
         let goes_on = entries.len() > limit;

@@ -1,4 +1,4 @@
-//! [`Record`]: a session as a store gives it back, and what a load can find in its place.
+//! [`Record`]: a session as a store returns it, and what a load can return instead.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ pub struct Record<T> {
     pub authenticated_at: Timestamp,
     /// When it was last marked as used.
     pub last_seen_at: Timestamp,
-    /// When it ends unless it is used before; never after `deadline`.
+    /// When it ends unless it is used before then; never later than `deadline`.
     pub expires_at: Timestamp,
-    /// When it ends at the latest.
+    /// The latest time at which it ends.
     pub deadline: Timestamp,
-    /// Counts the payload's updates, from 1.
+    /// Counts the payload's updates, starting at 1.
     pub version: i64,
     /// Whether its cookie outlives the browser.
     pub remembered: bool,
-    /// Where it was last used from, where the table has `#[session(track)]`.
+    /// Where it was last used from, if the table has `#[session(track)]`.
     pub client: Option<ClientInfo>,
     /// The payload.
     pub data: Arc<T>,
@@ -38,7 +38,7 @@ impl<T> Clone for Record<T> {
     }
 }
 
-/// Prints everything but the payload and the client.
+/// Prints everything except the payload and the client.
 impl<T> fmt::Debug for Record<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
@@ -59,7 +59,7 @@ impl<T> fmt::Debug for Record<T> {
 pub enum Load<T> {
     /// A live session.
     Live(Loaded<T>),
-    /// The row is there, but has ended; it waits for the sweep.
+    /// The row exists, but has ended; it waits for the sweep.
     Ended,
     /// No row has this id.
     Absent,
@@ -81,13 +81,13 @@ impl<T> fmt::Debug for Load<T> {
 
 /// A live session, the hashes of its secrets, and the store's time.
 pub struct Loaded<T> {
-    /// The session, shared with the store where the store keeps it in memory.
+    /// The session, shared with the store if the store keeps it in memory.
     pub record: Arc<Record<T>>,
-    /// Which tokens of the session are good.
+    /// The hashes that decide which tokens of the session are accepted.
     pub secrets: Secrets,
-    /// What it is bound to, where the table has `#[session(fingerprint)]`.
+    /// What the session is bound to, if the table has `#[session(fingerprint)]`.
     pub fingerprint: Option<Fingerprint>,
-    /// The store's clock at this load.
+    /// The time of the store's clock at this load.
     pub now: Timestamp,
 }
 

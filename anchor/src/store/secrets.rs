@@ -1,26 +1,27 @@
-//! [`Secrets`]: which tokens of a session are good, and what a rotation does to the one before.
+//! [`Secrets`]: which tokens of a session are accepted, and what a rotation does to the previous
+//! secret.
 
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, Secret, SecretHash};
 
-/// The hashes of a session's secrets, and how far its last rotation has come.
+/// The hashes of a session's secrets, and the state of its last rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Secrets {
-    /// The hash of the half that every secret of the session has had.
+    /// The hash of the half that all secrets of the session have in common.
     pub lasting: LastingHash,
     /// The hash of the current secret.
     pub current: SecretHash,
-    /// The hash of the secret before the last rotation, unless that one was to be refused at once.
+    /// The hash of the secret before the last rotation, unless that secret is refused at once.
     pub previous: Option<SecretHash>,
-    /// The end of the last rotation's grace, in which requests that were in flight may present an
-    /// older secret without being suspected; `None` before the first rotation.
+    /// The end of the last rotation's grace period. Until then, requests that were in flight may
+    /// present an older secret without being suspected. `None` before the first rotation.
     pub previous_until: Option<Timestamp>,
-    /// How far the last rotation has come.
+    /// The state of the last rotation.
     pub rotation: RotationState,
 }
 
 impl Secrets {
-    /// Those of a new session.
+    /// Returns the secrets of a new session.
     pub const fn new(lasting: LastingHash, current: SecretHash) -> Self {
         Self {
             lasting,
@@ -31,9 +32,10 @@ impl Secrets {
         }
     }
 
-    /// Whether a rotation may begin at the secret `from`: it is the current one, or it is the one
-    /// before and may still be exchanged because its successor has never been presented.
-    /// `reauthenticates` says that the requester proved again who they are.
+    /// Returns whether a rotation may begin from the secret `from`. It may if `from` is the current
+    /// secret. It also may if `from` is the previous secret and may still be exchanged, because its
+    /// successor has never been presented. `reauthenticates` means that the requester has proved
+    /// again who they are.
     pub fn may_rotate(&self, from: SecretHash, now: Timestamp, reauthenticates: bool) -> bool {
         let may_exchange = match self.rotation {
             RotationState::Settled => false,
@@ -43,14 +45,14 @@ impl Secrets {
         from == self.current || (may_exchange && self.is_previous(from) && !self.in_grace(now))
     }
 
-    /// Whether a secret may be used: it is the current one, or the one before, in its grace or
-    /// until its successor is first presented.
+    /// Returns whether a secret may be used: it is the current secret, or it is the previous secret
+    /// during its grace period or until its successor is first presented.
     pub fn accepts(&self, secret: SecretHash, now: Timestamp) -> bool {
         let settled = self.rotation == RotationState::Settled;
         secret == self.current || (self.is_previous(secret) && (self.in_grace(now) || !settled))
     }
 
-    /// What the presented secret is to the session.
+    /// Returns what the presented secret means for the session.
     pub(crate) fn standing(&self, presented: &Secret, now: Timestamp) -> Standing {
         let hash = presented.hash();
         let settled = self.rotation == RotationState::Settled;
@@ -77,24 +79,27 @@ impl Secrets {
     }
 }
 
-/// How far a session's last rotation has come.
+/// The state of a session's last rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RotationState {
-    /// The current secret has been presented, or the session was never rotated: the secrets before
-    /// are worth nothing once the grace is over, and whoever presents one then has a copy.
+    /// The current secret has been presented, or the session was never rotated. Once the grace
+    /// period is over, older secrets are refused, and an older secret that is presented then has
+    /// been copied.
     Settled,
-    /// Nobody has presented the current secret: its response may have been lost. The one before
-    /// stays good and, once the grace is over, is exchanged for another new one.
+    /// Nobody has presented the current secret, so its response may have been lost. The previous
+    /// secret is still accepted and, once the grace period is over, is exchanged for another new
+    /// secret.
     Exchangeable,
-    /// Nobody has presented the current secret, but what came with it is for its owner alone: the
-    /// one before stays good where it is remembered, and only a new proof exchanges it.
+    /// Nobody has presented the current secret, but what came with it is for its owner alone. The
+    /// previous secret is still accepted if it is remembered, and it is exchanged only when the
+    /// subject proves again who they are.
     Pending,
 }
 
 impl RotationState {
     const ALL: [Self; 3] = [Self::Settled, Self::Exchangeable, Self::Pending];
 
-    /// The state as one stable word, for tables.
+    /// Returns the state as one stable word, for tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             RotationState::Settled => "settled",
@@ -103,7 +108,7 @@ impl RotationState {
         }
     }
 
-    /// The state of this word; `None` for one that this version does not know.
+    /// Returns the state with this word; `None` for a word that this version does not know.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
@@ -112,18 +117,19 @@ impl RotationState {
 /// What a rotation does to the secret that it replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OldSecret {
-    /// It is good during the grace. If its successor is never presented, it stays good, and is
-    /// exchanged for another one: no lost response logs anybody out.
+    /// It is accepted during the grace period. If its successor is never presented, it is still
+    /// accepted after that, and is exchanged for another secret, so a lost response logs nobody
+    /// out.
     Exchanged,
-    /// It is good during the grace, and until its successor is presented, but it is exchanged only
-    /// for somebody who proves again who they are.
+    /// It is accepted during the grace period, and until its successor is presented. It is
+    /// exchanged only for a requester who proves again who they are.
     Kept,
-    /// It is refused at once. Who never receives its successor has to log in again.
+    /// It is refused at once. A client that never receives its successor has to log in again.
     Refused,
 }
 
 impl OldSecret {
-    /// The state in which a rotation leaves the session.
+    /// Returns the state that the session has after the rotation.
     pub const fn state(self) -> RotationState {
         match self {
             OldSecret::Exchanged => RotationState::Exchangeable,
@@ -131,7 +137,7 @@ impl OldSecret {
         }
     }
 
-    /// The secret before, as far as a store is to remember it.
+    /// Returns the replaced secret, if a store has to remember it.
     pub fn remembered(self, from: SecretHash) -> Option<SecretHash> {
         match self {
             OldSecret::Exchanged | OldSecret::Kept => Some(from),
@@ -140,17 +146,19 @@ impl OldSecret {
     }
 }
 
-/// What a presented secret is to a session.
+/// What a presented secret means for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// The current one; the last rotation is `settled` already, or has just come to its end.
+    /// The current secret. The last rotation is `settled` already, or is settled by this
+    /// presentation.
     Current { settled: bool },
-    /// The one before, still good; it is due for an exchange when its successor seems to be lost.
+    /// The previous secret, which is still accepted. It is due for an `exchange` if its successor
+    /// seems to be lost.
     Previous { exchange: bool },
-    /// An older one of this session. It is a sign of `theft` when its owner is known to have a
-    /// newer one, and had the time to use it.
+    /// An older secret of this session. It is a sign of `theft` if its owner is known to have a
+    /// newer secret, and had the time to use it.
     Superseded { theft: bool },
-    /// None of this session's: the signing key has leaked, or the row is another one.
+    /// Not a secret of this session: the signing key has leaked, or the row is a different one.
     Foreign,
 }
 
@@ -164,8 +172,8 @@ mod tests {
         Timestamp::from_micros(second * 1_000_000)
     }
 
-    /// A session that was rotated from the first secret to the second at 100, with 30 seconds'
-    /// grace.
+    /// A session that was rotated from the first secret to the second at 100, with a grace period
+    /// of 30 seconds.
     fn rotated(old: OldSecret) -> (Secret, Secret, Secrets) {
         let first = Secret::generate().unwrap();
         let second = first.rotated().unwrap();

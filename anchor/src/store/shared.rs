@@ -1,4 +1,4 @@
-//! A store behind an [`Arc`], which may be a `dyn SessionStore<T>`: one that is chosen at run time.
+//! A store behind an [`Arc`]. It may be a `dyn SessionStore<T>`, which is chosen at run time.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the verbs that write to a session take, and what became of it.
+//! The arguments of the verbs that write to a session, and their outcomes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::id::SessionId;
 use crate::timestamp::Timestamp;
 use crate::token::SecretHash;
 
-/// What [`SessionStore::update`](super::SessionStore::update) is to write.
+/// The change that [`SessionStore::update`](super::SessionStore::update) writes.
 #[derive(Clone)]
 pub struct Change<T> {
     /// The session.
@@ -20,9 +20,9 @@ pub struct Change<T> {
     pub version: i64,
     /// The payload as loaded.
     pub from: Arc<T>,
-    /// The payload as it is to be.
+    /// The payload as it is written.
     pub to: Arc<T>,
-    /// How long the session may now stay unused.
+    /// How long the session may stay unused from now on.
     pub idle: Duration,
 }
 
@@ -36,10 +36,10 @@ impl<T> fmt::Debug for Change<T> {
     }
 }
 
-/// What became of an update.
+/// The outcome of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Updated {
-    /// The columns are written; the row has this version now.
+    /// The columns were written; the row now has this version.
     Written {
         /// The new version.
         version: i64,
@@ -55,22 +55,22 @@ pub enum Updated {
 pub struct Touch {
     /// The session.
     pub id: SessionId,
-    /// How long it may now stay unused.
+    /// How long it may stay unused from now on.
     pub idle: Duration,
-    /// Where it was used from; `None` leaves what is recorded.
+    /// Where it was used from; `None` keeps what is recorded.
     pub client: Option<ClientInfo>,
-    /// The hash of the presented secret, where that settles a rotation.
+    /// The hash of the presented secret, if that settles a rotation.
     pub presented: Option<SecretHash>,
 }
 
 impl Touch {
-    /// A use of which it is not known where it came from.
+    /// Creates a use that came from an unknown client.
     pub const fn new(id: SessionId, idle: Duration) -> Self {
         Self { id, idle, client: None, presented: None }
     }
 }
 
-/// What became of a touch.
+/// The outcome of a touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Touched {
     /// The session now expires at this instant unless it is used again.
@@ -82,8 +82,8 @@ pub enum Touched {
     Gone,
 }
 
-/// What [`SessionStore::rotate`](super::SessionStore::rotate) and
-/// [`SessionStore::reauthenticate`](super::SessionStore::reauthenticate) are to do.
+/// The rotation that [`SessionStore::rotate`](super::SessionStore::rotate) and
+/// [`SessionStore::reauthenticate`](super::SessionStore::reauthenticate) carry out.
 #[derive(Debug, Clone)]
 pub struct Rotation {
     /// The session.
@@ -92,30 +92,31 @@ pub struct Rotation {
     pub from: SecretHash,
     /// The hash of the new secret.
     pub to: SecretHash,
-    /// How long a request that was in flight may present an older secret.
+    /// How long a request that was in flight may still present an older secret.
     pub grace: Duration,
-    /// What becomes of `from`.
+    /// What happens to `from`.
     pub old: OldSecret,
-    /// How long the session may now stay unused.
+    /// How long the session may stay unused from now on.
     pub idle: Duration,
 }
 
-/// What became of a rotation.
+/// The outcome of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotated {
-    /// The new secret holds.
+    /// The new secret is the current one.
     Written,
-    /// Another rotation came first: `from` is not, or no longer, a secret to begin at.
+    /// Another rotation came first: `from` is not a secret that a rotation may begin from, or is no
+    /// longer one.
     Conflict,
     /// The session has ended; nothing was written.
     Gone,
 }
 
-/// What became of a re-authentication.
+/// The outcome of a re-authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reauthenticated {
-    /// The new secret holds, and the session's subject counts as having proved who they are at this
-    /// instant.
+    /// The new secret is the current one, and this instant is recorded as the time at which the
+    /// subject proved who they are.
     Written {
         /// The new time.
         authenticated_at: Timestamp,
@@ -126,19 +127,20 @@ pub enum Reauthenticated {
     Gone,
 }
 
-/// What became of a [`SessionStore::revoke`](super::SessionStore::revoke).
+/// The outcome of a [`SessionStore::revoke`](super::SessionStore::revoke).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// The session lived until now.
+    /// The session was live until now.
     Ended,
-    /// It had ended before, or never was; what was left of it stays ended whatever the clock does.
+    /// It had ended before, or never existed. What was left of it stays ended, whatever the clock
+    /// does.
     NotLive,
-    /// The row of this id is another session's than the proof: nothing was ended.
+    /// The proof does not belong to the session with this id; nothing was ended.
     Unproven,
 }
 
 impl Ending {
-    /// How many live sessions it ended.
+    /// Returns how many live sessions it ended.
     pub const fn count(self) -> u64 {
         match self {
             Ending::Ended => 1,

@@ -1,5 +1,5 @@
-//! A file that holds signing keys: read where nobody else can read it, and made once, whole or not
-//! at all, however many processes start at the same time.
+//! A file that holds signing keys. It is read only if no other user can read it. It is made once,
+//! and either completely or not at all, however many processes start at the same time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::error::ConfigError;
 
-/// How long a start waits for another process that is making the file.
+/// How long a process that starts waits for another process that is making the file.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the file holds. Where there is none, it is made of what `generate` gives.
+/// Returns the content of the file. If there is no file, makes one with the result of `generate`.
 pub(crate) fn read_or_make(
     path: &Path,
     generate: impl FnMut() -> Result<Zeroizing<String>, ConfigError>,
@@ -22,7 +22,7 @@ pub(crate) fn read_or_make(
     read_or_make_by(path, generate, |from, to| fs::hard_link(from, to))
 }
 
-/// [`read_or_make`] with the means to give a file a second name.
+/// Does the same as [`read_or_make`], with a function that gives a file a second name.
 fn read_or_make_by(
     path: &Path,
     mut generate: impl FnMut() -> Result<Zeroizing<String>, ConfigError>,
@@ -33,20 +33,20 @@ fn read_or_make_by(
         match read(path)? {
             Found::Keys(text) => return Ok(text),
             Found::Nothing => match make(path, &generate()?, &link) {
-                // What is in the file counts: the key of another process, where that one came
-                // first.
+                // The content of the file counts: if another process came first, it is that
+                // process's key.
                 Ok(()) => continue,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(refused(path, format_args!("cannot be made: {error}"))),
             },
-            // Another process is about to fill it.
+            // Another process is about to write it.
             Found::Empty => {}
         }
         if begun.elapsed() > PATIENCE {
             return Err(refused(
                 path,
                 format_args!(
-                    "is empty: nobody finished making it; remove it with `rm {}`",
+                    "is empty: no process finished making it; remove it with `rm {}`",
                     path.display()
                 ),
             ));
@@ -65,7 +65,7 @@ fn read(path: &Path) -> Result<Found, ConfigError> {
     let cannot_be_read = |error| refused(path, format_args!("cannot be read: {error}"));
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => {
-            return Err(refused(path, format_args!("is not a file: name one")));
+            return Err(refused(path, format_args!("is not a file: use the path of a file")));
         }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -108,21 +108,21 @@ fn check_owner_alone(path: &Path, metadata: &fs::Metadata) -> Result<(), ConfigE
     ))
 }
 
-/// Where files have no modes, the folder's access rules hold.
+/// Where files have no modes, the folder's access rules apply.
 #[cfg(not(unix))]
 fn check_owner_alone(_: &Path, _: &fs::Metadata) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Makes the file with this content, unless it exists. It is never seen in part: it is written
-/// under another name first.
+/// Makes the file with this content, unless it exists. It is first written under another name, so
+/// it is never visible in part.
 fn make(
     path: &Path,
     content: &str,
     link: impl Fn(&Path, &Path) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
-    // Not the process id: in containers, every process has the same.
+    // Not the process id, because in containers every process may have the same one.
     name.push(format!(".{}.tmp", random_name()?));
     let unfinished = Path::new(&name);
     let written = create_new(unfinished).and_then(|mut file| {
@@ -132,16 +132,17 @@ fn make(
     let made = written.and_then(|()| match link(unfinished, path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // A file system without hard links.
+        // The file system has no hard links.
         Err(_) => claim_and_rename(unfinished, path),
     });
-    // After a rename it is gone already.
+    // After a rename, this file no longer exists.
     let _ = fs::remove_file(unfinished);
     made
 }
 
-/// Who makes the empty file puts the whole one in its place, and nobody else does. If it dies in
-/// between, the file stays empty, and the next start says so.
+/// Makes the file on a file system without hard links. The process that makes the empty file
+/// replaces it with the complete one; no other process does. If that process dies in between, the
+/// file stays empty, and the next start reports it.
 fn claim_and_rename(unfinished: &Path, path: &Path) -> io::Result<()> {
     drop(create_new(path)?);
     fs::rename(unfinished, path).inspect_err(|_| {
@@ -149,7 +150,7 @@ fn claim_and_rename(unfinished: &Path, path: &Path) -> io::Result<()> {
     })
 }
 
-/// A new file that its owner alone can read.
+/// Creates a new file that only its owner can read.
 fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -176,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder that is gone after the test.
+    /// A folder that is removed after the test.
     struct Folder(std::path::PathBuf);
 
     impl Folder {
@@ -198,7 +199,7 @@ mod tests {
         }
     }
 
-    /// A text that no other call gives.
+    /// Returns a text that no other call returns.
     fn fresh() -> Result<Zeroizing<String>, ConfigError> {
         Ok(Zeroizing::new(format!("{}\n", random_name().unwrap().repeat(8))))
     }
@@ -251,7 +252,7 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             read_or_make(&path, fresh).unwrap();
         }
-        // A link is as open as what it points to.
+        // A link is as open to others as the file that it points to.
         let link = folder.0.join("link");
         symlink(&path, &link).unwrap();
         read_or_make(&link, fresh).unwrap();
@@ -350,14 +351,14 @@ mod tests {
         }
     }
 
-    /// Not a test of its own: what [`processes_that_start_together_get_one_key`] starts.
+    /// Not a test of its own: [`processes_that_start_together_get_one_key`] starts it.
     #[test]
     #[ignore = "a part of another test"]
     fn one_of_many_processes() {
         let Some(folder) = std::env::var_os(FOLDER) else { return };
         let folder = Path::new(&folder);
         let link = LINKS[std::env::var(LINK).unwrap().parse::<usize>().unwrap()];
-        // Each says that it is there, and goes when all are.
+        // Each process says that it is here, and continues when all are.
         create_new(&folder.join(format!("here-{}", random_name().unwrap()))).unwrap();
         let is_here = |entry: &io::Result<fs::DirEntry>| {
             entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("here-")

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::error::ConfigError;
 use crate::token::key_file;
 
-/// The least length of a key, in bytes: that of the HMAC's hash (RFC 2104 section 3).
+/// The minimum length of a key in bytes: the length of the HMAC's hash (RFC 2104 section 3).
 const SHORTEST_KEY: usize = 32;
 
 /// The key that the documentation shows. Everyone knows it, and somebody will copy it.
@@ -19,13 +19,14 @@ const EXAMPLE: &str = "cDk5Z0xqcWJ6SGxVb0RZd0F4Rm5Ea1R2S2pMcTdmNGE=";
 
 /// The keys that sign session tokens, newest first.
 ///
-/// Tokens are signed with the first key and verified with the one that they name, so a key is
-/// retired in two steps: put a new key in front; when every session signed with the old one has
-/// ended, or was re-signed by its use, remove the old key. Where several nodes run, a step comes
-/// before: put the new key last on each of them. Until a node has a key, it takes that key's tokens
-/// for forgeries: it refuses them, and a logout that it answers ends nothing.
+/// Tokens are signed with the first key and verified with the key that they name, so a key is
+/// retired in two steps. First, put a new key in front. Then, when every session signed with the
+/// old key has ended or was re-signed by its use, remove the old key. If several nodes run, there
+/// is a step before these two: put the new key last on each node. A node that does not have a key
+/// treats that key's tokens as forgeries: it refuses them, and a logout that it answers ends no
+/// session.
 ///
-/// `Debug` shows how many keys there are, and nothing of them.
+/// `Debug` shows the number of keys and nothing else about them.
 ///
 /// ```
 /// use anchor::KeyRing;
@@ -41,19 +42,20 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// A ring of raw keys, newest first; each at least 32 bytes of randomness.
+    /// Creates a ring of raw keys, newest first. Each key must have at least 32 bytes of
+    /// randomness.
     ///
     /// # Errors
     ///
-    /// When there is no key, a key is shorter than 32 bytes, a key is the one that this
-    /// documentation shows, or two keys share their one-byte key id (they are equal, or one pair in
-    /// 256 does by chance: generate another).
+    /// Returns an error if there is no key, if a key is shorter than 32 bytes, if a key is the one
+    /// that this documentation shows, or if two keys have the same one-byte key id. Two keys have
+    /// the same id if they are equal, or by chance, as one pair in 256 does; then generate another.
     pub fn new<K: Into<Vec<u8>>>(keys: impl IntoIterator<Item = K>) -> Result<Self, ConfigError> {
         let keys: Vec<_> = keys.into_iter().map(|key| Zeroizing::new(key.into())).collect();
         if keys.is_empty() {
             return Err(ConfigError::new(
-                "the key ring is empty: give it at least one key, as from `openssl rand -base64 \
-                 32`",
+                "the key ring is empty: give it at least one key, such as the output of \
+                 `openssl rand -base64 32`",
             ));
         }
         for (index, key) in keys.iter().enumerate() {
@@ -77,9 +79,8 @@ impl KeyRing {
             {
                 return Err(ConfigError::new(format_args!(
                     "signing keys {} and {nth} have the same key id: if they are the same key, \
-                     remove one; \
-                     else (1 pair in 256 meets by chance) make another with `openssl rand -base64 \
-                     32`",
+                     remove one; otherwise (1 pair in 256 has the same id by chance) make \
+                     another with `openssl rand -base64 32`",
                     twin + 1
                 )));
             }
@@ -87,12 +88,12 @@ impl KeyRing {
         Ok(Self { keys })
     }
 
-    /// One fresh key from the operating system, for tests and for development: sessions signed with
-    /// it do not survive a restart, nor are they known to another node.
+    /// Generates one fresh key from the operating system, for tests and for development. Sessions
+    /// signed with it do not survive a restart and are not known to other nodes.
     ///
     /// # Errors
     ///
-    /// When the operating system has no randomness to give.
+    /// Returns an error if the operating system cannot provide randomness.
     pub fn generate() -> Result<Self, ConfigError> {
         let mut key = vec![0; SHORTEST_KEY];
         getrandom::fill(&mut key)
@@ -100,11 +101,12 @@ impl KeyRing {
         Self::new([key])
     }
 
-    /// Keys in base64 (either alphabet, padded or not), separated by commas, newest first.
+    /// Parses keys in base64 (either alphabet, padded or not), separated by commas, newest first.
     ///
     /// # Errors
     ///
-    /// When a key is not base64, and as for [`KeyRing::new`]. No message quotes a key.
+    /// Returns an error if a key is not base64, and in the cases of [`KeyRing::new`]. No message
+    /// quotes a key.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let mut keys = Vec::new();
         for (index, key) in text.split(',').map(str::trim).filter(|key| !key.is_empty()).enumerate()
@@ -119,44 +121,45 @@ impl KeyRing {
         Self::new(keys)
     }
 
-    /// The keys in an environment variable, written as for [`KeyRing::parse`].
+    /// Reads the keys from an environment variable, in the format of [`KeyRing::parse`].
     ///
     /// # Errors
     ///
-    /// When the variable is not set or not Unicode, and as for [`KeyRing::parse`]; the message
-    /// names the variable.
+    /// Returns an error if the variable is not set or is not Unicode, and in the cases of
+    /// [`KeyRing::parse`]. The message names the variable.
     pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
         let text = std::env::var(variable).map(Zeroizing::new).map_err(|error| match error {
             std::env::VarError::NotPresent => ConfigError::new(format_args!(
                 "the environment variable {variable} is not set: \
-                 it takes the signing keys, newest first, as {variable}=\"$(openssl rand -base64 \
-                 32)\""
+                 set it to the signing keys, newest first, for example \
+                 {variable}=\"$(openssl rand -base64 32)\""
             )),
             std::env::VarError::NotUnicode(_) => ConfigError::new(format_args!(
-                "the environment variable {variable} is not Unicode: it takes base64 keys, \
-                 separated by commas"
+                "the environment variable {variable} is not Unicode: set it to base64 \
+                 keys, separated by commas"
             )),
         })?;
         Self::parse(&text)
             .map_err(|error| error.within(format_args!("environment variable {variable}")))
     }
 
-    /// The keys in a file, written as for [`KeyRing::parse`]; a missing file is made, with one
-    /// fresh key, readable by its owner alone. For development and for single-node applications.
+    /// Reads the keys from a file, in the format of [`KeyRing::parse`]. If the file does not exist,
+    /// makes it with one fresh key, readable only by its owner. This is for development and for
+    /// single-node applications.
     ///
-    /// Processes that start at the same time, in several containers on one volume too, get one and
-    /// the same key. The file appears when it is whole. Where the file system has no hard links, it
-    /// is empty for a moment; a start that finds it empty waits up to 5 seconds, and blocks its
-    /// thread for so long.
+    /// Processes that start at the same time get the same key, even in several containers on one
+    /// volume. The file appears only when it is complete. On a file system without hard links, it
+    /// is empty for a moment; a process that finds it empty waits up to 5 seconds and blocks its
+    /// thread for that time.
     ///
-    /// Where a platform mounts its secrets with a mode of its own choice, read the file yourself,
+    /// If your platform mounts secrets with a file mode of its own choice, read the file yourself
     /// and use [`KeyRing::parse`].
     ///
     /// # Errors
     ///
-    /// When the file can be neither read nor made, is open to other users (on Unix, any mode beyond
-    /// 0600), stays empty, or is a symbolic link to nothing; and as for [`KeyRing::parse`]. The
-    /// message names the file.
+    /// Returns an error if the file can be neither read nor made, is open to other users (on Unix,
+    /// any mode beyond 0600), stays empty, or is a symbolic link to a file that does not exist, and
+    /// in the cases of [`KeyRing::parse`]. The message names the file.
     pub fn from_file_or_generate(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let text = key_file::read_or_make(path, || {
@@ -167,8 +170,8 @@ impl KeyRing {
             .map_err(|error| error.within(format_args!("key file {}", path.display())))
     }
 
-    /// The subkeys for the sessions of one table on one channel: a token made for one cookie or
-    /// payload is worth nothing in another, in other processes either.
+    /// Derives the subkeys for the sessions of one table on one channel. A token made for one
+    /// cookie or payload is not valid for another, not even in another process.
     pub(crate) fn derive(&self, channel: &str, table: &str) -> TokenKeys {
         let keys = self
             .keys
@@ -176,7 +179,7 @@ impl KeyRing {
             .map(|key| {
                 let mut derivation = hmac(key);
                 derivation.update(b"anchor/v1/session-token\0");
-                // The length in front, so that no other pair gives the same bytes.
+                // The length comes first, so that no other pair gives the same bytes.
                 derivation.update(&(channel.len() as u64).to_be_bytes());
                 derivation.update(channel.as_bytes());
                 derivation.update(table.as_bytes());
@@ -194,7 +197,8 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// A key's id in a token: one byte that depends on the key alone, so that a ring can be reordered.
+/// Returns a key's id in a token: one byte that depends only on the key, so that a ring can be
+/// reordered.
 fn key_id(key: &[u8]) -> u8 {
     Sha256::new().chain_update(b"anchor/v1/key-id\0").chain_update(key).finalize()[0]
 }
@@ -222,7 +226,7 @@ impl TokenKeys {
         &self.keys[0]
     }
 
-    /// The key of this id, and whether it is no longer the newest.
+    /// Returns the key with this id, and whether it is no longer the newest.
     pub(crate) fn find(&self, id: u8) -> Option<(&TokenKey, bool)> {
         self.keys.iter().position(|key| key.id == id).map(|index| (&self.keys[index], index > 0))
     }
@@ -244,7 +248,7 @@ impl TokenKey {
         self.keyed.clone().chain_update(message).finalize().into_bytes().into()
     }
 
-    /// Compares in constant time.
+    /// Returns whether the MAC is valid. Compares in constant time.
     pub(crate) fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
         self.keyed.clone().chain_update(message).verify_slice(mac).is_ok()
     }
@@ -326,7 +330,7 @@ mod tests {
             ("cookie:id", "sessions"),
             ("cookie:id", "admins"),
             ("cookie:admin", "sessions"),
-            // The same characters, parted elsewhere.
+            // The same characters, split at another place.
             ("cookie:ids", "essions"),
             ("cookie:id\0", "sessions"),
             ("cookie:id", "\0sessions"),

@@ -3,9 +3,9 @@
 //! `base64url_nopad( version:1 | key_id:1 | locator:16 | secret:32 | HMAC-SHA256:32 )`
 //!
 //! The MAC covers everything before it, so a forgery is refused without a store call. The secret
-//! has two halves of 128 bits (OWASP ASVS 5.0 7.2.3): one lasts for the session's life and proves
-//! the right to end it, the other is replaced by each rotation. The store keeps hashes alone, so a
-//! dump of it opens nothing.
+//! has two halves of 128 bits (OWASP ASVS 5.0 7.2.3). One half lasts for the session's life and
+//! proves the right to end the session. The other half is replaced by each rotation. The store
+//! keeps only hashes, so a dump of it does not give access to any session.
 
 mod key_file;
 pub(crate) mod keys;
@@ -32,26 +32,26 @@ const SIGNED: std::ops::Range<usize> = 0..50;
 const MAC: std::ops::Range<usize> = 50..82;
 const BYTES: usize = 82;
 
-/// How many characters a token's text has.
+/// The number of characters in a token's text.
 pub(crate) const TEXT: usize = 110;
 
-/// The credential of a session: whoever presents it is let in.
+/// The credential of a session: whoever presents it has access.
 ///
-/// It has no `Display` and no `Serialize`, and its `Debug` shows nothing; [`expose`](Self::expose)
-/// is the one way to its text. Its memory is wiped when it is dropped.
+/// It has no `Display` and no `Serialize`, and its `Debug` shows nothing. [`expose`](Self::expose)
+/// is the only way to get its text. Its memory is wiped when it is dropped.
 #[derive(Clone)]
 pub struct SessionToken {
     text: Zeroizing<[u8; TEXT]>,
 }
 
 impl SessionToken {
-    /// The token's text, to be handed to its owner over a secure channel and to nobody else: never
+    /// Returns the token's text. Send it only to its owner, over a secure channel. Never write it
     /// to a log.
     pub fn expose(&self) -> &str {
         std::str::from_utf8(&*self.text).unwrap_or_default()
     }
 
-    /// Writes and signs the token of a session.
+    /// Creates and signs the token of a session.
     pub(crate) fn sign(id: SessionId, secret: &Secret, keys: &TokenKeys) -> Self {
         let signer = keys.newest();
         let mut bytes = Zeroizing::new([0; BYTES]);
@@ -74,20 +74,20 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// A token that a request presented and whose MAC holds. Whether its session lives, and has this
-/// secret, the store tells.
+/// A token that a request presented and whose MAC is valid. Only the store knows whether its
+/// session is live and has this secret.
 pub(crate) struct Verified {
     pub(crate) id: SessionId,
     pub(crate) secret: Secret,
-    /// Signed with a key that is no longer the newest.
+    /// Whether the token was signed with a key that is no longer the newest.
     pub(crate) stale_key: bool,
 }
 
 impl Verified {
-    /// Decodes and verifies a presented token: on the stack, without a store call.
+    /// Decodes and verifies a presented token, on the stack and without a store call.
     ///
-    /// Only the one text that [`SessionToken::sign`] would write is accepted: exact length, no
-    /// padding, no loose bits at the end.
+    /// Accepts only the one text that [`SessionToken::sign`] would write: the exact length, no
+    /// padding, and no loose bits at the end.
     pub(crate) fn parse(text: &[u8], keys: &TokenKeys) -> Result<Self, BadToken> {
         if text.len() != TEXT {
             return Err(BadToken::Length);
@@ -117,88 +117,88 @@ impl Verified {
     }
 }
 
-/// Why a presented token was refused before any store call. For the log alone: a response does not
-/// tell these apart.
+/// The reason why a presented token was refused before any store call. It is only for the log: a
+/// response does not distinguish between the reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
-    /// Not of a token's length.
-    #[error("it does not have a token's length")]
+    /// The text does not have the length of a token.
+    #[error("it does not have the length of a token")]
     Length,
-    /// Not canonical base64url without padding.
+    /// The text is not canonical base64url without padding.
     #[error("it is not canonical base64url")]
     Encoding,
-    /// Of a format that this release does not know.
+    /// The token has a format that this release does not know.
     #[error("its version is unknown")]
     Version,
-    /// Signed by a key that is not in the ring.
+    /// The token was signed with a key that is not in the ring.
     #[error("its key is not in the key ring")]
     Key,
-    /// The MAC does not fit: altered, forged, or made for another cookie.
-    #[error("its signature does not hold")]
+    /// The MAC does not match: the token was altered, forged, or made for another cookie.
+    #[error("its signature is not valid")]
     Signature,
     /// The request presented several different tokens.
-    #[error("the request carries several different ones")]
+    #[error("the request carries several different tokens")]
     Conflicting,
-    /// The request's cookies exceed what is looked through.
+    /// The request's cookies are larger than what is searched.
     #[error("the request's cookies are too large")]
     Oversized,
 }
 
-/// 110 characters carry 660 bits, of which 656 are the token's: the last 4 must be zero, or two
-/// texts would be one token.
+/// Returns whether one of the last 4 bits is set. 110 characters carry 660 bits, of which the token
+/// uses 656. The last 4 bits must be zero; otherwise, two texts would be the same token.
 fn has_loose_bits(last: u8) -> bool {
     !matches!(last, b'A' | b'Q' | b'g' | b'w')
 }
 
-/// 256 bits from the operating system: 128 that last for the session's life, then 128 that each
-/// rotation replaces.
+/// 256 bits from the operating system: first 128 that last for the session's life, then 128 that
+/// each rotation replaces.
 #[derive(Clone)]
 pub(crate) struct Secret(Zeroizing<[u8; 32]>);
 
-/// Where in a secret its lasting half is.
+/// The position of a secret's lasting half.
 const LASTING: std::ops::Range<usize> = 0..16;
 
 impl Secret {
-    /// A fresh secret.
+    /// Generates a fresh secret.
     ///
     /// # Errors
     ///
-    /// When the operating system has no randomness to give.
+    /// Returns an error if the operating system cannot provide randomness.
     pub(crate) fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *bytes)?;
         Ok(Self(bytes))
     }
 
-    /// The secret that replaces this one in a rotation of the same session.
+    /// Returns the secret that replaces this one in a rotation of the same session.
     ///
     /// # Errors
     ///
-    /// When the operating system has no randomness to give.
+    /// Returns an error if the operating system cannot provide randomness.
     pub(crate) fn rotated(&self) -> Result<Self, getrandom::Error> {
         let mut rotated = Self::generate()?;
         rotated.0[LASTING].copy_from_slice(&self.0[LASTING]);
         Ok(rotated)
     }
 
-    /// The hash of both halves: whoever has this secret may use the session.
+    /// Returns the hash of both halves. Whoever has this secret may use the session.
     pub(crate) fn hash(&self) -> SecretHash {
         SecretHash(Sha256::digest(*self.0).into())
     }
 
-    /// The hash of the half that every secret of the session has had: whoever has one of them may
-    /// end the session.
+    /// Returns the hash of the half that is the same in every secret of the session. Whoever has
+    /// one of these secrets may end the session.
     pub(crate) fn lasting_hash(&self) -> LastingHash {
         LastingHash(Sha256::digest(&self.0[LASTING]).into())
     }
 }
 
-/// A fresh UUIDv7: 48 bits of this node's milliseconds, so that rows cluster by age, and 74 bits
-/// from the operating system.
+/// Generates a fresh UUIDv7: 48 bits of this node's milliseconds, so that rows cluster by age, and
+/// 74 bits from the operating system.
 ///
 /// # Errors
 ///
-/// When the operating system has no randomness to give.
+/// Returns an error if the operating system cannot provide randomness.
 pub(crate) fn new_session_id() -> Result<SessionId, getrandom::Error> {
     let mut random = [0; 10];
     getrandom::fill(&mut random)?;
@@ -214,12 +214,12 @@ macro_rules! hash_type {
         pub struct $name([u8; 32]);
 
         impl $name {
-            /// The hash with these bytes, as a store kept them.
+            /// Creates the hash from its bytes, as a store kept them.
             pub const fn from_bytes(bytes: [u8; 32]) -> Self {
                 Self(bytes)
             }
 
-            /// The hash's bytes, to be kept by a store.
+            /// Returns the hash's bytes, for a store to keep.
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
@@ -249,8 +249,8 @@ hash_type! {
 }
 
 hash_type! {
-    /// The SHA-256 of the half of a secret that lasts for the session's life: the proof that a
-    /// token, however often it was rotated since, is one of this session's. Its `Debug` shows
+    /// The SHA-256 of the half of a secret that lasts for the session's life. It proves that a
+    /// token is one of this session's, however often the token was rotated since. Its `Debug` shows
     /// nothing.
     LastingHash
 }
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn the_last_character_is_the_only_one_with_loose_bits() {
-        // What the decoder accepts at the end, `has_loose_bits` must bound: 82 bytes leave 4 bits
+        // `has_loose_bits` must limit what the decoder accepts at the end: 82 bytes leave 4 bits
         // over.
         let mut text = [0; TEXT];
         let mut bytes = [0; BYTES];

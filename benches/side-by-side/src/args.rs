@@ -5,8 +5,8 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Where the sessions are. A store is added here, in [`databases`](crate::databases), and in the
-/// applications that can use it; Redis follows when anchor has a store for it.
+/// Where the sessions are. To add a store, add it here, in [`databases`](crate::databases), and in
+/// the applications that can use it. Redis follows when anchor has a store for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 pub enum Store {
     Memory,
@@ -18,14 +18,14 @@ pub enum Store {
 /// An application with the routes of [`apps`](crate::apps).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 pub enum Mode {
-    /// axum alone, without sessions: what every ratio is relative to.
+    /// Only axum, without sessions. Every ratio is relative to this one.
     Bare,
     /// axum under a tower layer that does nothing.
     Layer,
     Anchor,
-    /// tower-sessions with a signed cookie, and its sqlx stores.
+    /// tower-sessions with a signed cookie and its sqlx stores.
     TowerSessions,
-    /// axum-login over tower-sessions, its users in memory.
+    /// axum-login over tower-sessions, with its users in memory.
     AxumLogin,
     /// axum_session, which reads and saves the session in each request.
     AxumSession,
@@ -38,7 +38,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Whether there is such an application on that store.
+    /// Returns whether this application can run on that store.
     pub fn runs_on(self, store: Store) -> bool {
         match self {
             Mode::AxumLogin => store == Store::Memory,

@@ -1,8 +1,8 @@
-//! The databases: servers started from installed binaries, one database for each application, and
-//! the pools on it.
+//! The databases: servers that are started from installed binaries, one database per application,
+//! and its pools.
 //!
-//! The servers are those of the tests ([`anchor_tests::servers`]): they do not wait for the disk,
-//! so that software is compared and not disks. `ANCHOR_TEST_POSTGRES_URL` and
+//! The servers are those of the tests ([`anchor_tests::servers`]). They do not wait for the disk,
+//! so the comparison is between programs and not between disks. `ANCHOR_TEST_POSTGRES_URL` and
 //! `ANCHOR_TEST_MYSQL_URL` name servers of your own, with your own settings.
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use tower_sessions_sqlx_store::sqlx as older;
 
 use crate::args::Store;
 
-/// The connections of each pool: sqlx's default.
+/// The number of connections in each pool: sqlx's default.
 const CONNECTIONS: u32 = 10;
 
 /// Where an application's rows are.
@@ -26,16 +26,16 @@ const CONNECTIONS: u32 = 10;
 pub enum Address {
     Memory,
     Sqlite(PathBuf),
-    /// A URL whose path is the database.
+    /// A URL whose path names the database.
     Server(String),
 }
 
 impl Address {
-    /// An empty database for the application of this name.
+    /// Creates an empty database for the application with this name.
     ///
     /// # Panics
     ///
-    /// When the server is not installed or refuses.
+    /// Panics if the server is not installed or returns an error.
     pub async fn make(store: Store, name: &str, folder: &Path) -> Self {
         let name = format!("side_by_side_{}", name.replace('-', "_"));
         match store {
@@ -104,7 +104,7 @@ impl Address {
         SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(options)
     }
 
-    /// A pool of the sqlx that tower-sessions' stores are made for.
+    /// Opens a pool of the sqlx version that the stores of tower-sessions need.
     pub fn older_postgres(&self) -> older::PgPool {
         let options = older::postgres::PgConnectOptions::from_str(self.url()).expect("a URL");
         older::postgres::PgPoolOptions::new()
@@ -112,7 +112,7 @@ impl Address {
             .connect_lazy_with(options)
     }
 
-    /// A pool of the sqlx that tower-sessions' stores are made for.
+    /// Opens a pool of the sqlx version that the stores of tower-sessions need.
     pub fn older_mysql(&self) -> older::MySqlPool {
         let options = older::mysql::MySqlConnectOptions::from_str(self.url()).expect("a URL");
         older::mysql::MySqlPoolOptions::new()
@@ -120,7 +120,7 @@ impl Address {
             .connect_lazy_with(options)
     }
 
-    /// A pool of the sqlx that tower-sessions' stores are made for.
+    /// Opens a pool of the sqlx version that the stores of tower-sessions need.
     pub fn older_sqlite(&self) -> older::SqlitePool {
         let options = older::sqlite::SqliteConnectOptions::new()
             .filename(self.file())
@@ -132,13 +132,13 @@ impl Address {
             .connect_lazy_with(options)
     }
 
-    /// The database's name in MariaDB, which calls it a schema.
+    /// Returns the name of the database in MariaDB, which calls it a schema.
     pub fn mysql_database(&self) -> &str {
         self.url().split("?").next().expect("a URL").rsplit('/').next().expect("a path")
     }
 }
 
-/// The URL with another path.
+/// Returns the URL with another path.
 fn in_database(url: &str, name: &str) -> String {
     let (url, query) = url.split_once('?').unwrap_or((url, ""));
     let (server, _) = url.rsplit_once('/').expect("a URL with a database");

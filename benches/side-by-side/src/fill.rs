@@ -1,12 +1,12 @@
-//! Makes large tables: copies of the rows that logins made, under ids of their own, whatever
-//! columns the table has.
+//! Fills large tables: copies the rows that logins created, with new ids, whatever columns the
+//! table has.
 
 use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 
 use crate::args::{Mode, Store};
 use crate::databases::Address;
 
-/// The table of an application, to be filled and measured from outside of it.
+/// The table of an application, to be filled and measured from outside the application.
 pub struct Table {
     pool: Pool,
     mode: Mode,
@@ -21,7 +21,7 @@ enum Pool {
 }
 
 impl Table {
-    /// `None` where the application has no table.
+    /// Returns the table, or `None` if the application has no table.
     pub fn of(mode: Mode, store: Store, address: &Address) -> Option<Self> {
         let pool = match store {
             Store::Memory => return None,
@@ -40,11 +40,11 @@ impl Table {
         Some(Self { pool, mode, name, store })
     }
 
-    /// Adds so many rows.
+    /// Adds `count` rows.
     ///
     /// # Panics
     ///
-    /// When the table is empty, or the database refuses.
+    /// Panics if the table is empty, or if the database returns an error.
     pub async fn add(&self, count: u64, are_expired: bool) {
         let columns = self.columns().await;
         let rows = self.number(format!("SELECT count(*) FROM {}", self.name)).await;
@@ -62,7 +62,7 @@ impl Table {
         let columns: Vec<String> = columns.into_iter().map(|(column, _)| column).collect();
         let series = match self.store {
             Store::Postgres => format!("generate_series(1, {copies}) AS series"),
-            // MariaDB's recursion ends without a word at 1,000 unless told otherwise.
+            // By default, MariaDB stops a recursion at 1,000 without an error.
             _ => format!(
                 "(WITH RECURSIVE series (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM \
                  series WHERE number < {copies}) SELECT number FROM series) AS series"
@@ -79,7 +79,7 @@ impl Table {
         .await;
     }
 
-    /// Lets the database do now what it would do in the middle of a measurement.
+    /// Makes the database do now what it would otherwise do in the middle of a measurement.
     pub async fn settle(&self) {
         match self.store {
             Store::Memory => {}
@@ -95,7 +95,7 @@ impl Table {
         }
     }
 
-    /// The bytes of the table and its indexes.
+    /// Returns the bytes of the table and its indexes.
     pub async fn bytes(&self) -> u64 {
         let sql = match self.store {
             Store::Sqlite => {
@@ -113,12 +113,13 @@ impl Table {
         self.number(sql).await
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub async fn rows(&self) -> u64 {
         self.number(format!("SELECT count(*) FROM {}", self.name)).await
     }
 
-    /// An expression for an id that no other row has, of the kind that the application uses.
+    /// Returns an expression for an id that no other row has, of the type that the application
+    /// uses.
     fn new_id(&self, ty: &str) -> &'static str {
         match (self.store, ty.to_ascii_lowercase().as_str()) {
             (Store::Postgres, "uuid") => "gen_random_uuid()",
@@ -131,10 +132,10 @@ impl Table {
         }
     }
 
-    /// An expression for a time in the past.
+    /// Returns an expression for a time in the past.
     fn long_ago(&self, column: &str) -> String {
         match self.store {
-            // Since 1970, in seconds or less.
+            // The time since 1970, in seconds or a smaller unit.
             _ if self.mode == Mode::Select || self.mode == Mode::Gathered => "1000".to_owned(),
             Store::Sqlite => "1000".to_owned(),
             Store::Postgres => format!("{column} - interval '60 days'"),
@@ -142,7 +143,7 @@ impl Table {
         }
     }
 
-    /// Names and types.
+    /// Returns the names and types of the columns.
     async fn columns(&self) -> Vec<(String, String)> {
         let (schema, name) = self.name.rsplit_once('.').unwrap_or(("", self.name));
         match &self.pool {

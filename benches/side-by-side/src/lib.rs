@@ -1,4 +1,4 @@
-//! anchor and its peers, measured in one run: what the four programs in `bin/` share.
+//! anchor and its peers, measured in one run: the code that the programs in `bin/` share.
 
 pub mod apps;
 pub mod args;

@@ -1,4 +1,4 @@
-//! A load generator: keep-alive connections on one thread, each with one request under way.
+//! A load generator: keep-alive connections on one thread, each with one request in flight.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -8,22 +8,23 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What to ask for, and until when.
+/// What to request, and until when.
 pub struct Work<'a> {
     /// Method and path.
     pub line: &'a str,
-    /// A request's `Cookie` header; empty for none. The requests take them in turn.
+    /// Values of the `Cookie` header; an empty value sends no header. The requests use them in
+    /// turn.
     pub cookies: &'a [String],
     pub connections: usize,
     pub until: Until,
-    /// Whether the responses' cookies are wanted.
+    /// Whether to keep the cookies of the responses.
     pub keeps_cookies: bool,
 }
 
 /// When a load ends.
 #[derive(Clone, Copy)]
 pub enum Until {
-    /// After this time, preceded by a fifth of it that is not counted.
+    /// After this time. Before it, a fifth of this time runs without being counted.
     Elapsed(Duration),
     /// After this many requests.
     Count(usize),
@@ -39,7 +40,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The latency in microseconds that this share of the requests did not exceed.
+    /// Returns the latency in microseconds that this share of the requests did not exceed.
     pub fn quantile(&self, share: f64) -> f64 {
         let index = (self.latencies.len() as f64 * share) as usize;
         let nanoseconds = self.latencies.get(index.min(self.latencies.len().saturating_sub(1)));
@@ -64,7 +65,7 @@ struct Shared {
 ///
 /// # Panics
 ///
-/// When the server cannot be reached or answers anything but 2xx.
+/// Panics if the server cannot be reached or answers with anything other than 2xx.
 pub fn drive(server: SocketAddr, work: Work<'_>) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
@@ -143,7 +144,7 @@ async fn connection(mut stream: TcpStream, shared: Rc<Shared>) {
     }
 }
 
-/// Reads one response and gives its head's length.
+/// Reads one response and returns the length of its head.
 async fn response(stream: &mut TcpStream, buffer: &mut Vec<u8>, line: &str) -> usize {
     buffer.clear();
     let mut searched = 0;
@@ -172,7 +173,7 @@ async fn response(stream: &mut TcpStream, buffer: &mut Vec<u8>, line: &str) -> u
     head
 }
 
-/// The values of a header, whose name hyper writes in lower case.
+/// Returns the values of a header. hyper writes header names in lower case.
 fn header<'a>(head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     head.split(|byte| *byte == b'\n').filter_map(move |line| {
         let value = line.strip_prefix(name)?.strip_prefix(b": ")?;
@@ -180,7 +181,7 @@ fn header<'a>(head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> 
     })
 }
 
-/// What a browser would send back.
+/// Returns the cookies that a browser would send back.
 fn cookies(head: &[u8]) -> String {
     let pairs = header(head, b"set-cookie").map(|cookie| {
         let pair = cookie.split(|byte| *byte == b';').next().unwrap_or_default();

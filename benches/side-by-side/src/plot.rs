@@ -5,7 +5,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-/// Black on white and without fonts of its own, so that it reads the same everywhere.
+/// Black on white and without its own fonts, so that a plot looks the same everywhere.
 const STYLE: &str = "font-family='sans-serif' font-size='13'";
 const COLOURS: [&str; 8] =
     ["#1f5fa8", "#d1702b", "#3b8a4c", "#8a5aa8", "#b03a48", "#6d6d6d", "#b59a24", "#3aa0a8"];
@@ -17,12 +17,12 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// With what the values are.
+    /// Creates an empty plot. `axis` says what the values are.
     pub fn new(axis: &str) -> Self {
         Self { axis: axis.to_owned(), bars: Vec::new() }
     }
 
-    /// A bar below the others. Those of one group, which follow each other, stand under its name.
+    /// Adds a bar below the others. Consecutive bars of one group are shown under its name.
     pub fn bar(&mut self, group: &str, label: &str, value: f64) {
         self.bars.push((group.to_owned(), label.to_owned(), value));
     }
@@ -32,7 +32,7 @@ impl Bars {
 ///
 /// # Panics
 ///
-/// When the file cannot be written.
+/// Panics if the file cannot be written.
 pub fn bars(file: &Path, title: &str, plotted: &Bars) {
     let most = plotted.bars.iter().map(|(_, _, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
     let (mut body, mut y, mut last) = (String::new(), 50, "");
@@ -63,7 +63,7 @@ pub fn bars(file: &Path, title: &str, plotted: &Bars) {
 ///
 /// # Panics
 ///
-/// When the file cannot be written.
+/// Panics if the file cannot be written.
 pub fn lines(file: &Path, title: &str, axes: [&str; 2], series: &[(String, Vec<(f64, f64)>)]) {
     draw_lines(file, title, axes, series).expect("a plot");
 }

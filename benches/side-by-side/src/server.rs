@@ -1,8 +1,8 @@
-//! An application in a process of its own, which the measuring program starts from its own
+//! An application in a separate process, which the measuring program starts from its own
 //! executable.
 //!
-//! Besides the application's routes there are `POST /statements/start` and `/statements/stop`, and
-//! `POST /sweep`.
+//! In addition to the application's routes, the server has `POST /statements/start` and
+//! `/statements/stop`, and `POST /sweep`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use crate::databases::Address;
 use crate::load::{self, Until, Work};
 use crate::statements;
 
-/// The first argument of a server's process.
+/// The first argument of a server process.
 const SERVE: &str = "serve-application";
 
 #[derive(Deserialize, Serialize)]
@@ -42,7 +42,7 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// When it does not.
+    /// Panics if it does not listen.
     pub fn start(mode: Mode, store: Store, address: &Address) -> Self {
         let task = Task { mode, store, address: address.clone() };
         let this_program = std::env::current_exe().expect("this program's path");
@@ -61,7 +61,7 @@ impl Server {
         Self { mode, socket, process }
     }
 
-    /// So many sessions, by logging in: the cookies of each.
+    /// Begins `count` sessions by logging in, and returns the cookies of each.
     pub fn log_in(&self, count: usize) -> Vec<String> {
         let work = Work {
             line: "POST /login",
@@ -73,11 +73,12 @@ impl Server {
         load::drive(self.socket, work).cookies
     }
 
-    /// A request to this server's own routes, and the number that it answers.
+    /// Sends a request to one of the server's additional routes, and returns the number in the
+    /// response.
     ///
     /// # Panics
     ///
-    /// When the answer is not a number.
+    /// Panics if the response is not a number.
     pub fn control(&self, path: &str) -> u64 {
         use std::io::Write;
 
@@ -101,18 +102,19 @@ impl Drop for Server {
     }
 }
 
-/// Serves an application instead, if this process was started for that. The first call in `main`.
+/// Serves an application and does not return, if this process was started for that. This is the
+/// first call in `main`.
 ///
 /// # Panics
 ///
-/// When the application cannot be served.
+/// Panics if the application cannot be served.
 pub fn serve_if_asked() {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() != Some(SERVE) {
         return;
     }
     let task: Task = serde_json::from_str(&arguments.next().expect("a task")).expect("JSON");
-    // The pipe's end is the end of the program that started this one.
+    // The pipe ends when the program that started this one ends.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);

@@ -1,4 +1,4 @@
-//! Counts the statements that sqlx sends, by the event that it emits for each.
+//! Counts the statements that sqlx sends, by the event that sqlx emits for each.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -12,23 +12,24 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 
 struct Counter;
 
-/// Makes counting possible. Until [`start`], an event costs what it costs without a subscriber.
+/// Makes counting possible. Until [`start`] is called, an event costs the same as without a
+/// subscriber.
 ///
 /// # Panics
 ///
-/// When there is a subscriber already.
+/// Panics if there is already a subscriber.
 pub fn install() {
     tracing::subscriber::set_global_default(Counter).expect("the only subscriber");
 }
 
-/// Begins to count.
+/// Starts counting.
 pub fn start() {
     COUNT.store(0, Ordering::Relaxed);
     COUNTS.store(true, Ordering::Relaxed);
     tracing_core::callsite::rebuild_interest_cache();
 }
 
-/// Ends the count and returns it.
+/// Stops counting and returns the count.
 pub fn stop() -> u64 {
     COUNTS.store(false, Ordering::Relaxed);
     tracing_core::callsite::rebuild_interest_cache();
@@ -53,7 +54,7 @@ impl Subscriber for Counter {
         COUNT.fetch_add(1, Ordering::Relaxed);
     }
 
-    // sqlx emits events alone.
+    // sqlx emits only events.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }

@@ -1,6 +1,6 @@
-//! Medians and such.
+//! Medians.
 
-/// The median; NaN of nothing.
+/// Returns the median, or NaN if there are no values.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

@@ -1,9 +1,9 @@
-//! Tables in Markdown, printed and, where asked for, saved with date and machine.
+//! Tables in Markdown. They are printed and, on request, saved with date and machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A table with its first column to the left and the others to the right.
+/// A table. The first column is aligned to the left, the others to the right.
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -45,22 +45,22 @@ impl std::fmt::Display for Table {
     }
 }
 
-/// `benches/figures/<name>`.
+/// Returns the path `benches/figures/<name>`, and creates the folder if it is missing.
 ///
 /// # Panics
 ///
-/// When the folder cannot be made.
+/// Panics if the folder cannot be created.
 pub fn figure(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../figures");
     std::fs::create_dir_all(&folder).expect("a folder");
     folder.join(name)
 }
 
-/// Prints a report and, when it is to be saved, writes it to `benches/figures/<name>.md`.
+/// Prints a report and, if `is_saved`, writes it to `benches/figures/<name>.md`.
 ///
 /// # Panics
 ///
-/// When the file cannot be written.
+/// Panics if the file cannot be written.
 pub fn report(name: &str, is_saved: bool, text: &str) {
     let text = format!("{}\n\n{text}", heading(name));
     println!("\n{text}");
@@ -69,7 +69,7 @@ pub fn report(name: &str, is_saved: bool, text: &str) {
     }
 }
 
-/// The command, the machine and the date.
+/// Returns the command, the machine and the date.
 fn heading(name: &str) -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let program = std::env::args().next().unwrap_or_default();

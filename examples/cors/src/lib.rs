@@ -1,7 +1,7 @@
 //! An API on `api.example.com` for a front end on `app.example.com`.
 //!
-//! Two things let the front end's pages in, and both name its origin: CORS, so that its scripts may
-//! read responses to requests with cookies, and the trusted origin, so that they may change
+//! The pages of the front end need two settings, and both name its origin. CORS allows their
+//! scripts to read responses to requests with cookies. The trusted origin allows them to change
 //! something. Other pages get neither.
 
 use anchor::prelude::*;
@@ -20,11 +20,11 @@ pub struct UserSession {
     name: String,
 }
 
-/// The sessions, for one front end.
+/// Creates the session manager, for one front end.
 ///
 /// # Errors
 ///
-/// When the environment has mistakes, or the front end's origin is not one.
+/// Returns an error if the environment has mistakes, or if `front_end` is not an origin.
 pub fn sessions(
     front_end: &str,
     environment: Environment,
@@ -35,15 +35,15 @@ pub fn sessions(
         .build()
 }
 
-/// The application, for one front end.
+/// Creates the application, for one front end.
 ///
 /// # Errors
 ///
-/// When the front end's origin cannot be a header.
+/// Returns an error if `front_end` cannot be the value of a header.
 pub fn app(front_end: &str, sessions: &SessionManager<UserSession>) -> Result<Router, ConfigError> {
     let cors = CorsLayer::new()
-        // Never `Any`, nor whatever `Origin` a request brings: with credentials that would let
-        // every page read as its visitor.
+        // Never `Any`, and never the `Origin` of each request: with credentials, every page could
+        // then read with the session of its visitor.
         .allow_origin(front_end.parse::<HeaderValue>().map_err(ConfigError::new)?)
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST])
@@ -53,7 +53,7 @@ pub fn app(front_end: &str, sessions: &SessionManager<UserSession>) -> Result<Ro
         .route("/me", get(me))
         .route("/logout", post(logout))
         .layer(sessions.layer())
-        // Outside, so that the front end can read refusals too.
+        // This layer is outside, so that the front end can also read refusals.
         .layer(cors))
 }
 
@@ -62,7 +62,7 @@ struct Login {
     name: String,
 }
 
-/// A real application checks a password here, as the quickstart does.
+/// Logs in. A real application checks a password here, like the quickstart.
 #[public]
 async fn login(
     auth: Auth<UserSession>,

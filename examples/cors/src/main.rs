@@ -1,4 +1,4 @@
-//! `ANCHOR_DEVELOPMENT=true cargo run -p cors-example`, with a front end on
+//! Run it with `ANCHOR_DEVELOPMENT=true cargo run -p cors-example`, and a front end on
 //! <http://localhost:5173>.
 
 use std::error::Error;
@@ -13,13 +13,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = cors_example::sessions(front_end, Environment::of_process("ANCHOR"))?;
     let app = cors_example::app(front_end, &sessions)?;
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 3000)).await?;
-    println!("Listening on http://{}, where there is\n{}", listener.local_addr()?, app.policies());
+    println!("Listening on http://{} with routes\n{}", listener.local_addr()?, app.policies());
     axum::serve(listener, app)
         .with_graceful_shutdown(async {
             let _ = tokio::signal::ctrl_c().await;
         })
         .await?;
-    // A logout goes on when its client has left: wait for it.
+    // A logout continues after its client has disconnected. Wait for it.
     sessions.shutdown().await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the front end's pages may do, and other pages not.
+//! What the pages of the front end may do, and what other pages may not do.
 
 use anchor::Environment;
 use anchor::routing::Router;

@@ -1,6 +1,5 @@
-//! Applies the migrations to the SQLite file in `DATABASE_URL` (else `migrations.db` in the current
-//! folder), as a release does when it starts, and says whether the table is what the struct
-//! declares.
+//! Applies the migrations to the SQLite file in `DATABASE_URL` (by default `migrations.db` in the
+//! current folder), as a release does at startup, and reports whether the table matches the struct.
 
 use anchor::prelude::*;
 use migrations_example::UserSession;
@@ -14,6 +13,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = SqlitePool::connect_with(options.create_if_missing(true)).await?;
     sqlx::migrate!("migrations/sqlite").run(&pool).await?;
     SqliteStore::<UserSession>::new(pool).verify().await?;
-    println!("the table `{}` is what the struct declares", UserSession::schema().table);
+    println!("the table `{}` matches the struct", UserSession::schema().table);
     Ok(())
 }

@@ -12,7 +12,7 @@ pub struct UserSession {
     /// What the user may do.
     #[session(default = "'member'")]
     pub role: Role,
-    /// How often the user came.
+    /// The number of visits.
     #[session(default = "0")]
     pub visits: i32,
 }
@@ -22,6 +22,6 @@ pub struct UserSession {
 pub enum Role {
     /// Everything.
     Admin,
-    /// Everything that concerns themselves.
+    /// Everything that concerns their own account.
     Member,
 }

@@ -1,5 +1,5 @@
-//! The struct as it was in the second release: with a theme, and an address that the third does
-//! without.
+//! The struct as it was in the second release: with a theme, and with an address that the third
+//! release removes.
 
 use anchor::prelude::*;
 
@@ -15,12 +15,12 @@ pub struct UserSession {
     /// What the user may do.
     #[session(default = "'member'")]
     pub role: Role,
-    /// How often the user came.
+    /// The number of visits.
     #[session(default = "0")]
     pub visits: i32,
     /// What the pages look like.
     pub theme: Option<String>,
-    /// Where the user's post goes; none for the sessions of the first release.
+    /// The user's postal address; unknown for the sessions of the first release.
     #[session(default = "'unknown'")]
     pub address: String,
 }

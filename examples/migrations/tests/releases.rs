@@ -1,5 +1,5 @@
-//! The committed migrations are those that the generator writes, and sessions survive them from the
-//! first release to the third and back.
+//! Tests that the committed migrations are those that the generator writes, and that sessions
+//! survive them from the first release to the third and back.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ use migrations_example::{UserSession, release1, release2};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
-/// The last version of each release.
+/// The last migration version of each release.
 const RELEASE_1: i64 = 20260102000000;
 const RELEASE_2: i64 = 20260201000000;
 const RELEASE_3: i64 = 20260301000000;
@@ -26,7 +26,7 @@ fn committed(dialect: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(dialect)
 }
 
-/// The files by their names without versions, for those are times.
+/// Returns the files by their names without the versions, because the versions are times.
 fn files(folder: &Path) -> BTreeSet<(String, String)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let entries = entries.filter(|path| path.extension().is_some_and(|suffix| suffix == "sql"));
@@ -38,7 +38,7 @@ fn files(folder: &Path) -> BTreeSet<(String, String)> {
     entries.map(file).filter(|(name, _)| !name.starts_with("create_users")).collect()
 }
 
-/// `ANCHOR_BLESS=1` commits what the generator writes.
+/// With `ANCHOR_BLESS=1`, the files that the generator writes replace the committed files.
 #[test]
 fn the_committed_files_are_those_that_the_generator_writes() {
     for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
@@ -65,7 +65,7 @@ fn bless(folder: &Path, releases: [(i64, Vec<PathBuf>); 3]) {
         }
     }
     for (version, files) in releases {
-        // Each with its way back.
+        // Each migration has an up file and a down file.
         let is_sql = |file: &&PathBuf| file.to_str().unwrap().ends_with(".sql");
         for (at, file) in files.iter().filter(is_sql).enumerate() {
             let version = version + at as i64 / 2;
@@ -76,7 +76,7 @@ fn bless(folder: &Path, releases: [(i64, Vec<PathBuf>); 3]) {
     }
 }
 
-/// Logs in with the first release, and follows the session through the others and back.
+/// Logs in with the first release, and follows the session through the other releases and back.
 macro_rules! a_session_survives {
     ($name:ident, $dialect:literal, $pool:expr, $store:ident) => {
         #[tokio::test]

@@ -1,8 +1,8 @@
 //! Users and sessions on PostgreSQL.
 //!
-//! The sessions table references the users table with `ON DELETE CASCADE`, so deleting a user is a
-//! logout everywhere: the rows go in the same transaction, and the next request with any of that
-//! user's cookies gets 401.
+//! The sessions table references the users table with `ON DELETE CASCADE`, so deleting a user logs
+//! the user out everywhere. The session rows are deleted in the same transaction, and the next
+//! request with any of that user's cookies gets 401.
 
 mod users;
 
@@ -32,7 +32,7 @@ pub struct UserSession {
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Column)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Everything that concerns themselves.
+    /// Everything that concerns their own account.
     Member,
     /// Everything.
     Admin,
@@ -50,23 +50,23 @@ struct App {
     sessions: SessionManager<UserSession>,
 }
 
-/// Creates the tables that are missing: the application's by its migrations, the sessions' from the
-/// struct.
+/// Creates the tables that are missing: the application's tables by its migrations, and the
+/// sessions table from the struct.
 ///
 /// # Errors
 ///
-/// When the database refuses.
+/// Returns an error if the database does.
 pub async fn migrate(pool: &PgPool) -> Result<(), Box<dyn std::error::Error>> {
     sqlx::migrate!().run(pool).await?;
     PostgresStore::<UserSession>::new(pool.clone()).migrate().await?;
     Ok(())
 }
 
-/// The sessions.
+/// Creates the session manager.
 ///
 /// # Errors
 ///
-/// When the settings cannot work.
+/// Returns an error if the settings cannot work.
 pub fn sessions(
     pool: PgPool,
     keys: KeyRing,
@@ -75,7 +75,7 @@ pub fn sessions(
     SessionManager::builder(PostgresStore::new(pool)).keys(keys).frontend(cookie).build()
 }
 
-/// The application.
+/// Creates the application.
 pub fn app(pool: PgPool, sessions: SessionManager<UserSession>) -> Router {
     Router::new()
         .route("/register", post(register))
@@ -158,7 +158,7 @@ async fn count_users(State(pool): State<PgPool>) -> Result<String, AppError> {
     Ok(users::count(&pool).await?.to_string())
 }
 
-/// The user goes, and by the foreign key all their sessions go in the same transaction.
+/// Deletes the user. The foreign key deletes all their sessions in the same transaction.
 #[require_session(UserSession)]
 async fn delete_account(
     session: Session<UserSession>,
@@ -173,7 +173,7 @@ async fn logout() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// What a handler's `?` may meet.
+/// The errors that a handler returns with `?`.
 enum AppError {
     Session(anchor::Error),
     Users(users::UsersError),

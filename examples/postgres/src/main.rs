@@ -1,5 +1,9 @@
-//! `DATABASE_URL=postgres://localhost/test ANCHOR_KEYS="$(openssl rand -base64 32)" cargo run -p
-//! postgres-example`
+//! Run it with:
+//!
+//! ```sh
+//! export DATABASE_URL=postgres://localhost/test ANCHOR_KEYS="$(openssl rand -base64 32)"
+//! cargo run -p postgres-example
+//! ```
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -12,7 +16,7 @@ use sqlx::PgPool;
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_env_filter("info,sqlx=warn").init();
     let url = std::env::var("DATABASE_URL").map_err(
-        |_| "DATABASE_URL is not set: it names the database, as postgres://localhost/test",
+        |_| "DATABASE_URL is not set: set it to the database, such as postgres://localhost/test",
     )?;
     let pool = PgPool::connect(&url).await?;
     postgres_example::migrate(&pool).await?;
@@ -29,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let _ = tokio::signal::ctrl_c().await;
         })
         .await?;
-    // A logout goes on when its client has left: wait for it.
+    // A logout continues after its client has disconnected. Wait for it.
     sessions.shutdown().await;
     Ok(())
 }

@@ -12,7 +12,7 @@ pub(crate) struct User {
     pub(crate) role: Role,
 }
 
-/// Says whether the address was free.
+/// Creates a user and returns whether the address was free.
 pub(crate) async fn create(
     pool: &PgPool,
     email: &str,
@@ -30,7 +30,7 @@ pub(crate) async fn create(
     Ok(done.rows_affected() == 1)
 }
 
-/// The user of this address, if the password is theirs.
+/// Returns the user with this address, if the password is correct.
 pub(crate) async fn authenticate(
     pool: &PgPool,
     email: &str,
@@ -42,8 +42,8 @@ pub(crate) async fn authenticate(
             .fetch_optional(pool)
             .await?;
     let Some((id, role, hash)) = row else {
-        // As long as a wrong password takes, so that the time tells nobody which addresses are
-        // known.
+        // This takes as long as a wrong password, so that the time does not reveal which addresses
+        // are known.
         tokio::task::spawn_blocking(|| password_auth::generate_hash(password)).await?;
         return Ok(None);
     };

@@ -79,7 +79,7 @@ async fn a_deleted_user_is_logged_out_everywhere() {
         sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&pool).await.unwrap();
     assert_eq!(rows, 0);
 
-    // Logging out of a session that is gone is no error, and clears the cookie.
+    // Logging out of a session that is gone is not an error, and clears the cookie.
     let (status, cookie, _) = site.send(Method::POST, "/logout", &desk, "").await;
     assert_eq!((status, cookie.as_str()), (StatusCode::NO_CONTENT, "__Host-id="));
 }

@@ -1,7 +1,8 @@
-//! The quickstart: a login form, a session, a real logout, on an embedded SQLite database.
+//! The quickstart: a login form, a session, and a server-side logout, on an embedded SQLite
+//! database.
 //!
-//! `cargo run`, then open <http://127.0.0.1:3000> and log in as `ferris` with the password
-//! `rustacean`.
+//! Run it with `cargo run`, then open <http://127.0.0.1:3000> and log in as `ferris` with the
+//! password `rustacean`.
 
 mod page;
 mod users;
@@ -50,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
     let sessions = SessionManager::<UserSession>::builder(store)
         .keys(KeyRing::from_file_or_generate("quickstart.key")?)
-        // Plain HTTP on this machine alone; leave this line out in production.
+        // For plain HTTP, only on this machine. Remove this line in production.
         .frontend(SessionCookie::development())
         .build()?;
 
@@ -63,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .with_state(App { pool, sessions: sessions.clone() });
 
     let port = match std::env::var("PORT") {
-        Ok(port) => port.parse().map_err(|_| format!("PORT is no port number: {port:?}"))?,
+        Ok(port) => port.parse().map_err(|_| format!("PORT is not a port number: {port:?}"))?,
         Err(_) => 3000,
     };
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
@@ -73,7 +74,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             let _ = tokio::signal::ctrl_c().await;
         })
         .await?;
-    // A logout goes on when its client has left: wait for it.
+    // A logout continues after its client has disconnected. Wait for it.
     sessions.shutdown().await;
     Ok(())
 }
@@ -117,7 +118,7 @@ async fn logout() -> Redirect {
     Redirect::to("/")
 }
 
-/// What a handler's `?` may meet.
+/// The errors that a handler returns with `?`.
 enum AppError {
     Session(anchor::Error),
     Users(users::UsersError),

@@ -5,7 +5,7 @@ use anchor::store::Record;
 
 use crate::UserSession;
 
-/// The page of a visitor without a session.
+/// Returns the page for a visitor without a session.
 pub(crate) fn login(error: Option<&str>) -> String {
     let error = error
         .map_or_else(String::new, |text| format!("<p class=error role=alert>{}</p>", escape(text)));
@@ -23,7 +23,7 @@ pub(crate) fn login(error: Option<&str>) -> String {
     ))
 }
 
-/// The page of a user: who they are, and where they are logged in.
+/// Returns the page for a user: who they are, and where they are logged in.
 pub(crate) fn account(session: &Session<UserSession>, all: &[Record<UserSession>]) -> String {
     let rows: String = all
         .iter()
@@ -41,7 +41,7 @@ pub(crate) fn account(session: &Session<UserSession>, all: &[Record<UserSession>
         "<h1>Hello, {}</h1>
          <p class=hint>You are logged in. Your sessions:</p>
          <div class=scroll><table>
-           <thead><tr><th>Session</th><th>Since</th><th>Ends, unless used</th></tr></thead>
+           <thead><tr><th>Session</th><th>Since</th><th>Ends if not used</th></tr></thead>
            <tbody>{rows}</tbody>
          </table></div>
          <form method=post action=/logout><button>Log out</button></form>",
@@ -49,7 +49,7 @@ pub(crate) fn account(session: &Session<UserSession>, all: &[Record<UserSession>
     ))
 }
 
-/// A timestamp to the minute: `2026-01-31 12:34 UTC`.
+/// Formats a timestamp to the minute: `2026-01-31 12:34 UTC`.
 fn minutes(time: anchor::Timestamp) -> String {
     time.to_string()[..16].replace('T', " ") + " UTC"
 }

@@ -11,7 +11,7 @@ pub(crate) struct User {
     pub(crate) username: String,
 }
 
-/// Makes the table and, once, the demo user.
+/// Creates the table and, once, the demo user.
 pub(crate) async fn migrate(pool: &SqlitePool) -> Result<(), UsersError> {
     sqlx::query(
         "CREATE TABLE IF NOT EXISTS users (
@@ -38,8 +38,8 @@ pub(crate) async fn migrate(pool: &SqlitePool) -> Result<(), UsersError> {
     Ok(())
 }
 
-/// The user of this name, if the password is theirs. An unknown name takes as long as a wrong
-/// password.
+/// Returns the user with this name, if the password is correct. An unknown name takes as long as a
+/// wrong password.
 pub(crate) async fn authenticate(
     pool: &SqlitePool,
     username: String,

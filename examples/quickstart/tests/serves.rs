@@ -1,4 +1,4 @@
-//! The quickstart as its user meets it: the real binary, a real port, a restart.
+//! Tests the quickstart as its user runs it: the real binary, a real port, a restart.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -32,7 +32,7 @@ impl Quickstart {
             );
         }
         let (url, _) = line["Listening on ".len()..].split_once(": ").unwrap();
-        // The rest is read to the end, or the log would fill the pipe.
+        // Read the rest to the end. Otherwise the log would fill the pipe.
         let url = url.to_owned();
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 /// The signing key of every application here, unless a test says otherwise.
 pub(crate) const KEY: [u8; 32] = *b"the signing key of these tests!!";
 
+type Builder = SessionManagerBuilder<UserSession>;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SessionData)]
 #[session(table = "user_sessions", idle = "2h", absolute = "14d")]
 pub(crate) struct UserSession {
@@ -60,7 +62,7 @@ impl Application {
 
     pub(crate) async fn configured(
         backend: &Backend,
-        configure: impl FnOnce(SessionManagerBuilder<UserSession>) -> SessionManagerBuilder<UserSession>,
+        configure: impl FnOnce(Builder) -> Builder,
     ) -> Self {
         let store = Watched::new(backend.store().await);
         Self::assemble(store, configure, Router::new()).await
@@ -74,7 +76,7 @@ impl Application {
     /// An application over rows that another one may use as well.
     pub(crate) async fn assemble(
         store: Watched<UserSession>,
-        configure: impl FnOnce(SessionManagerBuilder<UserSession>) -> SessionManagerBuilder<UserSession>,
+        configure: impl FnOnce(Builder) -> Builder,
         more: Router,
     ) -> Self {
         let builder = SessionManager::builder(store.clone()).keys(KeyRing::new([KEY]).unwrap());

@@ -85,8 +85,8 @@ fn invalid_combinations_fail_at_build() {
         (build(cookie("__Host-x").path("/app"), 1), "remove `.path(..)`"),
         (build(cookie("__Secure-x").secure(false), 1), "only with `Secure`"),
         (build(cookie("a b"), 1), "must be a token"),
-        (build(cookie("x").domain("no domain"), 1), "is no domain"),
-        (build(cookie("x").path("app"), 1), "is no path"),
+        (build(cookie("x").domain("no domain"), 1), "is not a domain"),
+        (build(cookie("x").path("app"), 1), "is not a path"),
         (build(cookie("x"), 401), "400 days"),
     ];
     for (index, (result, message)) in refused.into_iter().enumerate() {

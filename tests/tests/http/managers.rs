@@ -58,12 +58,12 @@ fn a_second_payload_on_a_cookie_fails_at_build_while_the_first_one_lives() {
     let second = guests().expect("another manager of the same payload");
     assert_eq!(
         hosts().unwrap_err().to_string(),
-        "sessions of `http::managers::Host`: the sessions of `http::managers::Guest` travel by \
-         `cookie:__Host-party` already, and each of the two would overwrite the other's token: \
-         give one of them a name of its own, with `#[session(cookie = \"__Host-admin\")]` \
+        "sessions of `http::managers::Host`: the sessions of `http::managers::Guest` already \
+         travel by `cookie:__Host-party`, and each of the two would overwrite the other's token: \
+         give one of them its own name, with `#[session(cookie = \"__Host-admin\")]` \
          on its struct or `.frontend(SessionCookie::new(\"__Host-admin\"))` \
          before `.build()` \
-         (tests of one process share this: give each payload a name of its own there as well)"
+         (the tests of one process share this: give each payload its own name there as well)"
     );
     assert!(builder(MemoryStore::<Host>::new(), "__Host-kitchen").build().is_ok());
 
@@ -85,7 +85,7 @@ fn a_second_payload_on_a_header_fails_at_build_too() {
     let header = || CustomHeader::new(HeaderName::from_static("x-party"));
     let guests = builder(MemoryStore::<Guest>::new(), "x").frontend(header()).build().unwrap();
     let error = builder(MemoryStore::<Host>::new(), "x").frontend(header()).build().unwrap_err();
-    assert!(error.to_string().contains("travel by `header:x-party` already"), "{error}");
+    assert!(error.to_string().contains("already travel by `header:x-party`"), "{error}");
     drop(guests);
 }
 

@@ -54,7 +54,13 @@ async fn orders() -> &'static str {
     "orders"
 }
 
-#[require_session(Visitor, role = Role::Admin, policy = Verified, fresh = "10m", when = |visitor| visitor.name.len() < 30)]
+#[require_session(
+    Visitor,
+    role = Role::Admin,
+    policy = Verified,
+    fresh = "10m",
+    when = |visitor| visitor.name.len() < 30
+)]
 async fn ban() {}
 
 #[logout(Visitor)]

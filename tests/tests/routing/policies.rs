@@ -17,7 +17,13 @@ impl Policy<UserSession> for Admin {
 #[require_session(UserSession, role = Role::Admin)]
 async fn by_role() {}
 
-#[require_session(UserSession, policy = (Admin, Fresh<600>), when = |user| user.user_id == 1, fresh = "10m", role = Role::Admin)]
+#[require_session(
+    UserSession,
+    policy = (Admin, Fresh<600>),
+    when = |user| user.user_id == 1,
+    fresh = "10m",
+    role = Role::Admin
+)]
 async fn by_everything() {}
 
 #[require_session(UserSession, policy = Admin, when = |user| user.user_id == 2)]

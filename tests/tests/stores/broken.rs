@@ -50,7 +50,8 @@ catches! { NaiveStore(Fault):
     CreateChecksBeforeItWrites => create::of_many_creates_with_one_id_one_wins;
     CreateAllowsOneSessionOfASubject => create::sessions_of_one_subject_live_side_by_side,
         revoke::revoking_a_session_leaves_the_others_alive;
-    CreateIgnoresTheDeadline => clock::an_idle_timeout_longer_than_the_absolute_one_ends_at_the_deadline;
+    CreateIgnoresTheDeadline =>
+        clock::an_idle_timeout_longer_than_the_absolute_one_ends_at_the_deadline;
     CreateCountsInSeconds => clock::lifetimes_are_counted_from_the_creation;
     CreateTellsOtherTimes => create::a_created_session_loads_as_it_was_created;
     CreateNeedsWhatItReplaces => create::create_may_replace_a_session_that_is_not_there;
@@ -65,7 +66,10 @@ catches! { NaiveStore(Fault):
         logout_races::logout_everywhere_beats_late_writes,
         logout_races::a_login_over_a_session_beats_its_late_writes,
         expiry::an_expired_session_is_gone_to_every_verb;
-    UpdateOverwritesAStaleVersion => update::an_update_from_a_stale_version_conflicts_and_writes_nothing, update::of_many_updates_of_one_version_one_wins, update::a_counter_raised_by_many_tasks_loses_no_count;
+    UpdateOverwritesAStaleVersion =>
+        update::an_update_from_a_stale_version_conflicts_and_writes_nothing,
+        update::of_many_updates_of_one_version_one_wins,
+        update::a_counter_raised_by_many_tasks_loses_no_count;
     UpdateChecksBeforeItWrites => update::of_many_updates_of_one_version_one_wins,
         update::a_counter_raised_by_many_tasks_loses_no_count;
     UpdateTakesANewerVersion => update::an_update_from_a_stale_version_conflicts_and_writes_nothing;
@@ -77,7 +81,8 @@ catches! { NaiveStore(Fault):
     UpdateWithoutADifferenceIsNoUse => update::an_update_extends_the_idle_expiry_up_to_the_deadline;
     UpdatePassesTheDeadline => update::an_update_extends_the_idle_expiry_up_to_the_deadline;
     UpdateIgnoresTheSecret => update::an_update_with_a_replaced_secret_conflicts_and_writes_nothing;
-    UpdateNeedsTheCurrentSecret => update::an_update_with_a_replaced_secret_conflicts_and_writes_nothing;
+    UpdateNeedsTheCurrentSecret =>
+        update::an_update_with_a_replaced_secret_conflicts_and_writes_nothing;
     UpdateForgetsTheOldSubject => update::an_update_can_hand_a_session_to_another_subject;
     TouchRevives => touch::a_touch_of_a_revoked_session_is_gone_and_revives_nothing,
         touch::a_touch_of_an_unknown_session_creates_nothing,
@@ -89,7 +94,8 @@ catches! { NaiveStore(Fault):
     TouchLies => touch::a_touch_extends_the_idle_expiry,
         touch::a_touched_session_outlives_its_first_expiry;
     TouchRaisesTheVersion => update::a_touch_and_a_rotation_do_not_make_an_update_conflict;
-    TouchSettlesWhateverIsPresented => touch::a_touch_settles_a_rotation_with_the_current_secret_alone;
+    TouchSettlesWhateverIsPresented =>
+        touch::a_touch_settles_a_rotation_with_the_current_secret_alone;
     TouchNeverSettles => touch::a_touch_settles_a_rotation_with_the_current_secret_alone;
     RotateRevives => rotate::a_rotation_of_a_revoked_session_is_gone_and_revives_nothing,
         rotate::a_rotation_of_an_unknown_session_creates_nothing,
@@ -103,11 +109,14 @@ catches! { NaiveStore(Fault):
     RotateIsNoUse => rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one,
         rotate::a_rotation_extends_the_idle_expiry_up_to_the_deadline;
     RotatePassesTheDeadline => rotate::a_rotation_extends_the_idle_expiry_up_to_the_deadline;
-    RotateReplacesTheLastingHash => rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one;
+    RotateReplacesTheLastingHash =>
+        rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one;
     RotateRemembersWhatIsRefused => rotate::what_becomes_of_the_old_secret_is_as_the_rotation_says;
     RotateRepeatsNothing => rotate::a_lost_rotation_is_repeated_from_the_old_secret;
-    RotateRepeatsWhatIsNotLost => rotate::a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret;
-    RotateForgetsThePreviousSecret => rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one;
+    RotateRepeatsWhatIsNotLost =>
+        rotate::a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret;
+    RotateForgetsThePreviousSecret =>
+        rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one;
     RotateKeepsTheFirstSecret => rotate::a_second_rotation_forgets_the_first_secret;
     RotateGivesNoGrace => rotate::the_grace_of_a_previous_secret_is_counted_from_the_rotation;
     RevokeLies => revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none,
@@ -119,7 +128,8 @@ catches! { NaiveStore(Fault):
         logout_races::logout_beats_a_late_update;
     RevokeIgnoresTheProof => revoke::a_revoke_without_the_proof_ends_nothing_and_says_so;
     RevokeHidesThatItWasNotProven => revoke::a_revoke_without_the_proof_ends_nothing_and_says_so;
-    RevokeNeedsTheFirstSecret => revoke::a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated;
+    RevokeNeedsTheFirstSecret =>
+        revoke::a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated;
     RevokeLeavesWhatLooksExpired => revoke::what_looks_expired_is_ended_for_good;
     RevokeCountsTwice => revoke::of_many_revokes_of_one_session_one_counts_it;
     RevokeFailsOnAnAbsentRow => revoke::revoking_an_unknown_session_counts_none,
@@ -134,10 +144,12 @@ catches! { NaiveStore(Fault):
     RevokeSubjectEndsEveryone => revoke_many::revoking_a_subject_ends_all_its_sessions_and_no_other;
     RevokeSubjectSparesOne => revoke_many::revoking_a_subject_ends_all_its_sessions_and_no_other,
         logout_races::logout_everywhere_beats_late_writes;
-    RevokeSubjectCountsExpired => revoke_many::revoking_a_subject_counts_only_sessions_that_were_live;
+    RevokeSubjectCountsExpired =>
+        revoke_many::revoking_a_subject_counts_only_sessions_that_were_live;
     RevokeOthersKeepsNone => revoke_many::revoking_the_others_keeps_one_and_every_other_subject;
     RevokeOthersEndsEveryone => revoke_many::revoking_the_others_keeps_one_and_every_other_subject;
-    RevokeOthersNeedsTheirOwn => revoke_many::revoking_the_others_of_a_session_that_is_not_theirs_ends_all_of_the_subject;
+    RevokeOthersNeedsTheirOwn =>
+        revoke_many::revoking_the_others_of_a_session_that_is_not_theirs_ends_all_of_the_subject;
     ListShowsOthers => list::a_list_has_the_subjects_sessions_newest_first,
         list::a_subject_without_sessions_has_an_empty_list;
     ListShowsEnded => list::a_list_leaves_out_revoked_and_expired_sessions,
@@ -183,27 +195,47 @@ catches! { NaiveStore(Fault):
     LimitEndsInSilence => limit::a_login_over_the_limit_ends_the_oldest_sessions,
         limit::logins_at_once_never_exceed_a_limit_that_ends_the_oldest;
     LimitIsTheWholeTables => limit::a_login_over_the_limit_ends_the_oldest_sessions;
-    RefusedLoginEndsWhatItReplaces => limit::a_login_over_the_limit_is_refused_where_the_limit_says_so;
-    ReauthenticateLies => reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else, reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing;
-    ReauthenticateRevives => reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing, logout_races::logout_beats_a_late_reauthentication;
-    ReauthenticateIsNoUse => reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else, reauthenticate::a_reauthentication_extends_the_idle_expiry_up_to_the_deadline;
-    ReauthenticatePassesTheDeadline => reauthenticate::a_reauthentication_extends_the_idle_expiry_up_to_the_deadline;
-    ReauthenticateIsTwoSteps => reauthenticate::a_reauthentication_from_another_secret_conflicts_and_writes_nothing;
-    ReauthenticateKeepsTheSecret => reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else;
-    ReauthenticateIgnoresTheSecret => reauthenticate::a_reauthentication_from_another_secret_conflicts_and_writes_nothing, reauthenticate::of_many_reauthentications_of_one_secret_one_wins;
-    ReauthenticateChecksBeforeItWrites => reauthenticate::of_many_reauthentications_of_one_secret_one_wins;
-    ReauthenticateNeedsTheCurrentSecret => reauthenticate::a_lost_rotation_does_not_keep_anybody_from_a_reauthentication;
+    RefusedLoginEndsWhatItReplaces =>
+        limit::a_login_over_the_limit_is_refused_where_the_limit_says_so;
+    ReauthenticateLies =>
+        reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else,
+        reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing;
+    ReauthenticateRevives =>
+        reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing,
+        logout_races::logout_beats_a_late_reauthentication;
+    ReauthenticateIsNoUse =>
+        reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else,
+        reauthenticate::a_reauthentication_extends_the_idle_expiry_up_to_the_deadline;
+    ReauthenticatePassesTheDeadline =>
+        reauthenticate::a_reauthentication_extends_the_idle_expiry_up_to_the_deadline;
+    ReauthenticateIsTwoSteps =>
+        reauthenticate::a_reauthentication_from_another_secret_conflicts_and_writes_nothing;
+    ReauthenticateKeepsTheSecret =>
+        reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else;
+    ReauthenticateIgnoresTheSecret =>
+        reauthenticate::a_reauthentication_from_another_secret_conflicts_and_writes_nothing,
+        reauthenticate::of_many_reauthentications_of_one_secret_one_wins;
+    ReauthenticateChecksBeforeItWrites =>
+        reauthenticate::of_many_reauthentications_of_one_secret_one_wins;
+    ReauthenticateNeedsTheCurrentSecret =>
+        reauthenticate::a_lost_rotation_does_not_keep_anybody_from_a_reauthentication;
     RevokeEveryoneSparesOne => revoke_many::revoking_everyone_ends_every_session_and_counts_them;
     RevokeEveryoneCountsEnded => revoke_many::revoking_everyone_ends_every_session_and_counts_them;
 }
 
 catches! { CarelessStore(Carelessness):
-    CutOffEndsRowsAlone => cut_off::a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead, cut_off::a_login_that_arrives_dead_is_gone_to_every_verb, cut_off::a_cut_off_beats_the_logins_that_it_races_with, cut_off::a_sweep_removes_what_was_dead_on_arrival, kept::a_login_that_arrived_dead_is_in_the_history;
+    CutOffEndsRowsAlone =>
+        cut_off::a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead,
+        cut_off::a_login_that_arrives_dead_is_gone_to_every_verb,
+        cut_off::a_cut_off_beats_the_logins_that_it_races_with,
+        cut_off::a_sweep_removes_what_was_dead_on_arrival,
+        kept::a_login_that_arrived_dead_is_in_the_history;
     CutOffEndsEveryone => cut_off::a_cut_off_ends_all_sessions_of_a_subject_and_no_other;
     CutOffLies => cut_off::a_cut_off_ends_all_sessions_of_a_subject_and_no_other;
     CutOffIsForGood => cut_off::a_login_that_begins_after_a_cut_off_lives;
     CutOffIsForgottenBySweeps => cut_off::a_sweep_removes_what_was_dead_on_arrival;
-    DeadLoginsAreListed => cut_off::a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead;
+    DeadLoginsAreListed =>
+        cut_off::a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead;
     DeadLoginsAreRevived => cut_off::a_login_that_arrives_dead_is_gone_to_every_verb;
     DeadLoginsStay => cut_off::a_sweep_removes_what_was_dead_on_arrival;
     ReauthenticationEscapes => cut_off::a_cut_off_beats_a_late_reauthentication;

@@ -1,4 +1,4 @@
-//! [`SessionManagerBuilder::build`]: the settings, checked together, become a manager.
+//! [`SessionManagerBuilder::build`]: checks the settings together and makes the manager.
 
 use std::any::type_name;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::store::Bounded;
 use crate::store::keyed_mutex::KeyedMutex;
 
 impl<T: SessionData> SessionManagerBuilder<T> {
-    /// Checks the settings and makes the manager.
+    /// Checks the settings and returns the manager.
     ///
     /// # Errors
     ///
-    /// When the environment has a mistake, there are no keys, a lifetime or another span is zero,
-    /// the idle timeout exceeds the absolute one, the touch interval is not below the idle timeout,
-    /// the frontend refuses its settings, a trusted origin is not one that a browser sends, a path
-    /// open to other sites is not one, or a live manager of another payload in this process uses
-    /// the same cookie or header. Each message says what to write instead.
+    /// Returns an error if the environment has a mistake, there are no keys, a lifetime or another
+    /// duration is zero, the idle timeout exceeds the absolute timeout, the touch interval is not
+    /// below the idle timeout, the frontend refuses its settings, a trusted origin is not one that
+    /// a browser sends, an open path is not a path, or a live manager of another payload in this
+    /// process uses the same cookie or header. Each message says what to write instead.
     pub fn build(self) -> Result<SessionManager<T>, ConfigError> {
         let payload = type_name::<T>();
         let sessions = self
@@ -66,7 +66,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
             on_event: self.on_event,
             client: self.client,
             watches: Watches::default(),
-            keyed_mutex: Arc::new(KeyedMutex::new()),
+            updates: Arc::new(KeyedMutex::new()),
             tasks: Tasks::new(self.shutdown_timeout),
             idle: self.idle,
             absolute: self.absolute,
@@ -77,7 +77,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         })
     }
 
-    /// Takes what the environment sets into the builder.
+    /// Applies the settings of the environment to the builder.
     fn read_environment(&mut self) -> Result<(), ConfigError> {
         let Some(environment) = self.environment.take() else { return Ok(()) };
         let settings = environment.read(T::COOKIE, self.keys.is_some(), self.frontend.is_some())?;
@@ -89,7 +89,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         Ok(())
     }
 
-    /// Checks the lifetimes and the other spans of time, and says how long a touch lasts.
+    /// Checks the lifetimes and the other durations, and returns the touch interval.
     fn check_times(&self) -> Result<Duration, ConfigError> {
         let (idle, absolute) = (self.idle, self.absolute);
         if idle.is_zero() || absolute.is_zero() {
@@ -99,14 +99,14 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         }
         if idle > absolute {
             return Err(ConfigError::new(format_args!(
-                "the idle timeout ({idle:?}) exceeds the absolute one ({absolute:?}): set `idle` \
-                 to at most `absolute`"
+                "the idle timeout ({idle:?}) exceeds the absolute timeout ({absolute:?}): set \
+                 `idle` to at most `absolute`"
             )));
         }
         if self.store_timeout.is_zero() {
             return Err(ConfigError::new(
-                "`store_timeout` is zero, so no call of the store could succeed: leave the line \
-                 out for 10 seconds",
+                "`store_timeout` is zero, so no call of the store could succeed: remove the line \
+                 for the default of 10 seconds",
             ));
         }
         for (name, interval) in
@@ -128,12 +128,12 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         Ok(touch_interval)
     }
 
-    /// A fingerprint needs a column, and the column something to take it of.
+    /// Checks that a fingerprint has a column, and that the column has something to take it of.
     fn check_fingerprint(&self) -> Result<(), ConfigError> {
         match (T::schema().options.fingerprint, &self.client.fingerprint) {
             (true, None) => Err(ConfigError::new(
-                "the struct says `#[session(fingerprint)]`, but nobody says of what: add \
-                 `.fingerprint(FingerprintMismatch::Refuse, |request| ..)`",
+                "the struct has `#[session(fingerprint)]`, but the builder does not say what to \
+                 take it of: add `.fingerprint(FingerprintMismatch::Refuse, |request| ..)`",
             )),
             (false, Some(_)) => Err(ConfigError::new(
                 "`.fingerprint(..)` has no column to keep its hash: add `#[session(fingerprint)]` \

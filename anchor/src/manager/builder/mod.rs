@@ -23,7 +23,7 @@ use crate::store::SessionStore;
 use crate::token::keys::KeyRing;
 
 impl<T: SessionData> SessionManager<T> {
-    /// Begins a manager whose sessions live in `store`.
+    /// Returns a builder for a manager that keeps its sessions in `store`.
     pub fn builder<S: SessionStore<T>>(store: S) -> SessionManagerBuilder<T> {
         SessionManagerBuilder {
             store: Box::new(store),
@@ -49,7 +49,7 @@ impl<T: SessionData> SessionManager<T> {
     }
 }
 
-/// Collects a [`SessionManager`]'s settings; [`build`](Self::build) checks them together.
+/// Collects the settings of a [`SessionManager`]. [`build`](Self::build) checks them together.
 #[must_use = "call `.build()?` to make the manager"]
 pub struct SessionManagerBuilder<T: SessionData> {
     store: Box<dyn SessionStore<T>>,
@@ -74,29 +74,29 @@ pub struct SessionManagerBuilder<T: SessionData> {
 }
 
 impl<T: SessionData> SessionManagerBuilder<T> {
-    /// The signing keys, newest first. Required.
+    /// Sets the signing keys, newest first. Required.
     pub fn keys(mut self, keys: KeyRing) -> Self {
         self.keys = Some(keys);
         self
     }
 
-    /// How the token travels. Default: [`SessionCookie`](crate::frontend::SessionCookie), named as
-    /// the struct's `#[session(cookie = "..")]` says, else `__Host-id`.
+    /// Sets how the token travels. Default: a [`SessionCookie`](crate::frontend::SessionCookie)
+    /// with the name that the struct's `#[session(cookie = "..")]` gives, or `__Host-id`.
     pub fn frontend(mut self, frontend: impl Frontend) -> Self {
         self.frontend = Some(Box::new(frontend));
         self
     }
 
-    /// The application's own yes or no on a loaded session. Default: none, and every live session
-    /// is accepted.
+    /// Sets the application's own check of a loaded session. Default: none. Every live session is
+    /// accepted.
     pub fn verifier(mut self, verifier: impl Verifier<T>) -> Self {
         self.verifier = Some(Box::new(verifier));
         self
     }
 
-    /// Replaces the response of a refused request. Called where an extractor or a guard refuses;
-    /// not for an `Option`, which keyed_mutex the 401 cases into `None`. When it panics, that is
-    /// logged as an error, and the response is the one without it.
+    /// Replaces the response to a refused request. `respond` is called when an extractor or a guard
+    /// refuses. It is not called for an `Option`, which turns the 401 cases into `None`. If it
+    /// panics, the panic is logged as an error, and the default response is sent.
     ///
     /// ```
     /// use anchor::prelude::*;
@@ -124,13 +124,12 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Lets the pages of another origin of yours send requests that change something, as
-    /// `https://app.example.com` for a front end with a host of its own. To be called once an
-    /// origin.
+    /// Allows the pages of another origin of yours to send requests that change something, such as
+    /// `https://app.example.com` for a front end on its own host. Call it once per origin.
     ///
-    /// Everyone who can run a script there can act with the sessions of your users. To read the
-    /// responses as well, that origin also needs CORS, and unless it is of the same site, a cookie
-    /// with `SameSite=None`.
+    /// Anyone who can run a script on that origin can act with the sessions of your users. To read
+    /// the responses as well, the origin also needs CORS and, unless it is on the same site, a
+    /// cookie with `SameSite=None`.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -147,17 +146,17 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Lets a `POST` of any site in at this path, and nothing else: for a callback that has to be
-    /// cross-site, such as that of OpenID Connect with `response_mode=form_post`. To be called once
-    /// per path.
+    /// Allows a `POST` from any site at this path, and nothing else. For a callback that must be
+    /// cross-site, such as that of OpenID Connect with `response_mode=form_post`. Call it once per
+    /// path.
     ///
-    /// The handler has to know by itself that its own user sent the request: by OAuth's `state`,
-    /// bound to the browser. Everywhere else, and for every other method, the protection stays.
+    /// The handler must check by itself that its own user sent the request: by OAuth's `state`,
+    /// bound to the browser. Every other path and every other method stays protected.
     ///
-    /// The path is compared with that of the request, byte by byte and without its query, as the
+    /// The path is compared byte by byte with the path of the request, without its query, as the
     /// outermost axum router received it: with the prefixes of [`nest`](axum::Router::nest), before
-    /// percent-decoding, with regard to case and to a slash at the end. A request that is written
-    /// in another way is refused. Where several session layers surround the route, each needs the
+    /// percent-decoding, and including case and a slash at the end. A request that writes the path
+    /// in another way is refused. If several session layers surround the route, each one needs this
     /// setting.
     ///
     /// ```
@@ -175,17 +174,17 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// KeyedMutex off the protection against cross-site request forgery: any page on the web can
-    /// then have its visitors' browsers send requests with their session, as far as the cookie's
-    /// `SameSite` lets them. Only for an application that has a protection of its own.
+    /// Turns off the protection against cross-site request forgery. Any page on the web can then
+    /// make its visitors' browsers send requests with their session, as far as the cookie's
+    /// `SameSite` allows. Only for an application that has its own protection.
     pub fn dangerously_allow_cross_origin_requests(mut self) -> Self {
         self.allows_cross_origin_requests = true;
         self
     }
 
-    /// Takes keys, cookie, trusted origins and development mode from environment variables;
-    /// [`Environment`] lists them. [`build`](Self::build) reads them, and reports every mistake in
-    /// them at once.
+    /// Takes the keys, the cookie, the trusted origins and the development mode from environment
+    /// variables. [`Environment`] lists them. [`build`](Self::build) reads them, and reports every
+    /// mistake in them at once.
     ///
     /// ```no_run
     /// use anchor::Environment;
@@ -202,9 +201,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Tells `hook` of every [`Event`]. It runs where the event happens, so it must not block: send
-    /// to a channel what takes time. When it panics, the panic is logged as an error, and what
-    /// happened stands: a logout that was carried out is answered as one.
+    /// Calls `hook` for every [`Event`]. It runs where the event happens, so it must not block:
+    /// send work that takes time to a channel. If it panics, the panic is logged as an error, and
+    /// what happened is not undone: a logout that was carried out is still answered as one.
     ///
     /// ```
     /// use anchor::manager::Event;
@@ -227,13 +226,13 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Where a client's IP address comes from, for a payload with `#[session(track)]`. Default:
-    /// nowhere, and none is recorded. When it panics, that is logged as an error, and none is
-    /// recorded.
+    /// Sets where the IP address of a client comes from, for a payload with `#[session(track)]`.
+    /// Default: none, and no address is recorded. If `ip` panics, the panic is logged as an error,
+    /// and no address is recorded.
     ///
-    /// A direct client's address is axum's `ConnectInfo`. Behind a proxy that is the proxy's own,
-    /// and the client's is in a header which the proxy sets: read that one, and only where every
-    /// request passes the proxy, for anyone can send the header.
+    /// The address of a direct client is axum's `ConnectInfo`. Behind a proxy, that is the address
+    /// of the proxy, and the address of the client is in a header that the proxy sets. Read that
+    /// header only if every request passes through the proxy, because anyone can send it.
     ///
     /// ```
     /// use std::net::IpAddr;
@@ -241,8 +240,10 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
     /// let sessions = SessionManager::<T>::builder(store)
     ///     .keys(KeyRing::generate()?)
-    ///     // This proxy overwrites the header; one that appends to it needs its last entry.
-    ///     .client_ip(|request| request.headers.get("x-real-ip")?.to_str().ok()?.parse::<IpAddr>().ok())
+    ///     // This proxy overwrites the header. If yours appends to it, read the last entry.
+    ///     .client_ip(|request| {
+    ///         request.headers.get("x-real-ip")?.to_str().ok()?.parse::<IpAddr>().ok()
+    ///     })
     ///     .build()?;
     /// # Ok(())
     /// # }
@@ -255,16 +256,17 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// Binds each session to what `take` makes of the request that logs in: a later request that
-    /// gives something else is refused. For a payload with `#[session(fingerprint)]`, which needs
-    /// it. Only its SHA-256 is stored. `None` at the login leaves the session unbound; `None` later
-    /// does not fit a bound one. When `take` panics, that is logged as an error, and a login, or a
-    /// request with a bound session, is answered 500; the session lives on.
+    /// Binds each session to what `take` returns for the request that logs in: a later request for
+    /// which it returns something else is refused. For a payload with `#[session(fingerprint)]`,
+    /// which requires it. Only its SHA-256 is stored. If `take` returns `None` at the login, the
+    /// session stays unbound. If it returns `None` later, that does not match a bound session. If
+    /// `take` panics, the panic is logged as an error, and the session stays live. A login, or a
+    /// request with a bound session, is then answered 500.
     ///
-    /// Off by default, because what a request shows is mostly either shared by the thief (the user
-    /// agent) or changed by the owner (the IP address of a phone): it then locks out users and
-    /// stops few thieves. It earns its place with something the client proves, as the fingerprint
-    /// of its TLS certificate.
+    /// Off by default, because most of what a request shows is either shared by the thief (the user
+    /// agent) or changed by the owner (the IP address of a phone). It then locks out users and
+    /// stops few thieves. It is useful with something that the client proves, such as the
+    /// fingerprint of its TLS certificate.
     ///
     /// ```
     /// use anchor::manager::FingerprintMismatch;
@@ -292,74 +294,74 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         self
     }
 
-    /// How long the secret before a [`rotate`](crate::Session::rotate) is still accepted, for
-    /// requests in flight. Default: 30 seconds.
+    /// Sets how long the secret from before a [`rotate`](crate::Session::rotate) is still accepted,
+    /// for requests in flight. Default: 30 seconds.
     ///
-    /// Within it a copied token is still good; after it, presenting the old secret ends the
+    /// Within this time, a copied token still works. After it, presenting the old secret ends the
     /// session.
     pub fn rotation_grace(mut self, grace: Duration) -> Self {
         self.rotation_grace = grace;
         self
     }
 
-    /// How soon [`Session::wait_until_ended`](crate::Session::wait_until_ended) notices an end that
-    /// another node, or the database itself, brought about. Default: 5 seconds. Costs one load in
+    /// Sets how soon [`Session::wait_until_ended`](crate::Session::wait_until_ended) notices an end
+    /// that another node, or the database itself, caused. Default: 5 seconds. Costs one load in
     /// that time for each session that is waited for, however many wait for it on this node.
     pub fn revocation_poll(mut self, interval: Duration) -> Self {
         self.revocation_poll = interval;
         self
     }
 
-    /// How long the [`Verifier`]'s yes holds for a session whose handle is kept, as by a WebSocket.
-    /// Default: 60 seconds.
+    /// Sets how long an acceptance by the [`Verifier`] stays valid for a session whose handle is
+    /// kept, such as by a WebSocket. Default: 60 seconds.
     ///
     /// Each [`Session::wait_until_ended`](crate::Session::wait_until_ended) that waits asks the
-    /// verifier about its own request that often, and resolves when it refuses.
-    /// [`Session::update`](crate::Session::update) asks it first when the last yes is older than
-    /// this; a request that is shorter is asked about once.
+    /// verifier about its own request at this interval, and resolves when the verifier refuses.
+    /// [`Session::update`](crate::Session::update) asks the verifier first if its last acceptance
+    /// is older than this. For a request that is shorter, the verifier is asked once.
     pub fn verify_interval(mut self, interval: Duration) -> Self {
         self.verify_interval = interval;
         self
     }
 
-    /// How long a call of the store may take, waits for a connection of its pool included, before
-    /// it counts as failed: the request is answered 503, and a logout is not claimed. Default: 10
-    /// seconds. [`Duration::MAX`] waits for ever.
+    /// Sets how long a call of the store may take, including the wait for a connection of its pool,
+    /// before it counts as failed. The request is then answered 503, and a logout is not claimed.
+    /// Default: 10 seconds. [`Duration::MAX`] waits forever.
     ///
-    /// A call that is given up may be carried out all the same, for a database does not always
-    /// notice. The pool has a bound of its own, for the wait for a connection alone: with sqlx
-    /// `acquire_timeout`, 30 seconds by default. Set that one to less than this, and the log tells
-    /// a busy pool from a database that hangs.
+    /// A call that timed out may still be carried out, because a database does not always notice.
+    /// The pool has its own limit, only for the wait for a connection: with sqlx,
+    /// `acquire_timeout`, 30 seconds by default. Set that limit to less than this one, so that the
+    /// log distinguishes a busy pool from a database that hangs.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
     }
 
-    /// How long [`SessionManager::shutdown`] waits for what is still running. Default: 10 seconds,
-    /// as long as one call of the store may take.
+    /// Sets how long [`SessionManager::shutdown`] waits for what is still running. Default: 10
+    /// seconds, as long as one call of the store may take.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self
     }
 
-    /// How long a session lives after its last use, in place of the struct's `idle`.
+    /// Sets how long a session lives after its last use, instead of the struct's `idle`.
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
         self
     }
 
-    /// How long a session lives at most after its login, in place of the struct's `absolute`.
+    /// Sets how long a session lives at most after its login, instead of the struct's `absolute`.
     pub fn absolute(mut self, absolute: Duration) -> Self {
         self.absolute = absolute;
         self
     }
 
-    /// How much time passes at least between two writes that mark a session as used. Default: a
-    /// tenth of the idle timeout.
+    /// Sets the least time between two writes that mark a session as used. Default: a tenth of the
+    /// idle timeout.
     ///
-    /// A use within this interval of the last recorded one is not recorded, so a session may end by
-    /// as much earlier than the idle timeout after its last use. [`Duration::ZERO`] records every
-    /// use, at the cost of one statement a request.
+    /// A use within this interval after the last recorded one is not recorded. A session may
+    /// therefore expire by as much earlier than the idle timeout after its last use.
+    /// [`Duration::ZERO`] records every use, at the cost of one statement per request.
     pub fn touch_interval(mut self, interval: Duration) -> Self {
         self.touch_interval = Some(interval);
         self

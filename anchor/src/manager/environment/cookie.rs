@@ -3,23 +3,23 @@
 use super::reader::Reader;
 use crate::frontend::{CookieFault, SameSite, SessionCookie, split_prefix};
 
-/// The variables that a frontend of the program's own leaves without a meaning.
+/// The variables that have no meaning if the program sets its own frontend.
 const OF_THE_COOKIE: [&str; 5] =
     ["COOKIE_NAME", "COOKIE_DOMAIN", "COOKIE_SAME_SITE", "COOKIE_SECURE", "DEVELOPMENT"];
 
-/// Reports the variables that the program's own frontend contradicts.
+/// Reports the variables that contradict the program's own frontend.
 pub(super) fn refuse(reader: &mut Reader<'_>) {
     for variable in OF_THE_COOKIE {
         if reader.is_set(variable) {
             reader.mistake(
                 variable,
-                "the program has a frontend of its own: unset it, or remove `.frontend(..)`",
+                "the program sets its own frontend: unset this, or remove `.frontend(..)`",
             );
         }
     }
 }
 
-/// Reads the cookie of a payload whose struct names this one.
+/// Reads the cookie, for a payload whose struct names this one.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     struct_name: Option<&'static str>,
@@ -33,12 +33,12 @@ pub(super) fn read(
         let development = reader.name("DEVELOPMENT");
         reader.mistake(
             "COOKIE_SECURE",
-            format_args!("`true` contradicts {development}=true: unset one"),
+            format_args!("`true` contradicts {development}=true: unset one of them"),
         );
     }
     let used = match (&name, struct_name.unwrap_or("__Host-id")) {
         (Some(name), _) => name.as_str(),
-        // The prefixes go, for browsers would not take them; a name that was asked for stays.
+        // The prefixes are removed, because browsers would refuse them. A name that was set stays.
         (None, named) if development => split_prefix(named).1,
         (None, named) => named,
     };
@@ -56,7 +56,7 @@ pub(super) fn read(
     cookie
 }
 
-/// Reports what browsers refuse about the cookie, as a mistake of the variable that is to blame.
+/// Reports what browsers refuse about the cookie, as a mistake of the variable that causes it.
 fn report(reader: &mut Reader<'_>, fault: CookieFault, name: &str, development: bool) {
     let insecure = if development { "DEVELOPMENT" } else { "COOKIE_SECURE" };
     let shown = name.escape_debug();
@@ -64,7 +64,7 @@ fn report(reader: &mut Reader<'_>, fault: CookieFault, name: &str, development: 
     let name_variable = reader.name("COOKIE_NAME");
     match fault {
         CookieFault::Name | CookieFault::TooLarge => {
-            // A name of the struct is refused with the builder's words.
+            // A name from the struct is refused by the builder, in its own words.
             if reader.is_set("COOKIE_NAME") {
                 reader.mistake("COOKIE_NAME", format_args!("cookie `{shown}`: {fault}"));
             }
@@ -72,14 +72,14 @@ fn report(reader: &mut Reader<'_>, fault: CookieFault, name: &str, development: 
         CookieFault::PrefixWithoutSecure(_) => reader.mistake(
             insecure,
             format_args!(
-                "a browser takes the cookie `{shown}` over HTTPS alone: unset this, or write \
+                "a browser accepts the cookie `{shown}` only over HTTPS: unset this, or write \
                  {name_variable}={unprefixed}"
             ),
         ),
         CookieFault::HostPrefixWithDomain => reader.mistake(
             "COOKIE_DOMAIN",
             format_args!(
-                "a browser takes the cookie `{shown}` for one host alone: unset this, or write \
+                "a browser accepts the cookie `{shown}` only for one host: unset this, or write \
                  {name_variable}=__Secure-{unprefixed}"
             ),
         ),
@@ -88,12 +88,12 @@ fn report(reader: &mut Reader<'_>, fault: CookieFault, name: &str, development: 
             reader.mistake(
                 "COOKIE_SAME_SITE",
                 format_args!(
-                    "a browser takes `none` over HTTPS alone: write `lax`, or unset {insecure}"
+                    "a browser accepts `none` only over HTTPS: write `lax`, or unset {insecure}"
                 ),
             );
         }
         CookieFault::Domain(_) => reader.mistake("COOKIE_DOMAIN", fault),
-        // No variable sets the path; `build` checks the cookie once more.
+        // No variable sets the path. `build` checks the cookie again.
         CookieFault::HostPrefixWithPath | CookieFault::Path(_) => {}
     }
 }
@@ -105,7 +105,7 @@ fn same_site(reader: &mut Reader<'_>) -> Option<SameSite> {
         "strict" => Some(SameSite::Strict),
         "none" => Some(SameSite::None),
         _ => {
-            let fault = format!("`{}` is none of them: write", text.escape_debug());
+            let fault = format!("`{}` is not a valid value: write", text.escape_debug());
             reader.expected("COOKIE_SAME_SITE", &fault);
             None
         }

@@ -1,5 +1,5 @@
-//! [`Environment`]: a manager's settings from environment variables, where every mistake is told at
-//! the start, all in one go.
+//! [`Environment`]: a manager's settings from environment variables. Every mistake in them is
+//! reported at the start, all at once.
 
 mod cookie;
 mod reader;
@@ -16,26 +16,26 @@ use crate::manager::cross_origin;
 use crate::token::keys::KeyRing;
 use reader::{Reader, Variables};
 
-/// Settings of a [`SessionManager`](crate::SessionManager) in environment variables, for
+/// The settings of a [`SessionManager`](crate::SessionManager) in environment variables, for
 /// [`SessionManagerBuilder::environment`](crate::manager::SessionManagerBuilder::environment).
 ///
 /// | variable | takes | without it |
 /// | --- | --- | --- |
-/// | `ANCHOR_KEYS` | signing keys in base64, newest first, separated by commas | an error; in development one key for this run |
-/// | `ANCHOR_COOKIE_NAME` | the cookie's name | the struct's `#[session(cookie = "..")]`, else `__Host-id` |
-/// | `ANCHOR_COOKIE_DOMAIN` | `example.com`: every subdomain receives the token | the host alone |
+/// | `ANCHOR_KEYS` | signing keys in base64, newest first, separated by commas | an error; in development, a key for this run |
+/// | `ANCHOR_COOKIE_NAME` | the cookie's name | the struct's `#[session(cookie = "..")]`, or `__Host-id` |
+/// | `ANCHOR_COOKIE_DOMAIN` | `example.com`: every subdomain receives the token | only this host |
 /// | `ANCHOR_COOKIE_SAME_SITE` | `lax`, `strict` or `none` | `lax` |
 /// | `ANCHOR_COOKIE_SECURE` | `true` or `false` | `true` |
 /// | `ANCHOR_TRUSTED_ORIGINS` | origins whose pages may send requests, separated by commas | the application's own |
 /// | `ANCHOR_DEVELOPMENT` | `true`: a cookie for plain HTTP, with a warning in the log | `false` |
 ///
-/// A variable whose name is nearly a setting's, such as `ANCHOR_COOKIE_SAMESITE`, is an error that
-/// suggests the setting: a setting that is misspelt is a setting that is missing. Any other
-/// variable of the prefix is not anchor's, and is left alone: the `ANCHOR_PORT` that Kubernetes
-/// sets for a service named `anchor`, or one of the application's own. A setting that is empty is
-/// an error. All mistakes are reported at once, each with its variable and with what to write.
+/// A variable whose name is almost a setting's, such as `ANCHOR_COOKIE_SAMESITE`, is an error that
+/// suggests the setting, because a misspelt setting is a missing setting. Any other variable with
+/// the prefix does not belong to anchor and is ignored: the `ANCHOR_PORT` that Kubernetes sets for
+/// a service named `anchor`, or one of the application's own. A setting that is empty is an error.
+/// All mistakes are reported at once, each with its variable and with what to write.
 ///
-/// `Debug` shows the variables' names, and no value.
+/// `Debug` shows the names of the variables, but no value.
 #[derive(Clone)]
 pub struct Environment {
     prefix: String,
@@ -43,15 +43,16 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// This process's variables whose names begin with the prefix and an underscore, as
-    /// `ANCHOR_KEYS` with `ANCHOR`.
+    /// Takes this process's variables whose names begin with the prefix and an underscore, such as
+    /// `ANCHOR_KEYS` for `ANCHOR`.
     ///
-    /// Two managers need two prefixes, of which none begins the other: `USER` and `ADMIN`.
+    /// Two managers need two prefixes, and neither may be the beginning of the other: `USER` and
+    /// `ADMIN`.
     pub fn of_process(prefix: &str) -> Self {
         Self::of(prefix, env::vars_os())
     }
 
-    /// The variables from elsewhere: a test, a file.
+    /// Takes the variables from elsewhere: a test, a file.
     ///
     /// ```
     /// use anchor::Environment;
@@ -103,7 +104,7 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// What an environment says.
+/// The settings that an environment contains.
 pub(crate) struct Settings {
     pub(crate) keys: Option<KeyRing>,
     pub(crate) cookie: Option<SessionCookie>,
@@ -115,8 +116,7 @@ fn keys(reader: &mut Reader<'_>, development: bool, own: bool) -> Option<KeyRing
         if development && !own {
             tracing::warn!(
                 target: "anchor",
-                "development: sessions are signed with a key made for this run, and do not outlive \
-                 it"
+                "development: sessions are signed with a key made for this run, and end with it"
             );
             return KeyRing::generate().map_err(|error| reader.mistake("KEYS", error)).ok();
         }
@@ -127,7 +127,7 @@ fn keys(reader: &mut Reader<'_>, development: bool, own: bool) -> Option<KeyRing
     }
     let text = reader.text("KEYS")?;
     if own {
-        reader.mistake("KEYS", "the program has keys of its own: unset it, or remove `.keys(..)`");
+        reader.mistake("KEYS", "the program sets its own keys: unset this, or remove `.keys(..)`");
         return None;
     }
     KeyRing::parse(&text).map_err(|error| reader.mistake("KEYS", error)).ok()
@@ -157,7 +157,7 @@ mod tests {
         Environment::of("ANCHOR", variables.iter().copied()).read(None, false, false)
     }
 
-    /// The mistakes of an environment that has a key besides.
+    /// Returns the mistakes of an environment that also has a key.
     fn mistakes(variables: &[(&str, &str)]) -> String {
         let variables: Vec<_> = variables.iter().copied().chain([KEY]).collect();
         read(&variables).err().map(|error| error.to_string()).unwrap_or_default()
@@ -232,7 +232,7 @@ mod tests {
             ),
             (
                 &[("ANCHOR_COOKIE_SAME_SITE", "loose")],
-                "ANCHOR_COOKIE_SAME_SITE: `loose` is none of them: write `lax`",
+                "ANCHOR_COOKIE_SAME_SITE: `loose` is not a valid value: write `lax`",
             ),
             (
                 &[("ANCHOR_COOKIE_NAME", "a b")],
@@ -240,31 +240,32 @@ mod tests {
             ),
             (
                 &[("ANCHOR_COOKIE_DOMAIN", "https://example.com"), ("ANCHOR_COOKIE_NAME", "id")],
-                "ANCHOR_COOKIE_DOMAIN: `https://example.com` is no domain",
+                "ANCHOR_COOKIE_DOMAIN: `https://example.com` is not a domain",
             ),
             (
                 &[("ANCHOR_COOKIE_DOMAIN", "example.com")],
-                "ANCHOR_COOKIE_DOMAIN: a browser takes the cookie `__Host-id` for one host alone: \
+                "ANCHOR_COOKIE_DOMAIN: a browser accepts the cookie `__Host-id` only for one host: \
                  unset this, or write ANCHOR_COOKIE_NAME=__Secure-id",
             ),
             (
                 &[("ANCHOR_COOKIE_SECURE", "false")],
-                "ANCHOR_COOKIE_SECURE: a browser takes the cookie `__Host-id` over HTTPS alone: \
+                "ANCHOR_COOKIE_SECURE: a browser accepts the cookie `__Host-id` only over HTTPS: \
                  unset this, or write ANCHOR_COOKIE_NAME=id",
             ),
             (
                 &[("ANCHOR_DEVELOPMENT", "true"), ("ANCHOR_COOKIE_NAME", "__host-x")],
-                "ANCHOR_DEVELOPMENT: a browser takes the cookie `__host-x` over HTTPS alone: unset \
-                 this, or write ANCHOR_COOKIE_NAME=x",
+                "ANCHOR_DEVELOPMENT: a browser accepts the cookie `__host-x` only over HTTPS: \
+                 unset this, or write ANCHOR_COOKIE_NAME=x",
             ),
             (
                 &[("ANCHOR_DEVELOPMENT", "true"), ("ANCHOR_COOKIE_SECURE", "true")],
-                "ANCHOR_COOKIE_SECURE: `true` contradicts ANCHOR_DEVELOPMENT=true: unset one",
+                "ANCHOR_COOKIE_SECURE: `true` contradicts ANCHOR_DEVELOPMENT=true: unset one of \
+                 them",
             ),
             (
                 &[("ANCHOR_DEVELOPMENT", "true"), ("ANCHOR_COOKIE_SAME_SITE", "none")],
-                "ANCHOR_COOKIE_SAME_SITE: a browser takes `none` over HTTPS alone: write `lax`, or \
-                 unset ANCHOR_DEVELOPMENT",
+                "ANCHOR_COOKIE_SAME_SITE: a browser accepts `none` only over HTTPS: write `lax`, \
+                 or unset ANCHOR_DEVELOPMENT",
             ),
             (
                 &[("ANCHOR_TRUSTED_ORIGINS", "https://a.example.com,b.example.com")],
@@ -341,7 +342,7 @@ mod tests {
         assert!(settings.keys.is_none() && settings.cookie.is_none());
         assert_eq!(settings.trusted_origins, ["https://a.example.com"]);
         let found = read(&[KEY, ("ANCHOR_COOKIE_NAME", "id")]).err().unwrap().to_string();
-        assert!(found.contains("ANCHOR_KEYS: the program has keys of its own"), "{found}");
-        assert!(found.contains("ANCHOR_COOKIE_NAME: the program has a frontend"), "{found}");
+        assert!(found.contains("ANCHOR_KEYS: the program sets its own keys"), "{found}");
+        assert!(found.contains("ANCHOR_COOKIE_NAME: the program sets its own frontend"), "{found}");
     }
 }

@@ -1,4 +1,4 @@
-//! [`Reader`]: variables one by one, and what is wrong with them all.
+//! [`Reader`]: reads variables one by one, and collects everything that is wrong with them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,18 +10,18 @@ use crate::error::ConfigError;
 /// Variables by their names without the prefix. `None` is a value that is not Unicode.
 pub(super) type Variables = BTreeMap<String, Option<Zeroizing<String>>>;
 
-/// The variables, without their prefix, and what each takes.
+/// The variables, without their prefix, and what each one takes.
 const VARIABLES: &[(&str, &str)] = &[
     (
         "KEYS",
         "the signing keys in base64, newest first, separated by commas: `openssl rand -base64 32` \
          makes one",
     ),
-    ("COOKIE_NAME", "the cookie's name, as `__Host-id`"),
-    ("COOKIE_DOMAIN", "a domain as `example.com`, whose subdomains all receive the cookie"),
+    ("COOKIE_NAME", "the cookie's name, such as `__Host-id`"),
+    ("COOKIE_DOMAIN", "a domain such as `example.com`, whose subdomains all receive the cookie"),
     ("COOKIE_SAME_SITE", "`lax`, `strict` or `none`"),
     ("COOKIE_SECURE", "`true` or `false`"),
-    ("TRUSTED_ORIGINS", "origins separated by commas, as `https://app.example.com`"),
+    ("TRUSTED_ORIGINS", "origins separated by commas, such as `https://app.example.com`"),
     ("DEVELOPMENT", "`true` or `false`"),
 ];
 
@@ -33,14 +33,14 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader that has found every variable whose name is nearly a setting's.
+    /// Makes a reader, and reports every variable whose name is almost a setting's.
     pub(super) fn new(prefix: &'a str, variables: &'a Variables) -> Self {
         let mut reader = Self { prefix, variables, mistakes: Vec::new() };
         reader.refuse_misspelt();
         reader
     }
 
-    /// Nothing, or every mistake that was found.
+    /// Returns an error with every mistake that was found, if there are any.
     pub(super) fn finish(self) -> Result<(), ConfigError> {
         match self.mistakes.as_slice() {
             [] => Ok(()),
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
         self.mistakes.push(format!("{}: {reason}", self.name(variable)));
     }
 
-    /// The variable with its prefix.
+    /// Returns the variable's name with its prefix.
     pub(super) fn name(&self, variable: &str) -> String {
         format!("{}_{variable}", self.prefix)
     }
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The variable's text. One that is set and says nothing is a mistake.
+    /// Returns the variable's text. A variable that is set but empty is a mistake.
     pub(super) fn text(&mut self, variable: &str) -> Option<Zeroizing<String>> {
         let value = self.variables.get(variable)?;
         match value {
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A mistake that says what the variable takes.
+    /// Adds a mistake that says what the variable takes.
     pub(super) fn expected(&mut self, variable: &str, fault: &str) {
         let takes =
             VARIABLES.iter().find(|(known, _)| *known == variable).map_or("", |(_, takes)| takes);
@@ -119,19 +119,21 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The setting that a variable was meant to be, where its name is not a setting's but nearly.
+/// Returns the setting that a variable was meant to be, if its name is almost a setting's, but not
+/// exactly.
 fn misspelt(name: &str) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
     let settings = || VARIABLES.iter().map(|(setting, _)| *setting);
     if settings().any(|setting| setting == name) {
         return None;
     }
-    // One slip in a short name, two in a long one: a name of the application's own is further away.
+    // One typing error in a short name, two in a long one: the application's own names differ by
+    // more.
     settings().find(|setting| distance(&upper, setting) <= if setting.len() < 8 { 1 } else { 2 })
 }
 
-/// How many characters to insert, remove, replace, or swap with their neighbour, to turn one word
-/// into the other.
+/// Returns how many characters to insert, remove, replace, or swap with their neighbor, to turn one
+/// word into the other.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to) = (from.as_bytes(), to.as_bytes());
     let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];

@@ -1,4 +1,4 @@
-//! The poll of one session, for everyone on this node who waits for its end.
+//! The poll of one session, shared by everyone on this node who waits for its end.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::jitter;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 
-/// Looks at the session until it has ended, nobody waits any more, or the manager shuts down.
+/// Checks the session until it has ended, nobody waits for it any more, or the manager shuts down.
 pub(super) async fn poll<T: SessionData>(
     sessions: Arc<Sessions<T>>,
     watched: Arc<WatchedSession<T>>,
@@ -19,7 +19,8 @@ pub(super) async fn poll<T: SessionData>(
     stopping.run_until_cancelled(polling.until_over()).await;
 }
 
-/// A poll; however it ends, by a panic or with the runtime, nobody waits for it in vain.
+/// A running poll. However it ends, even by a panic or with the runtime, nobody keeps waiting for
+/// it.
 struct Polling<T: SessionData> {
     sessions: Arc<Sessions<T>>,
     watched: Arc<WatchedSession<T>>,
@@ -36,11 +37,12 @@ impl<T: SessionData> Polling<T> {
                 }
                 Ok(None) => return,
                 Err(error) => tracing::warn!(
-                    target: "anchor", %id, "whether the session has ended is asked again: {error}"
+                    target: "anchor", %id,
+                    "the check whether the session has ended will be tried again: {error}"
                 ),
             }
             let pause = jitter::at_most(sessions.revocation_poll);
-            // A wake that rang during the load is heard now.
+            // A wake that was sent during the load is received now.
             let _ = tokio::time::timeout(pause, watched.wake.notified()).await;
             if sessions.watches.forget_unwatched(*id) {
                 return;

@@ -1,4 +1,4 @@
-//! What [`Session::wait_until_ended`](crate::Session::wait_until_ended) waits for.
+//! The future that [`Session::wait_until_ended`](crate::Session::wait_until_ended) returns.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -17,7 +17,7 @@ use crate::payload::SessionData;
 use crate::rejection::Error;
 use crate::store::Record;
 
-/// Resolves when the session is over, or the verifier refuses it.
+/// Resolves when the session has ended or the verifier refuses it.
 pub(crate) async fn revoked<T: SessionData>(
     sessions: Arc<Sessions<T>>,
     record: Arc<Record<T>>,
@@ -36,13 +36,13 @@ pub(crate) async fn revoked<T: SessionData>(
             None | Some(Err(Error::RefusedByVerifier { .. })) => return,
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::warn!(
-                target: "anchor", id = %record.id, "the verifier is asked again: {error}"
+                target: "anchor", id = %record.id, "the verifier will be asked again: {error}"
             ),
         }
     }
 }
 
-/// What `future` gives, unless `over` comes first.
+/// Returns the output of `future`, or `None` if `over` completes first.
 async fn unless<R>(over: impl Future<Output = ()>, future: impl Future<Output = R>) -> Option<R> {
     let (mut over, mut future) = (pin!(over), pin!(future));
     poll_fn(|context| match over.as_mut().poll(context) {
@@ -52,10 +52,10 @@ async fn unless<R>(over: impl Future<Output = ()>, future: impl Future<Output = 
     .await
 }
 
-/// One who waits.
+/// One waiter.
 struct Watch<T: SessionData> {
     seen: watch::Receiver<Arc<Record<T>>>,
-    // Dropped after `seen`: whoever leaves is not counted any more.
+    // Dropped after `seen`, so that a waiter that leaves is no longer counted.
     _leaving: Leaving<T>,
 }
 
@@ -65,7 +65,7 @@ struct Leaving<T: SessionData> {
 }
 
 impl<T: SessionData> Watch<T> {
-    /// Begins to wait for the end of a session, and to poll it if nobody else does.
+    /// Starts to wait for the end of a session, and starts its poll if nobody else waits.
     fn begin(sessions: &Arc<Sessions<T>>, record: &Arc<Record<T>>) -> Self {
         let seen = sessions.watches.enter(record, |watched| {
             sessions.tasks.spawn(poll(Arc::clone(sessions), watched));
@@ -73,12 +73,12 @@ impl<T: SessionData> Watch<T> {
         Self { seen, _leaving: Leaving { sessions: Arc::clone(sessions), id: record.id } }
     }
 
-    /// The session as it was last seen.
+    /// Returns the session as it was last seen.
     fn record(&self) -> Arc<Record<T>> {
         Arc::clone(&self.seen.borrow())
     }
 
-    /// Resolves when the session is over, or nobody can tell any more.
+    /// Resolves when the session has ended, or can no longer be observed.
     async fn over(&mut self) {
         while self.seen.changed().await.is_ok() {}
     }

@@ -15,11 +15,11 @@ pub(crate) struct Watches<T> {
     sessions: Mutex<HashMap<SessionId, Arc<WatchedSession<T>>>>,
 }
 
-/// A session whose end somebody waits for. Its poll and the table of watches share it; when both
-/// have let go of it, its channel closes, and everyone who waits goes on.
+/// A session whose end somebody waits for. Its poll and the table of watches share it. When both
+/// have dropped it, its channel closes, and everyone who waits continues.
 pub(super) struct WatchedSession<T> {
     subject: Option<Value>,
-    /// Calls for a look at the store now.
+    /// Makes the poll check the store now.
     pub(super) wake: Notify,
     /// The session as it was last seen.
     pub(super) seen: watch::Sender<Arc<Record<T>>>,
@@ -32,8 +32,8 @@ impl<T> Default for Watches<T> {
 }
 
 impl<T: SessionData> Watches<T> {
-    /// Enters one who waits for the end of a session; where it is the first, `poll` is to begin
-    /// the session's poll.
+    /// Adds a waiter for the end of a session. If it is the first one, `poll` must start the
+    /// session's poll.
     pub(super) fn enter(
         &self,
         record: &Arc<Record<T>>,
@@ -57,14 +57,15 @@ impl<T> Watches<T> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One session has ended, on this node.
+    /// Wakes the poll of a session that has ended on this node.
     pub(crate) fn ended(&self, id: SessionId) {
         if let Some(watched) = self.sessions().get(&id) {
             watched.wake.notify_one();
         }
     }
 
-    /// The sessions of a subject have ended, but for one; of every subject, when none is named.
+    /// Wakes the polls of a subject's sessions, which have ended, except for `keep`. Without a
+    /// subject, wakes those of every subject.
     pub(crate) fn ended_all(&self, subject: Option<&Value>, keep: Option<SessionId>) {
         for (id, watched) in self.sessions().iter() {
             if Some(*id) != keep && (subject.is_none() || watched.subject.as_ref() == subject) {
@@ -73,7 +74,7 @@ impl<T> Watches<T> {
         }
     }
 
-    /// Somebody waits no more: the last one lets the poll end.
+    /// Records that a waiter has left. The last one wakes the poll, so that it ends.
     pub(super) fn left(&self, id: SessionId) {
         if let Some(watched) = self.sessions().get(&id)
             && watched.seen.receiver_count() == 0
@@ -82,7 +83,7 @@ impl<T> Watches<T> {
         }
     }
 
-    /// Forgets a session for which nobody waits any more, and says whether it did.
+    /// Forgets a session that nobody waits for any more, and returns whether it did.
     pub(super) fn forget_unwatched(&self, id: SessionId) -> bool {
         let mut sessions = self.sessions();
         let unwatched = sessions.get(&id).is_some_and(|watched| watched.seen.receiver_count() == 0);
@@ -92,7 +93,7 @@ impl<T> Watches<T> {
         unwatched
     }
 
-    /// Forgets a session that is over. By now its id may be watched anew: that watch stays.
+    /// Forgets a session that has ended. By now, its id may be watched again: the new watch stays.
     pub(super) fn forget(&self, id: SessionId, over: &Arc<WatchedSession<T>>) {
         let mut sessions = self.sessions();
         if sessions.get(&id).is_some_and(|watched| Arc::ptr_eq(watched, over)) {

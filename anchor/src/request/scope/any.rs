@@ -1,4 +1,5 @@
-//! The scopes of a request whatever their payloads, hung one behind the other.
+//! The session scopes of a request, whatever their payloads. Each one holds the next one further
+//! out.
 
 use std::any::{Any, TypeId};
 use std::future::Future;
@@ -13,7 +14,7 @@ use crate::manager::registry::has_several_payloads;
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 
-/// The innermost session scope of a request, whatever its payload; the others hang behind it.
+/// The innermost session scope of a request, whatever its payload. It leads to the outer ones.
 #[derive(Clone)]
 pub(crate) struct CurrentScope(pub(crate) Arc<dyn AnyScope>);
 
@@ -22,8 +23,8 @@ type RejectionFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + 
 /// A scope of any payload type.
 pub(crate) trait AnyScope: Send + Sync {
     fn payload(&self) -> TypeId;
-    /// Where the manager is whose layer opened the scope: what tells two managers of one payload
-    /// apart.
+    /// Returns the address of the manager whose layer opened the scope. It distinguishes two
+    /// managers of one payload.
     fn manager(&self) -> *const ();
     fn outer(&self) -> Option<&CurrentScope>;
     fn forget_refusal(&self);
@@ -67,17 +68,18 @@ impl<T: SessionData> AnyScope for Scope<T> {
     }
 }
 
-/// A request's scopes, the innermost layer's first.
+/// Returns a request's scopes, starting with the innermost layer's.
 pub(super) fn scopes(request: &Parts) -> impl Iterator<Item = &Arc<dyn AnyScope>> {
     let innermost = request.extensions.get::<CurrentScope>();
     std::iter::successors(innermost, |CurrentScope(scope)| scope.outer())
         .map(|CurrentScope(scope)| scope)
 }
 
-/// The innermost of a request's scopes that `wanted` says yes to.
+/// Returns the innermost of a request's scopes that `wanted` accepts.
 ///
-/// Where another manager of the same payload has a layer further out, neither is right: the inner
-/// one would replace the outer one's verifier, and with it what that one refuses.
+/// If another manager of the same payload has a layer further out, neither scope is right: the
+/// inner manager would replace the outer manager's verifier, and with it what that verifier
+/// refuses.
 pub(super) fn innermost<'r>(
     request: &'r Parts,
     wanted: impl Fn(&dyn AnyScope) -> bool,
@@ -93,8 +95,8 @@ pub(super) fn innermost<'r>(
     Ok(innermost)
 }
 
-/// The session scope of a request whose guard names no payload: where the process has several
-/// payloads, nobody can tell which one is meant.
+/// Returns the session scope of a request whose guard names no payload. If the process has several
+/// payloads, it is impossible to know which one is meant.
 pub(crate) fn only(request: &Parts) -> Result<Arc<dyn AnyScope>, Rejection> {
     let payload = "the application's session type";
     if has_several_payloads() {

@@ -1,4 +1,4 @@
-//! The way out: the response gets its headers.
+//! The way out of a request: the response gets its headers.
 
 use std::any::type_name;
 use std::future::Future;
@@ -17,14 +17,14 @@ use crate::store::{EndReason, OldSecret};
 
 /// What remains to be done when the response is ready.
 pub(crate) enum Closing {
-    /// Nothing more: the headers can be written.
+    /// Nothing: the headers can be written.
     Done,
-    /// First this.
+    /// This, before the headers are written.
     Pending(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 impl<T: SessionData> Scope<T> {
-    /// The response is ready: after this, the handler can set no cookie.
+    /// Closes the scope when the response is ready. After this, the handler can set no cookie.
     pub(crate) fn close(self: &Arc<Self>, status: StatusCode) -> Closing {
         let mut state = self.state();
         state.closed = true;
@@ -40,7 +40,7 @@ impl<T: SessionData> Scope<T> {
         if live.is_due && matches!(state.outgoing, Outgoing::Nothing) {
             return Closing::Pending(Box::pin(Arc::clone(self).renew(id)));
         }
-        // Once the grace is over, another request with the old token is given a secret of its own.
+        // Once the grace is over, another request with the old token gets its own new secret.
         if let Outgoing::Issue { rotated: Some(rotated), .. } = &state.outgoing
             && rotated.elapsed() >= grace / 2
         {
@@ -49,8 +49,8 @@ impl<T: SessionData> Scope<T> {
         Closing::Done
     }
 
-    /// The request's future was dropped before there was a response: its client has gone, or the
-    /// handler panicked. A session that it logged in is nobody's.
+    /// Handles a request whose future was dropped before there was a response: its client has
+    /// disconnected, or the handler panicked. A session that it logged in belongs to nobody.
     pub(crate) fn dropped(self: &Arc<Self>) {
         let mut state = self.state();
         state.closed = true;
@@ -64,30 +64,31 @@ impl<T: SessionData> Scope<T> {
         self.sessions.tasks.spawn(Arc::clone(self).abandon(id));
     }
 
-    /// Sends no token whose secret another request has replaced while the handler took its time.
+    /// Discards the new token if another request has replaced its secret while the handler was
+    /// running.
     async fn confirm(self: Arc<Self>, id: SessionId) {
         match self.sessions.load_live(id).await {
             Ok(Some(loaded)) if matches!(self.found_again(&loaded), Ok(true)) => {}
             Ok(Some(_)) => self.state().outgoing = Outgoing::Nothing,
             Ok(None) => self.found_ended(id),
-            // Most likely nothing has happened to it.
+            // Most likely, the session has not changed.
             Err(_) => {}
         }
     }
 
-    /// Ends the session that a handler logged in before it failed: nobody is handed the token.
+    /// Ends the session that a handler logged in before it failed: nobody receives the token.
     async fn abandon(self: Arc<Self>, id: SessionId) {
         let ended = self.sessions.revoke_detached(id, EndReason::Abandoned).await;
         if let Err(error) = ended {
             tracing::warn!(
                 target: "anchor", %id, payload = type_name::<T>(),
-                "a session whose token was never sent lives until it expires: {error}"
+                "a session whose token was never sent stays live until it expires: {error}"
             );
         }
     }
 
-    /// Gives the session a new secret in passing. Of several requests one succeeds; the others go
-    /// on with the secret that they have.
+    /// Gives the session a new secret along with the response. Of several requests, one succeeds.
+    /// The others continue with the secret that they have.
     async fn renew(self: Arc<Self>, id: SessionId) {
         match self.rotate_from_here(id, OldSecret::Exchanged).await {
             Ok(_) | Err(Error::Ended { .. }) => {}
@@ -106,7 +107,7 @@ impl<T: SessionData> Scope<T> {
         }
         let frontend = &self.sessions.frontend;
         if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
-            // The handler may have failed with another rejection than the one that it was given.
+            // The handler may have failed with another rejection than the one that it received.
             if let Some((refused, mut refusal)) = state.refusal.take()
                 && refused.code() == rejection.code()
             {
@@ -136,7 +137,7 @@ impl<T: SessionData> Scope<T> {
             remove_cache_directives(headers);
             headers.insert(header::CACHE_CONTROL, no_store);
         } else {
-            // A handler that merely reads the session may know better.
+            // A handler that only reads the session may set something better.
             headers.entry(header::CACHE_CONTROL).or_insert(no_store);
         }
         for name in frontend.headers() {
@@ -145,9 +146,10 @@ impl<T: SessionData> Scope<T> {
     }
 }
 
-/// Removes what a handler told caches, those in front of the server included: a response that hands
-/// out a token is for its owner alone. Besides `Expires` these are the targeted fields of RFC 9213,
-/// which end in `Cache-Control` and override it, and those that such caches took before it.
+/// Removes what a handler told caches, including those in front of the server: a response that
+/// hands out a token is only for its owner. Besides `Expires`, these are the targeted fields of RFC
+/// 9213, which end in `Cache-Control` and override it, and the fields that such caches used before
+/// that RFC.
 fn remove_cache_directives(headers: &mut HeaderMap) {
     let directives: Vec<HeaderName> = headers
         .keys()
@@ -166,7 +168,7 @@ fn remove_cache_directives(headers: &mut HeaderMap) {
     }
 }
 
-/// Adds a field to `Vary`, unless it names it, or everything, already.
+/// Adds a field to `Vary`, unless `Vary` already names that field or everything.
 fn vary(headers: &mut HeaderMap, name: &HeaderName) {
     let named = headers.get_all(header::VARY).iter().any(|value| {
         value.as_bytes().split(|byte| *byte == b',').any(|field| {

@@ -1,4 +1,4 @@
-//! What mints tokens: a login, a rotation, a re-authentication.
+//! What creates tokens: a login, a rotation, a re-authentication.
 
 use std::sync::Arc;
 
@@ -19,22 +19,22 @@ use crate::store::{
 use crate::timestamp::Timestamp;
 use crate::token::{Secret, SessionToken, new_session_id};
 
-/// What a login asks for besides its payload.
+/// The options of a login, besides its payload.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LoginOptions {
-    /// The token outlives the client's being closed.
+    /// Whether the client keeps the token when it is closed.
     pub(crate) remembered: bool,
-    /// It rests on what was checked just now, not on what the request brought.
+    /// Whether it relies on what was checked just now, not on what the request brought.
     pub(crate) starting_now: bool,
-    /// It ends the subject's other sessions.
+    /// Whether it ends the subject's other sessions.
     pub(crate) revokes_others: bool,
 }
 
 impl<T: SessionData> Scope<T> {
     /// Creates a session and ends the presented one, or the one that this request logged in before.
     ///
-    /// In a task of its own: when the client leaves half way, nobody else would end the session
-    /// that the store goes on to create.
+    /// Runs in a separate task: when the client disconnects half way, nobody else would end the
+    /// session that the store still creates.
     pub(crate) async fn login(
         self: &Arc<Self>,
         data: T,
@@ -69,7 +69,8 @@ impl<T: SessionData> Scope<T> {
         let id = new_session_id().map_err(Error::Randomness)?;
         let secret = Secret::generate().map_err(Error::Randomness)?;
         let sessions = &self.sessions;
-        // First, or a failure here would leave a session behind whose token nobody has.
+        // These end first. Otherwise a failure here would leave a new session whose token nobody
+        // has.
         for other in others {
             sessions.revoke(other.id, Some(other.proof), EndReason::Replaced).await?;
         }
@@ -117,7 +118,7 @@ impl<T: SessionData> Scope<T> {
         Ok((Admitted { record, now, current_secret: true }, token))
     }
 
-    /// The session was created; says whether its token can still be sent.
+    /// Records that the session was created, and returns whether its token can still be sent.
     fn found_created(&self, record: &Arc<Record<T>>, secret: Secret, token: &SessionToken) -> bool {
         let mut state = self.state();
         if state.closed {
@@ -137,8 +138,8 @@ impl<T: SessionData> Scope<T> {
         true
     }
 
-    /// Gives the session a new secret, and the response its token. `None` when another request has
-    /// done so already.
+    /// Gives the session a new secret, and the response its token. Returns `None` if another
+    /// request has already done so.
     pub(crate) async fn rotate(
         &self,
         id: SessionId,
@@ -152,7 +153,8 @@ impl<T: SessionData> Scope<T> {
         Ok(rotated)
     }
 
-    /// Says no when the response has gone without its new token, which nothing else can carry.
+    /// Returns an error if the response was sent without its new token, which nothing else can
+    /// carry.
     fn check_sent(&self) -> Result<(), Error> {
         if self.state().closed && self.sessions.frontend.reissues() {
             return Err(Error::ResponseBegun);
@@ -160,7 +162,7 @@ impl<T: SessionData> Scope<T> {
         Ok(())
     }
 
-    /// [`rotate`](Self::rotate), also on the response's way out.
+    /// Does what [`rotate`](Self::rotate) does, and also works on the response's way out.
     pub(super) async fn rotate_from_here(
         &self,
         id: SessionId,
@@ -204,7 +206,7 @@ impl<T: SessionData> Scope<T> {
         Ok((authenticated_at, token))
     }
 
-    /// A rotation from the secret that this request has to a new one.
+    /// Makes a rotation from the secret that this request has to a new one.
     fn rotation(&self, id: SessionId, old: OldSecret) -> Result<(Rotation, Secret), Error> {
         let mut state = self.state();
         let live = state.live(id).ok_or(Error::Ended { id })?;
@@ -214,11 +216,12 @@ impl<T: SessionData> Scope<T> {
         Ok((Rotation { id, from, to, grace, old, idle }, secret))
     }
 
-    /// The session has a new secret, whose token the response carries.
+    /// Records that the session has a new secret, whose token the response carries. Returns the
+    /// token.
     fn found_rotated(&self, id: SessionId, secret: Secret) -> SessionToken {
         let token = SessionToken::sign(id, &secret, &self.sessions.keys);
         let mut state = self.state();
-        // A logout that was carried out meanwhile stands.
+        // A logout that was carried out meanwhile stays in effect.
         if let Some(live) = state.live(id) {
             live.secret = secret;
             live.is_current = true;

@@ -1,4 +1,4 @@
-//! What ends sessions: a logout, near and far.
+//! What a logout ends: the request's own session, or others of its subject.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use crate::rejection::Rejection;
 use crate::store::{EndReason, Ending, Record, Replaced, Standing};
 use crate::token::Secret;
 
-/// How far a logout reaches.
+/// Which sessions a logout ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogoutScope {
     /// The request's own session.
     This,
     /// Every session of its subject.
     All,
-    /// Every session of its subject but its own.
+    /// Every session of its subject except its own.
     Others,
 }
 
 impl<T: SessionData> Scope<T> {
-    /// Ends the request's sessions, as far as `reach` says, and says how many lived. Goes on when
-    /// the client has gone.
+    /// Ends the request's sessions, as far as `reach` says, and returns how many were live.
+    /// Continues after the client has disconnected.
     pub(crate) async fn logout(
         self: &Arc<Self>,
         reach: LogoutScope,
@@ -37,12 +37,12 @@ impl<T: SessionData> Scope<T> {
             self.read(request);
         }
         let scope = Arc::clone(self);
-        // The verifier may want to see the request, and the task outlives it.
+        // The verifier may need the request, and the task outlives it.
         let request = request
             .filter(|_| reach == LogoutScope::Others && self.sessions.verifier.is_some())
             .cloned();
-        // A task of its own, for this future is dropped when the client closes its connection; a
-        // shutdown waits for it.
+        // A separate task, because this future is dropped when the client closes its connection. A
+        // shutdown waits for the task.
         let ending = async move {
             match reach {
                 LogoutScope::This => scope.logout_this().await,
@@ -57,16 +57,17 @@ impl<T: SessionData> Scope<T> {
             .unwrap_or_else(|error| Err(self.not_carried_out(StoreError::unavailable(error))))
     }
 
-    /// Whatever the store's reason, as another table's row that keeps the session's own from going:
-    /// the session lives on, which is 503.
+    /// Reports that a logout was not carried out. Whatever the store's reason, such as a row of
+    /// another table that prevents the session's own row from being removed, the session is still
+    /// live, and the answer is 503.
     fn not_carried_out(&self, error: StoreError) -> Rejection {
         self.refused(Rejection::Store(error.not_carried_out()))
     }
 
     /// Ends the request's session, and every other one whose genuine token it presents.
     ///
-    /// What cannot be judged, or is not proven, may stand for a live session: then the genuine ones
-    /// end all the same, but the logout says that it was not carried out.
+    /// A token that cannot be judged, or is not proven, may belong to a live session. The genuine
+    /// ones end anyway, but the logout reports that it was not carried out.
     async fn logout_this(&self) -> Result<u64, Rejection> {
         let (ending, presented, unjudged) = {
             let state = self.state();
@@ -82,7 +83,7 @@ impl<T: SessionData> Scope<T> {
             return Err(self.refused(refusal));
         }
         let mut state = self.state();
-        // A login that came meanwhile stands.
+        // A login that was carried out meanwhile stays valid.
         if let Current::Live(live) = &state.current
             && ending.iter().all(|ended| ended.id != live.record.id)
         {
@@ -95,8 +96,8 @@ impl<T: SessionData> Scope<T> {
         Ok(ended)
     }
 
-    /// Ends these sessions, as far as the proofs are theirs, and says how many lived and which
-    /// proof was not.
+    /// Ends those of these sessions whose proofs are right. Returns how many were live, and which
+    /// proof was wrong.
     async fn end_each(&self, ending: &[Replaced]) -> Result<(u64, Option<Rejection>), Rejection> {
         let mut ended = 0;
         let mut unproven = None;
@@ -112,9 +113,9 @@ impl<T: SessionData> Scope<T> {
 
     /// Ends every session of the request's subject.
     ///
-    /// Without a live session nobody knows whose the others are. A request that presents nothing
-    /// asks for nothing; one that presents the token of an ended session is told that its wish was
-    /// not carried out.
+    /// Without a live session, it is unknown whose the others are. A request that presents nothing
+    /// asks for nothing. A request that presents the token of an ended session is told that its
+    /// logout was not carried out.
     async fn logout_all(&self) -> Result<u64, Rejection> {
         let proven = self.proven().await?;
         let mut ended = 0;
@@ -137,9 +138,9 @@ impl<T: SessionData> Scope<T> {
         Ok(ended + self.logout_this().await?)
     }
 
-    /// The live sessions whose tokens the request presents, however often they were rotated since.
-    /// Whether they may be used, by the verifier's word or the client's fingerprint, is not asked:
-    /// who can end one may end its subject's others.
+    /// Returns the live sessions whose tokens the request presents, however often they were rotated
+    /// since. It does not check whether they may be used, by the verifier's decision or the
+    /// client's fingerprint: whoever can end one may end its subject's others.
     async fn proven(&self) -> Result<Vec<Arc<Record<T>>>, Rejection> {
         let presented: Vec<(SessionId, Secret)> = {
             let state = self.state();
@@ -166,7 +167,7 @@ impl<T: SessionData> Scope<T> {
         Ok(proven)
     }
 
-    /// Ends every session of the request's subject but the request's own, which must live.
+    /// Ends every session of the request's subject except the request's own, which must be live.
     async fn logout_others(self: &Arc<Self>, request: Option<&Parts>) -> Result<u64, Rejection> {
         let session = self.resolve(request).await?;
         match session.record.data.subject() {

@@ -1,5 +1,5 @@
-//! What `#[logout]` does before the handler's body runs: a logout, unless a link could have asked
-//! for it.
+//! What `#[logout]` does before the handler's body runs: a logout, unless a link could have caused
+//! the request.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::payload::SessionData;
 use crate::rejection::Rejection;
 
 impl<T: SessionData> Scope<T> {
-    /// Logs out, or gives the refusal that the application wants.
+    /// Logs out, or returns the refusal that the application has chosen.
     ///
-    /// Safe methods (RFC 9110 section 9.2.1) end nothing: cross-origin protection lets them
-    /// through, and a link, an image or a prefetch on another site makes a browser send `GET` with
-    /// the session's cookie.
+    /// Safe methods (RFC 9110 section 9.2.1) end nothing: cross-origin protection lets them pass,
+    /// and a link, an image or a prefetch on another site makes a browser send a `GET` with the
+    /// session's cookie.
     pub(crate) async fn logout_for_guard(
         self: &Arc<Self>,
         reach: LogoutScope,

@@ -1,8 +1,8 @@
-//! [`Scope`]: what one request knows of its session, from the token it presents to the cookie it
-//! sends back.
+//! [`Scope`]: what one request knows about its session, from the token that it presents to the
+//! cookie that it sends back.
 //!
-//! Lazy: opening a scope reads nothing. The first question parses the token, the first demand for
-//! the session loads it, once; the response's way out writes what changed.
+//! A scope is lazy: opening it reads nothing. The first question parses the token. The first demand
+//! for the session loads it, once. The way out of the response writes what changed.
 
 mod any;
 mod closing;
@@ -40,27 +40,28 @@ pub(crate) struct Scope<T: SessionData> {
     pub(crate) sessions: Arc<Sessions<T>>,
     outer: Option<CurrentScope>,
     arrived: Instant,
-    /// Held while the session is loaded, so that it is loaded once.
+    /// Held while the session is loaded, so that it is loaded only once.
     loading: tokio::sync::Mutex<()>,
     state: Mutex<State<T>>,
 }
 
 struct State<T> {
-    /// `None` until something asks.
+    /// `None` until it is first needed.
     presentation: Option<Presentation>,
     client: Client,
     current: Current<T>,
     outgoing: Outgoing,
-    /// The application's own response to this request's last refusal, until the way out.
+    /// The application's own response to this request's last refusal, kept until the response is
+    /// written.
     refusal: Option<(Rejection, Response)>,
-    /// The response has passed the layer.
+    /// Whether the response has passed the layer.
     closed: bool,
-    /// That the session was ended earlier in this request has been logged as a refusal.
+    /// Whether the end of the session earlier in this request has been logged as a refusal.
     end_is_logged: bool,
 }
 
 impl<T> State<T> {
-    /// The session of this id, if it is the request's and lives.
+    /// Returns the session with this id, if it is the request's and live.
     fn live(&mut self, id: SessionId) -> Option<&mut Live<T>> {
         match &mut self.current {
             Current::Live(live) if live.record.id == id => Some(live),
@@ -69,13 +70,13 @@ impl<T> State<T> {
     }
 }
 
-/// The session as far as this request knows.
+/// What this request knows about its session.
 enum Current<T> {
-    /// Nobody has asked.
+    /// Nothing has asked for it yet.
     Unasked,
-    /// There is none, or nobody can tell.
+    /// There is none, or it could not be determined whether there is one.
     Refused(Rejection),
-    /// It lives.
+    /// It is live.
     Live(Live<T>),
     /// It was ended in this request, or found to have ended meanwhile.
     Ended(Option<SessionId>),
@@ -84,14 +85,14 @@ enum Current<T> {
 struct Live<T> {
     record: Arc<Record<T>>,
     now: Timestamp,
-    /// The secret that the request presents, or that it was given since.
+    /// The secret that the request presents, or that it has received since.
     secret: Secret,
-    /// Whether that was the session's current secret when it was last asked.
+    /// Whether that was the session's current secret when it was last checked.
     is_current: bool,
-    /// This request logged in.
+    /// Whether this request logged in.
     is_new: bool,
-    /// The response is to carry another token: this one bears an old key, or the response with its
-    /// successor seems to be lost.
+    /// Whether the response must carry another token: this one was signed with an old key, or the
+    /// response with its successor seems to be lost.
     is_due: bool,
 }
 
@@ -104,20 +105,20 @@ impl<T> Live<T> {
         }
     }
 
-    /// How long the client is to keep the token.
+    /// Returns how long the client keeps the token.
     fn lifetime(&self) -> Option<Duration> {
         self.record.remembered.then(|| self.record.deadline.saturating_since(self.now))
     }
 }
 
-/// What the response is to tell the token's owner.
+/// What the response sends to the token's owner.
 enum Outgoing {
     Nothing,
-    /// Without a lifetime, until the client is closed.
+    /// Without a lifetime, the client keeps the token until it is closed.
     Issue {
         token: SessionToken,
         lifetime: Option<Duration>,
-        /// When the session got this secret in place of another one; `None` for a new session.
+        /// When the session got this secret in place of another one, or `None` for a new session.
         rotated: Option<Instant>,
     },
     Remove,
@@ -128,7 +129,8 @@ pub(crate) struct Admitted<T> {
     pub(crate) record: Arc<Record<T>>,
     /// The store's clock when the session was loaded.
     pub(crate) now: Timestamp,
-    /// The request presents the session's secret, not the one before the last rotation.
+    /// Whether the request presents the session's current secret, not the one from before the last
+    /// rotation.
     pub(crate) current_secret: bool,
 }
 
@@ -151,7 +153,7 @@ impl<T: SessionData> Scope<T> {
         })
     }
 
-    /// The scope that the layer of payload `T` opened for this request.
+    /// Returns the scope that the layer of payload `T` opened for this request.
     pub(crate) fn of(request: &Parts) -> Result<Arc<Self>, Rejection> {
         let payload = type_name::<T>();
         let innermost = innermost(request, |scope| scope.payload() == TypeId::of::<T>(), payload)?;
@@ -159,12 +161,13 @@ impl<T: SessionData> Scope<T> {
         scope.ok_or_else(|| logged(Rejection::MissingLayer { payload }, payload))
     }
 
-    /// A poisoned lock means a panic in a few lines of assignments: the state is whole.
+    /// Locks the state. A lock is only poisoned by a panic in a few lines of assignments, so the
+    /// state is still whole.
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Decodes and verifies what the request presents, the first time that something asks.
+    /// Decodes and verifies what the request presents, the first time that something needs it.
     pub(crate) fn read(&self, request: &Parts) {
         if self.state().presentation.is_some() {
             return;
@@ -178,7 +181,7 @@ impl<T: SessionData> Scope<T> {
         state.presentation = Some(presentation);
     }
 
-    /// The request's live session: loaded, checked and verified at most once a request.
+    /// Returns the request's live session: loaded, checked and verified at most once per request.
     pub(crate) async fn resolve(
         self: &Arc<Self>,
         request: Option<&Parts>,
@@ -198,8 +201,8 @@ impl<T: SessionData> Scope<T> {
         self.known().unwrap_or(Err(Rejection::NoSession))
     }
 
-    /// The session was loaded, or not; a login or logout that was carried out during the load
-    /// stands.
+    /// Records whether the session was loaded. A login or logout that was carried out during the
+    /// load takes precedence.
     fn found(&self, found: Current<T>) {
         let mut state = self.state();
         if let Current::Unasked = state.current {
@@ -217,7 +220,7 @@ impl<T: SessionData> Scope<T> {
         }
     }
 
-    /// Loads the presented session, decides whether it is let in, and records its use.
+    /// Loads the presented session, decides whether it is admitted, and records its use.
     async fn admit(&self, request: Option<&Parts>) -> Result<Live<T>, Rejection> {
         if let Some(request) = request {
             self.read(request);
@@ -238,7 +241,8 @@ impl<T: SessionData> Scope<T> {
         match standing {
             Standing::Current { .. } | Standing::Previous { .. } => {}
             Standing::Superseded { theft } => {
-                // A slow upload may have been sent before the rotation: its arrival is what counts.
+                // A slow upload may have been sent before the rotation: the time of its arrival
+                // counts.
                 let arrived = loaded.now.saturating_sub(self.arrived.elapsed());
                 let late = Standing::Superseded { theft: true };
                 if theft && loaded.secrets.standing(&secret, arrived) == late {
@@ -267,7 +271,7 @@ impl<T: SessionData> Scope<T> {
         })
     }
 
-    /// Marks the session as used from the request's beginning, unless that was recorded lately.
+    /// Marks the session as used at the request's beginning, unless a use was recorded recently.
     async fn record_use(
         &self,
         loaded: &Loaded<T>,
@@ -290,7 +294,7 @@ impl<T: SessionData> Scope<T> {
         match sessions.store.touch(touch).await {
             Ok(Touched::Written { .. }) => sessions.emit(&Event::Touched { id }),
             Ok(Touched::Gone) => return Err(Rejection::Ended { id }),
-            // The session was live a moment ago; the next request will find the store.
+            // The session was live a moment ago. The next request will try the store again.
             Err(error) => tracing::warn!(
                 target: "anchor", %id, payload = type_name::<T>(),
                 "the session's use was not recorded: {error}"
@@ -299,7 +303,7 @@ impl<T: SessionData> Scope<T> {
         Ok(())
     }
 
-    /// A session that is bound to a client is used by no other.
+    /// Checks that a session that is bound to a client is used by no other client.
     async fn check_client(&self, loaded: &Loaded<T>) -> Result<(), Rejection> {
         let sessions = &self.sessions;
         let (Some(bound), Some((_, on_mismatch))) =
@@ -307,7 +311,7 @@ impl<T: SessionData> Scope<T> {
         else {
             return Ok(());
         };
-        // Not a mismatch, which may end the session: nobody can tell.
+        // A panic is not a mismatch, which may end the session: the client is unknown.
         let presented = self.state().client.fingerprint.map_err(Error::from)?;
         if presented == Some(bound) {
             return Ok(());
@@ -319,8 +323,8 @@ impl<T: SessionData> Scope<T> {
         Err(Rejection::OtherClient { id })
     }
 
-    /// The sessions that this request stands for, and the right to end them: the one that it logged
-    /// in, else those whose genuine tokens it presents.
+    /// Returns the sessions that this request stands for, with the proof that it may end them: the
+    /// session that it logged in, or else those whose genuine tokens it presents.
     fn presented(&self, state: &State<T>) -> Vec<Replaced> {
         match (&state.current, &state.presentation) {
             (Current::Live(live), _) => {
@@ -335,7 +339,7 @@ impl<T: SessionData> Scope<T> {
         }
     }
 
-    /// The session turned out to have ended meanwhile: nothing more is sent for it.
+    /// Records that the session has ended meanwhile: nothing more is sent for it.
     pub(crate) fn found_ended(&self, id: SessionId) {
         let mut state = self.state();
         if state.live(id).is_some() {
@@ -344,22 +348,23 @@ impl<T: SessionData> Scope<T> {
         }
     }
 
-    /// The hash of the secret that the request has.
+    /// Returns the hash of the secret that the request has.
     ///
     /// # Errors
     ///
-    /// When the session is the request's no more.
+    /// Returns an error if the session is no longer the request's.
     pub(crate) fn secret_of(&self, id: SessionId) -> Result<SecretHash, Error> {
         self.state().live(id).map(|live| live.secret.hash()).ok_or(Error::Ended { id })
     }
 
-    /// The session was loaded again for a handle of this request: later extractors see it. Says
-    /// whether the request's secret is still the current one.
+    /// Records that the session was loaded again for a handle of this request: later extractors see
+    /// it. Returns whether the request's secret is still the current one.
     ///
     /// # Errors
     ///
-    /// When the secret was replaced meanwhile: what the session has become since is not for whoever
-    /// holds the old one. When the session is the request's no more.
+    /// Returns an error if the secret was replaced meanwhile, because what the session has become
+    /// since is not for the holder of the old one. Also returns an error if the session is no
+    /// longer the request's.
     pub(crate) fn found_again(&self, loaded: &Loaded<T>) -> Result<bool, Error> {
         let id = loaded.record.id;
         let mut state = self.state();
@@ -376,15 +381,15 @@ impl<T: SessionData> Scope<T> {
         Ok(live.is_current)
     }
 
-    /// The session's payload was updated: later extractors see it.
+    /// Records that the session's payload was updated: later extractors see it.
     pub(crate) fn found_updated(&self, record: &Arc<Record<T>>) {
         if let Some(live) = self.state().live(record.id) {
             live.record = Arc::clone(record);
         }
     }
 
-    /// Tells of a refusal, once, that nothing but an end earlier in this request explains. Every
-    /// other one that is known was told when it was found.
+    /// Reports a refusal, once, if only an end earlier in this request explains it. Every other
+    /// known refusal was reported when it was found.
     fn refused_if_ended(&self, rejection: Rejection) -> Rejection {
         let is_news = {
             let mut state = self.state();
@@ -394,21 +399,22 @@ impl<T: SessionData> Scope<T> {
         if is_news { self.refused(rejection) } else { rejection }
     }
 
-    /// Whether the response has passed the layer, so that a handle of this request was kept.
+    /// Returns whether the response has passed the layer, so that a handle of this request was
+    /// kept.
     pub(crate) fn is_answered(&self) -> bool {
         self.state().closed
     }
 
-    /// Tells of a refusal, once.
+    /// Reports a refusal, once.
     pub(crate) fn refused(&self, rejection: Rejection) -> Rejection {
         self.sessions.emit(&Event::Refused { rejection: &rejection });
         rejection
     }
 
-    /// Remembers the application's own response to a refusal, where it wants one.
+    /// Keeps the application's own response to a refusal, if it has one.
     pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection {
-        // A handler may have taken an earlier refusal as a `Result` and gone on: that one is not
-        // the answer.
+        // A handler may have received an earlier refusal as a `Result` and continued. That refusal
+        // is not the answer.
         scopes(request).for_each(|scope| scope.forget_refusal());
         if let Some(response) = self.sessions.own_response(&rejection, request) {
             self.state().refusal = Some((rejection.clone(), response));

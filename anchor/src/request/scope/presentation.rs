@@ -7,18 +7,18 @@ use crate::timestamp::Timestamp;
 use crate::token::keys::TokenKeys;
 use crate::token::{BadToken, Verified};
 
-/// How many different genuine tokens a request may present: each costs a logout one or more
-/// statements, and no browser of ours has more than a few.
+/// How many different genuine tokens a request may present. Each one costs a logout one or more
+/// statements, and no browser that received ours has more than a few.
 const MOST_GENUINE: usize = 8;
 
-/// How wrong a node's clock may be, when it says of a token that its session is over.
+/// How wrong a node's clock may be when it decides by a token that its session is over.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the request presents, decoded and verified.
 pub(super) enum Presentation {
     Nothing,
     Token(Verified),
-    /// Several tokens, or one that is none of ours. `genuine` are those of them that are.
+    /// Several tokens, or one that is not ours. `genuine` holds those of them that are ours.
     Refused {
         reason: BadToken,
         genuine: Vec<Verified>,
@@ -27,9 +27,10 @@ pub(super) enum Presentation {
 }
 
 impl Presentation {
-    /// Of several tokens, those whose sessions began longer ago than `absolute` are not looked up:
-    /// nobody can make the store search for what has been dead for long. They count as unjudged,
-    /// for a session that began under a longer `absolute` may live.
+    /// Decodes and verifies what a request presents. Of several tokens, those whose sessions began
+    /// longer ago than `absolute` are not looked up, so that nobody can make the store search for
+    /// sessions that ended long ago. They count as unjudged, because a session that began under a
+    /// longer `absolute` may still be live.
     pub(super) fn of(presented: Presented<'_>, keys: &TokenKeys, absolute: Duration) -> Self {
         let refused = |reason| Presentation::Refused { reason, genuine: Vec::new(), foreign: true };
         match presented {
@@ -59,7 +60,7 @@ impl Presentation {
         }
     }
 
-    /// The tokens that are ours, even where the request as a whole is refused.
+    /// Returns the tokens that are ours, even if the request as a whole is refused.
     pub(super) fn genuine(&self) -> &[Verified] {
         match self {
             Presentation::Nothing => &[],
@@ -68,8 +69,8 @@ impl Presentation {
         }
     }
 
-    /// Why something that the request presents cannot be judged here: it may be a live session's,
-    /// on a node with a newer key, or written in another way.
+    /// Returns why something that the request presents cannot be judged here. It may be the token
+    /// of a live session, from a node with a newer key, or written in another way.
     pub(super) fn unjudged(&self) -> Option<BadToken> {
         match self {
             Presentation::Refused { reason, foreign: true, .. } => Some(*reason),
@@ -108,8 +109,8 @@ mod tests {
         let mut genuine: Vec<_> = several.genuine().iter().map(|token| token.id).collect();
         genuine.sort_unstable();
         assert_eq!(genuine, [ids[1], ids[0]], "a clock may be wrong by a day");
-        assert!(several.unjudged().is_some(), "it began under a longer life, perhaps");
-        // Alone, a token is looked up whatever its age: the session may have a longer life.
+        assert!(several.unjudged().is_some(), "it may have begun under a longer lifetime");
+        // Alone, a token is looked up whatever its age: its session may have a longer lifetime.
         let alone = Presented::Token(tokens[3].expose().as_bytes());
         assert_eq!(Presentation::of(alone, &keys, day).genuine().len(), 1);
     }

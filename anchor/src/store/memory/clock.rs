@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 use crate::timestamp::Timestamp;
 
-/// The wall clock when the store was made, plus the time that has passed since.
+/// The wall clock at the time when the store was created, plus the time that has passed since then.
 ///
-/// Read it while holding the lock of what the instant is written to: then the instants of one
-/// session never run backwards.
+/// Read it while holding the lock of the data that the instant is written to, so that the instants
+/// of one session never go backwards.
 pub(super) struct Clock {
     started_at: Timestamp,
     started: Instant,
-    /// No instant is before this one, in microseconds.
+    /// The earliest instant that the clock may return, in microseconds.
     earliest: AtomicI64,
 }
 
@@ -32,7 +32,7 @@ impl Clock {
         self.at(Instant::now()).max(earliest)
     }
 
-    /// What the clock shows, or showed, at an instant.
+    /// Returns what the clock shows, or showed, at an instant.
     pub(super) fn at(&self, instant: Instant) -> Timestamp {
         match instant.checked_duration_since(self.started) {
             Some(since) => self.started_at.saturating_add(since),
@@ -40,7 +40,7 @@ impl Clock {
         }
     }
 
-    /// Makes every later reading later than this instant, even within one microsecond.
+    /// Makes every later reading greater than this instant, even within the same microsecond.
     pub(super) fn pass(&self, instant: Timestamp) {
         let next = instant.saturating_add(Duration::from_micros(1));
         self.earliest.fetch_max(next.as_micros(), Ordering::AcqRel);

@@ -1,4 +1,4 @@
-//! A login: the one verb that makes a row.
+//! A login: the only verb that creates a row.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
 use crate::store::{Created, EndReason, NewSession, Record};
 use crate::timestamp::Timestamp;
 
-/// How many ended rows a `create` clears away: more than it adds, so that garbage shrinks, and few,
-/// so that no login waits.
+/// How many ended rows a `create` removes: more than it adds, so that their number shrinks, and
+/// few, so that no login waits long.
 const SWEPT_BY_CREATE: usize = 4;
 
 impl<T: SessionData> Shared<T> {
@@ -37,8 +37,9 @@ impl<T: SessionData> Shared<T> {
         Ok(created)
     }
 
-    /// Makes the row, and ends those that it replaces, under the locks of them all. `None` when the
-    /// session to replace has become another subject's before its lock was taken.
+    /// Creates the row, and ends those that it replaces, while holding the locks of all of them.
+    /// Returns `None` when the session to replace changed to another subject before its lock was
+    /// taken.
     fn try_to_create(
         &self,
         new: &NewSession<T>,
@@ -71,7 +72,7 @@ impl<T: SessionData> Shared<T> {
         let of_overflowing = overflowing.iter().map(|address| address.shard());
         let mut rows =
             self.rows.lock_all([home].into_iter().chain(of_replaced).chain(of_overflowing))?;
-        // From here on nothing else happens to any of them.
+        // From here on, nothing else can change any of them.
         let now = self.clock.now();
         if rows.shard(home).find(new.id).is_some() {
             return Err(taken(new.id));
@@ -80,7 +81,7 @@ impl<T: SessionData> Shared<T> {
             || key.is_some_and(|key| subjects.shard(key.shard()).is_full())
         {
             return Err(StoreError::unavailable(
-                "a `MemoryStore` holds no more sessions: keep this many in a database",
+                "the `MemoryStore` is full: use a database for this many sessions",
             ));
         }
         if let Some((id, member)) = replaced {
@@ -117,8 +118,8 @@ impl<T: SessionData> Shared<T> {
         Ok(Some(Created::Session { record, ended }))
     }
 
-    /// Of these rows of a subject, the oldest ones for which the limit leaves no room, oldest
-    /// first. `None` when the limit says that the login is refused.
+    /// Returns the oldest of these rows of a subject, those for which the limit leaves no room,
+    /// oldest first. Returns `None` when the limit refuses the login.
     fn over(
         &self,
         limit: SubjectLimit,
@@ -145,7 +146,7 @@ impl<T: SessionData> Shared<T> {
         Ok(Some(live.into_iter().map(|(_, _, address)| address).collect()))
     }
 
-    /// The new row, which is nobody's yet.
+    /// Returns the new row, which does not belong to a subject yet.
     fn row(&self, new: &NewSession<T>, now: Timestamp) -> (Row<T>, Extra) {
         let extras = T::schema().options;
         let deadline = now.saturating_add(new.absolute);
@@ -173,7 +174,8 @@ impl<T: SessionData> Shared<T> {
     }
 }
 
-/// How a session of this subject ends that authenticated before its latest cut-off.
+/// Returns how a session of this subject ends if its subject authenticated before the latest
+/// cut-off.
 pub(super) fn dead_on_arrival(
     subjects: &Subjects,
     key: SubjectKey,
@@ -183,13 +185,13 @@ pub(super) fn dead_on_arrival(
     Some(End::OnArrival { cut_off })
 }
 
-/// Makes a row this subject's.
+/// Assigns a row to this subject.
 pub(super) fn join<T>(subjects: &mut Subjects, key: SubjectKey, rows: &mut Rows<T>, slot: Slot) {
     let member = subjects.join(key, rows.address(slot));
     rows.set_member(slot, Some(Address::new(key.shard(), member)));
 }
 
-/// Takes a removed row out of its subject's list.
+/// Takes a removed row out of the list of its subject.
 fn leave<T>(
     subjects: &mut Locked<'_, Subjects>,
     removed: Option<Row<T>>,
@@ -203,5 +205,5 @@ fn leave<T>(
 }
 
 fn taken(id: SessionId) -> StoreError {
-    StoreError::new(StoreErrorKind::Constraint, format!("a session {id} exists already"))
+    StoreError::new(StoreErrorKind::Constraint, format!("the session {id} already exists"))
 }

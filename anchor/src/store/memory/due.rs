@@ -1,4 +1,4 @@
-//! [`Due`]: which rows of a shard the sweep has something to do with next.
+//! [`Due`]: which rows of a shard the sweep has to handle next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,12 +7,13 @@ use super::shards::SHARDS;
 use super::slots::Slot;
 use crate::timestamp::Timestamp;
 
-/// Each node of the heap has as many children.
+/// The number of children of each node of the heap.
 const CHILDREN: usize = 4;
 
-/// A heap of slots, the earliest first. It costs 8 bytes a row, and a vector's spare room.
+/// A heap of slots, earliest first. It costs 8 bytes per row, and the spare capacity of the
+/// vectors.
 ///
-/// It does not know when a row is due: each method is told by `due`.
+/// It does not know when a row is due: each method gets that from its argument `due`.
 pub(super) struct Due {
     heap: Vec<Slot>,
     /// Where each slot is in the heap.
@@ -45,13 +46,13 @@ impl Due {
         }
     }
 
-    /// Puts a slot into its place again, whose instant has changed.
+    /// Moves a slot whose instant has changed to its new place.
     pub(super) fn changed(&mut self, slot: Slot, due: impl Fn(Slot) -> Timestamp) {
         let place = self.rise(self.place(slot), &due);
         self.sink(place, &due);
     }
 
-    /// At most so many slots that are due, in no order.
+    /// Returns at most `most` slots that are due, in no particular order.
     pub(super) fn until(
         &self,
         now: Timestamp,
@@ -81,7 +82,7 @@ impl Due {
         self.places[slot.index()] = place as u32;
     }
 
-    /// Moves the slot at a place towards the first, and says where it is then.
+    /// Moves the slot at a place towards the front, and returns its new place.
     fn rise(&mut self, mut place: usize, due: &impl Fn(Slot) -> Timestamp) -> usize {
         let slot = self.heap[place];
         while place > 0 {
@@ -96,7 +97,7 @@ impl Due {
         place
     }
 
-    /// Moves the slot at a place towards the last.
+    /// Moves the slot at a place towards the end.
     fn sink(&mut self, mut place: usize, due: &impl Fn(Slot) -> Timestamp) {
         let slot = self.heap[place];
         while let Some(child) = children(place)
@@ -115,8 +116,8 @@ fn children(place: usize) -> std::ops::RangeInclusive<usize> {
     CHILDREN * place + 1..=CHILDREN * place + CHILDREN
 }
 
-/// When the first row of each shard is due, so that a login finds what there is to sweep without
-/// locking every shard. Only the shard's own lock makes it certain.
+/// When the first row of each shard is due, so that a login finds rows to sweep without locking
+/// every shard. The value is certain only under the shard's own lock.
 #[derive(Clone)]
 pub(super) struct NextDue(Arc<[AtomicI64]>);
 
@@ -142,7 +143,7 @@ mod tests {
     use super::super::slots::Slots;
     use super::*;
 
-    /// A sequence without order, the same in every run.
+    /// A sequence in no particular order, the same in every run.
     fn numbers() -> impl Iterator<Item = i64> {
         std::iter::successors(Some(1_i64), |number| Some(number * 48_271 % 2_147_483_647))
     }

@@ -32,7 +32,7 @@ impl<T: SessionData> Shared<T> {
         Ok(ending.unwrap_or(Ending::NotLive))
     }
 
-    /// Ends a session if it is this subject's.
+    /// Ends a session if it belongs to this subject.
     pub(super) fn end_one_of(
         &self,
         key: SubjectKey,
@@ -49,7 +49,7 @@ impl<T: SessionData> Shared<T> {
         Ok(ending.unwrap_or(Ending::NotLive))
     }
 
-    /// Ends a subject's sessions, but for the one to keep, and says how many of them were live.
+    /// Ends a subject's sessions, except the one to keep, and returns how many of them were live.
     pub(super) fn end_all_of(
         &self,
         key: SubjectKey,
@@ -82,14 +82,14 @@ impl<T: SessionData> Shared<T> {
         let mut subjects = self.subjects.lock(key.shard())?;
         let at = self.clock.now();
         subjects.cut_off(key, at);
-        // What begins after the answer is later than the cut-off.
+        // A login that begins after the answer is later than the cut-off.
         self.clock.pass(at);
         self.end_members(&mut subjects, key, &mut dropped, |rows, slot| {
             rows.end_for_good(slot, self.clock.now(), reason)
         })
     }
 
-    /// Sweeps at most so many rows, and says how many it was.
+    /// Sweeps at most `batch` rows, and returns how many it swept.
     pub(super) fn sweep(&self, batch: u32) -> Result<u64, StoreError> {
         let batch = usize::try_from(batch).unwrap_or(usize::MAX);
         let mut swept = self.sweep_due(0, batch)?;
@@ -100,8 +100,8 @@ impl<T: SessionData> Shared<T> {
         Ok(swept as u64)
     }
 
-    /// Removes rows that are due, or marks them as expired first where ended rows are kept, and
-    /// says how many it was. It begins with this shard.
+    /// Removes rows that are due, or first marks them as expired if ended rows are kept, and
+    /// returns how many there were. It begins with this shard.
     pub(super) fn sweep_due(&self, shard: usize, batch: usize) -> Result<usize, StoreError> {
         let (mut swept, now) = (0, self.clock.now());
         for shard in (shard..SHARDS).chain(0..shard) {
@@ -120,7 +120,8 @@ impl<T: SessionData> Shared<T> {
         Ok(swept)
     }
 
-    /// Removes rows that were cut off before they arrived, or marks them, and says how many it was.
+    /// Removes rows that were cut off before they were inserted, or marks them, and returns how
+    /// many there were.
     fn sweep_cut_off(&self, shard: usize, batch: usize) -> Result<usize, StoreError> {
         let mut dropped = Vec::new();
         let mut subjects = self.subjects.lock(shard)?;
@@ -135,8 +136,8 @@ impl<T: SessionData> Shared<T> {
         Ok(swept)
     }
 
-    /// Forgets cut-offs that no login can have begun before, and ends the rows that they kept from
-    /// living.
+    /// Forgets cut-offs that no login can have begun before, and ends the rows that were never live
+    /// because of them.
     pub(super) fn forget_cut_offs(&self, shard: usize, batch: usize) -> Result<(), StoreError> {
         let mut dropped = Vec::new();
         let mut subjects = self.subjects.lock(shard)?;
@@ -149,9 +150,11 @@ impl<T: SessionData> Shared<T> {
         Ok(())
     }
 
-    /// Does to each row of a subject what may end it, and says how many did.
+    /// Calls `end`, which may end a row, for each row of a subject, and returns how many rows it
+    /// ended.
     ///
-    /// `dropped` outlives the guard of `subjects`, so what leaves is dropped when no lock is held.
+    /// `dropped` outlives the guard of `subjects`, so removed rows are dropped when no lock is
+    /// held.
     fn end_members(
         &self,
         subjects: &mut Subjects,
@@ -172,18 +175,18 @@ impl<T: SessionData> Shared<T> {
         Ok(ended)
     }
 
-    /// Does to a row what may remove it, under its lock and its subject's, which it is told. `None`
-    /// when there is no row.
+    /// Calls `act`, which may remove a row, under the locks of the row and of its subject. `act`
+    /// gets the subject's key. Returns `None` if there is no row.
     fn with_row<R>(
         &self,
         id: SessionId,
         act: impl FnOnce(&mut Rows<T>, Slot, Timestamp, Option<SubjectKey>) -> (R, Option<Row<T>>),
     ) -> Result<Option<R>, StoreError> {
         let home = self.ids.shard(id);
-        // Declared before the guards, and so dropped after them.
+        // Declared before the guards, so it is dropped after them.
         let removed;
         loop {
-            // Its subject's lock comes first, and only the row says whose it is.
+            // The subject's lock comes first, and only the row knows its subject.
             let member = {
                 let rows = self.rows.lock(home)?;
                 let Some(slot) = rows.find(id) else { return Ok(None) };

@@ -1,12 +1,13 @@
 //! [`MemoryStore`]: sessions in this process.
 //!
-//! Rows are in shards by id, each behind one short lock, which is all that a guarded request takes.
-//! Whose they are is in other shards, by subject; a verb that ends rows, or says whose they are,
-//! holds its subject's lock from beginning to end, so that logins, limits, cut-offs and revocations
-//! of one subject go one after the other.
+//! Rows are in shards by id. Each shard has one lock, which is held for a short time only, and a
+//! guarded request takes no other lock. The subject of each row is recorded in other shards, by
+//! subject. A verb that ends rows, or changes the subject of a row, holds the subject's lock from
+//! beginning to end, so the logins, limits, cut-offs and revocations of one subject run one after
+//! the other.
 //!
 //! No user code runs while a lock is held (a payload may have a `Drop`), so a panic elsewhere
-//! cannot leave the tables in disagreement.
+//! cannot leave the tables inconsistent.
 
 mod clock;
 mod create;
@@ -41,22 +42,22 @@ use crate::payload::{CutOff, EncodeError, SessionData};
 use crate::timestamp::Timestamp;
 use crate::token::LastingHash;
 
-/// Sessions in this process: for tests, tools, and applications of one node that may forget
-/// everyone when they restart.
+/// Stores sessions in this process: for tests, tools, and applications on one node that may lose
+/// all sessions when they restart.
 ///
 /// Clones share their rows. Nothing survives the process, and two processes share nothing.
 ///
-/// **Payloads are shared, never copied**: what `load` hands out is the `Arc` that `create` or
-/// `update` was given. A payload with interior mutability (a `Mutex`, an atomic) would therefore
-/// change under everyone who holds it; do not put one into a session.
+/// **Payloads are shared, never copied**: `load` returns the `Arc` that `create` or `update` was
+/// given. A payload with interior mutability (a `Mutex`, an atomic) would therefore change for
+/// everyone who holds it. Do not put such a payload into a session.
 ///
-/// **It is no SQL table**: `unique`, `references` and `CHECK` are not enforced, a value that SQL
-/// cannot hold is accepted, and a `#[session(skip)]` field keeps its value as long as the row
+/// **It is not a SQL table**: `unique`, `references` and `CHECK` are not enforced, a value that SQL
+/// cannot store is accepted, and a `#[session(skip)]` field keeps its value as long as the row
 /// lives.
 ///
-/// **Its clock** is the wall clock at [`new`](Self::new) plus the time passed since by
-/// [`tokio::time::Instant`]. So it never goes backwards, it does not jump when the machine's clock
-/// is set, and a test can make sessions expire without waiting:
+/// **Its clock** is the wall clock at [`new`](Self::new) plus the time that has passed since then
+/// according to [`tokio::time::Instant`]. So it never goes backwards, it does not jump when the
+/// machine's clock is set, and a test can make sessions expire without waiting:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -85,27 +86,28 @@ use crate::token::LastingHash;
 /// # }
 /// ```
 ///
-/// **It sweeps itself**: every `create` removes up to four ended rows. Calling `sweep` is allowed
-/// and not needed. The room of removed rows is kept for new ones, so most of the memory stays at
+/// **It sweeps itself**: every `create` removes up to four ended rows. Calling `sweep` is allowed,
+/// but not needed. The memory of removed rows is kept for new rows, so most of the memory stays at
 /// its peak.
 ///
 /// # Cost
 ///
-/// A session takes at most 250 bytes beyond its payload, and less where one subject has several;
-/// one that was rotated, or has a fingerprint, takes about 110 more. Sessions are spread over many
-/// short locks, and the table grows a part at a time: no login waits for all of it to be moved.
+/// A session takes at most 250 bytes in addition to its payload, and less if one subject has
+/// several sessions. A session that was rotated, or that has a fingerprint, takes about 110 bytes
+/// more. Sessions are spread over many locks, each of which is held for a short time, and the table
+/// grows one part at a time, so no login waits until the whole table is moved.
 ///
-/// `load`, `touch`, `rotate` and `reauthenticate` take one lock; `load` allocates its future and
-/// nothing else. `list`, `revoke_subject` and `revoke_others` cost what the subject's own sessions
-/// cost. `benches/README.md` has figures.
+/// `load`, `touch`, `rotate` and `reauthenticate` take one lock. `load` allocates its future and
+/// nothing else. The cost of `list`, `revoke_subject` and `revoke_others` depends on the subject's
+/// own sessions only. `benches/README.md` has figures.
 ///
 /// # Errors
 ///
 /// [`StoreErrorKind::Constraint`](crate::StoreErrorKind::Constraint) from `create` when the id is
-/// taken; [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the subject has no form as
-/// a column; [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable) from `create` and
-/// `update` when there is no room for another session: there are about four billion, or 33 million
-/// of one subject.
+/// taken; [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the subject cannot be
+/// represented as a column; [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable)
+/// from `create` and `update` when there is no room for another session. There is room for about
+/// four billion sessions, and for 33 million of one subject.
 pub struct MemoryStore<T> {
     shared: Arc<Shared<T>>,
 }
@@ -120,7 +122,7 @@ struct Shared<T> {
 }
 
 impl<T: SessionData> MemoryStore<T> {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         let (ids, next_due) = (IdHasher::default(), NextDue::new());
         let rows = |shard| Rows::new(shard, T::KEEP_ENDED, ids.clone(), next_due.clone());
@@ -132,9 +134,10 @@ impl<T: SessionData> MemoryStore<T> {
 }
 
 impl<T: SessionData> Shared<T> {
-    /// Whose sessions these are, in the index. `NULL` is nobody's, as in SQL.
+    /// Returns the key of a subject in the index; `None` for `NULL`, which is not a subject, as in
+    /// SQL.
     ///
-    /// It runs the subject's own `Column` code, so it is called before a lock is taken.
+    /// It runs the subject's own `Column` code, so call it before a lock is taken.
     fn key(&self, subject: &T::Subject) -> Result<Option<SubjectKey>, StoreError> {
         match subject.to_value() {
             Ok(Value::Null) => Ok(None),
@@ -336,14 +339,14 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
 }
 
 impl<T: SessionData> Shared<T> {
-    /// What is found in each row of a subject.
+    /// Returns what `found` returns for each row of a subject.
     fn of_subject<R>(
         &self,
         subject: &T::Subject,
         found: impl Fn(&Rows<T>, Slot, Timestamp) -> Option<R>,
     ) -> Result<Vec<R>, StoreError> {
         let Some(key) = self.key(subject)? else { return Ok(Vec::new()) };
-        // Declared before the guards, and so dropped after them.
+        // Declared before the guards, so it is dropped after them.
         let mut all = Vec::new();
         let subjects = self.subjects.lock(key.shard())?;
         for (_, address) in subjects.rows_of(key) {
@@ -354,14 +357,14 @@ impl<T: SessionData> Shared<T> {
     }
 }
 
-/// Marks a session as used now, and gives its new expiry.
+/// Marks a session as used now, and returns its new expiry.
 fn used<T>(record: &mut Record<T>, now: Timestamp, idle: Duration) -> Timestamp {
     record.last_seen_at = now;
     record.expires_at = now.saturating_add(idle).min(record.deadline);
     record.expires_at
 }
 
-/// The page of these entries, in whatever order they are.
+/// Returns a page of these entries, which may be in any order.
 fn listed<R>(mut entries: Vec<R>, page: Page, place: impl Fn(&R) -> Cursor) -> Listed<R> {
     entries.retain(|entry| page.cursor().is_none_or(|cursor| place(entry) < cursor));
     entries.sort_unstable_by_key(|entry| std::cmp::Reverse(place(entry)));

@@ -14,11 +14,11 @@ pub(super) struct Row<T> {
     pub(super) current: SecretHash,
     /// Where its [`Extra`] is, if it has one.
     pub(super) extra: Option<Slot>,
-    /// Where its subject's list of sessions has it, if it is anybody's.
+    /// Its place in its subject's list of sessions, if it has a subject.
     pub(super) member: Option<Address>,
 }
 
-/// What few sessions have.
+/// What only a few sessions have.
 #[derive(Default, PartialEq)]
 pub(super) struct Extra {
     pub(super) rotation: Option<LastRotation>,
@@ -33,11 +33,11 @@ pub(super) struct LastRotation {
     pub(super) state: RotationState,
 }
 
-/// The end of a row that is still there.
+/// The end of a row that has not been removed.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum End {
-    /// Its login began before a cut-off and arrived after it: it never lived. It waits for the
-    /// sweep.
+    /// Its login began before a cut-off, and inserted it after the cut-off: it was never live. It
+    /// waits for the sweep.
     OnArrival {
         /// The cut-off.
         cut_off: Timestamp,
@@ -54,12 +54,12 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// A row that ends before its time.
+    /// The end of a row that is ended before it expires.
     pub(super) fn revoked(at: Timestamp, reason: EndReason) -> Self {
         Self { status: EndStatus::Revoked, at, reason: Some(reason) }
     }
 
-    /// A row that nobody used for too long.
+    /// The end of a row that was unused for too long.
     pub(super) fn expired(at: Timestamp) -> Self {
         Self { status: EndStatus::Expired, at, reason: None }
     }

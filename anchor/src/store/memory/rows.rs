@@ -1,4 +1,4 @@
-//! [`Rows`]: the rows of one shard, by id and by when the sweep is due.
+//! [`Rows`]: the rows of one shard, by id, and by the time when the sweep has to handle them.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::id::SessionId;
 use crate::store::{EndReason, EndedRecord, Loaded, Record, Rotation, RotationState, Secrets};
 use crate::timestamp::Timestamp;
 
-/// Where the rows of an id are: the same hash chooses the shard and the place in it.
+/// Finds the row of an id: the same hash chooses the shard and the place in it.
 #[derive(Clone, Default)]
 pub(super) struct IdHasher(DefaultHashBuilder);
 
@@ -24,12 +24,12 @@ impl IdHasher {
     }
 
     pub(super) fn shard(&self, id: SessionId) -> usize {
-        // The table takes the lowest bits and the highest.
+        // The table uses the lowest and the highest bits.
         (self.hash(id) >> 40) as usize % SHARDS
     }
 }
 
-/// The rows of one shard. A row that leaves is returned, for the caller to drop when no lock is
+/// The rows of one shard. A removed row is returned, so that the caller drops it when no lock is
 /// held.
 pub(super) struct Rows<T> {
     shard: usize,
@@ -83,12 +83,13 @@ impl<T> Rows<T> {
         self.rows.get(slot).extra.map(|extra| self.extras.get(extra))
     }
 
-    /// How the row ended, if anybody has noticed.
+    /// Returns how the row ended, if that has been recorded.
     pub(super) fn end(&self, slot: Slot) -> Option<End> {
         self.extra(slot)?.end
     }
 
-    /// The idle expiry is never after the deadline, so it alone decides.
+    /// Returns whether the row is live. The idle expiry is never later than the deadline, so it
+    /// alone decides.
     pub(super) fn is_live(&self, slot: Slot, now: Timestamp) -> bool {
         now < self.rows.get(slot).record.expires_at && self.end(slot).is_none()
     }
@@ -117,7 +118,7 @@ impl<T> Rows<T> {
         }
     }
 
-    /// How a row ended, if it has, whether the sweep has seen it or not.
+    /// Returns how a row ended, if it has ended, whether or not the sweep has recorded it.
     pub(super) fn ended(&self, slot: Slot, now: Timestamp) -> Option<EndedRecord<T>> {
         let record = &self.rows.get(slot).record;
         let ended = match self.end(slot) {
@@ -139,12 +140,12 @@ impl<T> Rows<T> {
         }
     }
 
-    /// Whether no row can be [inserted](Self::insert).
+    /// Returns whether there is no room to [insert](Self::insert) another row.
     pub(super) fn is_full(&self) -> bool {
         self.rows.is_full()
     }
 
-    /// Inserts a row of an id that no row has.
+    /// Inserts a row with an id that no row has.
     pub(super) fn insert(&mut self, row: Row<T>, extra: Extra) -> Slot {
         let hash = self.hasher.hash(row.record.id);
         let slot = self.rows.insert(row);
@@ -170,29 +171,29 @@ impl<T> Rows<T> {
         row
     }
 
-    /// Makes a row a member of this subject's list, or of none.
+    /// Records the place of a row in its subject's list, or that it is in no list.
     pub(super) fn set_member(&mut self, slot: Slot, member: Option<Address>) {
         self.rows.get_mut(slot).member = member;
     }
 
-    /// Changes what few rows have. A row that then has none of it costs nothing for it.
+    /// Changes what only a few rows have. A row that then has none of it uses no memory for it.
     pub(super) fn change_extra(&mut self, slot: Slot, change: impl FnOnce(&mut Extra)) {
         let row = self.rows.get_mut(slot);
         let mut extra = row.extra.take().map(|extra| self.extras.remove(extra)).unwrap_or_default();
         change(&mut extra);
         if extra != Extra::default() {
-            // There is room: a row has one at most, and there was room for the row.
+            // There is room: a row has at most one, and there was room for the row.
             row.extra = Some(self.extras.insert(extra));
         }
     }
 
-    /// Changes a row's record, which may move its expiry.
+    /// Changes a row's record, which may change its expiry.
     pub(super) fn change_record<R>(
         &mut self,
         slot: Slot,
         change: impl FnOnce(&mut Record<T>) -> R,
     ) -> R {
-        // What was handed out stays as it was.
+        // Records that were returned before stay as they were.
         let record = Arc::make_mut(&mut self.rows.get_mut(slot).record);
         let expired_at = record.expires_at;
         let changed = change(record);
@@ -202,7 +203,7 @@ impl<T> Rows<T> {
         changed
     }
 
-    /// The current secret has been presented.
+    /// Settles the last rotation, because the current secret has been presented.
     pub(super) fn settle_rotation(&mut self, slot: Slot) {
         let is_open = |last: &LastRotation| last.state != RotationState::Settled;
         if self.extra(slot).and_then(|extra| extra.rotation).as_ref().is_some_and(is_open) {
@@ -214,7 +215,7 @@ impl<T> Rows<T> {
         }
     }
 
-    /// Replaces the secret, if the rotation may begin where it does.
+    /// Replaces the secret, if the rotation may begin from `rotation.from`.
     pub(super) fn rotate(
         &mut self,
         slot: Slot,
@@ -235,8 +236,8 @@ impl<T> Rows<T> {
         may_rotate
     }
 
-    /// Ends a row whether or not it is live, and says whether it was. It is removed, or kept as an
-    /// ended one.
+    /// Ends a row whether or not it is live, and returns whether it was live. The row is removed,
+    /// or kept as an ended row.
     pub(super) fn end_for_good(
         &mut self,
         slot: Slot,
@@ -252,19 +253,20 @@ impl<T> Rows<T> {
         (is_live, self.settle(slot, ended))
     }
 
-    /// Ends a row that never lived, if it is one: the sweep, or the end of its cut-off, has come.
+    /// Ends a row if it was never live. This happens when the sweep runs, or when the row's cut-off
+    /// is forgotten.
     pub(super) fn end_on_arrival(&mut self, slot: Slot) -> Option<Option<Row<T>>> {
         let end @ End::OnArrival { .. } = self.end(slot)? else { return None };
         Some(self.settle(slot, self.final_end(slot, end)))
     }
 
-    /// At most so many rows that are due for the sweep.
+    /// Returns at most `most` rows that are due for the sweep.
     pub(super) fn due(&self, now: Timestamp, most: usize) -> Vec<SessionId> {
         let due = self.due.until(now, most, due_of(self.keep, &self.rows, &self.extras));
         due.into_iter().map(|slot| self.rows.get(slot).record.id).collect()
     }
 
-    /// Removes a row if it is due, or marks it as ended first where ended rows are kept; says
+    /// Removes a row if it is due, or first marks it as ended if ended rows are kept. Returns
     /// whether it was due.
     pub(super) fn sweep(&mut self, slot: Slot, now: Timestamp) -> (bool, Option<Row<T>>) {
         if now < due_of(self.keep, &self.rows, &self.extras)(slot) {
@@ -278,7 +280,7 @@ impl<T> Rows<T> {
         (true, removed)
     }
 
-    /// Removes a row that ends, or keeps it as an ended one.
+    /// Removes a row that ends, or keeps it as an ended row.
     fn settle(&mut self, slot: Slot, ended: Ended) -> Option<Row<T>> {
         if self.keep.is_none() {
             return Some(self.remove(slot));
@@ -301,7 +303,7 @@ impl<T> Rows<T> {
     }
 }
 
-/// When the sweep has something to do with a row.
+/// Returns when the sweep has to handle a row.
 fn due_of<T>(
     keep: Option<Duration>,
     rows: &Slots<Row<T>>,

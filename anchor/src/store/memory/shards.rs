@@ -1,14 +1,15 @@
-//! [`Shards`]: a table in parts, each behind a lock of its own.
+//! [`Shards`]: a table in parts, each behind its own lock.
 
 use std::sync::{Mutex, MutexGuard};
 
 use crate::error::StoreError;
 
-/// How many parts a table has. With a million sessions, one part has about 8,000: what a login
-/// that makes its part grow has to wait for is short.
+/// How many parts a table has. With a million sessions, one part has about 8,000 sessions, so a
+/// login that makes its part grow waits only a short time.
 pub(super) const SHARDS: usize = 128;
 
-/// Locks are taken in one order: subjects before rows, and of each by the part's number.
+/// A table in parts. Locks are taken in one order: subjects before rows, and within a table by the
+/// number of the part.
 pub(super) struct Shards<P>(Box<[Mutex<P>]>);
 
 impl<P> Shards<P> {
@@ -18,15 +19,15 @@ impl<P> Shards<P> {
 
     /// # Errors
     ///
-    /// When a panic poisoned the lock. Only a defect of this folder can; the part may then be
-    /// half-written, so nobody is let in on it.
+    /// Fails when a panic poisoned the lock. Only a bug in this folder can cause that. The part may
+    /// then be half-written, so it is not used any more.
     pub(super) fn lock(&self, shard: usize) -> Result<MutexGuard<'_, P>, StoreError> {
         self.0[shard]
             .lock()
-            .map_err(|_| StoreError::unavailable("an earlier operation panicked half way"))
+            .map_err(|_| StoreError::unavailable("an earlier operation panicked before its end"))
     }
 
-    /// Locks several parts; one may be named more than once.
+    /// Locks several parts. A part may be named more than once.
     pub(super) fn lock_all(
         &self,
         shards: impl IntoIterator<Item = usize>,
@@ -39,7 +40,7 @@ impl<P> Shards<P> {
     }
 }
 
-/// Several parts, locked.
+/// Several parts that are locked.
 pub(super) struct Locked<'a, P> {
     parts: Vec<(usize, MutexGuard<'a, P>)>,
 }
@@ -47,7 +48,7 @@ pub(super) struct Locked<'a, P> {
 impl<P> Locked<'_, P> {
     /// # Panics
     ///
-    /// When the part was not among those to be locked.
+    /// Panics if the part was not among those to be locked.
     pub(super) fn shard(&mut self, shard: usize) -> &mut P {
         let part = self.parts.iter_mut().find(|(locked, _)| *locked == shard);
         &mut part.expect("the part was locked").1

@@ -1,13 +1,13 @@
-//! [`Slots`]: values that stay where they are, found by a small number.
+//! [`Slots`]: values that stay in their place and are found by a small number.
 
 use std::num::NonZeroU32;
 
 use super::shards::SHARDS;
 
-/// How many values are allocated together. Growing allocates one more chunk, and moves nothing.
+/// How many values are allocated together. Growing allocates one more chunk, and moves no value.
 const CHUNK: usize = 64;
 
-/// How many low bits of an [`Address`] are the slot.
+/// How many of the low bits of an [`Address`] are the slot.
 const SLOT_BITS: u32 = u32::BITS - SHARDS.ilog2();
 
 const _: () = assert!(SHARDS.is_power_of_two());
@@ -44,7 +44,7 @@ impl Address {
 
 pub(super) struct Slots<V> {
     chunks: Vec<Vec<Entry<V>>>,
-    /// The vacant slot that is filled next; each vacant slot names another.
+    /// The vacant slot that is filled next; each vacant slot names the one after it.
     vacant: Option<Slot>,
 }
 
@@ -54,25 +54,25 @@ enum Entry<V> {
 }
 
 impl<V> Slots<V> {
-    /// How many values there can be, so that an [`Address`] can name each of them.
+    /// The largest number of values, so that an [`Address`] can name each of them.
     const MOST: usize = (1 << SLOT_BITS) - 1;
 
     pub(super) const fn new() -> Self {
         Self { chunks: Vec::new(), vacant: None }
     }
 
-    /// Whether there is no room for another value.
+    /// Returns whether there is no room for another value.
     pub(super) fn is_full(&self) -> bool {
         self.vacant.is_none() && self.used() >= Self::MOST
     }
 
-    /// How many slots there are, vacant ones among them.
+    /// Returns how many slots there are, including vacant ones.
     fn used(&self) -> usize {
         let last = self.chunks.last().map_or(0, Vec::len);
         self.chunks.len().saturating_sub(1) * CHUNK + last
     }
 
-    /// Keeps a value. The caller has asked [`is_full`](Self::is_full).
+    /// Inserts a value. Check [`is_full`](Self::is_full) before this call.
     pub(super) fn insert(&mut self, value: V) -> Slot {
         if let Some(slot) = self.vacant {
             let entry = std::mem::replace(self.entry(slot), Entry::Full(value));
@@ -105,14 +105,14 @@ impl<V> Slots<V> {
     pub(super) fn get(&self, slot: Slot) -> &V {
         match &self.chunks[slot.index() / CHUNK][slot.index() % CHUNK] {
             Entry::Full(value) => value,
-            Entry::Vacant(_) => unreachable!("nobody keeps the slot of what was removed"),
+            Entry::Vacant(_) => unreachable!("no caller keeps the slot of a removed value"),
         }
     }
 
     pub(super) fn get_mut(&mut self, slot: Slot) -> &mut V {
         match self.entry(slot) {
             Entry::Full(value) => value,
-            Entry::Vacant(_) => unreachable!("nobody keeps the slot of what was removed"),
+            Entry::Vacant(_) => unreachable!("no caller keeps the slot of a removed value"),
         }
     }
 

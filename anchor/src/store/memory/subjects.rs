@@ -1,4 +1,4 @@
-//! [`Subjects`]: which rows are whose, and who was cut off when.
+//! [`Subjects`]: which rows belong to which subject, and which subject was cut off when.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -13,8 +13,9 @@ use crate::column::Value;
 use crate::store::LONGEST_LOGIN;
 use crate::timestamp::Timestamp;
 
-/// Whose a session is: half of the SHA-256 of the subject and a secret of the store, so that a
-/// subject costs 16 bytes, however long it is, and nobody can make two that are alike.
+/// Identifies the subject of a session: half of the SHA-256 hash of the subject and a secret of the
+/// store. A subject costs 16 bytes, however long it is, and nobody can make two subjects with the
+/// same key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct SubjectKey([u8; 16]);
 
@@ -23,7 +24,7 @@ impl SubjectKey {
         usize::from(self.0[15]) % SHARDS
     }
 
-    /// Evenly spread: it is a hash already.
+    /// Returns a part of the key. It is evenly distributed, because the key is a hash already.
     fn hash(self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
@@ -37,7 +38,7 @@ pub(super) struct SubjectKeys {
 
 impl SubjectKeys {
     pub(super) fn new() -> Self {
-        // The standard library's own randomness, 64 bits at a time.
+        // Randomness from the standard library, 64 bits at a time.
         let salt = [(); 4].map(|()| RandomState::new().hash_one(()));
         let mut begun = Sha256::new();
         salt.iter().for_each(|word| begun.update(word.to_le_bytes()));
@@ -54,7 +55,7 @@ impl SubjectKeys {
     }
 }
 
-/// Takes in what `Hash` writes, which differs for values that differ.
+/// Digests what `Hash` writes, which is different for different values.
 struct Digester(Sha256);
 
 impl Hasher for Digester {
@@ -67,15 +68,15 @@ impl Hasher for Digester {
     }
 }
 
-/// The subjects of one shard. Every change of whose a row is, and every end of a row, is made under
-/// the lock of its subject's shard, so that a verb that holds it sees all of a subject's rows.
+/// The subjects of one shard. A row changes its subject, or ends, only under the lock of its
+/// subject's shard, so a verb that holds this lock sees all of the subject's rows.
 pub(super) struct Subjects {
     /// The first member of each subject's list.
     first: HashTable<Slot>,
     members: Slots<Member>,
-    /// A subject's latest cut-off.
+    /// The latest cut-off of each subject.
     cut_offs: HashMap<SubjectKey, Timestamp>,
-    /// Every cut-off that is remembered, the oldest first.
+    /// Every cut-off that is remembered, oldest first.
     cut_offs_in_order: VecDeque<(Timestamp, SubjectKey)>,
 }
 
@@ -97,12 +98,12 @@ impl Subjects {
         }
     }
 
-    /// Whether no row can [`join`](Self::join).
+    /// Returns whether there is no room for another row to [`join`](Self::join).
     pub(super) fn is_full(&self) -> bool {
         self.members.is_full()
     }
 
-    /// Makes a row this subject's.
+    /// Assigns a row to this subject.
     pub(super) fn join(&mut self, key: SubjectKey, row: Address) -> Slot {
         let Self { first, members, .. } = self;
         let member = members.insert(Member { key, row, before: None, after: None });
@@ -122,7 +123,7 @@ impl Subjects {
         member
     }
 
-    /// Makes a row nobody's.
+    /// Takes a row away from its subject.
     pub(super) fn leave(&mut self, slot: Slot) {
         let Member { key, before, after, .. } = self.members.remove(slot);
         if let Some(after) = after {
@@ -145,7 +146,7 @@ impl Subjects {
         self.members.get(member).key
     }
 
-    /// Every row of a subject.
+    /// Returns every row of a subject.
     pub(super) fn rows_of(&self, key: SubjectKey) -> Vec<(Slot, Address)> {
         let first = self.first.find(key.hash(), |slot| self.members.get(*slot).key == key);
         std::iter::successors(first.copied(), |slot| self.members.get(*slot).after)
@@ -153,23 +154,24 @@ impl Subjects {
             .collect()
     }
 
-    /// A subject's latest cut-off that is remembered.
+    /// Returns a subject's latest cut-off, if it is remembered.
     pub(super) fn cut_off_of(&self, key: SubjectKey) -> Option<Timestamp> {
         self.cut_offs.get(&key).copied()
     }
 
-    /// Remembers a cut-off, the latest of this shard.
+    /// Remembers a cut-off, which is the latest one of this shard.
     pub(super) fn cut_off(&mut self, key: SubjectKey, at: Timestamp) {
         self.cut_offs.insert(key, at);
         self.cut_offs_in_order.push_back((at, key));
     }
 
-    /// Every subject whose cut-off is remembered.
+    /// Returns every subject whose cut-off is remembered.
     pub(super) fn cut_off_subjects(&self) -> Vec<SubjectKey> {
         self.cut_offs.keys().copied().collect()
     }
 
-    /// Forgets at most so many cut-offs that no login can have begun before, and says whose.
+    /// Forgets at most `batch` cut-offs that no login can have begun before, and returns their
+    /// subjects.
     pub(super) fn forget_cut_offs(&mut self, now: Timestamp, batch: usize) -> Vec<SubjectKey> {
         let mut forgotten = Vec::new();
         for _ in 0..batch {
@@ -179,7 +181,7 @@ impl Subjects {
             else {
                 break;
             };
-            // A later cut-off of the subject stands further back.
+            // A later cut-off of the subject is further back in the queue.
             if self.cut_offs.get(&key) == Some(&at) {
                 self.cut_offs.remove(&key);
                 forgotten.push(key);

@@ -1,4 +1,4 @@
-//! A new payload, which may make a session another subject's.
+//! A new payload, which may assign a session to another subject.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ impl<T: SessionData> Shared<T> {
         }
     }
 
-    /// Writes under the locks of the row and of the subjects that have it before and after. `None`
-    /// when it has become another one's before its lock was taken.
+    /// Writes while holding the locks of the row and of its subjects before and after the change.
+    /// Returns `None` when the row changed to another subject before its lock was taken.
     fn try_to_update(
         &self,
         change: &Change<T>,
@@ -54,7 +54,7 @@ impl<T: SessionData> Shared<T> {
                 && subjects.shard(key.shard()).is_full()
             {
                 return Err(StoreError::unavailable(
-                    "a `MemoryStore` holds no more sessions: keep this many in a database",
+                    "the `MemoryStore` is full: use a database for this many sessions",
                 ));
             }
             if let Some(member) = member {

@@ -1,4 +1,5 @@
-//! [`Database`]: runs statements on a pool, again after a deadlock, and words what goes wrong.
+//! [`Database`]: runs statements on a pool, runs them again after a deadlock, and converts their
+//! errors.
 
 use std::time::Duration;
 
@@ -10,15 +11,15 @@ use crate::jitter;
 use crate::schema::Schema;
 use crate::timestamp::Timestamp;
 
-/// How often a statement is run again that the database gave up for another's sake. Each time one
-/// of the contenders is done.
+/// How many times a statement is run again if the database aborted it in favor of another
+/// statement. Each time, one of the competing statements is done.
 const DEADLOCK_RETRIES: u32 = 10;
 
-/// About how long it waits before that.
+/// The approximate pause before a statement is run again.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
-/// Awaits an attempt, and again when the database ended it to break a deadlock: it has been undone
-/// then.
+/// Awaits an attempt, and repeats it if the database aborted it to break a deadlock. An aborted
+/// attempt has been undone.
 macro_rules! run_again_after_deadlock {
     ($database:expr, $attempt:expr) => {{
         let mut retries = 0;
@@ -32,7 +33,7 @@ macro_rules! run_again_after_deadlock {
 }
 pub(super) use run_again_after_deadlock;
 
-/// A pool, and the table that its statements are about.
+/// A pool, and the schema of the table that its statements use.
 #[derive(Clone)]
 pub(super) struct Database<D> {
     pub(super) pool: D,
@@ -40,27 +41,28 @@ pub(super) struct Database<D> {
 }
 
 impl<D: Driver> Database<D> {
-    /// The rows that a query finds.
+    /// Returns the rows that a query finds.
     pub(super) async fn rows(&self, query: Query) -> Result<Vec<D::Row>, StoreError> {
         run_again_after_deadlock!(self, self.pool.rows(&query))
     }
 
-    /// Runs a write and says how many rows it met.
+    /// Runs a write, and returns how many rows it matched.
     pub(super) async fn execute(&self, write: Query) -> Result<u64, StoreError> {
         run_again_after_deadlock!(self, self.pool.execute(&write))
     }
 
-    /// Runs a write of at most one row and gives the instant that it reports, or `None` when it met
-    /// no row.
+    /// Runs a write that reports one instant, and returns the instant, or `None` if the write
+    /// matched no row.
     pub(super) async fn instant(&self, write: Query) -> Result<Option<Timestamp>, StoreError> {
         run_again_after_deadlock!(self, self.pool.instant(&write))
     }
 
-    /// Whether an attempt was ended to break a deadlock and is worth another one, after a pause.
+    /// Returns whether an attempt was aborted to break a deadlock and may be repeated. If so, it
+    /// pauses first.
     pub(super) async fn may_run_again(&self, error: &sqlx::Error, retries: u32) -> bool {
         let may = retries < DEADLOCK_RETRIES && failure::is_deadlock(error);
         if may {
-            // Those who met are not to meet again.
+            // The pause is random, so that competing statements do not meet again.
             tokio::time::sleep(jitter::around(RETRY_PAUSE)).await;
         }
         may

@@ -1,4 +1,5 @@
-//! [`Driver`]: the little that a store needs of a database's pool. All of sqlx's types end here.
+//! [`Driver`]: the few things that a store needs from a database's pool. sqlx's types for each
+//! database are used only behind it.
 
 use std::future::Future;
 use std::ops::DerefMut;
@@ -9,9 +10,9 @@ use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 
-/// A pool of one database. No other crate can name this trait, nor implement it.
+/// A pool of one database. No other crate can name or implement this trait.
 ///
-/// A statement is prepared once per connection and kept by its text.
+/// A statement is prepared once per connection, and cached by its text.
 pub trait Driver: Clone + Send + Sync + 'static {
     /// The database's dialect.
     const DIALECT: Dialect;
@@ -25,33 +26,33 @@ pub trait Driver: Clone + Send + Sync + 'static {
     /// A connection that goes back to the pool when it is dropped.
     type Acquired: DerefMut<Target = Self::Connection> + Send;
 
-    /// A transaction. Dropped before [`commit`](Self::commit), it changes nothing.
+    /// A transaction. If it is dropped before [`commit`](Self::commit), it changes nothing.
     type Transaction: DerefMut<Target = Self::Connection> + Send;
 
-    /// A connection from the pool.
+    /// Takes a connection from the pool.
     fn connection(&self) -> impl Future<Output = Result<Self::Acquired, sqlx::Error>> + Send;
 
-    /// The rows that a query finds.
+    /// Returns the rows that a query finds.
     fn rows_on(
         connection: &mut Self::Connection,
         query: &Query,
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
 
-    /// Runs a write and says how many rows it met.
+    /// Runs a write, and returns how many rows it matched.
     fn execute_on(
         connection: &mut Self::Connection,
         write: &Query,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// Runs a write of at most one row and gives the instant that it reports, or `None` when it met
-    /// no row.
+    /// Runs a write that reports one instant, and returns the instant, or `None` if the write
+    /// matched no row.
     fn instant_on(
         connection: &mut Self::Connection,
         write: &Query,
     ) -> impl Future<Output = Result<Option<Timestamp>, sqlx::Error>> + Send;
 
-    /// Prepares statements anew if the error says that what the connection has prepared is
-    /// outdated, and says whether it did.
+    /// Makes the connection prepare its statements again if the error says that they are outdated.
+    /// Returns whether it did.
     fn prepare_anew(
         connection: &mut Self::Connection,
         error: &sqlx::Error,
@@ -60,19 +61,19 @@ pub trait Driver: Clone + Send + Sync + 'static {
         async { Ok(false) }
     }
 
-    /// Begins a transaction that reads what others have committed; with a lock, when no other
-    /// transaction has it.
+    /// Begins a transaction that reads what other transactions have committed. With a lock, it
+    /// waits until no other transaction holds the lock.
     fn begin(
         &self,
         lock: Option<SubjectLock>,
     ) -> impl Future<Output = Result<Self::Transaction, sqlx::Error>> + Send;
 
-    /// Ends a transaction and keeps what it has written.
+    /// Ends a transaction, and keeps what it has written.
     fn commit(
         transaction: Self::Transaction,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Ends a transaction and undoes what it has written.
+    /// Ends a transaction, and undoes what it has written.
     fn rollback(
         transaction: Self::Transaction,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
@@ -84,15 +85,15 @@ pub trait Driver: Clone + Send + Sync + 'static {
         statements: Vec<String>,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// A warning where what is sent to the database can be read on its way.
+    /// Returns a warning if others can read what is sent to the database.
     fn transport_warning(&self) -> Option<String> {
         None
     }
 
-    /// The cell at `index` of a row, as a value of type `ty`.
+    /// Returns the cell at `index` of a row, as a value of type `ty`.
     fn cell(row: &Self::Row, index: usize, ty: ColumnType) -> Result<Value, ColumnError>;
 
-    /// [`rows_on`](Self::rows_on) on a connection of its own.
+    /// Calls [`rows_on`](Self::rows_on) on a connection from the pool.
     fn rows(
         &self,
         query: &Query,
@@ -108,12 +109,12 @@ pub trait Driver: Clone + Send + Sync + 'static {
         }
     }
 
-    /// [`execute_on`](Self::execute_on) on a connection of its own.
+    /// Calls [`execute_on`](Self::execute_on) on a connection from the pool.
     fn execute(&self, write: &Query) -> impl Future<Output = Result<u64, sqlx::Error>> + Send {
         async { Self::execute_on(&mut *self.connection().await?, write).await }
     }
 
-    /// [`instant_on`](Self::instant_on) on a connection of its own.
+    /// Calls [`instant_on`](Self::instant_on) on a connection from the pool.
     fn instant(
         &self,
         write: &Query,
@@ -122,12 +123,12 @@ pub trait Driver: Clone + Send + Sync + 'static {
     }
 }
 
-/// Describes a cell that does not hold what its column should.
+/// Describes a cell that does not contain what its column should.
 pub(crate) fn mistyped(ty: ColumnType, found: &str) -> ColumnError {
-    ColumnError::new(format_args!("the table holds {found} where {} is due", wanted(ty)))
+    ColumnError::new(format_args!("expected {}, found {found} in the table", wanted(ty)))
 }
 
-/// A type in words.
+/// Returns a type in words.
 pub(crate) fn wanted(ty: ColumnType) -> &'static str {
     match ty {
         ColumnType::Bool => "a boolean",

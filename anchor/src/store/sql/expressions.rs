@@ -1,34 +1,35 @@
-//! What the statements are made of: clocks, sums of instants, columns as they are read and written.
-//! Dialects differ here.
+//! The expressions that statements consist of: clocks, sums of instants, and columns as they are
+//! read and written. The dialects differ here.
 
 use crate::column::ColumnType;
 use crate::schema::{ColumnSchema, Dialect};
 
-/// The instant at which the statement began.
+/// Returns the instant at which the statement began.
 pub(super) fn now(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "statement_timestamp()",
         Dialect::MySql => "UTC_TIMESTAMP(6)",
-        // SQLite's clock has milliseconds.
+        // SQLite's clock has a resolution of one millisecond.
         Dialect::Sqlite => "(CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000)",
     }
 }
 
-/// The instant at which the expression is evaluated, after every wait for a lock.
+/// Returns the instant at which the expression is evaluated, after every wait for a lock.
 pub(super) fn clock(dialect: Dialect) -> String {
     match dialect {
         Dialect::Postgres => "clock_timestamp()".into(),
-        // SYSDATE() moves on while a statement runs, but is in the session's time zone: add that
-        // zone's distance from UTC.
+        // SYSDATE() advances while a statement runs, but is in the session's time zone, so that
+        // zone's offset from UTC is added.
         Dialect::MySql => "TIMESTAMPADD(MICROSECOND, \
              TIMESTAMPDIFF(MICROSECOND, NOW(6), UTC_TIMESTAMP(6)), SYSDATE(6))"
             .into(),
-        // SQLite reads the clock after it got the lock.
+        // SQLite reads the clock after it has taken the lock.
         Dialect::Sqlite => now(dialect).into(),
     }
 }
 
-/// The row of `:id`, locked before anything is asked about it.
+/// Returns the condition that selects the row of `:id`, and locks it before anything else is
+/// checked.
 pub(super) fn row(dialect: Dialect, table: &str) -> String {
     match dialect {
         Dialect::Postgres => {
@@ -38,7 +39,7 @@ pub(super) fn row(dialect: Dialect, table: &str) -> String {
     }
 }
 
-/// `instant` plus a parameter in microseconds.
+/// Returns `instant` plus a parameter in microseconds.
 pub(super) fn after(dialect: Dialect, instant: &str, micros: &str) -> String {
     match dialect {
         Dialect::Postgres => format!("{instant} + {micros} * INTERVAL '1 microsecond'"),
@@ -61,12 +62,13 @@ pub(super) fn greatest(dialect: Dialect, a: &str, b: &str) -> String {
     }
 }
 
-/// Microseconds since 1970 of an instant on MySQL, exact and free of the session's time zone.
+/// The start of 1970 on MySQL. Microseconds since then are exact, and independent of the session's
+/// time zone.
 pub(super) const MYSQL_EPOCH: &str = "TIMESTAMP'1970-01-01 00:00:00'";
 
-/// An instant that the statement assigns and [`Driver::instant`](super::driver::Driver::instant)
-/// then reports. MySQL cannot return columns from a write, but sends one number along with its
-/// answer.
+/// Returns an instant that the statement assigns and
+/// [`Driver::instant`](super::driver::Driver::instant) then reports. MySQL cannot return columns
+/// from a write, but sends one number with its answer.
 pub(super) fn reported(dialect: Dialect, instant: &str) -> String {
     match dialect {
         Dialect::Postgres | Dialect::Sqlite => instant.into(),
@@ -84,14 +86,14 @@ pub(super) fn returning(dialect: Dialect, column: &str) -> String {
     }
 }
 
-/// A column as a statement selects it.
+/// Returns a column as a statement selects it.
 pub(super) fn read(dialect: Dialect, column: &ColumnSchema) -> String {
     let name = dialect.reference(column.name);
     if column.sql_type.is_none() {
         return read_expression(dialect, column.ty, &name);
     }
     let cast = match (dialect, column.ty) {
-        // CAST knows a few types only, and the timestamp is converted below.
+        // CAST knows only a few types, and the timestamp is converted below.
         (Dialect::MySql, ColumnType::Timestamp) => {
             return read_expression(dialect, column.ty, &name);
         }
@@ -117,7 +119,7 @@ pub(super) fn read_expression(dialect: Dialect, ty: ColumnType, expression: &str
     }
 }
 
-/// A payload column's parameter as a statement writes it.
+/// Returns a payload column's parameter as a statement writes it.
 pub(super) fn write(dialect: Dialect, column: &ColumnSchema, index: usize) -> String {
     write_as(dialect, column, &format!(":p{index}"))
 }
@@ -135,9 +137,10 @@ pub(super) fn write_as(dialect: Dialect, column: &ColumnSchema, parameter: &str)
     }
 }
 
-/// What to cast a parameter to for a column of a type of the user's own. Without the length in
-/// parentheses: a cast to `varchar(40)` cuts the text silently, where the assignment to such a
-/// column refuses it. A character type without a length may mean length 1, and needs no cast.
+/// Returns the type to cast a parameter to, for a column with a custom type. The length in
+/// parentheses is left out, because a cast to `varchar(40)` cuts the text silently, but the
+/// assignment to such a column refuses it. A character type without a length may mean length 1, and
+/// needs no cast.
 pub(super) fn cast_target(sql_type: &str) -> Option<String> {
     let mut target = sql_type.to_owned();
     while let (Some(open), Some(close)) = (target.find('('), target.find(')')) {

@@ -1,12 +1,12 @@
-//! What sqlx says went wrong, as a [`StoreError`] that says what to do and quotes no value.
+//! Converts sqlx's errors to [`StoreError`]s that say what to do and quote no value.
 
 use sqlx::error::{DatabaseError, ErrorKind};
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::schema::{Dialect, Schema};
 
-/// The error as a store reports it. Its text alone is kept: the `Debug` of a driver's error has the
-/// server's detail, which quotes rows.
+/// Returns the error as a store reports it. Only its text is kept, because the `Debug` of a
+/// driver's error contains the server's detail, which quotes rows.
 pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error) -> StoreError {
     let sqlx::Error::Database(error) = error else {
         return StoreError::unavailable(error.to_string());
@@ -20,7 +20,7 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
     let constraint = !matches!(error.kind(), ErrorKind::Other);
     let bad_value = is_bad_value(dialect, error);
     let said = match dialect {
-        // Class 22 quotes the value.
+        // A message of class 22 quotes the value.
         Dialect::Postgres if bad_value => {
             format!("a value does not fit its column (SQLSTATE {code})")
         }
@@ -34,8 +34,8 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
     }
 }
 
-/// Whether the database gave up on the statement, or transaction, in favour of another one, so that
-/// it may be run again.
+/// Returns whether the database aborted the statement or the transaction in favor of another one,
+/// so that it may be run again.
 pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     matches!(code.as_deref(), Some("40001" | "40P01"))
@@ -54,8 +54,8 @@ fn advice(dialect: Dialect, schema: &Schema, error: &dyn DatabaseError) -> Optio
     };
     let table = schema.table;
     if no_table {
-        // The companion's name begins with the table's; a table that this one references is
-        // neither.
+        // The companion table's name begins with the table's name. A table that this one references
+        // is neither of the two.
         let companion = schema.cut_offs_table();
         let ours = [companion.as_deref(), Some(table)].into_iter().flatten();
         let missing = { ours }.find(|table| mentions(message, table))?;
@@ -73,7 +73,7 @@ fn advice(dialect: Dialect, schema: &Schema, error: &dyn DatabaseError) -> Optio
     }
 }
 
-/// Whether the message is about this table.
+/// Returns whether the message names this table.
 fn mentions(message: &str, table: &str) -> bool {
     let bare = table.rsplit('.').next().unwrap_or(table);
     let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
@@ -99,8 +99,8 @@ fn is_bad_value(dialect: Dialect, error: &dyn DatabaseError) -> bool {
     }
 }
 
-/// MySQL quotes values in its messages; the names of the key, the column or the constraint are all
-/// that is taken over.
+/// Returns what MySQL refused, without values. MySQL quotes values in its messages, so only the
+/// name of the key, the column or the constraint is taken from them.
 fn mysql_refusal(message: &str, code: &str) -> String {
     for (mark, words) in [
         ("for key ", "a duplicate value for the key"),

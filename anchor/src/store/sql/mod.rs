@@ -1,12 +1,12 @@
-//! The SQL stores: one implementation of the contract over a [`Driver`] for each database.
+//! The SQL stores: one implementation of the contract, on top of a [`Driver`] for each database.
 //!
-//! `verbs/` holds a file for each verb of the contract: its statements, their arguments, and what
-//! is read from the answer. The statements are made of `table.rs` and `expressions.rs`,
-//! `statement.rs` binds their parameters, and `row.rs` says what a session's row looks like.
-//! `database.rs` runs them. What a database cannot keep is in `storable.rs`, its errors in
-//! `failure.rs`, the comparison of a live table with the struct in `verify.rs`, the look at how a
-//! database is reached in `transport.rs`; `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read
-//! values, and decide nothing.
+//! `verbs/` has one file per verb of the contract: its statements, their arguments, and how the
+//! answer is read. `table.rs` and `expressions.rs` contain the parts of the statements,
+//! `statement.rs` binds their parameters, and `row.rs` describes a session's row. `database.rs`
+//! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
+//! its errors, `verify.rs` compares a live table with the struct, and `transport.rs` checks how a
+//! database is reached. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide
+//! nothing.
 
 mod database;
 mod driver;
@@ -49,7 +49,7 @@ use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
 use crate::token::LastingHash;
 
-/// Sessions in a PostgreSQL table; needs PostgreSQL 12 or newer.
+/// Stores sessions in a PostgreSQL table. It needs PostgreSQL 12 or newer.
 ///
 /// ```no_run
 /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
@@ -62,16 +62,16 @@ use crate::token::LastingHash;
 ///
 /// # What it promises after a crash and a failover
 ///
-/// A verb is answered when its transaction has committed. With `synchronous_commit = on`, the
-/// default, a logout that was answered survives a crash of the server. With `off`, the last moments
-/// before a crash are lost, logouts among them. A failover to an asynchronous replica loses what
-/// that replica had not received: a session that was ended in that window lives again, until it
-/// expires. `synchronous_commit = remote_apply` with a synchronous standby closes the window. Give
-/// the pool the primary's address: a replica answers `load` with the past.
+/// A verb returns when its transaction has committed. With `synchronous_commit = on`, the default,
+/// a logout that was answered survives a crash of the server. With `off`, the last moments before a
+/// crash are lost, including logouts. A failover to an asynchronous replica loses what that replica
+/// had not received: a session that was ended in that time is live again, until it expires.
+/// `synchronous_commit = remote_apply` with a synchronous standby prevents this. Give the pool the
+/// primary's address, because a replica answers `load` with an older state.
 #[cfg(feature = "postgres")]
 pub type PostgresStore<T> = SqlStore<sqlx::PgPool, T>;
 
-/// Sessions in a SQLite table. Its clock has milliseconds.
+/// Stores sessions in a SQLite table. Its clock has a resolution of one millisecond.
 ///
 /// ```no_run
 /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
@@ -82,19 +82,19 @@ pub type PostgresStore<T> = SqlStore<sqlx::PgPool, T>;
 /// # }
 /// ```
 ///
-/// An in-memory database is a new one for each connection of a pool: limit its pool to one
-/// connection that is never closed.
+/// Each connection of a pool opens its own in-memory database. For an in-memory database, limit the
+/// pool to one connection that is never closed.
 ///
 /// # What it promises after a crash
 ///
 /// With `synchronous = FULL`, SQLite's default, a logout that was answered survives a crash of the
-/// process and a loss of power. In WAL mode with `synchronous = NORMAL` it survives a crash of the
-/// process, and may be lost with the power. A copy of the file that is restored, or a replica that
-/// is promoted, brings back the sessions that it holds.
+/// process and a loss of power. In WAL mode with `synchronous = NORMAL`, it survives a crash of the
+/// process, and may be lost in a loss of power. A copy of the file that is restored, or a replica
+/// that is promoted, brings back the sessions that it contains.
 #[cfg(feature = "sqlite")]
 pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
 
-/// Sessions in a MySQL (8.0.16 or newer) or MariaDB (10.5 or newer) table.
+/// Stores sessions in a MySQL (8.0.16 or newer) or MariaDB (10.5 or newer) table.
 ///
 /// ```no_run
 /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
@@ -105,36 +105,60 @@ pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
 /// # }
 /// ```
 ///
-/// A text that is a subject, indexed, unique or a foreign key has at most 255 characters here, and
-/// is compared exactly, case and accents included. A column with an `sql_type` of your own needs
-/// the server's strict mode, its default: a lax server cuts what does not fit. `binlog_format =
-/// STATEMENT` does not work; ROW and MIXED, the defaults, do.
+/// A text that is the subject, indexed, unique or a foreign key has at most 255 characters here,
+/// and is compared exactly, including case and accents. A column with your own `sql_type` needs the
+/// server's strict mode, which is the default: a server without it cuts values that do not fit.
+/// `binlog_format = STATEMENT` does not work; `ROW` and `MIXED`, the defaults, do.
 ///
 /// # What it promises after a crash and a failover
 ///
 /// With `innodb_flush_log_at_trx_commit = 1`, the default, a logout that was answered survives a
-/// crash of the server; with 0 or 2 the last second before a crash may be lost. Replication is
-/// asynchronous by default: a failover may bring back sessions that were ended in the replica's
-/// lag, until they expire. Semi-synchronous replication, or a Galera cluster, narrows that. Give
-/// the pool the primary's address: a replica answers `load` with the past. On Galera, set
-/// `wsrep_sync_wait = 1`.
+/// crash of the server. With 0 or 2, the last second before a crash may be lost. Replication is
+/// asynchronous by default: a failover may bring back sessions that were ended within the replica's
+/// lag, until they expire. Semi-synchronous replication, or a Galera cluster, shortens that time.
+/// Give the pool the primary's address, because a replica answers `load` with an older state. On
+/// Galera, set `wsrep_sync_wait = 1`.
 #[cfg(feature = "mysql")]
 pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 
-/// Sessions in a SQL table; `PostgresStore`, `SqliteStore` and `MySqlStore` are its names. Cheap to
-/// clone.
+/// Stores sessions in a SQL table. `PostgresStore`, `SqliteStore` and `MySqlStore` are its names
+/// for each database. Cheap to clone.
 ///
-/// Each verb is one prepared statement, but for these cases: `create` with a session to replace, or
-/// with a limit, is one transaction; an `update`, `rotate` or `reauthenticate` that met no row asks
-/// a second time, to tell a conflict from an ended session; a `revoke` that met no live row asks
-/// once or twice more, and a `revoke_of` once; `revoke_subject`, `revoke_others`, `revoke_everyone`
-/// and `cut_off` are two, and where the payload has cut-offs, `create` asks for the database's
-/// clock first; `sweep` is two more where there are cut-offs, and one more where ended rows are
-/// kept.
+/// # Cost
 ///
-/// Under a limit, the logins of one subject come one after the other. On one node they wait without
-/// a connection: however many there are, they hold one. Clones share the queue; a second store on
-/// the same table has another one.
+/// Each verb is one prepared statement, with these exceptions:
+///
+/// - `create` with a session to replace, or with a limit, is one transaction. If the payload has
+///   cut-offs, `create` first asks for the database's clock.
+/// - An `update`, `rotate` or `reauthenticate` that matched no row asks a second time, to
+///   distinguish a conflict from an ended session.
+/// - A `revoke` that matched no live row asks once or twice more, and a `revoke_of` once more.
+/// - `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two statements.
+/// - `sweep` is two more statements if there are cut-offs, and one more if ended rows are kept.
+///
+/// Under a limit, the logins of one subject run one after the other. On one node they wait without
+/// a connection: however many there are, they hold one connection. Clones share the queue; a second
+/// store on the same table has its own queue.
+///
+/// # Shared statements
+///
+/// Concurrent lookups (`load`) share a statement. So do concurrent insertions: calls of `create`
+/// without a limit and without a session to replace. If no such statement is running, a call's
+/// statement is sent at once: there is no timer, and an idle store adds no delay. Calls that arrive
+/// while a statement runs share the next statement. One statement looks up at most 128 sessions, or
+/// inserts at most 64; further calls wait for the statement after it.
+///
+/// Of each kind, at most two statements run at the same time: one for a single call, and one that
+/// is shared. So the lookups of a store and its clones hold at most two connections, and these
+/// insertions hold at most two, however many requests there are. Statements come in few sizes, the
+/// powers of two, so a connection prepares at most eight texts for lookups and seven for these
+/// insertions.
+///
+/// An answer is never older than its question, because a call joins only a statement that has not
+/// been sent. An error of a shared statement is returned to each of its callers. A
+/// [`Constraint`](crate::StoreErrorKind::Constraint) error of a shared insertion is the exception:
+/// nothing was written then, and each row is inserted again by its own statement, so that only the
+/// calls whose row is refused fail.
 pub struct SqlStore<D: Driver, T> {
     database: Database<D>,
     verbs: Arc<Verbs>,
@@ -144,7 +168,7 @@ pub struct SqlStore<D: Driver, T> {
 }
 
 impl<D: Driver, T: SessionData> SqlStore<D, T> {
-    /// A store in the table of `T`, through this pool. It connects when it is first used.
+    /// Creates a store in the table of `T` that uses this pool. It connects when it is first used.
     pub fn new(pool: D) -> Self {
         let schema = T::schema();
         let verbs = Arc::new(Verbs::new(D::DIALECT, schema));
@@ -154,17 +178,18 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         Self { database, verbs, lookups, inserts, payload: PhantomData }
     }
 
-    /// The pool.
+    /// Returns the pool.
     pub fn pool(&self) -> &D {
         &self.database.pool
     }
 
-    /// Creates the table and its indexes where they are missing: for a quick start, and for tests.
-    /// Several nodes may call it at once. It changes no table that exists; migrations do.
+    /// Creates the table and its indexes if they are missing, for a quick start and for tests.
+    /// Several nodes may call it at the same time. It does not change a table that exists;
+    /// migrations do that.
     ///
     /// # Errors
     ///
-    /// When the database does not answer or does not permit it.
+    /// Fails when the database does not answer, or does not permit it.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let schema = T::schema();
         let statements = schema.create_if_not_exists(D::DIALECT);
@@ -172,16 +197,17 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         defined.map_err(|error| self.database.failure(&error))
     }
 
-    /// Compares the live table with the struct; call it at start-up. Two statements.
+    /// Compares the live table with the struct, in two statements. Call it at start-up.
     ///
-    /// It warns, in its result and in the log (target `anchor`), of a connection to PostgreSQL or
-    /// MySQL that leaves the machine and does not demand TLS: one to another host than `localhost`
-    /// or a loopback address, and not by a Unix socket, whose `sslmode` is less than `require`.
+    /// It warns, in its result and in the log (target `anchor`), about a connection to PostgreSQL
+    /// or MySQL that leaves the machine and does not require TLS. That is a connection that does
+    /// not use a Unix socket, goes to a host other than `localhost` or a loopback address, and has
+    /// an `sslmode` less strict than `require`.
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Table`] lists every difference at once: each column that is missing or has
-    /// another type or nullability, each missing index.
+    /// [`VerifyError::Table`] lists all differences at once: each column that is missing or has
+    /// another type or nullability, and each missing index.
     pub async fn verify(&self) -> Result<Verified, VerifyError> {
         verify::verify(&self.database).await
     }
@@ -297,7 +323,7 @@ impl<D: Driver, T> Clone for SqlStore<D, T> {
     }
 }
 
-/// Shows the table alone: a pool's options may hold a password.
+/// Shows only the dialect and the table, because a pool's options may contain a password.
 impl<D: Driver, T: SessionData> fmt::Debug for SqlStore<D, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore")

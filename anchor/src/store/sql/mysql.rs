@@ -1,5 +1,5 @@
-//! MySQL and MariaDB: instants are DATETIME(6) in UTC and travel as microseconds, whatever the
-//! session's time zone; UUIDs are 16 bytes.
+//! MySQL and MariaDB: instants are DATETIME(6) in UTC and are sent as microseconds, whatever the
+//! session's time zone is; UUIDs are 16 bytes.
 
 use std::ops::{Deref, DerefMut};
 
@@ -77,8 +77,8 @@ impl Driver for MySqlPool {
                 return Err(sqlx::Error::Protocol(waited.into()));
             }
         }
-        // At MySQL's own level, a DELETE of a row that is gone locks the gap where it would be, and
-        // logins deadlock on each other's.
+        // At MySQL's default level, a DELETE of a row that is gone locks the gap where the row
+        // would be, and logins deadlock on each other's gaps.
         connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
         connection.execute("START TRANSACTION").await?;
         Ok(transaction)
@@ -126,7 +126,7 @@ impl Driver for MySqlPool {
             ColumnType::Bool => match decoded::<i64>(cell, ty)? {
                 0 => Value::Bool(false),
                 1 => Value::Bool(true),
-                _ => return Err(mistyped(ty, "another integer than 0 and 1")),
+                _ => return Err(mistyped(ty, "an integer other than 0 and 1")),
             },
             ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => {
                 Value::Int(decoded(cell, ty)?)
@@ -134,7 +134,7 @@ impl Driver for MySqlPool {
             ColumnType::Timestamp => Value::Timestamp(Timestamp::from_micros(decoded(cell, ty)?)),
             ColumnType::Real | ColumnType::Double => Value::Float(decoded(cell, ty)?),
             ColumnType::Text | ColumnType::Enum(_) => Value::Text(decoded(cell, ty)?),
-            // MySQL has a type of its own for JSON, MariaDB has text.
+            // MySQL has its own type for JSON, MariaDB has text.
             ColumnType::Json if cell.type_info().name() == "JSON" => Value::Json(
                 <String as Decode<MySql>>::decode(cell).map_err(|_| mistyped(ty, "other bytes"))?,
             ),
@@ -152,12 +152,12 @@ impl Driver for MySqlPool {
     }
 }
 
-/// A transaction, and the lock under which it runs, if any: the server keeps that for the
-/// connection, and not for the transaction.
+/// A transaction, and the lock that it runs under, if any. The server keeps the lock for the
+/// connection, not for the transaction.
 pub struct Locked {
     connection: PoolConnection<MySql>,
     lock: Option<String>,
-    /// Whether transaction and lock have yet to be ended.
+    /// Whether the transaction and the lock still have to be ended.
     is_open: bool,
 }
 
@@ -175,7 +175,7 @@ impl Locked {
 impl Drop for Locked {
     fn drop(&mut self) {
         if self.is_open {
-            // With its connection, the server undoes the transaction and releases the lock.
+            // When the connection closes, the server undoes the transaction and releases the lock.
             self.connection.close_on_drop();
         }
     }
@@ -206,7 +206,7 @@ fn decoded<'r, V: Decode<'r, MySql> + Type<MySql>>(
     V::decode(cell).map_err(|_| mistyped(ty, found.name()))
 }
 
-/// The number that came with the server's answer, if the write met a row.
+/// Returns the number that came with the server's answer, if the write matched a row.
 fn reported(done: &MySqlQueryResult) -> Option<Timestamp> {
     let micros = i64::try_from(done.last_insert_id()).ok()?;
     (done.rows_affected() > 0).then(|| Timestamp::from_micros(micros))

@@ -1,4 +1,4 @@
-//! PostgreSQL: values travel in the binary format, exact to the microsecond, without sqlx's type
+//! PostgreSQL: values are sent in the binary format, exact to the microsecond, without sqlx's type
 //! features.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -23,7 +23,7 @@ use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 
-/// PostgreSQL counts microseconds from 2000-01-01.
+/// The start of 2000-01-01, from which PostgreSQL counts microseconds.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 /// The address families in an INET value.
@@ -70,7 +70,8 @@ impl Driver for PgPool {
         error: &sqlx::Error,
     ) -> Result<bool, sqlx::Error> {
         // A migration has changed a column's type since this connection prepared the statement,
-        // which fails from then on. What sqlx keeps of it goes, and it is prepared anew.
+        // which fails from then on. sqlx's cache is cleared, so that the statement is prepared
+        // again.
         let outdated = is_outdated(error);
         if outdated {
             connection.clear_cached_statements().await?;
@@ -79,7 +80,7 @@ impl Driver for PgPool {
     }
 
     async fn begin(&self, lock: Option<SubjectLock>) -> Result<Self::Transaction, sqlx::Error> {
-        // At a stricter level, what is counted would be as it was before the wait for the lock.
+        // At a stricter level, the count would show the state before the wait for the lock.
         let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         if let Some(lock) = lock {
             sqlx::query("SELECT pg_advisory_xact_lock($1)")
@@ -104,7 +105,7 @@ impl Driver for PgPool {
         statements: Vec<String>,
     ) -> Result<(), sqlx::Error> {
         let mut transaction = self.begin().await?;
-        // CREATE TABLE IF NOT EXISTS alone fails when two nodes run it at once.
+        // CREATE TABLE IF NOT EXISTS alone fails when two nodes run it at the same time.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('anchor:' || $1, 0))")
             .bind(table)
             .execute(&mut *transaction)
@@ -147,8 +148,8 @@ impl Driver for PgPool {
     }
 }
 
-/// Whether the result of a prepared statement has another type than when it was prepared: "cached
-/// plan must not change result type".
+/// Returns whether the result of a prepared statement has another type than when it was prepared:
+/// "cached plan must not change result type".
 fn is_outdated(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.as_deref() == Some("0A000")
@@ -169,7 +170,8 @@ fn arguments(query: &Query) -> Result<PgArguments, sqlx::Error> {
     Ok(arguments)
 }
 
-/// PostgreSQL's number for the type that a value is sent as; these are fixed for its own types.
+/// Returns PostgreSQL's number for the type that a value is sent as. The numbers of its built-in
+/// types are fixed.
 fn oid(ty: ColumnType) -> u32 {
     match ty {
         ColumnType::Bool => 16,
@@ -187,8 +189,8 @@ fn oid(ty: ColumnType) -> u32 {
     }
 }
 
-/// One value in the binary format. A NULL has its column's type too, so that a statement is
-/// prepared once.
+/// One value in the binary format. A NULL has its column's type, too, so that a statement is
+/// prepared only once.
 struct Sent<'v> {
     ty: ColumnType,
     value: &'v Value,
@@ -246,8 +248,8 @@ impl Encode<'_, Postgres> for Sent<'_> {
     }
 }
 
-/// Reads a value in the binary format. `found` is the type that the server says it has: eight bytes
-/// of a float are not an integer.
+/// Reads a value in the binary format. `found` is the type that the server reports, because eight
+/// bytes of a float are not an integer.
 fn decode(ty: ColumnType, found: Option<u32>, bytes: &[u8]) -> Option<Value> {
     let is = |ty: ColumnType| found == Some(oid(ty));
     Some(match ty {
@@ -270,7 +272,7 @@ fn decode(ty: ColumnType, found: Option<u32>, bytes: &[u8]) -> Option<Value> {
         } else {
             return None;
         }),
-        // Every text-like type has the text itself as its binary format.
+        // The binary format of every text-like type is the text itself.
         ColumnType::Text | ColumnType::Enum(_) => {
             Value::Text(String::from_utf8(bytes.into()).ok()?)
         }

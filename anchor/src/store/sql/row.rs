@@ -1,5 +1,5 @@
-//! A session's row: the columns that statements select, in their one order, and what is read back
-//! from them.
+//! A session's row: the columns that statements select, in one fixed order, and how they are read
+//! back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::schema::{ColumnSchema, Schema};
 use crate::store::{ClientInfo, Record};
 use crate::timestamp::Timestamp;
 
-/// The cells of a record that are in every table.
+/// The columns of a record that every table has.
 const RECORD: [&str; 8] = [
     "id",
     "created_at",
@@ -25,13 +25,13 @@ const RECORD: [&str; 8] = [
     "remembered",
 ];
 
-/// Where `created_at` stands in a record.
+/// The index of `created_at` in a record.
 pub(super) const CREATED_AT: usize = 1;
 
-/// The columns of an [`ClientInfo`].
+/// The columns of a [`ClientInfo`].
 const CLIENT: [&str; 2] = ["ip_address", "user_agent"];
 
-/// What an error calls the database's clock, which is no column of the table.
+/// What an error calls the database's clock, which is not a column of the table.
 pub(super) const NOW: &str = "now";
 
 /// What an error calls the subject's latest cut-off, which is in another table.
@@ -40,8 +40,8 @@ const CUT_OFF: &str = "cut_off_at";
 /// The status of a kept row that has not ended.
 pub(super) const ACTIVE: &str = "active";
 
-/// What a statement selects of a record: the session's own columns, its client where the table
-/// tracks it, and the payload.
+/// Returns what a statement selects for a record: the session's own columns, its client if the
+/// table tracks it, and the payload.
 pub(super) fn record_columns(table: &SqlTable) -> Vec<String> {
     let mut columns = table.columns(&RECORD);
     if table.schema.options.track {
@@ -51,7 +51,7 @@ pub(super) fn record_columns(table: &SqlTable) -> Vec<String> {
     columns
 }
 
-/// How many cells a record has.
+/// Returns how many cells a record has.
 pub(super) fn record_width(schema: &Schema) -> usize {
     let client = if schema.options.track { CLIENT.len() } else { 0 };
     RECORD.len() + client + schema.columns.len()
@@ -76,7 +76,7 @@ pub(super) fn read_record<D: Driver, T: SessionData>(
     })
 }
 
-/// The times that say whether a row is live, read before the rest of it.
+/// The times that decide whether a row is live, read before the rest of the row.
 pub(super) struct Times {
     authenticated_at: Timestamp,
     expires_at: Timestamp,
@@ -113,7 +113,7 @@ impl<'r, D: Driver> Cells<'r, D> {
         Self { row, at: 0 }
     }
 
-    /// The cells that follow the record.
+    /// Returns the cells that follow the record.
     pub(super) fn after_record(row: &'r D::Row, schema: &Schema) -> Self {
         Self { row, at: record_width(schema) }
     }
@@ -203,7 +203,7 @@ impl<'r, D: Driver> Cells<'r, D> {
         self.hash_or_null(name)?.ok_or_else(|| unreadable(name, Ok(Value::Null)))
     }
 
-    /// The subject's latest cut-off, where the table has cut-offs.
+    /// Reads the subject's latest cut-off, if the table has cut-offs.
     pub(super) fn cut_off(&mut self, schema: &Schema) -> Result<Option<Timestamp>, DecodeError> {
         if schema.options.cut_off { self.instant_or_null(CUT_OFF) } else { Ok(None) }
     }
@@ -217,7 +217,7 @@ pub(super) fn unreadable(name: &'static str, found: Result<Value, ColumnError>) 
     DecodeError::new(name, reason)
 }
 
-/// The payload's part of a row.
+/// Reads the payload's part of a row.
 impl<D: Driver> Columns for Cells<'_, D> {
     fn take(&mut self, _: usize, column: &ColumnSchema) -> Result<Value, ColumnError> {
         self.next(column.ty)

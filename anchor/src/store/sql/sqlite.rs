@@ -1,4 +1,5 @@
-//! SQLite: instants are integers in microseconds, UUIDs 16 bytes, JSON and IP addresses text.
+//! SQLite: instants are integers in microseconds, UUIDs are 16 bytes, and JSON and IP addresses are
+//! text.
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
@@ -13,8 +14,8 @@ use crate::column::{ColumnError, ColumnType};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 
-/// Takes the write lock at once. A transaction that begins by reading cannot wait for it later, but
-/// fails.
+/// Takes the write lock at once. A transaction that begins with a read cannot wait for the lock
+/// later: it fails.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
 impl Driver for SqlitePool {
@@ -56,7 +57,7 @@ impl Driver for SqlitePool {
     }
 
     async fn begin(&self, _: Option<SubjectLock>) -> Result<Self::Transaction, sqlx::Error> {
-        // One transaction at a time writes to the file.
+        // Only one transaction at a time writes to the file.
         self.begin_with(BEGIN).await
     }
 
@@ -85,7 +86,7 @@ impl Driver for SqlitePool {
             ColumnType::Bool => match decoded::<i64>(cell, ty)? {
                 0 => Value::Bool(false),
                 1 => Value::Bool(true),
-                _ => return Err(mistyped(ty, "another integer than 0 and 1")),
+                _ => return Err(mistyped(ty, "an integer other than 0 and 1")),
             },
             ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => {
                 Value::Int(decoded(cell, ty)?)
@@ -120,7 +121,7 @@ fn decoded<'r, V: Decode<'r, Sqlite> + Type<Sqlite>>(
     V::decode(cell).map_err(|_| mistyped(ty, found.name()))
 }
 
-/// sqlx would take text for bytes.
+/// Reads bytes. sqlx would also read text as bytes.
 fn blob(cell: Cell<'_>, ty: ColumnType) -> Result<Vec<u8>, ColumnError> {
     let found = cell.type_info().into_owned();
     if found.name() != "BLOB" {

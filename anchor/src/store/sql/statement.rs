@@ -1,4 +1,4 @@
-//! [`Statement`]: a text with named parameters, in a dialect's own placeholders.
+//! [`Statement`]: a text with named parameters, which become a dialect's placeholders.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,28 +12,28 @@ use crate::store::Fingerprint;
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, SecretHash};
 
-/// A statement's text and its arguments in the order of its placeholders.
+/// A statement's text, and its arguments in the order of its placeholders.
 pub struct Query {
     pub(crate) sql: SqlStr,
     pub(crate) arguments: Vec<Argument>,
 }
 
-/// A value, and the type that it is sent as: a `NULL` has one, too, so that a statement is prepared
-/// once.
+/// A value, and the type that it is sent as. A `NULL` has a type, too, so that a statement is
+/// prepared only once.
 #[derive(Clone)]
 pub(crate) struct Argument {
     pub(crate) ty: ColumnType,
     pub(crate) value: Value,
 }
 
-/// A text in the dialect's own placeholders, which takes `N` named arguments and, where it is made
-/// for them, the payload's columns; or several rows of those.
+/// A text with the dialect's placeholders. It takes `N` named arguments and, if it is made for
+/// them, the values of the payload's columns; or several rows of these.
 pub(crate) struct Statement<const N: usize> {
     sql: SqlStr,
     placeholders: Vec<Placeholder>,
 }
 
-/// What one placeholder stands for, in which row.
+/// What one placeholder stands for, and in which row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Placeholder {
     row: usize,
@@ -42,9 +42,9 @@ struct Placeholder {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The argument at this place.
+    /// The argument at this index.
     Argument(usize),
-    /// The payload's column at this place, of this type.
+    /// The payload's column at this index, of this type.
     Payload(usize, ColumnType),
 }
 
@@ -52,7 +52,7 @@ enum Place {
 #[derive(Clone)]
 pub(crate) struct Arguments<const N: usize> {
     pub(crate) named: [Argument; N],
-    /// The values of the payload's columns, where the statement has them.
+    /// The values of the payload's columns, if the statement has them.
     pub(crate) payload: Vec<Value>,
 }
 
@@ -63,9 +63,9 @@ impl<const N: usize> From<[Argument; N]> for Arguments<N> {
 }
 
 impl<const N: usize> Statement<N> {
-    /// Replaces each `:name` outside of quotes by the dialect's placeholder. `:p0` is the payload's
-    /// first column. A name may occur several times, or never. `:name@2` is an argument of the
-    /// third row.
+    /// Replaces each `:name` outside of quotes with the dialect's placeholder. `:p0` is the
+    /// payload's first column. A name may occur several times, or never. `:name@2` is an argument
+    /// of the third row.
     pub(crate) fn new(
         dialect: Dialect,
         schema: &Schema,
@@ -103,21 +103,22 @@ impl<const N: usize> Statement<N> {
         Self { sql: AssertSqlSafe(sql).into_sql_str(), placeholders }
     }
 
-    /// The statement with its arguments, in the order of the names that it was made with.
+    /// Returns the statement with its arguments, in the order of the names that it was created
+    /// with.
     pub(crate) fn with(&self, named: [Argument; N]) -> Query {
         self.with_rows(vec![named.into()])
     }
 
-    /// The statement with its arguments and the values of the payload's columns.
+    /// Returns the statement with its arguments and the values of the payload's columns.
     pub(crate) fn with_payload(&self, named: [Argument; N], payload: Vec<Value>) -> Query {
         self.with_rows(vec![Arguments { named, payload }])
     }
 
-    /// The statement with the arguments of several rows.
+    /// Returns the statement with the arguments of several rows.
     pub(crate) fn with_rows(&self, mut rows: Vec<Arguments<N>>) -> Query {
         let arguments = self.placeholders.iter().map(|&Placeholder { row, place }| match place {
             Place::Argument(at) => rows[row].named[at].clone(),
-            // A column occurs once in a row, so its value need not be copied.
+            // A column occurs only once per row, so its value need not be copied.
             Place::Payload(at, ty) => {
                 Argument { ty, value: std::mem::replace(&mut rows[row].payload[at], Value::Null) }
             }

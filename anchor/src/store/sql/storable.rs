@@ -1,5 +1,5 @@
-//! What a database cannot keep is refused before it is sent, with the column's name, and never with
-//! the value.
+//! Refuses values that a database cannot store, before they are sent. The error names the column,
+//! and never contains the value.
 
 use std::ops::RangeInclusive;
 
@@ -12,13 +12,13 @@ use crate::timestamp::Timestamp;
 use super::driver::wanted;
 
 /// PostgreSQL's TIMESTAMPTZ begins at 4714-11-24 BC, and ends after the last instant that a
-/// [`Timestamp`] has.
+/// [`Timestamp`] can have.
 const POSTGRES_TIMES: RangeInclusive<i64> = -210_866_803_200_000_000..=i64::MAX;
 
 /// MySQL's DATETIME: the years 1000 to 9999.
 const MYSQL_TIMES: RangeInclusive<i64> = -30_610_224_000_000_000..=253_402_300_799_999_999;
 
-/// The payload's values, each of which the table keeps as it is.
+/// Returns the payload's values, each of which the table stores unchanged.
 pub(crate) fn encode<T: SessionData>(
     dialect: Dialect,
     data: &T,
@@ -30,7 +30,7 @@ pub(crate) fn encode<T: SessionData>(
     Ok(values)
 }
 
-/// Says no to a value that the column would not give back as it is.
+/// Refuses a value that the column would not return unchanged.
 pub(crate) fn check(
     dialect: Dialect,
     column: &ColumnSchema,
@@ -48,7 +48,7 @@ fn fits(dialect: Dialect, column: &ColumnSchema, value: &Value) -> Result<(), Co
         (ColumnType::SmallInt, Value::Int(int)) => within(i16::try_from(*int).is_ok(), column.ty),
         (ColumnType::Integer, Value::Int(int)) => within(i32::try_from(*int).is_ok(), column.ty),
         (ColumnType::Real, Value::Float(float)) => {
-            // By bits, so that infinities and NaN pass.
+            // Compared by bits, so that infinities and NaN pass.
             let narrow = f64::from(*float as f32);
             within(narrow.to_bits() == float.to_bits() || float.is_nan(), column.ty)?;
             float_fits(dialect, *float)
@@ -56,7 +56,7 @@ fn fits(dialect: Dialect, column: &ColumnSchema, value: &Value) -> Result<(), Co
         (ColumnType::Double, Value::Float(float)) => float_fits(dialect, *float),
         (ColumnType::Text | ColumnType::Enum(_), Value::Text(text)) => {
             if dialect == Dialect::Postgres && text.contains('\0') {
-                return Err(ColumnError::new("PostgreSQL keeps no NUL character in text"));
+                return Err(ColumnError::new("PostgreSQL does not allow NUL characters in text"));
             }
             match longest(dialect, column) {
                 Some(limit) if text.chars().count() > limit => Err(ColumnError::new(format_args!(
@@ -73,7 +73,7 @@ fn fits(dialect: Dialect, column: &ColumnSchema, value: &Value) -> Result<(), Co
         },
         (ColumnType::Json, Value::Json(text)) => {
             if dialect == Dialect::Postgres && has_nul_escape(text) {
-                return Err(ColumnError::new("PostgreSQL keeps no NUL character in JSON"));
+                return Err(ColumnError::new("PostgreSQL does not allow NUL characters in JSON"));
             }
             Ok(())
         }
@@ -94,12 +94,10 @@ fn float_fits(dialect: Dialect, float: f64) -> Result<(), ColumnError> {
     let negative_zero = float == 0.0 && float.is_sign_negative();
     let reason = match dialect {
         Dialect::Sqlite if negative_zero => "SQLite drops the sign of a negative zero",
-        Dialect::Sqlite if float.is_nan() => {
-            "SQLite keyed_mutex a float that is not a number into NULL"
-        }
+        Dialect::Sqlite if float.is_nan() => "SQLite turns a float that is not a number into NULL",
         Dialect::MySql if negative_zero => "MySQL drops the sign of a negative zero",
         Dialect::MySql if !float.is_finite() => {
-            "MySQL keeps no infinite float and none that is not a number"
+            "MySQL does not allow a float that is infinite or not a number"
         }
         _ => return Ok(()),
     };
@@ -109,14 +107,14 @@ fn float_fits(dialect: Dialect, float: f64) -> Result<(), ColumnError> {
 fn time_fits(dialect: Dialect, time: Timestamp) -> Result<(), ColumnError> {
     let (range, words) = match dialect {
         Dialect::Postgres => (POSTGRES_TIMES, "PostgreSQL's timestamps begin in 4714 BC"),
-        Dialect::MySql => (MYSQL_TIMES, "MySQL's timestamps reach from 1000 to 9999"),
+        Dialect::MySql => (MYSQL_TIMES, "MySQL's timestamps range from 1000 to 9999"),
         Dialect::Sqlite => return Ok(()),
     };
     if range.contains(&time.as_micros()) { Ok(()) } else { Err(ColumnError::new(words)) }
 }
 
-/// How long a MySQL column's content may be, where its type says so: a server without strict mode
-/// would cut it silently.
+/// Returns how long a MySQL column's content may be, if its type limits it. A server without strict
+/// mode would cut longer content silently.
 fn longest(dialect: Dialect, column: &ColumnSchema) -> Option<usize> {
     if dialect != Dialect::MySql {
         return None;
@@ -130,8 +128,8 @@ fn longest(dialect: Dialect, column: &ColumnSchema) -> Option<usize> {
     limit.filter(|_| sized)
 }
 
-/// Whether a JSON text has the escape of U+0000, and not merely an escaped backslash before
-/// `u0000`.
+/// Returns whether a JSON text contains the escape of U+0000, and not only an escaped backslash
+/// before `u0000`.
 fn has_nul_escape(json: &str) -> bool {
     let mut rest = json.as_bytes();
     while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {
@@ -160,7 +158,7 @@ mod tests {
         let text = refusal(Dialect::Postgres, ColumnType::Text, Value::Text("a\0b".into()));
         assert_eq!(
             text.unwrap(),
-            "column `note` cannot be stored: PostgreSQL keeps no NUL character in text"
+            "column `note` cannot be stored: PostgreSQL does not allow NUL characters in text"
         );
         let json = |text: &str| {
             refusal(Dialect::Postgres, ColumnType::Json, Value::Json(text.into())).is_some()

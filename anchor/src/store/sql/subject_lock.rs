@@ -1,10 +1,10 @@
-//! [`SubjectLock`]: what the logins of one subject wait for when they count its sessions.
+//! [`SubjectLock`]: the lock that the logins of one subject wait for when they count its sessions.
 
 use sha2::{Digest, Sha256};
 
 use crate::column::Value;
 
-/// A name for one subject of one table, the same on every node.
+/// The name of the lock for one subject of one table. It is the same on every node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubjectLock([u8; 32]);
 
@@ -27,7 +27,7 @@ impl SubjectLock {
         Self(hash.finalize().into())
     }
 
-    /// As PostgreSQL numbers its advisory locks.
+    /// Returns the number of PostgreSQL's advisory lock.
     #[cfg(feature = "postgres")]
     pub(crate) fn number(&self) -> i64 {
         let mut number = [0; 8];
@@ -35,7 +35,7 @@ impl SubjectLock {
         i64::from_be_bytes(number)
     }
 
-    /// As MySQL names its locks, in at most 64 characters.
+    /// Returns the name of MySQL's lock, which has at most 64 characters.
     #[cfg(feature = "mysql")]
     pub(crate) fn name(&self) -> String {
         self.0[..16].iter().fold("anchor:".to_owned(), |name, byte| format!("{name}{byte:02x}"))

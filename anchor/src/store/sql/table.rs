@@ -1,11 +1,11 @@
-//! [`SqlTable`]: one table in one dialect, and the conditions that several verbs ask of its rows.
+//! [`SqlTable`]: one table in one dialect, and the conditions on its rows that several verbs use.
 //!
 //! The texts are written with named parameters (`:id`), which become the dialect's placeholders.
-//! Two clocks are in them: `now`, the instant at which the statement began, and `clock`, the
-//! instant at which it is evaluated. A write that waited for another's lock must ask by the second
-//! whether the row is live, or it would bring back a session that ended while it waited. PostgreSQL
-//! asks again after the wait only if the other did change the row, so there the row is locked
-//! first.
+//! They use two clocks: `now` is the instant at which the statement began, and `clock` is the
+//! instant at which the expression is evaluated. A write that waited for another transaction's lock
+//! must use `clock` to decide whether the row is live. Otherwise it would bring back a session that
+//! ended while it waited. PostgreSQL checks the condition again after the wait only if the other
+//! transaction changed the row, so there the row is locked first.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use crate::schema::{ColumnSchema, Dialect, Schema, system};
 
 use super::storable;
 
-/// The longest span that is added to the database's clock: longer ones are cut to two hundred
-/// years, which every database can hold.
+/// The longest span that is added to the database's clock. A longer span is cut to two hundred
+/// years, which every database can represent.
 const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
-/// A table, as statements about it are written.
+/// A table, and the texts that statements about it contain.
 pub(super) struct SqlTable {
     pub(super) dialect: Dialect,
     pub(super) schema: &'static Schema,
@@ -34,7 +34,7 @@ pub(super) struct SqlTable {
     pub(super) now: &'static str,
     /// The instant at which the expression is evaluated.
     pub(super) clock: String,
-    /// The row of `:id`, locked before anything is asked about it.
+    /// The condition that selects the row of `:id`, and locks it before anything else is checked.
     pub(super) row: String,
 }
 
@@ -53,27 +53,27 @@ impl SqlTable {
         Statement::new(self.dialect, self.schema, text, parameters)
     }
 
-    /// System columns as a statement selects them.
+    /// Returns system columns as a statement selects them.
     pub(super) fn columns(&self, names: &[&'static str]) -> Vec<String> {
         names.iter().map(|name| read(self.dialect, &system(name))).collect()
     }
 
-    /// The payload's columns as a statement selects them.
+    /// Returns the payload's columns as a statement selects them.
     pub(super) fn payload_columns(&self) -> impl Iterator<Item = String> {
         self.schema.columns.iter().map(|column| read(self.dialect, column))
     }
 
-    /// An instant as a statement selects it.
+    /// Returns an instant as a statement selects it.
     pub(super) fn instant(&self, expression: &str) -> String {
         read_expression(self.dialect, ColumnType::Timestamp, expression)
     }
 
-    /// The condition on which a row is live when a write has got its lock.
+    /// Returns the condition that a row is live when a write holds its lock.
     pub(super) fn live(&self) -> String {
         self.live_at(&self.clock)
     }
 
-    /// The condition on which a row is live at an instant.
+    /// Returns the condition that a row is live at an instant.
     pub(super) fn live_at(&self, instant: &str) -> String {
         let unexpired = self.unexpired_at(instant);
         match self.not_cut_off() {
@@ -82,33 +82,34 @@ impl SqlTable {
         }
     }
 
-    /// The condition on which a row is live at an instant, whatever has been cut off.
+    /// Returns the condition that a row is live at an instant, regardless of cut-offs.
     pub(super) fn unexpired_at(&self, instant: &str) -> String {
         let active = if self.schema.options.keep_ended { "status = 'active' AND " } else { "" };
         format!("{active}expires_at > {instant} AND deadline > {instant}")
     }
 
-    /// The condition on which no cut-off came after a row's login began; `None` without cut-offs.
+    /// Returns the condition that no cut-off came after a row's login began; `None` without
+    /// cut-offs.
     pub(super) fn not_cut_off(&self) -> Option<String> {
         let CutOffs { of_row, .. } = self.cut_offs()?;
         let table = &self.name;
         Some(format!("NOT EXISTS (SELECT 1 {of_row} AND c.cut_off_at >= {table}.authenticated_at)"))
     }
 
-    /// The subject's latest cut-off, as a statement about its rows selects it.
+    /// Returns the subject's latest cut-off, as a statement about its rows selects it.
     pub(super) fn cut_off_of_row(&self) -> Option<String> {
         let CutOffs { of_row, .. } = self.cut_offs()?;
         Some(format!("(SELECT {} {of_row})", self.instant("c.cut_off_at")))
     }
 
-    /// The condition on which a row's subject is `:subject`; `None` without a subject.
+    /// Returns the condition that a row's subject is `:subject`; `None` without a subject.
     pub(super) fn of_subject(&self) -> Option<String> {
         let (_, column) = self.schema.subject()?;
         let name = self.dialect.reference(column.name);
         let is_equal = format!("{name} = {}", write_as(self.dialect, column, ":subject"));
         Some(match (self.dialect, column.ty) {
-            // MySQL's collations take 'a' and 'a ' for equal: nobody is to list or end the sessions
-            // of a subject who differs by a space.
+            // MySQL's collations treat 'a' and 'a ' as equal. Nobody may list or end the sessions
+            // of a subject that differs by a space.
             (Dialect::MySql, ColumnType::Text | ColumnType::Enum(_)) => {
                 format!("{is_equal} AND LENGTH({name}) = LENGTH(:subject)")
             }
@@ -116,7 +117,7 @@ impl SqlTable {
         })
     }
 
-    /// The condition on which `:secret` is good for an update.
+    /// Returns the condition that `:secret` is accepted for an update.
     pub(super) fn accepts_secret(&self) -> String {
         use crate::store::RotationState;
         format!(
@@ -127,23 +128,24 @@ impl SqlTable {
         )
     }
 
-    /// When a session ends that is used now: `:idle` from now, never after its deadline.
+    /// Returns the expiry of a session that is used now: `:idle` from now, never later than its
+    /// deadline.
     pub(super) fn idle_expiry(&self) -> String {
         least(self.dialect, &after(self.dialect, self.now, ":idle"), "deadline")
     }
 
-    /// What a use of a session assigns.
+    /// Returns what a use of a session assigns.
     pub(super) fn used(&self) -> String {
         self.used_until(&self.idle_expiry())
     }
 
-    /// What a use of a session assigns, with this expression for the new expiry.
+    /// Returns what a use of a session assigns, with this expression for the new expiry.
     pub(super) fn used_until(&self, expires_at: &str) -> String {
         format!("last_seen_at = {}, expires_at = {expires_at}", self.now)
     }
 
-    /// When a kept row ended, also where the sweep has not come by: with its cut-off, else at its
-    /// end.
+    /// Returns when a kept row ended, even if the sweep has not marked it yet: at its cut-off, or
+    /// else at its expiry or deadline.
     pub(super) fn ended_at(&self) -> String {
         let end = least(self.dialect, "expires_at", "deadline");
         let unswept = match self.cut_offs() {
@@ -164,7 +166,7 @@ impl SqlTable {
         )
     }
 
-    /// The companion table of the cut-offs; `None` without one.
+    /// Returns the companion table of the cut-offs; `None` without one.
     pub(super) fn cut_offs(&self) -> Option<CutOffs> {
         let dialect = self.dialect;
         let table = dialect.table(&self.schema.cut_offs_table()?);
@@ -178,7 +180,7 @@ impl SqlTable {
     }
 }
 
-/// The companion table in statements.
+/// The companion table, as statements contain it.
 pub(super) struct CutOffs {
     pub(super) table: String,
     /// `FROM .. AS c WHERE ..`: the cut-off of the row's subject.
@@ -187,12 +189,12 @@ pub(super) struct CutOffs {
     pub(super) column: &'static ColumnSchema,
 }
 
-/// Whether the companion table has the subject's bytes in place of its text.
+/// Returns whether the companion table contains the subject's bytes instead of its text.
 pub(super) fn joins_as_bytes(dialect: Dialect, subject: &ColumnSchema) -> bool {
     dialect == Dialect::MySql && matches!(subject.ty, ColumnType::Text | ColumnType::Enum(_))
 }
 
-/// A subject as an argument; `None` where there can be no such session.
+/// Returns a subject as an argument; `None` if no session can have it.
 pub(super) fn subject_argument<T: SessionData>(
     dialect: Dialect,
     subject: &T::Subject,
@@ -204,7 +206,7 @@ pub(super) fn subject_argument<T: SessionData>(
     Ok(can_be_stored.then_some(Argument { ty: column.ty, value }))
 }
 
-/// A span in microseconds, as statements take it.
+/// Returns a span in microseconds, as statements take it.
 pub(super) fn micros(span: Duration) -> i64 {
     span.min(LONGEST_SPAN).as_micros() as i64
 }

@@ -1,31 +1,31 @@
-//! How a pool reaches its database, and whether others on the way can read along.
+//! How a pool reaches its database, and whether others on the network can read what is sent.
 
 use std::net::IpAddr;
 
-/// Where a pool connects to, and with what demand for TLS.
+/// Where a pool connects to, and whether it requires TLS.
 pub(crate) struct Transport<'a> {
-    /// As in `PostgreSQL`.
+    /// The database's name, such as `PostgreSQL`.
     pub(crate) database: &'static str,
-    /// A host name, an IP address, or the folder of a socket.
+    /// A host name, an IP address, or the directory of a socket.
     pub(crate) host: &'a str,
     pub(crate) port: u16,
     pub(crate) is_socket: bool,
     /// Whether a connection without TLS fails.
     pub(crate) demands_tls: bool,
-    /// What demands it, in a database URL.
+    /// What requires TLS in a database URL.
     pub(crate) demand: &'static str,
 }
 
 impl Transport<'_> {
-    /// A warning where what is sent leaves the machine, and may do so in the clear.
+    /// Returns a warning if what is sent leaves the machine, and may be sent without encryption.
     pub(crate) fn warning(&self) -> Option<String> {
         let local = self.is_socket || is_loopback(self.host);
         let Self { database, host, port, demand, .. } = self;
         (!local && !self.demands_tls).then(|| {
             format!(
-                "the connection to {database} at {host}:{port} does not demand TLS: \
-                 whoever is on the way can read and change sessions. Write `{demand}` in the \
-                 database's URL, and switch on sqlx's feature `tls-rustls-ring`"
+                "the connection to {database} at {host}:{port} does not require TLS: \
+                 anyone on the network can read and change sessions. Add `{demand}` to the \
+                 database's URL, and enable sqlx's feature `tls-rustls-ring`"
             )
         })
     }

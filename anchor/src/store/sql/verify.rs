@@ -1,4 +1,4 @@
-//! Compares the live table with the struct, and names every difference at once.
+//! Compares the live table with the struct, and lists all differences at once.
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
@@ -10,12 +10,12 @@ use crate::column::Value;
 use crate::error::StoreError;
 use crate::schema::{ColumnSchema, Dialect, Schema, cut_off_columns};
 
-/// What [`SqlStore::verify`](super::SqlStore::verify) found where the table is as it should be.
+/// The result of [`SqlStore::verify`](super::SqlStore::verify) if the table matches the struct.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
-    /// What works, and is a risk all the same; each has been logged. For an application that rather
-    /// does not start.
+    /// What works, but is a risk. Each warning has been logged. An application may prefer not to
+    /// start with a warning.
     pub warnings: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ pub enum VerifyError {
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The table is not what the struct declares.
+    /// The table does not match the struct.
     #[error(
         "the table `{table}` is not what the struct declares:{}\nrun your migrations; for a new \
          table in a quick start, `store.migrate()` creates it",
@@ -35,7 +35,7 @@ pub enum VerifyError {
     Table {
         /// The table.
         table: &'static str,
-        /// What is missing or otherwise, in the struct's order.
+        /// What is missing or different, in the struct's order.
         differences: Vec<String>,
     },
 }
@@ -44,7 +44,7 @@ fn list(differences: &[String]) -> String {
     differences.iter().map(|difference| format!("\n  - {difference}")).collect()
 }
 
-/// A column as the database's catalogue has it.
+/// A column, as the database's catalogue describes it.
 struct LiveColumn {
     name: String,
     ty: String,
@@ -52,7 +52,7 @@ struct LiveColumn {
     has_default: bool,
 }
 
-/// An index as the database's catalogue has it, by the first of its columns.
+/// An index, as the database's catalogue describes it, by the first of its columns.
 struct LiveIndex {
     column: String,
     unique: bool,
@@ -96,7 +96,7 @@ async fn live_columns<D: Driver>(
     Ok(columns.collect())
 }
 
-/// What the companion table lacks.
+/// Returns what the companion table lacks.
 fn cut_off_differences(
     dialect: Dialect,
     schema: &Schema,
@@ -115,14 +115,14 @@ fn cut_off_differences(
             Some(live)
                 if canonical(&live.ty) != canonical(ty) && !(custom && name == "subject") =>
             {
-                Some(format!("column `{name}` of `{table}` is {} where it should be {ty}", live.ty))
+                Some(format!("column `{name}` of `{table}` is {}, but should be {ty}", live.ty))
             }
             Some(_) => None,
         })
         .collect()
 }
 
-/// Four texts a row: name, type, nullable, default.
+/// Returns a query for columns. Each row has four texts: name, type, nullable, default.
 fn columns_query(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => {
@@ -137,7 +137,7 @@ fn columns_query(dialect: Dialect) -> &'static str {
              CASE WHEN dflt_value IS NULL THEN '0' ELSE '1' END \
              FROM pragma_table_info(?1, ?2) ORDER BY cid"
         }
-        // A text that is not compared exactly is said with its collation.
+        // The type of a text that is not compared exactly includes its collation.
         Dialect::MySql => {
             "SELECT column_name, CONVERT(CONCAT(column_type, CASE WHEN collation_name IS NULL \
              OR collation_name IN ('utf8mb4_bin', 'utf8mb4_nopad_bin', 'utf8mb4_0900_bin') \
@@ -151,7 +151,8 @@ fn columns_query(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Four texts a row, of which two matter: first column, and whether that column alone is unique.
+/// Returns a query for indexes. Each row has four texts, of which two are used: the first column,
+/// and whether that column alone is unique.
 fn indexes_query(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => {
@@ -223,7 +224,7 @@ fn differences(
     let system =
         schema.system_columns().map(|system| (&system.column, Some(system.type_in(dialect))));
     let payload = schema.columns.iter().map(|column| {
-        // The database has its own names for a type of the user's own; they are not compared.
+        // The database has its own names for custom types, so these are not compared.
         (column, column.sql_type.is_none().then(|| dialect.type_of(column)))
     });
     let declared: Vec<(&ColumnSchema, Option<&str>)> = system.chain(payload).collect();
@@ -239,7 +240,7 @@ fn differences(
         if let Some(ty) = ty
             && canonical(ty) != canonical(&live.ty)
         {
-            found.push(format!("column `{name}` is {} where it should be {ty}", live.ty));
+            found.push(format!("column `{name}` is {}, but should be {ty}", live.ty));
         }
         match (column.nullable, live.nullable) {
             (false, true) => {
@@ -273,7 +274,7 @@ fn differences(
     found
 }
 
-/// One name for the types that a database spells in several ways.
+/// Returns one name for a type that a database spells in several ways.
 fn canonical(ty: &str) -> String {
     let ty = ty.to_ascii_lowercase();
     let (name, rest) = ty.split_once('(').map_or((ty.as_str(), ""), |(name, rest)| (name, rest));
@@ -281,12 +282,12 @@ fn canonical(ty: &str) -> String {
         "timestamptz" => "timestamp with time zone".into(),
         "boolean" | "bool" => "boolean".into(),
         "tinyint" if rest.starts_with("1)") => "boolean".into(),
-        // A display width says nothing of an integer's range.
+        // A display width says nothing about an integer's range.
         "int" | "integer" | "bigint" | "smallint" => {
             let name = if name == "int" { "integer" } else { name };
             format!("{name}{}", rest.split_once(')').map_or("", |(_, rest)| rest))
         }
-        // MariaDB's JSON is a text.
+        // MariaDB stores JSON as text.
         "json" => "longtext".into(),
         _ => ty,
     }
@@ -342,8 +343,8 @@ mod tests {
             [
                 "column `deadline` (DATETIME(6)) is missing",
                 "column `version` may be NULL and should be NOT NULL",
-                "column `user_id` is int(11) where it should be BIGINT",
-                "column `email` is varchar(255) COLLATE utf8mb4_general_ci where it should be \
+                "column `user_id` is int(11), but should be BIGINT",
+                "column `email` is varchar(255) COLLATE utf8mb4_general_ci, but should be \
                  VARCHAR(255)",
                 "column `legacy` is not in the struct and refuses every new row: \
                  drop it, make it nullable, or give it a default",

@@ -75,7 +75,7 @@ fn routes(store: Arc<dyn SessionStore<UserSession>>) -> App {
     let sweep = move || {
         let sessions = sessions.clone();
         let sweeping: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-            // In the batches of `SessionManager::run_sweeper`.
+            // In batches of the same size as those of `SessionManager::run_sweeper`.
             while sessions.sweep(1_000).await.expect("a sweep") == 1_000 {
                 tokio::task::yield_now().await;
             }

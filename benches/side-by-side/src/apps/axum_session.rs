@@ -36,14 +36,14 @@ async fn logout<P: Pool>(session: Session<P>) {
     session.destroy();
 }
 
-/// What axum_session asks of a pool.
+/// What axum_session requires of a pool.
 trait Pool: DatabasePool + Clone + Debug + Send + Sync + 'static {}
 
 impl<P: DatabasePool + Clone + Debug + Send + Sync + 'static> Pool for P {}
 
 pub(super) async fn router(store: Store, address: &Address, cached: bool) -> Router {
     match store {
-        // Its memory is the cache.
+        // The memory of axum_session is its cache.
         Store::Memory => routes::<SessionNullPool>(None, true).await,
         Store::Sqlite => routes(Some(SessionSqlitePool::from(address.sqlite())), cached).await,
         Store::Postgres => routes(Some(SessionPgPool::from(address.postgres())), cached).await,

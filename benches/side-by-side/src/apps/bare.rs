@@ -21,7 +21,7 @@ pub(super) fn under_an_empty_layer() -> Router {
 }
 
 async fn login() -> impl IntoResponse {
-    // As long as a session's cookie.
+    // As long as the cookie of a session.
     let cookie = concat!(
         "id=AQB0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q",
         "; HttpOnly; SameSite=Lax; Path=/; Max-Age=1209600"

@@ -28,7 +28,7 @@ pub(super) struct Row {
     pub(super) name: String,
 }
 
-/// What a request does to the rows; an error is 503.
+/// What a request does to the rows. An error is 503.
 trait Sessions: Clone + Send + Sync + 'static {
     fn load(&self, id: Id) -> impl Future<Output = Result<Option<Row>, StatusCode>> + Send;
     fn begin(&self, id: Id, row: Row) -> impl Future<Output = Result<(), StatusCode>> + Send;
@@ -36,7 +36,7 @@ trait Sessions: Clone + Send + Sync + 'static {
     fn extend(&self, id: Id) -> impl Future<Output = Result<(), StatusCode>> + Send;
 }
 
-/// The rows in this process's memory, behind one lock.
+/// The rows in the memory of this process, behind one lock.
 #[derive(Clone, Default)]
 struct InMemory(Arc<RwLock<HashMap<Id, (Row, i64)>>>);
 
@@ -65,7 +65,7 @@ impl Sessions for InMemory {
     }
 }
 
-/// A statement for each.
+/// One statement per call.
 #[derive(Clone)]
 struct OneByOne<T>(T);
 
@@ -91,7 +91,7 @@ impl<T: Rows> Sessions for OneByOne<T> {
     }
 }
 
-/// A statement for those that are concurrent.
+/// One statement for concurrent calls.
 #[derive(Clone)]
 struct Together<T> {
     table: T,
@@ -144,11 +144,11 @@ impl<T: Rows> Sessions for Together<T> {
 #[derive(Clone)]
 struct App<S> {
     sessions: S,
-    /// With its key schedule.
+    /// Holds the key schedule.
     mac: Hmac<Sha256>,
 }
 
-/// The id in a cookie whose signature is good; else 401.
+/// The id in a cookie with a valid signature. Without one, the response is 401.
 struct Presented(Id);
 
 impl<S: Send + Sync> FromRequestParts<App<S>> for Presented {

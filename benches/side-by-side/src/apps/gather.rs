@@ -2,8 +2,8 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Calls that arrive while a batch runs form the next batch. There is no timer: a call that finds
-/// nothing running is sent at once.
+/// Calls that arrive while a batch runs form the next batch. There is no timer: if nothing is
+/// running, a call is sent at once.
 pub(super) struct Gather<Q, A> {
     calls: mpsc::UnboundedSender<(Q, oneshot::Sender<Option<A>>)>,
 }
@@ -15,8 +15,8 @@ impl<Q, A> Clone for Gather<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
-    /// Starts the task that runs the batches, of at most `most` calls each. `run` gives one answer
-    /// per question, in their order, or `None` when the statement failed.
+    /// Starts the task that runs the batches, of at most `most` calls each. `run` returns one
+    /// answer per question, in the same order, or `None` if the statement failed.
     pub(super) fn start<R, F>(most: usize, run: R) -> Self
     where
         R: Fn(Vec<Q>) -> F + Send + 'static,
@@ -40,7 +40,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         Self { calls }
     }
 
-    /// The answer, or `None` when the statement failed.
+    /// Returns the answer, or `None` if the statement failed.
     pub(super) async fn call(&self, question: Q) -> Option<A> {
         let (caller, answer) = oneshot::channel();
         self.calls.send((question, caller)).ok()?;

@@ -1,4 +1,4 @@
-//! The same application under anchor, under its peers and written by hand.
+//! The same application with anchor, with its peers, and written by hand.
 //!
 //! | route | does |
 //! | --- | --- |
@@ -24,15 +24,15 @@ use axum::Router;
 use crate::args::{Mode, Store};
 use crate::databases::Address;
 
-/// How many users there are.
+/// The number of users.
 pub const USERS: i64 = 10_000;
-/// The name in each session: what `/me` answers.
+/// The name in each session. `/me` answers with it.
 pub const NAME: &str = "ferris";
 
-/// An application, and what can be asked of it besides requests.
+/// An application, and what it can do besides answering requests.
 pub struct App {
     pub router: Router,
-    /// Removes every expired row; `None` where the application has no such thing.
+    /// Removes every expired row; `None` if the application cannot do that.
     pub sweep: Option<Sweep>,
 }
 
@@ -46,11 +46,11 @@ impl From<Router> for App {
     }
 }
 
-/// Makes the application, and its tables where they are missing.
+/// Creates the application, and its tables if they are missing.
 ///
 /// # Panics
 ///
-/// When the database refuses, or there is no such application on that store.
+/// Panics if the database returns an error, or if the application cannot run on that store.
 pub async fn application(mode: Mode, store: Store, address: &Address) -> App {
     assert!(mode.runs_on(store), "`{mode}` does not run on {store}");
     match mode {
@@ -66,7 +66,7 @@ pub async fn application(mode: Mode, store: Store, address: &Address) -> App {
     }
 }
 
-/// Whose login the next one is.
+/// Returns the user of the next login.
 fn next_user() -> i64 {
     static NEXT: AtomicI64 = AtomicI64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed) % USERS

@@ -1,4 +1,4 @@
-//! The hand-written applications' table: the statements, one per verb, for each database.
+//! The table of the hand-written applications: one statement per verb, for each database.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,14 +6,14 @@ use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 
 use super::by_hand::{Id, Row};
 
-/// In each table as long as in anchor's.
+/// The same in each table as in anchor's.
 pub(super) const LIFETIME_SECONDS: i64 = 7_200;
 
 pub(super) fn seconds_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
-/// Lists of ids are padded to one of these lengths, so that few statements are prepared.
+/// Lists of ids are padded to one of these lengths, so that only a few statements are prepared.
 const LENGTHS: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 /// The longest list.
 pub(super) const LONGEST: usize = 128;
@@ -28,13 +28,13 @@ pub(super) trait Rows: Clone + Send + Sync + 'static {
     fn extend(&self, id: Id) -> impl Future<Output = sqlx::Result<()>> + Send;
 }
 
-/// `count` placeholders, the first of them number `first`.
+/// Returns `count` placeholders. The first one has the number `first`.
 fn placeholders(count: usize, first: usize, is_numbered: bool) -> String {
     let one = |index| if is_numbered { format!("${}", first + index) } else { "?".to_owned() };
     (0..count).map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// The statements with lists of each length, written once.
+/// The statements with lists of each length, built once.
 #[derive(Clone)]
 pub(super) struct Statements {
     create: &'static str,
@@ -76,7 +76,7 @@ impl Statements {
     }
 }
 
-/// Where in [`LENGTHS`] the shortest list is that holds so many.
+/// Returns the index in [`LENGTHS`] of the shortest list that holds `count` ids.
 fn length_for(count: usize) -> usize {
     LENGTHS.iter().position(|length| *length >= count).expect("at most LONGEST at once")
 }
@@ -127,7 +127,7 @@ impl From<MySqlPool> for Table<MySqlPool> {
     }
 }
 
-/// The same for each pool: sqlx's bounds would be longer than the code.
+/// Implements [`Rows`] for each pool. The bounds for generic code would be longer than the code.
 macro_rules! rows {
     ($($pool:ty)*) => {$(
         impl Rows for Table<$pool> {
@@ -163,8 +163,8 @@ macro_rules! rows {
             }
 
             async fn insert_many(&self, mut rows: &[(Id, Row)]) -> sqlx::Result<()> {
-                // A list of rows cannot be padded: the lengths that add up to it, in one
-                // transaction.
+                // A list of rows cannot be padded. It is split into the lengths that add up to it,
+                // in one transaction.
                 let mut transaction = None;
                 while !rows.is_empty() {
                     let length = LENGTHS.iter().rposition(|length| *length <= rows.len());

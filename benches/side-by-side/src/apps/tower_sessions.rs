@@ -31,7 +31,7 @@ async fn me(session: Session) -> Result<String, StatusCode> {
 
 async fn login(session: Session) -> Result<(), StatusCode> {
     let user = User { user_id: next_user(), name: NAME.to_owned() };
-    // Against session fixation, as the documentation asks.
+    // Against session fixation, as the documentation recommends.
     session.cycle_id().await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     session.insert(KEY, user).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }

@@ -1,5 +1,6 @@
-//! What the macros cost a build: two generated applications with the same routes, one declared with
-//! anchor and one written by hand over sqlx, built clean and after a change of one handler.
+//! Measures what the macros cost a build. Two generated applications have the same routes: one is
+//! declared with anchor, and one is written by hand over sqlx. Each is built clean, and again after
+//! a change to one handler.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,10 @@ use side_by_side::table::{Table, report};
 
 #[derive(Parser)]
 struct Arguments {
-    /// How many structs with sessions there are.
+    /// The number of session structs.
     #[arg(long, default_value_t = 10)]
     payloads: usize,
-    /// How many guarded handlers each of them has.
+    /// The number of guarded handlers per struct.
     #[arg(long, default_value_t = 10)]
     handlers: usize,
     #[arg(long, default_value_t = 5)]
@@ -26,18 +27,18 @@ struct Arguments {
 }
 
 const PACKAGES: [&str; 2] = ["by_hand", "declared"];
-/// What a change changes.
+/// The text that a change replaces.
 const MARK: &str = "unchanged";
 
 fn main() {
     let arguments = Arguments::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compile_time");
     generate(&root, arguments.payloads, arguments.handlers);
-    eprintln!("the dependencies of both");
+    eprintln!("building the dependencies of both");
     for command in ["build", "check"] {
         cargo(&root, &[command, "--workspace"]);
     }
-    // command, what before it, and the seconds of each package.
+    // The command, the state before it, and the seconds per package.
     let mut times: Vec<(&str, &str, [Vec<f64>; 2])> = Vec::new();
     for command in ["build", "check"] {
         for state in ["clean", "incremental"] {
@@ -75,13 +76,13 @@ fn main() {
     }
     let text = format!(
         "{} structs with {} guarded handlers, a login and a logout each, unoptimized, the \
-         dependencies built before; medians of {} rounds.\n\n{table}",
+         dependencies built beforehand; medians of {} rounds.\n\n{table}",
         arguments.payloads, arguments.handlers, arguments.rounds
     );
     report("compile_time", arguments.save, &text);
 }
 
-/// Runs cargo to its end.
+/// Runs cargo and waits until it ends.
 fn cargo(root: &Path, arguments: &[&str]) {
     let output = Command::new(env!("CARGO"))
         .args(arguments)
@@ -98,7 +99,7 @@ fn cargo(root: &Path, arguments: &[&str]) {
     );
 }
 
-/// Changes the first handler's body.
+/// Changes the body of the first handler.
 fn change(package: &Path, to: &str) {
     let file = package.join("src/payload_0.rs");
     let source = std::fs::read_to_string(&file).expect("a generated file");
@@ -170,7 +171,7 @@ async fn main() {{
     }
 }
 
-/// Leaves a file that is as wanted as old as it is.
+/// Writes a file. If it already has this text, it is left alone and keeps its modification time.
 fn write(file: PathBuf, text: &str) {
     if std::fs::read_to_string(&file).is_ok_and(|existing| existing == text) {
         return;
@@ -189,7 +190,7 @@ fn routes(payload: usize, handlers: usize) -> String {
     })
 }
 
-/// A handler's body, the same in both.
+/// Returns the body of a handler, which is the same in both applications.
 fn body(payload: usize, handler: usize) -> String {
     let mark = if handler == 0 { format!(" mark:{MARK}") } else { String::new() };
     format!(
@@ -331,7 +332,10 @@ async fn login(State(pool): State<PgPool>) -> Result<impl IntoResponse, StatusCo
     Ok(AppendHeaders([(SET_COOKIE, cookie)]))
 }}
 
-async fn logout(State(pool): State<PgPool>, headers: HeaderMap) -> Result<impl IntoResponse, StatusCode> {{
+async fn logout(
+    State(pool): State<PgPool>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, StatusCode> {{
     let id = presented(&headers).ok_or(StatusCode::UNAUTHORIZED)?;
     sqlx::query("DELETE FROM sessions_{payload} WHERE id = $1")
         .bind(id)

@@ -1,5 +1,5 @@
-//! What a request costs in process, in time and allocations, with the rows in memory: no sockets,
-//! one thread, the applications in turn.
+//! Measures what a request costs in process, in time and allocations, with the rows in memory. The
+//! program uses no sockets and only one thread, and the applications take turns.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -22,19 +22,19 @@ static ALLOCATOR: Counting = Counting;
 
 #[derive(Parser)]
 struct Arguments {
-    /// Which applications besides the empty layer.
+    /// The applications to measure besides the empty layer.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [
         Mode::Bare, Mode::Anchor, Mode::TowerSessions, Mode::AxumLogin, Mode::AxumSession,
         Mode::Select,
     ])]
     mode: Vec<Mode>,
-    /// How many sessions there are; the requests take them in turn.
+    /// The number of sessions. The requests use them in turn.
     #[arg(long, default_value_t = 10_000)]
     sessions: usize,
-    /// How often each application has its turn.
+    /// The number of turns per application.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// How long a turn is.
+    /// The length of a turn in milliseconds.
     #[arg(long, default_value_t = 100)]
     milliseconds: u64,
     /// Writes the figures to benches/figures.
@@ -49,7 +49,7 @@ struct Contender {
     router: Router<()>,
     cookies: Vec<HeaderValue>,
     next: usize,
-    /// For each path, of each turn, in nanoseconds.
+    /// For each path, the time of each turn in nanoseconds.
     times: [Vec<f64>; PATHS.len()],
     allocations: [u64; PATHS.len()],
 }
@@ -57,7 +57,7 @@ struct Contender {
 impl Contender {
     async fn new(mode: Mode, sessions: usize) -> Self {
         let app = apps::application(mode, Store::Memory, &Address::Memory).await;
-        // What `axum::serve` does with a router, once.
+        // `axum::serve` does this with a router, once.
         let router = app.router.with_state(());
         let mut cookies = Vec::with_capacity(sessions);
         for _ in 0..sessions {
@@ -76,7 +76,7 @@ impl Contender {
         Self { mode, router, cookies, next: 0, times, allocations: [u64::MAX; PATHS.len()] }
     }
 
-    /// One request, and the allocations from the router's call to its response.
+    /// Sends one request, and returns the allocations from the call of the router to its response.
     async fn call(&mut self, path: &'static str) -> u64 {
         self.next = (self.next + 1) % self.cookies.len();
         let mut request = Request::new(Body::empty());
@@ -124,7 +124,7 @@ async fn main() {
     }
     let mut text = String::from(
         "Nanoseconds and allocations per request, medians; \"over\" is the difference to the same \
-         handler under a tower layer that does nothing, of the same turn.\n",
+         handler under a tower layer that does nothing, in the same turn.\n",
     );
     for (index, path) in PATHS.iter().enumerate() {
         let mut table =

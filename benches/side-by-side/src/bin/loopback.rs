@@ -1,5 +1,5 @@
-//! What sessions cost over loopback, relative to a bare axum handler: starts the databases and one
-//! process per application, and drives the applications in turn.
+//! Measures what sessions cost over loopback, relative to a bare axum handler. The program starts
+//! the databases and one process per application, and drives the applications in turn.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ struct Arguments {
         Store::Memory, Store::Sqlite, Store::Postgres, Store::Mysql,
     ])]
     store: Vec<Store>,
-    /// Which applications besides bare axum.
+    /// The applications to measure besides bare axum.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [
         Mode::Anchor, Mode::TowerSessions, Mode::AxumSession, Mode::AxumSessionCached,
         Mode::Select, Mode::Gathered,
@@ -31,16 +31,16 @@ struct Arguments {
     case: Vec<Case>,
     #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 256])]
     connections: Vec<usize>,
-    /// How long an application's turn is.
+    /// The length of a turn in seconds.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
-    /// How often each application has its turn.
+    /// The number of turns per application.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// How many sessions are in use.
+    /// The number of sessions in use.
     #[arg(long, default_value_t = 10_000)]
     live: usize,
-    /// How many sessions there are.
+    /// The number of sessions in the table.
     #[arg(long, default_value_t = 100_000)]
     sessions: usize,
     /// Writes the figures to benches/figures.
@@ -55,7 +55,7 @@ enum Case {
     /// A guarded read that records the use.
     Touch,
     Login,
-    /// The logouts of as many sessions as the login's turn began.
+    /// The logouts of as many sessions as one turn of logins began.
     Logout,
 }
 
@@ -70,7 +70,7 @@ impl Case {
     }
 }
 
-/// A running application, and what its users have.
+/// A running application, and the cookies of its users.
 struct Contender {
     server: Server,
     cookies: Vec<String>,
@@ -98,7 +98,7 @@ impl Contender {
             Some(table) => table.settle().await,
             None => drop(log_in(more)),
         }
-        // Neighbours in the table need not be neighbours in use.
+        // Shuffles the cookies: neighbours in the table need not be used one after the other.
         let mut order = 0_usize;
         for index in (1..cookies.len()).rev() {
             order = order.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
@@ -107,7 +107,7 @@ impl Contender {
         Self { server, cookies }
     }
 
-    /// One turn.
+    /// Runs one turn.
     fn turn(&self, case: Case, connections: usize, seconds: f64) -> Measured {
         let span = Until::Elapsed(Duration::from_secs_f64(seconds));
         let drive = |line, cookies: &[String], until, keeps_cookies| {
@@ -126,7 +126,7 @@ impl Contender {
         }
     }
 
-    /// How many statements one request costs, under the same load.
+    /// Returns how many statements one request costs, under the same load.
     fn statements(&self, case: Case, connections: usize) -> f64 {
         let count = 2_000.max(connections * 20);
         let begun = match case {
@@ -159,7 +159,7 @@ fn main() {
         let contenders: Vec<Contender> = modes
             .into_iter()
             .map(|mode| {
-                eprintln!("{store}: {mode} begins");
+                eprintln!("{store}: starting {mode}");
                 runtime.block_on(Contender::start(mode, *store, folder.path(), &arguments))
             })
             .collect();
@@ -169,8 +169,8 @@ fn main() {
 
 fn measure(store: Store, contenders: &[Contender], arguments: &Arguments) {
     let mut text = format!(
-        "{} sessions in use of {}; medians of {} turns of {} s; the ratio is to bare axum in the \
-         same round.\n",
+        "{} sessions in use of {}; medians of {} turns of {} s; the ratio is relative to bare axum \
+         in the same round.\n",
         arguments.live, arguments.sessions, arguments.rounds, arguments.seconds
     );
     let mut plotted = Bars::new("requests per second, relative to bare axum");

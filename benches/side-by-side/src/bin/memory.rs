@@ -1,4 +1,5 @@
-//! What a session costs in the memory stores: bytes, and the slowest login while they grow.
+//! Measures what a session costs in the memory stores: its bytes, and the slowest login while the
+//! store grows.
 
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ struct Arguments {
         Mode::Anchor, Mode::TowerSessions, Mode::AxumSession, Mode::Select,
     ])]
     mode: Vec<Mode>,
-    /// How many sessions begin.
+    /// The number of sessions to begin.
     #[arg(long, default_value_t = 1_000_000)]
     sessions: u32,
     /// Writes the figures to benches/figures.
@@ -73,7 +74,7 @@ async fn main() {
         }
     }
     let text = format!(
-        "Sessions with a `user_id: i64` and a `name` of {} bytes, begun one after the other.\n\n\
+        "Sessions with a `user_id: i64` and a `name` of {} bytes, begun one after another.\n\n\
          {table}",
         apps::NAME.len()
     );

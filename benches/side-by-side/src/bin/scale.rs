@@ -1,5 +1,5 @@
-//! What many sessions cost: lookup time and bytes against the table's size, and a live load beside
-//! the sweep of expired rows.
+//! Measures what many sessions cost: lookup time and bytes by the size of the table, and a live
+//! load during the sweep of expired rows.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,9 +22,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// A guarded read, and the bytes of a session, against the table's size.
+    /// A guarded read, and the bytes of a session, by the size of the table.
     Lookup(Lookup),
-    /// The p99 of guarded reads beside the sweep of expired rows, relative to that alone.
+    /// The p99 of guarded reads during the sweep of expired rows, relative to the p99 without it.
     Sweep(Sweep),
 }
 
@@ -38,13 +38,13 @@ struct Lookup {
         Mode::Anchor, Mode::TowerSessions, Mode::Select,
     ])]
     mode: Vec<Mode>,
-    /// The table's sizes, in rising order.
+    /// The sizes of the table, in ascending order.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000, 1_000_000])]
     sessions: Vec<u64>,
-    /// How long a turn is.
+    /// The length of a turn in seconds.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// How often each size is measured.
+    /// The number of measurements per size.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Writes the figures to benches/figures.
@@ -68,10 +68,10 @@ struct Sweep {
     live: usize,
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// How long a turn is.
+    /// The length of a turn in seconds.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// How many turns the load has alone.
+    /// The number of turns without a sweep.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Writes the figures to benches/figures.
@@ -89,7 +89,7 @@ fn main() {
     }
 }
 
-/// Guarded reads by these users, from a thread of their own.
+/// Sends guarded reads with these cookies, from a separate thread.
 async fn read(server: &Server, cookies: &[String], connections: usize, seconds: f64) -> Measured {
     let (socket, cookies) = (server.socket, cookies.to_vec());
     let until = Until::Elapsed(Duration::from_secs_f64(seconds));
@@ -112,7 +112,7 @@ fn name_of(mode: Mode) -> String {
 async fn lookup(arguments: &Lookup, folder: &Path) {
     let mut text = format!(
         "Guarded reads over loopback, medians of {} turns of {} s; bytes are those of the table \
-         and its indexes. Of the memory stores' bytes tells `benches/run memory`.\n",
+         and its indexes. `benches/run memory` reports the bytes of the memory stores.\n",
         arguments.rounds, arguments.seconds
     );
     for store in &arguments.store {
@@ -133,7 +133,7 @@ async fn lookup(arguments: &Lookup, folder: &Path) {
             for size in &arguments.sessions {
                 eprintln!("{store}: {mode}, {size} sessions");
                 let more = size.saturating_sub(existing);
-                // Those in use are found all over the table, where it has been filled by size.
+                // The sessions in use are spread over the table, because each size adds some.
                 let logins = if rows.is_some() { more.min(2_500) } else { more };
                 cookies.extend(log_in(&server, logins).await.into_iter().take(10_000));
                 if let Some(rows) = &rows {
@@ -220,7 +220,7 @@ async fn sweep(arguments: &Sweep, folder: &Path) {
             let milliseconds = std::thread::scope(|scope| {
                 let sweeping = scope.spawn(|| server.control("/sweep"));
                 tokio::task::block_in_place(|| {
-                    // A turn that the sweep's end fell into counts only if there is no other.
+                    // A turn in which the sweep ended counts only if there is no other turn.
                     while beside.is_empty() || !sweeping.is_finished() {
                         let turn =
                             read(&server, &cookies, arguments.connections, arguments.seconds);

@@ -1,5 +1,6 @@
-//! `create`: one `INSERT`, for all who log in at the same time; in a transaction with the ends that
-//! it brings about, where it replaces a session or its subject has a limit.
+//! `create`: one `INSERT`, which concurrent logins share. A login that replaces a session, or whose
+//! subject has a limit, runs its own `INSERT`, in one transaction with the statements that end
+//! other sessions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,19 +40,21 @@ const PARAMETERS: [&str; 11] = [
     "fingerprint",
 ];
 
-/// Inserts so many rows. Few sizes, so that a connection prepares few texts.
+/// How many rows a statement can insert. There are few sizes, so that a connection prepares few
+/// texts.
 const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 pub(in super::super) struct Create {
     insert: Statement<11>,
-    /// The database's now; `None` where the payload has no cut-offs.
+    /// Selects the database's current time; `None` if the payload has no cut-offs.
     now: Option<Statement<0>>,
-    /// The ids of a subject's live sessions, oldest first; `None` where the payload has no subject.
+    /// Selects the ids of a subject's live sessions, oldest first; `None` if the payload has no
+    /// subject.
     live_ids: Option<Statement<1>>,
     end_replaced: EndRows<3>,
     end_overflow: EndRows<2>,
-    /// Of logins that have to count their subject's sessions.
-    keyed_mutex: Arc<KeyedMutex<SubjectLock>>,
+    /// Queues the logins that have to count their subject's sessions.
+    logins: Arc<KeyedMutex<SubjectLock>>,
 }
 
 impl Create {
@@ -70,7 +73,7 @@ impl Create {
             }),
             end_replaced: End::proven(table),
             end_overflow: End::by_id(table),
-            keyed_mutex: Arc::new(KeyedMutex::new()),
+            logins: Arc::new(KeyedMutex::new()),
         }
     }
 
@@ -120,9 +123,9 @@ impl Create {
             }
         };
         let created_at = created_at.ok_or_else(|| {
-            StoreError::unavailable("the database did not say when the row was created")
+            StoreError::unavailable("the database did not report when the row was created")
         })?;
-        // The same sums as the statement's own, so this is the row without reading it again.
+        // The same sums as in the statement, so this is the row, without reading it again.
         let after = |span| created_at.saturating_add(Duration::from_micros(micros(span) as u64));
         let deadline = after(new.absolute);
         let extras = T::schema().options;
@@ -146,9 +149,9 @@ impl Create {
         Ok(Created::Session { record, ended })
     }
 
-    /// An instant of the database's clock at which a login that began then had not begun yet: the
-    /// time that the database's answer takes is counted against the login, so that no cut-off slips
-    /// in between. `None` where there are no cut-offs.
+    /// Returns an instant of the database's clock that is not after `began`. The time that the
+    /// database takes to answer is counted against the login, so that no cut-off is missed. Returns
+    /// `None` if there are no cut-offs.
     async fn not_after<D: Driver>(
         &self,
         database: &Database<D>,
@@ -156,19 +159,19 @@ impl Create {
     ) -> Result<Option<Timestamp>, StoreError> {
         let Some(now) = &self.now else { return Ok(None) };
         let rows = database.rows(now.with([])).await?;
-        // Both clocks cut what is below a microsecond off.
+        // Both clocks cut off what is below a microsecond.
         let passed = began.elapsed() + Duration::from_micros(1);
         match rows.first().map(|row| Cells::<D>::from_start(row).instant(NOW)) {
             Some(Ok(now)) => Ok(Some(now.saturating_sub(passed))),
-            _ => Err(StoreError::unavailable("the database did not say what time it is")),
+            _ => Err(StoreError::unavailable("the database did not report its time")),
         }
     }
 
-    /// What a login of this subject makes limit_check with, when it is this login's turn on this
-    /// node; `None` where there can be no such session.
+    /// Waits for this login's turn on this node, and returns what the login needs to check its
+    /// subject's limit. Returns `None` if no session can have this subject.
     ///
-    /// The database makes logins of other nodes wait, on a connection. Here they wait without one,
-    /// or one subject's logins would take them all.
+    /// The database makes the logins of other nodes wait, each on a connection. On this node they
+    /// wait without a connection. Otherwise the logins of one subject could take all connections.
     async fn limit_check<D: Driver, T: SessionData>(
         &self,
         subject: &T::Subject,
@@ -182,14 +185,14 @@ impl Create {
         let lock = SubjectLock::of(T::schema().table, &subject.value);
         Ok(Some(LimitCheck {
             lock,
-            _queued: self.keyed_mutex.take(lock).await,
+            _queued: self.logins.lock(lock).await,
             live_ids: live_ids.with([subject]),
             limit,
         }))
     }
 }
 
-/// The insertions of one store that are statements of their own.
+/// The insertions of one store that run outside a transaction, and share a statement.
 pub(in super::super) struct Inserts<D> {
     database: Database<D>,
     /// One for each of [`SIZES`].
@@ -203,10 +206,10 @@ impl<D: Driver> Inserts<D> {
         Self { database, inserts }
     }
 
-    /// Inserts rows, all or none, and gives the database's time.
+    /// Inserts rows, all or none, and returns the database's time.
     async fn insert(&self, rows: Vec<Arguments<11>>) -> Result<Option<Timestamp>, StoreError> {
         let Some(size) = SIZES.iter().position(|size| *size == rows.len()) else {
-            return Err(StoreError::unavailable("no statement inserts so many rows"));
+            return Err(StoreError::unavailable("no statement inserts this many rows"));
         };
         self.database.instant(self.inserts[size].with_rows(rows)).await
     }
@@ -215,7 +218,7 @@ impl<D: Driver> Inserts<D> {
 impl<D: Driver> Batch for Inserts<D> {
     type Item = Arguments<11>;
 
-    /// When the row was created; `None` where the database did not say so.
+    /// When the row was created; `None` if the database did not report it.
     type Answer = Option<Timestamp>;
 
     fn size(waiting: usize) -> usize {
@@ -229,7 +232,7 @@ impl<D: Driver> Batch for Inserts<D> {
             return vec![self.insert(rows).await];
         }
         match self.insert(rows.clone()).await {
-            // One row may be to blame, and it fails alone.
+            // One row may be the cause. Inserted alone, only that row fails.
             Err(error) if error.kind() == StoreErrorKind::Constraint => {
                 let mut created = Vec::with_capacity(count);
                 for row in rows {
@@ -242,7 +245,7 @@ impl<D: Driver> Batch for Inserts<D> {
     }
 }
 
-/// The text that inserts so many rows, and reports when.
+/// Returns the text that inserts this many rows, and reports when.
 fn insert(table: &SqlTable, rows: usize) -> String {
     let (names, first): (Vec<_>, Vec<_>) = written(table, 0).into_iter().unzip();
     let mut values = vec![first];
@@ -260,7 +263,7 @@ fn insert(table: &SqlTable, rows: usize) -> String {
     )
 }
 
-/// The columns of a new row, and their values.
+/// Returns the columns of a new row, and their values.
 fn written(table: &SqlTable, row: usize) -> Vec<(String, String)> {
     let SqlTable { dialect, schema, now, .. } = table;
     let (dialect, extras) = (*dialect, schema.options);
@@ -302,20 +305,20 @@ fn written(table: &SqlTable, row: usize) -> Vec<(String, String)> {
     columns
 }
 
-/// How a login makes limit_check for itself.
+/// What a login needs to check its subject's limit.
 struct LimitCheck {
-    /// What the logins of this subject wait for.
+    /// The lock that the logins of this subject wait for.
     lock: SubjectLock,
-    /// Held while the login has a connection: the subject's other logins on this node wait without
-    /// one.
+    /// Held while the login has a connection. The subject's other logins on this node wait without
+    /// a connection.
     _queued: KeyedMutexGuard<SubjectLock>,
     /// The ids of the subject's live sessions, oldest first.
     live_ids: Query,
     limit: SubjectLimit,
 }
 
-/// A creation that ends other sessions, in one transaction; one that needs limit_check, while no
-/// other one of its subject runs.
+/// A creation that ends other sessions, in one transaction. With a `limit_check`, no other login of
+/// its subject runs at the same time.
 struct Login<'a> {
     create: &'a Create,
     replaces: Option<Replaced>,
@@ -323,7 +326,7 @@ struct Login<'a> {
     insert: Query,
 }
 
-/// What became of a [`Login`].
+/// The outcome of a [`Login`].
 enum LoginOutcome {
     Written { created_at: Option<Timestamp>, ended: Vec<SessionId> },
     Full,

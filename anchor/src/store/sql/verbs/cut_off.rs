@@ -1,5 +1,5 @@
-//! `cut_off`: records the instant, then ends the subject's rows; and the sweep of what was dead on
-//! arrival.
+//! `cut_off`: records the instant, then ends the subject's rows. Also the sweep of rows that were
+//! dead on arrival: inserted after the cut-off, by logins that began before it.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use super::super::statement::Statement;
 use super::super::table::{CutOffs, SqlTable, joins_as_bytes, subject_argument};
 use super::end::end;
 
-/// How coarse SQLite's clock is.
+/// The resolution of SQLite's clock.
 const SQLITE_CLOCK_STEP: Duration = Duration::from_millis(1);
 
-/// `None` where the payload has no cut-offs.
+/// `None` if the payload has no cut-offs.
 pub(in super::super) struct CutOffSubject(Option<Statements>);
 
 struct Statements {
     record: Statement<1>,
-    /// Ends the subject's rows, whatever is recorded.
+    /// Ends the subject's rows, regardless of what is recorded.
     end: Statement<2>,
     /// Ends rows that were dead on arrival.
     sweep: Statement<1>,
@@ -54,8 +54,8 @@ impl CutOffSubject {
     ) -> Result<u64, StoreError> {
         let Some(statements) = &self.0 else {
             return Err(StoreError::unavailable(format!(
-                "the schema of `{}` has no cut-offs, and its payload claims them: add \
-                 `SchemaOptions::cut_off` to it",
+                "the payload of `{}` has cut-offs, but its schema does not: add \
+                 `SchemaOptions::cut_off` to the schema",
                 T::schema().table
             )));
         };
@@ -64,14 +64,14 @@ impl CutOffSubject {
         let ended =
             database.execute(statements.end.with([subject, reason.as_str().into()])).await?;
         if D::DIALECT == Dialect::Sqlite {
-            // Until a login that begins after the answer is later than the cut-off by SQLite's
-            // clock, too.
+            // Waits until a login that begins after the answer is later than the cut-off by
+            // SQLite's clock, too.
             tokio::time::sleep(3 * SQLITE_CLOCK_STEP).await;
         }
         Ok(ended)
     }
 
-    /// Removes, or ends where they are kept, at most `batch` rows that were dead on arrival.
+    /// Removes at most `batch` rows that were dead on arrival, or ends them if ended rows are kept.
     pub(super) async fn sweep<D: Driver>(
         &self,
         database: &Database<D>,
@@ -84,8 +84,8 @@ impl CutOffSubject {
     }
 }
 
-/// Records a cut-off. It is never earlier than now: where the clock is coarse, it is the clock's
-/// next step.
+/// Returns the text that records a cut-off. The recorded instant is never earlier than now: if the
+/// clock is coarse, it is the clock's next step.
 fn record(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -> String {
     let subject = write_as(table.dialect, column, ":subject");
     let clock = &table.clock;
@@ -121,7 +121,7 @@ fn sweep(table: &SqlTable, cut_offs: &CutOffs) -> String {
     let dead = match table.dialect {
         Dialect::Postgres => format!("id = ANY(ARRAY({dead} FOR UPDATE OF s SKIP LOCKED))"),
         Dialect::Sqlite => format!("id IN ({dead})"),
-        // MySQL limits no subquery of IN, but a table derived from one.
+        // MySQL does not allow LIMIT in a subquery of IN, but allows it in a derived table.
         Dialect::MySql => format!("id IN (SELECT id FROM ({dead}) AS dead)"),
     };
     let still = if keep_ended { " AND status = 'active'" } else { "" };
@@ -131,7 +131,7 @@ fn sweep(table: &SqlTable, cut_offs: &CutOffs) -> String {
 fn forget(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -> String {
     let of_subject = is_about(table.dialect, column, cut_offs);
     let active = if table.schema.options.keep_ended { " AND s.status = 'active'" } else { "" };
-    // Twice the longest login: a node's clock may be slow.
+    // Twice the longest login, because a node's clock may be slow.
     let longest = 2 * LONGEST_LOGIN.as_micros();
     format!(
         "DELETE FROM {cut_offs} WHERE cut_off_at < {} \
@@ -142,7 +142,8 @@ fn forget(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -
     )
 }
 
-/// The condition on which a row `s` of the table is of the subject of a row of the companion.
+/// Returns the condition that a row `s` of the table has the subject of a row of the companion
+/// table.
 fn is_about(dialect: Dialect, column: &ColumnSchema, companion: &str) -> String {
     let subject = dialect.reference(column.name);
     if joins_as_bytes(dialect, column) {

@@ -1,4 +1,4 @@
-//! `revoke` and its kin: end rows for good.
+//! `revoke` and its variants: end rows for good.
 
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -13,8 +13,9 @@ use super::super::row::Cells;
 use super::super::statement::Statement;
 use super::super::table::{SqlTable, subject_argument};
 
-/// Ends the rows that meet a condition. What is live is ended and counted; then whatever else meets
-/// the condition, because a clock that shows it as expired may be set back.
+/// Ends the rows that meet a condition. First the live rows are ended and counted. Then all other
+/// rows that meet the condition are ended, because a clock that shows them as expired may be set
+/// back.
 pub(super) struct EndRows<const N: usize> {
     pub(super) live: Statement<N>,
     pub(super) rest: Statement<N>,
@@ -28,7 +29,7 @@ impl<const N: usize> EndRows<N> {
             let at = least(table.dialect, "expires_at", table.now);
             let not_cut_off =
                 table.not_cut_off().map_or_else(String::new, |lived| format!(" AND {lived}"));
-            // A login may have come in since the live ones ended.
+            // A login may have inserted a row since the live rows ended.
             let lives = format!("CASE WHEN expires_at > {clock} AND deadline > {clock} THEN");
             format!(
                 "UPDATE {name} SET status = {lives} '{}' ELSE '{}' END, \
@@ -44,8 +45,8 @@ impl<const N: usize> EndRows<N> {
     }
 }
 
-/// The text that ends rows before their time. A kept one has expired, too, for a reader that does
-/// not know of its status.
+/// Returns the text that ends rows before they expire. A kept row is also made to expire, for a
+/// reader that does not check its status.
 pub(super) fn end(table: &SqlTable, condition: &str, reason: &str) -> String {
     let SqlTable { name, now, .. } = table;
     if table.schema.options.keep_ended {
@@ -71,9 +72,9 @@ pub(in super::super) struct End {
     by_id: EndRows<2>,
     proven: EndRows<3>,
     everyone: EndRows<1>,
-    /// The lasting hash of a row, live or not.
+    /// Selects the lasting hash of a row, live or not.
     lasting: Statement<1>,
-    /// `None` where the payload has no subject.
+    /// `None` if the payload has no subject.
     of_subject: Option<EndOfSubject>,
 }
 
@@ -101,12 +102,12 @@ impl End {
         }
     }
 
-    /// Ends the row of an id.
+    /// Returns the statements that end the row of an id.
     pub(super) fn by_id(table: &SqlTable) -> EndRows<2> {
         EndRows::new(table, "id = :id", ["id", "reason"])
     }
 
-    /// Ends the row of an id whose lasting hash the caller knows.
+    /// Returns the statements that end the row of an id if the caller knows its lasting hash.
     pub(super) fn proven(table: &SqlTable) -> EndRows<3> {
         let condition = "id = :id AND lasting_hash = :lasting";
         EndRows::new(table, condition, ["id", "reason", "lasting"])
@@ -137,7 +138,8 @@ impl End {
         if database.execute(self.proven.live.with(arguments())).await? > 0 {
             return Ok(Ending::Ended);
         }
-        // Nothing was live: it is not there, or looks expired, or the proof is another session's.
+        // No row was live: there is no row, or it looks expired, or the proof belongs to another
+        // session.
         match self.lasting(database, id).await? {
             Some(lasting) if lasting == proof => {}
             Some(_) => return Ok(Ending::Unproven),
@@ -205,7 +207,7 @@ impl End {
         Ok(live)
     }
 
-    /// The lasting hash of a row, live or not; `None` where there is no row.
+    /// Returns the lasting hash of a row, live or not; `None` if there is no row.
     async fn lasting<D: Driver>(
         &self,
         database: &Database<D>,

@@ -1,4 +1,4 @@
-//! `list` and `history`: a subject's live sessions and its ended ones, a page at a time.
+//! `list` and `history`: a subject's live sessions and its ended sessions, one page at a time.
 
 use crate::error::StoreError;
 use crate::payload::{DecodeError, SessionData};
@@ -18,10 +18,10 @@ use super::super::table::{SqlTable, subject_argument};
 const PARAMETERS: [&str; 4] = ["subject", "after_at", "id", "batch"];
 
 pub(in super::super) struct List {
-    /// `None` where the payload has no subject.
+    /// `None` if the payload has no subject.
     live: Option<Statement<4>>,
-    /// Selects the status, the end, its reason, the subject's cut-off and the database's now after
-    /// the record. `None` where ended rows are not kept.
+    /// Selects the status, the end, its reason, the subject's cut-off and the database's current
+    /// time after the record. `None` if ended rows are not kept.
     ended: Option<Statement<4>>,
 }
 
@@ -78,7 +78,8 @@ impl List {
     }
 }
 
-/// Runs a list of a subject's sessions, whose rows have the instant that orders them in this cell.
+/// Runs a statement that lists a subject's sessions. The cell at `instant` of each row contains the
+/// instant that the rows are ordered by.
 async fn listed<D: Driver, T: SessionData, R>(
     database: &Database<D>,
     statement: Option<&Statement<4>>,
@@ -92,7 +93,7 @@ async fn listed<D: Driver, T: SessionData, R>(
         return Ok(Listed::default());
     };
     let after = page.cursor().unwrap_or(Cursor::BEFORE_ALL);
-    // One more says whether there is a next page.
+    // One more row shows whether there is a next page.
     let batch = i64::from(page.limit()) + 1;
     let query = statement.with([subject, after.at.into(), after.id.into(), batch.into()]);
     let rows = database.rows(query).await?;
@@ -115,7 +116,7 @@ async fn listed<D: Driver, T: SessionData, R>(
     Ok(Listed { entries: rows.iter().take(limit).filter_map(readable).collect(), next })
 }
 
-/// The session of a row, if it has ended.
+/// Reads the session of a row, if it has ended.
 fn read_ended<D: Driver, T: SessionData>(
     row: &D::Row,
 ) -> Result<Option<EndedRecord<T>>, DecodeError> {
@@ -129,7 +130,7 @@ fn read_ended<D: Driver, T: SessionData>(
     let times = Times::read::<D>(row)?;
     let reason = reason.as_deref().and_then(EndReason::from_word);
     let (status, reason) = match status.as_deref() {
-        // The sweep has not come by.
+        // The sweep has not marked the row yet.
         Some(ACTIVE) if times.cut_off_by(cut_off_at) => {
             (EndStatus::Revoked, Some(EndReason::CutOff))
         }

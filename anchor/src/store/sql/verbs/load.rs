@@ -1,4 +1,4 @@
-//! `load`: one `SELECT` by the key, for all who ask at the same time.
+//! `load`: one `SELECT` by the primary key, which concurrent callers share.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use super::super::row::{ACTIVE, Cells, NOW, Times, read_record, record_columns};
 use super::super::statement::{Arguments, Statement};
 use super::super::table::SqlTable;
 
-/// What is selected after a record; then the fingerprint, the status and the subject's cut-off
-/// where the table has them, and the database's now.
+/// The columns that are selected after a record. The fingerprint, the status and the subject's
+/// cut-off follow if the table has them, and then the database's current time.
 const SECRETS: [&str; 5] = [
     "lasting_hash",
     "secret_hash",
@@ -27,10 +27,11 @@ const SECRETS: [&str; 5] = [
     "rotation_state",
 ];
 
-/// At most this many rows are selected in one statement.
+/// The largest number of rows that one statement selects.
 const LARGEST: usize = 128;
 
-/// Selects the rows of up to so many ids. Few sizes, so that a connection prepares few texts.
+/// How many ids a statement can look up. There are few sizes, so that a connection prepares few
+/// texts.
 const SIZES: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, LARGEST];
 
 /// The lookups of one store.
@@ -40,7 +41,7 @@ pub(in super::super) struct Lookups<D> {
     selects: [Statement<1>; SIZES.len()],
 }
 
-/// The row of an id among those of a statement, if there is one.
+/// The row of an id among the rows of a statement, if there is one.
 pub(in super::super) struct Found<D: Driver> {
     rows: Arc<Vec<D::Row>>,
     at: Option<usize>,
@@ -122,7 +123,7 @@ impl<D: Driver> Found<D> {
     }
 }
 
-/// The session of a selected row, if it is live.
+/// Reads the session of a selected row, if it is live.
 fn read_live<D: Driver, T: SessionData>(row: &D::Row) -> Result<Option<Loaded<T>>, DecodeError> {
     let schema = T::schema();
     let extras = schema.options;
@@ -149,7 +150,7 @@ fn read_live<D: Driver, T: SessionData>(row: &D::Row) -> Result<Option<Loaded<T>
         previous: previous.map(SecretHash::from_bytes),
         previous_until,
         rotation: rotation.as_deref().and_then(RotationState::from_word).ok_or_else(|| {
-            DecodeError::new(SECRETS[4], ColumnError::new("expected the state of a rotation"))
+            DecodeError::new(SECRETS[4], ColumnError::new("expected a rotation state"))
         })?,
     };
     Ok(Some(Loaded {

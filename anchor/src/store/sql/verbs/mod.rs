@@ -1,5 +1,5 @@
-//! The verbs of the contract in SQL, one file each: its statements, their arguments, and what is
-//! read from the answer.
+//! The verbs of the contract in SQL, one file per verb: its statements, their arguments, and how
+//! the answer is read.
 
 pub(super) mod create;
 mod cut_off;

@@ -1,4 +1,5 @@
-//! `rotate` and `reauthenticate`: a new secret for the same session, one winner.
+//! `rotate` and `reauthenticate`: a new secret for the same session. One of several concurrent
+//! calls wins.
 
 use crate::error::StoreError;
 use crate::store::{Reauthenticated, Rotated, Rotation, RotationState};
@@ -21,7 +22,7 @@ pub(in super::super) struct Rotate {
 
 impl Rotate {
     pub(super) fn new(table: &SqlTable) -> Self {
-        // `:secret` is the current one, or is exchanged because its successor is lost.
+        // `:secret` is the current secret, or is exchanged because its successor was lost.
         let statement = |assignments: &str, is_exchanged: &str, returning: &str| {
             let text = format!(
                 "UPDATE {name} SET {assignments}{used}, previous_secret_hash = :old_secret, \

@@ -1,4 +1,5 @@
-//! `sweep`: removes ended rows in batches; the statement's own predicate decides what has ended.
+//! `sweep`: removes ended rows in batches. The statement's own predicate decides which rows have
+//! ended.
 
 use crate::error::StoreError;
 use crate::payload::SessionData;
@@ -13,9 +14,9 @@ use super::super::table::{SqlTable, micros};
 use super::cut_off::CutOffSubject;
 
 pub(in super::super) struct Sweep {
-    /// Ends expired rows: removes them, or marks them where they are kept.
+    /// Ends expired rows: removes them, or marks them if they are kept.
     expired: Statement<1>,
-    /// Removes ended rows that were kept long enough; `None` where they are not kept.
+    /// Removes ended rows that were kept long enough; `None` if they are not kept.
     kept: Option<Statement<2>>,
     cut_off: CutOffSubject,
 }
@@ -68,12 +69,12 @@ impl Sweep {
     }
 }
 
-/// `write` for at most `:batch` of the rows that meet the condition.
+/// Returns the text that runs `write` for at most `:batch` of the rows that meet the condition.
 fn batch(table: &SqlTable, write: &str, condition: &str, order: &str) -> String {
     let name = &table.name;
     match table.dialect {
-        // The array is computed once; a plain IN may be planned as a join that runs the LIMIT again
-        // and again.
+        // The array is computed once. A plain IN may be planned as a join that runs the LIMIT
+        // repeatedly.
         Dialect::Postgres => format!(
             "{write} WHERE {condition} AND id = ANY(ARRAY(SELECT id FROM {name} \
              WHERE {condition} ORDER BY {order} LIMIT :batch FOR UPDATE SKIP LOCKED))"

@@ -15,7 +15,7 @@ const PARAMETERS: [&str; 5] = ["id", "secret", "idle", "ip", "user_agent"];
 
 pub(in super::super) struct TouchRow {
     touch: Statement<5>,
-    /// Also writes where the session was used from; `None` where that is not tracked.
+    /// Also writes where the session was used from; `None` if that is not tracked.
     touch_from: Option<Statement<5>>,
 }
 

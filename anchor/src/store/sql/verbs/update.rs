@@ -22,9 +22,9 @@ impl Update {
         Self { live_version: LiveVersion::new(&table), table }
     }
 
-    /// Writes these payload columns, if the row is live and at `:version`, and `:secret` is good;
-    /// without any, the use alone. Its text depends on the set of columns alone, so a connection
-    /// prepares it once per set.
+    /// Returns the statement that writes these payload columns, if the row is live and at
+    /// `:version`, and `:secret` is accepted. Without columns, it writes only the use. Its text
+    /// depends only on the set of columns, so a connection prepares it once per set.
     fn statement(&self, changed: &[usize]) -> Statement<4> {
         let SqlTable { dialect, schema, name, row, .. } = &self.table;
         let mut assignments: String = changed
@@ -55,7 +55,7 @@ impl Update {
     ) -> Result<Updated, StoreError> {
         let Change { id, secret, version, from, to, idle } = change;
         let payload = storable::encode(D::DIALECT, &*to)?;
-        // What was loaded may hold a value that could not be written any more; then its column
+        // The loaded payload may contain a value that can no longer be written. Its column then
         // counts as changed.
         let from = Encoder::values_of(&*from).unwrap_or_default();
         let changed: Vec<usize> =

@@ -1,4 +1,4 @@
-//! Asks whether a row is live: what a write that met no row needs to know.
+//! Asks whether a row is live, which a write that matched no row needs to know.
 
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -9,7 +9,7 @@ use super::super::row::{Cells, log_undecodable};
 use super::super::statement::Statement;
 use super::super::table::SqlTable;
 
-/// The version of a live row.
+/// Selects the version of a live row.
 pub(super) struct LiveVersion(Statement<1>);
 
 impl LiveVersion {
@@ -21,7 +21,7 @@ impl LiveVersion {
         Self(table.statement(&text, ["id"]))
     }
 
-    /// Whether the row is live. One that cannot be read counts as ended.
+    /// Returns whether the row is live. A row that cannot be read counts as ended.
     pub(super) async fn is_live<D: Driver>(
         &self,
         database: &Database<D>,
