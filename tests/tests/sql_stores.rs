@@ -657,7 +657,7 @@ async fn verify_warns_of_postgres_without_tls_beyond_loopback() {
     let far = PgPoolOptions::new().connect_with(options).await.unwrap();
     let (near, far) =
         (PostgresStore::<Everything>::new(near), PostgresStore::<Everything>::new(far));
-    assert_warned(near, far, "Write `?sslmode=verify-full`").await;
+    assert_warned(near, far, "Add `?sslmode=verify-full`").await;
 }
 
 #[tokio::test]
@@ -666,5 +666,5 @@ async fn verify_warns_of_mysql_without_tls_beyond_loopback() {
     let options = near.connect_options().as_ref().clone().host("0.0.0.0");
     let far = MySqlPoolOptions::new().connect_with(options).await.unwrap();
     let (near, far) = (MySqlStore::<Everything>::new(near), MySqlStore::<Everything>::new(far));
-    assert_warned(near, far, "Write `?ssl-mode=VERIFY_IDENTITY`").await;
+    assert_warned(near, far, "Add `?ssl-mode=VERIFY_IDENTITY`").await;
 }

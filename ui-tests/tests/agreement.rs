@@ -1,4 +1,5 @@
-//! What the macros refuse, and what anchor has: a macro cannot ask the crate that it expands into, so some lists exist twice.
+//! What the macros refuse, and what anchor has: a macro cannot ask the crate that it expands into,
+//! so some lists exist twice.
 
 #[test]
 fn the_macros_refuse_the_words_that_the_stores_quote() {

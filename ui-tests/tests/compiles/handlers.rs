@@ -45,7 +45,9 @@ async fn closure_with_the_type_from_an_argument(_: Session<UserSession>) {}
 #[require_session(UserSession, policy = Admin)]
 async fn policy() {}
 
-#[require_session(UserSession, policy = (Admin, anchor::guard::Fresh<60>), fresh = "10m", when = |_| true,)]
+#[require_session(
+    UserSession, policy = (Admin, anchor::guard::Fresh<60>), fresh = "10m", when = |_| true,
+)]
 async fn everything() {}
 
 /// Documented, public, and with the payload itself.

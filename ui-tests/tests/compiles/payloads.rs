@@ -88,7 +88,8 @@ fn a_payload_says_what_its_table_has_besides() {
 
 #[test]
 fn a_payload_inside_a_function_body() {
-    // A test can only be collected from a module, so the one that holds migrations to the struct is left out.
+    // A test can only be collected from a module, so the one that holds migrations to the struct is
+    // left out.
     #[derive(Clone, SessionData)]
     #[session(migrations = false)]
     struct Local {
