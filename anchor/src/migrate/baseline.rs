@@ -149,15 +149,21 @@ impl Comparison<'_> {
             return Some(format!("check {name}"));
         }
         let values: Vec<_> = values.iter().map(|value| self.table.dialect.literal(value)).collect();
-        Some(format!("check {name} {}", values.join(", ")))
+        let values = values.join(", ");
+        Some(match self.table.dialect {
+            // As `live` takes PostgreSQL's casts away.
+            Dialect::Postgres => format!("check {name} {}", values.replace("'::text", "'")),
+            _ => format!("check {name} {values}"),
+        })
     }
 
-    /// Whether MySQL and MariaDB show the values of the column's check each in its own way. Then it
-    /// is compared by its name.
+    /// Whether MySQL and MariaDB show the values of the column's check each in its own way: odd ones,
+    /// or `= 'x'` for a single one. Then it is compared by its name.
     fn is_shown_otherwise(&self, column: &TableColumn) -> bool {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
-        let mut values = column.checked_values().unwrap_or_default().iter();
-        self.table.dialect == Dialect::MySql && !values.all(|value| value.chars().all(is_plain))
+        let Some(values) = column.checked_values() else { return false };
+        let are_plain = values.iter().all(|value| value.chars().all(is_plain));
+        self.table.dialect == Dialect::MySql && !(are_plain && values.len() > 1)
     }
 
     /// The names of the checks of such columns, as a list.
@@ -211,7 +217,7 @@ impl Comparison<'_> {
                 format!(
                     "        SELECT 'check ' || conname || ' ' || rtrim(replace(replace(substr(\
                      definition,\n            position(' = ' IN definition) + 3), \
-                     'ANY (ARRAY[', ''), '::text', ''), '])')\n        \
+                     'ANY (ARRAY[', ''), '''::text', ''''), '])')\n        \
                      FROM pg_constraint, pg_get_constraintdef(oid) AS definition\n        \
                      WHERE conrelid = {} AND contype = 'c'",
                     table.regclass
@@ -238,7 +244,7 @@ impl Comparison<'_> {
                 // `role` in ('admin','member')
                 format!(
                     "        SELECT CONVERT(CONCAT('check ', c.constraint_name, \
-                     IF(c.constraint_name IN ({}), '', CONCAT(' ',\n            \
+                     IF(c.constraint_name IN ({0}), '', CONCAT(' ',\n            \
                      TRIM(TRAILING ')' FROM REPLACE(REPLACE(REPLACE(\n            \
                      SUBSTRING_INDEX(c.check_clause, ' in (', -1), '_utf8mb4', ''), CHAR(92), ''),\
                      \n            ''',''', ''', '''))))) USING utf8mb4)\n        \
@@ -246,7 +252,8 @@ impl Comparison<'_> {
                      JOIN information_schema.check_constraints AS c\n            \
                      ON c.constraint_schema = t.constraint_schema \
                      AND c.constraint_name = t.constraint_name\n        \
-                     WHERE {} AND c.check_clause LIKE '% in (%'",
+                     WHERE {1} AND (c.check_clause LIKE '% in (%' \
+                     OR c.constraint_name IN ({0}))",
                     self.shown_otherwise(),
                     table.is_here("t.")
                 ),
