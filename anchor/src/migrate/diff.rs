@@ -136,9 +136,10 @@ impl Diff {
     fn matched(
         old: Table,
         new: Table,
-        kept: Vec<(TableColumn, TableColumn)>,
+        mut kept: Vec<(TableColumn, TableColumn)>,
         added: Vec<TableColumn>,
     ) -> Self {
+        follow_rename(&old, &new, &mut kept);
         let is_kept = |column: &&TableColumn| kept.iter().any(|(old, _)| old.name == column.name);
         let dropped = old.columns.iter().filter(|column| !is_kept(column)).cloned().collect();
         let successor = |index: &TableIndex| {
@@ -203,9 +204,14 @@ impl Diff {
         };
         // In the old table's order.
         let order = |name: &str| self.old.columns.iter().position(|column| column.name == name);
-        let mut kept: Vec<_> =
-            self.kept.iter().map(|(old, new)| (new.clone(), old.clone())).collect();
+        let column = |table: &Table, column: &TableColumn| table.column(&column.name).cloned();
+        let mut kept: Vec<_> = self
+            .kept
+            .iter()
+            .filter_map(|(old, new)| Some((column(&self.new, new)?, column(&self.old, old)?)))
+            .collect();
         kept.sort_by_key(|(_, column)| order(&column.name));
+        follow_rename(&self.new, &self.old, &mut kept);
         Self {
             old: self.new.clone(),
             new: self.old.clone(),
@@ -321,6 +327,18 @@ impl Diff {
             && self.kept_indexes.iter().all(|(old, new)| old == new)
             && self.old.cut_offs == self.new.cut_offs
             && self.variants.is_empty()
+    }
+}
+
+/// A reference of the table to itself goes with the table's name: it does not change.
+fn follow_rename(old: &Table, new: &Table, kept: &mut [(TableColumn, TableColumn)]) {
+    for (before, after) in kept {
+        if let (Some(was), Some(is)) = (&mut before.references, &after.references)
+            && was.table == old.name
+            && is.table == new.name
+        {
+            was.table.clone_from(&is.table);
+        }
     }
 }
 
