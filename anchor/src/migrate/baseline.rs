@@ -4,7 +4,7 @@
 //! catalogue: each database that runs it is compared, not the developer's alone. Both sides are
 //! lines of text, such as `index sessions_user_id_idx on user_id`.
 
-use super::write::bounds;
+use super::write::{bounds, referenced};
 use crate::column::ColumnType;
 use crate::schema::{CutOffsTable, Dialect, OnDelete, Table, TableColumn};
 
@@ -20,7 +20,7 @@ pub(super) fn up(table: &Table) -> String {
         // MySQL commits what it defines, and sqlx would be left with a migration that has half run.
         Dialect::MySql => format!("{compares}{compare}\n{takes_over}{create}"),
         Dialect::Postgres | Dialect::Sqlite => {
-            let bounds = bounds(table.dialect);
+            let bounds = bounds(table.dialect, referenced(table));
             format!("{bounds}{takes_over}{create}\n{compares}{compare}")
         }
     }
