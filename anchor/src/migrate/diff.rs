@@ -9,6 +9,7 @@ use super::deployment::{self, Deployment};
 use super::fit::{Cast, Condition, Fit};
 use super::refusal::Refusal;
 use super::state::{State, variant_renames};
+use crate::column::ColumnType;
 use crate::schema::{
     CutOffsTable, Dialect, ForeignKey, Kind, OnChange, Schema, Table, TableColumn, TableIndex,
     is_literal,
@@ -624,10 +625,12 @@ impl Plan {
         let (from, to) = (Shape(old).to_string(), Shape(new).to_string());
         let stale = answers.ends;
         if cast == Cast::Never {
-            if answers.drops && has_value(new) && !answers.role {
+            let role = answers.role;
+            let nullable = new.nullable && !has_value(new);
+            if answers.drops && (has_value(new) || nullable) && !role {
                 self.note(new, vec![Condition::Every], Remedy::Default);
             } else {
-                refusals.push(Refusal::Reset { column, from, to, role: answers.role, stale });
+                refusals.push(Refusal::Reset { column, from, to, role, nullable, stale });
             }
             return;
         }
@@ -779,6 +782,38 @@ impl Misfit {
     pub(crate) fn is_reset(&self) -> bool {
         self.conditions.contains(&Condition::Every)
     }
+}
+
+/// The defaults that SQLite would store as texts where the store reads integers.
+pub(crate) fn unreadable_defaults(table: &Table) -> Vec<Refusal> {
+    use ColumnType::{BigInt, Bool, Integer, SmallInt, Timestamp};
+    if table.dialect != Dialect::Sqlite {
+        return Vec::new();
+    }
+    let unreadable = table.columns.iter().filter(|column| !column.custom).filter_map(|column| {
+        let default = column.default.as_deref()?;
+        let (stored, instead) = match column.kind {
+            Kind::Plain(Bool) => ("0 or 1", "true"),
+            Kind::Plain(Timestamp) => {
+                ("microseconds since 1970", "CAST(strftime('%s', 'now') AS INTEGER) * 1000000")
+            }
+            Kind::Plain(SmallInt | Integer | BigInt) => ("an integer", "0"),
+            _ => return None,
+        };
+        let is_time = ["current_timestamp", "current_date", "current_time"]
+            .iter()
+            .any(|word| default.eq_ignore_ascii_case(word));
+        // A text that is an integer becomes one; with a boolean nobody means that.
+        let text = default.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+        let is_text = text.is_some_and(|text| text.trim().parse::<i64>().is_err());
+        (is_time || (is_text && is_literal(default))).then(|| Refusal::UnreadableDefault {
+            column: column.name.clone(),
+            default: default.to_owned(),
+            stored,
+            instead,
+        })
+    });
+    unreadable.collect()
 }
 
 /// Whether a row that says nothing of the column has a value in it.

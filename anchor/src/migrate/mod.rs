@@ -46,7 +46,7 @@
 //! | an integer or a float to another that holds its values, an integer or an enum to text, a longer text | |
 //! | narrower: a smaller or unsigned integer, a float or text to an integer, a shorter text, `Option<T>` to `T` | a new `default`, for the values that do not fit; or `on_change`, and these sessions end |
 //! | `f64` to `f32`, a type of your own to another | `ANCHOR_MIGRATE=drop`, for the cast may round |
-//! | a type with nothing in common with the old | `default` and `ANCHOR_MIGRATE=drop`, or `on_change` |
+//! | a type with nothing in common with the old | an `Option` or a `default`, and `ANCHOR_MIGRATE=drop`; or `on_change` |
 //! | another name for a variant | `#[column(renamed_from = "old")]` on it |
 //! | a variant less | the name of the variant that it is now, or `on_change`: its sessions end |
 //! | no `cut_off` any more | `ANCHOR_MIGRATE=drop` |
@@ -112,7 +112,7 @@
 //! | the name of a column that is dropped | downtime | fails | another `column` |
 //! | another name for the table | downtime | fails | `#[session(table = "old")]` |
 //! | a wider type | before | goes on; refuses values that its own does not hold | |
-//! | a narrower type | before | goes on, and fails to write what does not fit | |
+//! | a narrower type | before | goes on, and fails to write what does not fit; what the database takes all the same, as below, the new release refuses | |
 //! | a type of another family | downtime | fails | a new field; the old one goes later |
 //! | `T` to `Option<T>` | before | goes on; refuses `NULL` | |
 //! | `Option<T>` to `T` | before | goes on, and fails to write `NULL` | |
@@ -129,6 +129,11 @@
 //!
 //! Families of types are the integers, the floats, texts with enums, and every other type by
 //! itself; a `sql_type` that anchor does not know is of none.
+//!
+//! A database holds rows to a column's type, and a field may hold less than its column. SQLite
+//! stores any integer and a text of any length. Elsewhere an unsigned field is stored in the next
+//! larger signed type, `u16` in an `INTEGER`: from `i32` to `u16` the release before goes on to
+//! write `-1`. The new release refuses such sessions, and leaves the rows as they are.
 //!
 //! What fails to be written is a login or an update that is answered with 503. Where a release
 //! fails to write some values, let the one before it do without them.
@@ -437,6 +442,10 @@ fn revision(
     dialect: Dialect,
     migrations: &Migrations,
 ) -> Result<Revision, MigrateError> {
+    let unreadable = diff::unreadable_defaults(&Table::of(schema, dialect));
+    if !unreadable.is_empty() {
+        return Err(refused(schema, unreadable));
+    }
     let mut beside = None;
     let head = match folder.head(schema, dialect)? {
         Some(head) => Some(head),

@@ -5,6 +5,7 @@ use anchor::column::ColumnType;
 use anchor::schema::{ColumnSchema, Dialect, OnChange, OnDelete, Reference, Schema};
 
 use crate::scene::{Scene, on_every_database, sessions};
+use crate::scratch::assert_expected;
 
 fn column(name: &'static str, ty: ColumnType) -> ColumnSchema {
     ColumnSchema::new(name, ty, false)
@@ -32,6 +33,70 @@ on_every_database! {
     a_payloads_column_is_never_one_of_anchors_own
     an_indexed_text_without_a_value_becomes_an_integer
     a_number_becomes_a_text_that_references_and_the_other_way
+    a_value_may_become_null_in_words
+    what_a_narrower_type_still_lets_in
+    a_default_that_the_store_cannot_read_is_refused
+}
+
+async fn a_value_may_become_null_in_words(scene: Scene) {
+    let old = sessions(&[column("org", ColumnType::BigInt), text("b")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["7", "one"], &["8", "two"]]).await;
+    let org = ColumnSchema::new("org", ColumnType::Uuid, true);
+    let new = sessions(&[org, text("b")]);
+    let refusal = scene.refused(&new);
+    let choice = "every session has NULL: ANCHOR_MIGRATE=downtime,drop cargo test";
+    assert!(refusal.contains(choice), "{refusal}");
+    let file = scene.drop(&new).await;
+    assert!(file.contains("DESTRUCTIVE: `org`"), "{file}");
+    assert_eq!(scene.values("org").await, ["NULL", "NULL"]);
+    assert_eq!(scene.values("b").await, ["one", "two"]);
+    // A column that leaves, and comes back with another type.
+    scene.migrate(&sessions(&[text("b")])).await;
+    let number = ColumnSchema::new("org", ColumnType::BigInt, true);
+    let back = sessions(&[number, text("b")]);
+    assert!(scene.refused(&back).contains(choice));
+    scene.drop(&back).await;
+    assert_eq!(scene.values("org").await, ["NULL", "NULL"]);
+    // A role is never lost so.
+    assert!(scene.refused_drop(&sessions(&[org.role(), text("b")])).contains("all sessions end"));
+}
+
+async fn what_a_narrower_type_still_lets_in(scene: Scene) {
+    let number = |name, ty| ColumnSchema::new(name, ty, true).default("0");
+    let old = sessions(&[number("a", ColumnType::BigInt), number("b", ColumnType::Integer)]);
+    scene.migrate(&old).await;
+    let new = sessions(&[
+        number("a", ColumnType::Integer).default("1"),
+        number("b", ColumnType::Integer).range(Some((0, 65_535))).default("1"),
+    ]);
+    scene.migrate(&new).await;
+    // As the table in the documentation says of the release before.
+    let too_large = scene.try_insert(&old, &[&["5000000000", "0"]]).await;
+    assert_eq!(too_large.is_ok(), scene.dialect() == Dialect::Sqlite);
+    scene.insert(&old, &[&["0", "-1"]]).await;
+}
+
+async fn a_default_that_the_store_cannot_read_is_refused(scene: Scene) {
+    let old = sessions(&[text("b")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["one"]]).await;
+    let since = |default| column("since", ColumnType::Timestamp).default(default);
+    let active = |default| column("active", ColumnType::Bool).default(default);
+    let now = match scene.dialect() {
+        Dialect::Sqlite => {
+            let wrong = sessions(&[text("b"), since("CURRENT_TIMESTAMP"), active("'true'")]);
+            assert_expected("unreadable_default", &scene.refused(&wrong));
+            let other = Schema::new("others", wrong.columns);
+            assert!(scene.refused(&other).contains("which SQLite stores as a text"));
+            "CAST(strftime('%s', 'now') AS INTEGER) * 1000000"
+        }
+        _ => "CURRENT_TIMESTAMP",
+    };
+    scene.migrate(&sessions(&[text("b"), since(now), active("true")])).await;
+    let Dialect::Sqlite = scene.dialect() else { return };
+    let types = scene.live.rows("SELECT typeof(since), typeof(active) FROM sessions").await;
+    assert_eq!(types.expect("a row"), [["integer", "integer"]]);
 }
 
 async fn a_longer_text_keeps_its_values(scene: Scene) {
