@@ -57,7 +57,7 @@
 //!
 //! | | PostgreSQL | MySQL, MariaDB | SQLite |
 //! | --- | --- | --- | --- |
-//! | waits for a lock | 5 seconds at most, then nothing has changed | the same, for each `ALTER` | the connection's `busy_timeout` |
+//! | waits for a lock | 5 seconds at most, then nothing has changed; where it locks a referenced table as well, less than the second after which the application would be in a deadlock | the same, for each `ALTER` | the connection's `busy_timeout` |
 //! | a file is | one transaction | one `ALTER TABLE`; what comes before it can run again, what comes after it is left to do, and comments in the file say which is which | one transaction, which takes the write lock first |
 //! | rows that do not fit | end, or get the default, under the lock of the change | the same | the same |
 //! | duplicates, orphans | fail the transaction | are asserted before anything changes | the same |
