@@ -73,6 +73,21 @@ async fn a_constrained_column_leaves() {
 }
 
 #[tokio::test]
+async fn a_renamed_variant_is_not_one_that_ends() {
+    everywhere(|| Change {
+        old: sessions(&[required("role", STAFF), optional("n", ColumnType::BigInt)]),
+        rows: &[&["boss", "1"], &["member", "2"]],
+        new: sessions(&[
+            required("role", ColumnType::Enum(&["chief"]))
+                .renamed_variants(&[("boss", "chief")])
+                .on_change(OnChange::EndSessions),
+            required("n", ColumnType::BigInt).default("0"),
+        ]),
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn variants_take_each_others_names() {
     let turned = [("member", "boss"), ("boss", "member")];
     everywhere(|| Change {
