@@ -142,6 +142,26 @@ async fn values_that_do_not_fit_end_or_get_the_default() {
 }
 
 #[tokio::test]
+async fn a_default_that_the_old_type_does_not_hold() {
+    everywhere(|| Change {
+        old: sessions(&[
+            optional("a", ColumnType::BigInt).index(),
+            optional("b", ColumnType::Real),
+            optional("c", ColumnType::Integer),
+            optional("d", ColumnType::Text).sql_type("VARCHAR(5)"),
+        ]),
+        rows: &[&["NULL", "NULL", "NULL", "NULL"], &["7", "0.5", "3", "short"]],
+        new: sessions(&[
+            required("a", ColumnType::Double).default("0.5").index(),
+            required("b", ColumnType::Double).default("0.1"),
+            required("e", ColumnType::BigInt).default("5000000000").renamed_from("c"),
+            required("d", ColumnType::Text).sql_type("VARCHAR(50)").default("'longer than five'"),
+        ]),
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_foreign_key_and_every_session_go() {
     let orgs = Reference::new("orgs", "id", OnDelete::SetNull);
     everywhere(|| Change {
