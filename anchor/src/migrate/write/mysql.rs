@@ -40,12 +40,16 @@ pub(super) fn change(plan: &Plan) -> Script {
     assert_none(&mut script, DIALECT, "TEMPORARY ", &asserted);
     let comments = std::mem::take(&mut script.comments);
     script.say(format!(
-        "Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too long is refused, and never cut. If it fails: end the connection that ran it, {again} and run it again; but not once the change is done, which a comment below says.",
+        "Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too long is refused, and never cut. If it fails: end the connection that ran it, which the server does when it has not been used for five seconds, {again} and run it again; but not once the change is done, which a comment below says.",
     ));
     // What an earlier run has put there, and could not take away, is not what was there.
-    script.prepare("SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode)");
     script.prepare(
-        "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5",
+        "SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), @anchor_wait_timeout = IFNULL(@anchor_wait_timeout, @@SESSION.wait_timeout)",
+    );
+    // Of a file that fails, the connection goes back to the pool with its locks and settings. The
+    // server ends it when it is idle.
+    script.prepare(
+        "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5, SESSION wait_timeout = 5",
     );
     script.comments = comments;
 
@@ -82,9 +86,9 @@ pub(super) fn change(plan: &Plan) -> Script {
         last.run(format!("RENAME TABLE {table} TO {}", DIALECT.table(&diff.new.name)));
     }
     last.prepare(
-        "SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT",
+        "SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT, SESSION wait_timeout = CAST(IFNULL(@anchor_wait_timeout, @@SESSION.wait_timeout) AS SIGNED)",
     );
-    last.prepare("SET @anchor_sql_mode = NULL");
+    last.prepare("SET @anchor_sql_mode = NULL, @anchor_wait_timeout = NULL");
     let mut last = last.statements.into_iter();
     if clauses.is_empty() {
         script.statements.extend(last.next());
@@ -140,9 +144,9 @@ fn without_moved(plan: &Plan) -> (Plan, Plan) {
 /// default.
 fn is_copied(plan: &Plan, new: &TableColumn) -> bool {
     let kept = plan.diff.kept.iter().find(|(_, column)| column.name == new.name);
-    let gets_default = plan.misfit(new).is_some_and(|misfit| {
-        misfit.remedy == Remedy::Default && !misfit.is_reset()
-    });
+    let gets_default = plan
+        .misfit(new)
+        .is_some_and(|misfit| misfit.remedy == Remedy::Default && !misfit.is_reset());
     gets_default && kept.is_some_and(|(old, new)| is_retyped(old, new) && !holds_default(old, new))
 }
 
@@ -169,11 +173,8 @@ fn copy(script: &mut Script, plan: &Plan, misfit: &Misfit) {
     let table = DIALECT.table(&plan.diff.old.name);
     let (name, ty) = (copy_name(plan, &misfit.column), &misfit.column.sql_type);
     let before = name_before(plan, &misfit.column);
-    let there = InTheWay {
-        catalogue: &COLUMNS,
-        drop: format!("DROP COLUMN {name}"),
-        name: name.clone(),
-    };
+    let there =
+        InTheWay { catalogue: &COLUMNS, drop: format!("DROP COLUMN {name}"), name: name.clone() };
     drop_where_it_is(script, plan, &there);
     script.run(format!("ALTER TABLE {table} ADD COLUMN {name} {ty} NULL"));
     let predicate = predicate(DIALECT, &table, &before, misfit);
@@ -195,11 +196,8 @@ struct Catalogue {
 const COLUMNS: Catalogue =
     Catalogue { table: "columns", schema: "table_schema", name: "column_name" };
 
-const CONSTRAINTS: Catalogue = Catalogue {
-    table: "table_constraints",
-    schema: "constraint_schema",
-    name: "constraint_name",
-};
+const CONSTRAINTS: Catalogue =
+    Catalogue { table: "table_constraints", schema: "constraint_schema", name: "constraint_name" };
 
 /// What goes, so that what it holds can change.
 struct InTheWay {
@@ -235,13 +233,17 @@ fn drop_where_it_is(script: &mut Script, plan: &Plan, thing: &InTheWay) {
     script.run("DEALLOCATE PREPARE anchor_step");
 }
 
-/// Locks the table where something is to be written before it is altered, so that nobody writes
-/// in between.
+/// Locks the table where something is to be written before it is altered, or a foreign key to be
+/// dropped, so that nobody writes in between.
 fn lock(script: &mut Script, plan: &Plan) -> bool {
     let diff = &plan.diff;
     let replaced = cut_offs::is_replaced(plan);
     let writes = plan.ends_all || !plan.misfits.is_empty() || !diff.variants.is_empty() || replaced;
-    if !writes {
+    // Between the statements that drop its foreign key and make it again.
+    let remakes_key = diff.kept.iter().any(|(old, new)| {
+        old.references.is_some() && new.references.is_some() && gets_key(plan, old, new)
+    });
+    if !writes && !remakes_key {
         return false;
     }
     let table = DIALECT.table(&diff.old.name);
