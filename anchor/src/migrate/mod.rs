@@ -71,7 +71,12 @@
 //!
 //! On MySQL, values that do not fit end or change under `LOCK TABLES`: of the sessions, and for
 //! reading of a table to which a foreign key is made, because MySQL looks into it. Who writes to
-//! such a table waits until the change is done.
+//! such a table waits until the change is done. So it is where a foreign key is made anew. A file
+//! that fails leaves the lock, `sql_mode` and `lock_wait_timeout` with its connection, which may be
+//! one of a pool: MySQL cannot give them back by itself. The file sets `wait_timeout` to five
+//! seconds first, so that the server ends the connection when nobody has used it for that long, and
+//! the lock with it. A pool that is busy meanwhile can keep it: migrate before the application
+//! serves requests, and end the process, or the pool, when that fails.
 //!
 //! SQLite's new table keeps what references it, with foreign keys on or off as they are. What you
 //! have added to the table would be lost: columns, indexes, triggers, `CHECK`, `UNIQUE`, `COLLATE`,

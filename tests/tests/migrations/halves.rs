@@ -73,6 +73,21 @@ async fn a_constrained_column_leaves() {
 }
 
 #[tokio::test]
+async fn a_renamed_variant_is_not_one_that_ends() {
+    everywhere(|| Change {
+        old: sessions(&[required("role", STAFF), optional("n", ColumnType::BigInt)]),
+        rows: &[&["boss", "1"], &["member", "2"]],
+        new: sessions(&[
+            required("role", ColumnType::Enum(&["chief"]))
+                .renamed_variants(&[("boss", "chief")])
+                .on_change(OnChange::EndSessions),
+            required("n", ColumnType::BigInt).default("0"),
+        ]),
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn variants_take_each_others_names() {
     let turned = [("member", "boss"), ("boss", "member")];
     everywhere(|| Change {
@@ -121,6 +136,26 @@ async fn values_that_do_not_fit_end_or_get_the_default() {
             required("a", ColumnType::Integer).on_change(OnChange::EndSessions),
             required("b", ColumnType::Integer).default("7"),
             required("role", ColumnType::Text),
+        ]),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_default_that_the_old_type_does_not_hold() {
+    everywhere(|| Change {
+        old: sessions(&[
+            optional("a", ColumnType::BigInt).index(),
+            optional("b", ColumnType::Real),
+            optional("c", ColumnType::Integer),
+            optional("d", ColumnType::Text).sql_type("VARCHAR(5)"),
+        ]),
+        rows: &[&["NULL", "NULL", "NULL", "NULL"], &["7", "0.5", "3", "short"]],
+        new: sessions(&[
+            required("a", ColumnType::Double).default("0.5").index(),
+            required("b", ColumnType::Double).default("0.1"),
+            required("e", ColumnType::BigInt).default("5000000000").renamed_from("c"),
+            required("d", ColumnType::Text).sql_type("VARCHAR(50)").default("'longer than five'"),
         ]),
     })
     .await;

@@ -19,6 +19,7 @@ on_every_database! {
     a_longer_text_keeps_its_values
     a_cast_that_loses_nothing_keeps_the_values
     a_float_is_rounded_only_in_words
+    a_default_is_what_the_new_type_holds
     values_are_reset_only_in_words
     the_default_of_an_addition_is_no_answer_to_a_retype
     an_old_on_change_is_no_answer_to_another_change
@@ -157,6 +158,38 @@ async fn a_float_is_rounded_only_in_words(scene: Scene) {
     assert!(scene.refused(&new).contains("may round"));
     scene.drop(&new).await;
     assert_eq!(scene.values("a").await[0].parse(), Ok(0.5));
+}
+
+async fn a_default_is_what_the_new_type_holds(scene: Scene) {
+    use ColumnType::{BigInt, Double, Integer, Real, Text};
+    let optional = |name, ty| ColumnSchema::new(name, ty, true);
+    let old = sessions(&[
+        optional("a", BigInt),
+        optional("b", Real),
+        optional("c", BigInt),
+        optional("d", Integer),
+        optional("e", Text).sql_type("VARCHAR(5)"),
+    ]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["NULL"; 5], &["7", "0.5", "-3", "4", "kept"]]).await;
+    scene
+        .migrate(&sessions(&[
+            column("a", Double).default("0.5"),
+            column("b", Double).default("0.1"),
+            column("c", Text).default("'none'"),
+            column("d", BigInt).default("5000000000"),
+            text("e").sql_type("VARCHAR(50)").default("'longer than five'"),
+        ]))
+        .await;
+    let floats = async |name| -> Vec<f64> {
+        let texts = scene.values(name).await;
+        texts.iter().map(|text| text.parse().expect("a float")).collect()
+    };
+    assert_eq!(floats("a").await, [0.5, 7.0]);
+    assert_eq!(floats("b").await, [0.1, 0.5]);
+    assert_eq!(scene.values("c").await, ["none", "-3"]);
+    assert_eq!(scene.values("d").await, ["5000000000", "4"]);
+    assert_eq!(scene.values("e").await, ["longer than five", "kept"]);
 }
 
 async fn values_are_reset_only_in_words(scene: Scene) {
