@@ -4,7 +4,7 @@
 //! table stays, with its grants and what references it; its columns are replaced whatever their
 //! types are, for applications have changed them.
 
-use super::write::bounds;
+use super::write::{bounds, referenced};
 use crate::schema::{Dialect, Table};
 
 /// What fastapi-anchor calls its table.
@@ -31,7 +31,7 @@ pub(super) fn up(table: &Table) -> String {
     };
     let mut sql = format!(
         "{}-- A new database has no such table yet.\n{};\n\n{ends}{lock}DELETE FROM {name};\n\n",
-        bounds(dialect),
+        bounds(dialect, 1 + referenced(table)),
         create(table, "IF NOT EXISTS ")
     );
 
@@ -94,7 +94,7 @@ pub(super) fn down(table: &Table) -> String {
          yours was another.\n\
          DROP TABLE {name};\n\n{companion}{};\n\n\
          CREATE INDEX {index} ON {name} (user_id);\n",
-        bounds(dialect),
+        bounds(dialect, 1 + referenced(table)),
         create(table, "")
     )
 }

@@ -4,7 +4,7 @@
 //! catalogue: each database that runs it is compared, not the developer's alone. Both sides are
 //! lines of text, such as `index sessions_user_id_idx on user_id`.
 
-use super::write::bounds;
+use super::write::{bounds, referenced};
 use crate::column::ColumnType;
 use crate::schema::{CutOffsTable, Dialect, OnDelete, Table, TableColumn};
 
@@ -20,7 +20,7 @@ pub(super) fn up(table: &Table) -> String {
         // MySQL commits what it defines, and sqlx would be left with a migration that has half run.
         Dialect::MySql => format!("{compares}{compare}\n{takes_over}{create}"),
         Dialect::Postgres | Dialect::Sqlite => {
-            let bounds = bounds(table.dialect);
+            let bounds = bounds(table.dialect, referenced(table));
             format!("{bounds}{takes_over}{create}\n{compares}{compare}")
         }
     }
@@ -150,15 +150,21 @@ impl Comparison<'_> {
             return Some(format!("check {name}"));
         }
         let values: Vec<_> = values.iter().map(|value| self.table.dialect.literal(value)).collect();
-        Some(format!("check {name} {}", values.join(", ")))
+        let values = values.join(", ");
+        Some(match self.table.dialect {
+            // As `live` takes PostgreSQL's casts away.
+            Dialect::Postgres => format!("check {name} {}", values.replace("'::text", "'")),
+            _ => format!("check {name} {values}"),
+        })
     }
 
-    /// Whether MySQL and MariaDB show the values of the column's check each in its own way. Then it
-    /// is compared by its name.
+    /// Whether MySQL and MariaDB show the values of the column's check each in its own way: odd
+    /// ones, or `= 'x'` for a single one. Then it is compared by its name.
     fn is_shown_otherwise(&self, column: &TableColumn) -> bool {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
-        let mut values = column.checked_values().unwrap_or_default().iter();
-        self.table.dialect == Dialect::MySql && !values.all(|value| value.chars().all(is_plain))
+        let Some(values) = column.checked_values() else { return false };
+        let are_plain = values.iter().all(|value| value.chars().all(is_plain));
+        self.table.dialect == Dialect::MySql && !(are_plain && values.len() > 1)
     }
 
     /// The names of the checks of such columns, as a list.
@@ -212,7 +218,7 @@ impl Comparison<'_> {
                 format!(
                     "        SELECT 'check ' || conname || ' ' || rtrim(replace(replace(substr(\
                      definition,\n            position(' = ' IN definition) + 3), \
-                     'ANY (ARRAY[', ''), '::text', ''), '])')\n        \
+                     'ANY (ARRAY[', ''), '''::text', ''''), '])')\n        \
                      FROM pg_constraint, pg_get_constraintdef(oid) AS definition\n        \
                      WHERE conrelid = {} AND contype = 'c'",
                     table.regclass
@@ -239,7 +245,7 @@ impl Comparison<'_> {
                 // `role` in ('admin','member')
                 format!(
                     "        SELECT CONVERT(CONCAT('check ', c.constraint_name, \
-                     IF(c.constraint_name IN ({}), '', CONCAT(' ',\n            \
+                     IF(c.constraint_name IN ({0}), '', CONCAT(' ',\n            \
                      TRIM(TRAILING ')' FROM REPLACE(REPLACE(REPLACE(\n            \
                      SUBSTRING_INDEX(c.check_clause, ' in (', -1), '_utf8mb4', ''), CHAR(92), ''),\
                      \n            ''',''', ''', '''))))) USING utf8mb4)\n        \
@@ -247,7 +253,8 @@ impl Comparison<'_> {
                      JOIN information_schema.check_constraints AS c\n            \
                      ON c.constraint_schema = t.constraint_schema \
                      AND c.constraint_name = t.constraint_name\n        \
-                     WHERE {} AND c.check_clause LIKE '% in (%'",
+                     WHERE {1} AND (c.check_clause LIKE '% in (%' \
+                     OR c.constraint_name IN ({0}))",
                     self.shown_otherwise(),
                     table.is_here("t.")
                 ),

@@ -10,6 +10,7 @@ use super::conversion::{Cast, Condition, Conversion};
 use super::deployment::{self, Deployment};
 use super::refusal::Refusal;
 use super::state::{State, variant_renames};
+use crate::column::ColumnType;
 use crate::schema::{
     CutOffsTable, Dialect, ForeignKey, Kind, OnChange, Schema, Table, TableColumn, TableIndex,
     is_literal,
@@ -137,9 +138,10 @@ impl Diff {
     fn matched(
         old: Table,
         new: Table,
-        kept: Vec<(TableColumn, TableColumn)>,
+        mut kept: Vec<(TableColumn, TableColumn)>,
         added: Vec<TableColumn>,
     ) -> Self {
+        follow_rename(&old, &new, &mut kept);
         let is_kept = |column: &&TableColumn| kept.iter().any(|(old, _)| old.name == column.name);
         let dropped = old.columns.iter().filter(|column| !is_kept(column)).cloned().collect();
         let successor = |index: &TableIndex| {
@@ -204,9 +206,14 @@ impl Diff {
         };
         // In the old table's order.
         let order = |name: &str| self.old.columns.iter().position(|column| column.name == name);
-        let mut kept: Vec<_> =
-            self.kept.iter().map(|(old, new)| (new.clone(), old.clone())).collect();
+        let column = |table: &Table, column: &TableColumn| table.column(&column.name).cloned();
+        let mut kept: Vec<_> = self
+            .kept
+            .iter()
+            .filter_map(|(old, new)| Some((column(&self.new, new)?, column(&self.old, old)?)))
+            .collect();
         kept.sort_by_key(|(_, column)| order(&column.name));
+        follow_rename(&self.new, &self.old, &mut kept);
         Self {
             old: self.new.clone(),
             new: self.old.clone(),
@@ -323,6 +330,18 @@ impl Diff {
             && self.kept_indexes.iter().all(|(old, new)| old == new)
             && self.old.cut_offs == self.new.cut_offs
             && self.variants.is_empty()
+    }
+}
+
+/// A reference of the table to itself goes with the table's name: it does not change.
+fn follow_rename(old: &Table, new: &Table, kept: &mut [(TableColumn, TableColumn)]) {
+    for (before, after) in kept {
+        if let (Some(was), Some(is)) = (&mut before.references, &after.references)
+            && was.table == old.name
+            && is.table == new.name
+        {
+            was.table.clone_from(&is.table);
+        }
     }
 }
 
@@ -609,10 +628,12 @@ impl Plan {
         let (from, to) = (Shape(old).to_string(), Shape(new).to_string());
         let stale = answers.ends;
         if cast == Cast::Never {
-            if answers.drops && has_value(new) && !answers.role {
+            let role = answers.role;
+            let nullable = new.nullable && !has_value(new);
+            if answers.drops && (has_value(new) || nullable) && !role {
                 self.note(new, vec![Condition::Every], Remedy::Default);
             } else {
-                refusals.push(Refusal::Reset { column, from, to, role: answers.role, stale });
+                refusals.push(Refusal::Reset { column, from, to, role, nullable, stale });
             }
             return;
         }
@@ -765,6 +786,38 @@ impl Misfit {
     pub(crate) fn is_reset(&self) -> bool {
         self.conditions.contains(&Condition::Every)
     }
+}
+
+/// The defaults that SQLite would store as texts where the store reads integers.
+pub(crate) fn unreadable_defaults(table: &Table) -> Vec<Refusal> {
+    use ColumnType::{BigInt, Bool, Integer, SmallInt, Timestamp};
+    if table.dialect != Dialect::Sqlite {
+        return Vec::new();
+    }
+    let unreadable = table.columns.iter().filter(|column| !column.custom).filter_map(|column| {
+        let default = column.default.as_deref()?;
+        let (stored, instead) = match column.kind {
+            Kind::Plain(Bool) => ("0 or 1", "true"),
+            Kind::Plain(Timestamp) => {
+                ("microseconds since 1970", "CAST(strftime('%s', 'now') AS INTEGER) * 1000000")
+            }
+            Kind::Plain(SmallInt | Integer | BigInt) => ("an integer", "0"),
+            _ => return None,
+        };
+        let is_time = ["current_timestamp", "current_date", "current_time"]
+            .iter()
+            .any(|word| default.eq_ignore_ascii_case(word));
+        // A text that is an integer becomes one; with a boolean nobody means that.
+        let text = default.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+        let is_text = text.is_some_and(|text| text.trim().parse::<i64>().is_err());
+        (is_time || (is_text && is_literal(default))).then(|| Refusal::UnreadableDefault {
+            column: column.name.clone(),
+            default: default.to_owned(),
+            stored,
+            instead,
+        })
+    });
+    unreadable.collect()
 }
 
 /// Whether a row that says nothing of the column has a value in it.

@@ -177,6 +177,29 @@ pub enum MigrateError {
         /// Whether the file is of the table's newest migration.
         is_newest: bool,
     },
+    /// A struct says that its table had another name, and the migrations have a table of either.
+    #[error(
+        "`{table}` says that it was `{from}`, and the migrations in {} have both tables. Choose:\n\
+         \x20 - it is `{table}`, with the sessions that are there: remove `renamed_from \
+         = \"{from}\"` from the struct\n\
+         \x20 - it is `{from}`, and the table keeps its name: #[session(table = \"{from}\")]\n\
+         \x20 - it is `{from}`, and gets another name: #[session(table = \"..\")] with one that no \
+         table has\n\
+         \x20 - it is `{from}`, and gets this name, as where two tables change places: give \
+         `{table}` another name first, with #[session(table = \"..\", renamed_from = \
+         \"{table}\")] on its struct, and write a migration; then this one{}",
+        folder.display(), mistaken_creation(table, created)
+    )]
+    BothTables {
+        /// The struct's table.
+        table: String,
+        /// The name that it says the table had.
+        from: String,
+        /// The folder of migrations.
+        folder: PathBuf,
+        /// The files that create the struct's table, where no other changes it.
+        created: Vec<PathBuf>,
+    },
     /// A struct says that its table had a name that no migration knows.
     #[error(
         "`{table}` says that it was `{from}`, and no migration in {} knows a table of that name. \
@@ -422,6 +445,19 @@ fn table_renamed(
          \x20 - {renamed}: #[session(renamed_from = \"{now}\")] on the struct\n\
          \x20 - {new}{replace}"
     )
+}
+
+/// The way out where a migration created a table that should have been renamed.
+fn mistaken_creation(table: &str, created: &[PathBuf]) -> String {
+    match created {
+        [] => String::new(),
+        files => format!(
+            "\n  - `{table}` was created by mistake, and that has been applied nowhere yet:\n\
+             \x20     rm {}\n\
+             \x20     {COMMAND}",
+            removal(files)
+        ),
+    }
 }
 
 /// Files, each with the one that takes it back.

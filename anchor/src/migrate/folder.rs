@@ -204,6 +204,13 @@ impl Folder {
         states.collect()
     }
 
+    /// The last file of each table.
+    fn heads(&self) -> impl Iterator<Item = (&File, &Header)> {
+        let followed: HashSet<_> =
+            self.headers().filter_map(|(_, header)| header.state.parent.as_deref()).collect();
+        self.headers().filter(move |(_, header)| !followed.contains(&*header.hash))
+    }
+
     /// The table as the last of its migrations leaves it: under its name, or under the one that it
     /// had before.
     pub(super) fn head(
@@ -212,23 +219,52 @@ impl Folder {
         dialect: Dialect,
     ) -> Result<Option<Head<'_>>, MigrateError> {
         self.check_history(dialect)?;
-        let followed: HashSet<_> =
-            self.headers().filter_map(|(_, header)| header.state.parent.as_deref()).collect();
-        let heads = || self.headers().filter(|(_, header)| !followed.contains(&*header.hash));
         for name in [Some(schema.table), schema.renamed_from].into_iter().flatten() {
-            let mut heads = heads().filter(|(_, header)| header.state.table.name == name);
+            let mut heads = self.heads().filter(|(_, header)| header.state.table.name == name);
             match (heads.next(), heads.next()) {
                 (Some((first, _)), Some((second, _))) => {
                     let roots = [self.named_by(first, name), self.named_by(second, name)];
                     return Err(self.forked(roots));
                 }
                 (Some((file, header)), None) => {
-                    return Ok(Some(Head { file, state: &header.state }));
+                    let head = Head { file, state: &header.state };
+                    self.check_renamed_from(schema, &head)?;
+                    return Ok(Some(head));
                 }
                 (None, _) => {}
             }
         }
         Ok(None)
+    }
+
+    /// A struct whose `renamed_from` names one table while another has its name would be taken for
+    /// the other, with the sessions of somebody else.
+    fn check_renamed_from(&self, schema: &Schema, head: &Head<'_>) -> Result<(), MigrateError> {
+        let Some(from) = schema.renamed_from.filter(|_| head.state.table.name == schema.table)
+        else {
+            return Ok(());
+        };
+        let mut tables = self.heads().map(|(_, header)| header.state.table.name.as_str());
+        let mut before =
+            std::iter::successors(Some((head.file, head.state)), |(_, state)| self.before(state));
+        if from == schema.table
+            || !tables.any(|name| name == from)
+            || before.any(|(_, state)| state.table.name == from)
+        {
+            return Ok(());
+        }
+        let created = self.newest(head).ok().filter(|newest| newest.before.is_none());
+        let created = created.map(|newest| {
+            let is_of =
+                |file: &&File| file.is_forward() && newest.versions.contains(&file.name.version);
+            self.files.iter().filter(is_of).map(|file| file.path.clone()).collect()
+        });
+        Err(MigrateError::BothTables {
+            table: schema.table.to_owned(),
+            from: from.to_owned(),
+            folder: self.path.clone(),
+            created: created.unwrap_or_default(),
+        })
     }
 
     /// Where no table has the struct's name, nor the one before it: the table that had it last and

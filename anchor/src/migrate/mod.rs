@@ -52,7 +52,7 @@
 //! | an integer or a float to another that holds its values, an integer or an enum to text, a longer text | |
 //! | narrower: a smaller or unsigned integer, a float or text to an integer, a shorter text, `Option<T>` to `T` | a new `default`, for the values that do not fit; or `on_change`, and these sessions end |
 //! | `f64` to `f32`, a type of your own to another | `ANCHOR_MIGRATE=drop`, for the cast may round |
-//! | a type with nothing in common with the old | `default` and `ANCHOR_MIGRATE=drop`, or `on_change` |
+//! | a type with nothing in common with the old | an `Option` or a `default`, and `ANCHOR_MIGRATE=drop`; or `on_change` |
 //! | another name for a variant | `#[column(renamed_from = "old")]` on it |
 //! | a variant less | the name of the variant that it is now, or `on_change`: its sessions end |
 //! | no `cut_off` any more | `ANCHOR_MIGRATE=drop` |
@@ -63,7 +63,7 @@
 //!
 //! | | PostgreSQL | MySQL, MariaDB | SQLite |
 //! | --- | --- | --- | --- |
-//! | waits for a lock | 5 seconds at most, then nothing has changed | the same, for each `ALTER` | the connection's `busy_timeout` |
+//! | waits for a lock | 5 seconds at most, then nothing has changed; where it locks a referenced table as well, less than the second after which the application would be in a deadlock | the same, for each `ALTER` | the connection's `busy_timeout` |
 //! | a file is | one transaction | one `ALTER TABLE`; what comes before it can run again, what comes after it is left to do, and comments in the file say which is which | one transaction, which takes the write lock first |
 //! | rows that do not fit | end, or get the default, under the lock of the change | the same | the same |
 //! | duplicates, orphans | fail the transaction | are asserted before anything changes | the same |
@@ -77,7 +77,12 @@
 //!
 //! On MySQL, values that do not fit end or change under `LOCK TABLES`: of the sessions, and for
 //! reading of a table to which a foreign key is made, because MySQL looks into it. Who writes to
-//! such a table waits until the change is done.
+//! such a table waits until the change is done. So it is where a foreign key is made anew. A file
+//! that fails leaves the lock, `sql_mode` and `lock_wait_timeout` with its connection, which may be
+//! one of a pool: MySQL cannot give them back by itself. The file sets `wait_timeout` to five
+//! seconds first, so that the server ends the connection when nobody has used it for that long, and
+//! the lock with it. A pool that is busy meanwhile can keep it: migrate before the application
+//! serves requests, and end the process, or the pool, when that fails.
 //!
 //! SQLite's new table keeps what references it, with foreign keys on or off as they are. What you
 //! have added to the table would be lost: columns, indexes, triggers, `CHECK`, `UNIQUE`, `COLLATE`,
@@ -118,7 +123,7 @@
 //! | the name of a column that is dropped | downtime | fails | another `column` |
 //! | another name for the table | downtime | fails | `#[session(table = "old")]` |
 //! | a wider type | before | goes on; refuses values that its own does not hold | |
-//! | a narrower type | before | goes on, and fails to write what does not fit | |
+//! | a narrower type | before | goes on, and fails to write what does not fit; what the database takes all the same, as below, the new release refuses | |
 //! | a type of another family | downtime | fails | a new field; the old one goes later |
 //! | `T` to `Option<T>` | before | goes on; refuses `NULL` | |
 //! | `Option<T>` to `T` | before | goes on, and fails to write `NULL` | |
@@ -135,6 +140,11 @@
 //!
 //! Families of types are the integers, the floats, texts with enums, and every other type by
 //! itself; a `sql_type` that anchor does not know is of none.
+//!
+//! A database holds rows to a column's type, and a field may hold less than its column. SQLite
+//! stores any integer and a text of any length. Elsewhere an unsigned field is stored in the next
+//! larger signed type, `u16` in an `INTEGER`: from `i32` to `u16` the release before goes on to
+//! write `-1`. The new release refuses such sessions, and leaves the rows as they are.
 //!
 //! What fails to be written is a login or an update that is answered with 503. Where a release
 //! fails to write some values, let the one before it do without them.
@@ -447,6 +457,10 @@ fn revision(
     dialect: Dialect,
     migrations: &Migrations,
 ) -> Result<Revision, MigrateError> {
+    let unreadable = diff::unreadable_defaults(&Table::of(schema, dialect));
+    if !unreadable.is_empty() {
+        return Err(refused(schema, unreadable));
+    }
     let mut beside = None;
     let head = match folder.head(schema, dialect)? {
         Some(head) => Some(head),

@@ -67,6 +67,8 @@ pub enum Refusal {
         to: String,
         /// Whether it is the role, which never falls to its default.
         role: bool,
+        /// Whether the sessions may have `NULL` instead.
+        nullable: bool,
         /// Whether the field has an answer that belongs to an earlier change.
         stale: bool,
     },
@@ -142,6 +144,17 @@ pub enum Refusal {
         column: String,
         /// The old name.
         from: String,
+    },
+    /// A default that SQLite stores in a form which the store does not read.
+    UnreadableDefault {
+        /// The column.
+        column: String,
+        /// The default.
+        default: String,
+        /// What the field's type is stored as.
+        stored: &'static str,
+        /// What to write.
+        instead: &'static str,
     },
     /// Two columns say that they were one.
     RenamedTwice {
@@ -276,12 +289,18 @@ impl fmt::Display for Refusal {
                     "\nThen you may edit the SQL of the file: only its `-- anchor:` lines are read."
                 )
             }
-            Refusal::Reset { column, from, to, role, stale } => {
+            Refusal::Reset { column, from, to, role, nullable, stale } => {
                 write!(
                     f,
                     "`{column}` is {from} and shall be {to}, which holds none of the old values. \
                      Choose:"
                 )?;
+                if *nullable && !role {
+                    write!(
+                        f,
+                        "\n  - the values are lost, and every session has NULL: {DROP_IN_DOWNTIME}"
+                    )?;
+                }
                 if !role {
                     write!(
                         f,
@@ -392,6 +411,12 @@ impl fmt::Display for Refusal {
                  remove `renamed_from = \"{from}\"` from `{column}`\n\
                  \x20 - `{column}` gets the values of `{from}`: put the columns back, remove \
                  `renamed_from = \"{from}\"`, and write a migration; then make this change"
+            ),
+            Refusal::UnreadableDefault { column, default, stored, instead } => write!(
+                f,
+                "`{column}` has the default {default}, which SQLite stores as a text, and the \
+                 store \
+                 reads {stored}: write #[session(default = \"{instead}\")]"
             ),
             Refusal::RenamedTwice { from, to: [first, second] } => write!(
                 f,

@@ -36,6 +36,9 @@ const COLUMNS: &[ColumnSchema] = &[
     ColumnSchema::new("cart", ColumnType::Json, true),
     ColumnSchema::new("order", ColumnType::Enum(&["it's", "back\\slash", "größe"]), true),
     ColumnSchema::new("code", ColumnType::Text, true).sql_type("VARCHAR(80)"),
+    ColumnSchema::new("realm", ColumnType::Enum(&["shop"]), true),
+    ColumnSchema::new("cast", ColumnType::Enum(&["a::text", "it's '::text", "b"]), true),
+    ColumnSchema::new("only", ColumnType::Enum(&["::text"]), true),
 ];
 static SCHEMA: Schema = Schema::new("sessions", COLUMNS)
     .options(SchemaOptions::NONE.keep_ended().track().fingerprint().cut_off());

@@ -254,6 +254,63 @@ async fn a_lax_mysql_cuts_no_bytes() {
 }
 
 #[tokio::test]
+async fn a_mysql_file_that_fails_does_not_keep_its_lock_in_the_pool() {
+    on(Dialect::MySql, async |scene: Scene| {
+        let old = sessions(&[optional("n", ColumnType::BigInt)]);
+        scene.migrate(&old).await;
+        scene.insert(&old, &[&["1"]]).await;
+        let new = sessions(&[required("n", ColumnType::BigInt).on_change(OnChange::EndSessions)]);
+        let written = migrate::write(&new, &scene.migrations()).expect("files");
+        let honest = std::fs::read_to_string(&written[0]).expect("a text");
+        let (before, _) = honest.split_once("ALTER TABLE").expect("a change");
+        assert!(before.contains("LOCK TABLES"), "{before}");
+        let broken = format!("{before}SELECT nothing FROM nowhere;\n");
+        std::fs::write(&written[0], broken).expect("a file");
+        scene.live.run(scene.scratch.path()).await.expect_err("it fails");
+
+        let other = scene.live.again();
+        let answered = tokio::time::timeout(Duration::from_secs(30), other.count("sessions")).await;
+        assert_eq!(answered.expect("nobody holds the table").expect("an answer"), 1);
+        let setting = "SELECT CAST(@@SESSION.lock_wait_timeout AS CHAR)";
+        assert_ne!(scene.live.rows(setting).await.expect("a setting"), [["5"]]);
+
+        std::fs::write(&written[0], honest).expect("a file");
+        scene.run_what_the_file_says("DELETE FROM _sqlx_migrations WHERE NOT success").await;
+        scene.live.run(scene.scratch.path()).await.expect("the second time");
+        let timeout = "SELECT CAST(@@SESSION.wait_timeout > 5 AS CHAR)";
+        assert_eq!(scene.live.rows(timeout).await.expect("a setting"), [["1"]]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_uses_a_mysql_table_while_its_foreign_key_is_made_anew() {
+    on(Dialect::MySql, async |scene: Scene| {
+        let orgs = "CREATE TABLE orgs (id BIGINT NOT NULL PRIMARY KEY)";
+        scene.live.execute(orgs).await.expect("a table");
+        let to = anchor::schema::Reference::new("orgs", "id", anchor::schema::OnDelete::Cascade);
+        scene.migrate(&sessions(&[required("org", ColumnType::BigInt).references(to)])).await;
+        let new = sessions(&[optional("org", ColumnType::BigInt).references(to)]);
+        let written = migrate::write(&new, &scene.migrations()).expect("files");
+        let text = std::fs::read_to_string(&written[0]).expect("a text");
+        let dropped = "DEALLOCATE PREPARE anchor_step;\n";
+        assert!(text.contains(dropped), "{text}");
+        let slow = text.replace(dropped, &format!("{dropped}DO SLEEP(2);\n"));
+        std::fs::write(&written[0], slow).expect("a file");
+        let (live, folder) = (scene.live.clone(), scene.scratch.path().to_owned());
+        let migration = tokio::spawn(async move { live.run_alone(&folder).await });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        // It would make the statement after the drop give up.
+        let reader = scene.live.reader().await;
+        migration.await.expect("no panic").expect("it is done first");
+        drop(reader);
+        let catalogue = scene.live.catalogue("sessions").await.expect("a table");
+        assert!(catalogue.iter().any(|line| line.contains("sessions_org_fkey")), "{catalogue:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn mysql_locks_no_table_that_it_does_not_look_into() {
     on(Dialect::MySql, async |scene: Scene| {
         for sql in [

@@ -3,7 +3,8 @@
 //!
 //! Names are used again, columns go in circles and change places a second time, types are the
 //! user's own, the subject moves, extras come and go, variants change places, and answers to
-//! earlier changes stay in the struct or leave it.
+//! earlier changes stay in the struct or leave it. Columns of removed fields stay in the table
+//! until a later step drops them, or a field has them again.
 //!
 //! `ANCHOR_TEST_SEED=<seed>` repeats one history, as a failure says; with
 //! `ANCHOR_TEST_HISTORIES=<count>` it goes on from there, however long it takes.
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anchor::column::ColumnType;
 use anchor::migrate::{self, Checked, MigrateError, Migrations, Refusal};
-use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
+use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema, SchemaOptions};
 
 use crate::live::Live;
 use crate::pairs::{
@@ -22,7 +23,7 @@ use crate::pairs::{
     last_version, prepare,
 };
 use crate::scratch::Scratch;
-use crate::tables::{Maker, Pair, Raw, turn};
+use crate::tables::{Maker, Pair, Raw, leaving, turn};
 
 const FIRST_SEED: u64 = 20_270_101;
 
@@ -59,6 +60,24 @@ async fn a_generator_that_changes_no_places_is_caught() {
     .await;
 }
 
+#[tokio::test]
+async fn a_generator_that_empties_a_leaving_column_is_caught() {
+    is_caught(|sql| {
+        let table = sql.lines().find_map(|line| line.strip_prefix("-- anchor: table "));
+        let column = sql.lines().find_map(|line| {
+            let (name, _) = line.strip_prefix("-- anchor: column ")?.split_once(' ')?;
+            (line.ends_with(" leaving") && !name.contains('"')).then_some(name)
+        });
+        match (table, column) {
+            (Some(table), Some(column)) if !table.contains('"') => {
+                format!("{sql}\nUPDATE `{table}` SET `{column}` = NULL;\n")
+            }
+            _ => sql.to_owned(),
+        }
+    })
+    .await;
+}
+
 async fn all(dialect: Dialect, start: u64, histories: u64) {
     let (Some(live), Some(fresh)) = (Live::new(dialect).await, Live::new(dialect).await) else {
         return;
@@ -89,6 +108,9 @@ async fn all(dialect: Dialect, start: u64, histories: u64) {
     println!("{told:?} in {:?}", started.elapsed());
     assert!(told.refused < told.steps, "most changes must be decidable: {told:?}");
     assert!(histories == 1 || told.values > 0, "histories without values: {told:?}");
+    let is_long = told.steps > 100;
+    assert!(!is_long || told.leaving > 0, "no column was left: {told:?}");
+    assert!(!is_long || told.returned > 0, "no column came back: {told:?}");
 }
 
 async fn is_caught(sabotage: Sabotage) {
@@ -113,21 +135,47 @@ struct Told {
     steps: usize,
     /// Steps that left a choice, so that another was thrown.
     refused: usize,
+    /// Steps without `drop` that asked for it, so that another was thrown.
+    kept_whole: usize,
     /// Steps that sessions survived.
     values: usize,
+    /// Columns that a removed field left behind.
+    leaving: usize,
+    /// Those of which a field has the values again.
+    returned: usize,
 }
 
 impl Told {
     fn add(&mut self, other: Self) {
         self.steps += other.steps;
         self.refused += other.refused;
+        self.kept_whole += other.kept_whole;
         self.values += other.values;
+        self.leaving += other.leaving;
+        self.returned += other.returned;
+    }
+}
+
+/// A struct, and the table that its migrations leave, with the columns that are leaving.
+#[derive(Clone, Copy)]
+struct State {
+    schema: Schema,
+    table: Schema,
+    /// The struct as it was when the last migration was written.
+    written: Schema,
+}
+
+impl State {
+    fn leaving(&self) -> impl Iterator<Item = ColumnSchema> {
+        let Self { schema, table, .. } = *self;
+        let has = move |name: &str| schema.columns.iter().any(|column| column.name == name);
+        table.columns.iter().copied().filter(move |column| !has(column.name))
     }
 }
 
 /// A table on the way, to which the way back must lead.
 struct Stage {
-    schema: Schema,
+    state: State,
     catalogue: BTreeSet<String>,
     version: i64,
 }
@@ -137,13 +185,15 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
     let dialect = live.dialect();
     let scratch = Scratch::new();
     let folder = scratch.path();
-    let migrations = Migrations::in_folder(folder).dialect(dialect).allow_drops();
+    let keeping = Migrations::in_folder(folder).dialect(dialect).allow_downtime();
+    let dropping = keeping.clone().allow_drops();
     let explain = |what: &str| format!("{what}\n{}", files(folder));
 
     let mut told = Told::default();
     let mut maker = Maker::new(seed, dialect);
-    let mut schema = Pair::of(&mut maker).old;
-    migrate::write(&schema, &migrations).map_err(|error| error.to_string())?;
+    let schema = Pair::of(&mut maker).old;
+    let mut state = State { schema, table: schema, written: schema };
+    migrate::write(&schema, &keeping).map_err(|error| error.to_string())?;
     live.run(folder).await.map_err(|error| explain(&error.to_string()))?;
     insert(live, &schema).await.map_err(|error| explain(&error.to_string()))?;
     let mut rows = Rows::inserted(live, &schema).await.map_err(text)?;
@@ -152,8 +202,8 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
     let mut last = Step::Any;
     for _ in 0..2 + maker.dice.below(4) {
         let stage = Stage {
-            schema,
-            catalogue: catalogue(live, &schema).await.map_err(text)?,
+            state,
+            catalogue: catalogue(live, &state.table).await.map_err(text)?,
             version: last_version(folder),
         };
         let mut kind = match last {
@@ -164,16 +214,18 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
             _ => Step::Any,
         };
         last = kind;
-        let (pair, written) = 'thrown: {
-            for _ in 0..20 {
-                let thrown = next(&mut maker, &schema, &rows, kind);
+        let (pair, schema, written) = 'thrown: {
+            for _ in 0..40 {
+                let drops = maker.dice.one_in(3);
+                let thrown = next(&mut maker, &state, &rows, kind, drops);
                 kind = Step::Any;
-                let Some(pair) = thrown else { continue };
-                match migrate::write(&pair.new, &migrations) {
-                    Ok(written) => break 'thrown (pair, written),
+                let Some((pair, schema)) = thrown else { continue };
+                match migrate::write(&schema, if drops { &dropping } else { &keeping }) {
+                    Ok(written) => break 'thrown (pair, schema, written),
                     Err(MigrateError::Refused { refusals, .. }) if are_left_open(&refusals) => {
                         told.refused += 1;
                     }
+                    Err(MigrateError::Refused { .. }) if !drops => told.kept_whole += 1,
                     Err(error) => return Err(explain(&format!("{kind:?}: {error}"))),
                 }
             }
@@ -183,10 +235,10 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
             let honest = fs::read_to_string(file).expect("it was written");
             fs::write(file, sabotage(&honest)).expect("it can be written");
         }
-        let check = migrate::check(&pair.new, &migrations);
+        let check = migrate::check(&schema, &keeping);
         let check = check.map_err(|error| explain(&error.to_string()))?;
         if check != Checked::UpToDate
-            || !migrate::write(&pair.new, &migrations).is_ok_and(|w| w.is_empty())
+            || !migrate::write(&schema, &keeping).is_ok_and(|w| w.is_empty())
         {
             return Err(explain("the migrations are not up to date"));
         }
@@ -201,49 +253,57 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
             return Err(explain(&difference("forward", &wanted, &found)));
         }
         rows = rows.forward(&pair);
-        go_on(live, &pair.new, &mut rows, &mut told).await.map_err(|problem| explain(&problem))?;
-        schema = pair.new;
+        let before: Vec<_> = state.leaving().map(|column| column.name).collect();
+        let is_left = |name: &str| schema.columns.iter().all(|column| column.name != name);
+        let returned = |(old, new): &&(ColumnSchema, ColumnSchema)| {
+            before.contains(&old.name) && !is_left(new.name)
+        };
+        told.returned += pair.kept.iter().filter(returned).count();
+        let last_written = if written.is_empty() { state.written } else { schema };
+        state = State { schema, table: pair.new, written: last_written };
+        told.leaving += state.leaving().filter(|column| !before.contains(&column.name)).count();
+        go_on(live, &state, &mut rows, &mut told).await.map_err(|problem| explain(&problem))?;
         told.steps += 1;
         stages.push((stage, pair, written.iter().any(|file| is_after(file))));
     }
 
     while let Some((stage, pair, dropped_apart)) = stages.pop() {
-        let Stage { schema: before, catalogue: wanted, version } = stage;
+        let Stage { state: before, catalogue: wanted, version } = stage;
         live.undo(folder, version).await.map_err(|error| explain(&format!("back: {error}")))?;
-        let found = catalogue(live, &before).await.map_err(text)?;
+        let found = catalogue(live, &before.table).await.map_err(text)?;
         if found != wanted {
             return Err(explain(&difference(&format!("back to {version}"), &wanted, &found)));
         }
         rows = rows.back(&pair, dropped_apart);
         let went_on = go_on(live, &before, &mut rows, &mut told).await;
         went_on.map_err(|problem| explain(&format!("back to {version}: {problem}")))?;
-        schema = before;
+        state = before;
     }
     for table in ["devices", "_sqlx_migrations"] {
         live.execute(&format!("DROP TABLE {table}")).await.map_err(text)?;
     }
-    drop_tables(live, &schema).await.map_err(text)?;
+    drop_tables(live, &state.table).await.map_err(text)?;
     Ok(told)
 }
 
 /// Compares the values, and makes new sessions where none is left.
 async fn go_on(
     live: &Live,
-    schema: &Schema,
+    State { schema, table: whole, .. }: &State,
     rows: &mut Rows,
     told: &mut Told,
 ) -> Result<(), String> {
     let text = |error: sqlx::Error| error.to_string();
-    rows.compare(live, schema).await?;
+    rows.compare(live, whole).await?;
     if !rows.0.is_empty() {
         told.values += 1;
-        return rows.learn(live, schema).await.map_err(text);
+        return rows.learn(live, whole).await.map_err(text);
     }
     insert_sessions(live, schema).await.map_err(text)?;
     let table = live.dialect().table(schema.table);
     let devices = format!("INSERT INTO devices SELECT id FROM {table}");
     live.execute(&devices).await.map_err(text)?;
-    *rows = Rows::inserted(live, schema).await.map_err(text)?;
+    *rows = Rows::inserted_into(live, whole, schema).await.map_err(text)?;
     Ok(())
 }
 
@@ -269,9 +329,17 @@ enum Step {
     Turn,
 }
 
-/// What becomes of a table; `None` where the struct would give an answer that it gives already.
-fn next(maker: &mut Maker, old: &Schema, rows: &Rows, kind: Step) -> Option<Pair> {
-    maker.keep_names_of(old.columns);
+/// What becomes of a table, and of the struct; `None` where the struct would give an answer that
+/// it gives already.
+fn next(
+    maker: &mut Maker,
+    state: &State,
+    rows: &Rows,
+    kind: Step,
+    drops: bool,
+) -> Option<(Pair, Schema)> {
+    let State { schema: old, table, written } = state;
+    maker.keep_names_of(table.columns);
     let (mut kept, mut gone, mut added) = (Vec::new(), Vec::new(), Vec::new());
     for column in old.columns {
         match kind {
@@ -279,6 +347,12 @@ fn next(maker: &mut Maker, old: &Schema, rows: &Rows, kind: Step) -> Option<Pair
             Step::Turn => kept.push((*column, turned(*column))),
             Step::Any if maker.dice.one_in(6) => gone.push(*column),
             Step::Any => kept.push((*column, successor(maker, *column))),
+        }
+    }
+    for column in state.leaving() {
+        match kind {
+            Step::Any if maker.dice.one_in(2) => kept.push((column, returning(maker, column))),
+            _ => gone.push(column),
         }
     }
     match kind {
@@ -313,20 +387,24 @@ fn next(maker: &mut Maker, old: &Schema, rows: &Rows, kind: Step) -> Option<Pair
         }
         extras = maker.subject(&mut columns);
     }
-    let mut table = old.table;
+    let mut name = old.table;
     if matches!(kind, Step::Any) && maker.dice.one_in(6) {
-        table = maker.table();
+        name = maker.table();
     }
     for column in &mut columns {
         if column.subject && is_unknown(column) {
             column.sql_type = None;
         }
     }
-    let renamed_from = match table == old.table {
+    let renamed_from = match name == old.table {
         true => old.renamed_from.filter(|_| !matches!(kind, Step::Rest)),
         false => Some(old.table),
     };
-    let mut pair = Pair { old: *old, new: *old, kept };
+    for (old, _) in &mut kept {
+        let written = written.columns.iter().find(|column| column.name == old.name);
+        old.on_change = written.map_or(OnChange::Refuse, |column| column.on_change);
+    }
+    let mut pair = Pair { old: *table, new: *table, kept, drops };
     follow(&mut pair, &columns);
     // No two sessions may have one value where they must differ.
     let after = rows.forward(&pair);
@@ -336,9 +414,26 @@ fn next(maker: &mut Maker, old: &Schema, rows: &Rows, kind: Step) -> Option<Pair
         column.unique = !(0..values.len()).any(is_shared);
     }
     follow(&mut pair, &columns);
-    pair.new = Schema::new(table, Vec::leak(columns)).options(extras);
-    pair.new.renamed_from = renamed_from;
-    Some(pair)
+    let mut new = Schema::new(name, Vec::leak(columns)).options(extras);
+    new.renamed_from = renamed_from;
+    pair.new = new;
+    if !drops {
+        let left: Vec<_> = gone.into_iter().map(|column| (column, leaving(column))).collect();
+        let columns = left.iter().map(|(_, column)| *column);
+        let columns: Vec<_> = new.columns.iter().copied().chain(columns).collect();
+        pair.kept.extend(left);
+        pair.new = Schema::new(name, Vec::leak(columns)).options(both(table.options, extras));
+    }
+    Some((pair, new))
+}
+
+/// The second, and the columns of the first.
+fn both(old: SchemaOptions, new: SchemaOptions) -> SchemaOptions {
+    let mut both = new;
+    both.keep_ended |= old.keep_ended;
+    both.track |= old.track;
+    both.fingerprint |= old.fingerprint;
+    both
 }
 
 /// The kept columns as they are in the struct, with the answers that it gives for the first time.
@@ -394,6 +489,16 @@ fn successor(maker: &mut Maker, old: ColumnSchema) -> ColumnSchema {
         new.sql_type = None;
     }
     new
+}
+
+/// A field that has a leaving column again, under its name or another.
+fn returning(maker: &mut Maker, left: ColumnSchema) -> ColumnSchema {
+    let mut column = successor(maker, left);
+    if column.references.is_none() && maker.dice.one_in(2) {
+        column.nullable = false;
+        column.on_change = OnChange::EndSessions;
+    }
+    column
 }
 
 /// A type that anchor does not know.

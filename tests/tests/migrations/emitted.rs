@@ -214,7 +214,7 @@ fn a_table_of_a_name_that_is_free_now_is_created_when_asked() {
     let old = UserSession::schema();
     anchor::migrate::write(old, &migrations).expect("written");
     let renamed = Schema::new("logins", old.columns).renamed_from("sessions");
-    anchor::migrate::write(&renamed, &migrations).expect("written");
+    anchor::migrate::write(&renamed, &migrations.allow_downtime()).expect("written");
 
     let output = cargo_test(package.path(), Some("1")).output().expect("it runs");
     assert!(text(&output).contains("ANCHOR_MIGRATE=create cargo test"), "{}", text(&output));

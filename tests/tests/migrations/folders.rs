@@ -295,14 +295,14 @@ fn a_table_that_has_another_name_now_is_not_created_again() {
     let folder = || {
         let scratch = Scratch::new();
         migrate::write(&FIRST, &in_folder(&scratch)).expect("written");
-        migrate::write(&renamed, &in_folder(&scratch)).expect("written");
+        migrate::write(&renamed, &in_folder(&scratch).allow_downtime()).expect("written");
         scratch
     };
     // Back to the old name, without saying so.
     let scratch = folder();
     assert_expected("table_renamed", &refused(&scratch, &FIRST));
     let back = Schema::new("sessions", FIRST.columns).renamed_from("user_sessions");
-    migrate::write(&back, &in_folder(&scratch)).expect("written");
+    migrate::write(&back, &in_folder(&scratch).allow_downtime()).expect("written");
     scratch.file("rename_user_sessions_to_sessions.up.sql");
     assert_eq!(migrate::check(&FIRST, &in_folder(&scratch)).expect("fine"), Checked::UpToDate);
 
@@ -311,7 +311,7 @@ fn a_table_that_has_another_name_now_is_not_created_again() {
     migrate::write(&FIRST, &in_folder(&scratch).new_table()).expect("written");
     // It goes its own way, though it began as the other did.
     let admin = Schema::new("admin_sessions", FIRST.columns).renamed_from("sessions");
-    migrate::write(&admin, &in_folder(&scratch)).expect("written");
+    migrate::write(&admin, &in_folder(&scratch).allow_downtime()).expect("written");
     for schema in [&admin, &renamed] {
         let checked = migrate::check(schema, &in_folder(&scratch)).expect("fine");
         assert_eq!(checked, Checked::UpToDate);
@@ -322,7 +322,7 @@ fn a_table_that_has_another_name_now_is_not_created_again() {
     let logins = Schema::new("logins", FIRST.columns).renamed_from("sessions");
     assert_expected("table_renamed_on", &refused(&scratch, &logins));
     let logins = Schema::new("logins", FIRST.columns).renamed_from("user_sessions");
-    migrate::write(&logins, &in_folder(&scratch)).expect("written");
+    migrate::write(&logins, &in_folder(&scratch).allow_downtime()).expect("written");
     // It was long ago: the newest migration is another one.
     assert_expected("table_renamed_long_ago", &refused(&scratch, &FIRST));
     // From a name that no table ever had.

@@ -8,13 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anchor::column::ColumnType;
 use anchor::migrate::{self, Checked, Migrations};
 use anchor::schema::{ColumnSchema, Dialect, OnChange, Schema};
 
 use crate::live::Live;
 use crate::scratch::Scratch;
 use crate::tables::{
-    Fit, Names, Pair, Raw, backward, default_value, fit, forward, raw, uuid, value,
+    Fit, Names, Pair, Raw, backward, default_value, fit, forward, leaving, raw, uuid, value,
 };
 
 pub(crate) const ROWS: usize = 3;
@@ -254,9 +255,22 @@ pub(crate) struct Rows(pub(crate) Vec<std::collections::BTreeMap<&'static str, R
 impl Rows {
     /// Those that [`insert`] made; what the rules do not look into is as the database reads it.
     pub(crate) async fn inserted(live: &Live, schema: &Schema) -> Result<Self, sqlx::Error> {
-        let values = |at| schema.columns.iter().map(move |column| (column.name, raw(column, at)));
+        Self::inserted_into(live, schema, schema).await
+    }
+
+    /// The same in a table that may have more columns than the struct.
+    pub(crate) async fn inserted_into(
+        live: &Live,
+        table: &Schema,
+        schema: &Schema,
+    ) -> Result<Self, sqlx::Error> {
+        let value = |column: &ColumnSchema, at| {
+            let written = schema.columns.iter().any(|written| written.name == column.name);
+            if written { raw(column, at) } else { default_value(column) }
+        };
+        let values = |at| table.columns.iter().map(move |column| (column.name, value(column, at)));
         let mut rows = Self((0..ROWS).map(|at| values(at).collect()).collect());
-        rows.learn(live, schema).await?;
+        rows.learn(live, table).await?;
         Ok(rows)
     }
 
@@ -286,7 +300,11 @@ impl Rows {
         'rows: for row in &self.0 {
             let mut next = std::collections::BTreeMap::new();
             for (old, new) in &pair.kept {
-                let ends = new.on_change == OnChange::EndSessions;
+                let is_answered = old.on_change == OnChange::EndSessions && !pair.drops;
+                let ends = new.on_change == OnChange::EndSessions && !is_answered;
+                if ends && !pair.drops && is_inexact(old, new) {
+                    return Self(Vec::new());
+                }
                 let value = match goes_over(&row[old.name], old, new, forward(new)) {
                     Fit::Keeps(value) => value,
                     Fit::Never if ends => return Self(Vec::new()),
@@ -301,39 +319,50 @@ impl Rows {
         Self(left)
     }
 
-    /// Where columns were dropped in a file of their own, `NULL` comes back in place of a default
-    /// that two rows may not share.
+    /// Where columns were dropped in a file of their own, they come back as they were left.
     pub(crate) fn back(&self, pair: &Pair, dropped_apart: bool) -> Self {
-        let is_null = |column: &ColumnSchema| dropped_apart && column.unique;
-        let without_value = |column: &ColumnSchema| match column.default {
-            Some(_) if !is_null(column) => column.unique,
-            _ => !column.nullable,
+        let value = |column: &ColumnSchema| match dropped_apart {
+            true => default_value(&leaving(*column)),
+            false => default_value(column),
+        };
+        let without_value = |column: &ColumnSchema| match value(column) {
+            Raw::Null => !column.nullable,
+            _ => column.unique,
         };
         if pair.gone().any(without_value) {
             return Self(Vec::new());
         }
-        let mut left = Vec::new();
-        'rows: for row in &self.0 {
-            let mut next = std::collections::BTreeMap::new();
-            for (old, new) in &pair.kept {
+        let mut left = vec![std::collections::BTreeMap::new(); self.0.len()];
+        let mut stays = vec![true; self.0.len()];
+        // Column by column: who has ended shares no value any more.
+        let order =
+            |old: &ColumnSchema| pair.old.columns.iter().position(|column| column.name == old.name);
+        let mut kept: Vec<_> = pair.kept.iter().collect();
+        kept.sort_by_key(|(old, _)| order(old));
+        for (old, new) in kept {
+            let here = stays.clone();
+            for (at, row) in self.0.iter().enumerate().filter(|(at, _)| here[*at]) {
                 let value = &row[new.name];
-                let shared = || self.0.iter().filter(|row| row[new.name] == *value).count() > 1;
-                if old.unique && !new.unique && *value != Raw::Null && shared() {
-                    continue 'rows;
-                }
+                let others = self
+                    .0
+                    .iter()
+                    .zip(&here)
+                    .filter(|(row, here)| **here && row[new.name] == *value);
+                let shared = old.unique && !new.unique && others.count() > 1;
                 match goes_over(value, new, old, backward(new)) {
-                    Fit::Keeps(value) => next.insert(old.name, value),
-                    Fit::Misfit => continue 'rows,
                     Fit::Never => return Self(Vec::new()),
-                };
+                    Fit::Keeps(kept) if !shared || *value == Raw::Null => {
+                        left[at].insert(old.name, kept);
+                    }
+                    _ => stays[at] = false,
+                }
             }
-            next.extend(pair.gone().map(|column| match is_null(column) {
-                true => (column.name, Raw::Null),
-                false => (column.name, default_value(column)),
-            }));
-            left.push(next);
         }
-        Self(left)
+        for row in &mut left {
+            row.extend(pair.gone().map(|column| (column.name, value(column))));
+        }
+        let left = left.into_iter().zip(stays);
+        Self(left.filter_map(|(row, stays)| stays.then_some(row)).collect())
     }
 
     pub(crate) async fn compare(&self, live: &Live, schema: &Schema) -> Result<(), String> {
@@ -361,11 +390,21 @@ impl Rows {
 
 /// What becomes of a value. One of a type that anchor does not know goes to the same kind alone.
 fn goes_over(value: &Raw, old: &ColumnSchema, new: &ColumnSchema, names: Names) -> Fit {
+    let unknown = is_of_unknown_type(old, new);
+    if unknown && old.ty != new.ty { Fit::Never } else { fit(value, old, new, names) }
+}
+
+/// Whether a value may be rounded or cut on its way.
+fn is_inexact(old: &ColumnSchema, new: &ColumnSchema) -> bool {
+    let is_unknown = is_of_unknown_type(old, new) && old.ty == new.ty;
+    is_unknown || (old.ty, new.ty) == (ColumnType::Double, ColumnType::Real)
+}
+
+fn is_of_unknown_type(old: &ColumnSchema, new: &ColumnSchema) -> bool {
     let is_unknown = |column: &ColumnSchema| {
         column.sql_type.is_some_and(|sql_type| !sql_type.starts_with("VARCHAR"))
     };
-    let unknown = (is_unknown(old) || is_unknown(new)) && old.sql_type != new.sql_type;
-    if unknown && old.ty != new.ty { Fit::Never } else { fit(value, old, new, names) }
+    (is_unknown(old) || is_unknown(new)) && old.sql_type != new.sql_type
 }
 
 /// Whether the database's text is of the value.

@@ -167,6 +167,81 @@ async fn the_first_file_waits_only_so_long_for_the_table_that_it_references() {
     .await;
 }
 
+/// The application holds the users, and wants the sessions, while the migration gets the sessions
+/// and wants the users.
+async fn the_application_wins(
+    scene: &Scene,
+    migration: impl AsyncFn() -> Result<(), sqlx::migrate::MigrateError>,
+) {
+    let Live::Postgres(pool) = &scene.live else { panic!("it is PostgreSQL") };
+    let begin = async |sql: &'static str| {
+        let mut transaction = pool.begin().await.expect("a transaction");
+        sqlx::raw_sql(sql).execute(&mut *transaction).await.expect(sql);
+        transaction
+    };
+    let mut request = begin("UPDATE users SET id = id").await;
+    let reader = begin("SELECT * FROM sessions").await;
+    let waiting = async |many: usize| {
+        let sql = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_locks WHERE NOT granted AND database = \
+                   (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let wait = async {
+            while scene.live.rows(sql).await.expect("the locks")[0][0] != many.to_string() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(300), wait).await;
+    };
+    let application = async {
+        waiting(1).await;
+        let deletes = async { sqlx::raw_sql("DELETE FROM sessions").execute(&mut *request).await };
+        let reads = async {
+            waiting(2).await;
+            reader.commit().await
+        };
+        let (deleted, read) = tokio::join!(deletes, reads);
+        read.expect("the reader has what it wants");
+        deleted.expect("the application is not the one that fails");
+        request.rollback().await.expect("nothing is deleted");
+    };
+    let (ran, ()) = tokio::join!(migration(), application);
+    let error = ran.expect_err("it gave up").to_string();
+    assert!(error.contains("lock timeout"), "{error}");
+    migration().await.expect("the second time");
+}
+
+#[tokio::test]
+async fn a_migration_gives_up_before_the_application_is_in_a_deadlock() {
+    crate::scene::on(Dialect::Postgres, async |scene: Scene| {
+        scene.live.execute("CREATE TABLE users (id BIGINT PRIMARY KEY)").await.expect("a table");
+        scene.live.execute("INSERT INTO users VALUES (1)").await.expect("a user");
+        let user = optional("user_id", ColumnType::BigInt);
+        let to_users = |action| user.references(Reference::new("users", "id", action));
+        scene.migrate(&sessions(&[])).await;
+        let cascade = sessions(&[to_users(OnDelete::Cascade)]);
+        let changes = [
+            // A new reference, another, none, one on a column that is there, and that column goes.
+            cascade,
+            sessions(&[to_users(OnDelete::SetNull)]),
+            sessions(&[user]),
+            cascade,
+            sessions(&[]),
+        ];
+        for (at, new) in changes.iter().enumerate() {
+            migrate::write(new, &scene.migrations().allow_drops()).expect("written");
+            let migration = async || scene.live.run_alone(scene.scratch.path()).await;
+            the_application_wins(&scene, migration).await;
+            if at == 0 {
+                scene.insert(&cascade, &[&["1"]]).await;
+            }
+        }
+        let names = scene.scratch.names();
+        let first = names[0].split('_').next().expect("a version").parse().expect("a number");
+        let back = async || scene.live.undo_alone(scene.scratch.path(), first).await;
+        the_application_wins(&scene, back).await;
+    })
+    .await;
+}
+
 /// Replaces the index on `from` by another on `to`, and back; after each file one is there.
 async fn replaces(scene: &Scene, old: &Schema, new: &Schema, from: &str, to: &str) {
     scene.migrate(old).await;

@@ -2,7 +2,8 @@
 //! forward and back, on every database.
 
 use anchor::column::ColumnType;
-use anchor::schema::{ColumnSchema, Schema};
+use anchor::migrate::MigrateError;
+use anchor::schema::{ColumnSchema, Dialect, OnDelete, Reference, Schema};
 
 use crate::scene::{Scene, on_every_database, sessions};
 use crate::scratch::assert_expected;
@@ -29,6 +30,77 @@ on_every_database! {
     a_table_gets_its_old_name_back
     a_default_is_not_renamed_with_the_variants
     nothing_of_a_companion_keeps_its_old_name
+    a_table_that_gets_the_name_of_another_is_refused
+    a_table_that_references_itself_is_renamed
+}
+
+/// Nobody is to be somebody else: the sessions of `sessions` are not the administrators'.
+async fn a_table_that_gets_the_name_of_another_is_refused(scene: Scene) {
+    let user = [ColumnSchema::new("user_id", ColumnType::Text, false).subject()];
+    let users = sessions(&user);
+    let admins = Schema::new("admin_sessions", users.columns);
+    scene.migrate(&users).await;
+    scene.migrate(&admins).await;
+    scene.insert(&users, &[&["user"]]).await;
+    scene.insert(&admins, &[&["admin"]]).await;
+    // The struct of the users is gone, or the two change places.
+    let moved = Schema::new("sessions", users.columns).renamed_from("admin_sessions");
+    let other = Schema::new("admin_sessions", users.columns).renamed_from("sessions");
+    for (schema, migrations) in [
+        (&moved, scene.migrations()),
+        (&other, scene.migrations()),
+        (&moved, scene.migrations().allow_drops().replace_newest()),
+    ] {
+        let before = scene.scratch.names();
+        let refused = anchor::migrate::check(schema, &migrations).expect_err("not in the check");
+        assert!(matches!(refused, MigrateError::BothTables { .. }), "{refused}");
+        let refused = anchor::migrate::write(schema, &migrations).expect_err("nor written");
+        assert!(matches!(refused, MigrateError::BothTables { .. }), "{refused}");
+        assert_eq!(scene.scratch.names(), before);
+    }
+    let refused = anchor::migrate::write(&moved, &scene.migrations()).expect_err("a refusal");
+    assert_expected("both_tables", &scene.scratch.message(&refused));
+
+    // As it says: the users make room, and the two change places.
+    scene.migrate(&Schema::new("user_sessions", users.columns).renamed_from("sessions")).await;
+    scene.migrate(&moved).await;
+    let other = Schema::new("admin_sessions", users.columns).renamed_from("user_sessions");
+    scene.migrate(&other).await;
+    assert_eq!(scene.values("user_id").await, ["admin"]);
+    let users = scene.live.texts("admin_sessions", "user_id").await.expect("the users");
+    assert_eq!(users, ["user"]);
+    // Both structs keep what they say.
+    for schema in [&moved, &other] {
+        anchor::migrate::check(schema, &scene.migrations()).expect("an answer that is done");
+    }
+}
+
+async fn a_table_that_references_itself_is_renamed(scene: Scene) {
+    if scene.dialect() == Dialect::MySql {
+        // Its file makes each reference anew, and that to the table itself before the rename.
+        return;
+    }
+    let parent = |table| {
+        let target = Reference::new(table, "id", OnDelete::Cascade);
+        ColumnSchema::new("parent", ColumnType::Uuid, true).references(target)
+    };
+    let old = sessions(&[text("a"), parent("sessions")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["one", "NULL"], &["two", "NULL"]]).await;
+    let first = "(SELECT id FROM (SELECT id FROM sessions WHERE a = 'one') AS first)";
+    let child = format!("UPDATE sessions SET parent = {first} WHERE a = 'two'");
+    scene.live.execute(&child).await.expect("a child");
+    let new = Schema::new("logins", Vec::leak(vec![text("a"), parent("logins")]));
+    let before = scene.live.catalogue("sessions").await.expect("a catalogue");
+    let file = scene.migrate(&new.renamed_from("sessions")).await;
+    assert!(!file.contains("references no row"), "{file}");
+    let after = scene.live.catalogue("logins").await.expect("a catalogue");
+    let named = |line: &String| line.replace("sessions", "logins");
+    assert_eq!(after, before.iter().map(named).collect());
+    scene.undo().await;
+    assert_eq!(scene.live.catalogue("sessions").await.expect("a catalogue"), before);
+    scene.live.execute("DELETE FROM sessions WHERE a = 'one'").await.expect("the parent");
+    assert_eq!(scene.live.count("sessions").await.expect("a number"), 0);
 }
 
 async fn nothing_of_a_companion_keeps_its_old_name(scene: Scene) {

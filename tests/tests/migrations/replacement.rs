@@ -174,7 +174,7 @@ fn one_that_others_may_build_on_stays() {
 #[test]
 fn a_rename_of_the_table_is_replaced_under_the_old_name_and_under_a_third() {
     let scratch = Scratch::new();
-    let migrations = in_folder(&scratch, Dialect::Sqlite);
+    let migrations = in_folder(&scratch, Dialect::Sqlite).allow_downtime();
     let replace = migrations.clone().replace_newest();
     migrate::write(&FIRST, &migrations).expect("written");
     let renamed = Schema::new("user_sessions", FIRST.columns).renamed_from("sessions");

@@ -114,18 +114,15 @@ impl Scene {
     /// Takes the latest migration back, with the files that go with it.
     pub(crate) async fn undo(&self) {
         let names = self.scratch.names();
-        let mut versions: Vec<i64> =
-            names.iter().filter_map(|name| name.split('_').next()?.parse().ok()).collect();
-        versions.dedup();
         let goes_with = |name: &&String| {
             let (_, description) = name.split_once('_').expect("a description");
             let follows = ["validate_", "index_", "unindex_"];
-            let is_second = follows.iter().any(|word| description.starts_with(word))
-                || description.ends_with("_after_deploy.up.sql");
-            name.ends_with(".up.sql") && is_second
+            follows.iter().any(|word| description.starts_with(word))
+                || description.ends_with("_after_deploy.up.sql")
         };
-        let files = 1 + names.iter().filter(goes_with).count();
-        let target = versions[versions.len() - files - 1];
+        let ups = names.iter().filter(|name| name.ends_with(".up.sql")).rev();
+        let before = ups.skip_while(goes_with).nth(1).expect("a file before it");
+        let target: i64 = before.split('_').next().and_then(|v| v.parse().ok()).expect("a version");
         self.live.undo(self.scratch.path(), target).await.expect("the way back");
         for name in names.iter().filter(|name| !name.starts_with(&target.to_string())) {
             if *name > format!("{target}_z") {

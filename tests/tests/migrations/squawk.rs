@@ -77,7 +77,8 @@ fn kinds() -> Vec<(&'static str, Schema, Schema)> {
         of("reference a table", &[user], &[user.references(users)]),
         of("reference none", &[user.references(users)], &[user]),
         (
-            "keep what ended",
+            "keep what \
+            ended",
             sessions(&[user]),
             sessions(&[user]).options(SchemaOptions::NONE.keep_ended()),
         ),

@@ -74,6 +74,8 @@ pub(crate) struct Pair {
     pub(crate) new: Schema,
     /// Old and new columns that are one.
     pub(crate) kept: Vec<(ColumnSchema, ColumnSchema)>,
+    /// Whether `drop` is said: values may be rounded, and `on_change` holds a second time.
+    pub(crate) drops: bool,
 }
 
 /// The extras that have columns or a companion.
@@ -181,7 +183,8 @@ impl Maker {
         if new_table != table {
             new = new.renamed_from(table);
         }
-        Pair { old: Schema::new(table, Vec::leak(columns)).options(extras), new, kept }
+        let old = Schema::new(table, Vec::leak(columns)).options(extras);
+        Pair { old, new, kept, drops: true }
     }
 
     /// Makes one of the columns the subject, perhaps, and throws what the table has besides.
@@ -376,6 +379,19 @@ impl Maker {
         };
         self.dice.pick(of)
     }
+}
+
+/// What a removed field's column is until it is dropped: a row may leave it out.
+pub(crate) fn leaving(mut column: ColumnSchema) -> ColumnSchema {
+    if column.unique || column.references.is_some() {
+        column.default = None;
+    }
+    column.nullable |= column.default.is_none();
+    column.index |= column.subject;
+    column.subject = false;
+    (column.renamed_from, column.renamed_variants) = (None, &[]);
+    column.on_change = OnChange::Refuse;
+    column
 }
 
 /// Each of these columns takes the next one's name.

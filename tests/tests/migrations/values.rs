@@ -5,6 +5,7 @@ use anchor::column::ColumnType;
 use anchor::schema::{ColumnSchema, Dialect, OnChange, OnDelete, Reference, Schema};
 
 use crate::scene::{Scene, on_every_database, sessions};
+use crate::scratch::assert_expected;
 
 fn column(name: &'static str, ty: ColumnType) -> ColumnSchema {
     ColumnSchema::new(name, ty, false)
@@ -18,6 +19,7 @@ on_every_database! {
     a_longer_text_keeps_its_values
     a_cast_that_loses_nothing_keeps_the_values
     a_float_is_rounded_only_in_words
+    a_default_is_what_the_new_type_holds
     values_are_reset_only_in_words
     the_default_of_an_addition_is_no_answer_to_a_retype
     an_old_on_change_is_no_answer_to_another_change
@@ -32,6 +34,70 @@ on_every_database! {
     a_payloads_column_is_never_one_of_anchors_own
     an_indexed_text_without_a_value_becomes_an_integer
     a_number_becomes_a_text_that_references_and_the_other_way
+    a_value_may_become_null_in_words
+    what_a_narrower_type_still_lets_in
+    a_default_that_the_store_cannot_read_is_refused
+}
+
+async fn a_value_may_become_null_in_words(scene: Scene) {
+    let old = sessions(&[column("org", ColumnType::BigInt), text("b")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["7", "one"], &["8", "two"]]).await;
+    let org = ColumnSchema::new("org", ColumnType::Uuid, true);
+    let new = sessions(&[org, text("b")]);
+    let refusal = scene.refused(&new);
+    let choice = "every session has NULL: ANCHOR_MIGRATE=downtime,drop cargo test";
+    assert!(refusal.contains(choice), "{refusal}");
+    let file = scene.drop(&new).await;
+    assert!(file.contains("DESTRUCTIVE: `org`"), "{file}");
+    assert_eq!(scene.values("org").await, ["NULL", "NULL"]);
+    assert_eq!(scene.values("b").await, ["one", "two"]);
+    // A column that leaves, and comes back with another type.
+    scene.migrate(&sessions(&[text("b")])).await;
+    let number = ColumnSchema::new("org", ColumnType::BigInt, true);
+    let back = sessions(&[number, text("b")]);
+    assert!(scene.refused(&back).contains(choice));
+    scene.drop(&back).await;
+    assert_eq!(scene.values("org").await, ["NULL", "NULL"]);
+    // A role is never lost so.
+    assert!(scene.refused_drop(&sessions(&[org.role(), text("b")])).contains("all sessions end"));
+}
+
+async fn what_a_narrower_type_still_lets_in(scene: Scene) {
+    let number = |name, ty| ColumnSchema::new(name, ty, true).default("0");
+    let old = sessions(&[number("a", ColumnType::BigInt), number("b", ColumnType::Integer)]);
+    scene.migrate(&old).await;
+    let new = sessions(&[
+        number("a", ColumnType::Integer).default("1"),
+        number("b", ColumnType::Integer).range(Some((0, 65_535))).default("1"),
+    ]);
+    scene.migrate(&new).await;
+    // As the table in the documentation says of the release before.
+    let too_large = scene.try_insert(&old, &[&["5000000000", "0"]]).await;
+    assert_eq!(too_large.is_ok(), scene.dialect() == Dialect::Sqlite);
+    scene.insert(&old, &[&["0", "-1"]]).await;
+}
+
+async fn a_default_that_the_store_cannot_read_is_refused(scene: Scene) {
+    let old = sessions(&[text("b")]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["one"]]).await;
+    let since = |default| column("since", ColumnType::Timestamp).default(default);
+    let active = |default| column("active", ColumnType::Bool).default(default);
+    let now = match scene.dialect() {
+        Dialect::Sqlite => {
+            let wrong = sessions(&[text("b"), since("CURRENT_TIMESTAMP"), active("'true'")]);
+            assert_expected("unreadable_default", &scene.refused(&wrong));
+            let other = Schema::new("others", wrong.columns);
+            assert!(scene.refused(&other).contains("which SQLite stores as a text"));
+            "CAST(strftime('%s', 'now') AS INTEGER) * 1000000"
+        }
+        _ => "CURRENT_TIMESTAMP",
+    };
+    scene.migrate(&sessions(&[text("b"), since(now), active("true")])).await;
+    let Dialect::Sqlite = scene.dialect() else { return };
+    let types = scene.live.rows("SELECT typeof(since), typeof(active) FROM sessions").await;
+    assert_eq!(types.expect("a row"), [["integer", "integer"]]);
 }
 
 async fn a_longer_text_keeps_its_values(scene: Scene) {
@@ -92,6 +158,38 @@ async fn a_float_is_rounded_only_in_words(scene: Scene) {
     assert!(scene.refused(&new).contains("may round"));
     scene.drop(&new).await;
     assert_eq!(scene.values("a").await[0].parse(), Ok(0.5));
+}
+
+async fn a_default_is_what_the_new_type_holds(scene: Scene) {
+    use ColumnType::{BigInt, Double, Integer, Real, Text};
+    let optional = |name, ty| ColumnSchema::new(name, ty, true);
+    let old = sessions(&[
+        optional("a", BigInt),
+        optional("b", Real),
+        optional("c", BigInt),
+        optional("d", Integer),
+        optional("e", Text).sql_type("VARCHAR(5)"),
+    ]);
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["NULL"; 5], &["7", "0.5", "-3", "4", "kept"]]).await;
+    scene
+        .migrate(&sessions(&[
+            column("a", Double).default("0.5"),
+            column("b", Double).default("0.1"),
+            column("c", Text).default("'none'"),
+            column("d", BigInt).default("5000000000"),
+            text("e").sql_type("VARCHAR(50)").default("'longer than five'"),
+        ]))
+        .await;
+    let floats = async |name| -> Vec<f64> {
+        let texts = scene.values(name).await;
+        texts.iter().map(|text| text.parse().expect("a float")).collect()
+    };
+    assert_eq!(floats("a").await, [0.5, 7.0]);
+    assert_eq!(floats("b").await, [0.1, 0.5]);
+    assert_eq!(scene.values("c").await, ["none", "-3"]);
+    assert_eq!(scene.values("d").await, ["5000000000", "4"]);
+    assert_eq!(scene.values("e").await, ["longer than five", "kept"]);
 }
 
 async fn values_are_reset_only_in_words(scene: Scene) {

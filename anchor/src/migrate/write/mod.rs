@@ -6,6 +6,8 @@ mod mysql;
 mod postgres;
 mod sqlite;
 
+use std::collections::HashSet;
+
 use super::conversion::{Cast, Condition, Conversion};
 use super::diff::{Assertion, Misfit, Plan, Remedy};
 use crate::column::ColumnType;
@@ -130,13 +132,21 @@ fn filled(indent: &str, words: &[String], separator: &str) -> String {
 
 /// The table's own first migration. On PostgreSQL it waits for the tables that it references.
 pub(crate) fn create(table: &Table) -> String {
-    bounds(table.dialect) + &table.create_text()
+    bounds(table.dialect, referenced(table)) + &table.create_text()
 }
 
-/// What a file begins with that is not a change of a table, and waits for locks nonetheless.
-pub(crate) fn bounds(dialect: Dialect) -> String {
+/// How many other tables the table references.
+pub(crate) fn referenced(table: &Table) -> usize {
+    let targets = table.columns.iter().filter_map(|column| column.references.as_ref());
+    let tables: HashSet<_> = targets.map(|target| target.table.as_str()).collect();
+    tables.into_iter().filter(|name| *name != table.name).count()
+}
+
+/// What a file begins with that is not a change of a table, and waits for the locks of so many
+/// tables nonetheless.
+pub(crate) fn bounds(dialect: Dialect, tables: usize) -> String {
     match dialect {
-        Dialect::Postgres => postgres::bounds().text() + "\n",
+        Dialect::Postgres => postgres::bounds(tables).text() + "\n",
         Dialect::MySql | Dialect::Sqlite => String::new(),
     }
 }
@@ -149,7 +159,8 @@ pub(crate) fn drop_table(table: &Table) -> String {
     if let Some(companion) = &table.cut_offs {
         script.run(format!("DROP TABLE {}", table.dialect.table(&companion.name)));
     }
-    bounds(table.dialect) + &script.text()
+    let companions = usize::from(table.cut_offs.is_some());
+    bounds(table.dialect, 1 + companions + referenced(table)) + &script.text()
 }
 
 /// A change of the table.

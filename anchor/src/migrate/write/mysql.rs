@@ -5,12 +5,12 @@
 
 use super::{
     ENDS_ALL, Script, assert_none, assertions, change_values, column_renames, cut_offs, default_of,
-    index_renames, is_retyped, name_before, rename_variants, say_what_to_know,
+    index_renames, is_retyped, name_before, predicate, rename_variants, say_what_to_know,
 };
 use crate::column::ColumnType;
-use crate::migrate::conversion::Condition;
-use crate::migrate::diff::{Misfit, Plan, RenamedVariants};
-use crate::schema::{Dialect, Kind, TableColumn, default_clause};
+use crate::migrate::conversion::{Condition, Family};
+use crate::migrate::diff::{Misfit, Plan, Remedy, RenamedVariants};
+use crate::schema::{Dialect, Kind, TableColumn, default_clause, is_literal};
 
 const DIALECT: Dialect = Dialect::MySql;
 
@@ -42,13 +42,19 @@ pub(super) fn change(plan: &Plan) -> Script {
     script.say(format!(
         "Waits at most five seconds for its locks, so that nobody waits longer behind it. Text \
          that is too long is refused, and never cut. If it fails: end the connection that ran it, \
-         {again} and run it again; but not once the change is done, which a comment below says.",
+         which the server does when it has not been used for five seconds, {again} and run it \
+         again; but not once the change is done, which a comment below says.",
     ));
     // What an earlier run has put there, and could not take away, is not what was there.
-    script.prepare("SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode)");
+    script.prepare(
+        "SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), @anchor_wait_timeout \
+         = IFNULL(@anchor_wait_timeout, @@SESSION.wait_timeout)",
+    );
+    // Of a file that fails, the connection goes back to the pool with its locks and settings. The
+    // server ends it when it is idle.
     script.prepare(
         "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), \
-         'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5",
+         'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5, SESSION wait_timeout = 5",
     );
     script.comments = comments;
 
@@ -59,11 +65,16 @@ pub(super) fn change(plan: &Plan) -> Script {
         script.run(format!("DELETE FROM {table}"));
     }
     let Steps { drops, mut adds, mut clauses, checks_of_moved } = steps(plan);
-    for constraint in &drops {
-        drop_where_it_is(&mut script, plan, constraint);
+    for thing in &drops {
+        drop_where_it_is(&mut script, plan, thing);
     }
-    let (first, moved) = without_moved(plan);
+    let (mut first, moved) = without_moved(plan);
+    let copied: Vec<_> =
+        first.misfits.extract_if(.., |misfit| is_copied(plan, &misfit.column)).collect();
     change_values(&mut script, &first, &table, |column| name_before(plan, column));
+    for misfit in &copied {
+        copy(&mut script, plan, misfit);
+    }
     clauses.append(&mut adds);
     script.alter(&table, &clauses);
 
@@ -82,9 +93,10 @@ pub(super) fn change(plan: &Plan) -> Script {
     }
     last.prepare(
         "SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION \
-         lock_wait_timeout = DEFAULT",
+         lock_wait_timeout = DEFAULT, SESSION wait_timeout = CAST(IFNULL(@anchor_wait_timeout, \
+         @@SESSION.wait_timeout) AS SIGNED)",
     );
-    last.prepare("SET @anchor_sql_mode = NULL");
+    last.prepare("SET @anchor_sql_mode = NULL, @anchor_wait_timeout = NULL");
     let mut last = last.statements.into_iter();
     if clauses.is_empty() {
         script.statements.extend(last.next());
@@ -113,6 +125,16 @@ fn without_moved(plan: &Plan) -> (Plan, Plan) {
     first.diff.variants.retain(|variants| !is_moved(variants));
     moved.diff.variants.retain(is_moved);
     for misfit in &mut first.misfits {
+        // The deletion runs again when the renames below it have run, and what follows has failed.
+        for (_, to) in first.diff.variants_of(&misfit.column.name) {
+            for condition in &mut misfit.conditions {
+                if let Condition::NotAmong(fit) = condition
+                    && !fit.contains(to)
+                {
+                    fit.push(to.clone());
+                }
+            }
+        }
         let names = moved.diff.variants_of(&misfit.column.name);
         if !names.is_empty() && misfit.column.default.is_some() {
             let default = default_of(&misfit.column);
@@ -126,29 +148,92 @@ fn without_moved(plan: &Plan) -> (Plan, Plan) {
     (first, moved)
 }
 
-/// A constraint that goes, so that what it holds can change.
-struct Constraint {
+/// Whether the values get their new type in a column beside the old one, which cannot hold the
+/// default.
+fn is_copied(plan: &Plan, new: &TableColumn) -> bool {
+    let kept = plan.diff.kept.iter().find(|(_, column)| column.name == new.name);
+    let gets_default = plan
+        .misfit(new)
+        .is_some_and(|misfit| misfit.remedy == Remedy::Default && !misfit.is_reset());
+    gets_default && kept.is_some_and(|(old, new)| is_retyped(old, new) && !holds_default(old, new))
+}
+
+/// Whether the old type holds the new default, and gives it back unchanged, for certain.
+fn holds_default(old: &TableColumn, new: &TableColumn) -> bool {
+    let default = new.default.as_deref().unwrap_or("NULL");
+    let is_text = default.starts_with('\'') && is_literal(default) && default.len() <= 255;
+    !old.custom
+        && match Family::of(&old.kind) {
+            Family::Integer | Family::Float => default.parse::<i16>().is_ok(),
+            Family::Text => is_text || default.parse::<i16>().is_ok(),
+            Family::Other(_) => false,
+        }
+}
+
+/// The column of the new type, before it takes the old one's place.
+fn copy_name(plan: &Plan, new: &TableColumn) -> String {
+    let at = plan.diff.new.columns.iter().position(|column| column.name == new.name);
+    format!("anchor_new_{}", at.unwrap_or_default())
+}
+
+/// Fills a column of the new type: with the values that fit, and the default for the others.
+fn copy(script: &mut Script, plan: &Plan, misfit: &Misfit) {
+    let table = DIALECT.table(&plan.diff.old.name);
+    let (name, ty) = (copy_name(plan, &misfit.column), &misfit.column.sql_type);
+    let before = name_before(plan, &misfit.column);
+    let there =
+        InTheWay { catalogue: &COLUMNS, drop: format!("DROP COLUMN {name}"), name: name.clone() };
+    drop_where_it_is(script, plan, &there);
+    script.run(format!("ALTER TABLE {table} ADD COLUMN {name} {ty} NULL"));
+    let predicate = predicate(DIALECT, &table, &before, misfit);
+    let (value, default) = (DIALECT.identifier(&before), default_of(&misfit.column));
+    script.say(format!(
+        "Values of `{before}` that do not fit become the default, which the old type may not hold."
+    ));
+    script.run(format!("UPDATE {table} SET {name} = {value} WHERE ({predicate}) IS NOT TRUE"));
+    script.run(format!("UPDATE {table} SET {name} = {default} WHERE {predicate}"));
+}
+
+/// A table of the information schema, and two of its columns.
+struct Catalogue {
+    table: &'static str,
+    schema: &'static str,
+    name: &'static str,
+}
+
+const COLUMNS: Catalogue =
+    Catalogue { table: "columns", schema: "table_schema", name: "column_name" };
+
+const CONSTRAINTS: Catalogue =
+    Catalogue { table: "table_constraints", schema: "constraint_schema", name: "constraint_name" };
+
+/// What goes, so that what it holds can change.
+struct InTheWay {
+    catalogue: &'static Catalogue,
     name: String,
     drop: String,
 }
 
-/// Drops the constraint, unless an earlier run has. MySQL, other than MariaDB, has no `IF EXISTS`
-/// for it.
-fn drop_where_it_is(script: &mut Script, plan: &Plan, constraint: &Constraint) {
+/// Drops it, unless an earlier run has. MySQL, other than MariaDB, has no `IF EXISTS` for it.
+fn drop_where_it_is(script: &mut Script, plan: &Plan, thing: &InTheWay) {
     let table = &plan.diff.old;
     let schema = match table.namespace() {
         Some(namespace) => DIALECT.literal(namespace),
         None => "DATABASE()".to_owned(),
     };
-    let drop = format!("ALTER TABLE {} {}", DIALECT.table(&table.name), constraint.drop);
-    script.say(format!("Drops `{}`, unless an earlier run has.", constraint.name));
+    let drop = format!("ALTER TABLE {} {}", DIALECT.table(&table.name), thing.drop);
+    let Catalogue { table: catalogue, schema: schema_of, name } = *thing.catalogue;
+    script.say(match name == COLUMNS.name {
+        true => format!("Drops `{}`, where an earlier run has left it.", thing.name),
+        false => format!("Drops `{}`, unless an earlier run has.", thing.name),
+    });
     script.run(format!(
         "SET @anchor_step = IF(EXISTS (\n    \
-         SELECT 1 FROM information_schema.table_constraints\n    \
-         WHERE constraint_schema = {schema} AND table_name = {} AND constraint_name = {}\n\
+         SELECT 1 FROM information_schema.{catalogue}\n    \
+         WHERE {schema_of} = {schema} AND table_name = {} AND {name} = {}\n\
          ), {}, 'DO 0')",
         DIALECT.literal(table.bare_name()),
-        DIALECT.literal(&constraint.name),
+        DIALECT.literal(&thing.name),
         DIALECT.literal(&drop),
     ));
     script.run("PREPARE anchor_step FROM @anchor_step");
@@ -156,13 +241,17 @@ fn drop_where_it_is(script: &mut Script, plan: &Plan, constraint: &Constraint) {
     script.run("DEALLOCATE PREPARE anchor_step");
 }
 
-/// Locks the table where something is to be written before it is altered, so that nobody writes
-/// in between.
+/// Locks the table where something is to be written before it is altered, or a foreign key to be
+/// dropped, so that nobody writes in between.
 fn lock(script: &mut Script, plan: &Plan) -> bool {
     let diff = &plan.diff;
     let replaced = cut_offs::is_replaced(plan);
     let writes = plan.ends_all || !plan.misfits.is_empty() || !diff.variants.is_empty() || replaced;
-    if !writes {
+    // Between the statements that drop its foreign key and make it again.
+    let remakes_key = diff.kept.iter().any(|(old, new)| {
+        old.references.is_some() && new.references.is_some() && gets_key(plan, old, new)
+    });
+    if !writes && !remakes_key {
         return false;
     }
     let table = DIALECT.table(&diff.old.name);
@@ -190,7 +279,7 @@ fn lock(script: &mut Script, plan: &Plan) -> bool {
 /// The clauses of the change, by the statement that they are in.
 struct Steps {
     /// What has to be gone before the table is altered.
-    drops: Vec<Constraint>,
+    drops: Vec<InTheWay>,
     /// Constraints.
     adds: Vec<String>,
     clauses: Vec<String>,
@@ -222,13 +311,13 @@ fn steps(plan: &Plan) -> Steps {
         column.references.as_ref()?;
         let name = diff.old.foreign_key_name(&column.name);
         let drop = format!("DROP FOREIGN KEY {}", DIALECT.identifier(&name));
-        Some(Constraint { name, drop })
+        Some(InTheWay { catalogue: &CONSTRAINTS, name, drop })
     };
     let check = |column: &TableColumn| {
         column.checked_values()?;
         let name = diff.old.check_name(&column.name);
         let drop = format!("DROP CONSTRAINT {}", DIALECT.identifier(&name));
-        Some(Constraint { name, drop })
+        Some(InTheWay { catalogue: &CONSTRAINTS, name, drop })
     };
     for column in &diff.dropped {
         drops.extend(foreign_key(column));
@@ -271,9 +360,12 @@ fn steps(plan: &Plan) -> Steps {
     for (old, new) in diff.kept.iter().filter(|(old, new)| is_redefined(plan, old, new)) {
         let definition = diff.new.column_definition(new);
         let before = DIALECT.identifier(&old.name);
-        if is_reset(plan, new) {
+        if is_reset(plan, new) || is_copied(plan, new) {
             clauses.push(format!("DROP COLUMN {before}"));
-            clauses.push(format!("ADD COLUMN {definition}"));
+            clauses.push(match is_copied(plan, new) {
+                true => format!("CHANGE COLUMN {} {definition}", copy_name(plan, new)),
+                false => format!("ADD COLUMN {definition}"),
+            });
             for (old, new) in diff.kept_indexes.iter().filter(|(_, index)| index.column == new.name)
             {
                 clauses.push(format!("DROP INDEX {}", DIALECT.identifier(&old.name)));

@@ -196,7 +196,7 @@ pub(super) fn validate(plan: &Plan) -> Option<Script> {
         return None;
     }
     let mut script = Script::default();
-    say_timeout(&mut script, "However long it runs then, nobody waits for it.", "0");
+    say_timeout(&mut script, "However long it runs then, nobody waits for it.", "0", 1);
     script.say(
         "Looks through the rows that were there before the constraint, while they are read and \
          written.",
@@ -251,39 +251,90 @@ fn assert_first(script: &mut Script, plan: &Plan) {
     }
 }
 
-fn say_timeout(script: &mut Script, then: &str, longest: &str) {
+/// How long a file waits for the lock of a table, of the tables that it holds in the end. A file
+/// that holds one and waits for another may wait for an application that waits for it. PostgreSQL
+/// fails whoever finds that out, after a second of waiting: the file gives up before.
+fn say_timeout(script: &mut Script, then: &str, longest: &str, tables: usize) {
+    let (wait, why) = match tables {
+        0 | 1 => (
+            "5s".to_owned(),
+            "Waits at most five seconds for its locks, so that nobody waits longer behind it."
+                .to_owned(),
+        ),
+        tables => {
+            let wait = 900 / tables;
+            let why = format!(
+                "Waits at most {wait} milliseconds for each of {tables} tables: together less than \
+                 the second after which PostgreSQL finds a deadlock, so that this gives up and not \
+                 the application."
+            );
+            (format!("{wait}ms"), why)
+        }
+    };
     script.say(format!(
-        "Waits at most five seconds for its locks, so that nobody waits longer behind it. {then} \
-         If it gives up (\"canceling statement due to lock timeout\"), nothing has changed: run it \
-         again.",
+        "{why} {then} If it gives up (\"canceling statement due to lock timeout\"), nothing has \
+         changed: run it again.",
     ));
-    script.prepare("SET LOCAL lock_timeout = '5s'");
+    script.prepare(format!("SET LOCAL lock_timeout = '{wait}'"));
     script.prepare(format!("SET LOCAL statement_timeout = '{longest}'"));
 }
 
-/// How long a file may wait, and keep others waiting.
-pub(super) fn bounds() -> Script {
+const A_MINUTE: &str = "Each statement runs for a minute at most.";
+
+/// How long a file that locks so many tables may wait, and keep others waiting.
+pub(super) fn bounds(tables: usize) -> Script {
     let mut script = Script::default();
-    say_timeout(&mut script, "Each statement runs for a minute at most.", "60s");
+    say_timeout(&mut script, A_MINUTE, "60s", tables);
     script
 }
 
-/// The lock that the change needs, before anything that another transaction could come between.
+/// The locks that the change needs, before anything that another transaction could come between.
 fn lock(script: &mut Script, plan: &Plan) {
-    say_timeout(script, "Each statement runs for a minute at most.", "60s");
     let diff = &plan.diff;
     let writes = plan.ends_all
         || !plan.misfits.is_empty()
         || !diff.variants.is_empty()
         || cut_offs::is_replaced(plan);
-    if writes {
-        script.say("Now, so that nobody writes between the statements below.");
-        let mut tables = vec![DIALECT.table(&diff.old.name)];
-        if cut_offs::is_replaced(plan) {
-            tables.extend(diff.old.cut_offs.iter().map(|old| DIALECT.table(&old.name)));
-        }
-        script.run(format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", ")));
+    let mut exclusive = vec![diff.old.name.as_str()];
+    if cut_offs::is_replaced(plan) {
+        exclusive.extend(diff.old.cut_offs.iter().map(|old| old.name.as_str()));
     }
+    let (left, joined) = referenced(diff);
+    exclusive.extend(left);
+    say_timeout(script, A_MINUTE, "60s", exclusive.len() + joined.len());
+    if !writes && exclusive.len() + joined.len() == 1 {
+        return;
+    }
+    script.say("Now, so that nobody writes between the statements below.");
+    let listed = |tables: Vec<&str>| {
+        tables.into_iter().map(|table| DIALECT.table(table)).collect::<Vec<_>>().join(", ")
+    };
+    script.run(format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", listed(exclusive)));
+    if !joined.is_empty() {
+        script.run(format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", listed(joined)));
+    }
+}
+
+/// The other tables that PostgreSQL locks with this one, once each: those to which a foreign key
+/// goes, which nobody reads meanwhile, and those to which one is made, which nobody writes.
+fn referenced<'d>(diff: &'d Diff) -> (Vec<&'d str>, Vec<&'d str>) {
+    let changed = diff
+        .kept
+        .iter()
+        .filter(|(old, new)| old.references != new.references || is_retyped(old, new));
+    let (before, after): (Vec<_>, Vec<_>) = changed.map(|(old, new)| (old, new)).unzip();
+    let tables = |columns: Vec<&'d TableColumn>| {
+        let targets = columns.into_iter().filter_map(|column| column.references.as_ref());
+        let mut tables: Vec<_> = targets.map(|target| target.table.as_str()).collect();
+        tables.retain(|table| *table != diff.old.name && *table != diff.new.name);
+        tables.sort_unstable();
+        tables.dedup();
+        tables
+    };
+    let left = tables(diff.dropped.iter().chain(before).collect());
+    let mut joined = tables(diff.added.iter().chain(after).collect());
+    joined.retain(|table| !left.contains(table));
+    (left, joined)
 }
 
 /// Several processes may run migrations at once, and a `CONCURRENTLY` of one waits for the lock
@@ -348,8 +399,8 @@ pub(super) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
         return None;
     }
     let (mut up, mut down) = (Script::default(), Script::default());
-    say_timeout(&mut up, "Each statement runs for a minute at most.", "60s");
-    say_timeout(&mut down, "Dropping an index reads no row.", "60s");
+    say_timeout(&mut up, A_MINUTE, "60s", 1);
+    say_timeout(&mut down, "Dropping an index reads no row.", "60s", 1);
     for index in &diff.added_indexes {
         if index.unique {
             up.say(format!(
