@@ -82,9 +82,12 @@ impl Conversion {
     fn of_values(old: &TableColumn, new: &TableColumn, renamed: &[(String, String)]) -> Self {
         use ColumnType::{BigInt, Bytes, Double, Integer, Real, SmallInt, Text};
 
-        let same_type = old.sql_type.eq_ignore_ascii_case(&new.sql_type);
+        let same_type = is_same_type(&old.sql_type, &new.sql_type);
         let lengths = (length(&old.sql_type), length(&new.sql_type));
         let unknown = (old.custom && lengths.0.is_none()) || (new.custom && lengths.1.is_none());
+        if unknown && !same_type && renamed.is_empty() && list_the_same(old, new) {
+            return Self::of_kinds(&old.kind, &new.kind, renamed);
+        }
         if unknown && !same_type {
             return match old.kind == new.kind {
                 true => Self { conditions: Vec::new(), cast: Cast::Inexact },
@@ -164,6 +167,28 @@ impl Conversion {
     fn exact(condition: Option<Condition>) -> Self {
         Self { conditions: condition.into_iter().collect(), cast: Cast::Exact }
     }
+}
+
+/// Whether two spellings are of one type: what is quoted in it is told apart by its case.
+pub(crate) fn is_same_type(one: &str, other: &str) -> bool {
+    let (one, other) = (one.split('\''), other.split('\''));
+    let alike = one.clone().count() == other.clone().count();
+    alike
+        && one.zip(other).enumerate().all(|(at, (one, other))| match at % 2 {
+            0 => one.eq_ignore_ascii_case(other),
+            _ => one == other,
+        })
+}
+
+/// Whether both are a MySQL `ENUM` of the variants that the struct has, of which one has others
+/// too.
+fn list_the_same(old: &TableColumn, new: &TableColumn) -> bool {
+    [old, new].into_iter().all(|column| {
+        let Kind::Enum(values) = &column.kind else { return false };
+        let values: Vec<_> = values.iter().map(|value| Dialect::MySql.literal(value)).collect();
+        let spelled: String = column.sql_type.split(", ").collect::<Vec<_>>().join(",");
+        is_same_type(&spelled, &format!("ENUM({})", values.join(",")))
+    })
 }
 
 /// The integers that a column of this type, and a field of this range, holds.
@@ -254,10 +279,17 @@ impl Condition {
             }
             Condition::TooLargeForReal => format!("ABS({column}) > 3.4028234663852886e38"),
             Condition::NotAmong(values) => {
+                // MySQL compares without the spaces at the end.
+                let is_padded =
+                    dialect == Dialect::MySql && !values.iter().any(|value| value.ends_with(' '));
+                let padded = match is_padded {
+                    true => format!(" OR {column} LIKE '% '"),
+                    false => String::new(),
+                };
                 let values: Vec<_> = values.iter().map(|value| dialect.literal(value)).collect();
                 match values.is_empty() {
                     true => format!("{column} IS NOT NULL"),
-                    false => format!("{column} NOT IN ({})", values.join(", ")),
+                    false => format!("{column} NOT IN ({}){padded}", values.join(", ")),
                 }
             }
             Condition::LongerThan(length) => {

@@ -3,7 +3,7 @@
 //! A migration's [`Change`]s are read off its [`Diff`]; [`Change::deployment`] is the one place
 //! that decides which of them two releases can live with.
 
-use super::conversion::{Cast, Condition, Conversion, Family};
+use super::conversion::{Cast, Condition, Conversion, Family, is_same_type};
 use super::diff::{Diff, Shape, has_value};
 use super::refusal::Refusal;
 use crate::schema::{Kind, Owner, TableColumn};
@@ -258,7 +258,7 @@ fn of_kept(changes: &mut Vec<Change>, diff: &Diff, old: &TableColumn, new: &Tabl
         changes.extend(after.iter().any(is_new).then_some(Change::AddVariant));
         changes.extend(before.iter().any(is_gone).then_some(Change::RemoveVariant));
     }
-    let same_type = old.sql_type.eq_ignore_ascii_case(&new.sql_type);
+    let same_type = is_same_type(&old.sql_type, &new.sql_type);
     if !same_type || old.kind != new.kind || old.range != new.range {
         changes.extend(of_type(diff, old, new, same_type));
     }

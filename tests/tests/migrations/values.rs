@@ -4,7 +4,7 @@
 use anchor::column::ColumnType;
 use anchor::schema::{ColumnSchema, Dialect, OnChange, OnDelete, Reference, Schema};
 
-use crate::scene::{Scene, on_every_database, sessions};
+use crate::scene::{Scene, on, on_every_database, sessions};
 use crate::scratch::assert_expected;
 
 fn column(name: &'static str, ty: ColumnType) -> ColumnSchema {
@@ -20,6 +20,7 @@ on_every_database! {
     a_cast_that_loses_nothing_keeps_the_values
     a_float_is_rounded_only_in_words
     a_default_is_what_the_new_type_holds
+    columns_of_long_names_are_asserted
     values_are_reset_only_in_words
     the_default_of_an_addition_is_no_answer_to_a_retype
     an_old_on_change_is_no_answer_to_another_change
@@ -190,6 +191,19 @@ async fn a_default_is_what_the_new_type_holds(scene: Scene) {
     assert_eq!(scene.values("c").await, ["none", "-3"]);
     assert_eq!(scene.values("d").await, ["5000000000", "4"]);
     assert_eq!(scene.values("e").await, ["longer than five", "kept"]);
+}
+
+async fn columns_of_long_names_are_asserted(scene: Scene) {
+    let names = [
+        "a_column_of_the_payload_whose_name_is_long_1",
+        "a_column_of_the_payload_whose_name_is_long_2",
+    ];
+    let of = |name| ColumnSchema::new(name, ColumnType::BigInt, true);
+    let old = sessions(&names.map(of));
+    scene.migrate(&old).await;
+    scene.insert(&old, &[&["1", "2"], &["3", "4"]]).await;
+    scene.migrate(&sessions(&names.map(|name| of(name).unique()))).await;
+    assert_eq!(scene.values(names[1]).await, ["2", "4"]);
 }
 
 async fn values_are_reset_only_in_words(scene: Scene) {
@@ -398,4 +412,38 @@ async fn a_number_becomes_a_text_that_references_and_the_other_way(scene: Scene)
     assert_eq!(scene.values("a").await, ["7", "NULL"]);
     scene.undo().await;
     assert_eq!(scene.values("a").await, ["7", "NULL"]);
+}
+
+#[tokio::test]
+async fn a_mysql_enum_gets_a_variant_and_keeps_its_values() {
+    on(Dialect::MySql, async |scene: Scene| {
+        let of = |values, ty| sessions(&[column("a", ColumnType::Enum(values)).sql_type(ty)]);
+        let old = of(&["a", "b"], "ENUM('a','b')");
+        scene.migrate(&old).await;
+        scene.insert(&old, &[&["a"], &["b"]]).await;
+        let new = of(&["a", "b", "c"], "ENUM('a', 'b', 'c')");
+        let file = scene.migrate(&new).await;
+        assert!(!file.contains("DESTRUCTIVE"), "{file}");
+        scene.insert(&new, &[&["c"]]).await;
+        assert_eq!(scene.values("a").await, ["a", "b", "c"]);
+        scene.undo().await;
+        assert_eq!(scene.values("a").await, ["a", "b"]);
+        // What is quoted is not the same in another case.
+        let other = column("a", ColumnType::Enum(&["A", "b"])).sql_type("ENUM('A','b')");
+        scene.refused(&sessions(&[other.renamed_variants(&[("a", "A")])]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_padded_text_is_not_a_variant_on_mysql() {
+    on(Dialect::MySql, async |scene: Scene| {
+        let old = sessions(&[text("a")]);
+        scene.migrate(&old).await;
+        scene.insert(&old, &[&["boss "], &["boss"]]).await;
+        let new = column("a", OLD).on_change(OnChange::EndSessions);
+        scene.migrate(&sessions(&[new])).await;
+        assert_eq!(scene.values("a").await, ["boss"]);
+    })
+    .await;
 }

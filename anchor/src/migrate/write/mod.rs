@@ -8,7 +8,7 @@ mod sqlite;
 
 use std::collections::HashSet;
 
-use super::conversion::{Cast, Condition, Conversion};
+use super::conversion::{Cast, Condition, Conversion, is_same_type};
 use super::diff::{Assertion, Misfit, Plan, Remedy};
 use crate::column::ColumnType;
 use crate::schema::{Dialect, Kind, Table, TableColumn};
@@ -335,7 +335,16 @@ fn assertions(plan: &Plan) -> Vec<(String, String)> {
             (format!("longer than {most} {}: {name}", units(plan, name)), query)
         }
     });
-    counted.map(|(message, query)| (message.chars().take(60).collect(), query)).collect()
+    let mut cut: Vec<(String, String)> = Vec::new();
+    for (at, (message, query)) in counted.enumerate() {
+        let mut message: String = message.chars().take(60).collect();
+        // No two constraints have the same name.
+        if cut.iter().any(|(other, _)| other.to_lowercase() == message.to_lowercase()) {
+            message = format!("{} {at}", message.chars().take(56).collect::<String>());
+        }
+        cut.push((message, query));
+    }
+    cut
 }
 
 /// What a kept column's length counts.
@@ -537,7 +546,7 @@ fn index_renames(plan: &Plan) -> Vec<(String, String)> {
 }
 
 fn is_retyped(old: &TableColumn, new: &TableColumn) -> bool {
-    !old.sql_type.eq_ignore_ascii_case(&new.sql_type)
+    !is_same_type(&old.sql_type, &new.sql_type)
 }
 
 #[cfg(test)]

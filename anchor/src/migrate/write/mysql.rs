@@ -41,8 +41,8 @@ pub(super) fn change(plan: &Plan) -> Script {
     let comments = std::mem::take(&mut script.comments);
     script.say(format!(
         "Waits at most five seconds for its locks, so that nobody waits longer behind it. Text \
-         that is too long is refused, and never cut. If it fails: end the connection that ran it, \
-         which the server does when it has not been used for five seconds, {again} and run it \
+         that is too long is refused, and never cut. The server ends the connection when it is \
+         idle for five seconds. If it fails: end the connection that ran it, {again} and run it \
          again; but not once the change is done, which a comment below says.",
     ));
     // What an earlier run has put there, and could not take away, is not what was there.

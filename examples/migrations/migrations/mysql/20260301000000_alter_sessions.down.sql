@@ -1,11 +1,11 @@
 -- The way back, in DOWNTIME: apply this while no process of the application runs.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
--- long is refused, and never cut. If it fails: end the connection that ran it, UPDATE
--- _sqlx_migrations SET success = TRUE WHERE NOT success; and run it again; but not once the change
--- is done, which a comment below says.
-SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode);
-SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5;
+-- long is refused, and never cut. The server ends the connection when it is idle for five seconds.
+-- If it fails: end the connection that ran it, UPDATE _sqlx_migrations SET success = TRUE WHERE NOT
+-- success; and run it again; but not once the change is done, which a comment below says.
+SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), @anchor_wait_timeout = IFNULL(@anchor_wait_timeout, @@SESSION.wait_timeout);
+SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5, SESSION wait_timeout = 5;
 
 -- Now, so that nobody writes between the statements below.
 LOCK TABLES sessions WRITE;
@@ -21,7 +21,7 @@ EXECUTE anchor_step;
 DEALLOCATE PREPARE anchor_step;
 
 -- DESTRUCTIVE: ends the sessions whose `role` the table cannot hold.
-DELETE FROM sessions WHERE role NOT IN ('admin', 'member');
+DELETE FROM sessions WHERE role NOT IN ('admin', 'member') OR role LIKE '% ';
 
 -- DESTRUCTIVE: ends the sessions whose `visits` the table cannot hold.
 DELETE FROM sessions WHERE visits NOT BETWEEN -2147483648 AND 2147483647;
@@ -36,5 +36,5 @@ ALTER TABLE sessions
 -- The change is done here. If it fails from here on, run what is left by hand, and DELETE FROM
 -- _sqlx_migrations WHERE NOT success;
 UNLOCK TABLES;
-SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT;
-SET @anchor_sql_mode = NULL;
+SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT, SESSION wait_timeout = CAST(IFNULL(@anchor_wait_timeout, @@SESSION.wait_timeout) AS SIGNED);
+SET @anchor_sql_mode = NULL, @anchor_wait_timeout = NULL;
