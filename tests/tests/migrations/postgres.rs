@@ -181,7 +181,7 @@ async fn the_application_wins(
     };
     let mut request = begin("UPDATE users SET id = id").await;
     let reader = begin("SELECT * FROM sessions").await;
-    let waiting = async |many: usize| {
+    let waiting = async |many: usize, at_most: u64| {
         let sql = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_locks WHERE NOT granted AND database = \
                    (SELECT oid FROM pg_database WHERE datname = current_database())";
         let wait = async {
@@ -189,21 +189,21 @@ async fn the_application_wins(
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let _ = tokio::time::timeout(Duration::from_millis(300), wait).await;
+        let _ = tokio::time::timeout(Duration::from_millis(at_most), wait).await;
     };
     let application = async {
-        waiting(1).await;
+        waiting(1, 10_000).await;
         let deletes = async { sqlx::raw_sql("DELETE FROM sessions").execute(&mut *request).await };
         let reads = async {
-            waiting(2).await;
+            waiting(2, 300).await;
             reader.commit().await
         };
         let (deleted, read) = tokio::join!(deletes, reads);
         read.expect("the reader has what it wants");
         deleted.expect("the application is not the one that fails");
-        request.rollback().await.expect("nothing is deleted");
     };
     let (ran, ()) = tokio::join!(migration(), application);
+    request.rollback().await.expect("nothing is deleted");
     let error = ran.expect_err("it gave up").to_string();
     assert!(error.contains("lock timeout"), "{error}");
     migration().await.expect("the second time");
