@@ -265,7 +265,7 @@ fn lock(script: &mut Script, plan: &Plan) -> bool {
     // MySQL wants them locked where it looks for the rows that a new key references.
     let keys = diff.kept.iter().filter(|(old, new)| gets_key(plan, old, new)).map(|(_, new)| new);
     for target in keys.chain(&diff.added).filter_map(|column| column.references.as_ref()) {
-        let parent = DIALECT.table(&target.table);
+        let parent = DIALECT.table(present_name(plan, &target.table));
         let lock = format!("{parent} READ");
         if parent != table && !locks.contains(&lock) {
             locks.push(lock);
@@ -285,6 +285,20 @@ struct Steps {
     clauses: Vec<String>,
     /// The checks of the columns whose variants take each other's names, which comes last.
     checks_of_moved: Vec<String>,
+}
+
+/// The name that a table has until it is renamed, which is done last.
+fn present_name<'p>(plan: &'p Plan, table: &'p str) -> &'p str {
+    if table == plan.diff.new.name { &plan.diff.old.name } else { table }
+}
+
+/// The clause that adds a column's foreign key. If it references the table itself, MySQL renames its
+/// target with the table.
+fn new_key(plan: &Plan, column: &TableColumn) -> Option<String> {
+    let mut column = column.clone();
+    let target = column.references.as_mut()?;
+    target.table = present_name(plan, &target.table).to_owned();
+    plan.diff.new.foreign_key(&column).map(|key| format!("ADD {key}"))
 }
 
 /// Whether a kept column's foreign key is made, perhaps anew.
@@ -327,7 +341,7 @@ fn steps(plan: &Plan) -> Steps {
         let in_the_way = is_in_the_way(plan, old, new);
         if gets_key(plan, old, new) {
             drops.extend(foreign_key(old));
-            adds.extend(diff.new.foreign_key(new).map(|key| format!("ADD {key}")));
+            adds.extend(new_key(plan, new));
         }
         if in_the_way || old.checked_values() != new.checked_values() {
             match in_the_way {
@@ -392,7 +406,7 @@ fn steps(plan: &Plan) -> Steps {
     );
     for column in &diff.added {
         adds.extend(diff.new.check(column).map(|check| format!("ADD {check}")));
-        adds.extend(diff.new.foreign_key(column).map(|key| format!("ADD {key}")));
+        adds.extend(new_key(plan, column));
     }
     Steps { drops, adds, clauses, checks_of_moved }
 }
