@@ -292,8 +292,8 @@ fn present_name<'p>(plan: &'p Plan, table: &'p str) -> &'p str {
     if table == plan.diff.new.name { &plan.diff.old.name } else { table }
 }
 
-/// The clause that adds a column's foreign key. If it references the table itself, MySQL renames its
-/// target with the table.
+/// The clause that adds a column's foreign key. If it references the table itself, MySQL renames
+/// its target with the table.
 fn new_key(plan: &Plan, column: &TableColumn) -> Option<String> {
     let mut column = column.clone();
     let target = column.references.as_mut()?;
