@@ -74,6 +74,9 @@ trait Database {
     /// What three days are called behind a minus.
     const THREE_DAYS: &str;
 
+    /// The column `camelCase`, in quotes.
+    const SMALL: &str;
+
     fn store<T: SessionData>(&self) -> Self::Store<T>;
 
     /// Runs a statement that no store would.
@@ -87,11 +90,13 @@ trait TableStore<T: SessionData>: SessionStore<T> + Clone {
 }
 
 macro_rules! databases {
-    ($($pool:ty => $store:ident, $three_days:literal;)*) => {$(
+    ($($pool:ty => $store:ident, $three_days:literal, $small:literal;)*) => {$(
         impl Database for $pool {
             type Store<T: SessionData> = $store<T>;
 
             const THREE_DAYS: &str = $three_days;
+
+            const SMALL: &str = $small;
 
             fn store<T: SessionData>(&self) -> $store<T> {
                 $store::new(self.clone())
@@ -115,9 +120,9 @@ macro_rules! databases {
 }
 
 databases! {
-    SqlitePool => SqliteStore, "259200000000";
-    PgPool => PostgresStore, "INTERVAL '3 days'";
-    MySqlPool => MySqlStore, "INTERVAL 3 DAY";
+    SqlitePool => SqliteStore, "259200000000", "`camelCase`";
+    PgPool => PostgresStore, "INTERVAL '3 days'", "\"camelCase\"";
+    MySqlPool => MySqlStore, "INTERVAL 3 DAY", "`camelCase`";
 }
 
 /// One test a database for each function.
@@ -162,6 +167,8 @@ on_every_database! {
     verify_lists_what_the_extras_lack
     a_missing_companion_is_called_by_its_name
     a_reason_of_another_version_is_no_reason
+    of_logins_that_share_a_statement_a_refused_one_fails_alone
+    lookups_that_share_a_statement_get_their_own_rows
 }
 
 /// A store whose table is there.
@@ -667,4 +674,61 @@ async fn verify_warns_of_mysql_without_tls_beyond_loopback() {
     let far = MySqlPoolOptions::new().connect_with(options).await.unwrap();
     let (near, far) = (MySqlStore::<Everything>::new(near), MySqlStore::<Everything>::new(far));
     assert_warned(near, far, "Add `?ssl-mode=VERIFY_IDENTITY`").await;
+}
+
+/// Sixty logins at once, of which one has the device of a session that is there.
+async fn of_logins_that_share_a_statement_a_refused_one_fails_alone<D: Database>(database: D) {
+    let store = ready::<Everything, D>(&database).await;
+    let device = |number: u128| Some(Uuid::from_u128(number));
+    store.create(session(Everything { device: device(30), ..everything() })).await.unwrap();
+    let logins: Vec<_> = (1..=60)
+        .map(|number| {
+            let store = store.clone();
+            let new = session(Everything { device: device(number), ..everything() });
+            tokio::spawn(async move { (number, new.id, store.create(new).await) })
+        })
+        .collect();
+    for login in logins {
+        let (number, id, created) = login.await.unwrap();
+        if number == 30 {
+            assert_eq!(created.unwrap_err().kind(), StoreErrorKind::Constraint);
+            assert!(matches!(store.load(id).await.unwrap(), Load::Absent));
+        } else {
+            let record = created.unwrap().into_record().unwrap();
+            let Load::Live(loaded) = store.load(id).await.unwrap() else { panic!("{number}") };
+            assert_eq!(loaded.record.data.device, device(number));
+            assert_eq!(loaded.record.created_at, record.created_at);
+            assert_eq!(loaded.record.expires_at, record.expires_at);
+        }
+    }
+}
+
+/// Two hundred lookups at once, of live rows, ended ones, one that does not decode, and none.
+async fn lookups_that_share_a_statement_get_their_own_rows<D: Database>(database: D) {
+    let store = ready::<Everything, D>(&database).await;
+    let mut ids = Vec::new();
+    for small in 0..40 {
+        let new = session(Everything { small, ..everything() });
+        ids.push(new.id);
+        store.create(new).await.unwrap();
+    }
+    store.revoke(ids[3], None, EndReason::Logout).await.unwrap();
+    let unreadable = format!("UPDATE sessions SET {} WHERE {} = 5", "numbers = '{}'", D::SMALL);
+    database.run(&unreadable).await;
+    let lookups: Vec<_> = (0..200)
+        .map(|at| {
+            let (store, id) = (store.clone(), ids[at % 40]);
+            tokio::spawn(async move { (at % 40, store.load(id).await.unwrap()) })
+        })
+        .collect();
+    for lookup in lookups {
+        match lookup.await.unwrap() {
+            (3, Load::Absent) | (5, Load::Undecodable(_)) => {}
+            (at, Load::Live(loaded)) if !matches!(at, 3 | 5) => {
+                assert_eq!(loaded.record.data.small, at as i16);
+                assert_eq!(loaded.record.id, ids[at]);
+            }
+            (at, other) => panic!("{at}: {other:?}"),
+        }
+    }
 }
