@@ -249,7 +249,9 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Returns the live sessions of the same subject, including this one, newest first, one page at
-    /// a time. A payload without a subject has none. Await it to run it. Costs one statement.
+    /// a time. A payload without a subject has none. Await it to run it. Costs two statements: a
+    /// handle that was kept lists nothing once its own session has ended, or its secret was
+    /// replaced.
     ///
     /// # Errors
     ///

@@ -22,6 +22,10 @@ pub struct Query {
 /// prepared only once.
 #[derive(Clone)]
 pub(crate) struct Argument {
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "postgres")),
+        expect(dead_code, reason = "SQLite has one NULL for all types")
+    )]
     pub(crate) ty: ColumnType,
     pub(crate) value: Value,
 }
