@@ -307,7 +307,7 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     }
 
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
-        Box::pin(self.verbs.sweep.run::<D, T>(&self.database, batch))
+        Box::pin(self.verbs.sweep.run::<D, T>(&self.database, &self.verbs.cut_off, batch))
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::least;
 use super::super::row::Cells;
-use super::super::statement::Statement;
+use super::super::statement::{Argument, Statement};
 use super::super::table::{SqlTable, subject_argument};
 
 /// Ends the rows that meet a condition. First the live rows are ended and counted. Then all other
@@ -42,6 +42,30 @@ impl<const N: usize> EndRows<N> {
             format!("DELETE FROM {name} WHERE {condition}")
         };
         Self { live: table.statement(&live, parameters), rest: table.statement(&rest, parameters) }
+    }
+
+    /// Ends at most one row. What looks expired is ended only if nothing was live.
+    async fn end_one<D: Driver>(
+        &self,
+        database: &Database<D>,
+        arguments: [Argument; N],
+    ) -> Result<Ending, StoreError> {
+        if database.execute(self.live.with(arguments.clone())).await? > 0 {
+            return Ok(Ending::Ended);
+        }
+        database.execute(self.rest.with(arguments)).await?;
+        Ok(Ending::NotLive)
+    }
+
+    /// Ends every row that meets the condition, and returns how many of them were live.
+    async fn end_all<D: Driver>(
+        &self,
+        database: &Database<D>,
+        arguments: [Argument; N],
+    ) -> Result<u64, StoreError> {
+        let live = database.execute(self.live.with(arguments.clone())).await?;
+        database.execute(self.rest.with(arguments)).await?;
+        Ok(live)
     }
 }
 
@@ -119,12 +143,7 @@ impl End {
         id: SessionId,
         reason: EndReason,
     ) -> Result<Ending, StoreError> {
-        let arguments = || [id.into(), reason.as_str().into()];
-        if database.execute(self.by_id.live.with(arguments())).await? > 0 {
-            return Ok(Ending::Ended);
-        }
-        database.execute(self.by_id.rest.with(arguments())).await?;
-        Ok(Ending::NotLive)
+        self.by_id.end_one(database, [id.into(), reason.as_str().into()]).await
     }
 
     pub(in super::super) async fn revoke_proven<D: Driver>(
@@ -161,12 +180,8 @@ impl End {
         else {
             return Ok(Ending::NotLive);
         };
-        let arguments = || [subject.clone(), reason.as_str().into(), id.into()];
-        if database.execute(statements.one.live.with(arguments())).await? > 0 {
-            return Ok(Ending::Ended);
-        }
-        database.execute(statements.one.rest.with(arguments())).await?;
-        Ok(Ending::NotLive)
+        let arguments = [subject, reason.as_str().into(), id.into()];
+        statements.one.end_one(database, arguments).await
     }
 
     pub(in super::super) async fn revoke_subject<D: Driver, T: SessionData>(
@@ -183,16 +198,12 @@ impl End {
         };
         match keep {
             None => {
-                let arguments = || [subject.clone(), reason.as_str().into()];
-                let live = database.execute(statements.all.live.with(arguments())).await?;
-                database.execute(statements.all.rest.with(arguments())).await?;
-                Ok(live)
+                let arguments = [subject, reason.as_str().into()];
+                statements.all.end_all(database, arguments).await
             }
             Some(keep) => {
-                let arguments = || [subject.clone(), reason.as_str().into(), keep.into()];
-                let live = database.execute(statements.others.live.with(arguments())).await?;
-                database.execute(statements.others.rest.with(arguments())).await?;
-                Ok(live)
+                let arguments = [subject, reason.as_str().into(), keep.into()];
+                statements.others.end_all(database, arguments).await
             }
         }
     }
@@ -202,9 +213,7 @@ impl End {
         database: &Database<D>,
         reason: EndReason,
     ) -> Result<u64, StoreError> {
-        let live = database.execute(self.everyone.live.with([reason.as_str().into()])).await?;
-        database.execute(self.everyone.rest.with([reason.as_str().into()])).await?;
-        Ok(live)
+        self.everyone.end_all(database, [reason.as_str().into()]).await
     }
 
     /// Returns the lasting hash of a row, live or not; `None` if there is no row.

@@ -18,7 +18,6 @@ pub(in super::super) struct Sweep {
     expired: Statement<1>,
     /// Removes ended rows that were kept long enough; `None` if they are not kept.
     kept: Option<Statement<2>>,
-    cut_off: CutOffSubject,
 }
 
 impl Sweep {
@@ -41,16 +40,13 @@ impl Sweep {
             let text = batch(table, &delete, &condition, "ended_at");
             table.statement(&text, ["batch", "since"])
         });
-        Self {
-            expired: table.statement(&expired, ["batch"]),
-            kept,
-            cut_off: CutOffSubject::new(table),
-        }
+        Self { expired: table.statement(&expired, ["batch"]), kept }
     }
 
     pub(in super::super) async fn run<D: Driver, T: SessionData>(
         &self,
         database: &Database<D>,
+        cut_off: &CutOffSubject,
         batch: u32,
     ) -> Result<u64, StoreError> {
         let batch = u64::from(batch);
@@ -63,7 +59,7 @@ impl Sweep {
             swept += database.execute(kept.with([left(swept).into(), since.into()])).await?;
         }
         if swept < batch {
-            swept += self.cut_off.sweep(database, left(swept)).await?;
+            swept += cut_off.sweep(database, left(swept)).await?;
         }
         Ok(swept)
     }
