@@ -55,7 +55,7 @@ pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead<
     let late = login_of(subject);
     cut_off(&store, subject).await;
     create(&store, &late).await;
-    let found = store.load(late.id).await.expect("load answers");
+    let found = load(&store, late.id).await;
     assert!(matches!(found, Load::Ended), "it arrived after the cut-off, but is {found:?}");
     let listed = store.list(&subject, Page::default()).await.expect("list answers");
     assert!(listed.is_empty(), "{listed:?}");
@@ -191,7 +191,7 @@ pub async fn a_sweep_removes_what_was_dead_on_arrival<S: SessionStore<Payload>>(
     assert_eq!(store.sweep(2).await.expect("sweep answers"), 2);
     assert_eq!(store.sweep(1_000).await.expect("sweep answers"), 1);
     for new in &late {
-        let found = store.load(new.id).await.expect("load answers");
+        let found = load(&store, new.id).await;
         assert!(matches!(found, Load::Absent), "{found:?}");
     }
     assert!(is_live(&store, alive.id).await, "the sweep removed a live session");

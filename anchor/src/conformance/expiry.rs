@@ -11,7 +11,7 @@ pub async fn a_session_ends_when_it_was_idle_too_long<S: SessionStore<Payload>>(
     create(&store, &short).await;
     create(&store, &long).await;
     short_sessions_have_ended().await;
-    let found = store.load(short.id).await.expect("load answers");
+    let found = load(&store, short.id).await;
     assert!(matches!(found, Load::Ended | Load::Absent), "{found:?}");
     assert!(is_live(&store, long.id).await);
 }

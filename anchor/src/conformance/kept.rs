@@ -122,7 +122,7 @@ pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S)
     short_sessions_have_ended().await;
     store.sweep(1_000).await.expect("sweep answers");
     for new in [&revoked, &expired] {
-        let found = store.load(new.id).await.expect("load answers");
+        let found = load(&store, new.id).await;
         assert!(matches!(found, Load::Ended), "it should be kept, but not live: {found:?}");
         let update = change(&loaded, |data| data.visits += 1);
         let update = crate::store::Change { id: new.id, ..update };
@@ -193,7 +193,7 @@ pub async fn a_sweep_removes_ended_sessions_after_their_time<S: SessionStore<Bri
     assert_eq!(store.sweep(1).await.expect("sweep answers"), 1, "a batch of one");
     assert_eq!(store.sweep(1_000).await.expect("sweep answers"), 1);
     for id in [revoked.id, expired.id] {
-        let found = store.load(id).await.expect("load answers");
+        let found = load(&store, id).await;
         assert!(matches!(found, Load::Absent), "{found:?}");
     }
     assert!(history(&store, subject).await.is_empty());

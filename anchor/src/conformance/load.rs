@@ -9,7 +9,7 @@ use crate::store::{Load, SessionStore, Touch, Touched, Updated};
 
 pub async fn an_unknown_id_is_absent<S: SessionStore<Payload>>(store: S) {
     create(&store, &session()).await;
-    let found = store.load(new_id()).await.expect("load answers");
+    let found = load(&store, new_id()).await;
     assert!(matches!(found, Load::Absent), "{found:?}");
 }
 

@@ -81,7 +81,7 @@ pub async fn what_looks_expired_is_ended_for_good<S: SessionStore<Payload>>(stor
     }
     short_sessions_have_ended().await;
     let is_gone = async |new: &NewSession<Payload>, verb: &str| {
-        let found = store.load(new.id).await.expect("load answers");
+        let found = load(&store, new.id).await;
         assert!(matches!(found, Load::Absent), "{verb} left it there: {found:?}");
     };
     let [unproven, proven, one, replaced_by_login, others, all, everyone] = &expired;

@@ -113,6 +113,15 @@ pub(super) async fn create<T: SessionData, S: SessionStore<T>>(
     created.into_record().expect("the subject has room")
 }
 
+/// Loads the session as a manager does: without waiting, if the store can.
+pub(super) async fn load<T: SessionData, S: SessionStore<T>>(store: &S, id: SessionId) -> Load<T> {
+    let loaded = match store.try_load(id) {
+        Some(answer) => answer,
+        None => store.load(id).await,
+    };
+    loaded.expect("load answers")
+}
+
 /// Loads the session, which must be live.
 #[track_caller]
 pub(super) fn live<T: SessionData + Debug, S: SessionStore<T>>(
@@ -121,7 +130,7 @@ pub(super) fn live<T: SessionData + Debug, S: SessionStore<T>>(
 ) -> impl Future<Output = Loaded<T>> {
     let place = std::panic::Location::caller();
     async move {
-        match store.load(id).await.expect("load answers") {
+        match load(store, id).await {
             Load::Live(loaded) => loaded,
             other => panic!("the session should be live, but is {other:?} (at {place})"),
         }
@@ -130,7 +139,7 @@ pub(super) fn live<T: SessionData + Debug, S: SessionStore<T>>(
 
 /// Returns whether the session is live.
 pub(super) async fn is_live<T: SessionData, S: SessionStore<T>>(store: &S, id: SessionId) -> bool {
-    matches!(store.load(id).await.expect("load answers"), Load::Live(_))
+    matches!(load(store, id).await, Load::Live(_))
 }
 
 /// Returns the change that `edit` makes to a loaded session.

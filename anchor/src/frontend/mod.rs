@@ -154,7 +154,9 @@ impl std::fmt::Debug for Presented<'_> {
 /// the token.
 pub(crate) fn conceal(frontend: &dyn Frontend, headers: &mut HeaderMap) {
     for name in frontend.headers() {
-        if headers.contains_key(name) {
+        let Some(first) = headers.get_mut(name) else { continue };
+        first.set_sensitive(true);
+        if headers.get_all(name).iter().nth(1).is_some() {
             for (_, value) in headers.iter_mut().filter(|(found, _)| *found == name) {
                 value.set_sensitive(true);
             }

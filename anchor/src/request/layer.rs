@@ -180,11 +180,14 @@ where
                 StepProjection::Running { running, scope } => {
                     let response = ready!(running.poll(context))?.into_response();
                     let scope = scope.0.take().expect("polled after completion");
-                    if let Closing::Pending(closing) = scope.close(response.status()) {
-                        step.set(Step::Closing { closing, ready: Some((scope, response)) });
-                        continue;
+                    match scope.close(response.status()) {
+                        Closing::Unasked => return Poll::Ready(Ok(response)),
+                        Closing::Done => (scope, response),
+                        Closing::Pending(closing) => {
+                            step.set(Step::Closing { closing, ready: Some((scope, response)) });
+                            continue;
+                        }
                     }
-                    (scope, response)
                 }
                 StepProjection::Closing { closing, ready } => {
                     ready!(closing.as_mut().poll(context));

@@ -129,6 +129,14 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// callers.
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>>;
 
+    /// Returns the answer of [`load`](Self::load) if the store has it without waiting, such as from
+    /// memory. The request then needs no future for it, and no box. The default is `None`: the
+    /// store is asked by `load`.
+    fn try_load(&self, id: SessionId) -> Option<Result<Load<T>, StoreError>> {
+        let _ = id;
+        None
+    }
+
     /// Writes the columns that differ between `change.from` and `change.to`, if the row is live, is
     /// still at `change.version`, and [`Secrets::accepts`] the caller's secret. If no column
     /// differs, only the use is written.

@@ -6,6 +6,7 @@ use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
     Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
+use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
 use crate::token::LastingHash;
@@ -17,6 +18,10 @@ impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
         (**self).load(id)
+    }
+
+    fn try_load(&self, id: SessionId) -> Option<Result<Load<T>, StoreError>> {
+        (**self).try_load(id)
     }
 
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {

@@ -57,6 +57,7 @@ catches! { NaiveStore(Fault):
     CreateNeedsWhatItReplaces => create::create_may_replace_a_session_that_is_not_there;
     LoadReturnsExpired => expiry::a_session_ends_when_it_was_idle_too_long;
     LoadExtends => load::loading_writes_nothing;
+    TryLoadIsCached => load::a_load_sees_every_write_that_was_answered_before_it_began;
     LoadIsCached => load::a_load_sees_every_write_that_was_answered_before_it_began,
         update::an_update_writes_the_payload_and_its_use_and_nothing_else;
     LoadFindsAnything => load::an_unknown_id_is_absent;

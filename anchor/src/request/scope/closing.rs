@@ -17,6 +17,8 @@ use crate::store::{EndReason, OldSecret};
 
 /// What remains to be done when the response is ready.
 pub(crate) enum Closing {
+    /// Nothing, because nothing has asked for a session: the response stays as it is.
+    Unasked,
     /// Nothing: the headers can be written.
     Done,
     /// This, before the headers are written.
@@ -28,6 +30,9 @@ impl<T: SessionData> Scope<T> {
     pub(crate) fn close(self: &Arc<Self>, status: StatusCode) -> Closing {
         let mut state = self.state();
         state.closed = true;
+        if state.presentation.is_none() {
+            return Closing::Unasked;
+        }
         let failed = status.is_client_error() || status.is_server_error();
         let grace = self.sessions.rotation_grace;
         let Current::Live(live) = &state.current else { return Closing::Done };
@@ -41,8 +46,8 @@ impl<T: SessionData> Scope<T> {
             return Closing::Pending(Box::pin(Arc::clone(self).renew(id)));
         }
         // Once the grace is over, another request with the old token gets its own new secret.
-        if let Outgoing::Issue { rotated: Some(rotated), .. } = &state.outgoing
-            && rotated.elapsed() >= grace / 2
+        if let Outgoing::Issue(issue) = &state.outgoing
+            && issue.rotated.is_some_and(|rotated| rotated.elapsed() >= grace / 2)
         {
             return Closing::Pending(Box::pin(Arc::clone(self).confirm(id)));
         }
@@ -102,13 +107,10 @@ impl<T: SessionData> Scope<T> {
     /// Writes the session's headers into the response.
     pub(crate) fn write(&self, response: &mut Response) {
         let mut state = self.state();
-        if state.presentation.is_none() {
-            return;
-        }
         let frontend = &self.sessions.frontend;
         if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
             // The handler may have failed with another rejection than the one that it received.
-            if let Some((refused, mut refusal)) = state.refusal.take()
+            if let Some((refused, mut refusal)) = state.refusal.take().map(|refusal| *refusal)
                 && refused.code() == rejection.code()
             {
                 refusal.extensions_mut().insert(rejection);
@@ -123,8 +125,8 @@ impl<T: SessionData> Scope<T> {
         let headers = response.headers_mut();
         let changes = match std::mem::replace(&mut state.outgoing, Outgoing::Nothing) {
             Outgoing::Nothing => false,
-            Outgoing::Issue { token, lifetime, .. } => {
-                frontend.issue(&token, lifetime, headers);
+            Outgoing::Issue(issue) => {
+                frontend.issue(&issue.token, issue.lifetime, headers);
                 true
             }
             Outgoing::Remove => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Admitted, Current, Live, Outgoing, Scope};
+use super::{Admitted, Current, Issue, Live, Outgoing, Scope};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::manager::sessions::Sessions;
@@ -133,7 +133,8 @@ impl<T: SessionData> Scope<T> {
             is_due: false,
         };
         let lifetime = live.lifetime();
-        state.outgoing = Outgoing::Issue { token: token.clone(), lifetime, rotated: None };
+        let issue = Issue { token: token.clone(), lifetime, rotated: None };
+        state.outgoing = Outgoing::Issue(Box::new(issue));
         state.current = Current::Live(live);
         true
     }
@@ -227,7 +228,8 @@ impl<T: SessionData> Scope<T> {
             live.is_current = true;
             let lifetime = live.lifetime();
             let rotated = Some(Instant::now());
-            state.outgoing = Outgoing::Issue { token: token.clone(), lifetime, rotated };
+            let issue = Issue { token: token.clone(), lifetime, rotated };
+            state.outgoing = Outgoing::Issue(Box::new(issue));
         }
         token
     }

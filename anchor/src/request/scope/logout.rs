@@ -89,7 +89,7 @@ impl<T: SessionData> Scope<T> {
         {
             return Ok(ended);
         }
-        if presented || matches!(state.outgoing, Outgoing::Issue { .. }) {
+        if presented || matches!(state.outgoing, Outgoing::Issue(_)) {
             state.outgoing = Outgoing::Remove;
         }
         state.current = Current::Ended(ending.first().map(|ended| ended.id));

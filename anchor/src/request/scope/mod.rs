@@ -52,8 +52,8 @@ struct State<T> {
     current: Current<T>,
     outgoing: Outgoing,
     /// The application's own response to this request's last refusal, kept until the response is
-    /// written.
-    refusal: Option<(Rejection, Response)>,
+    /// written. Boxed, because few requests have one.
+    refusal: Option<Box<(Rejection, Response)>>,
     /// Whether the response has passed the layer.
     closed: bool,
     /// Whether the end of the session earlier in this request has been logged as a refusal.
@@ -80,6 +80,19 @@ enum Current<T> {
     Live(Live<T>),
     /// It was ended in this request, or found to have ended meanwhile.
     Ended(Option<SessionId>),
+}
+
+impl<T> Current<T> {
+    /// Returns whether the request may use a session, or `None` if nothing has asked for it yet.
+    fn known(&self) -> Option<Result<Admitted<T>, Rejection>> {
+        match self {
+            Current::Unasked => None,
+            Current::Refused(rejection) => Some(Err(rejection.clone())),
+            Current::Live(live) => Some(Ok(live.admitted())),
+            Current::Ended(Some(id)) => Some(Err(Rejection::Ended { id: *id })),
+            Current::Ended(None) => Some(Err(Rejection::NoSession)),
+        }
+    }
 }
 
 struct Live<T> {
@@ -115,13 +128,16 @@ impl<T> Live<T> {
 enum Outgoing {
     Nothing,
     /// Without a lifetime, the client keeps the token until it is closed.
-    Issue {
-        token: SessionToken,
-        lifetime: Option<Duration>,
-        /// When the session got this secret in place of another one, or `None` for a new session.
-        rotated: Option<Instant>,
-    },
+    /// Boxed, because few requests get a token.
+    Issue(Box<Issue>),
     Remove,
+}
+
+struct Issue {
+    token: SessionToken,
+    lifetime: Option<Duration>,
+    /// When the session got this secret in place of another one, or `None` for a new session.
+    rotated: Option<Instant>,
 }
 
 /// A session that the request may use.
@@ -189,7 +205,11 @@ impl<T: SessionData> Scope<T> {
         if let Some(known) = self.known() {
             return known.map_err(|rejection| self.refused_if_ended(rejection));
         }
-        let _loading = self.loading.lock().await;
+        // Two extractors of one request rarely ask at the same time, so only a wait gets a box.
+        let _loading = match self.loading.try_lock() {
+            Ok(loading) => loading,
+            Err(_) => Box::pin(self.loading.lock()).await,
+        };
         if let Some(known) = self.known() {
             return known.map_err(|rejection| self.refused_if_ended(rejection));
         }
@@ -197,39 +217,47 @@ impl<T: SessionData> Scope<T> {
             Ok(live) => Current::Live(live),
             Err(rejection) => Current::Refused(self.refused(rejection)),
         };
-        self.found(found);
-        self.known().unwrap_or(Err(Rejection::NoSession))
+        self.found(found)
     }
 
-    /// Records whether the session was loaded. A login or logout that was carried out during the
-    /// load takes precedence.
-    fn found(&self, found: Current<T>) {
+    /// Records whether the session was loaded, and returns what the request knows now. A login or
+    /// logout that was carried out during the load takes precedence.
+    fn found(&self, found: Current<T>) -> Result<Admitted<T>, Rejection> {
         let mut state = self.state();
         if let Current::Unasked = state.current {
             state.current = found;
         }
+        state.current.known().unwrap_or(Err(Rejection::NoSession))
     }
 
-    fn known(self: &Arc<Self>) -> Option<Result<Admitted<T>, Rejection>> {
-        match &self.state().current {
-            Current::Unasked => None,
-            Current::Refused(rejection) => Some(Err(rejection.clone())),
-            Current::Live(live) => Some(Ok(live.admitted())),
-            Current::Ended(Some(id)) => Some(Err(Rejection::Ended { id: *id })),
-            Current::Ended(None) => Some(Err(Rejection::NoSession)),
+    fn known(&self) -> Option<Result<Admitted<T>, Rejection>> {
+        self.state().current.known()
+    }
+
+    /// Returns the id and the secret of the token that the request presents, and whether it was
+    /// signed with an old key.
+    fn presented_token(
+        &self,
+        request: Option<&Parts>,
+    ) -> Result<(SessionId, Secret, bool), Rejection> {
+        if let Some(request) = request {
+            self.read(request);
+        }
+        match &self.state().presentation {
+            None | Some(Presentation::Nothing) => Err(Rejection::NoSession),
+            Some(Presentation::Refused { reason, .. }) => Err(Rejection::BadToken(*reason)),
+            Some(Presentation::Token(token)) => {
+                Ok((token.id, token.secret.clone(), token.stale_key))
+            }
         }
     }
 
     /// Loads the presented session, decides whether it is admitted, and records its use.
+    ///
+    /// What few requests need is boxed when they need it: every future between here and the server
+    /// holds this one, and each of them is copied.
     async fn admit(&self, request: Option<&Parts>) -> Result<Live<T>, Rejection> {
-        if let Some(request) = request {
-            self.read(request);
-        }
-        let (id, secret, stale_key) = match &self.state().presentation {
-            None | Some(Presentation::Nothing) => return Err(Rejection::NoSession),
-            Some(Presentation::Refused { reason, .. }) => return Err(Rejection::BadToken(*reason)),
-            Some(Presentation::Token(token)) => (token.id, token.secret.clone(), token.stale_key),
-        };
+        let (id, secret, stale_key) = self.presented_token(request)?;
         let sessions = &self.sessions;
         let loaded = match sessions.store.load(id).await? {
             Load::Live(loaded) => loaded,
@@ -247,7 +275,7 @@ impl<T: SessionData> Scope<T> {
                 let late = Standing::Superseded { theft: true };
                 if theft && loaded.secrets.standing(&secret, arrived) == late {
                     sessions.emit(&Event::TheftSuspected { id });
-                    sessions.revoke_detached(id, EndReason::Theft).await?;
+                    Box::pin(sessions.revoke_detached(id, EndReason::Theft)).await?;
                 }
                 return Err(Rejection::Superseded { id });
             }
@@ -291,7 +319,7 @@ impl<T: SessionData> Scope<T> {
             client: self.state().client.info.clone(),
             presented: settles.then(|| secret.hash()),
         };
-        match sessions.store.touch(touch).await {
+        match Box::pin(sessions.store.touch(touch)).await {
             Ok(Touched::Written { .. }) => sessions.emit(&Event::Touched { id }),
             Ok(Touched::Gone) => return Err(Rejection::Ended { id }),
             // The session was live a moment ago. The next request will try the store again.
@@ -318,7 +346,7 @@ impl<T: SessionData> Scope<T> {
         }
         let id = loaded.record.id;
         if *on_mismatch == FingerprintMismatch::End {
-            sessions.revoke_detached(id, EndReason::Fingerprint).await?;
+            Box::pin(sessions.revoke_detached(id, EndReason::Fingerprint)).await?;
         }
         Err(Rejection::OtherClient { id })
     }
@@ -417,7 +445,7 @@ impl<T: SessionData> Scope<T> {
         // is not the answer.
         scopes(request).for_each(|scope| scope.forget_refusal());
         if let Some(response) = self.sessions.own_response(&rejection, request) {
-            self.state().refusal = Some((rejection.clone(), response));
+            self.state().refusal = Some(Box::new((rejection.clone(), response)));
         }
         rejection
     }

@@ -152,6 +152,16 @@ impl<T: SessionData> Shared<T> {
     fn key_of(&self, payload: &T) -> Result<Option<SubjectKey>, StoreError> {
         Ok(payload.subject().map(|subject| self.key(subject)).transpose()?.flatten())
     }
+
+    fn load(&self, id: SessionId) -> Result<Load<T>, StoreError> {
+        let rows = self.rows.lock(self.ids.shard(id))?;
+        let Some(slot) = rows.find(id) else { return Ok(Load::Absent) };
+        let now = self.clock.now();
+        Ok(match rows.is_live(slot, now) {
+            true => Load::Live(rows.loaded(slot, now)),
+            false => Load::Ended,
+        })
+    }
 }
 
 impl<T: SessionData> Default for MemoryStore<T> {
@@ -178,16 +188,11 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
-        Box::pin(async move {
-            let Shared { clock, rows, ids, .. } = &*self.shared;
-            let rows = rows.lock(ids.shard(id))?;
-            let Some(slot) = rows.find(id) else { return Ok(Load::Absent) };
-            let now = clock.now();
-            Ok(match rows.is_live(slot, now) {
-                true => Load::Live(rows.loaded(slot, now)),
-                false => Load::Ended,
-            })
-        })
+        Box::pin(async move { self.shared.load(id) })
+    }
+
+    fn try_load(&self, id: SessionId) -> Option<Result<Load<T>, StoreError>> {
+        Some(self.shared.load(id))
     }
 
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
