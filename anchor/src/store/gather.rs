@@ -5,10 +5,15 @@
 //! statement runs gather, and the next statement serves all of them together. There is no timer,
 //! and an idle store adds no delay. A caller joins only a statement that has not been sent, so no
 //! answer is older than its question.
+//!
+//! Only callers of the same tokio runtime share a statement. A runtime can end, or not be polled,
+//! while the callers of another one wait.
 
 use std::future::Future;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 
 use crate::error::StoreError;
@@ -34,10 +39,13 @@ pub(crate) trait Batch: Send + Sync + 'static {
 /// The callers of one store that ask for the same kind of thing.
 pub(crate) struct Gather<B: Batch> {
     batch: B,
-    state: Mutex<State<B>>,
+    /// Most applications have one runtime.
+    queues: Mutex<Vec<Queue<B>>>,
 }
 
-struct State<B: Batch> {
+/// The callers of one runtime.
+struct Queue<B: Batch> {
+    runtime: Id,
     /// Whether a caller runs a statement for itself.
     is_one_running: bool,
     /// Whether a task runs statements for the callers that wait.
@@ -52,15 +60,13 @@ struct Waiting<B: Batch> {
 
 impl<B: Batch> Gather<B> {
     pub(crate) fn new(batch: B) -> Arc<Self> {
-        let state = State { is_one_running: false, is_batch_running: false, waiting: Vec::new() };
-        Arc::new(Self { batch, state: Mutex::new(state) })
+        Arc::new(Self { batch, queues: Mutex::default() })
     }
 
     /// Returns the answer for an item, from a statement that begins after this call.
     pub(crate) async fn get(self: &Arc<Self>, item: B::Item) -> Result<B::Answer, StoreError> {
         match self.join(item) {
-            Joined::Alone(item) => {
-                let _one = One(self);
+            Joined::Alone(item, _one) => {
                 let answer = self.batch.run(vec![item]).await.pop();
                 answer.unwrap_or_else(|| Err(unanswered()))
             }
@@ -68,49 +74,79 @@ impl<B: Batch> Gather<B> {
         }
     }
 
-    fn join(self: &Arc<Self>, item: B::Item) -> Joined<B> {
-        let mut state = self.state();
-        if !state.is_one_running && !state.is_batch_running {
-            state.is_one_running = true;
-            return Joined::Alone(item);
-        }
-        let (sender, answer) = oneshot::channel();
-        state.waiting.push(Waiting { item, answer: sender });
-        if !state.is_batch_running {
-            state.is_batch_running = true;
-            // In a separate task, because a caller may be dropped, or may not be polled.
-            tokio::spawn(Batches { gather: Arc::clone(self), is_done: false }.run());
+    fn join(self: &Arc<Self>, item: B::Item) -> Joined<'_, B> {
+        // Without a runtime there is no task that could run the statement.
+        let Ok(handle) = Handle::try_current() else { return Joined::Alone(item, None) };
+        let runtime = handle.id();
+        let (answer, needs_task) = {
+            let mut queues = self.queues();
+            let queue = Queue::of(&mut queues, runtime);
+            if !queue.is_one_running && !queue.is_batch_running {
+                queue.is_one_running = true;
+                return Joined::Alone(item, Some(One { gather: self, runtime }));
+            }
+            let (sender, answer) = oneshot::channel();
+            queue.waiting.push(Waiting { item, answer: sender });
+            (answer, !mem::replace(&mut queue.is_batch_running, true))
+        };
+        if needs_task {
+            // In a separate task, because a caller may be dropped, or may not be polled. The lock
+            // is free again: a runtime that shuts down drops the task here.
+            let batches = Batches { gather: Arc::clone(self), runtime, is_done: false };
+            handle.spawn(batches.run());
         }
         Joined::Waiting(answer)
     }
 
-    /// Locks the state. It ignores poisoning, because a panic can only happen between two complete
-    /// changes of the state.
-    fn state(&self) -> MutexGuard<'_, State<B>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the queues. It ignores poisoning, because a panic can only happen between two complete
+    /// changes of a queue.
+    fn queues(&self) -> MutexGuard<'_, Vec<Queue<B>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<B: Batch> Queue<B> {
+    /// Returns the queue of a runtime. Idle queues of other runtimes are removed when it is made.
+    fn of(queues: &mut Vec<Self>, runtime: Id) -> &mut Self {
+        let place = queues.iter().position(|queue| queue.runtime == runtime);
+        let place = place.unwrap_or_else(|| {
+            queues.retain(|queue| queue.is_one_running || queue.is_batch_running);
+            queues.push(Self {
+                runtime,
+                is_one_running: false,
+                is_batch_running: false,
+                waiting: Vec::new(),
+            });
+            queues.len() - 1
+        });
+        &mut queues[place]
     }
 }
 
 /// How a caller gets its answer.
-enum Joined<B: Batch> {
+enum Joined<'g, B: Batch> {
     /// From its own statement.
-    Alone(B::Item),
+    Alone(B::Item, Option<One<'g, B>>),
     /// From a statement that it shares.
     Waiting(oneshot::Receiver<Result<B::Answer, StoreError>>),
 }
 
 /// A caller that runs a statement for itself, until it has the answer or is dropped.
-struct One<'g, B: Batch>(&'g Gather<B>);
+struct One<'g, B: Batch> {
+    gather: &'g Gather<B>,
+    runtime: Id,
+}
 
 impl<B: Batch> Drop for One<'_, B> {
     fn drop(&mut self) {
-        self.0.state().is_one_running = false;
+        Queue::of(&mut self.gather.queues(), self.runtime).is_one_running = false;
     }
 }
 
-/// The task that runs statements for the callers that wait, until none waits.
+/// The task that runs statements for the callers of a runtime that wait, until none waits.
 struct Batches<B: Batch> {
     gather: Arc<Gather<B>>,
+    runtime: Id,
     is_done: bool,
 }
 
@@ -129,16 +165,17 @@ impl<B: Batch> Batches<B> {
 
     /// Returns the callers that the next statement serves. `None` ends the task.
     fn next(&mut self) -> Option<Vec<Waiting<B>>> {
-        let mut state = self.gather.state();
+        let mut queues = self.gather.queues();
+        let queue = Queue::of(&mut queues, self.runtime);
         // Callers that were dropped need no answer.
-        state.waiting.retain(|waiting| !waiting.answer.is_closed());
-        if state.waiting.is_empty() {
-            state.is_batch_running = false;
+        queue.waiting.retain(|waiting| !waiting.answer.is_closed());
+        if queue.waiting.is_empty() {
+            queue.is_batch_running = false;
             self.is_done = true;
             return None;
         }
-        let size = B::size(state.waiting.len()).min(state.waiting.len());
-        Some(state.waiting.drain(..size).collect())
+        let size = B::size(queue.waiting.len()).min(queue.waiting.len());
+        Some(queue.waiting.drain(..size).collect())
     }
 }
 
@@ -147,9 +184,14 @@ impl<B: Batch> Drop for Batches<B> {
     /// shuts down.
     fn drop(&mut self) {
         if !self.is_done {
-            let mut state = self.gather.state();
-            state.is_batch_running = false;
-            state.waiting.clear();
+            let left = {
+                let mut queues = self.gather.queues();
+                let queue = Queue::of(&mut queues, self.runtime);
+                queue.is_batch_running = false;
+                mem::take(&mut queue.waiting)
+            };
+            // Without the lock, because it wakes the callers.
+            drop(left);
         }
     }
 }
@@ -281,6 +323,51 @@ mod tests {
         assert_eq!(two.await.unwrap().unwrap(), 20);
         assert!(unlucky.await.unwrap().is_err() && beside.await.unwrap().is_err());
         assert_eq!(ask(&gather, 5).await.await.unwrap().unwrap(), 50);
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn a_runtime_that_is_not_polled_delays_no_other_one() {
+        let (slow, gather) = gather();
+        let stopped = runtime();
+        // Its own statement and the task are both under way when the runtime stops.
+        let left = stopped.block_on(async { [ask(&gather, 1).await, ask(&gather, 2).await] });
+        slow.may_answer.add_permits(9);
+        runtime().block_on(async {
+            let (three, four) = (ask(&gather, 3).await, ask(&gather, 4).await);
+            assert_eq!(three.await.unwrap().unwrap(), 30);
+            assert_eq!(four.await.unwrap().unwrap(), 40);
+        });
+        drop((stopped, left));
+        assert_eq!(runtime().block_on(gather.get(5)).unwrap(), 50);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_leaves_no_caller_locked() {
+        for _ in 0..200 {
+            let (slow, gather) = gather();
+            let ending = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(4)
+                .enable_all()
+                .build()
+                .unwrap();
+            for item in 0..8 {
+                let gather = Arc::clone(&gather);
+                ending.spawn(async move {
+                    loop {
+                        let _ = gather.get(14 + item).await;
+                    }
+                });
+            }
+            slow.may_answer.add_permits(200);
+            std::thread::sleep(std::time::Duration::from_micros(300));
+            drop(ending);
+            slow.may_answer.add_permits(9);
+            assert_eq!(runtime().block_on(gather.get(5)).unwrap(), 50);
+        }
     }
 
     #[tokio::test]
