@@ -205,6 +205,7 @@ mod tests {
     use std::future::poll_fn;
     use std::pin::pin;
     use std::task::Poll;
+    use std::time::Duration;
 
     use tokio::sync::Semaphore;
 
@@ -347,27 +348,34 @@ mod tests {
 
     #[test]
     fn a_runtime_that_ends_leaves_no_caller_locked() {
-        for _ in 0..200 {
-            let (slow, gather) = gather();
-            let ending = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(4)
-                .enable_all()
-                .build()
-                .unwrap();
-            for item in 0..8 {
-                let gather = Arc::clone(&gather);
-                ending.spawn(async move {
-                    loop {
-                        let _ = gather.get(14 + item).await;
-                    }
-                });
+        let (done, is_done) = std::sync::mpsc::channel();
+        // In a thread of its own: a lock that is never released would hang the test.
+        std::thread::spawn(move || {
+            for _ in 0..200 {
+                end_a_runtime_with_callers();
             }
-            slow.may_answer.add_permits(200);
-            std::thread::sleep(std::time::Duration::from_micros(300));
-            drop(ending);
-            slow.may_answer.add_permits(9);
-            assert_eq!(runtime().block_on(gather.get(5)).unwrap(), 50);
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_secs(60)).expect("a caller holds the lock for good");
+    }
+
+    fn end_a_runtime_with_callers() {
+        let (slow, gather) = gather();
+        let mut ending = tokio::runtime::Builder::new_multi_thread();
+        let ending = ending.worker_threads(4).enable_all().build().unwrap();
+        for item in 20..28 {
+            let gather = Arc::clone(&gather);
+            ending.spawn(async move {
+                loop {
+                    let _ = gather.get(item).await;
+                }
+            });
         }
+        slow.may_answer.add_permits(200);
+        std::thread::sleep(Duration::from_micros(300));
+        drop(ending);
+        slow.may_answer.add_permits(9);
+        assert_eq!(runtime().block_on(gather.get(5)).unwrap(), 50);
     }
 
     #[tokio::test]
