@@ -4,8 +4,9 @@
 //! that decides which of them two releases can live with.
 
 use super::conversion::{Cast, Condition, Conversion, Family, is_same_type};
-use super::diff::{Diff, Shape, has_value};
+use super::diff::Diff;
 use super::refusal::Refusal;
+use super::shape::{Shape, has_value};
 use crate::schema::{Kind, Owner, TableColumn};
 
 /// One kind of change, with the names that it is about.

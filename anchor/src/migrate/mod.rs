@@ -176,178 +176,37 @@
 //! # }
 //! ```
 
-mod adopt;
 mod baseline;
 mod conversion;
 mod deployment;
+pub(crate) mod derived_test;
+mod dialect;
 mod diff;
-pub(crate) mod emitted;
 mod error;
+mod fastapi_anchor;
 mod folder;
 mod lock;
+mod migrations;
 mod name;
+mod plan;
 mod refusal;
+mod revision;
+mod shape;
 mod state;
+mod steps;
+mod unreadable_default;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use error::{Drift, MigrateError};
+pub use migrations::Migrations;
 pub use refusal::Refusal;
 
-use crate::schema::{Dialect, Schema, Table};
-use deployment::{Deployment, Moment};
-use diff::{Allowed, Diff, Plan};
-use folder::{Draft, Folder, Head};
-use state::{Answer, State};
-
-/// Where migrations are, and what may be written.
-#[derive(Debug, Clone)]
-pub struct Migrations {
-    folder: PathBuf,
-    /// Whether the folder may be absent, and is then empty.
-    optional: bool,
-    dialect: Option<Dialect>,
-    allowed: Allowed,
-    adopts: bool,
-    takes_over: bool,
-    replaces: bool,
-    creates: bool,
-}
-
-impl Migrations {
-    /// The migrations in this folder, or in its folders `postgres`, `mysql` and `sqlite`. The
-    /// folder must exist: one that was moved or misspelt would pass for one without migrations.
-    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            optional: false,
-            dialect: None,
-            allowed: Allowed::default(),
-            adopts: false,
-            takes_over: false,
-            replaces: false,
-            creates: false,
-        }
-    }
-
-    /// Those of a package that may have none.
-    fn of_package(package: &Path) -> Self {
-        Self { optional: true, ..Self::in_folder(package.join("migrations")) }
-    }
-
-    /// The dialect of the first file, where neither folders nor features say it.
-    #[must_use]
-    pub fn dialect(mut self, dialect: Dialect) -> Self {
-        self.dialect = Some(dialect);
-        self
-    }
-
-    /// Allows migrations that lose values: that drop columns, give every row the default in place
-    /// of what its new type does not hold, or cast with a loss. An answer in the struct that
-    /// belongs to an earlier change holds for this one, too.
-    ///
-    /// Columns are dropped in a file of their own, to be applied
-    /// [after the deployment](self#the-order-of-a-deployment).
-    #[must_use]
-    pub fn allow_drops(mut self) -> Self {
-        self.allowed.drops = true;
-        self
-    }
-
-    /// Allows migrations that neither the release before nor the new one can live with, such as a
-    /// rename: no process of the application runs while such a file is applied.
-    #[must_use]
-    pub fn allow_downtime(mut self) -> Self {
-        self.allowed.downtime = true;
-        self
-    }
-
-    /// Makes the first migration of a table `anchor_sessions` take over the table
-    /// `anchor_sessions(id, user_id, expires_at, created_at)` of fastapi-anchor. Its sessions end,
-    /// for they cannot be read as anchor's. In a database without that table it creates the
-    /// struct's. Tables of other names are not concerned.
-    #[must_use]
-    pub fn adopt_fastapi_anchor(mut self) -> Self {
-        self.adopts = true;
-        self
-    }
-
-    /// Makes a table's first migration take over the table that `store.migrate()` made, with its
-    /// sessions. Where it is run, it compares that table with the struct and fails if they differ;
-    /// a database without the table gets it.
-    #[must_use]
-    pub fn baseline(mut self) -> Self {
-        self.takes_over = true;
-        self
-    }
-
-    /// Replaces a table's newest migration, where the struct differs from it, in place of writing
-    /// one that follows. For a migration that is wrong and has been applied nowhere: a database
-    /// that has run it refuses to go on without it.
-    #[must_use]
-    pub fn replace_newest(mut self) -> Self {
-        self.replaces = true;
-        self
-    }
-
-    /// Makes a first migration for a table whose name another table of the migrations had, before a
-    /// migration renamed it, or whose `renamed_from` these migrations do not know. Without this the
-    /// struct is refused, for it may mean a table that is there.
-    #[must_use]
-    pub fn new_table(mut self) -> Self {
-        self.creates = true;
-        self
-    }
-
-    /// The folders that are there, each with its dialect if that is known.
-    fn folders(&self) -> Result<Vec<(Folder, Option<Dialect>)>, MigrateError> {
-        if !self.optional && !self.folder.is_dir() {
-            return Err(MigrateError::NoFolder { folder: self.folder.clone() });
-        }
-        let names = ["postgres", "postgresql", "mysql", "mariadb", "sqlite"];
-        let several: Vec<_> = names
-            .into_iter()
-            .map(|name| (self.folder.join(name), Dialect::of_word(name)))
-            .filter(|(path, _)| path.is_dir())
-            .collect();
-        let folder = Folder::read(&self.folder)?;
-        if let (Some(file), [(of_dialect, _), ..]) = (folder.first_managed(), &*several) {
-            let (file, folder) = (file.to_owned(), of_dialect.clone());
-            return Err(MigrateError::MixedLayout { file, folder });
-        }
-        if several.is_empty() {
-            let dialect = folder.dialect().or(self.dialect).or_else(only_feature);
-            return Ok(vec![(folder, dialect)]);
-        }
-        several.into_iter().map(|(path, dialect)| Ok((Folder::read(&path)?, dialect))).collect()
-    }
-
-    fn which_dialect(folder: &Folder) -> MigrateError {
-        let features: Vec<_> = features().map(Dialect::word).collect();
-        let features = match features.is_empty() {
-            true => "none of anchor's SQL features is on in this build".to_owned(),
-            false => format!("several of anchor's SQL features are on ({})", features.join(", ")),
-        };
-        MigrateError::WhichDialect { folder: folder.path.clone(), features }
-    }
-}
-
-/// The dialects whose features are on.
-fn features() -> impl Iterator<Item = Dialect> {
-    [
-        (cfg!(feature = "postgres"), Dialect::Postgres),
-        (cfg!(feature = "mysql"), Dialect::MySql),
-        (cfg!(feature = "sqlite"), Dialect::Sqlite),
-    ]
-    .into_iter()
-    .filter_map(|(on, dialect)| on.then_some(dialect))
-}
-
-fn only_feature() -> Option<Dialect> {
-    let mut features = features();
-    features.next().filter(|_| features.next().is_none())
-}
+use crate::schema::{Dialect, Schema};
+use deployment::Moment;
+use revision::Revision;
+use steps::between;
 
 /// What [`check`] found when nothing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -422,7 +281,7 @@ fn write_files(schema: &Schema, migrations: &Migrations) -> Result<Changes, Migr
     let mut folders = Vec::new();
     for (folder, dialect) in migrations.folders()? {
         let dialect = dialect.ok_or_else(|| Migrations::which_dialect(&folder))?;
-        let revision = revision(&folder, schema, dialect, migrations)?;
+        let revision = revision::revision(&folder, schema, dialect, migrations)?;
         folders.push((folder, revision));
     }
     let now = name::timestamp(std::time::SystemTime::now());
@@ -443,209 +302,8 @@ fn write_files(schema: &Schema, migrations: &Migrations) -> Result<Changes, Migr
     Ok(changes)
 }
 
-/// What is to be done in one folder.
-#[derive(Default)]
-struct Revision {
-    /// The versions of the migrations that go.
-    replaced: Vec<i64>,
-    drafts: Vec<Draft>,
-}
-
-fn revision(
-    folder: &Folder,
-    schema: &Schema,
-    dialect: Dialect,
-    migrations: &Migrations,
-) -> Result<Revision, MigrateError> {
-    let unreadable = diff::unreadable_defaults(&Table::of(schema, dialect));
-    if !unreadable.is_empty() {
-        return Err(refused(schema, unreadable));
-    }
-    let mut beside = None;
-    let head = match folder.head(schema, dialect)? {
-        Some(head) => Some(head),
-        None => match folder.renamed(schema) {
-            Ok(Some(renamed)) if migrations.creates => {
-                beside = Some(renamed.head.state.hash());
-                None
-            }
-            Err(MigrateError::UnknownTable { .. }) if migrations.creates => None,
-            Ok(Some(renamed)) if migrations.replaces && renamed.is_newest => Some(renamed.head),
-            Ok(Some(renamed)) => return Err(renamed.refusal(schema)),
-            Ok(None) => None,
-            Err(error) => return Err(error),
-        },
-    };
-    let follow = |state: Option<&State>| match state {
-        Some(state) => next(state, schema, migrations.allowed),
-        None => Ok(vec![first(schema, dialect, beside.clone(), migrations)]),
-    };
-    let Some(head) = head else {
-        return Ok(Revision { replaced: Vec::new(), drafts: follow(None)? });
-    };
-    if migrations.replaces && is_changed(&head, schema) {
-        let newest = folder.newest(&head)?;
-        let drafts = follow(newest.before)?;
-        return Ok(Revision { replaced: newest.versions, drafts });
-    }
-    let drafts = follow(Some(head.state)).map_err(|error| match error {
-        MigrateError::Refused { table, refusals, .. } => {
-            // What the newest migration brought about by mistake needs no answer.
-            let newest = folder.newest(&head).ok();
-            let newest = newest.filter(|newest| follow(newest.before).is_ok());
-            let newest = newest.map(|newest| newest.file.to_owned());
-            MigrateError::Refused { table, refusals, newest }
-        }
-        other => other,
-    })?;
-    Ok(Revision { replaced: Vec::new(), drafts })
-}
-
-fn is_changed(head: &Head<'_>, schema: &Schema) -> bool {
-    !matches!(between(head.state, schema), Ok(diff) if diff.is_empty())
-}
-
 /// The SQL that creates a struct's table, without a header: for a database that anchor's migrations
 /// are not to care for.
 pub fn create_table(schema: &Schema, dialect: Dialect) -> String {
     schema.create_table(dialect)
-}
-
-fn between(old: &State, schema: &Schema) -> Result<Diff, MigrateError> {
-    Diff::between(old, schema).map_err(|refusals| refused(schema, refusals))
-}
-
-fn refused(schema: &Schema, refusals: Vec<Refusal>) -> MigrateError {
-    MigrateError::Refused { table: schema.table.to_owned(), refusals, newest: None }
-}
-
-/// The migration that creates the table, or takes it over.
-fn first(
-    schema: &Schema,
-    dialect: Dialect,
-    beside: Option<String>,
-    migrations: &Migrations,
-) -> Draft {
-    let state = State { beside, ..State::of(schema, dialect, None) };
-    let table = &state.table;
-    let (verb, up, down) = if migrations.adopts && table.bare_name() == adopt::TABLE {
-        ("adopt", adopt::up(table), adopt::down(table))
-    } else if migrations.takes_over {
-        ("baseline", baseline::up(table), baseline::down())
-    } else {
-        ("create", write::create(table), write::drop_table(table))
-    };
-    let description = format!("{verb}_{}", name::word(table.bare_name()));
-    Draft { description, moment: Moment::First, up: file(&state, &up), down }
-}
-
-/// One of the files that a change is written as.
-struct Step {
-    moment: Moment,
-    table: Table,
-    description: String,
-    up: write::Script,
-    down: write::Script,
-}
-
-/// The migrations that lead from the last state to the schema.
-fn next(head: &State, schema: &Schema, allowed: Allowed) -> Result<Vec<Draft>, MigrateError> {
-    let diff = between(head, schema)?;
-    let mut table = diff.new.clone();
-    let mut steps = Vec::new();
-    if diff.is_forgetting() {
-        steps.push(Step {
-            moment: Moment::Before,
-            table: table.clone(),
-            description: format!("forget_renames_of_{}", name::word(table.bare_name())),
-            up: write::forget(),
-            down: write::forget(),
-        });
-    } else if !diff.is_empty() {
-        let plan = Plan::forward(diff, head, schema, allowed);
-        let plan = plan.map_err(|refusals| refused(schema, refusals))?;
-        table = plan.diff.new.clone();
-        steps = change(plan);
-    }
-    if allowed.drops {
-        steps.extend(Plan::drop_leaving(&table).as_ref().map(after));
-    }
-    Ok(numbered(head, schema, steps))
-}
-
-/// The files of a change, but for what comes after its deployment.
-fn change(plan: Plan) -> Vec<Step> {
-    let (plan, replaced) = write::replaced_indexes(plan);
-    let whole = plan.diff.new.clone();
-    let indexes = write::indexes(&plan);
-    let plan = match indexes {
-        Some(_) => Plan { diff: plan.diff.without_new_indexes(), ..plan },
-        None => plan,
-    };
-    let back = Plan::backward(&plan.diff);
-    let (moment, suffix) = match plan.deployment {
-        Deployment::Before => (Moment::Before, ""),
-        Deployment::BeforeAndAfter => (Moment::Before, Moment::Before.suffix()),
-        Deployment::Downtime => (Moment::Downtime, ""),
-    };
-    let mut steps = vec![Step {
-        moment,
-        table: plan.diff.new.clone(),
-        description: name::of_change(&plan.diff) + suffix,
-        up: write::change(&plan),
-        down: write::change(&back),
-    }];
-    let bare = name::word(whole.bare_name());
-    if let Some((up, down)) = indexes {
-        let description = format!("index_{bare}");
-        steps.push(Step { moment: Moment::Along, table: whole.clone(), description, up, down });
-    }
-    if let Some(up) = write::validate(&plan) {
-        let (description, down) = (format!("validate_{bare}"), write::validate_back());
-        steps.push(Step { moment: Moment::Along, table: whole, description, up, down });
-    }
-    if let Some(plan) = replaced {
-        steps.push(Step {
-            moment: Moment::Along,
-            table: plan.diff.new.clone(),
-            description: format!("unindex_{bare}"),
-            up: write::change(&plan),
-            down: write::change(&Plan::backward(&plan.diff)),
-        });
-    }
-    steps
-}
-
-/// The drop of the columns that are leaving.
-fn after(plan: &Plan) -> Step {
-    Step {
-        moment: Moment::After,
-        table: plan.diff.new.clone(),
-        description: name::of_change(&plan.diff) + Moment::After.suffix(),
-        up: write::change(plan),
-        down: write::change(&Plan::backward(&plan.diff)),
-    }
-}
-
-/// The files of a change, each on top of the one before it. What is applied after the deployment
-/// stands alone, so that it can be replaced alone.
-fn numbered(head: &State, schema: &Schema, steps: Vec<Step>) -> Vec<Draft> {
-    let is_together = |step: &Step| step.moment != Moment::After;
-    let of = steps.iter().filter(|step| is_together(step)).count();
-    let mut parent = head.hash();
-    let mut drafts = Vec::with_capacity(steps.len());
-    for (at, step) in steps.into_iter().enumerate() {
-        let number = (of > 1 && is_together(&step)).then_some((at + 1, of));
-        let Step { moment, table, description, up, down } = step;
-        let answers = Answer::of(schema);
-        let state = State { table, answers, parent: Some(parent), beside: None, step: number };
-        parent = state.hash();
-        let up = file(&state, &up.text_after(moment.words()));
-        drafts.push(Draft { description, moment, up, down: down.text_after(moment.words_back()) });
-    }
-    drafts
-}
-
-fn file(state: &State, sql: &str) -> String {
-    format!("{}\n{sql}", state.header())
 }

@@ -1,0 +1,209 @@
+//! [`Diff`]: what changed between the table that the migrations leave and the one that the struct
+//! declares.
+//!
+//! A diff matches columns and indexes, and can be turned round. Nothing is guessed: a name that is
+//! gone and a name that is new are two columns unless the struct says `renamed_from`.
+
+mod display;
+mod inverse;
+mod renames;
+mod split;
+
+pub(crate) use renames::RenamedVariants;
+
+use super::refusal::Refusal;
+use super::state::State;
+use crate::schema::{Dialect, Schema, Table, TableColumn, TableIndex};
+use renames::{column_renames, forgotten, renamed_variants};
+
+/// Two tables, matched.
+#[derive(Debug, Clone)]
+pub(crate) struct Diff {
+    pub(crate) old: Table,
+    pub(crate) new: Table,
+    pub(crate) kept: Vec<(TableColumn, TableColumn)>,
+    pub(crate) added: Vec<TableColumn>,
+    pub(crate) dropped: Vec<TableColumn>,
+    pub(crate) kept_indexes: Vec<(TableIndex, TableIndex)>,
+    pub(crate) added_indexes: Vec<TableIndex>,
+    pub(crate) dropped_indexes: Vec<TableIndex>,
+    /// The columns, by their new names, whose enum's variants have other names now.
+    pub(crate) variants: Vec<RenamedVariants>,
+    /// The answers that a migration has carried out and the struct no longer gives, in words: while
+    /// the header has them, they could not be given again.
+    pub(crate) forgotten: Vec<String>,
+}
+
+impl Diff {
+    /// Matches the columns by their names, and by `renamed_from` where the schema says so.
+    pub(crate) fn between(before: &State, schema: &Schema) -> Result<Self, Vec<Refusal>> {
+        let old = &before.table;
+        let mut new = Table::of(schema, old.dialect);
+        let renames = column_renames(before, schema)?;
+        let name_before =
+            |name: &str| renames.iter().find(|(_, to)| to == name).map(|(from, _)| from.clone());
+        let is_taken = |name: &str| renames.iter().any(|(from, _)| from == name);
+        // A column of anchor's own is never what a column of the payload was, nor the other way.
+        let is_alike = |name: &str| old.is_system(name) == new.is_system(name);
+        let predecessor = |column: &TableColumn| match name_before(&column.name) {
+            Some(from) => old.column(&from).cloned(),
+            None if is_taken(&column.name) || !is_alike(&column.name) => None,
+            None => old.column(&column.name).cloned(),
+        };
+        let mut kept = Vec::new();
+        let mut added = Vec::new();
+        for column in &new.columns {
+            match predecessor(column) {
+                Some(old) => kept.push((old, column.clone())),
+                None => added.push(column.clone()),
+            }
+        }
+        let variants = renamed_variants(before, schema, &kept)?;
+        let is_kept = |name: &str| kept.iter().any(|(old, _)| old.name == name);
+        let gone: Vec<_> = old.columns.iter().filter(|column| !is_kept(&column.name)).collect();
+        for column in gone {
+            if !has_name(&new, &column.name) {
+                let leaving = old.leaving(column);
+                keep_indexes(old, &mut new, &column.name);
+                new.columns.push(leaving.clone());
+                kept.push((column.clone(), leaving));
+            }
+        }
+        let mut diff = Self::matched(old.clone(), new, kept, added);
+        diff.variants = variants;
+        diff.forgotten = forgotten(before, schema);
+        Ok(diff)
+    }
+
+    fn matched(
+        old: Table,
+        new: Table,
+        mut kept: Vec<(TableColumn, TableColumn)>,
+        added: Vec<TableColumn>,
+    ) -> Self {
+        follow_rename(&old, &new, &mut kept);
+        let is_kept = |column: &&TableColumn| kept.iter().any(|(old, _)| old.name == column.name);
+        let dropped = old.columns.iter().filter(|column| !is_kept(column)).cloned().collect();
+        let successor = |index: &TableIndex| {
+            let (_, column) = kept.iter().find(|(old, _)| old.name == index.column)?;
+            new.indexes
+                .iter()
+                .find(|new| new.column == column.name && new.unique == index.unique)
+                .cloned()
+        };
+        let mut kept_indexes = Vec::new();
+        let mut dropped_indexes = Vec::new();
+        for index in &old.indexes {
+            match successor(index) {
+                Some(new) => kept_indexes.push((index.clone(), new)),
+                None => dropped_indexes.push(index.clone()),
+            }
+        }
+        let is_old = |index: &&TableIndex| kept_indexes.iter().any(|(_, new)| new == *index);
+        let added_indexes = new.indexes.iter().filter(|index| !is_old(index)).cloned().collect();
+        Self {
+            old,
+            new,
+            kept,
+            added,
+            dropped,
+            kept_indexes,
+            added_indexes,
+            dropped_indexes,
+            variants: Vec::new(),
+            forgotten: Vec::new(),
+        }
+    }
+
+    /// The columns that the struct has no more since the last migration.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = &TableColumn> {
+        let removed = self.kept.iter().filter(is_removed).map(|(old, _)| old);
+        self.dropped.iter().chain(removed)
+    }
+
+    /// A kept column by its new name.
+    fn predecessor(&self, new: &str) -> &(TableColumn, TableColumn) {
+        self.kept.iter().find(|(_, column)| column.name == new).expect("the column is kept")
+    }
+
+    /// The variants of a column, by its new name, whose names change.
+    pub(crate) fn variants_of(&self, column: &str) -> &[(String, String)] {
+        let renamed = self.variants.iter().find(|renamed| renamed.column == column);
+        renamed.map_or(&[], |renamed| &renamed.names)
+    }
+
+    /// Whether the rows of the companion table are about the same subjects afterwards: the
+    /// subject's column is there still, at most under another name.
+    pub(crate) fn keeps_subject(&self) -> bool {
+        let (Some(old), Some(new)) = (&self.old.cut_offs, &self.new.cut_offs) else { return false };
+        let is_subject = |(before, after): &&(TableColumn, TableColumn)| {
+            before.name == old.subject && after.name == new.subject
+        };
+        old.subject_type == new.subject_type
+            && self.kept.iter().find(is_subject).is_some_and(|(before, after)| {
+                before.kind == after.kind && self.variants_of(&after.name).is_empty()
+            })
+    }
+
+    /// Whether no two rows may have the same in the column.
+    pub(crate) fn is_unique(&self, column: &TableColumn) -> bool {
+        self.new.indexes.iter().any(|index| index.unique && index.column == column.name)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_as_it_was() && self.forgotten.is_empty()
+    }
+
+    /// Whether nothing but the header changes.
+    pub(crate) fn is_forgetting(&self) -> bool {
+        self.is_as_it_was() && !self.forgotten.is_empty()
+    }
+
+    fn is_as_it_was(&self) -> bool {
+        // The order of columns and indexes is no difference: an added column comes last in the live
+        // table.
+        self.old.name == self.new.name
+            && self.added.is_empty()
+            && self.dropped.is_empty()
+            && self.added_indexes.is_empty()
+            && self.dropped_indexes.is_empty()
+            && self.kept.iter().all(|(old, new)| old == new)
+            && self.kept_indexes.iter().all(|(old, new)| old == new)
+            && self.old.cut_offs == self.new.cut_offs
+            && self.variants.is_empty()
+    }
+}
+
+/// A reference of the table to itself goes with the table's name: it does not change.
+fn follow_rename(old: &Table, new: &Table, kept: &mut [(TableColumn, TableColumn)]) {
+    for (before, after) in kept {
+        if let (Some(was), Some(is)) = (&mut before.references, &after.references)
+            && was.table == old.name
+            && is.table == new.name
+        {
+            was.table.clone_from(&is.table);
+        }
+    }
+}
+
+/// Whether the table has a column of that name, as its database compares names.
+fn has_name(table: &Table, name: &str) -> bool {
+    table.columns.iter().any(|column| match table.dialect {
+        Dialect::Postgres => column.name == name,
+        Dialect::MySql | Dialect::Sqlite => column.name.to_lowercase() == name.to_lowercase(),
+    })
+}
+
+/// Gives the new table the indexes of a column that stays, under the names that they have there.
+fn keep_indexes(old: &Table, new: &mut Table, column: &str) {
+    let kept: Vec<_> = old.indexes.iter().filter(|index| index.column == column).collect();
+    for index in kept {
+        let name = new.index_name(column, index.unique);
+        new.indexes.push(TableIndex { name, ..index.clone() });
+    }
+}
+
+/// Whether the struct has the column no more.
+fn is_removed((old, new): &&(TableColumn, TableColumn)) -> bool {
+    old.leaving.is_none() && new.leaving.is_some()
+}

@@ -1,0 +1,135 @@
+//! The renames that a struct asks for: of columns and of an enum's variants.
+
+use crate::migrate::refusal::Refusal;
+use crate::migrate::state::{State, variant_renames};
+use crate::schema::{Kind, Schema, TableColumn};
+
+/// The variants of a column's enum whose names change, all at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RenamedVariants {
+    pub(crate) column: String,
+    /// Old name, new name.
+    pub(crate) names: Vec<(String, String)>,
+}
+
+/// The renames that the schema asks for and that no migration has carried out: old name, new name.
+pub(super) fn column_renames(
+    before: &State,
+    schema: &Schema,
+) -> Result<Vec<(String, String)>, Vec<Refusal>> {
+    let old = &before.table;
+    let is_done = |to: &str, from: &str| {
+        before.answer(to).is_some_and(|answer| answer.was.as_deref() == Some(from))
+    };
+    let asked: Vec<(&str, &str)> = schema
+        .columns
+        .iter()
+        .filter_map(|column| Some((column.renamed_from?, column.name)))
+        .filter(|(from, to)| from != to)
+        .collect();
+    let fresh = |from: &str, to: &str| old.column(from).is_some() && !is_done(to, from);
+    let renames: Vec<(&str, &str)> =
+        asked.iter().copied().filter(|(from, to)| fresh(from, to)).collect();
+    let moves_away = |name: &str| renames.iter().any(|(from, _)| *from == name);
+    let is_in_struct = |name: &str| schema.columns.iter().any(|column| column.name == name);
+    let is_renamed_to = |name: &str| renames.iter().any(|(_, to)| *to == name);
+
+    let mut refusals = Vec::new();
+    for (at, (from, to)) in renames.iter().enumerate() {
+        let (from_owned, column) = ((*from).to_owned(), (*to).to_owned());
+        if let Some((_, first)) = renames[..at].iter().find(|(other, _)| other == from) {
+            let to = [(*first).to_owned(), column];
+            refusals.push(Refusal::RenamedTwice { from: from_owned, to });
+        } else if old.is_system(from) {
+            refusals.push(Refusal::RenamedFromSystem { column, from: from_owned });
+        } else if old.column(to).is_some()
+            && !moves_away(to)
+            && is_in_struct(from)
+            && !is_renamed_to(from)
+        {
+            refusals.push(Refusal::RenamedToBoth { column, from: from_owned });
+        }
+    }
+    for (from, to) in &asked {
+        let (from_owned, column) = ((*from).to_owned(), (*to).to_owned());
+        let is_there = old.column(from).is_some();
+        if !is_there && old.column(to).is_none() {
+            refusals.push(Refusal::RenamedFromNothing { column, from: from_owned });
+        } else if is_there && is_done(to, from) && moves_away(to) {
+            refusals.push(Refusal::RenamedOnward { column, from: from_owned });
+        } else if is_there
+            && !old.is_system(from)
+            && is_done(to, from)
+            && !is_in_struct(from)
+            && !moves_away(from)
+        {
+            refusals.push(Refusal::RenamedAgain { column, from: from_owned });
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    Ok(renames.into_iter().map(|(from, to)| (from.to_owned(), to.to_owned())).collect())
+}
+
+/// The answers in the header that the struct no longer gives, where they could be given once more:
+/// what they name is there.
+pub(super) fn forgotten(before: &State, schema: &Schema) -> Vec<String> {
+    let mut forgotten = Vec::new();
+    for answer in &before.answers {
+        let declared = schema.columns.iter().find(|column| column.name == answer.column);
+        let (Some(declared), Some(column)) = (declared, before.table.column(&answer.column)) else {
+            continue;
+        };
+        let was = answer.was.as_deref().filter(|was| {
+            *was != column.name
+                && before.table.column(was).is_some()
+                && declared.renamed_from != Some(*was)
+        });
+        forgotten.extend(was.map(|was| format!("{}: renamed_from = {was:?}", column.name)));
+        let Kind::Enum(values) = &column.kind else { continue };
+        let given = variant_renames(declared);
+        let variants = answer
+            .variants
+            .iter()
+            .filter(|(from, to)| from != to && values.contains(from))
+            .filter(|variant| !given.contains(variant));
+        forgotten.extend(variants.map(|(from, to)| {
+            format!("{}: renamed_from = {from:?} on the variant {to}", column.name)
+        }));
+    }
+    forgotten
+}
+
+/// The variants whose names change and that no migration has renamed.
+pub(super) fn renamed_variants(
+    before: &State,
+    schema: &Schema,
+    kept: &[(TableColumn, TableColumn)],
+) -> Result<Vec<RenamedVariants>, Vec<Refusal>> {
+    let mut renamed = Vec::new();
+    let mut refusals = Vec::new();
+    for (old, new) in kept {
+        let (Kind::Enum(values), Kind::Enum(left)) = (&old.kind, &new.kind) else { continue };
+        let Some(declared) = schema.columns.iter().find(|column| column.name == new.name) else {
+            continue;
+        };
+        let done = before.answer(&old.name).map_or(&[][..], |answer| &answer.variants);
+        let mut names = variant_renames(declared);
+        names.retain(|name| values.contains(&name.0) && !done.contains(name));
+        for (from, to) in &names {
+            let is_renamed_to = names.iter().any(|(_, other)| other == from);
+            if left.contains(from) && !is_renamed_to {
+                refusals.push(Refusal::VariantInBoth {
+                    column: new.name.clone(),
+                    from: from.clone(),
+                    to: to.clone(),
+                });
+            }
+        }
+        if !names.is_empty() {
+            renamed.push(RenamedVariants { column: new.name.clone(), names });
+        }
+    }
+    if refusals.is_empty() { Ok(renamed) } else { Err(refusals) }
+}

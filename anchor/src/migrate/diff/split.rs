@@ -1,0 +1,59 @@
+//! Parts of a change that get a file of their own.
+
+use super::Diff;
+use crate::schema::{Table, TableIndex};
+
+impl Diff {
+    /// The same change, with every leaving column dropped in it.
+    pub(crate) fn with_leaving_dropped(self) -> Self {
+        let new = self.new.without_leaving();
+        let mut kept = self.kept;
+        kept.retain(|(_, new)| new.leaving.is_none());
+        let mut diff = Self::matched(self.old, new, kept, self.added);
+        diff.variants = self.variants;
+        diff
+    }
+
+    /// The drop of a table's leaving columns, by itself; `None` where there are none.
+    pub(crate) fn drop_leaving(table: &Table) -> Option<Self> {
+        let new = table.without_leaving();
+        let kept = new.columns.iter().map(|column| (column.clone(), column.clone())).collect();
+        let diff = Self::matched(table.clone(), new, kept, Vec::new());
+        (!diff.dropped.is_empty()).then_some(diff)
+    }
+
+    /// The same change without the new indexes.
+    pub(crate) fn without_new_indexes(&self) -> Self {
+        let mut diff = self.clone();
+        diff.new.indexes.retain(|index| !diff.added_indexes.contains(index));
+        diff.added_indexes.clear();
+        diff
+    }
+
+    /// The same change with every index still there whose column gets another, and the change that
+    /// drops these: one that is replaced is needed until the other is built.
+    pub(crate) fn with_replaced_indexes_kept(&self) -> (Self, Option<Self>) {
+        let mut kept = self.clone();
+        for index in &self.dropped_indexes {
+            let successor = self.kept.iter().find(|(old, new)| {
+                old.name == index.column
+                    && self.added_indexes.iter().any(|added| added.column == new.name)
+            });
+            if let Some((_, column)) = successor {
+                // Its old name may be wanted for another column's.
+                let name = self.new.index_name(&column.name, index.unique);
+                let stays = TableIndex { name, column: column.name.clone(), unique: index.unique };
+                kept.dropped_indexes.retain(|dropped| dropped != index);
+                kept.new.indexes.push(stays.clone());
+                kept.kept_indexes.push((index.clone(), stays));
+            }
+        }
+        if kept.new == self.new {
+            return (kept, None);
+        }
+        let columns = self.new.columns.iter().map(|column| (column.clone(), column.clone()));
+        let drops =
+            Self::matched(kept.new.clone(), self.new.clone(), columns.collect(), Vec::new());
+        (kept, Some(drops))
+    }
+}

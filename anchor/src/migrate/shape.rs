@@ -1,0 +1,35 @@
+//! What a row and a reader see of a column.
+
+use std::fmt;
+
+use crate::schema::{Kind, TableColumn};
+
+/// Whether a row that says nothing of the column has a value in it.
+pub(crate) fn has_value(column: &TableColumn) -> bool {
+    column.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("null"))
+}
+
+/// A column's type and nullability, in words.
+pub(crate) struct Shape<'t>(pub(crate) &'t TableColumn);
+
+impl fmt::Display for Shape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shape(column) = self;
+        f.write_str(&column.sql_type)?;
+        match &column.kind {
+            Kind::Enum(values) => write!(f, " of {}", values.join(", "))?,
+            // On SQLite many types are one; the word tells them apart.
+            Kind::Plain(ty) => {
+                let word = format!("{ty:?}").to_lowercase();
+                if let Some((least, most)) = column.range {
+                    write!(f, " from {least} to {most}")?;
+                }
+                let spelled = column.sql_type.to_lowercase().replace(' ', "");
+                if !spelled.starts_with(&word) {
+                    write!(f, " ({word})")?;
+                }
+            }
+        }
+        f.write_str(if column.nullable { ", may be NULL" } else { "" })
+    }
+}
