@@ -1,298 +1,146 @@
 //! When a migration is applied: which release can run on the table before it, and which after it.
-//!
-//! A migration's [`Change`]s are read off its [`Diff`]; [`Change::deployment`] is the one place
-//! that decides which of them two releases can live with.
 
-use super::conversion::{Cast, Condition, Conversion, Family, is_same_type};
+use super::conversion::{Cast, Conversion, Family, is_same_type};
 use super::diff::Diff;
 use super::refusal::Refusal;
 use super::shape::{Shape, has_value};
-use crate::schema::{Kind, Owner, TableColumn};
-
-/// One kind of change, with the names that it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// A column that may be `NULL` or has a default.
-    AddColumn,
-    /// A column that every row has to have a value in.
-    AddRequiredColumn {
-        column: String,
-    },
-    /// A leaving column that the struct has again.
-    ReturnColumn,
-    /// A field less.
-    RemoveColumn,
-    /// `track`, `fingerprint`, `keep_ended` or `cut_off`.
-    ExtraOn,
-    /// One of the first three.
-    ExtraOff,
-    /// `cut_off`.
-    CutOffOff {
-        companion: String,
-    },
-    /// A type that holds every old value, of the same family.
-    Widen,
-    /// A type that does not, of the same family.
-    Narrow,
-    /// `T` to `Option<T>`.
-    AllowNull,
-    /// `Option<T>` to `T`.
-    RefuseNull,
-    /// A type of another family.
-    Retype {
-        column: String,
-        from: String,
-        to: String,
-    },
-    AddVariant,
-    RemoveVariant,
-    RenameVariant {
-        column: String,
-        from: String,
-        to: String,
-    },
-    RenameColumn {
-        from: String,
-        to: String,
-    },
-    /// The name of a column that goes is another column's.
-    TakeName {
-        column: String,
-    },
-    RenameTable {
-        from: String,
-        to: String,
-    },
-    /// Of a struct with `cut_off`.
-    MoveSubject {
-        companion: String,
-    },
-    Default,
-    Reference,
-    Index,
-    UniqueIndex,
-}
+use crate::schema::TableColumn;
 
 /// How a change is deployed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deployment {
-    /// One file, before the new release: both releases run on the table after it.
+    /// One file, before the new release: both releases run on the table after it. The release
+    /// before goes on, unless it writes what does not fit any more.
     Before,
-    /// Two files: what the new release needs before it, and the drop when the old one is gone.
+    /// Two files: what the new release needs before it, and the drop when the old one is gone,
+    /// which still writes and reads the column. A kept ended row has expired, too, so that a
+    /// release which knows nothing of its status does not take it for a live one.
     BeforeAndAfter,
     /// One file, while neither release runs.
     Downtime,
 }
 
-impl Change {
-    /// What old and new release can both live with.
-    pub(crate) fn deployment(&self) -> Deployment {
-        match self {
-            // The release before leaves the column out, or writes as it always did.
-            Change::AddColumn
-            | Change::ReturnColumn
-            | Change::ExtraOn
-            | Change::Widen
-            | Change::AllowNull
-            | Change::AddVariant
-            | Change::Default => Deployment::Before,
-            // It goes on unless it writes what does not fit any more.
-            Change::Narrow
-            | Change::RefuseNull
-            | Change::RemoveVariant
-            | Change::Reference
-            | Change::Index
-            | Change::UniqueIndex => Deployment::Before,
-            // It still writes and reads the column. A kept ended row has expired, too, so that a
-            // release which knows nothing of its status does not take it for a live one.
-            Change::RemoveColumn | Change::ExtraOff => Deployment::BeforeAndAfter,
-            // Its logins fail.
-            Change::AddRequiredColumn { .. } => Deployment::Downtime,
-            // Each release asks for what the other does not know.
-            Change::RenameColumn { .. }
-            | Change::TakeName { .. }
-            | Change::RenameTable { .. }
-            | Change::RenameVariant { .. }
-            | Change::Retype { .. } => Deployment::Downtime,
-            // What one release cuts off, the other lets in.
-            Change::MoveSubject { .. } | Change::CutOffOff { .. } => Deployment::Downtime,
+impl Deployment {
+    /// How a change is deployed that breaks a release in these ways.
+    pub(crate) fn of(diff: &Diff, breaks: &[Break]) -> Self {
+        match breaks {
+            [] if diff.removed().next().is_some() => Deployment::BeforeAndAfter,
+            [] => Deployment::Before,
+            _ => Deployment::Downtime,
         }
     }
+}
 
-    /// What changes, where it needs downtime, and what to write so that it does not.
-    fn needs_downtime(&self) -> Option<(String, Option<String>)> {
-        if self.deployment() != Deployment::Downtime {
-            return None;
+/// A change that the release before and the new one cannot both live with.
+#[derive(Debug)]
+pub(crate) struct Break {
+    change: String,
+    /// What to write so that both can.
+    instead: Option<String>,
+}
+
+impl Break {
+    fn new(change: String, instead: impl Into<String>) -> Self {
+        Self { change, instead: Some(instead.into()) }
+    }
+
+    pub(crate) fn refusal(self, drops: bool) -> Refusal {
+        let Self { change, instead } = self;
+        Refusal::Downtime { change, instead, drops }
+    }
+
+    /// All that a change breaks.
+    pub(crate) fn all(diff: &Diff) -> Vec<Self> {
+        let mut breaks = Vec::new();
+        breaks.extend(diff.added.iter().filter_map(Self::of_new));
+        breaks.extend(diff.dropped.iter().map(|TableColumn { name, .. }| {
+            // Each release asks for what the other does not know, here and below.
+            Self::new(
+                format!("another column gets the name of `{name}`, which is dropped"),
+                "give the new one another: #[session(column = \"..\")]",
+            )
+        }));
+        for (old, new) in &diff.kept {
+            breaks.extend(match (old.leaving, new.leaving) {
+                (None, Some(_)) => None,
+                (Some(_), None) => Self::of_new(new),
+                _ => Self::of_type(diff, old, new),
+            });
+            breaks.extend((old.name != new.name).then(|| Self::of_name(&old.name, &new.name)));
         }
-        let (what, instead) = match self {
-            Change::AddRequiredColumn { column } => (
-                format!("`{column}` is new, and a row without it is refused"),
-                Some("make the field an `Option`, or give it #[session(default = \"..\")]".into()),
-            ),
-            Change::RenameColumn { from, to } => (
-                format!("the column `{from}` gets the name `{to}`"),
-                Some(format!(
-                    "the field alone has another name: #[session(column = {from:?})] on it, in \
-                     place of `renamed_from`"
-                )),
-            ),
-            Change::TakeName { column } => (
-                format!("another column gets the name of `{column}`, which is dropped"),
-                Some("give the new one another: #[session(column = \"..\")]".into()),
-            ),
-            Change::RenameTable { from, to } => (
+        for renamed in &diff.variants {
+            let column = &renamed.column;
+            breaks.extend(renamed.names.iter().map(|(from, to)| {
+                Self::new(
+                    format!("in `{column}`, the variant `{from}` gets the name `{to}`"),
+                    format!(
+                        "it is stored under its old name: #[column(rename = {from:?})] on the \
+                         variant, in place of `renamed_from`"
+                    ),
+                )
+            }));
+        }
+        let (from, to) = (&diff.old.name, &diff.new.name);
+        breaks.extend((from != to).then(|| {
+            Self::new(
                 format!("the table `{from}` gets the name `{to}`"),
-                Some(format!(
+                format!(
                     "the table keeps its name: #[session(table = {from:?})] on the struct, in \
                      place of `renamed_from`"
-                )),
-            ),
-            Change::RenameVariant { column, from, to } => (
-                format!("in `{column}`, the variant `{from}` gets the name `{to}`"),
-                Some(format!(
-                    "it is stored under its old name: #[column(rename = {from:?})] on the \
-                     variant, in place of `renamed_from`"
-                )),
-            ),
-            Change::Retype { column, from, to } => (
-                format!("`{column}` is {from} and shall be {to}"),
-                Some(
-                    "add a field of the new type under another name, and remove this one in a \
-                     later release"
-                        .into(),
                 ),
-            ),
-            Change::MoveSubject { companion } => {
-                (format!("the cut-offs in `{companion}` are of another subject"), None)
-            }
-            Change::CutOffOff { companion } => (
-                format!("`cut_off` is gone, and with it `{companion}`"),
-                Some("keep `cut_off`".into()),
-            ),
-            _ => return None,
-        };
-        Some((what, instead))
-    }
-}
-
-/// What changes.
-pub(crate) fn changes(diff: &Diff) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for column in &diff.added {
-        changes.push(match () {
-            () if is_required(column) => Change::AddRequiredColumn { column: column.name.clone() },
-            () if diff.new.is_system(&column.name) => Change::ExtraOn,
-            () => Change::AddColumn,
-        });
-    }
-    for column in &diff.dropped {
-        changes.push(Change::TakeName { column: column.name.clone() });
-    }
-    for (old, new) in diff.kept.iter().filter(|(old, new)| old != new) {
-        match (old.leaving, new.leaving) {
-            (None, Some(Owner::Payload)) => changes.push(Change::RemoveColumn),
-            (None, Some(Owner::Anchor)) => changes.push(Change::ExtraOff),
-            (Some(_), None) if is_required(new) => {
-                changes.push(Change::AddRequiredColumn { column: new.name.clone() });
-            }
-            (Some(Owner::Anchor), None) => changes.push(Change::ExtraOn),
-            (Some(Owner::Payload), None) => changes.push(Change::ReturnColumn),
-            _ => of_kept(&mut changes, diff, old, new),
-        }
-        if old.name != new.name {
-            let (from, to) = (old.name.clone(), new.name.clone());
-            changes.push(Change::RenameColumn { from, to });
-        }
-    }
-    for renamed in &diff.variants {
-        changes.extend(renamed.names.iter().map(|(from, to)| Change::RenameVariant {
-            column: renamed.column.clone(),
-            from: from.clone(),
-            to: to.clone(),
+            )
         }));
+        breaks.extend(Self::of_cut_offs(diff));
+        breaks
     }
-    for index in diff.added_indexes.iter().chain(&diff.dropped_indexes) {
-        changes.push(if index.unique { Change::UniqueIndex } else { Change::Index });
-    }
-    let (from, to) = (diff.old.name.clone(), diff.new.name.clone());
-    if from != to {
-        changes.push(Change::RenameTable { from, to });
-    }
-    changes.extend(of_cut_offs(diff));
-    changes
-}
 
-/// How all that changes is deployed.
-pub(crate) fn deployment(changes: &[Change]) -> Deployment {
-    changes.iter().map(Change::deployment).max().unwrap_or(Deployment::Before)
-}
+    /// A column that every row has to have a value in: logins of the release before fail.
+    fn of_new(column: &TableColumn) -> Option<Self> {
+        let is_required = !column.nullable && !has_value(column);
+        is_required.then(|| {
+            Self::new(
+                format!("`{}` is new, and a row without it is refused", column.name),
+                "make the field an `Option`, or give it #[session(default = \"..\")]",
+            )
+        })
+    }
 
-/// A refusal of each change that needs downtime.
-pub(crate) fn refusals(changes: &[Change], drops: bool) -> Vec<Refusal> {
-    let needed = changes.iter().filter_map(Change::needs_downtime);
-    needed.map(|(change, instead)| Refusal::Downtime { change, instead, drops }).collect()
-}
+    fn of_name(from: &str, to: &str) -> Self {
+        Self::new(
+            format!("the column `{from}` gets the name `{to}`"),
+            format!(
+                "the field alone has another name: #[session(column = {from:?})] on it, in place \
+                 of `renamed_from`"
+            ),
+        )
+    }
 
-/// Whether a row that leaves the column out is refused.
-fn is_required(column: &TableColumn) -> bool {
-    !column.nullable && !has_value(column)
-}
+    /// A type of another family.
+    fn of_type(diff: &Diff, old: &TableColumn, new: &TableColumn) -> Option<Self> {
+        let Conversion { cast, .. } = Conversion::of(old, new, diff.variants_of(&new.name));
+        // Of a type that anchor does not know, nobody knows how it is read as another.
+        let is_unknown = cast == Cast::Inexact
+            && (old.custom || new.custom)
+            && !is_same_type(&old.sql_type, &new.sql_type);
+        let is_other = Family::of(&old.kind) != Family::of(&new.kind) || cast == Cast::Never;
+        (is_other || is_unknown).then(|| {
+            Self::new(
+                format!("`{}` is {} and shall be {}", new.name, Shape(old), Shape(new)),
+                "add a field of the new type under another name, and remove this one in a later \
+                 release",
+            )
+        })
+    }
 
-fn of_kept(changes: &mut Vec<Change>, diff: &Diff, old: &TableColumn, new: &TableColumn) {
-    match (old.nullable, new.nullable) {
-        (false, true) => changes.push(Change::AllowNull),
-        (true, false) => changes.push(Change::RefuseNull),
-        _ => {}
-    }
-    if old.default != new.default {
-        changes.push(Change::Default);
-    }
-    if old.references != new.references {
-        changes.push(Change::Reference);
-    }
-    if let (Kind::Enum(before), Kind::Enum(after)) = (&old.kind, &new.kind) {
-        let renamed = diff.variants_of(&new.name);
-        let is_new =
-            |name: &String| !before.contains(name) && !renamed.iter().any(|(_, to)| to == name);
-        let is_gone =
-            |name: &String| !after.contains(name) && !renamed.iter().any(|(from, _)| from == name);
-        changes.extend(after.iter().any(is_new).then_some(Change::AddVariant));
-        changes.extend(before.iter().any(is_gone).then_some(Change::RemoveVariant));
-    }
-    let same_type = is_same_type(&old.sql_type, &new.sql_type);
-    if !same_type || old.kind != new.kind || old.range != new.range {
-        changes.extend(of_type(diff, old, new, same_type));
-    }
-}
-
-fn of_type(diff: &Diff, old: &TableColumn, new: &TableColumn, same_type: bool) -> Option<Change> {
-    let Conversion { conditions, cast } = Conversion::of(old, new, diff.variants_of(&new.name));
-    let is_enum = |column: &TableColumn| matches!(column.kind, Kind::Enum(_));
-    if is_enum(old) && is_enum(new) && same_type {
-        return None;
-    }
-    // Of a type that anchor does not know, nobody knows how it is read as another.
-    let is_unknown = !same_type && cast == Cast::Inexact && (old.custom || new.custom);
-    if Family::of(&old.kind) != Family::of(&new.kind) || cast == Cast::Never || is_unknown {
-        return Some(Change::Retype {
-            column: new.name.clone(),
-            from: Shape(old).to_string(),
-            to: Shape(new).to_string(),
-        });
-    }
-    let fits = conditions.iter().all(|condition| *condition == Condition::Null);
-    Some(if fits && cast == Cast::Exact { Change::Widen } else { Change::Narrow })
-}
-
-fn of_cut_offs(diff: &Diff) -> Option<Change> {
-    match (&diff.old.cut_offs, &diff.new.cut_offs) {
-        (None, None) => None,
-        (None, Some(_)) => Some(Change::ExtraOn),
-        (Some(old), None) => Some(Change::CutOffOff { companion: old.name.clone() }),
-        (Some(old), Some(_)) => {
-            let companion = old.name.clone();
-            (!diff.keeps_subject()).then_some(Change::MoveSubject { companion })
+    /// What one release cuts off, the other lets in.
+    fn of_cut_offs(diff: &Diff) -> Option<Self> {
+        let companion = &diff.old.cut_offs.as_ref()?.name;
+        if diff.new.cut_offs.is_none() {
+            let change = format!("`cut_off` is gone, and with it `{companion}`");
+            return Some(Self::new(change, "keep `cut_off`"));
         }
+        let change = format!("the cut-offs in `{companion}` are of another subject");
+        (!diff.keeps_subject()).then_some(Self { change, instead: None })
     }
 }
 

@@ -179,7 +179,6 @@
 mod baseline;
 mod conversion;
 mod deployment;
-pub(crate) mod derived_test;
 mod dialect;
 mod diff;
 mod error;
@@ -187,6 +186,7 @@ mod fastapi_anchor;
 mod folder;
 mod lock;
 mod migrations;
+pub(crate) mod migrations_of;
 mod name;
 mod plan;
 mod refusal;
@@ -281,7 +281,7 @@ fn write_files(schema: &Schema, migrations: &Migrations) -> Result<Changes, Migr
     let mut folders = Vec::new();
     for (folder, dialect) in migrations.folders()? {
         let dialect = dialect.ok_or_else(|| Migrations::which_dialect(&folder))?;
-        let revision = revision::revision(&folder, schema, dialect, migrations)?;
+        let revision = Revision::of(&folder, schema, dialect, migrations)?;
         folders.push((folder, revision));
     }
     let now = name::timestamp(std::time::SystemTime::now());

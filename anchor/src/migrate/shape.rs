@@ -2,11 +2,20 @@
 
 use std::fmt;
 
-use crate::schema::{Kind, TableColumn};
+use crate::schema::{Kind, OnDelete, TableColumn};
 
 /// Whether a row that says nothing of the column has a value in it.
 pub(crate) fn has_value(column: &TableColumn) -> bool {
     column.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("null"))
+}
+
+/// What a foreign key does on a deletion, in words.
+pub(crate) fn on_delete_words(action: OnDelete) -> &'static str {
+    match action {
+        OnDelete::Cascade => "cascade",
+        OnDelete::Restrict => "restrict",
+        OnDelete::SetNull => "set null",
+    }
 }
 
 /// A column's type and nullability, in words.

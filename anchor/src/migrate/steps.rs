@@ -19,6 +19,19 @@ struct Step {
     down: write::Script,
 }
 
+impl Step {
+    /// The file that carries a plan out.
+    fn of(plan: &Plan, moment: Moment, description: String) -> Self {
+        Self {
+            moment,
+            table: plan.diff.new.clone(),
+            description,
+            up: write::change(plan),
+            down: write::change(&Plan::backward(&plan.diff)),
+        }
+    }
+}
+
 /// The migrations that lead from the last state to the schema.
 pub(super) fn next(
     head: &State,
@@ -28,7 +41,12 @@ pub(super) fn next(
     let diff = between(head, schema)?;
     let mut table = diff.new.clone();
     let mut steps = Vec::new();
-    if diff.is_forgetting() {
+    if !diff.keeps_table() {
+        let plan = Plan::forward(diff, head, schema, allowed);
+        let plan = plan.map_err(|refusals| refused(schema, refusals))?;
+        table = plan.diff.new.clone();
+        steps = change(plan);
+    } else if !diff.forgotten.is_empty() {
         steps.push(Step {
             moment: Moment::Before,
             table: table.clone(),
@@ -36,14 +54,10 @@ pub(super) fn next(
             up: write::forget(),
             down: write::forget(),
         });
-    } else if !diff.is_empty() {
-        let plan = Plan::forward(diff, head, schema, allowed);
-        let plan = plan.map_err(|refusals| refused(schema, refusals))?;
-        table = plan.diff.new.clone();
-        steps = change(plan);
     }
-    if allowed.drops {
-        steps.extend(Plan::drop_leaving(&table).as_ref().map(after));
+    if let Some(plan) = Plan::drop_leaving(&table).filter(|_| allowed.drops) {
+        let description = name::of_change(&plan.diff) + Moment::After.suffix();
+        steps.push(Step::of(&plan, Moment::After, description));
     }
     Ok(numbered(head, schema, steps))
 }
@@ -51,55 +65,31 @@ pub(super) fn next(
 /// The files of a change, but for what comes after its deployment.
 fn change(plan: Plan) -> Vec<Step> {
     let (plan, replaced) = write::replaced_indexes(plan);
-    let whole = plan.diff.new.clone();
+    let table = plan.diff.new.clone();
     let indexes = write::indexes(&plan);
     let plan = match indexes {
         Some(_) => Plan { diff: plan.diff.without_new_indexes(), ..plan },
         None => plan,
     };
-    let back = Plan::backward(&plan.diff);
     let (moment, suffix) = match plan.deployment {
         Deployment::Before => (Moment::Before, ""),
         Deployment::BeforeAndAfter => (Moment::Before, Moment::Before.suffix()),
         Deployment::Downtime => (Moment::Downtime, ""),
     };
-    let mut steps = vec![Step {
-        moment,
-        table: plan.diff.new.clone(),
-        description: name::of_change(&plan.diff) + suffix,
-        up: write::change(&plan),
-        down: write::change(&back),
-    }];
-    let bare = name::word(whole.bare_name());
+    let mut steps = vec![Step::of(&plan, moment, name::of_change(&plan.diff) + suffix)];
+    let named = |verb: &str| format!("{verb}_{}", name::word(table.bare_name()));
+    let mut along = |verb: &str, up, down| {
+        let (moment, table, description) = (Moment::Along, table.clone(), named(verb));
+        steps.push(Step { moment, table, description, up, down });
+    };
     if let Some((up, down)) = indexes {
-        let description = format!("index_{bare}");
-        steps.push(Step { moment: Moment::Along, table: whole.clone(), description, up, down });
+        along("index", up, down);
     }
     if let Some(up) = write::validate(&plan) {
-        let (description, down) = (format!("validate_{bare}"), write::validate_back());
-        steps.push(Step { moment: Moment::Along, table: whole, description, up, down });
+        along("validate", up, write::validate_back());
     }
-    if let Some(plan) = replaced {
-        steps.push(Step {
-            moment: Moment::Along,
-            table: plan.diff.new.clone(),
-            description: format!("unindex_{bare}"),
-            up: write::change(&plan),
-            down: write::change(&Plan::backward(&plan.diff)),
-        });
-    }
+    steps.extend(replaced.map(|plan| Step::of(&plan, Moment::Along, named("unindex"))));
     steps
-}
-
-/// The drop of the columns that are leaving.
-fn after(plan: &Plan) -> Step {
-    Step {
-        moment: Moment::After,
-        table: plan.diff.new.clone(),
-        description: name::of_change(&plan.diff) + Moment::After.suffix(),
-        up: write::change(plan),
-        down: write::change(&Plan::backward(&plan.diff)),
-    }
 }
 
 /// The files of a change, each on top of the one before it. What is applied after the deployment

@@ -2,7 +2,8 @@
 
 use super::Comparison;
 use crate::column::ColumnType;
-use crate::schema::{CutOffsTable, Dialect, OnDelete, TableColumn};
+use crate::migrate::shape::{has_value, on_delete_words};
+use crate::schema::{CutOffsTable, Dialect, TableColumn};
 
 impl Comparison<'_> {
     /// What the struct declares.
@@ -45,12 +46,10 @@ impl Comparison<'_> {
             false => catalogued(self.table.dialect, &column.sql_type),
         };
         let mut fact = format!("column {} {ty}", column.name);
-        let has_default =
-            column.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("null"));
         for (holds, words) in [
             (!column.nullable, " not null"),
             (column.primary_key, " primary key"),
-            (has_default, " default"),
+            (has_value(column), " default"),
         ] {
             fact.push_str(if holds { words } else { "" });
         }
@@ -98,11 +97,7 @@ impl Comparison<'_> {
             _ => self.table.foreign_key_name(&column.name),
         };
         let bare = target.table.rsplit('.').next().unwrap_or(&target.table);
-        let rule = match target.on_delete {
-            OnDelete::Cascade => "cascade",
-            OnDelete::Restrict => "restrict",
-            OnDelete::SetNull => "set null",
-        };
+        let rule = on_delete_words(target.on_delete);
         Some(format!("foreign key {name} references {bare} {rule}"))
     }
 }

@@ -15,45 +15,14 @@ impl Comparison<'_> {
             queries.push(self.live_columns(&companion.name, &prefix, custom));
         }
         let table = Place::of(self.table, &self.table.name);
-        queries.extend(match self.table.dialect {
-            Dialect::Postgres => table.postgres_constraints(),
-            Dialect::MySql => table.mysql_constraints(&self.shown_otherwise()),
-            Dialect::Sqlite => self.sqlite_constraints(&table),
-        });
-        queries
-    }
-
-    /// SQLite's indexes, foreign keys and checks.
-    fn sqlite_constraints(&self, table: &Place) -> Vec<String> {
-        let mut queries = vec![
-            format!(
-                "        SELECT iif(list.\"unique\", 'unique ', '') || 'index ' || \
-                         list.name || ' on ' || info.name\n        \
-                         FROM pragma_index_list({0}, {1}) AS list\n        \
-                         JOIN pragma_index_info(list.name, {1}) AS info\n        \
-                         WHERE list.origin = 'c' AND NOT list.partial",
-                table.name, table.schema
-            ),
-            format!(
-                "        SELECT 'foreign key ' || \"from\" || ' references ' || \"table\" \
-                         || ' ' || lower(on_delete)\n        FROM pragma_foreign_key_list({}, {})",
-                table.name, table.schema
-            ),
-            format!(
-                "        SELECT ((length(sql) - length(replace(sql, ' CHECK (', ''))) / 8) \
-                         || ' checks'\n        FROM {} WHERE name = {}",
-                table.definitions, table.name
-            ),
-        ];
-        queries.extend(self.table.columns.iter().filter_map(|column| {
-            Some(format!(
-                "        SELECT {} FROM {} WHERE name = {}\n        AND instr(sql, {})",
-                self.table.dialect.literal(&self.check(column)?),
-                table.definitions,
-                table.name,
-                self.table.dialect.literal(&self.table.bare_check(column)?),
-            ))
-        }));
+        match self.table.dialect {
+            Dialect::Postgres => queries.extend(table.postgres_constraints()),
+            Dialect::MySql => queries.extend(table.mysql_constraints(&self.shown_otherwise())),
+            Dialect::Sqlite => {
+                queries.extend(table.sqlite_constraints());
+                queries.extend(self.sqlite_checks(&table));
+            }
+        }
         queries
     }
 
@@ -61,52 +30,63 @@ impl Comparison<'_> {
     /// not compared: the database has its own names for them.
     fn live_columns(&self, name: &str, prefix: &str, custom: &[&str]) -> String {
         let dialect = self.table.dialect;
-        let table = Place::of(self.table, name);
         let start = dialect.literal(&format!("column {prefix}"));
         // No column has the empty name, and an empty list is no list.
         let custom = custom.iter().chain(&[""]).map(|name| dialect.literal(name));
-        let custom: Vec<_> = custom.collect();
-        let custom = custom.join(", ");
+        let custom = custom.collect::<Vec<_>>().join(", ");
+        let table = Place::of(self.table, name);
+        let Place { regclass, schema, name, .. } = &table;
         match dialect {
             Dialect::Postgres => format!(
-                "        SELECT {start} || attname || ' '\n            \
-                 || CASE WHEN attname IN ({custom}) THEN 'custom'\n            ELSE \
-                 format_type(atttypid, atttypmod) END\n            \
-                 || CASE WHEN attnotnull THEN ' not null' ELSE '' END\n            \
-                 || CASE WHEN EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = \
-                 attrelid\n                \
-                 AND contype = 'p' AND conkey = ARRAY[attnum]) THEN ' primary key' ELSE '' \
-                 END\n            \
-                 || CASE WHEN atthasdef THEN ' default' ELSE '' END\n        \
-                 FROM pg_attribute\n        \
-                 WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped",
-                table.regclass
+                "SELECT {start} || attname || ' '
+            || CASE WHEN attname IN ({custom}) THEN 'custom'
+            ELSE format_type(atttypid, atttypmod) END
+            || CASE WHEN attnotnull THEN ' not null' ELSE '' END
+            || CASE WHEN EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = attrelid
+                AND contype = 'p' AND conkey = ARRAY[attnum]) THEN ' primary key' ELSE '' END
+            || CASE WHEN atthasdef THEN ' default' ELSE '' END
+        FROM pg_attribute
+        WHERE attrelid = {regclass} AND attnum > 0 AND NOT attisdropped"
             ),
             // A display width says nothing about an integer's range, and MariaDB's JSON is a text.
             Dialect::MySql => format!(
-                "        SELECT CONVERT(CONCAT({start}, column_name, ' ', CASE\n            \
-                 WHEN column_name IN ({custom}) THEN 'custom'\n            \
-                 WHEN column_type LIKE '%int(%' AND column_type <> 'tinyint(1)'\n                \
-                 THEN SUBSTRING_INDEX(column_type, '(', 1)\n            \
-                 WHEN column_type = 'json' THEN 'longtext'\n            \
-                 WHEN collation_name <> 'utf8mb4_bin' THEN CONCAT(column_type, ' ', collation_name)\
-                 \n            ELSE column_type END,\n            \
-                 IF(is_nullable = 'NO', ' not null', ''), \
-                 IF(column_key = 'PRI', ' primary key', ''),\n            \
-                 IF(column_default <> 'NULL' OR extra LIKE '%DEFAULT%', ' default', '')) \
-                 USING utf8mb4)\n        \
-                 FROM information_schema.columns\n        WHERE {}",
+                "SELECT CONVERT(CONCAT({start}, column_name, ' ', CASE
+            WHEN column_name IN ({custom}) THEN 'custom'
+            WHEN column_type LIKE '%int(%' AND column_type <> 'tinyint(1)'
+                THEN SUBSTRING_INDEX(column_type, '(', 1)
+            WHEN column_type = 'json' THEN 'longtext'
+            WHEN collation_name <> 'utf8mb4_bin' THEN CONCAT(column_type, ' ', collation_name)
+            ELSE column_type END,
+            IF(is_nullable = 'NO', ' not null', ''), IF(column_key = 'PRI', ' primary key', ''),
+            IF(column_default <> 'NULL' OR extra LIKE '%DEFAULT%', ' default', '')) USING utf8mb4)
+        FROM information_schema.columns
+        WHERE {}",
                 table.is_here("")
             ),
             Dialect::Sqlite => format!(
-                "        SELECT {start} || name || ' ' || iif(name IN ({custom}), 'custom', \
-                 lower(type))\n            || iif(\"notnull\", ' not null', '') \
-                 || iif(pk, ' primary key', '')\n            \
-                 || iif(dflt_value IS NULL, '', ' default')\n        \
-                 FROM pragma_table_info({}, {})",
-                table.name, table.schema
+                "SELECT {start} || name || ' ' || iif(name IN ({custom}), 'custom', lower(type))
+            || iif(\"notnull\", ' not null', '') || iif(pk, ' primary key', '')
+            || iif(dflt_value IS NULL, '', ' default')
+        FROM pragma_table_info({name}, {schema})"
             ),
         }
+    }
+
+    /// Whether SQLite's definition of the table has the struct's checks.
+    fn sqlite_checks(&self, Place { name, definitions, .. }: &Place) -> Vec<String> {
+        let columns = self.table.columns.iter();
+        let checks = columns
+            .filter_map(|column| Some((self.check(column)?, self.table.bare_check(column)?)));
+        let literal = |text: &str| self.table.dialect.literal(text);
+        let queries = checks.map(|(fact, check)| {
+            format!(
+                "SELECT {} FROM {definitions} WHERE name = {name}
+        AND instr(sql, {})",
+                literal(&fact),
+                literal(&check)
+            )
+        });
+        queries.collect()
     }
 }
 
@@ -140,72 +120,89 @@ impl Place {
         }
     }
 
-    /// PostgreSQL's indexes, checks and foreign keys.
-    fn postgres_constraints(&self) -> Vec<String> {
-        vec![
+    /// The queries for PostgreSQL's indexes, checks and foreign keys.
+    fn postgres_constraints(&self) -> [String; 3] {
+        let Self { regclass, .. } = self;
+        [
             format!(
-                "        SELECT CASE WHEN indisunique THEN 'unique ' ELSE '' END\n            \
-                     || 'index ' || relname || ' on ' || attname\n        \
-                     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid\n        \
-                     JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]\n        \
-                     WHERE indrelid = {} AND indnatts = 1 AND indpred IS NULL\n        \
-                     AND indisvalid AND NOT indisprimary",
-                self.regclass
+                "SELECT CASE WHEN indisunique THEN 'unique ' ELSE '' END
+            || 'index ' || relname || ' on ' || attname
+        FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+        JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+        WHERE indrelid = {regclass} AND indnatts = 1 AND indpred IS NULL
+        AND indisvalid AND NOT indisprimary"
             ),
             // `CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text])))`
             format!(
-                "        SELECT 'check ' || conname || ' ' || rtrim(replace(replace(substr(\
-                     definition,\n            position(' = ' IN definition) + 3), \
-                     'ANY (ARRAY[', ''), '''::text', ''''), '])')\n        \
-                     FROM pg_constraint, pg_get_constraintdef(oid) AS definition\n        \
-                     WHERE conrelid = {} AND contype = 'c'",
-                self.regclass
+                "SELECT 'check ' || conname || ' ' || rtrim(replace(replace(substr(definition,
+            position(' = ' IN definition) + 3), 'ANY (ARRAY[', ''), '''::text', ''''), '])')
+        FROM pg_constraint, pg_get_constraintdef(oid) AS definition
+        WHERE conrelid = {regclass} AND contype = 'c'"
             ),
             format!(
-                "        SELECT 'foreign key ' || conname || ' references ' || relname || \
-                     CASE confdeltype\n            \
-                     WHEN 'c' THEN ' cascade' WHEN 'r' THEN ' restrict' WHEN 'n' THEN ' set null' \
-                     ELSE '' END\n        \
-                     FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid\n        \
-                     WHERE conrelid = {} AND contype = 'f'",
-                self.regclass
+                "SELECT 'foreign key ' || conname || ' references ' || relname || CASE confdeltype
+            WHEN 'c' THEN ' cascade' WHEN 'r' THEN ' restrict' WHEN 'n' THEN ' set null' \
+                 ELSE '' END
+        FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid
+        WHERE conrelid = {regclass} AND contype = 'f'"
             ),
         ]
     }
 
-    /// MySQL's indexes, checks and foreign keys; those of these checks by their names.
-    fn mysql_constraints(&self, shown_otherwise: &str) -> Vec<String> {
-        vec![
+    /// The queries for MySQL's indexes, checks and foreign keys. Checks of the names in the list
+    /// `shown_otherwise` are facts by their names alone.
+    fn mysql_constraints(&self, shown_otherwise: &str) -> [String; 3] {
+        let Self { schema, name, .. } = self;
+        [
             format!(
-                "        SELECT CONVERT(CONCAT(IF(non_unique, '', 'unique '), 'index ', \
-                     index_name,\n            ' on ', column_name) USING utf8mb4)\n        \
-                     FROM information_schema.statistics\n        \
-                     WHERE {} AND index_name <> 'PRIMARY'",
+                "SELECT CONVERT(CONCAT(IF(non_unique, '', 'unique '), 'index ', index_name,
+            ' on ', column_name) USING utf8mb4)
+        FROM information_schema.statistics
+        WHERE {} AND index_name <> 'PRIMARY'",
                 self.is_here("")
             ),
             // (`role` in (_utf8mb4\'admin\',_utf8mb4\'member\')) on MySQL, and on MariaDB
             // `role` in ('admin','member')
             format!(
-                "        SELECT CONVERT(CONCAT('check ', c.constraint_name, \
-                     IF(c.constraint_name IN ({0}), '', CONCAT(' ',\n            \
-                     TRIM(TRAILING ')' FROM REPLACE(REPLACE(REPLACE(\n            \
-                     SUBSTRING_INDEX(c.check_clause, ' in (', -1), '_utf8mb4', ''), CHAR(92), ''),\
-                     \n            ''',''', ''', '''))))) USING utf8mb4)\n        \
-                     FROM information_schema.table_constraints AS t\n        \
-                     JOIN information_schema.check_constraints AS c\n            \
-                     ON c.constraint_schema = t.constraint_schema \
-                     AND c.constraint_name = t.constraint_name\n        \
-                     WHERE {1} AND (c.check_clause LIKE '% in (%' \
-                     OR c.constraint_name IN ({0}))",
-                shown_otherwise,
+                "SELECT CONVERT(CONCAT('check ', c.constraint_name, \
+                 IF(c.constraint_name IN ({shown_otherwise}), '', CONCAT(' ',
+            TRIM(TRAILING ')' FROM REPLACE(REPLACE(REPLACE(
+            SUBSTRING_INDEX(c.check_clause, ' in (', -1), '_utf8mb4', ''), CHAR(92), ''),
+            ''',''', ''', '''))))) USING utf8mb4)
+        FROM information_schema.table_constraints AS t
+        JOIN information_schema.check_constraints AS c
+            ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name
+        WHERE {} AND (c.check_clause LIKE '% in (%' OR c.constraint_name IN ({shown_otherwise}))",
                 self.is_here("t.")
             ),
             format!(
-                "        SELECT CONVERT(CONCAT('foreign key ', constraint_name, ' references ',\
-                     \n            referenced_table_name, ' ', LOWER(delete_rule)) USING utf8mb4)\
-                     \n        FROM information_schema.referential_constraints\n        \
-                     WHERE constraint_schema = {} AND table_name = {}",
-                self.schema, self.name
+                "SELECT CONVERT(CONCAT('foreign key ', constraint_name, ' references ',
+            referenced_table_name, ' ', LOWER(delete_rule)) USING utf8mb4)
+        FROM information_schema.referential_constraints
+        WHERE constraint_schema = {schema} AND table_name = {name}"
+            ),
+        ]
+    }
+
+    /// The queries for SQLite's indexes and foreign keys, and for how many checks there are.
+    fn sqlite_constraints(&self) -> [String; 3] {
+        let Self { schema, name, definitions, .. } = self;
+        [
+            format!(
+                "SELECT iif(list.\"unique\", 'unique ', '') || 'index ' || list.name || ' on ' || \
+                 info.name
+        FROM pragma_index_list({name}, {schema}) AS list
+        JOIN pragma_index_info(list.name, {schema}) AS info
+        WHERE list.origin = 'c' AND NOT list.partial"
+            ),
+            format!(
+                "SELECT 'foreign key ' || \"from\" || ' references ' || \"table\" || ' ' || \
+                 lower(on_delete)
+        FROM pragma_foreign_key_list({name}, {schema})"
+            ),
+            format!(
+                "SELECT ((length(sql) - length(replace(sql, ' CHECK (', ''))) / 8) || ' checks'
+        FROM {definitions} WHERE name = {name}"
             ),
         ]
     }

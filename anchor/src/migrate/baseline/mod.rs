@@ -35,9 +35,8 @@ pub(super) fn down() -> String {
 
 /// What keeps rows out that the struct allows, where the struct does not declare it. Other columns
 /// and indexes are the user's.
-const RESTRICTS: &str = "(fact LIKE 'unique %' OR fact LIKE 'check %' OR fact LIKE 'foreign key \
-    %'\n        \
-                         OR fact LIKE 'column % not null')";
+const RESTRICTS: &str = "(fact LIKE 'unique %' OR fact LIKE 'check %' OR fact LIKE 'foreign key %'
+        OR fact LIKE 'column % not null')";
 
 struct Comparison<'t> {
     table: &'t Table,
@@ -47,59 +46,84 @@ impl Comparison<'_> {
     fn sql(&self) -> String {
         let dialect = self.table.dialect;
         let declared: Vec<_> = self.declared().iter().map(|fact| dialect.literal(fact)).collect();
-        let live = self.live().join("\n    UNION ALL\n");
+        let live = self.live().join("\n    UNION ALL\n        ");
         let name = &self.table.name;
+        let (lacks, has, collation) = match dialect {
+            Dialect::Postgres | Dialect::Sqlite => ("'lacks ' || fact", "'has ' || fact", ""),
+            Dialect::MySql => {
+                ("CONCAT('lacks ', fact)", "CONCAT('has ', fact)", " COLLATE utf8mb4_bin")
+            }
+        };
+        let differences = format!(
+            "SELECT {lacks} AS difference FROM declared
+        WHERE fact{collation} NOT IN (SELECT fact FROM live)
+        UNION ALL
+        SELECT {has} FROM live
+        WHERE fact{collation} NOT IN (SELECT fact FROM declared)
+        AND {RESTRICTS}"
+        );
         match dialect {
             Dialect::Postgres => format!(
-                "DO $anchor$\nDECLARE\n    differences TEXT;\nBEGIN\n    \
-                 WITH declared (fact) AS (VALUES\n        ({})\n    ),\n    \
-                 live (fact) AS (\n{live}\n    )\n    \
-                 SELECT string_agg(difference, ', ') INTO differences FROM (\n{}\n    \
-                 ) AS differences;\n    \
-                 IF differences IS NOT NULL THEN\n        \
-                 RAISE EXCEPTION '% is not what the struct declares: it %', {}, differences;\n    \
-                 END IF;\nEND\n$anchor$;\n",
+                "DO $anchor$
+DECLARE
+    differences TEXT;
+BEGIN
+    WITH declared (fact) AS (VALUES
+        ({})
+    ),
+    live (fact) AS (
+        {live}
+    )
+    SELECT string_agg(difference, ', ') INTO differences FROM (
+        {differences}
+    ) AS differences;
+    IF differences IS NOT NULL THEN
+        RAISE EXCEPTION '% is not what the struct declares: it %', {}, differences;
+    END IF;
+END
+$anchor$;
+",
                 declared.join("),\n        ("),
-                differences("'lacks ' || fact", "'has ' || fact", ""),
                 dialect.literal(name),
             ),
             // In MySQL only stored programs raise errors. What is no statement shows in the error.
             Dialect::MySql => format!(
-                "SET @anchor_differences = (\n    \
-                 WITH declared (fact) AS (\n        SELECT {}\n    ),\n    \
-                 live (fact) AS (\n{live}\n    )\n    \
-                 SELECT GROUP_CONCAT(difference SEPARATOR ', ') FROM (\n{}\n    \
-                 ) AS differences WHERE EXISTS (SELECT 1 FROM live)\n);\n\
-                 SET @anchor_check = COALESCE(@anchor_differences, 'DO 0');\n\
-                 PREPARE anchor_check FROM @anchor_check;\nDEALLOCATE PREPARE anchor_check;\n",
+                "SET @anchor_differences = (
+    WITH declared (fact) AS (
+        SELECT {}
+    ),
+    live (fact) AS (
+        {live}
+    )
+    SELECT GROUP_CONCAT(difference SEPARATOR ', ') FROM (
+        {differences}
+    ) AS differences WHERE EXISTS (SELECT 1 FROM live)
+);
+SET @anchor_check = COALESCE(@anchor_differences, 'DO 0');
+PREPARE anchor_check FROM @anchor_check;
+DEALLOCATE PREPARE anchor_check;
+",
                 declared.join("\n        UNION ALL SELECT "),
-                differences(
-                    "CONCAT('lacks ', fact)",
-                    "CONCAT('has ', fact)",
-                    " COLLATE utf8mb4_bin"
-                ),
             ),
             // In SQLite only triggers raise errors.
             Dialect::Sqlite => format!(
-                "CREATE TEMPORARY TABLE anchor_check (\n    difference TEXT\n        \
-                 CONSTRAINT {} CHECK (difference IS NULL)\n);\n\
-                 WITH declared (fact) AS (VALUES\n        ({})\n    ),\n    \
-                 live (fact) AS (\n{live}\n    )\n\
-                 INSERT INTO temp.anchor_check\n{};\nDROP TABLE temp.anchor_check;\n",
+                "CREATE TEMPORARY TABLE anchor_check (
+    difference TEXT
+        CONSTRAINT {} CHECK (difference IS NULL)
+);
+WITH declared (fact) AS (VALUES
+        ({})
+    ),
+    live (fact) AS (
+        {live}
+    )
+INSERT INTO temp.anchor_check
+        {differences};
+DROP TABLE temp.anchor_check;
+",
                 dialect.quote(&format!("the table {name} is not what the struct declares")),
                 declared.join("),\n        ("),
-                differences("'lacks ' || fact", "'has ' || fact", ""),
             ),
         }
     }
-}
-
-/// The facts on one side alone.
-fn differences(lacks: &str, has: &str, collation: &str) -> String {
-    format!(
-        "        SELECT {lacks} AS difference FROM declared\n        \
-         WHERE fact{collation} NOT IN (SELECT fact FROM live)\n        UNION ALL\n        \
-         SELECT {has} FROM live\n        \
-         WHERE fact{collation} NOT IN (SELECT fact FROM declared)\n        AND {RESTRICTS}"
-    )
 }

@@ -36,7 +36,7 @@ impl Diff {
     /// The variants' old names, by the columns' old names.
     fn variants_back(&self) -> Vec<RenamedVariants> {
         let back = self.variants.iter().map(|RenamedVariants { column, names }| {
-            let (old, _) = self.predecessor(column);
+            let (old, _) = self.kept.iter().find(|(_, new)| new.name == *column)?;
             let Kind::Enum(values) = &old.kind else { return None };
             // Of two that became one, nobody knows which it was.
             let names = names.iter().filter(|(_, to)| {

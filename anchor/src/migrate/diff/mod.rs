@@ -9,7 +9,7 @@ mod inverse;
 mod renames;
 mod split;
 
-pub(crate) use renames::RenamedVariants;
+pub(crate) use renames::{RenamedVariants, declared};
 
 use super::refusal::Refusal;
 use super::state::State;
@@ -40,21 +40,19 @@ impl Diff {
         let old = &before.table;
         let mut new = Table::of(schema, old.dialect);
         let renames = column_renames(before, schema)?;
-        let name_before =
-            |name: &str| renames.iter().find(|(_, to)| to == name).map(|(from, _)| from.clone());
-        let is_taken = |name: &str| renames.iter().any(|(from, _)| from == name);
+        let is_taken = |name: &str| renames.iter().any(|(from, _)| *from == name);
         // A column of anchor's own is never what a column of the payload was, nor the other way.
         let is_alike = |name: &str| old.is_system(name) == new.is_system(name);
-        let predecessor = |column: &TableColumn| match name_before(&column.name) {
-            Some(from) => old.column(&from).cloned(),
-            None if is_taken(&column.name) || !is_alike(&column.name) => None,
-            None => old.column(&column.name).cloned(),
+        let predecessor = |name: &str| match renames.iter().find(|(_, to)| *to == name) {
+            Some((from, _)) => old.column(from),
+            None if is_taken(name) || !is_alike(name) => None,
+            None => old.column(name),
         };
         let mut kept = Vec::new();
         let mut added = Vec::new();
         for column in &new.columns {
-            match predecessor(column) {
-                Some(old) => kept.push((old, column.clone())),
+            match predecessor(&column.name) {
+                Some(old) => kept.push((old.clone(), column.clone())),
                 None => added.push(column.clone()),
             }
         }
@@ -117,13 +115,10 @@ impl Diff {
 
     /// The columns that the struct has no more since the last migration.
     pub(crate) fn removed(&self) -> impl Iterator<Item = &TableColumn> {
-        let removed = self.kept.iter().filter(is_removed).map(|(old, _)| old);
-        self.dropped.iter().chain(removed)
-    }
-
-    /// A kept column by its new name.
-    fn predecessor(&self, new: &str) -> &(TableColumn, TableColumn) {
-        self.kept.iter().find(|(_, column)| column.name == new).expect("the column is kept")
+        let is_removed = |(old, new): &&(TableColumn, TableColumn)| {
+            old.leaving.is_none() && new.leaving.is_some()
+        };
+        self.dropped.iter().chain(self.kept.iter().filter(is_removed).map(|(old, _)| old))
     }
 
     /// The variants of a column, by its new name, whose names change.
@@ -150,16 +145,13 @@ impl Diff {
         self.new.indexes.iter().any(|index| index.unique && index.column == column.name)
     }
 
+    /// Whether neither the table nor the header changes.
     pub(crate) fn is_empty(&self) -> bool {
-        self.is_as_it_was() && self.forgotten.is_empty()
+        self.keeps_table() && self.forgotten.is_empty()
     }
 
     /// Whether nothing but the header changes.
-    pub(crate) fn is_forgetting(&self) -> bool {
-        self.is_as_it_was() && !self.forgotten.is_empty()
-    }
-
-    fn is_as_it_was(&self) -> bool {
+    pub(crate) fn keeps_table(&self) -> bool {
         // The order of columns and indexes is no difference: an added column comes last in the live
         // table.
         self.old.name == self.new.name
@@ -201,9 +193,4 @@ fn keep_indexes(old: &Table, new: &mut Table, column: &str) {
         let name = new.index_name(column, index.unique);
         new.indexes.push(TableIndex { name, ..index.clone() });
     }
-}
-
-/// Whether the struct has the column no more.
-fn is_removed((old, new): &&(TableColumn, TableColumn)) -> bool {
-    old.leaving.is_none() && new.leaving.is_some()
 }

@@ -2,7 +2,7 @@
 
 use crate::migrate::refusal::Refusal;
 use crate::migrate::state::{State, variant_renames};
-use crate::schema::{Kind, Schema, TableColumn};
+use crate::schema::{ColumnSchema, Kind, Schema, TableColumn};
 
 /// The variants of a column's enum whose names change, all at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,26 +12,30 @@ pub(crate) struct RenamedVariants {
     pub(crate) names: Vec<(String, String)>,
 }
 
+/// The field of a column, with what the struct says of it; `None` for a system column.
+pub(crate) fn declared(schema: &Schema, name: &str) -> Option<&'static ColumnSchema> {
+    schema.columns.iter().find(|column| column.name == name)
+}
+
 /// The renames that the schema asks for and that no migration has carried out: old name, new name.
 pub(super) fn column_renames(
     before: &State,
     schema: &Schema,
-) -> Result<Vec<(String, String)>, Vec<Refusal>> {
+) -> Result<Vec<(&'static str, &'static str)>, Vec<Refusal>> {
     let old = &before.table;
     let is_done = |to: &str, from: &str| {
         before.answer(to).is_some_and(|answer| answer.was.as_deref() == Some(from))
     };
-    let asked: Vec<(&str, &str)> = schema
+    let asked: Vec<_> = schema
         .columns
         .iter()
         .filter_map(|column| Some((column.renamed_from?, column.name)))
         .filter(|(from, to)| from != to)
         .collect();
     let fresh = |from: &str, to: &str| old.column(from).is_some() && !is_done(to, from);
-    let renames: Vec<(&str, &str)> =
-        asked.iter().copied().filter(|(from, to)| fresh(from, to)).collect();
+    let renames: Vec<_> = asked.iter().copied().filter(|(from, to)| fresh(from, to)).collect();
     let moves_away = |name: &str| renames.iter().any(|(from, _)| *from == name);
-    let is_in_struct = |name: &str| schema.columns.iter().any(|column| column.name == name);
+    let is_in_struct = |name: &str| declared(schema, name).is_some();
     let is_renamed_to = |name: &str| renames.iter().any(|(_, to)| *to == name);
 
     let mut refusals = Vec::new();
@@ -66,10 +70,7 @@ pub(super) fn column_renames(
             refusals.push(Refusal::RenamedAgain { column, from: from_owned });
         }
     }
-    if !refusals.is_empty() {
-        return Err(refusals);
-    }
-    Ok(renames.into_iter().map(|(from, to)| (from.to_owned(), to.to_owned())).collect())
+    if refusals.is_empty() { Ok(renames) } else { Err(refusals) }
 }
 
 /// The answers in the header that the struct no longer gives, where they could be given once more:
@@ -77,8 +78,8 @@ pub(super) fn column_renames(
 pub(super) fn forgotten(before: &State, schema: &Schema) -> Vec<String> {
     let mut forgotten = Vec::new();
     for answer in &before.answers {
-        let declared = schema.columns.iter().find(|column| column.name == answer.column);
-        let (Some(declared), Some(column)) = (declared, before.table.column(&answer.column)) else {
+        let column = before.table.column(&answer.column);
+        let (Some(declared), Some(column)) = (declared(schema, &answer.column), column) else {
             continue;
         };
         let was = answer.was.as_deref().filter(|was| {
@@ -111,10 +112,8 @@ pub(super) fn renamed_variants(
     let mut refusals = Vec::new();
     for (old, new) in kept {
         let (Kind::Enum(values), Kind::Enum(left)) = (&old.kind, &new.kind) else { continue };
-        let Some(declared) = schema.columns.iter().find(|column| column.name == new.name) else {
-            continue;
-        };
-        let done = before.answer(&old.name).map_or(&[][..], |answer| &answer.variants);
+        let Some(declared) = declared(schema, &new.name) else { continue };
+        let done = before.renamed_variants(&old.name);
         let mut names = variant_renames(declared);
         names.retain(|name| values.contains(&name.0) && !done.contains(name));
         for (from, to) in &names {

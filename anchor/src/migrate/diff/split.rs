@@ -1,7 +1,7 @@
 //! Parts of a change that get a file of their own.
 
 use super::Diff;
-use crate::schema::{Table, TableIndex};
+use crate::schema::{Table, TableColumn, TableIndex};
 
 impl Diff {
     /// The same change, with every leaving column dropped in it.
@@ -17,8 +17,7 @@ impl Diff {
     /// The drop of a table's leaving columns, by itself; `None` where there are none.
     pub(crate) fn drop_leaving(table: &Table) -> Option<Self> {
         let new = table.without_leaving();
-        let kept = new.columns.iter().map(|column| (column.clone(), column.clone())).collect();
-        let diff = Self::matched(table.clone(), new, kept, Vec::new());
+        let diff = Self::matched(table.clone(), new.clone(), unchanged(&new), Vec::new());
         (!diff.dropped.is_empty()).then_some(diff)
     }
 
@@ -51,9 +50,13 @@ impl Diff {
         if kept.new == self.new {
             return (kept, None);
         }
-        let columns = self.new.columns.iter().map(|column| (column.clone(), column.clone()));
-        let drops =
-            Self::matched(kept.new.clone(), self.new.clone(), columns.collect(), Vec::new());
+        let columns = unchanged(&self.new);
+        let drops = Self::matched(kept.new.clone(), self.new.clone(), columns, Vec::new());
         (kept, Some(drops))
     }
+}
+
+/// The columns of a table that keeps them as they are.
+fn unchanged(table: &Table) -> Vec<(TableColumn, TableColumn)> {
+    table.columns.iter().map(|column| (column.clone(), column.clone())).collect()
 }

@@ -26,29 +26,15 @@ impl Plan {
                 conditions.push(Condition::Shared);
             }
             if !conditions.is_empty() {
-                let column = new.clone();
-                misfits.push(Misfit { column, conditions, remedy: Remedy::End });
+                misfits.push(Misfit { column: new.clone(), conditions, remedy: Remedy::End });
             }
         }
-        if ends_all {
-            misfits.clear();
-        }
-        let assertions = Vec::new();
-        let deployment = Deployment::Before;
-        let mut plan = Self { diff, deployment, is_way_back: true, ends_all, misfits, assertions };
-        plan.assert_what_is_new();
-        plan
+        let plan = Self::of(diff, Deployment::Before);
+        Self { is_way_back: true, ends_all, misfits, ..plan }.with_assertions()
     }
 
     /// What the release before still uses, and loses.
     pub(crate) fn drop_leaving(table: &Table) -> Option<Self> {
-        Some(Self {
-            diff: Diff::drop_leaving(table)?,
-            deployment: Deployment::BeforeAndAfter,
-            is_way_back: false,
-            ends_all: false,
-            misfits: Vec::new(),
-            assertions: Vec::new(),
-        })
+        Some(Self::of(Diff::drop_leaving(table)?, Deployment::BeforeAndAfter))
     }
 }

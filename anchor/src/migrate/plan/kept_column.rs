@@ -2,44 +2,111 @@
 
 use super::{Assertion, Misfit, Plan, Remedy};
 use crate::migrate::conversion::{Cast, Condition, Conversion};
+use crate::migrate::diff::declared;
 use crate::migrate::refusal::Refusal;
 use crate::migrate::shape::{Shape, has_value};
-use crate::schema::{Kind, TableColumn};
+use crate::migrate::state::State;
+use crate::schema::{Kind, OnChange, Schema, TableColumn};
 
-/// What the struct says of a kept column, and whether that is an answer to this change.
-pub(super) struct Answers<'s> {
-    pub(super) is_system: bool,
-    pub(super) ends: bool,
+/// A kept column, with what the struct says of it.
+pub(super) struct KeptColumn<'s> {
+    old: &'s TableColumn,
+    new: &'s TableColumn,
+    /// `on_change = "end_sessions"`.
+    ends: bool,
     /// A migration has carried out the `on_change`.
-    pub(super) ended_before: bool,
-    pub(super) new_default: bool,
-    pub(super) role: bool,
+    ended_before: bool,
+    role: bool,
     /// The variants that a migration has renamed.
-    pub(super) done: &'s [(String, String)],
+    done: &'s [(String, String)],
     /// Values may be given up: an old answer holds once more.
-    pub(super) drops: bool,
+    drops: bool,
 }
 
-impl Answers<'_> {
-    fn end(&self) -> bool {
+impl<'s> KeptColumn<'s> {
+    pub(super) fn of(
+        old: &'s TableColumn,
+        new: &'s TableColumn,
+        before: &'s State,
+        schema: &Schema,
+        drops: bool,
+    ) -> Self {
+        let declared = declared(schema, &new.name);
+        Self {
+            old,
+            new,
+            ends: declared.is_some_and(|column| column.on_change == OnChange::EndSessions),
+            ended_before: before.answer(&old.name).is_some_and(|answer| answer.ends),
+            role: declared.is_some_and(|column| column.role),
+            done: before.renamed_variants(&old.name),
+            drops,
+        }
+    }
+
+    /// Whether sessions may end.
+    fn may_end(&self) -> bool {
         self.ends && (!self.ended_before || self.drops)
     }
 
-    /// Whether values that do not fit may become the default. A role's never do.
-    fn default(&self, new: &TableColumn) -> bool {
-        has_value(new) && !self.role && (self.new_default || self.drops)
+    /// Whether values that do not fit may become the default. A role's never do. The default of an
+    /// addition, or of another change, is no answer to this one.
+    fn may_default(&self) -> bool {
+        has_value(self.new) && !self.role && (self.old.default != self.new.default || self.drops)
+    }
+
+    /// The shapes of the column before and after, for a refusal.
+    fn shapes(&self) -> (String, String) {
+        (Shape(self.old).to_string(), Shape(self.new).to_string())
+    }
+
+    /// Refuses that every value becomes the default, unless that is allowed.
+    fn reset(&self) -> Result<(), Refusal> {
+        let Self { new, role, ends: stale, .. } = *self;
+        let nullable = new.nullable && !has_value(new);
+        if self.drops && (has_value(new) || nullable) && !role {
+            return Ok(());
+        }
+        let (column, (from, to)) = (new.name.clone(), self.shapes());
+        Err(Refusal::Reset { column, from, to, role, nullable, stale })
+    }
+
+    /// Refuses that the values of these conditions become the default, unless that is allowed.
+    fn give_default(&self, conditions: &[Condition], is_unique: bool) -> Result<(), Refusal> {
+        let Self { new, role, ends: stale, .. } = *self;
+        let column = new.name.clone();
+        if let Some(variants) = self.removed_variants(conditions) {
+            let done = self.done.iter().map(|(from, _)| from);
+            let done = done.filter(|from| variants.contains(from)).cloned().collect();
+            Err(Refusal::VariantsRemoved { column, variants, done, stale })
+        } else if !self.may_default() {
+            let (from, to) = self.shapes();
+            let stale = stale || (has_value(new) && !role);
+            Err(Refusal::Unfit { column, from, to, role, stale })
+        } else if is_unique {
+            Err(Refusal::SharedDefault { column })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The variants that the enum has no more.
+    fn removed_variants(&self, conditions: &[Condition]) -> Option<Vec<String>> {
+        let (Kind::Enum(values), Kind::Enum(_)) = (&self.old.kind, &self.new.kind) else {
+            return None;
+        };
+        conditions.iter().find_map(|condition| match condition {
+            Condition::NotAmong(fit) => {
+                Some(values.iter().filter(|value| !fit.contains(value)).cloned().collect())
+            }
+            _ => None,
+        })
     }
 }
 
 impl Plan {
     /// A kept column: what becomes of the values that do not fit.
-    pub(super) fn keep(
-        &mut self,
-        old: &TableColumn,
-        new: &TableColumn,
-        answers: &Answers<'_>,
-        refusals: &mut Vec<Refusal>,
-    ) {
+    pub(super) fn keep(&mut self, kept: &KeptColumn<'_>) -> Result<(), Refusal> {
+        let KeptColumn { old, new, .. } = *kept;
         let Conversion { mut conditions, cast } =
             Conversion::of(old, new, self.diff.variants_of(&new.name));
         // A length that MySQL's index asks for, and nobody wrote: it is asserted.
@@ -49,71 +116,33 @@ impl Plan {
                 self.assertions.push(Assertion::NotLonger(old.name.clone(), most));
             }
         }
-        let exact = cast == Cast::Exact || (cast == Cast::Inexact && answers.drops);
+        let exact = cast == Cast::Exact || (cast == Cast::Inexact && kept.drops);
         if conditions.is_empty() && exact {
-            return;
+            return Ok(());
         }
-        let column = new.name.clone();
-        if answers.is_system {
+        if self.diff.new.is_system(&new.name) || (kept.may_end() && !exact) {
             self.ends_all = true;
-            return;
+            return Ok(());
         }
-        if answers.end() {
-            // Those whose values fit are none of the answer's business.
-            match exact {
-                true => self.note(new, conditions, Remedy::End),
-                false => self.ends_all = true,
-            }
-            return;
-        }
-        let (from, to) = (Shape(old).to_string(), Shape(new).to_string());
-        let stale = answers.ends;
-        if cast == Cast::Never {
-            let role = answers.role;
-            let nullable = new.nullable && !has_value(new);
-            if answers.drops && (has_value(new) || nullable) && !role {
-                self.note(new, vec![Condition::Every], Remedy::Default);
+        let remedy = if kept.may_end() { Remedy::End } else { Remedy::Default };
+        if remedy == Remedy::Default {
+            if cast == Cast::Never {
+                kept.reset()?;
+                conditions = vec![Condition::Every];
+            } else if exact {
+                kept.give_default(&conditions, self.is_unique_meanwhile(old, new))?;
             } else {
-                refusals.push(Refusal::Reset { column, from, to, role, nullable, stale });
+                let (column, (from, to)) = (new.name.clone(), kept.shapes());
+                return Err(Refusal::Inexact { column, from, to, stale: kept.ends });
             }
-            return;
         }
-        if !exact {
-            refusals.push(Refusal::Inexact { column, from, to, stale });
-            return;
-        }
-        let variants = match (&old.kind, &new.kind) {
-            (Kind::Enum(values), Kind::Enum(_)) => conditions.iter().find_map(|c| match c {
-                Condition::NotAmong(fit) => {
-                    Some(values.iter().filter(|value| !fit.contains(value)).cloned().collect())
-                }
-                _ => None,
-            }),
-            _ => None,
-        };
-        if let Some(variants) = variants {
-            let variants: Vec<String> = variants;
-            let done = answers.done.iter().map(|(from, _)| from);
-            let done = done.filter(|from| variants.contains(from)).cloned().collect();
-            refusals.push(Refusal::VariantsRemoved { column, variants, done, stale });
-        } else if answers.default(new) && self.is_unique_meanwhile(old, new) {
-            refusals.push(Refusal::SharedDefault { column });
-        } else if answers.default(new) {
-            self.note(new, conditions, Remedy::Default);
-        } else {
-            let role = answers.role;
-            let stale = stale || (has_value(new) && !role);
-            refusals.push(Refusal::Unfit { column, from, to, role, stale });
-        }
+        self.misfits.push(Misfit { column: new.clone(), conditions, remedy });
+        Ok(())
     }
 
     /// Whether no two rows may have the same in the column while its values change.
     fn is_unique_meanwhile(&self, old: &TableColumn, new: &TableColumn) -> bool {
         let was = self.diff.old.indexes.iter().any(|i| i.unique && i.column == old.name);
         was || self.diff.is_unique(new)
-    }
-
-    fn note(&mut self, new: &TableColumn, conditions: Vec<Condition>, remedy: Remedy) {
-        self.misfits.push(Misfit { column: new.clone(), conditions, remedy });
     }
 }

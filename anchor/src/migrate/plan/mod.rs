@@ -62,39 +62,48 @@ pub(crate) enum Remedy {
 }
 
 impl Plan {
-    /// What the table's new indexes and references ask of the rows.
-    fn assert_what_is_new(&mut self) {
-        if self.ends_all {
-            self.assertions.clear();
-            return;
-        }
-        for index in self.diff.added_indexes.iter().filter(|index| index.unique) {
-            let ends = self.misfits.iter().any(|misfit| {
-                misfit.column.name == index.column && misfit.conditions.contains(&Condition::Shared)
-            });
-            let kept = self.diff.kept.iter().find(|(_, new)| new.name == index.column);
-            if let Some((old, _)) = kept.filter(|_| !ends) {
-                self.assertions.push(Assertion::Distinct(old.name.clone()));
-            }
-        }
-        for (old, new) in &self.diff.kept {
-            let reset = self.misfit_of(&new.name).is_some_and(Misfit::is_reset);
-            if let Some(target) = &new.references
-                && old.references != new.references
-                && !reset
-            {
-                self.assertions.push(Assertion::Referenced(old.name.clone(), target.clone()));
-            }
+    /// A change that every row goes through as it is.
+    fn of(diff: Diff, deployment: Deployment) -> Self {
+        Self {
+            diff,
+            deployment,
+            is_way_back: false,
+            ends_all: false,
+            misfits: Vec::new(),
+            assertions: Vec::new(),
         }
     }
 
-    fn misfit_of(&self, column: &str) -> Option<&Misfit> {
-        self.misfits.iter().find(|misfit| misfit.column.name == column)
+    /// Adds what the table's new indexes and references ask of the rows that are left.
+    fn with_assertions(mut self) -> Self {
+        if self.ends_all {
+            self.misfits.clear();
+            self.assertions.clear();
+            return self;
+        }
+        let Diff { kept, added_indexes, .. } = &self.diff;
+        let mut assertions = Vec::new();
+        for index in added_indexes.iter().filter(|index| index.unique) {
+            let kept = kept.iter().find(|(_, new)| new.name == index.column);
+            let ends = |misfit: &Misfit| misfit.conditions.contains(&Condition::Shared);
+            if let Some((old, _)) = kept.filter(|(_, new)| !self.misfit(new).is_some_and(ends)) {
+                assertions.push(Assertion::Distinct(old.name.clone()));
+            }
+        }
+        for (old, new) in kept.iter().filter(|(old, new)| old.references != new.references) {
+            let target = new.references.as_ref();
+            let target = target.filter(|_| !self.misfit(new).is_some_and(Misfit::is_reset));
+            assertions.extend(
+                target.map(|target| Assertion::Referenced(old.name.clone(), target.clone())),
+            );
+        }
+        self.assertions.append(&mut assertions);
+        self
     }
 
     /// What the old values of a kept column, by its new name, that do not fit become.
     pub(crate) fn misfit(&self, column: &TableColumn) -> Option<&Misfit> {
-        self.misfit_of(&column.name)
+        self.misfits.iter().find(|misfit| misfit.column.name == column.name)
     }
 }
 

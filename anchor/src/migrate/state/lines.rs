@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use super::{Answer, FORMAT, KINDS, PREFIX, State};
-use crate::schema::{Kind, OnDelete, Owner, SchemaOptions, TableColumn};
+use crate::migrate::shape::on_delete_words;
+use crate::schema::{Kind, Owner, SchemaOptions, TableColumn};
 
 impl State {
     /// The state's hash: 16 hexadecimal digits.
@@ -75,11 +76,7 @@ fn column_line(column: &TableColumn) -> String {
         line.push_str(&format!(" default {}", quoted(default)));
     }
     if let Some(target) = &column.references {
-        let action = match target.on_delete {
-            OnDelete::Cascade => "cascade",
-            OnDelete::Restrict => "restrict",
-            OnDelete::SetNull => "set null",
-        };
+        let action = on_delete_words(target.on_delete);
         let (table, column) = (name(&target.table), name(&target.column));
         line.push_str(&format!(" references {table}({column}) on delete {action}"));
     }

@@ -107,4 +107,9 @@ impl State {
     pub(crate) fn answer(&self, column: &str) -> Option<&Answer> {
         self.answers.iter().find(|answer| answer.column == column)
     }
+
+    /// The variants of the column that a migration has renamed: old name, new name.
+    pub(crate) fn renamed_variants(&self, column: &str) -> &[(String, String)] {
+        self.answer(column).map_or(&[], |answer| &answer.variants)
+    }
 }

@@ -22,19 +22,12 @@ impl State {
     /// that they are the file's only ones. A line that is meant for anchor and not read is an
     /// error, for the table's history would go on without it.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, HeaderError> {
-        let mut meant = Vec::new();
-        for (at, line) in text.lines().enumerate() {
-            let Some(content) = content(line) else { continue };
-            meant.push((at + 1, content));
-        }
-        if meant.is_empty() {
-            return Ok(None);
-        }
+        let lines = text.lines().zip(1..);
+        let meant: Vec<_> = lines.filter_map(|(text, line)| Some((line, content(text)?))).collect();
+        let Some((last, _)) = meant.last().copied() else { return Ok(None) };
         misplaced(text)?;
         let mut header = Draft::default();
-        let mut last = 0;
         for (line, content) in meant {
-            last = line;
             content
                 .ok_or_else(|| {
                     format!("a line for anchor begins with `{PREFIX}`, in these letters")

@@ -1,5 +1,7 @@
 //! The words of a header's line, and what they say.
 
+use std::str::FromStr;
+
 use super::lines::quoted;
 use super::{Answer, KINDS};
 use crate::schema::{
@@ -63,7 +65,7 @@ impl Words {
         }
     }
 
-    pub(super) fn text(&mut self) -> Result<String, String> {
+    fn text(&mut self) -> Result<String, String> {
         match self.tokens.next() {
             Some(Token::Text(text)) => Ok(text),
             other => Err(unexpected("a text in quotes", other)),
@@ -72,11 +74,9 @@ impl Words {
 
     /// `2 of 3`.
     pub(super) fn step(&mut self) -> Result<(usize, usize), String> {
-        let number =
-            |word: String| word.parse().map_err(|_| format!("expected a number, found `{word}`"));
-        let step = number(self.word()?)?;
+        let step = self.number()?;
         self.expect("of")?;
-        Ok((step, number(self.word()?)?))
+        Ok((step, self.number()?))
     }
 
     pub(super) fn cut_offs(&mut self) -> Result<CutOffsTable, String> {
@@ -94,7 +94,7 @@ impl Words {
         }
     }
 
-    pub(super) fn mark(&mut self, mark: char) -> Result<(), String> {
+    fn mark(&mut self, mark: char) -> Result<(), String> {
         match self.tokens.next() {
             Some(Token::Mark(found)) if found == mark => Ok(()),
             other => Err(unexpected(&format!("`{mark}`"), other)),
@@ -102,7 +102,7 @@ impl Words {
     }
 
     /// Whether the word comes next; it is taken if so.
-    pub(super) fn next_is(&mut self, word: &str) -> bool {
+    fn next_is(&mut self, word: &str) -> bool {
         self.tokens.next_if(|token| matches!(token, Token::Word(found) if found == word)).is_some()
     }
 
@@ -137,9 +137,9 @@ impl Words {
             leaving: None,
         };
         if self.next_is("from") {
-            let least = self.integer()?;
+            let least = self.number()?;
             self.expect("to")?;
-            column.range = Some((least, self.integer()?));
+            column.range = Some((least, self.number()?));
         }
         if self.next_is("not") {
             self.expect("null")?;
@@ -156,15 +156,26 @@ impl Words {
             column.references = Some(self.reference()?);
         }
         if self.next_is("leaving") {
-            let system = self.next_is("system");
-            column.leaving = Some(if system { Owner::Anchor } else { Owner::Payload });
+            let is_system = self.next_is("system");
+            column.leaving = Some(if is_system { Owner::Anchor } else { Owner::Payload });
         }
         Ok(column)
     }
 
-    pub(super) fn integer(&mut self) -> Result<i64, String> {
+    fn number<N: FromStr>(&mut self) -> Result<N, String> {
         let word = self.word()?;
-        word.parse().map_err(|_| format!("expected an integer, found `{word}`"))
+        word.parse().map_err(|_| format!("expected a number, found `{word}`"))
+    }
+
+    /// What stands between parentheses, with commas.
+    fn list<T>(&mut self, item: fn(&mut Self) -> Result<T, String>) -> Result<Vec<T>, String> {
+        self.mark('(')?;
+        let mut items = vec![item(self)?];
+        while self.tokens.next_if_eq(&Token::Mark(',')).is_some() {
+            items.push(item(self)?);
+        }
+        self.mark(')')?;
+        Ok(items)
     }
 
     pub(super) fn options(&mut self) -> Result<SchemaOptions, String> {
@@ -191,21 +202,16 @@ impl Words {
             answer.ends = true;
         }
         if self.next_is("variants") {
-            self.mark('(')?;
-            loop {
-                let from = self.text()?;
-                self.expect("to")?;
-                answer.variants.push((from, self.text()?));
-                if self.tokens.next_if_eq(&Token::Mark(',')).is_none() {
-                    break;
-                }
-            }
-            self.mark(')')?;
+            answer.variants = self.list(|words| {
+                let from = words.text()?;
+                words.expect("to")?;
+                Ok((from, words.text()?))
+            })?;
         }
         Ok(answer)
     }
 
-    pub(super) fn kind(&mut self) -> Result<Kind, String> {
+    fn kind(&mut self) -> Result<Kind, String> {
         let word = self.word()?;
         if word != "enum" {
             return KINDS
@@ -214,16 +220,10 @@ impl Words {
                 .map(|(_, ty)| Kind::Plain(*ty))
                 .ok_or_else(|| format!("`{word}` is no type of a column"));
         }
-        self.mark('(')?;
-        let mut values = vec![self.text()?];
-        while self.tokens.next_if_eq(&Token::Mark(',')).is_some() {
-            values.push(self.text()?);
-        }
-        self.mark(')')?;
-        Ok(Kind::Enum(values))
+        self.list(Self::text).map(Kind::Enum)
     }
 
-    pub(super) fn reference(&mut self) -> Result<ForeignKey, String> {
+    fn reference(&mut self) -> Result<ForeignKey, String> {
         let table = self.name()?;
         self.mark('(')?;
         let column = self.name()?;
