@@ -1,9 +1,10 @@
-//! A dialect's name in headers, folders and the environment, and the dialects of this build.
+//! The names of the dialects in headers, folders and the environment, and the dialects that this
+//! build supports.
 
 use crate::schema::Dialect;
 
 impl Dialect {
-    /// The dialect's name in headers, folders and the environment.
+    /// Returns the dialect's name in headers, folders and the environment.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Dialect::Postgres => "postgres",
@@ -12,7 +13,7 @@ impl Dialect {
         }
     }
 
-    /// The dialect of this name; `postgresql` and `mariadb` are understood too.
+    /// Returns the dialect with this name. `postgresql` and `mariadb` are accepted, too.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         match word {
             "postgres" | "postgresql" => Some(Dialect::Postgres),
@@ -21,20 +22,21 @@ impl Dialect {
             _ => None,
         }
     }
-}
 
-/// The dialects whose features are on.
-pub(super) fn features() -> impl Iterator<Item = Dialect> {
-    [
-        (cfg!(feature = "postgres"), Dialect::Postgres),
-        (cfg!(feature = "mysql"), Dialect::MySql),
-        (cfg!(feature = "sqlite"), Dialect::Sqlite),
-    ]
-    .into_iter()
-    .filter_map(|(on, dialect)| on.then_some(dialect))
-}
+    /// Returns the dialects whose features are enabled.
+    pub(super) fn enabled() -> impl Iterator<Item = Self> {
+        [
+            (cfg!(feature = "postgres"), Dialect::Postgres),
+            (cfg!(feature = "mysql"), Dialect::MySql),
+            (cfg!(feature = "sqlite"), Dialect::Sqlite),
+        ]
+        .into_iter()
+        .filter_map(|(on, dialect)| on.then_some(dialect))
+    }
 
-pub(super) fn only_feature() -> Option<Dialect> {
-    let mut features = features();
-    features.next().filter(|_| features.next().is_none())
+    /// Returns the one dialect whose feature is enabled.
+    pub(super) fn only_enabled() -> Option<Self> {
+        let mut enabled = Self::enabled();
+        enabled.next().filter(|_| enabled.next().is_none())
+    }
 }

@@ -1,60 +1,60 @@
-//! [`Migrations`]: where migrations are, and what may be written.
+//! [`Migrations`]: where the migrations are, and which ones may be written.
 
 use std::path::{Path, PathBuf};
 
-use super::dialect::{features, only_feature};
 use super::error::MigrateError;
 use super::folder::Folder;
 use super::plan::Allowed;
 use crate::schema::Dialect;
 
-/// Where migrations are, and what may be written.
+/// Where the migrations are, and which ones may be written.
 #[derive(Debug, Clone)]
 pub struct Migrations {
     pub(super) folder: PathBuf,
-    /// Whether the folder may be absent, and is then empty.
+    /// Whether a missing folder is treated as an empty one.
     optional: bool,
     dialect: Option<Dialect>,
     pub(super) allowed: Allowed,
-    pub(super) adopts: bool,
-    pub(super) takes_over: bool,
+    pub(super) adopts_fastapi_anchor: bool,
+    pub(super) is_baseline: bool,
     pub(super) replaces: bool,
     pub(super) creates: bool,
 }
 
 impl Migrations {
-    /// The migrations in this folder, or in its folders `postgres`, `mysql` and `sqlite`. The
-    /// folder must exist: one that was moved or misspelt would pass for one without migrations.
+    /// Returns the migrations in this folder, or in its folders `postgres`, `mysql` and `sqlite`.
+    /// The folder must exist. Otherwise a folder that was moved or misspelt would pass the check as
+    /// one without migrations.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
             optional: false,
             dialect: None,
             allowed: Allowed::default(),
-            adopts: false,
-            takes_over: false,
+            adopts_fastapi_anchor: false,
+            is_baseline: false,
             replaces: false,
             creates: false,
         }
     }
 
-    /// Those of a package that may have none.
+    /// Returns the migrations of a package that may have none.
     pub(super) fn of_package(package: &Path) -> Self {
         Self { optional: true, ..Self::in_folder(package.join("migrations")) }
     }
 
-    /// The dialect of the first file, where neither folders nor features say it.
+    /// Sets the dialect of the first file, for when neither folders nor features determine it.
     #[must_use]
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = Some(dialect);
         self
     }
 
-    /// Allows migrations that lose values: that drop columns, give every row the default in place
-    /// of what its new type does not hold, or cast with a loss. An answer in the struct that
-    /// belongs to an earlier change holds for this one, too.
+    /// Allows migrations that lose values: those that drop a column, replace every value of a
+    /// column with the default, or use a cast that may round. An answer in the struct that an
+    /// earlier migration has used is valid again.
     ///
-    /// Columns are dropped in a file of their own, to be applied
+    /// Columns are dropped in a separate file, which is to be applied
     /// [after the deployment](self#the-order-of-a-deployment).
     #[must_use]
     pub fn allow_drops(mut self) -> Self {
@@ -62,8 +62,8 @@ impl Migrations {
         self
     }
 
-    /// Allows migrations that neither the release before nor the new one can live with, such as a
-    /// rename: no process of the application runs while such a file is applied.
+    /// Allows migrations that the previous release and the new one cannot both work with, such as a
+    /// rename. No process of the application may run while such a file is applied.
     #[must_use]
     pub fn allow_downtime(mut self) -> Self {
         self.allowed.downtime = true;
@@ -72,42 +72,42 @@ impl Migrations {
 
     /// Makes the first migration of a table `anchor_sessions` take over the table
     /// `anchor_sessions(id, user_id, expires_at, created_at)` of fastapi-anchor. Its sessions end,
-    /// for they cannot be read as anchor's. In a database without that table it creates the
-    /// struct's. Tables of other names are not concerned.
+    /// because anchor cannot read them. In a database without that table, the migration creates the
+    /// struct's table. It has no effect on tables with other names.
     #[must_use]
     pub fn adopt_fastapi_anchor(mut self) -> Self {
-        self.adopts = true;
+        self.adopts_fastapi_anchor = true;
         self
     }
 
-    /// Makes a table's first migration take over the table that `store.migrate()` made, with its
-    /// sessions. Where it is run, it compares that table with the struct and fails if they differ;
-    /// a database without the table gets it.
+    /// Makes a table's first migration take over the table that `store.migrate()` created, with its
+    /// sessions. When the migration is applied, it compares that table with the struct, and fails
+    /// if they differ. In a database without the table, it creates the table.
     #[must_use]
     pub fn baseline(mut self) -> Self {
-        self.takes_over = true;
+        self.is_baseline = true;
         self
     }
 
-    /// Replaces a table's newest migration, where the struct differs from it, in place of writing
-    /// one that follows. For a migration that is wrong and has been applied nowhere: a database
-    /// that has run it refuses to go on without it.
+    /// If the struct differs from a table's newest migration, replaces that migration instead of
+    /// writing one that follows it. This is for a wrong migration that has not been applied
+    /// anywhere: sqlx refuses a database in which it has been applied.
     #[must_use]
     pub fn replace_newest(mut self) -> Self {
         self.replaces = true;
         self
     }
 
-    /// Makes a first migration for a table whose name another table of the migrations had, before a
-    /// migration renamed it, or whose `renamed_from` these migrations do not know. Without this the
-    /// struct is refused, for it may mean a table that is there.
+    /// Writes a first migration for a table although a migration renamed another table of that
+    /// name, or although no migration knows the table in `renamed_from`. Without this setting the
+    /// struct is refused, because it may refer to the existing table.
     #[must_use]
     pub fn new_table(mut self) -> Self {
         self.creates = true;
         self
     }
 
-    /// The folders that are there, each with its dialect if that is known.
+    /// Returns the folders that exist, each with its dialect if that is known.
     pub(super) fn folders(&self) -> Result<Vec<(Folder, Option<Dialect>)>, MigrateError> {
         if !self.optional && !self.folder.is_dir() {
             return Err(MigrateError::NoFolder { folder: self.folder.clone() });
@@ -124,14 +124,14 @@ impl Migrations {
             return Err(MigrateError::MixedLayout { file, folder });
         }
         if several.is_empty() {
-            let dialect = folder.dialect().or(self.dialect).or_else(only_feature);
+            let dialect = folder.dialect().or(self.dialect).or_else(Dialect::only_enabled);
             return Ok(vec![(folder, dialect)]);
         }
         several.into_iter().map(|(path, dialect)| Ok((Folder::read(&path)?, dialect))).collect()
     }
 
-    pub(super) fn which_dialect(folder: &Folder) -> MigrateError {
-        let features: Vec<_> = features().map(Dialect::word).collect();
+    pub(super) fn unknown_dialect(folder: &Folder) -> MigrateError {
+        let features: Vec<_> = Dialect::enabled().map(Dialect::word).collect();
         let features = match features.is_empty() {
             true => "none of anchor's SQL features is on in this build".to_owned(),
             false => format!("several of anchor's SQL features are on ({})", features.join(", ")),

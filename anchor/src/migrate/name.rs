@@ -1,18 +1,18 @@
-//! What a migration's file is called.
+//! The names of migration files.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::diff::Diff;
 
-/// More columns than these are not named.
+/// The most columns that a name lists.
 const MOST_NAMES: usize = 3;
 
-/// A time as sqlx writes it into a version: `YYYYMMDDHHMMSS`, UTC.
+/// Returns a time as sqlx writes it into a version: `YYYYMMDDHHMMSS`, UTC.
 pub(super) fn timestamp(time: SystemTime) -> i64 {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days since 1970 into a date of the Gregorian calendar, counting years from March so that a
-    // leap day is a year's last.
+    // Converts days since 1970 into a date of the Gregorian calendar. Years start in March here, so
+    // that a leap day is the last day of a year.
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
@@ -27,18 +27,20 @@ pub(super) fn timestamp(time: SystemTime) -> i64 {
     date * 1_000_000 + (second / 3600) * 10_000 + (second / 60 % 60) * 100 + second % 60
 }
 
-/// A name as a part of a file's name.
+/// Returns a name as a part of a file's name.
 pub(super) fn word(name: &str) -> String {
     let word: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     word.trim_matches('_').to_owned()
 }
 
+/// Returns the names of columns as parts of a file's name.
 fn names<'c>(columns: impl Iterator<Item = &'c String>) -> Vec<String> {
     columns.map(|name| word(name)).filter(|word| !word.is_empty()).collect()
 }
 
-/// `alter_sessions_add_theme`; where much changes at once, `alter_sessions`.
+/// Returns the description of a change, such as `alter_sessions_add_theme`, or `alter_sessions` if
+/// it has many parts.
 pub(super) fn of_change(diff: &Diff) -> String {
     let table = word(diff.new.bare_name());
     if diff.old.name != diff.new.name {

@@ -1,23 +1,24 @@
-//! What is to be done in one folder.
+//! [`Revision`]: which migrations of a folder are replaced, and which ones are written.
 
 use super::deployment::Moment;
 use super::error::MigrateError;
 use super::folder::{Draft, Folder, Head};
 use super::migrations::Migrations;
 use super::state::State;
-use super::steps::{self, between, refused};
+use super::steps::{self, difference, refused};
 use super::unreadable_default::unreadable_defaults;
 use super::{baseline, fastapi_anchor, name, write};
 use crate::schema::{Dialect, Schema, Table};
 
-/// What is to be done in one folder.
+/// The change of one folder's files.
 pub(super) struct Revision {
-    /// The versions of the migrations that go.
+    /// The versions of the migrations that are removed.
     pub(super) replaced: Vec<i64>,
     pub(super) drafts: Vec<Draft>,
 }
 
 impl Revision {
+    /// Decides what leads from the folder's migrations to the struct.
     pub(super) fn of(
         folder: &Folder,
         schema: &Schema,
@@ -28,7 +29,7 @@ impl Revision {
         if !unreadable.is_empty() {
             return Err(refused(schema, unreadable));
         }
-        let (head, beside) = start(folder, schema, dialect, migrations)?;
+        let (head, beside) = current(folder, schema, dialect, migrations)?;
         let follow = |state: Option<&State>| match state {
             Some(state) => steps::next(state, schema, migrations.allowed),
             None => {
@@ -39,14 +40,14 @@ impl Revision {
         };
         if let Some(head) = &head
             && migrations.replaces
-            && !between(head.state, schema).is_ok_and(|diff| diff.is_empty())
+            && !difference(head.state, schema).is_ok_and(|diff| diff.is_empty())
         {
             let newest = folder.newest(head)?;
             return Ok(Self { drafts: follow(newest.before)?, replaced: newest.versions });
         }
         let drafts = follow(head.map(|head| head.state)).map_err(|error| match (error, &head) {
             (MigrateError::Refused { table, refusals, .. }, Some(head)) => {
-                // What the newest migration brought about by mistake needs no answer.
+                // If the newest migration is a mistake, replacing it makes the answers unnecessary.
                 let newest = folder.newest(head).ok();
                 let newest = newest.filter(|newest| follow(newest.before).is_ok());
                 let newest = newest.map(|newest| newest.file.to_owned());
@@ -58,9 +59,9 @@ impl Revision {
     }
 }
 
-/// The table as it is; `None` where the first migration is to be written, and then the hash of the
-/// one that it stands beside.
-fn start<'f>(
+/// Returns the table's current state. If it has none, its first migration is to be written; then
+/// the hash is that of the table that had its name before.
+fn current<'f>(
     folder: &'f Folder,
     schema: &Schema,
     dialect: Dialect,
@@ -81,16 +82,17 @@ fn start<'f>(
     }
 }
 
-/// The migration that creates the table, or takes it over.
+/// Returns the migration that creates the table or takes it over.
 fn first(state: &State, migrations: &Migrations) -> Draft {
     let table = &state.table;
-    let (verb, up, down) = if migrations.adopts && table.bare_name() == fastapi_anchor::TABLE {
-        ("adopt", fastapi_anchor::up(table), fastapi_anchor::down(table))
-    } else if migrations.takes_over {
-        ("baseline", baseline::up(table), baseline::down())
-    } else {
-        ("create", write::create(table), write::drop_table(table))
-    };
+    let (verb, up, down) =
+        if migrations.adopts_fastapi_anchor && table.bare_name() == fastapi_anchor::TABLE {
+            ("adopt", fastapi_anchor::up(table), fastapi_anchor::down(table))
+        } else if migrations.is_baseline {
+            ("baseline", baseline::up(table), baseline::down())
+        } else {
+            ("create", write::create(table), write::drop_table(table))
+        };
     let description = format!("{verb}_{}", name::word(table.bare_name()));
     Draft { description, moment: Moment::First, up: steps::file(state, &up), down }
 }

@@ -1,15 +1,15 @@
-//! What a row and a reader see of a column.
+//! Properties of a column that a reader or a new row sees.
 
 use std::fmt;
 
 use crate::schema::{Kind, OnDelete, TableColumn};
 
-/// Whether a row that says nothing of the column has a value in it.
+/// Returns whether a row that is inserted without a value for the column has one.
 pub(crate) fn has_value(column: &TableColumn) -> bool {
     column.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("null"))
 }
 
-/// What a foreign key does on a deletion, in words.
+/// Returns the action of a foreign key on a deletion, in words.
 pub(crate) fn on_delete_words(action: OnDelete) -> &'static str {
     match action {
         OnDelete::Cascade => "cascade",
@@ -18,7 +18,7 @@ pub(crate) fn on_delete_words(action: OnDelete) -> &'static str {
     }
 }
 
-/// A column's type and nullability, in words.
+/// Displays a column's type and nullability.
 pub(crate) struct Shape<'t>(pub(crate) &'t TableColumn);
 
 impl fmt::Display for Shape<'_> {
@@ -27,7 +27,7 @@ impl fmt::Display for Shape<'_> {
         f.write_str(&column.sql_type)?;
         match &column.kind {
             Kind::Enum(values) => write!(f, " of {}", values.join(", "))?,
-            // On SQLite many types are one; the word tells them apart.
+            // SQLite has one type for several of anchor's, so the word says which it is.
             Kind::Plain(ty) => {
                 let word = format!("{ty:?}").to_lowercase();
                 if let Some((least, most)) = column.range {

@@ -1,4 +1,5 @@
-//! The files that a change is written as.
+//! [`Step`]: one file of a change. A change has several files if a part of it needs its own
+//! transaction, or is applied after the deployment.
 
 use super::deployment::{Deployment, Moment};
 use super::diff::Diff;
@@ -10,7 +11,7 @@ use super::state::{Answer, State};
 use super::{name, write};
 use crate::schema::{Schema, Table};
 
-/// One of the files that a change is written as.
+/// One of the files of a change.
 struct Step {
     moment: Moment,
     table: Table,
@@ -20,7 +21,7 @@ struct Step {
 }
 
 impl Step {
-    /// The file that carries a plan out.
+    /// Returns the file that carries out a plan.
     fn of(plan: &Plan, moment: Moment, description: String) -> Self {
         Self {
             moment,
@@ -32,13 +33,13 @@ impl Step {
     }
 }
 
-/// The migrations that lead from the last state to the schema.
+/// Returns the migrations that lead from a table's current state to the schema.
 pub(super) fn next(
     head: &State,
     schema: &Schema,
     allowed: Allowed,
 ) -> Result<Vec<Draft>, MigrateError> {
-    let diff = between(head, schema)?;
+    let diff = difference(head, schema)?;
     let mut table = diff.new.clone();
     let mut steps = Vec::new();
     if !diff.keeps_table() {
@@ -62,7 +63,7 @@ pub(super) fn next(
     Ok(numbered(head, schema, steps))
 }
 
-/// The files of a change, but for what comes after its deployment.
+/// Returns the files of a change, except the one that is applied after the deployment.
 fn change(plan: Plan) -> Vec<Step> {
     let (plan, replaced) = write::replaced_indexes(plan);
     let table = plan.diff.new.clone();
@@ -78,22 +79,22 @@ fn change(plan: Plan) -> Vec<Step> {
     };
     let mut steps = vec![Step::of(&plan, moment, name::of_change(&plan.diff) + suffix)];
     let named = |verb: &str| format!("{verb}_{}", name::word(table.bare_name()));
-    let mut along = |verb: &str, up, down| {
-        let (moment, table, description) = (Moment::Along, table.clone(), named(verb));
+    let mut follow = |verb: &str, up, down| {
+        let (moment, table, description) = (Moment::WithPrevious, table.clone(), named(verb));
         steps.push(Step { moment, table, description, up, down });
     };
     if let Some((up, down)) = indexes {
-        along("index", up, down);
+        follow("index", up, down);
     }
     if let Some(up) = write::validate(&plan) {
-        along("validate", up, write::validate_back());
+        follow("validate", up, write::validate_back());
     }
-    steps.extend(replaced.map(|plan| Step::of(&plan, Moment::Along, named("unindex"))));
+    steps.extend(replaced.map(|plan| Step::of(&plan, Moment::WithPrevious, named("unindex"))));
     steps
 }
 
-/// The files of a change, each on top of the one before it. What is applied after the deployment
-/// stands alone, so that it can be replaced alone.
+/// Returns the migrations of a change, each of which follows the previous one. The file that is
+/// applied after the deployment is not counted with the others, so that it can be replaced alone.
 fn numbered(head: &State, schema: &Schema, steps: Vec<Step>) -> Vec<Draft> {
     let is_together = |step: &Step| step.moment != Moment::After;
     let of = steps.iter().filter(|step| is_together(step)).count();
@@ -105,20 +106,28 @@ fn numbered(head: &State, schema: &Schema, steps: Vec<Step>) -> Vec<Draft> {
         let answers = Answer::of(schema);
         let state = State { table, answers, parent: Some(parent), beside: None, step: number };
         parent = state.hash();
-        let up = file(&state, &up.text_after(moment.words()));
-        drafts.push(Draft { description, moment, up, down: down.text_after(moment.words_back()) });
+        let up = file(&state, &up.text_after(moment.comment()));
+        drafts.push(Draft {
+            description,
+            moment,
+            up,
+            down: down.text_after(moment.down_comment()),
+        });
     }
     drafts
 }
 
+/// Returns a file's text: the header, then the SQL.
 pub(super) fn file(state: &State, sql: &str) -> String {
     format!("{}\n{sql}", state.header())
 }
 
-pub(super) fn between(old: &State, schema: &Schema) -> Result<Diff, MigrateError> {
+/// Returns what changes between a table's state and the schema.
+pub(super) fn difference(old: &State, schema: &Schema) -> Result<Diff, MigrateError> {
     Diff::between(old, schema).map_err(|refusals| refused(schema, refusals))
 }
 
+/// Returns the error for a struct that leaves questions open.
 pub(super) fn refused(schema: &Schema, refusals: Vec<Refusal>) -> MigrateError {
     MigrateError::Refused { table: schema.table.to_owned(), refusals, newest: None }
 }

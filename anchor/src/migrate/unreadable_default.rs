@@ -1,10 +1,10 @@
-//! The defaults that SQLite would store as texts where the store reads integers.
+//! Defaults that SQLite would store as texts although the store reads integers.
 
 use super::refusal::Refusal;
 use crate::column::ColumnType;
 use crate::schema::{Dialect, Kind, Table, is_literal};
 
-/// The defaults that SQLite would store as texts where the store reads integers.
+/// Refuses the defaults that SQLite would store as texts although the store reads integers.
 pub(crate) fn unreadable_defaults(table: &Table) -> Vec<Refusal> {
     use ColumnType::{BigInt, Bool, Integer, SmallInt, Timestamp};
     if table.dialect != Dialect::Sqlite {
@@ -23,7 +23,7 @@ pub(crate) fn unreadable_defaults(table: &Table) -> Vec<Refusal> {
         let is_time = ["current_timestamp", "current_date", "current_time"]
             .iter()
             .any(|word| default.eq_ignore_ascii_case(word));
-        // A text that is an integer becomes one; with a boolean nobody means that.
+        // SQLite converts a text that is an integer.
         let text = default.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
         let is_text = text.is_some_and(|text| text.trim().parse::<i64>().is_err());
         (is_time || (is_text && is_literal(default))).then(|| Refusal::UnreadableDefault {

@@ -1,4 +1,4 @@
-//! What the struct declares, as facts.
+//! The facts that the struct declares.
 
 use super::Comparison;
 use crate::column::ColumnType;
@@ -6,7 +6,7 @@ use crate::migrate::shape::{has_value, on_delete_words};
 use crate::schema::{CutOffsTable, Dialect, TableColumn};
 
 impl Comparison<'_> {
-    /// What the struct declares.
+    /// Returns the facts that the struct declares.
     pub(super) fn declared(&self) -> Vec<String> {
         let table = self.table;
         let mut facts: Vec<_> = table.columns.iter().map(|column| self.column(column)).collect();
@@ -34,7 +34,7 @@ impl Comparison<'_> {
         facts
     }
 
-    /// Whether the companion's subject has the type of the user's own that the session table's has.
+    /// Returns whether the companion table's subject has the `sql_type` of the session table's.
     pub(super) fn has_custom_subject(&self, companion: &CutOffsTable) -> bool {
         let subject = self.table.column(&companion.subject);
         subject.is_some_and(|column| column.custom && column.sql_type == companion.subject_type)
@@ -59,32 +59,32 @@ impl Comparison<'_> {
     pub(super) fn check(&self, column: &TableColumn) -> Option<String> {
         let values = column.checked_values()?;
         let name = self.table.check_name(&column.name);
-        if self.is_shown_otherwise(column) {
+        if self.has_unknown_text(column) {
             return Some(format!("check {name}"));
         }
         let values: Vec<_> = values.iter().map(|value| self.table.dialect.literal(value)).collect();
         let values = values.join(", ");
         Some(match self.table.dialect {
-            // As `live` takes PostgreSQL's casts away.
+            // The query for the live checks removes PostgreSQL's casts, too.
             Dialect::Postgres => format!("check {name} {}", values.replace("'::text", "'")),
             _ => format!("check {name} {values}"),
         })
     }
 
-    /// Whether MySQL and MariaDB show the values of the column's check each in its own way: odd
-    /// ones, or `= 'x'` for a single one. Then it is compared by its name.
-    pub(super) fn is_shown_otherwise(&self, column: &TableColumn) -> bool {
+    /// Returns whether the column's check is compared only by its name. MySQL and MariaDB show
+    /// unusual values differently, and a single one as `= 'x'`.
+    pub(super) fn has_unknown_text(&self, column: &TableColumn) -> bool {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
         let Some(values) = column.checked_values() else { return false };
         let are_plain = values.iter().all(|value| value.chars().all(is_plain));
         self.table.dialect == Dialect::MySql && !(are_plain && values.len() > 1)
     }
 
-    /// The names of the checks of such columns, as a list.
-    pub(super) fn shown_otherwise(&self) -> String {
-        let columns = self.table.columns.iter().filter(|column| self.is_shown_otherwise(column));
+    /// Returns the names of the checks that are compared only by their names, as an SQL list.
+    pub(super) fn checks_by_name(&self) -> String {
+        let columns = self.table.columns.iter().filter(|column| self.has_unknown_text(column));
         let names = columns.map(|column| self.table.check_name(&column.name));
-        // An empty list is no list.
+        // SQL has no empty list.
         let names = names.chain([String::new()]).map(|name| self.table.dialect.literal(&name));
         names.collect::<Vec<_>>().join(", ")
     }
@@ -92,7 +92,7 @@ impl Comparison<'_> {
     pub(super) fn foreign_key(&self, column: &TableColumn) -> Option<String> {
         let target = column.references.as_ref()?;
         let name = match self.table.dialect {
-            // SQLite has no names for them.
+            // SQLite does not name them.
             Dialect::Sqlite => column.name.clone(),
             _ => self.table.foreign_key_name(&column.name),
         };
@@ -102,7 +102,7 @@ impl Comparison<'_> {
     }
 }
 
-/// A type of anchor's own as the catalogue spells it.
+/// Returns one of anchor's own types as the catalogue spells it.
 fn catalogued(dialect: Dialect, ty: &str) -> String {
     match (dialect, ty) {
         (Dialect::Postgres, "TIMESTAMPTZ") => "timestamp with time zone".to_owned(),

@@ -1,10 +1,10 @@
-//! What the database has, as queries for facts.
+//! The queries for the facts in the database.
 
 use super::Comparison;
 use crate::schema::{Dialect, Table};
 
 impl Comparison<'_> {
-    /// The queries for what there is.
+    /// Returns the queries.
     pub(super) fn live(&self) -> Vec<String> {
         let custom = self.table.columns.iter().filter(|column| column.custom);
         let custom: Vec<_> = custom.map(|column| column.name.as_str()).collect();
@@ -17,7 +17,7 @@ impl Comparison<'_> {
         let table = Place::of(self.table, &self.table.name);
         match self.table.dialect {
             Dialect::Postgres => queries.extend(table.postgres_constraints()),
-            Dialect::MySql => queries.extend(table.mysql_constraints(&self.shown_otherwise())),
+            Dialect::MySql => queries.extend(table.mysql_constraints(&self.checks_by_name())),
             Dialect::Sqlite => {
                 queries.extend(table.sqlite_constraints());
                 queries.extend(self.sqlite_checks(&table));
@@ -26,12 +26,12 @@ impl Comparison<'_> {
         queries
     }
 
-    /// The query for a table's columns, each name after `prefix`. The types of the custom ones are
-    /// not compared: the database has its own names for them.
+    /// Returns the query for a table's columns, with `prefix` before each name. The types of the
+    /// custom columns are not compared, because the database has its own names for them.
     fn live_columns(&self, name: &str, prefix: &str, custom: &[&str]) -> String {
         let dialect = self.table.dialect;
         let start = dialect.literal(&format!("column {prefix}"));
-        // No column has the empty name, and an empty list is no list.
+        // SQL has no empty list, and no column has the empty name.
         let custom = custom.iter().chain(&[""]).map(|name| dialect.literal(name));
         let custom = custom.collect::<Vec<_>>().join(", ");
         let table = Place::of(self.table, name);
@@ -48,7 +48,7 @@ impl Comparison<'_> {
         FROM pg_attribute
         WHERE attrelid = {regclass} AND attnum > 0 AND NOT attisdropped"
             ),
-            // A display width says nothing about an integer's range, and MariaDB's JSON is a text.
+            // The display width does not change an integer's range. MariaDB stores JSON as text.
             Dialect::MySql => format!(
                 "SELECT CONVERT(CONCAT({start}, column_name, ' ', CASE
             WHEN column_name IN ({custom}) THEN 'custom'
@@ -72,7 +72,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Whether SQLite's definition of the table has the struct's checks.
+    /// Returns the queries for the struct's checks in SQLite's definition of the table.
     fn sqlite_checks(&self, Place { name, definitions, .. }: &Place) -> Vec<String> {
         let columns = self.table.columns.iter();
         let checks = columns
@@ -90,13 +90,13 @@ impl Comparison<'_> {
     }
 }
 
-/// Where a catalogue has a table, as SQL.
+/// SQL expressions that identify a table in a catalogue.
 struct Place {
     name: String,
     schema: String,
-    /// PostgreSQL's.
+    /// For PostgreSQL: the table.
     regclass: String,
-    /// SQLite's, of the texts that tables were defined with.
+    /// For SQLite: the catalogue of the definitions.
     definitions: String,
 }
 
@@ -120,7 +120,7 @@ impl Place {
         }
     }
 
-    /// The queries for PostgreSQL's indexes, checks and foreign keys.
+    /// Returns the queries for PostgreSQL's indexes, checks and foreign keys.
     fn postgres_constraints(&self) -> [String; 3] {
         let Self { regclass, .. } = self;
         [
@@ -149,9 +149,9 @@ impl Place {
         ]
     }
 
-    /// The queries for MySQL's indexes, checks and foreign keys. Checks of the names in the list
-    /// `shown_otherwise` are facts by their names alone.
-    fn mysql_constraints(&self, shown_otherwise: &str) -> [String; 3] {
+    /// Returns the queries for MySQL's indexes, checks and foreign keys. The checks in the list are
+    /// compared only by their names.
+    fn mysql_constraints(&self, checks_by_name: &str) -> [String; 3] {
         let Self { schema, name, .. } = self;
         [
             format!(
@@ -161,18 +161,18 @@ impl Place {
         WHERE {} AND index_name <> 'PRIMARY'",
                 self.is_here("")
             ),
-            // (`role` in (_utf8mb4\'admin\',_utf8mb4\'member\')) on MySQL, and on MariaDB
-            // `role` in ('admin','member')
+            // MySQL:   (`role` in (_utf8mb4\'admin\',_utf8mb4\'member\'))
+            // MariaDB: `role` in ('admin','member')
             format!(
                 "SELECT CONVERT(CONCAT('check ', c.constraint_name, \
-                 IF(c.constraint_name IN ({shown_otherwise}), '', CONCAT(' ',
+                 IF(c.constraint_name IN ({checks_by_name}), '', CONCAT(' ',
             TRIM(TRAILING ')' FROM REPLACE(REPLACE(REPLACE(
             SUBSTRING_INDEX(c.check_clause, ' in (', -1), '_utf8mb4', ''), CHAR(92), ''),
             ''',''', ''', '''))))) USING utf8mb4)
         FROM information_schema.table_constraints AS t
         JOIN information_schema.check_constraints AS c
             ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name
-        WHERE {} AND (c.check_clause LIKE '% in (%' OR c.constraint_name IN ({shown_otherwise}))",
+        WHERE {} AND (c.check_clause LIKE '% in (%' OR c.constraint_name IN ({checks_by_name}))",
                 self.is_here("t.")
             ),
             format!(
@@ -184,7 +184,7 @@ impl Place {
         ]
     }
 
-    /// The queries for SQLite's indexes and foreign keys, and for how many checks there are.
+    /// Returns the queries for SQLite's indexes and foreign keys, and for the number of checks.
     fn sqlite_constraints(&self) -> [String; 3] {
         let Self { schema, name, definitions, .. } = self;
         [
@@ -207,7 +207,7 @@ impl Place {
         ]
     }
 
-    /// The row is of the table, in MySQL's catalogue.
+    /// Returns the condition for a row about the table, in MySQL's catalogue.
     fn is_here(&self, alias: &str) -> String {
         let Self { name, schema, .. } = self;
         format!("{alias}table_schema = {schema} AND {alias}table_name = {name}")

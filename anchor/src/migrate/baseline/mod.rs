@@ -1,8 +1,9 @@
-//! Taking over the table that `store.migrate()` made, with its sessions.
+//! The migration that takes over the table that `store.migrate()` created, with its sessions.
 //!
-//! The file creates what is not there, and compares what is with the struct, by the database's own
-//! catalogue: each database that runs it is compared, not the developer's alone. Both sides are
-//! lines of text, such as `index sessions_user_id_idx on user_id`.
+//! The file creates the table if it does not exist, and compares it with the struct, by means of
+//! the database's own catalogue. The comparison therefore takes place in each database in which the
+//! file is applied, not only in the developer's. Both sides are facts: lines of text such as
+//! `index sessions_user_id_idx on user_id`.
 
 mod declared;
 mod live;
@@ -10,16 +11,17 @@ mod live;
 use super::write::{bounds, referenced};
 use crate::schema::{Dialect, Table};
 
-/// The SQL that takes the table over, or creates it.
+/// Returns the SQL that takes over the table or creates it.
 pub(super) fn up(table: &Table) -> String {
-    let takes_over = "-- Takes over the table that `store.migrate()` made, with its sessions. \
-                      A new database gets\n-- the table.\n";
-    let compares = "-- Fails, and changes nothing, where the table is not what the header says. \
-                    Give the struct\n-- the table's form then, and write this file anew:\n\
+    let takes_over = "-- Takes over the table that `store.migrate()` created, with its sessions. \
+                      In a new database,\n-- creates the table.\n";
+    let compares = "-- Fails, and changes nothing, if the table differs from the header. Then \
+                    change the struct to\n-- match the table, and write this file again:\n\
                     -- ANCHOR_MIGRATE=replace,baseline cargo test anchor_migrations\n";
     let (create, compare) = (table.create_text_if_not_exists(), Comparison { table }.sql());
     match table.dialect {
-        // MySQL commits what it defines, and sqlx would be left with a migration that has half run.
+        // MySQL commits each definition, so the comparison comes first: if it fails, nothing has
+        // changed.
         Dialect::MySql => format!("{compares}{compare}\n{takes_over}{create}"),
         Dialect::Postgres | Dialect::Sqlite => {
             let bounds = bounds(table.dialect, referenced(table));
@@ -28,16 +30,18 @@ pub(super) fn up(table: &Table) -> String {
     }
 }
 
-/// The way back.
+/// Returns the SQL that reverts the migration.
 pub(super) fn down() -> String {
-    "-- The table stays, with its sessions: it was there before.\nSELECT 1;\n".to_owned()
+    "-- The table stays, with its sessions, because this migration did not create it.\nSELECT 1;\n"
+        .to_owned()
 }
 
-/// What keeps rows out that the struct allows, where the struct does not declare it. Other columns
-/// and indexes are the user's.
+/// The condition that a fact of the database alone can make it refuse rows that the struct allows.
+/// The user may add other columns and indexes.
 const RESTRICTS: &str = "(fact LIKE 'unique %' OR fact LIKE 'check %' OR fact LIKE 'foreign key %'
         OR fact LIKE 'column % not null')";
 
+/// The comparison of the table in the database with the table that the struct declares.
 struct Comparison<'t> {
     table: &'t Table,
 }
@@ -48,20 +52,7 @@ impl Comparison<'_> {
         let declared: Vec<_> = self.declared().iter().map(|fact| dialect.literal(fact)).collect();
         let live = self.live().join("\n    UNION ALL\n        ");
         let name = &self.table.name;
-        let (lacks, has, collation) = match dialect {
-            Dialect::Postgres | Dialect::Sqlite => ("'lacks ' || fact", "'has ' || fact", ""),
-            Dialect::MySql => {
-                ("CONCAT('lacks ', fact)", "CONCAT('has ', fact)", " COLLATE utf8mb4_bin")
-            }
-        };
-        let differences = format!(
-            "SELECT {lacks} AS difference FROM declared
-        WHERE fact{collation} NOT IN (SELECT fact FROM live)
-        UNION ALL
-        SELECT {has} FROM live
-        WHERE fact{collation} NOT IN (SELECT fact FROM declared)
-        AND {RESTRICTS}"
-        );
+        let differences = differences(dialect);
         match dialect {
             Dialect::Postgres => format!(
                 "DO $anchor$
@@ -86,7 +77,8 @@ $anchor$;
                 declared.join("),\n        ("),
                 dialect.literal(name),
             ),
-            // In MySQL only stored programs raise errors. What is no statement shows in the error.
+            // On MySQL, only stored programs can raise an error. The differences are not a
+            // statement, so preparing them fails, and the error shows them.
             Dialect::MySql => format!(
                 "SET @anchor_differences = (
     WITH declared (fact) AS (
@@ -105,7 +97,7 @@ DEALLOCATE PREPARE anchor_check;
 ",
                 declared.join("\n        UNION ALL SELECT "),
             ),
-            // In SQLite only triggers raise errors.
+            // On SQLite, only triggers can raise an error. The constraint's name is the message.
             Dialect::Sqlite => format!(
                 "CREATE TEMPORARY TABLE anchor_check (
     difference TEXT
@@ -126,4 +118,22 @@ DROP TABLE temp.anchor_check;
             ),
         }
     }
+}
+
+/// Returns the query for the facts that only one side has.
+fn differences(dialect: Dialect) -> String {
+    let (lacks, has, collation) = match dialect {
+        Dialect::Postgres | Dialect::Sqlite => ("'lacks ' || fact", "'has ' || fact", ""),
+        Dialect::MySql => {
+            ("CONCAT('lacks ', fact)", "CONCAT('has ', fact)", " COLLATE utf8mb4_bin")
+        }
+    };
+    format!(
+        "SELECT {lacks} AS difference FROM declared
+        WHERE fact{collation} NOT IN (SELECT fact FROM live)
+        UNION ALL
+        SELECT {has} FROM live
+        WHERE fact{collation} NOT IN (SELECT fact FROM declared)
+        AND {RESTRICTS}"
+    )
 }

@@ -1,4 +1,4 @@
-//! A change in words, as a failing test shows it.
+//! A change in words, as a failing test reports it.
 
 use std::fmt;
 
@@ -6,7 +6,8 @@ use super::{Diff, RenamedVariants};
 use crate::migrate::shape::Shape;
 use crate::schema::{CutOffsTable, TableColumn, TableIndex};
 
-/// The differences, one a line: `+` is in the struct, `-` in the migrations, `~` in both.
+/// Writes one difference per line: `+` is only in the struct, `-` is only in the migrations, and
+/// `~` is in both.
 impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.old.name != self.new.name {
@@ -25,7 +26,7 @@ impl fmt::Display for Diff {
         for (old, new) in self.kept.iter().filter(|(old, new)| old != new) {
             match (old.leaving, new.leaving) {
                 (None, Some(_)) => {}
-                (Some(_), None) => writeln!(f, "+ {}: {}, again", new.name, Shape(new))?,
+                (Some(_), None) => writeln!(f, "+ {}: {}, restored", new.name, Shape(new))?,
                 _ => write_change(f, old, new)?,
             }
         }

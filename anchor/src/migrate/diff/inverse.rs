@@ -1,15 +1,15 @@
-//! The way back of a change.
+//! The change that reverts a change.
 
-use super::{Diff, RenamedVariants, follow_rename};
+use super::{Diff, RenamedVariants, rename_self_references};
 use crate::schema::{Kind, Table, TableColumn, TableIndex};
 
 impl Diff {
-    /// The way back.
+    /// Returns the change from the new table to the old one.
     pub(crate) fn inverse(&self) -> Self {
         let turned = |pairs: &[(TableIndex, TableIndex)]| {
             pairs.iter().map(|(old, new)| (new.clone(), old.clone())).collect()
         };
-        // In the old table's order.
+        // The columns in the order of the old table.
         let order = |name: &str| self.old.columns.iter().position(|column| column.name == name);
         let column = |table: &Table, column: &TableColumn| table.column(&column.name).cloned();
         let mut kept: Vec<_> = self
@@ -18,7 +18,7 @@ impl Diff {
             .filter_map(|(old, new)| Some((column(&self.new, new)?, column(&self.old, old)?)))
             .collect();
         kept.sort_by_key(|(_, column)| order(&column.name));
-        follow_rename(&self.new, &self.old, &mut kept);
+        rename_self_references(&self.new, &self.old, &mut kept);
         Self {
             old: self.new.clone(),
             new: self.old.clone(),
@@ -33,12 +33,12 @@ impl Diff {
         }
     }
 
-    /// The variants' old names, by the columns' old names.
+    /// Returns the renames back to the variants' old names, by the columns' old names.
     fn variants_back(&self) -> Vec<RenamedVariants> {
         let back = self.variants.iter().map(|RenamedVariants { column, names }| {
             let (old, _) = self.kept.iter().find(|(_, new)| new.name == *column)?;
             let Kind::Enum(values) = &old.kind else { return None };
-            // Of two that became one, nobody knows which it was.
+            // If two variants became one, the old name of a value is unknown.
             let names = names.iter().filter(|(_, to)| {
                 let others = names.iter().filter(|(_, other)| other == to).count();
                 let moved = names.iter().any(|(from, _)| from == to);

@@ -1,8 +1,8 @@
-//! [`Diff`]: what changed between the table that the migrations leave and the one that the struct
-//! declares.
+//! [`Diff`]: what changed between the table that the migrations lead to and the table that the
+//! struct declares.
 //!
-//! A diff matches columns and indexes, and can be turned round. Nothing is guessed: a name that is
-//! gone and a name that is new are two columns unless the struct says `renamed_from`.
+//! A diff matches columns and indexes. Nothing is guessed: a removed name and a new name are two
+//! columns unless the struct says `renamed_from`.
 
 mod display;
 mod inverse;
@@ -16,7 +16,7 @@ use super::state::State;
 use crate::schema::{Dialect, Schema, Table, TableColumn, TableIndex};
 use renames::{column_renames, forgotten, renamed_variants};
 
-/// Two tables, matched.
+/// Two tables whose columns and indexes are matched.
 #[derive(Debug, Clone)]
 pub(crate) struct Diff {
     pub(crate) old: Table,
@@ -27,21 +27,21 @@ pub(crate) struct Diff {
     pub(crate) kept_indexes: Vec<(TableIndex, TableIndex)>,
     pub(crate) added_indexes: Vec<TableIndex>,
     pub(crate) dropped_indexes: Vec<TableIndex>,
-    /// The columns, by their new names, whose enum's variants have other names now.
+    /// The columns, by their new names, that hold an enum with renamed variants.
     pub(crate) variants: Vec<RenamedVariants>,
-    /// The answers that a migration has carried out and the struct no longer gives, in words: while
-    /// the header has them, they could not be given again.
+    /// The answers that a migration has used and the struct no longer gives, in words. As long as
+    /// the header contains them, the struct cannot give them again.
     pub(crate) forgotten: Vec<String>,
 }
 
 impl Diff {
-    /// Matches the columns by their names, and by `renamed_from` where the schema says so.
+    /// Matches the columns by their names, or by `renamed_from` if the struct says so.
     pub(crate) fn between(before: &State, schema: &Schema) -> Result<Self, Vec<Refusal>> {
         let old = &before.table;
         let mut new = Table::of(schema, old.dialect);
         let renames = column_renames(before, schema)?;
         let is_taken = |name: &str| renames.iter().any(|(from, _)| *from == name);
-        // A column of anchor's own is never what a column of the payload was, nor the other way.
+        // A system column never becomes a column of the payload, nor the reverse.
         let is_alike = |name: &str| old.is_system(name) == new.is_system(name);
         let predecessor = |name: &str| match renames.iter().find(|(_, to)| *to == name) {
             Some((from, _)) => old.column(from),
@@ -58,11 +58,11 @@ impl Diff {
         }
         let variants = renamed_variants(before, schema, &kept)?;
         let is_kept = |name: &str| kept.iter().any(|(old, _)| old.name == name);
-        let gone: Vec<_> = old.columns.iter().filter(|column| !is_kept(&column.name)).collect();
-        for column in gone {
-            if !has_name(&new, &column.name) {
+        let removed: Vec<_> = old.columns.iter().filter(|column| !is_kept(&column.name)).collect();
+        for column in removed {
+            if !has_column(&new, &column.name) {
                 let leaving = old.leaving(column);
-                keep_indexes(old, &mut new, &column.name);
+                copy_indexes(old, &mut new, &column.name);
                 new.columns.push(leaving.clone());
                 kept.push((column.clone(), leaving));
             }
@@ -73,13 +73,14 @@ impl Diff {
         Ok(diff)
     }
 
+    /// Matches the indexes of two tables whose columns are matched.
     fn matched(
         old: Table,
         new: Table,
         mut kept: Vec<(TableColumn, TableColumn)>,
         added: Vec<TableColumn>,
     ) -> Self {
-        follow_rename(&old, &new, &mut kept);
+        rename_self_references(&old, &new, &mut kept);
         let is_kept = |column: &&TableColumn| kept.iter().any(|(old, _)| old.name == column.name);
         let dropped = old.columns.iter().filter(|column| !is_kept(column)).cloned().collect();
         let successor = |index: &TableIndex| {
@@ -113,7 +114,7 @@ impl Diff {
         }
     }
 
-    /// The columns that the struct has no more since the last migration.
+    /// Returns the columns that the struct no longer has since the newest migration.
     pub(crate) fn removed(&self) -> impl Iterator<Item = &TableColumn> {
         let is_removed = |(old, new): &&(TableColumn, TableColumn)| {
             old.leaving.is_none() && new.leaving.is_some()
@@ -121,14 +122,14 @@ impl Diff {
         self.dropped.iter().chain(self.kept.iter().filter(is_removed).map(|(old, _)| old))
     }
 
-    /// The variants of a column, by its new name, whose names change.
+    /// Returns the renamed variants of a column, by its new name.
     pub(crate) fn variants_of(&self, column: &str) -> &[(String, String)] {
         let renamed = self.variants.iter().find(|renamed| renamed.column == column);
         renamed.map_or(&[], |renamed| &renamed.names)
     }
 
-    /// Whether the rows of the companion table are about the same subjects afterwards: the
-    /// subject's column is there still, at most under another name.
+    /// Returns whether the rows of the companion table still belong to the same subjects. This is
+    /// the case if the subject's column is kept, even under another name.
     pub(crate) fn keeps_subject(&self) -> bool {
         let (Some(old), Some(new)) = (&self.old.cut_offs, &self.new.cut_offs) else { return false };
         let is_subject = |(before, after): &&(TableColumn, TableColumn)| {
@@ -140,20 +141,20 @@ impl Diff {
             })
     }
 
-    /// Whether no two rows may have the same in the column.
+    /// Returns whether the column must have a different value in each row.
     pub(crate) fn is_unique(&self, column: &TableColumn) -> bool {
         self.new.indexes.iter().any(|index| index.unique && index.column == column.name)
     }
 
-    /// Whether neither the table nor the header changes.
+    /// Returns whether neither the table nor the header changes.
     pub(crate) fn is_empty(&self) -> bool {
         self.keeps_table() && self.forgotten.is_empty()
     }
 
-    /// Whether nothing but the header changes.
+    /// Returns whether the table does not change. The header may.
     pub(crate) fn keeps_table(&self) -> bool {
-        // The order of columns and indexes is no difference: an added column comes last in the live
-        // table.
+        // The order of columns and indexes does not matter: in the live table, an added column is
+        // the last one.
         self.old.name == self.new.name
             && self.added.is_empty()
             && self.dropped.is_empty()
@@ -166,8 +167,9 @@ impl Diff {
     }
 }
 
-/// A reference of the table to itself goes with the table's name: it does not change.
-fn follow_rename(old: &Table, new: &Table, kept: &mut [(TableColumn, TableColumn)]) {
+/// Renames the targets of the table's references to itself with the table, so that they do not
+/// count as changed.
+fn rename_self_references(old: &Table, new: &Table, kept: &mut [(TableColumn, TableColumn)]) {
     for (before, after) in kept {
         if let (Some(was), Some(is)) = (&mut before.references, &after.references)
             && was.table == old.name
@@ -178,16 +180,16 @@ fn follow_rename(old: &Table, new: &Table, kept: &mut [(TableColumn, TableColumn
     }
 }
 
-/// Whether the table has a column of that name, as its database compares names.
-fn has_name(table: &Table, name: &str) -> bool {
+/// Returns whether the table has a column with this name, as its database compares names.
+fn has_column(table: &Table, name: &str) -> bool {
     table.columns.iter().any(|column| match table.dialect {
         Dialect::Postgres => column.name == name,
         Dialect::MySql | Dialect::Sqlite => column.name.to_lowercase() == name.to_lowercase(),
     })
 }
 
-/// Gives the new table the indexes of a column that stays, under the names that they have there.
-fn keep_indexes(old: &Table, new: &mut Table, column: &str) {
+/// Adds the indexes of a column to the new table, under the names that they have there.
+fn copy_indexes(old: &Table, new: &mut Table, column: &str) {
     let kept: Vec<_> = old.indexes.iter().filter(|index| index.column == column).collect();
     for index in kept {
         let name = new.index_name(column, index.unique);

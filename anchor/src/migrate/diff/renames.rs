@@ -1,10 +1,10 @@
-//! The renames that a struct asks for: of columns and of an enum's variants.
+//! The renames of columns and of an enum's variants that a struct asks for.
 
 use crate::migrate::refusal::Refusal;
 use crate::migrate::state::{State, variant_renames};
 use crate::schema::{ColumnSchema, Kind, Schema, TableColumn};
 
-/// The variants of a column's enum whose names change, all at once.
+/// The renamed variants of a column's enum. They are renamed at the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RenamedVariants {
     pub(crate) column: String,
@@ -12,12 +12,12 @@ pub(crate) struct RenamedVariants {
     pub(crate) names: Vec<(String, String)>,
 }
 
-/// The field of a column, with what the struct says of it; `None` for a system column.
+/// Returns the field of a column. A system column, or a column that is leaving, has none.
 pub(crate) fn declared(schema: &Schema, name: &str) -> Option<&'static ColumnSchema> {
     schema.columns.iter().find(|column| column.name == name)
 }
 
-/// The renames that the schema asks for and that no migration has carried out: old name, new name.
+/// Returns the renames that the struct asks for and that no migration has done: old name, new name.
 pub(super) fn column_renames(
     before: &State,
     schema: &Schema,
@@ -73,8 +73,8 @@ pub(super) fn column_renames(
     if refusals.is_empty() { Ok(renames) } else { Err(refusals) }
 }
 
-/// The answers in the header that the struct no longer gives, where they could be given once more:
-/// what they name is there.
+/// Returns the renames in the header that the struct no longer asks for, and that it could ask for
+/// again, because there is something with the old name.
 pub(super) fn forgotten(before: &State, schema: &Schema) -> Vec<String> {
     let mut forgotten = Vec::new();
     for answer in &before.answers {
@@ -102,7 +102,7 @@ pub(super) fn forgotten(before: &State, schema: &Schema) -> Vec<String> {
     forgotten
 }
 
-/// The variants whose names change and that no migration has renamed.
+/// Returns the renames of variants that the struct asks for and that no migration has done.
 pub(super) fn renamed_variants(
     before: &State,
     schema: &Schema,

@@ -1,10 +1,10 @@
-//! Parts of a change that get a file of their own.
+//! A change without a part of it, which another file contains.
 
 use super::Diff;
 use crate::schema::{Table, TableColumn, TableIndex};
 
 impl Diff {
-    /// The same change, with every leaving column dropped in it.
+    /// Returns the same change, except that it drops every leaving column.
     pub(crate) fn with_leaving_dropped(self) -> Self {
         let new = self.new.without_leaving();
         let mut kept = self.kept;
@@ -14,14 +14,14 @@ impl Diff {
         diff
     }
 
-    /// The drop of a table's leaving columns, by itself; `None` where there are none.
+    /// Returns the change that drops a table's leaving columns, if there are any.
     pub(crate) fn drop_leaving(table: &Table) -> Option<Self> {
         let new = table.without_leaving();
         let diff = Self::matched(table.clone(), new.clone(), unchanged(&new), Vec::new());
         (!diff.dropped.is_empty()).then_some(diff)
     }
 
-    /// The same change without the new indexes.
+    /// Returns the same change without the new indexes.
     pub(crate) fn without_new_indexes(&self) -> Self {
         let mut diff = self.clone();
         diff.new.indexes.retain(|index| !diff.added_indexes.contains(index));
@@ -29,8 +29,9 @@ impl Diff {
         diff
     }
 
-    /// The same change with every index still there whose column gets another, and the change that
-    /// drops these: one that is replaced is needed until the other is built.
+    /// Returns the same change, except that it keeps every index that a new one on its column
+    /// replaces, and the change that drops these indexes. An index is needed until its replacement
+    /// has been built.
     pub(crate) fn with_replaced_indexes_kept(&self) -> (Self, Option<Self>) {
         let mut kept = self.clone();
         for index in &self.dropped_indexes {
@@ -39,7 +40,7 @@ impl Diff {
                     && self.added_indexes.iter().any(|added| added.column == new.name)
             });
             if let Some((_, column)) = successor {
-                // Its old name may be wanted for another column's.
+                // The index of another column may take its old name.
                 let name = self.new.index_name(&column.name, index.unique);
                 let stays = TableIndex { name, column: column.name.clone(), unique: index.unique };
                 kept.dropped_indexes.retain(|dropped| dropped != index);
@@ -56,7 +57,7 @@ impl Diff {
     }
 }
 
-/// The columns of a table that keeps them as they are.
+/// Matches the columns of a table with themselves.
 fn unchanged(table: &Table) -> Vec<(TableColumn, TableColumn)> {
     table.columns.iter().map(|column| (column.clone(), column.clone())).collect()
 }

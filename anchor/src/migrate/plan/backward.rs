@@ -1,4 +1,4 @@
-//! The way back of a change, and the drop of the columns that are leaving.
+//! The plan that reverts a migration, and the plan that drops the leaving columns.
 
 use super::{Misfit, Plan, Remedy};
 use crate::migrate::conversion::{Cast, Condition, Conversion};
@@ -8,10 +8,10 @@ use crate::migrate::shape::has_value;
 use crate::schema::{Table, TableColumn};
 
 impl Plan {
-    /// The way back: sessions that the old table cannot hold end.
+    /// Plans the reverse of a change. Sessions that the old table cannot hold end.
     pub(crate) fn backward(diff: &Diff) -> Self {
         let diff = diff.inverse();
-        // A default that every row gets is no value where they have to differ.
+        // A default is not a value for every row if the values have to be different.
         let without_value = |column: &TableColumn| match has_value(column) {
             true => diff.is_unique(column),
             false => !column.nullable,
@@ -33,7 +33,7 @@ impl Plan {
         Self { is_way_back: true, ends_all, misfits, ..plan }.with_assertions()
     }
 
-    /// What the release before still uses, and loses.
+    /// Plans the drop of the columns that only the previous release uses, if there are any.
     pub(crate) fn drop_leaving(table: &Table) -> Option<Self> {
         Some(Self::of(Diff::drop_leaving(table)?, Deployment::BeforeAndAfter))
     }

@@ -1,8 +1,8 @@
-//! The way forward, as the struct's answers allow it.
+//! The plan of a migration, with the struct's answers.
 
 use super::kept_column::KeptColumn;
 use super::{Allowed, Plan};
-use crate::migrate::deployment::{Break, Deployment};
+use crate::migrate::deployment::{BreakingChange, Deployment};
 use crate::migrate::diff::{Diff, declared};
 use crate::migrate::refusal::Refusal;
 use crate::migrate::shape::has_value;
@@ -10,20 +10,24 @@ use crate::migrate::state::State;
 use crate::schema::{OnChange, Schema, TableColumn, is_literal};
 
 impl Plan {
-    /// The way forward, as the struct's answers allow it; every refusal at once.
+    /// Plans a change as the struct's answers allow it.
+    ///
+    /// # Errors
+    ///
+    /// Returns every question that the answers leave open.
     pub(crate) fn forward(
         diff: Diff,
         before: &State,
         schema: &Schema,
         Allowed { drops, downtime }: Allowed,
     ) -> Result<Self, Vec<Refusal>> {
-        let breaks = Break::all(&diff);
-        let deployment = Deployment::of(&diff, &breaks);
+        let breaking = BreakingChange::all(&diff);
+        let deployment = Deployment::of(&diff, &breaking);
         let (mut refusals, undecided) = match drops {
             true => Default::default(),
             false => refuse_drops(&diff),
         };
-        // With nobody on the table there is no before and after.
+        // No release uses the table meanwhile, so nothing needs to be kept for a later file.
         let diff = match drops && deployment == Deployment::Downtime {
             true => diff.with_leaving_dropped(),
             false => diff,
@@ -31,7 +35,7 @@ impl Plan {
         let mut plan = Self::of(diff, deployment);
         for column in plan.diff.added.clone() {
             let refused = plan.add(&column, schema).err();
-            // What may be a rename needs no value.
+            // A column that may be a renamed one needs no value yet.
             refusals.extend(refused.filter(|refusal| {
                 !matches!(refusal, Refusal::NoValue { column } if undecided.contains(column))
             }));
@@ -42,12 +46,12 @@ impl Plan {
         }
         if !downtime {
             let drops = drops || refusals.iter().any(Refusal::may_drop);
-            refusals.extend(breaks.into_iter().map(|found| found.refusal(drops)));
+            refusals.extend(breaking.into_iter().map(|change| change.refusal(drops)));
         }
         if refusals.is_empty() { Ok(plan.with_assertions()) } else { Err(refusals) }
     }
 
-    /// A new column: what the sessions that exist have in it.
+    /// Decides which value the existing sessions have in a new column.
     fn add(&mut self, column: &TableColumn, schema: &Schema) -> Result<(), Refusal> {
         let shared = self.diff.is_unique(column)
             && has_value(column)
@@ -58,7 +62,7 @@ impl Plan {
         let ends = declared(schema, &column.name)
             .is_some_and(|declared| declared.on_change == OnChange::EndSessions);
         let name = || column.name.clone();
-        // A system column's answer is not the user's to give.
+        // The user cannot give an answer for a system column.
         if ends || self.diff.new.is_system(&column.name) {
             self.ends_all = true;
             Ok(())
@@ -70,7 +74,7 @@ impl Plan {
     }
 }
 
-/// What may not be dropped, and the new columns that a dropped one may be.
+/// Refuses what must not be dropped, and returns the new columns that may be renamed old ones.
 fn refuse_drops(diff: &Diff) -> (Vec<Refusal>, Vec<String>) {
     let mut refusals = Vec::new();
     let mut undecided = Vec::new();

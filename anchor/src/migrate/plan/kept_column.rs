@@ -1,4 +1,4 @@
-//! What becomes of a kept column's values.
+//! [`KeptColumn`]: what happens to the values of a column that stays.
 
 use super::{Assertion, Misfit, Plan, Remedy};
 use crate::migrate::conversion::{Cast, Condition, Conversion};
@@ -8,18 +8,18 @@ use crate::migrate::shape::{Shape, has_value};
 use crate::migrate::state::State;
 use crate::schema::{Kind, OnChange, Schema, TableColumn};
 
-/// A kept column, with what the struct says of it.
+/// A kept column, with what the struct says about it.
 pub(super) struct KeptColumn<'s> {
     old: &'s TableColumn,
     new: &'s TableColumn,
     /// `on_change = "end_sessions"`.
     ends: bool,
-    /// A migration has carried out the `on_change`.
-    ended_before: bool,
+    /// Whether a migration has used the `on_change`.
+    has_ended: bool,
     role: bool,
-    /// The variants that a migration has renamed.
-    done: &'s [(String, String)],
-    /// Values may be given up: an old answer holds once more.
+    /// The variants that a migration has renamed: old name, new name.
+    renamed_before: &'s [(String, String)],
+    /// Whether values may be lost. Then an answer that a migration has used is valid again.
     drops: bool,
 }
 
@@ -36,31 +36,31 @@ impl<'s> KeptColumn<'s> {
             old,
             new,
             ends: declared.is_some_and(|column| column.on_change == OnChange::EndSessions),
-            ended_before: before.answer(&old.name).is_some_and(|answer| answer.ends),
+            has_ended: before.answer(&old.name).is_some_and(|answer| answer.ends),
             role: declared.is_some_and(|column| column.role),
-            done: before.renamed_variants(&old.name),
+            renamed_before: before.renamed_variants(&old.name),
             drops,
         }
     }
 
-    /// Whether sessions may end.
+    /// Returns whether sessions may end.
     fn may_end(&self) -> bool {
-        self.ends && (!self.ended_before || self.drops)
+        self.ends && (!self.has_ended || self.drops)
     }
 
-    /// Whether values that do not fit may become the default. A role's never do. The default of an
-    /// addition, or of another change, is no answer to this one.
-    fn may_default(&self) -> bool {
+    /// Returns whether the default may replace values that do not fit. It never replaces a role. A
+    /// default that does not change was meant for something else.
+    fn has_answer(&self) -> bool {
         has_value(self.new) && !self.role && (self.old.default != self.new.default || self.drops)
     }
 
-    /// The shapes of the column before and after, for a refusal.
+    /// Returns the old and the new shape of the column, for a refusal.
     fn shapes(&self) -> (String, String) {
         (Shape(self.old).to_string(), Shape(self.new).to_string())
     }
 
-    /// Refuses that every value becomes the default, unless that is allowed.
-    fn reset(&self) -> Result<(), Refusal> {
+    /// Refuses to replace every value with the default, unless that is allowed.
+    fn may_reset(&self) -> Result<(), Refusal> {
         let Self { new, role, ends: stale, .. } = *self;
         let nullable = new.nullable && !has_value(new);
         if self.drops && (has_value(new) || nullable) && !role {
@@ -70,15 +70,15 @@ impl<'s> KeptColumn<'s> {
         Err(Refusal::Reset { column, from, to, role, nullable, stale })
     }
 
-    /// Refuses that the values of these conditions become the default, unless that is allowed.
-    fn give_default(&self, conditions: &[Condition], is_unique: bool) -> Result<(), Refusal> {
+    /// Refuses to replace the values that do not fit with the default, unless that is allowed.
+    fn may_default(&self, conditions: &[Condition], is_unique: bool) -> Result<(), Refusal> {
         let Self { new, role, ends: stale, .. } = *self;
         let column = new.name.clone();
         if let Some(variants) = self.removed_variants(conditions) {
-            let done = self.done.iter().map(|(from, _)| from);
+            let done = self.renamed_before.iter().map(|(from, _)| from);
             let done = done.filter(|from| variants.contains(from)).cloned().collect();
             Err(Refusal::VariantsRemoved { column, variants, done, stale })
-        } else if !self.may_default() {
+        } else if !self.has_answer() {
             let (from, to) = self.shapes();
             let stale = stale || (has_value(new) && !role);
             Err(Refusal::Unfit { column, from, to, role, stale })
@@ -89,7 +89,7 @@ impl<'s> KeptColumn<'s> {
         }
     }
 
-    /// The variants that the enum has no more.
+    /// Returns the variants that the enum no longer has.
     fn removed_variants(&self, conditions: &[Condition]) -> Option<Vec<String>> {
         let (Kind::Enum(values), Kind::Enum(_)) = (&self.old.kind, &self.new.kind) else {
             return None;
@@ -104,12 +104,12 @@ impl<'s> KeptColumn<'s> {
 }
 
 impl Plan {
-    /// A kept column: what becomes of the values that do not fit.
+    /// Decides what happens to the values of a kept column that do not fit.
     pub(super) fn keep(&mut self, kept: &KeptColumn<'_>) -> Result<(), Refusal> {
         let KeptColumn { old, new, .. } = *kept;
         let Conversion { mut conditions, cast } =
             Conversion::of(old, new, self.diff.variants_of(&new.name));
-        // A length that MySQL's index asks for, and nobody wrote: it is asserted.
+        // The length is not the user's, but the one that an index on MySQL needs.
         if !new.custom {
             let too_long = conditions.iter().position(|c| matches!(c, Condition::LongerThan(_)));
             if let Some(Condition::LongerThan(most)) = too_long.map(|at| conditions.remove(at)) {
@@ -127,10 +127,10 @@ impl Plan {
         let remedy = if kept.may_end() { Remedy::End } else { Remedy::Default };
         if remedy == Remedy::Default {
             if cast == Cast::Never {
-                kept.reset()?;
+                kept.may_reset()?;
                 conditions = vec![Condition::Every];
             } else if exact {
-                kept.give_default(&conditions, self.is_unique_meanwhile(old, new))?;
+                kept.may_default(&conditions, self.is_unique_meanwhile(old, new))?;
             } else {
                 let (column, (from, to)) = (new.name.clone(), kept.shapes());
                 return Err(Refusal::Inexact { column, from, to, stale: kept.ends });
@@ -140,7 +140,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Whether no two rows may have the same in the column while its values change.
+    /// Returns whether the values must be different while they are replaced.
     fn is_unique_meanwhile(&self, old: &TableColumn, new: &TableColumn) -> bool {
         let was = self.diff.old.indexes.iter().any(|i| i.unique && i.column == old.name);
         was || self.diff.is_unique(new)

@@ -1,4 +1,4 @@
-//! [`Plan`]: a change of the table, with what becomes of its rows.
+//! [`Plan`]: a change of the table, with what happens to its rows.
 
 mod backward;
 mod forward;
@@ -9,50 +9,51 @@ use super::deployment::Deployment;
 use super::diff::Diff;
 use crate::schema::{ForeignKey, TableColumn};
 
-/// What may be written.
+/// Which migrations may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Allowed {
-    /// Values may be lost, and leaving columns dropped.
+    /// Those that lose values or drop leaving columns.
     pub(crate) drops: bool,
-    /// No process of the application runs meanwhile.
+    /// Those during which no process of the application may run.
     pub(crate) downtime: bool,
 }
 
-/// A change of the table, with what becomes of its rows.
+/// A change of the table, with what happens to its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) diff: Diff,
     pub(crate) deployment: Deployment,
     pub(crate) is_way_back: bool,
-    /// Every session ends.
+    /// Whether every session ends.
     pub(crate) ends_all: bool,
-    /// The columns, by their new names, whose old values do not all fit.
+    /// The columns, by their new names, that cannot hold all of their old values.
     pub(crate) misfits: Vec<Misfit>,
-    /// What must hold of the rows, or nothing is changed.
+    /// What must be true of the rows. Otherwise nothing changes.
     pub(crate) assertions: Vec<Assertion>,
 }
 
-/// What must hold of the rows, or nothing is changed; each of a kept column by its old name.
+/// What must be true of the values in a kept column, which is given by its old name. Otherwise
+/// nothing changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Assertion {
-    /// No two have the same.
+    /// No two of them are equal.
     Distinct(String),
-    /// Each is in the referenced table, or `NULL`.
+    /// Each of them is `NULL` or in the referenced table.
     Referenced(String, ForeignKey),
-    /// None has more characters.
+    /// None of them has more characters, or bytes.
     NotLonger(String, usize),
 }
 
-/// Old values that a column cannot keep.
+/// Old values that a column cannot hold.
 #[derive(Debug, Clone)]
 pub(crate) struct Misfit {
     pub(crate) column: TableColumn,
-    /// The values of which at least one holds.
+    /// A value does not fit if at least one of these is true.
     pub(crate) conditions: Vec<Condition>,
     pub(crate) remedy: Remedy,
 }
 
-/// What becomes of a row with such a value.
+/// What happens to a row with such a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
     /// It gets the column's default.
@@ -62,7 +63,7 @@ pub(crate) enum Remedy {
 }
 
 impl Plan {
-    /// A change that every row goes through as it is.
+    /// Returns a plan that changes no values.
     fn of(diff: Diff, deployment: Deployment) -> Self {
         Self {
             diff,
@@ -74,7 +75,7 @@ impl Plan {
         }
     }
 
-    /// Adds what the table's new indexes and references ask of the rows that are left.
+    /// Adds what the new indexes and references require of the remaining rows.
     fn with_assertions(mut self) -> Self {
         if self.ends_all {
             self.misfits.clear();
@@ -101,14 +102,14 @@ impl Plan {
         self
     }
 
-    /// What the old values of a kept column, by its new name, that do not fit become.
+    /// Returns the values of a kept column, by its new name, that do not fit.
     pub(crate) fn misfit(&self, column: &TableColumn) -> Option<&Misfit> {
         self.misfits.iter().find(|misfit| misfit.column.name == column.name)
     }
 }
 
 impl Misfit {
-    /// Whether the column starts anew, because its types have nothing in common.
+    /// Returns whether no value is kept, because the two types have nothing in common.
     pub(crate) fn is_reset(&self) -> bool {
         self.conditions.contains(&Condition::Every)
     }

@@ -1,4 +1,4 @@
-//! A state as the lines of a header.
+//! Writing a state as the lines of a header.
 
 use sha2::{Digest, Sha256};
 
@@ -7,13 +7,13 @@ use crate::migrate::shape::on_delete_words;
 use crate::schema::{Kind, Owner, SchemaOptions, TableColumn};
 
 impl State {
-    /// The state's hash: 16 hexadecimal digits.
+    /// Returns the state's hash: 16 hexadecimal digits.
     pub(crate) fn hash(&self) -> String {
         let digest = Sha256::digest(self.lines().join("\n"));
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The header's lines, each with its line feed.
+    /// Returns the header's lines, each with its line feed.
     pub(crate) fn header(&self) -> String {
         let hash = format!("hash {}", self.hash());
         let lines = self.lines().into_iter().chain([hash]);
@@ -88,7 +88,7 @@ fn column_line(column: &TableColumn) -> String {
     line
 }
 
-/// The words of the options that have columns.
+/// Returns the words for the options that have columns.
 fn extra_words(options: SchemaOptions) -> Vec<&'static str> {
     [
         (options.keep_ended, "keep_ended"),
@@ -117,13 +117,13 @@ fn answer_words(answer: &Answer) -> String {
     words
 }
 
-/// A name, in quotes unless it is a plain word.
+/// Returns a name, in quotes unless it is a plain word.
 fn name(name: &str) -> String {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
     if plain && !name.is_empty() { name.to_owned() } else { quoted(name) }
 }
 
-/// A text in quotes, on one line whatever it holds.
+/// Returns a text in quotes, on one line even if it contains line ends.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

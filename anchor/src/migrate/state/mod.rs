@@ -1,11 +1,11 @@
-//! [`State`]: the table as it is after a migration, kept in the `-- anchor:` lines at the head of
-//! the migration's file.
+//! [`State`]: the table after a migration, as the `-- anchor:` lines at the head of the migration's
+//! file record it.
 //!
-//! The lines say everything that a later migration needs, so that neither a snapshot folder nor a
-//! database is asked. What follows them, the SQL, is the user's to edit. Beside each column stands
-//! what the struct answered for it, so that an answer is carried out once. The state's hash covers
-//! the lines alone and includes the parent's, so that a file names its place in the table's
-//! history.
+//! The lines contain everything that a later migration needs, so that neither a folder of snapshots
+//! nor a database is necessary. The SQL below them is the user's to edit. The line of a column also
+//! records what the struct answered for it, so that an answer is used only once. The state's hash
+//! covers the lines, without the SQL. They include the parent's hash, which gives the file its
+//! place in the table's history.
 
 mod lines;
 mod parse;
@@ -21,9 +21,10 @@ use crate::schema::{ColumnSchema, Dialect, OnChange, Schema, Table};
 /// The format that this version writes, and the newest that it reads.
 const FORMAT: &str = "1";
 
-/// What every line of a header begins with.
+/// The start of every line of a header.
 const PREFIX: &str = "-- anchor:";
 
+/// The words for the types of columns.
 const KINDS: &[(&str, ColumnType)] = &[
     ("bool", ColumnType::Bool),
     ("smallint", ColumnType::SmallInt),
@@ -43,19 +44,19 @@ const KINDS: &[(&str, ColumnType)] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) table: Table,
-    /// What the struct said about its columns when the migration was written: each holds once.
+    /// What the struct answered when the migration was written. An answer is used once.
     pub(crate) answers: Vec<Answer>,
-    /// The hash of the state before; `None` for the migration that creates the table.
+    /// The hash of the previous state, or `None` if the migration creates the table.
     pub(crate) parent: Option<String>,
-    /// Of a table that is created under a name that another one had: the hash of the state after
-    /// that one's last migration, so that no two first migrations are one.
+    /// If another table had this table's name before: the hash of that table's newest state. It
+    /// makes the hashes of the two first migrations different.
     pub(crate) beside: Option<String>,
-    /// Which of the files that were written together it is, from 1, and how many they are; `None`
-    /// for one by itself.
+    /// The number of this file among those of the same change, from 1, and how many there are.
+    /// `None` if it is the only one.
     pub(crate) step: Option<(usize, usize)>,
 }
 
-/// The answers on one field that a migration has carried out, so that they are no answer to a
+/// The struct's answers for one field, which a migration has used, so that they do not answer a
 /// later change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -69,7 +70,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What a struct says now, of the columns of which it says anything.
+    /// Returns the answers that a struct gives now, for the columns for which it gives any.
     pub(crate) fn of(schema: &Schema) -> Vec<Self> {
         let answers = schema.columns.iter().map(|column| Self {
             column: column.name.to_owned(),
@@ -85,14 +86,14 @@ impl Answer {
     }
 }
 
-/// The variants of a column's enum that say what they were called before: old name, new name.
+/// Returns the renamed variants of a column's enum: old name, new name.
 pub(crate) fn variant_renames(column: &ColumnSchema) -> Vec<(String, String)> {
     let owned = |(from, to): &(&str, &str)| ((*from).to_owned(), (*to).to_owned());
     column.renamed_variants.iter().map(owned).collect()
 }
 
 impl State {
-    /// The state after a migration that leads to this struct's table.
+    /// Returns the state after a migration that leads to this struct's table.
     pub(crate) fn of(schema: &Schema, dialect: Dialect, parent: Option<String>) -> Self {
         Self {
             table: Table::of(schema, dialect),
@@ -103,12 +104,12 @@ impl State {
         }
     }
 
-    /// What has been answered of the column.
+    /// Returns the answers that were used for the column.
     pub(crate) fn answer(&self, column: &str) -> Option<&Answer> {
         self.answers.iter().find(|answer| answer.column == column)
     }
 
-    /// The variants of the column that a migration has renamed: old name, new name.
+    /// Returns the variants of the column that a migration has renamed: old name, new name.
     pub(crate) fn renamed_variants(&self, column: &str) -> &[(String, String)] {
         self.answer(column).map_or(&[], |answer| &answer.variants)
     }

@@ -1,37 +1,35 @@
-//! A header's lines, read into a state.
+//! Reading a state from the lines of a header.
 
 use super::words::Words;
 use super::{Answer, FORMAT, PREFIX, State};
 use crate::schema::{CutOffsTable, Dialect, SchemaOptions, Table, TableColumn, TableIndex};
 
-/// What sqlx looks for at a file's first byte.
+/// The line that sqlx looks for at the very start of a file.
 const NO_TRANSACTION: &str = "-- no-transaction";
 
 /// A header that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeaderError {
-    /// Counted from 1.
+    /// The line's number in the file, from 1.
     pub(crate) line: usize,
     pub(crate) reason: String,
 }
 
 impl State {
-    /// Reads the header of a file. `None` when no line of it is anchor's.
+    /// Reads the header of a file, and returns `None` if no line of the file is for anchor.
     ///
-    /// The header's lines may stand anywhere, below a licence or a `SET`: what makes them one is
-    /// that they are the file's only ones. A line that is meant for anchor and not read is an
-    /// error, for the table's history would go on without it.
+    /// The header's lines may be anywhere in the file, for example below a licence or a `SET`. A
+    /// line that is meant for anchor but cannot be read is an error, because the table's history
+    /// would otherwise continue without it.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, HeaderError> {
         let lines = text.lines().zip(1..);
         let meant: Vec<_> = lines.filter_map(|(text, line)| Some((line, content(text)?))).collect();
         let Some((last, _)) = meant.last().copied() else { return Ok(None) };
         misplaced(text)?;
-        let mut header = Draft::default();
+        let mut header = Header::default();
         for (line, content) in meant {
             content
-                .ok_or_else(|| {
-                    format!("a line for anchor begins with `{PREFIX}`, in these letters")
-                })
+                .ok_or_else(|| format!("a line for anchor starts with exactly `{PREFIX}`"))
                 .and_then(|content| header.read(content))
                 .map_err(|reason| HeaderError { line, reason })?;
         }
@@ -39,10 +37,10 @@ impl State {
     }
 }
 
-/// What a comment says to anchor: `None` for other lines, `Some(None)` where it is meant for anchor
-/// and written otherwise.
+/// Returns what a line says to anchor: `None` if it is not meant for anchor, and `Some(None)` if it
+/// is but is not written as anchor writes it.
 fn content(line: &str) -> Option<Option<&str>> {
-    // A byte order mark is no white space.
+    // A byte order mark does not count as white space.
     let line = line.trim_start_matches('\u{feff}').trim();
     let comment = line.trim_start_matches(['-', '#', '/', '*', ' ', '\t']);
     if comment.len() == line.len() {
@@ -52,20 +50,20 @@ fn content(line: &str) -> Option<Option<&str>> {
     if !word.trim_end().eq_ignore_ascii_case("anchor") {
         return None;
     }
-    // Indented, or without the space, as a formatter of SQL leaves it.
+    // A formatter of SQL may indent the line or remove the space.
     let exact = line.strip_prefix("--").and_then(|rest| rest.trim_start().strip_prefix("anchor:"));
     Some(exact.map(str::trim))
 }
 
-/// What sqlx or the database would read otherwise than the header says.
+/// Refuses what sqlx or the database would read in a different way than anchor.
 fn misplaced(text: &str) -> Result<(), HeaderError> {
     for (at, line) in text.lines().enumerate() {
         let line = line.trim_start_matches('\u{feff}');
         let reason = if ["<<<<<<<", ">>>>>>>"].iter().any(|mark| line.starts_with(mark)) {
-            "the file has the marks of a merge conflict: resolve it".to_owned()
+            "the file contains a merge conflict: resolve it".to_owned()
         } else if line.trim() == NO_TRANSACTION && !(at == 0 && text.starts_with(NO_TRANSACTION)) {
             format!(
-                "sqlx reads `{NO_TRANSACTION}` at the file's first byte alone: move the line there"
+                "sqlx reads `{NO_TRANSACTION}` only at the start of the file: move the line there"
             )
         } else {
             continue;
@@ -75,9 +73,9 @@ fn misplaced(text: &str) -> Result<(), HeaderError> {
     Ok(())
 }
 
-/// A header that is being read.
+/// The lines of a header that have been read.
 #[derive(Default)]
-struct Draft {
+struct Header {
     format: Option<String>,
     table: Option<String>,
     dialect: Option<Dialect>,
@@ -92,7 +90,7 @@ struct Draft {
     cut_offs: Option<CutOffsTable>,
 }
 
-impl Draft {
+impl Header {
     fn read(&mut self, line: &str) -> Result<(), String> {
         let mut words = Words::of(line)?;
         let subject = words.word()?;
@@ -104,8 +102,8 @@ impl Draft {
                 let format = words.word()?;
                 if format != FORMAT {
                     return Err(format!(
-                        "the format `{format}` is of another version of anchor; this one reads \
-                         `{FORMAT}`: use the anchor that wrote the file, or a newer one"
+                        "the format `{format}` is from another version of anchor, and this one \
+                         reads `{FORMAT}`: use the version that wrote the file, or a newer one"
                     ));
                 }
                 once(&mut self.format, "format", format)?;
@@ -114,7 +112,7 @@ impl Draft {
             "dialect" => {
                 let word = words.word()?;
                 let dialect = Dialect::of_word(&word).ok_or_else(|| {
-                    format!("`{word}` is no dialect; there are `postgres`, `mysql` and `sqlite`")
+                    format!("`{word}` is not a dialect: write `postgres`, `mysql` or `sqlite`")
                 })?;
                 once(&mut self.dialect, "dialect", dialect)?;
             }
@@ -131,7 +129,7 @@ impl Draft {
                 let answer = words.answer(&column.name)?;
                 self.answers.extend(Some(answer).filter(|answer| !answer.is_empty()));
                 if self.columns.iter().any(|other| other.name == column.name) {
-                    return Err(format!("the column `{}` is there twice", column.name));
+                    return Err(format!("the column `{}` occurs twice", column.name));
                 }
                 self.columns.push(column);
             }
@@ -141,13 +139,13 @@ impl Draft {
                 self.indexes.push(words.index(true)?);
             }
             "cut_offs" => once(&mut self.cut_offs, "cut_offs", words.cut_offs()?)?,
-            other => return Err(format!("`{other}` is not known here")),
+            other => return Err(format!("`{other}` is unknown here")),
         }
         words.end()
     }
 
     fn finish(self) -> Result<State, String> {
-        let missing = |what: &str| format!("the header ends without its line `{PREFIX} {what} ..`");
+        let missing = |what: &str| format!("the header lacks the line `{PREFIX} {what} ..`");
         let state = State {
             table: Table {
                 dialect: self.dialect.ok_or_else(|| missing("dialect"))?,
@@ -165,7 +163,7 @@ impl Draft {
         for index in &state.table.indexes {
             if state.table.column(&index.column).is_none() {
                 return Err(format!(
-                    "the index `{}` is on a column `{}` that is not in the header",
+                    "the index `{}` is on the column `{}`, which is not in the header",
                     index.name, index.column
                 ));
             }
@@ -174,7 +172,7 @@ impl Draft {
             && state.table.column(&companion.subject).is_none()
         {
             return Err(format!(
-                "the table `{}` is for a column `{}` that is not in the header",
+                "the table `{}` is for the column `{}`, which is not in the header",
                 companion.name, companion.subject
             ));
         }
@@ -182,18 +180,19 @@ impl Draft {
         let hash = state.hash();
         if written != hash {
             return Err(format!(
-                "the header was edited by hand: its lines have the hash {hash}, not {written}; if \
-                 the table really is as they say, write `{PREFIX} hash {hash}` and the same \
-                 `parent` in the file that follows"
+                "the header was edited by hand: the hash of its lines is {hash}, not {written}; \
+                 if the lines describe the table correctly, write `{PREFIX} hash {hash}`, and the \
+                 same hash as `parent` in the next file"
             ));
         }
         Ok(state)
     }
 }
 
+/// Sets a value that a header has only once.
 fn once<V>(slot: &mut Option<V>, what: &str, value: V) -> Result<(), String> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(format!("`{what}` is there twice")),
+        Some(_) => Err(format!("`{what}` occurs twice")),
     }
 }

@@ -1,4 +1,4 @@
-//! Headers that are written and read.
+//! Tests of headers that are written and read back.
 
 use super::*;
 use crate::column::ColumnType;
@@ -93,13 +93,13 @@ fn a_line_for_anchor_that_is_not_read_is_an_error() {
     let doubled = format!("{header}\nSELECT 1;\n{header}");
     let late = format!("-- (c) Shop\n-- no-transaction\n{header}");
     for (file, line, reason) in [
-        ("CREATE TABLE users (id INT);\n-- anchor: format 1\n", 2, "without its line"),
+        ("CREATE TABLE users (id INT);\n-- anchor: format 1\n", 2, "lacks the line"),
         ("SELECT 1;\n-- anchor: table x\n", 2, "expected `-- anchor: format 1`"),
-        (&shouted, 1, "begins with `-- anchor:`, in these letters"),
-        (&other, 1, "begins with `-- anchor:`, in these letters"),
-        (&conflict, 1, "the marks of a merge conflict"),
-        (&doubled, header.lines().count() + 3, "`format` is there twice"),
-        (&late, 2, "sqlx reads `-- no-transaction` at the file's first byte alone"),
+        (&shouted, 1, "starts with exactly `-- anchor:`"),
+        (&other, 1, "starts with exactly `-- anchor:`"),
+        (&conflict, 1, "contains a merge conflict"),
+        (&doubled, header.lines().count() + 3, "`format` occurs twice"),
+        (&late, 2, "sqlx reads `-- no-transaction` only at the start of the file"),
     ] {
         let error = State::parse(file).expect_err(file);
         assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error:?}");
@@ -117,28 +117,28 @@ fn the_hash_is_of_the_lines_and_of_the_parent() {
 #[test]
 fn a_broken_header_is_said_with_its_line() {
     let cases = [
-        (edited("format 1", "format 2"), 1, "is of another version of anchor"),
+        (edited("format 1", "format 2"), 1, "is from another version of anchor"),
         (edited("format 1", "table x"), 1, "expected `-- anchor: format 1` before `table`"),
-        (edited("dialect postgres", "dialect oracle"), 3, "`oracle` is no dialect"),
-        (edited("column id uuid", "column id guid"), 6, "`guid` is no type of a column"),
+        (edited("dialect postgres", "dialect oracle"), 3, "`oracle` is not a dialect"),
+        (edited("column id uuid", "column id guid"), 6, "`guid` is not the type of a column"),
         (
             edited("not null primary key", "not null primary"),
             6,
-            "expected `key`, and the line ends",
+            "expected `key`, but the line ends",
         ),
         (edited("custom as \"citext\"", "custom as \"citext"), 25, "does not end"),
         (
             edited("index sessions_user_id_idx on user_id", "index a on b"),
             30,
-            "that is not in the header",
+            "which is not in the header",
         ),
         (edited("as \"citext\"", "as \"text\""), 30, "the header was edited by hand"),
         (
             edited("-- anchor: parent 0123456789abcdef\n", ""),
             29,
-            "without its line `-- anchor: parent ..`",
+            "lacks the line `-- anchor: parent ..`",
         ),
-        (edited("column email", "colum email"), 25, "`colum` is not known here"),
+        (edited("column email", "colum email"), 25, "`colum` is unknown here"),
     ];
     for (error, line, reason) in cases {
         assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error:?}");

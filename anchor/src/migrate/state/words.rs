@@ -1,4 +1,4 @@
-//! The words of a header's line, and what they say.
+//! [`Words`]: the words of a header's line, and the things that they describe.
 
 use std::str::FromStr;
 
@@ -72,7 +72,7 @@ impl Words {
         }
     }
 
-    /// `2 of 3`.
+    /// Reads `2 of 3`.
     pub(super) fn step(&mut self) -> Result<(usize, usize), String> {
         let step = self.number()?;
         self.expect("of")?;
@@ -101,8 +101,8 @@ impl Words {
         }
     }
 
-    /// Whether the word comes next; it is taken if so.
-    fn next_is(&mut self, word: &str) -> bool {
+    /// Returns whether the next token is this word, and takes it if so.
+    fn take(&mut self, word: &str) -> bool {
         self.tokens.next_if(|token| matches!(token, Token::Word(found) if found == word)).is_some()
     }
 
@@ -122,7 +122,7 @@ impl Words {
     pub(super) fn column(&mut self) -> Result<TableColumn, String> {
         let name = self.name()?;
         let kind = self.kind()?;
-        let custom = self.next_is("custom");
+        let custom = self.take("custom");
         self.expect("as")?;
         let mut column = TableColumn {
             name,
@@ -136,27 +136,27 @@ impl Words {
             references: None,
             leaving: None,
         };
-        if self.next_is("from") {
+        if self.take("from") {
             let least = self.number()?;
             self.expect("to")?;
             column.range = Some((least, self.number()?));
         }
-        if self.next_is("not") {
+        if self.take("not") {
             self.expect("null")?;
             column.nullable = false;
         }
-        if self.next_is("primary") {
+        if self.take("primary") {
             self.expect("key")?;
             column.primary_key = true;
         }
-        if self.next_is("default") {
+        if self.take("default") {
             column.default = Some(self.text()?);
         }
-        if self.next_is("references") {
+        if self.take("references") {
             column.references = Some(self.reference()?);
         }
-        if self.next_is("leaving") {
-            let is_system = self.next_is("system");
+        if self.take("leaving") {
+            let is_system = self.take("system");
             column.leaving = Some(if is_system { Owner::Anchor } else { Owner::Payload });
         }
         Ok(column)
@@ -167,7 +167,7 @@ impl Words {
         word.parse().map_err(|_| format!("expected a number, found `{word}`"))
     }
 
-    /// What stands between parentheses, with commas.
+    /// Reads a list in parentheses, with commas.
     fn list<T>(&mut self, item: fn(&mut Self) -> Result<T, String>) -> Result<Vec<T>, String> {
         self.mark('(')?;
         let mut items = vec![item(self)?];
@@ -185,23 +185,23 @@ impl Words {
                 "keep_ended" => options.keep_ended(),
                 "track" => options.track(),
                 "fingerprint" => options.fingerprint(),
-                other => return Err(format!("`{other}` is not known here")),
+                other => return Err(format!("`{other}` is unknown here")),
             };
         }
         Ok(options)
     }
 
-    /// What was answered of the column, at the end of its line.
+    /// Reads the answers for a column, which are at the end of its line.
     pub(super) fn answer(&mut self, column: &str) -> Result<Answer, String> {
         let mut answer = Answer { column: column.to_owned(), ..Answer::default() };
-        if self.next_is("was") {
+        if self.take("was") {
             answer.was = Some(self.name()?);
         }
-        if self.next_is("on_change") {
+        if self.take("on_change") {
             self.expect("end_sessions")?;
             answer.ends = true;
         }
-        if self.next_is("variants") {
+        if self.take("variants") {
             answer.variants = self.list(|words| {
                 let from = words.text()?;
                 words.expect("to")?;
@@ -218,7 +218,7 @@ impl Words {
                 .iter()
                 .find(|(known, _)| *known == word)
                 .map(|(_, ty)| Kind::Plain(*ty))
-                .ok_or_else(|| format!("`{word}` is no type of a column"));
+                .ok_or_else(|| format!("`{word}` is not the type of a column"));
         }
         self.list(Self::text).map(Kind::Enum)
     }
@@ -237,7 +237,7 @@ impl Words {
                 self.expect("null")?;
                 OnDelete::SetNull
             }
-            other => return Err(format!("`{other}` is no action on a deletion")),
+            other => return Err(format!("`{other}` is not an action on a deletion")),
         };
         Ok(ForeignKey { table, column, on_delete })
     }
@@ -245,7 +245,7 @@ impl Words {
 
 fn unexpected(wanted: &str, found: Option<Token>) -> String {
     match found {
-        None => format!("expected {wanted}, and the line ends"),
+        None => format!("expected {wanted}, but the line ends"),
         Some(Token::Word(word)) => format!("expected {wanted}, found `{word}`"),
         Some(Token::Text(text)) => format!("expected {wanted}, found {}", quoted(&text)),
         Some(Token::Mark(mark)) => format!("expected {wanted}, found `{mark}`"),
