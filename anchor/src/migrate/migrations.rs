@@ -55,7 +55,7 @@ impl Migrations {
     /// earlier migration has used is valid again.
     ///
     /// Columns are dropped in a separate file, which is to be applied
-    /// [after the deployment](self#the-order-of-a-deployment).
+    /// [after the deployment](crate::migrate#the-order-of-a-deployment).
     #[must_use]
     pub fn allow_drops(mut self) -> Self {
         self.allowed.drops = true;
