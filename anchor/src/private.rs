@@ -21,7 +21,7 @@ pub use crate::schema::{
     ColumnSchema, OnChange, OnDelete, Reference, Schema, SchemaOptions, refuse_bare_text,
 };
 
-pub use crate::migrate::emitted::{MigrationsOf, NotASession};
+pub use crate::migrate::migrations_of::{MigrationsOf, NotASession};
 
 pub use crate::__anchor_migrations_test as migrations_test;
 

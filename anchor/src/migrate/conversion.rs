@@ -1,13 +1,13 @@
-//! [`Conversion`]: which values of a column's type another type holds, and what a cast between them
-//! loses.
+//! [`Conversion`]: which values of a column's type another type can hold, and what a cast between
+//! the two types loses.
 
 use crate::column::ColumnType;
 use crate::schema::{Dialect, Kind, TableColumn};
 
-/// How the values of a column go over into its successor.
+/// How the values of a column become those of its successor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Conversion {
-    /// The values that do not fit: those of which at least one condition holds.
+    /// A value does not fit if at least one of these is true.
     pub(crate) conditions: Vec<Condition>,
     pub(crate) cast: Cast,
 }
@@ -15,22 +15,22 @@ pub(crate) struct Conversion {
 /// What a cast does to the values that fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cast {
-    /// Keeps them.
+    /// It keeps them.
     Exact,
-    /// May round or cut them.
+    /// It may round or cut them.
     Inexact,
-    /// There is none: the types have nothing in common.
+    /// There is no cast, because the types have nothing in common.
     Never,
 }
 
-/// Types of one kind: what is written for one of them is read as another, if it fits.
+/// A family of types. A value of one type can be read as another type of its family, if it fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     Integer,
     Float,
     /// Texts and enums.
     Text,
-    /// Alone.
+    /// A type that is a family by itself.
     Other(ColumnType),
 }
 
@@ -46,31 +46,31 @@ impl Family {
     }
 }
 
-/// Which old values do not fit.
+/// A condition for old values that do not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Condition {
     /// `NULL`.
     Null,
-    /// Integers outside of these two.
+    /// Integers that are not between these two.
     Outside(i64, i64),
-    /// Floats that are no integers between these two.
+    /// Floats that are not integers between these two.
     NoInteger(i64, i64),
-    /// Texts that are no integers between these two.
+    /// Texts that are not integers between these two.
     NoIntegerInText(i64, i64),
     /// Floats that are too large for 32 bits.
     TooLargeForReal,
-    /// Texts that are none of these.
+    /// Texts other than these.
     NotAmong(Vec<String>),
-    /// Texts of more characters, or more bytes.
+    /// Texts of more characters, or values of more bytes.
     LongerThan(usize),
-    /// Values that another row has too.
+    /// Values that another row has, too.
     Shared,
-    /// All: the types have nothing in common.
+    /// All values, because the types have nothing in common.
     Every,
 }
 
 impl Conversion {
-    /// How `old` goes over into `new`, the enum's variants being renamed as the pairs say.
+    /// Returns how the values of `old` become those of `new`, with these variants renamed.
     pub(crate) fn of(old: &TableColumn, new: &TableColumn, renamed: &[(String, String)]) -> Self {
         let Self { mut conditions, cast } = Self::of_values(old, new, renamed);
         if old.nullable && !new.nullable && cast != Cast::Never {
@@ -85,7 +85,7 @@ impl Conversion {
         let same_type = is_same_type(&old.sql_type, &new.sql_type);
         let lengths = (length(&old.sql_type), length(&new.sql_type));
         let unknown = (old.custom && lengths.0.is_none()) || (new.custom && lengths.1.is_none());
-        if unknown && !same_type && renamed.is_empty() && list_the_same(old, new) {
+        if unknown && !same_type && renamed.is_empty() && are_mysql_enums(old, new) {
             return Self::of_kinds(&old.kind, &new.kind, renamed);
         }
         if unknown && !same_type {
@@ -109,7 +109,7 @@ impl Conversion {
                     ((Some(from), None), _, Real) => {
                         Self::exact(outside(from, (-(1 << 24), 1 << 24)))
                     }
-                    // As long as an integer is with its sign.
+                    // An integer has at most 20 characters, with its sign.
                     ((Some(_), None), _, Text) => match lengths.1 {
                         Some(Length::Most(..20)) => Self::NOTHING,
                         _ => Self::exact(None),
@@ -131,7 +131,7 @@ impl Conversion {
             }
             (from, to) => {
                 let mut fit = Self::of_kinds(from, to, renamed);
-                // The dialect's own type for an enum is as long as any of its variants.
+                // Only a type that the user wrote can be shorter than a variant.
                 if new.custom && fit.cast == Cast::Exact {
                     fit.conditions.extend(longer);
                 }
@@ -140,7 +140,7 @@ impl Conversion {
         }
     }
 
-    /// Of texts and enums.
+    /// Returns the conversion between texts and enums, regardless of their SQL types.
     fn of_kinds(old: &Kind, new: &Kind, renamed: &[(String, String)]) -> Self {
         match (old, new) {
             (Kind::Enum(old), Kind::Enum(new)) => {
@@ -169,7 +169,7 @@ impl Conversion {
     }
 }
 
-/// Whether two spellings are of one type: what is quoted in it is told apart by its case.
+/// Returns whether two spellings mean the same type. Their case matters only inside quotes.
 pub(crate) fn is_same_type(one: &str, other: &str) -> bool {
     let (one, other) = (one.split('\''), other.split('\''));
     let alike = one.clone().count() == other.clone().count();
@@ -180,9 +180,8 @@ pub(crate) fn is_same_type(one: &str, other: &str) -> bool {
         })
 }
 
-/// Whether both are a MySQL `ENUM` of the variants that the struct has, of which one has others
-/// too.
-fn list_the_same(old: &TableColumn, new: &TableColumn) -> bool {
+/// Returns whether both columns are a MySQL `ENUM` of exactly the variants of their enum.
+fn are_mysql_enums(old: &TableColumn, new: &TableColumn) -> bool {
     [old, new].into_iter().all(|column| {
         let Kind::Enum(values) = &column.kind else { return false };
         let values: Vec<_> = values.iter().map(|value| Dialect::MySql.literal(value)).collect();
@@ -191,7 +190,7 @@ fn list_the_same(old: &TableColumn, new: &TableColumn) -> bool {
     })
 }
 
-/// The integers that a column of this type, and a field of this range, holds.
+/// Returns the integers that a column of this type, with a field of this range, can hold.
 fn integers(ty: ColumnType, range: Option<(i64, i64)>) -> Option<(i64, i64)> {
     let whole = match ty {
         ColumnType::SmallInt => (i16::MIN.into(), i16::MAX.into()),
@@ -206,7 +205,7 @@ fn outside(from: (i64, i64), to: (i64, i64)) -> Option<Condition> {
     (from.0 < to.0 || from.1 > to.1).then_some(Condition::Outside(to.0, to.1))
 }
 
-/// How many characters, or bytes, a type allows.
+/// How many characters or bytes a type allows.
 #[derive(Clone, Copy)]
 enum Length {
     Any,
@@ -221,8 +220,8 @@ fn longer(before: Length, after: Length) -> Option<Condition> {
     }
 }
 
-/// The length of a type for texts or bytes whose values go from one to another as they are; `None`
-/// for a type that this does not know.
+/// Returns the length of a type for texts or bytes, or `None` if the type is unknown. A cast
+/// between known types does not change a value.
 fn length(sql_type: &str) -> Option<Length> {
     let ty = sql_type.to_ascii_lowercase();
     let (name, rest) = ty.split_once('(').map_or((ty.as_str(), None), |(a, b)| (a, Some(b)));
@@ -239,13 +238,14 @@ fn length(sql_type: &str) -> Option<Length> {
 }
 
 impl Condition {
-    /// The condition in SQL, `column` being quoted as the dialect wants it.
+    /// Returns the condition in SQL. `column` is a quoted name.
     pub(crate) fn sql(&self, dialect: Dialect, table: &str, column: &str) -> String {
         match self {
             Condition::Null => format!("{column} IS NULL"),
             Condition::Outside(least, most) => format!("{column} NOT BETWEEN {least} AND {most}"),
             Condition::NoInteger(least, most) => {
-                // The bounds are floats as well: the next one inside, where there is none such.
+                // The bounds are compared as floats. The largest integer is not a float, so the
+                // largest float below it is used.
                 let inside = |bound: i64| match bound {
                     i64::MAX => 9_223_372_036_854_774_784,
                     bound => bound,
@@ -257,8 +257,8 @@ impl Condition {
                 };
                 format!("{column} NOT BETWEEN {least} AND {most} OR {whole}")
             }
-            // MariaDB casts a text though the case before it excludes it, and fails: what is no
-            // integer becomes one that no column holds.
+            // MariaDB casts a text even if the `CASE` excludes it, and fails. A text that is not an
+            // integer is therefore replaced with an integer that no column can hold.
             Condition::NoIntegerInText(least, most) if dialect == Dialect::MySql => format!(
                 "{column} IS NOT NULL AND CAST(CASE WHEN {column} REGEXP '{INTEGER}' \
                  THEN {column} ELSE '99999999999999999999' END AS DECIMAL(20)) \
@@ -279,7 +279,7 @@ impl Condition {
             }
             Condition::TooLargeForReal => format!("ABS({column}) > 3.4028234663852886e38"),
             Condition::NotAmong(values) => {
-                // MySQL compares without the spaces at the end.
+                // MySQL ignores spaces at the end when it compares.
                 let is_padded =
                     dialect == Dialect::MySql && !values.iter().any(|value| value.ends_with(' '));
                 let padded = match is_padded {
@@ -296,8 +296,8 @@ impl Condition {
                 let characters = if dialect == Dialect::Sqlite { "LENGTH" } else { "CHAR_LENGTH" };
                 format!("{characters}({column}) > {length}")
             }
-            // MySQL deletes from no table that the condition reads, unless it reads it first, and
-            // reads a locked one twice only under another name, which is locked as well.
+            // MySQL does not delete from a table that the condition reads, except from a derived
+            // table. To read a locked table twice, it needs a second name that is locked, too.
             Condition::Shared => format!(
                 "{column} IN (SELECT {column} FROM (SELECT {column} FROM {table} AS again \
                  GROUP BY {column} HAVING COUNT(*) > 1) AS shared)"
@@ -307,5 +307,5 @@ impl Condition {
     }
 }
 
-/// An integer as it is written, of at most 19 digits.
+/// A regular expression for an integer of at most 19 digits.
 const INTEGER: &str = "^(0|-?[1-9][0-9]{0,18})$";

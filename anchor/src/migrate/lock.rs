@@ -1,7 +1,8 @@
-//! One process at a time writes into a folder of migrations.
+//! The lock that lets only one process at a time write into a folder of migrations.
 //!
-//! The lock is the operating system's, on a file in the folder for temporary files: it goes with
-//! the process that holds it, so that none is ever stale, and nothing is left among the migrations.
+//! It is the operating system's lock on a file in the folder for temporary files. The system
+//! releases it when the process ends, so that it is never stale, and nothing is left among the
+//! migrations.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::MigrateError;
 
-/// Waits for the folder's lock, which is held until the value is dropped.
+/// Waits for the folder's lock and returns it. Dropping the value releases the lock.
 pub(super) fn hold(folder: &Path) -> Result<File, MigrateError> {
     fs::create_dir_all(folder).map_err(MigrateError::io(folder))?;
     let place = folder.canonicalize().map_err(MigrateError::io(folder))?;
@@ -22,7 +23,7 @@ pub(super) fn hold(folder: &Path) -> Result<File, MigrateError> {
         .create(true)
         .truncate(false)
         .open(&path)
-        // Another user made it.
+        // The file may belong to another user.
         .or_else(|_| File::open(&path))
         .map_err(MigrateError::io(&path))?;
     file.lock().map_err(MigrateError::io(&path))?;

@@ -1,19 +1,18 @@
-//! What a migration's file is called.
+//! The names of migration files.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::diff::Diff;
-use crate::schema::TableColumn;
 
-/// More columns than these are not named.
+/// The most columns that a name lists.
 const MOST_NAMES: usize = 3;
 
-/// A time as sqlx writes it into a version: `YYYYMMDDHHMMSS`, UTC.
+/// Returns a time as sqlx writes it into a version: `YYYYMMDDHHMMSS`, UTC.
 pub(super) fn timestamp(time: SystemTime) -> i64 {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days since 1970 into a date of the Gregorian calendar, counting years from March so that a
-    // leap day is a year's last.
+    // Converts days since 1970 into a date of the Gregorian calendar. Years start in March here, so
+    // that a leap day is the last day of a year.
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
@@ -28,40 +27,35 @@ pub(super) fn timestamp(time: SystemTime) -> i64 {
     date * 1_000_000 + (second / 3600) * 10_000 + (second / 60 % 60) * 100 + second % 60
 }
 
-/// A name as a part of a file's name.
+/// Returns a name as a part of a file's name.
 pub(super) fn word(name: &str) -> String {
     let word: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     word.trim_matches('_').to_owned()
 }
 
-/// `alter_sessions_add_theme`; where much changes at once, `alter_sessions`.
+/// Returns the names of columns as parts of a file's name.
+fn names<'c>(columns: impl Iterator<Item = &'c String>) -> Vec<String> {
+    columns.map(|name| word(name)).filter(|word| !word.is_empty()).collect()
+}
+
+/// Returns the description of a change, such as `alter_sessions_add_theme`, or `alter_sessions` if
+/// it has many parts.
 pub(super) fn of_change(diff: &Diff) -> String {
     let table = word(diff.new.bare_name());
     if diff.old.name != diff.new.name {
         return format!("rename_{}_to_{table}", word(diff.old.bare_name()));
     }
-    let names = |verb: &str, columns: Vec<&str>| {
-        let words: Vec<_> = columns.into_iter().map(word).filter(|word| !word.is_empty()).collect();
-        (verb.to_owned(), words)
-    };
-    let is_leaving = |pair: &&(TableColumn, TableColumn)| pair.1.leaving.is_some();
-    let changed = |renamed: bool| {
-        let kept = diff.kept.iter().filter(move |(old, new)| old != new);
-        let kept = kept.filter(move |pair| !is_leaving(pair));
-        kept.filter(move |(old, new)| (old.name != new.name) == renamed)
-            .map(|(_, new)| new.name.as_str())
-            .collect::<Vec<_>>()
-    };
+    let changed = diff.kept.iter().filter(|(old, new)| old != new);
+    let (leaving, changed): (Vec<_>, Vec<_>) = changed.partition(|(_, new)| new.leaving.is_some());
+    let (renamed, changed): (Vec<_>, Vec<_>) =
+        changed.into_iter().partition(|(old, new)| old.name != new.name);
     let mut parts = vec![
-        names("add", diff.added.iter().map(|column| column.name.as_str()).collect()),
-        names("drop", diff.dropped.iter().map(|column| column.name.as_str()).collect()),
-        names("without", {
-            let kept = diff.kept.iter().filter(|(old, new)| old != new);
-            kept.filter(is_leaving).map(|(old, _)| old.name.as_str()).collect()
-        }),
-        names("rename_to", changed(true)),
-        names("change", changed(false)),
+        ("add", names(diff.added.iter().map(|column| &column.name))),
+        ("drop", names(diff.dropped.iter().map(|column| &column.name))),
+        ("without", names(leaving.iter().map(|(old, _)| &old.name))),
+        ("rename_to", names(renamed.iter().map(|(_, new)| &new.name))),
+        ("change", names(changed.iter().map(|(_, new)| &new.name))),
     ];
     match (&diff.old.cut_offs, &diff.new.cut_offs) {
         (None, Some(_)) => parts[0].1.push("cut_offs".to_owned()),
@@ -70,11 +64,8 @@ pub(super) fn of_change(diff: &Diff) -> String {
     }
     if parts.iter().all(|(_, words)| words.is_empty()) {
         parts = vec![
-            names("index", diff.added_indexes.iter().map(|index| index.column.as_str()).collect()),
-            names(
-                "unindex",
-                diff.dropped_indexes.iter().map(|index| index.column.as_str()).collect(),
-            ),
+            ("index", names(diff.added_indexes.iter().map(|index| &index.column))),
+            ("unindex", names(diff.dropped_indexes.iter().map(|index| &index.column))),
         ];
     }
     parts.retain(|(_, words)| !words.is_empty());

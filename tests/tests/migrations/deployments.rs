@@ -135,25 +135,25 @@ changes! {
             #[session(on_change = "end_sessions")]
             locale: String = |n| format!("{n}");
         }
-    "a field less" a_field_less TWO_FILES_OLD_REFUSES;
+    "a removed field" a_field_less TWO_FILES_OLD_REFUSES;
         old(table = "sessions") { theme: String = |n| format!("{n}"); }
         new(table = "sessions") {}
-    "a field less" an_option_less TWO_FILES;
+    "a removed field" an_option_less TWO_FILES;
         old(table = "sessions") { theme: Option<String> = |n| Some(format!("{n}")); }
         new(table = "sessions") {}
-    "a field less" a_field_with_a_default_less TWO_FILES;
+    "a removed field" a_field_with_a_default_less TWO_FILES;
         old(table = "sessions") {
             #[session(default = "'member'")]
             role: Two = |_| Two::Admin;
         }
         new(table = "sessions") {}
-    "a field less" a_unique_field_less TWO_FILES_OLD_REFUSES;
+    "a removed field" a_unique_field_less TWO_FILES_OLD_REFUSES;
         old(table = "sessions") {
             #[session(unique, default = "'none'")]
             code: String = |n| format!("{n}");
         }
         new(table = "sessions") {}
-    "a field less" a_reference_less TWO_FILES_OLD_REFUSES;
+    "a removed field" a_reference_less TWO_FILES_OLD_REFUSES;
         old(table = "sessions") {
             #[session(references = "orgs(id)")]
             org: i64 = |_| 7;
@@ -168,13 +168,13 @@ changes! {
             #[session(default = "'light'")]
             theme: String = |n| format!("{n}");
         }
-    "another name for a column" another_name_for_a_column DOWNTIME;
+    "a renamed column" another_name_for_a_column DOWNTIME;
         old(table = "sessions") { theme: String = |n| format!("{n}"); }
         new(table = "sessions") {
             #[session(renamed_from = "theme")]
             colour: String = |n| format!("{n}");
         }
-    "the name of a column that is dropped" the_name_of_a_column_that_is_dropped DOWNTIME_DROPS;
+    "a column with the name of a dropped one" the_name_of_a_column_that_is_dropped DOWNTIME_DROPS;
         old(table = "sessions") {
             theme: String = |n| format!("{n}");
             colour: i64 = |_| 1;
@@ -183,7 +183,7 @@ changes! {
             #[session(renamed_from = "colour")]
             theme: i64 = |_| 1;
         }
-    "another name for the table" another_name_for_the_table DOWNTIME;
+    "a renamed table" another_name_for_the_table DOWNTIME;
         old(table = "sessions") {}
         new(table = "logins", renamed_from = "sessions") {}
     "a wider type" a_wider_integer OLD_REFUSES;
@@ -255,19 +255,19 @@ changes! {
             #[session(default = "'dark'")]
             theme: String = |n| format!("{n}");
         }
-    "a variant more" a_variant_more OLD_REFUSES;
+    "a new variant" a_variant_more OLD_REFUSES;
         old(table = "sessions") { role: Two = |_| Two::Admin; }
         new(table = "sessions") { role: Three = |_| Three::Guest; }
-    "a variant less" a_variant_less BOTH;
+    "a removed variant" a_variant_less BOTH;
         old(table = "sessions") { role: Three = |_| Three::Member; }
         new(table = "sessions") {
             #[session(on_change = "end_sessions")]
             role: Two = |_| Two::Admin;
         }
-    "another name for a variant" another_name_for_a_variant DOWNTIME;
+    "a renamed variant" another_name_for_a_variant DOWNTIME;
         old(table = "sessions") { role: Two = |_| Two::Admin; }
         new(table = "sessions") { role: Renamed = |_| Renamed::Boss; }
-    "another `default`" another_default BOTH;
+    "a changed `default`" another_default BOTH;
         old(table = "sessions") {
             #[session(default = "'dark'")]
             theme: String = |n| format!("{n}");
@@ -276,7 +276,7 @@ changes! {
             #[session(default = "'light'")]
             theme: String = |n| format!("{n}");
         }
-    "another `default`" no_default BOTH;
+    "a changed `default`" no_default BOTH;
         old(table = "sessions") {
             #[session(default = "'dark'")]
             theme: String = |n| format!("{n}");

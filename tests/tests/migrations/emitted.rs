@@ -98,7 +98,7 @@ fn it_passes_without_migrations_writes_them_when_asked_and_fails_on_a_difference
     }
     let output = run(Some("yes"));
     assert!(
-        !output.status.success() && text(&output).contains("it knows `1`"),
+        !output.status.success() && text(&output).contains("its values are `1`"),
         "{}",
         text(&output)
     );
@@ -139,9 +139,8 @@ fn two_structs_on_one_table_are_refused() {
         let output = command.output().expect("it runs");
         assert!(!output.status.success());
         let said = "`migrations::emitted::UserSession` and `migrations::emitted::AdminSession` \
-            have \
-                    one table, `sessions`: give one of them another with #[session(table \
-                    = \"..\")]";
+                    have the same table, `sessions`: give one of them another table with \
+                    #[session(table = \"..\")]";
         assert!(text(&output).contains(said), "{}", text(&output));
     }
 }

@@ -79,9 +79,9 @@ fn a_header_is_found_however_a_formatter_left_it() {
 #[test]
 fn a_line_for_anchor_that_is_not_read_is_refused() {
     for (edit, reason) in [
-        ("-- Anchor:", "begins with `-- anchor:`, in these letters"),
-        ("# anchor:", "begins with `-- anchor:`, in these letters"),
-        ("/* anchor:", "begins with `-- anchor:`, in these letters"),
+        ("-- Anchor:", "starts with exactly `-- anchor:`"),
+        ("# anchor:", "starts with exactly `-- anchor:`"),
+        ("/* anchor:", "starts with exactly `-- anchor:`"),
     ] {
         let scratch = with_text(|text| text.replace("-- anchor:", edit));
         let (_, message) = refused(&scratch, &THEMED);

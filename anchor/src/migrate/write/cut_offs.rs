@@ -1,7 +1,7 @@
 //! The companion table through a change of the session table: made, renamed, made anew, dropped.
 
 use super::Script;
-use crate::migrate::diff::Plan;
+use crate::migrate::plan::Plan;
 use crate::schema::{CUT_OFF_BYTES, CutOffsTable, Dialect, Table, primary_key_name};
 
 /// What becomes of the companion.

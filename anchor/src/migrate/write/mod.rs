@@ -9,7 +9,7 @@ mod sqlite;
 use std::collections::HashSet;
 
 use super::conversion::{Cast, Condition, Conversion, is_same_type};
-use super::diff::{Assertion, Misfit, Plan, Remedy};
+use super::plan::{Assertion, Misfit, Plan, Remedy};
 use crate::column::ColumnType;
 use crate::schema::{Dialect, Kind, Table, TableColumn};
 

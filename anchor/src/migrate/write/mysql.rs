@@ -9,7 +9,8 @@ use super::{
 };
 use crate::column::ColumnType;
 use crate::migrate::conversion::{Condition, Family};
-use crate::migrate::diff::{Misfit, Plan, Remedy, RenamedVariants};
+use crate::migrate::diff::RenamedVariants;
+use crate::migrate::plan::{Misfit, Plan, Remedy};
 use crate::schema::{Dialect, Kind, TableColumn, default_clause, is_literal};
 
 const DIALECT: Dialect = Dialect::MySql;

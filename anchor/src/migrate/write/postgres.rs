@@ -5,7 +5,8 @@ use super::{
     ENDS_ALL, Misfit, Script, assertions, change_values, column_renames, cut_offs, default_of,
     in_order, index_renames, is_retyped, listed, predicate, say_what_to_know,
 };
-use crate::migrate::diff::{Assertion, Diff, Plan, Remedy};
+use crate::migrate::diff::Diff;
+use crate::migrate::plan::{Assertion, Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, TableIndex, default_clause, is_literal};
 
 const DIALECT: Dialect = Dialect::Postgres;

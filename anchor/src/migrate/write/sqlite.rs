@@ -6,7 +6,7 @@ use super::{
     cut_offs, default_of, filled, in_order, is_retyped, name_before, predicate, renamed_value,
     say_what_to_know,
 };
-use crate::migrate::diff::{Misfit, Plan, Remedy};
+use crate::migrate::plan::{Misfit, Plan, Remedy};
 use crate::schema::{Dialect, Table, TableColumn, default_clause, is_literal};
 
 const DIALECT: Dialect = Dialect::Sqlite;

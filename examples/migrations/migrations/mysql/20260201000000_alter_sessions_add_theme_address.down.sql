@@ -1,4 +1,4 @@
--- The way back: apply this when no process of the new release is left.
+-- REVERT: apply this when no process of the new release is left.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
 -- long is refused, and never cut. The server ends the connection when it is idle for five seconds.

@@ -24,8 +24,8 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash 50ea5bfca2e7dc35
 
--- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The release
--- before goes on meanwhile.
+-- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The previous
+-- release continues to work.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
 -- long is refused, and never cut. The server ends the connection when it is idle for five seconds.

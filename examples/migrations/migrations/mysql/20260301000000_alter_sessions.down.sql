@@ -1,4 +1,4 @@
--- The way back, in DOWNTIME: apply this while no process of the application runs.
+-- REVERT WITH DOWNTIME: apply this while no process of the application runs.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
 -- long is refused, and never cut. The server ends the connection when it is idle for five seconds.

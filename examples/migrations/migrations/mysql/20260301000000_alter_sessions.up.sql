@@ -25,7 +25,8 @@
 -- anchor: hash f2afc7a5229b23d1
 
 -- DOWNTIME: apply this while no process of the application runs, and start the new release
--- afterwards. An application of one process, which applies it at start, does so anyway.
+-- afterwards. An application of one process that applies its migrations when it starts does this
+-- anyway.
 
 -- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
 -- none, keep the name with #[session(column = "theme")], and write no migration.

@@ -1,4 +1,4 @@
--- The way back: apply this when no process of the new release is left.
+-- REVERT: apply this when no process of the new release is left.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing

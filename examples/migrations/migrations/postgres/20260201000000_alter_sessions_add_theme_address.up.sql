@@ -24,8 +24,8 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash 13cdf22aee317605
 
--- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The release
--- before goes on meanwhile.
+-- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The previous
+-- release continues to work.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing

@@ -1,4 +1,4 @@
--- The way back, in DOWNTIME: apply this while no process of the application runs.
+-- REVERT WITH DOWNTIME: apply this while no process of the application runs.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing

@@ -25,7 +25,8 @@
 -- anchor: hash 16c0e18b7f2ff245
 
 -- DOWNTIME: apply this while no process of the application runs, and start the new release
--- afterwards. An application of one process, which applies it at start, does so anyway.
+-- afterwards. An application of one process that applies its migrations when it starts does this
+-- anyway.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing

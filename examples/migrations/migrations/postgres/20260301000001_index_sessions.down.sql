@@ -1,4 +1,4 @@
--- The way back: apply this before that of the file before it.
+-- REVERT: apply this before the revert of the previous file.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Dropping an
 -- index reads no row. If it gives up ("canceling statement due to lock timeout"), nothing has

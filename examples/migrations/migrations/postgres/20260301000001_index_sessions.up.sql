@@ -25,7 +25,7 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash 7c57a1878eb12ba1
 
--- Apply this with the file before it.
+-- Apply this together with the previous file.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
 -- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing

@@ -1,4 +1,4 @@
--- The way back: apply this before that of the file before it.
+-- REVERT: apply this before the revert of the previous file.
 
 -- Nothing to take back here: the file before this one does it.
 SELECT 1;

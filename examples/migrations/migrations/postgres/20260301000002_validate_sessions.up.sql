@@ -25,7 +25,7 @@
 -- anchor: index sessions_colour_idx on colour
 -- anchor: hash 2082bac75d1bc6a1
 
--- Apply this with the file before it.
+-- Apply this together with the previous file.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. However long it
 -- runs then, nobody waits for it. If it gives up ("canceling statement due to lock timeout"),

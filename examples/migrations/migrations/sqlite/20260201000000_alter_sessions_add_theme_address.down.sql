@@ -1,4 +1,4 @@
--- The way back: apply this when no process of the new release is left.
+-- REVERT: apply this when no process of the new release is left.
 
 -- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
 UPDATE sessions SET id = id WHERE FALSE;

@@ -24,8 +24,8 @@
 -- anchor: index sessions_user_id_idx on user_id
 -- anchor: hash bb8078f0916e3ed1
 
--- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The release
--- before goes on meanwhile.
+-- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The previous
+-- release continues to work.
 
 -- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
 UPDATE sessions SET id = id WHERE FALSE;

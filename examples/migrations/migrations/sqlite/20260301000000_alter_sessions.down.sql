@@ -1,4 +1,4 @@
--- The way back, in DOWNTIME: apply this while no process of the application runs.
+-- REVERT WITH DOWNTIME: apply this while no process of the application runs.
 
 -- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
 UPDATE sessions SET id = id WHERE FALSE;

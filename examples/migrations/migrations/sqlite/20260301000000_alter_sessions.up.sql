@@ -25,7 +25,8 @@
 -- anchor: hash bf0720fa14a531ec
 
 -- DOWNTIME: apply this while no process of the application runs, and start the new release
--- afterwards. An application of one process, which applies it at start, does so anyway.
+-- afterwards. An application of one process that applies its migrations when it starts does this
+-- anyway.
 
 -- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
 UPDATE sessions SET id = id WHERE FALSE;

@@ -1,4 +1,4 @@
-//! The test that the derive writes beside a struct.
+//! [`MigrationsOf`]: what the test does that the derive generates for a struct.
 
 use std::any::{TypeId, type_name};
 use std::collections::BTreeMap;
@@ -12,19 +12,19 @@ use super::{Changes, Checked, Migrations, check, write_files};
 use crate::payload::SessionData;
 use crate::schema::Dialect;
 
-/// What `ANCHOR_MIGRATE` knows.
+/// The words that `ANCHOR_MIGRATE` accepts.
 const WORDS: &str = "`1` (write the next migration), `drop` (values may be lost), `downtime` (no \
                      process of the application runs while it is applied), `replace` (write the \
-                     newest one anew), `create` (a table whose name another one had), `baseline` \
-                     (take over the table of `store.migrate()`) and `adopt` (take over \
-                     fastapi-anchor's table)";
+                     newest migration again), `create` (a table whose name another one had), \
+                     `baseline` (take over the table that `store.migrate()` created) and `adopt` \
+                     (take over fastapi-anchor's table)";
 
 /// The migrations of a struct, for its test.
 #[derive(Debug)]
 pub struct MigrationsOf<T>(PhantomData<T>);
 
 impl<T> MigrationsOf<T> {
-    /// Those of `T`.
+    /// Returns the migrations of `T`.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self(PhantomData)
@@ -32,13 +32,13 @@ impl<T> MigrationsOf<T> {
 }
 
 impl<T: SessionData> MigrationsOf<T> {
-    /// Checks the struct's migrations, or writes them when `ANCHOR_MIGRATE` says so.
+    /// Checks the struct's migrations, or writes them if `ANCHOR_MIGRATE` asks for it.
     ///
     /// # Panics
     ///
-    /// When struct and migrations disagree: it is a test.
+    /// Panics if the struct and the migrations disagree, which makes the test fail.
     pub fn check(self, package: Option<&str>, folder: Option<&str>) {
-        // Without Cargo there is no package whose migrations these would be.
+        // Without Cargo, there is no package to which the migrations could belong.
         let Some(package) = package else { return };
         let package = Path::new(package);
         let migrations = match folder {
@@ -46,15 +46,15 @@ impl<T: SessionData> MigrationsOf<T> {
             None => Migrations::of_package(package),
         };
         let outcome = alone_on_its_table::<T>(&migrations.folder)
-            .and_then(|()| act::<T>(package, migrations));
+            .and_then(|()| check_or_write::<T>(package, migrations));
         if let Err(message) = outcome {
             panic!("\n\n{message}\n");
         }
     }
 }
 
-/// What is asked of a type that is no session: nothing. An inherent method of that name comes
-/// first.
+/// The check of a type that is not a session, which does nothing. For a session, Rust prefers the
+/// inherent method with the same name.
 pub trait NotASession: Sized {
     /// Does nothing.
     fn check(self, _package: Option<&str>, _folder: Option<&str>) {}
@@ -62,10 +62,12 @@ pub trait NotASession: Sized {
 
 impl<T> NotASession for MigrationsOf<T> {}
 
-/// Refuses a second struct on a table: each would write what the other takes back.
+/// Refuses a second struct with the same table, because each struct would revert the migrations of
+/// the other.
 ///
-/// The tests of a crate run in one process, unless a runner of its own starts one each. Then the
-/// difference of the two structs shows.
+/// This finds structs whose tests run in the same process, as the tests of a crate do by default.
+/// With a runner that starts a process for each test, the check shows the difference between the
+/// two structs.
 fn alone_on_its_table<T: SessionData>(folder: &Path) -> Result<(), String> {
     type Tables = BTreeMap<(PathBuf, &'static str), (TypeId, &'static str)>;
     static TABLES: Mutex<Tables> = Mutex::new(BTreeMap::new());
@@ -78,15 +80,16 @@ fn alone_on_its_table<T: SessionData>(folder: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{other_name}` and `{}` have one table, `{table}`: give one of them another with \
-         #[session(table = \"..\")], or, if only one of them is in your database, write \
+        "`{other_name}` and `{}` have the same table, `{table}`: give one of them another table \
+         with #[session(table = \"..\")], or, if only one of them is in your database, write \
          #[session(migrations = false)] on the other",
         this.1
     ))
 }
 
-/// The migrations as the environment asks for them; `None` when they are to be checked alone.
-fn asked(migrations: Migrations) -> Result<Option<Migrations>, String> {
+/// Returns the settings that `ANCHOR_MIGRATE` asks for, or `None` if the migrations are only to be
+/// checked.
+fn requested(migrations: Migrations) -> Result<Option<Migrations>, String> {
     let value = std::env::var("ANCHOR_MIGRATE").unwrap_or_default();
     if matches!(value.as_str(), "" | "0") {
         return Ok(None);
@@ -101,30 +104,34 @@ fn asked(migrations: Migrations) -> Result<Option<Migrations>, String> {
             "create" => Ok(migrations.new_table()),
             "baseline" => Ok(migrations.baseline()),
             "adopt" => Ok(migrations.adopt_fastapi_anchor()),
-            _ => Err(format!("ANCHOR_MIGRATE is `{value}`; it knows {WORDS}")),
+            _ => Err(format!("ANCHOR_MIGRATE is `{value}`; its values are {WORDS}")),
         })
         .map(Some)
 }
 
-fn act<T: SessionData>(package: &Path, mut migrations: Migrations) -> Result<(), String> {
+/// Checks the migrations, or writes them and reports the files.
+fn check_or_write<T: SessionData>(
+    package: &Path,
+    mut migrations: Migrations,
+) -> Result<(), String> {
     let schema = T::schema();
     if let Ok(word) = std::env::var("ANCHOR_DIALECT") {
         let dialect = Dialect::of_word(&word).ok_or_else(|| {
-            format!("ANCHOR_DIALECT is `{word}`; it knows `postgres`, `mysql` and `sqlite`")
+            format!("ANCHOR_DIALECT is `{word}`: write `postgres`, `mysql` or `sqlite`")
         })?;
         migrations = migrations.dialect(dialect);
     }
     let folder = migrations.folder.clone();
-    if let Some(migrations) = asked(migrations.clone())? {
+    if let Some(migrations) = requested(migrations.clone())? {
         let changes = write_files(schema, &migrations).map_err(|error| error.to_string())?;
-        // Past the capture of a test's output, for a passing test's is not shown.
+        // `println!` would be captured, and the output of a passing test is not shown.
         let _ = std::io::stderr().write_all(report(&changes, package, &folder).as_bytes());
         return Ok(());
     }
     let checked = check(schema, &migrations).map_err(|error| error.to_string())?;
     if checked == Checked::Unmanaged {
         println!(
-            "no migration of anchor's in {}; to write the first: \
+            "no file in {} was written by anchor; to write the first: \
              ANCHOR_MIGRATE=1 cargo test anchor_migrations",
             folder.display()
         );
@@ -132,7 +139,8 @@ fn act<T: SessionData>(package: &Path, mut migrations: Migrations) -> Result<(),
     Ok(())
 }
 
-/// The files that are gone and the new ones, and what it takes for the application to have them.
+/// Returns the removed and the new files, when to apply them, and what is necessary for the
+/// application to notice them.
 fn report(changes: &Changes, package: &Path, folder: &Path) -> String {
     let mut report = String::new();
     for (did, files) in [("removed", &changes.removed), ("wrote", &changes.written)] {
@@ -146,22 +154,22 @@ fn report(changes: &Changes, package: &Path, folder: &Path) -> String {
     report.push('\n');
     for (file, moment) in &changes.moments {
         if let (Some(name), Some(words), false) =
-            (file.file_name(), moment.words(), *moment == Moment::Along)
+            (file.file_name(), moment.comment(), *moment == Moment::WithPrevious)
         {
             report += &format!("\n{}\n  {words}\n", name.display());
         }
     }
     if !notices_new_files(package, folder) {
-        report += REMEDY;
+        report += BUILD_SCRIPT;
     }
     report
 }
 
-/// What is missing where an application starts without the migration that was just written.
-const REMEDY: &str = "
-`sqlx::migrate!` reads the folder when it compiles, and Cargo does not notice new files in it. So \
-that it does, the package that calls `sqlx::migrate!` needs a build.rs, with the folder as seen \
-from that package:
+/// The advice for a package without a build script that makes Cargo notice new migrations.
+const BUILD_SCRIPT: &str = "
+`sqlx::migrate!` reads the folder when it compiles, and Cargo does not notice new files in it \
+unless the package that calls `sqlx::migrate!` has this build.rs, with the folder relative to that \
+package:
 
     fn main() {
         println!(\"cargo:rerun-if-changed=migrations\");
@@ -169,7 +177,7 @@ from that package:
 
 ";
 
-/// Whether a build script of the struct's package, or of the folder's, already does.
+/// Returns whether a build script of the struct's package, or of the folder's, watches the folder.
 fn notices_new_files(package: &Path, folder: &Path) -> bool {
     [Some(package), folder.parent()].into_iter().flatten().any(|package| {
         let script = std::fs::read_to_string(package.join("build.rs")).unwrap_or_default();

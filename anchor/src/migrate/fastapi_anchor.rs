@@ -1,19 +1,20 @@
-//! Taking over fastapi-anchor's table: `anchor_sessions(id, user_id, expires_at, created_at)`.
+//! The migration that takes over fastapi-anchor's table,
+//! `anchor_sessions(id, user_id, expires_at, created_at)`.
 //!
-//! Its rows hold no secret's hash, so that nobody could present them to anchor; they are ended. The
-//! table stays, with its grants and what references it; its columns are replaced whatever their
-//! types are, for applications have changed them.
+//! Its sessions end, because its rows contain no hash of a secret, so that no token could prove the
+//! right to use them. The table stays, with its grants and with what references it. Its columns are
+//! replaced regardless of their types, which an application may have changed.
 
 use super::write::{bounds, referenced};
 use crate::schema::{Dialect, Table};
 
-/// What fastapi-anchor calls its table.
+/// The name of fastapi-anchor's table.
 pub(super) const TABLE: &str = "anchor_sessions";
 
-/// The columns beside `id` that the table has.
+/// The table's columns other than `id`.
 const COLUMNS: [&str; 3] = ["user_id", "expires_at", "created_at"];
 
-/// The SQL that turns the table into this one.
+/// Returns the SQL that turns the table into the struct's.
 pub(super) fn up(table: &Table) -> String {
     let dialect = table.dialect;
     let name = dialect.table(&table.name);
@@ -30,16 +31,18 @@ pub(super) fn up(table: &Table) -> String {
         Dialect::MySql | Dialect::Sqlite => String::new(),
     };
     let mut sql = format!(
-        "{}-- A new database has no such table yet.\n{};\n\n{ends}{lock}DELETE FROM {name};\n\n",
+        "{}-- A new database does not have this table.\n{};\n\n{ends}{lock}DELETE FROM {name};\n\n",
         bounds(dialect, 1 + referenced(table)),
         create(table, "IF NOT EXISTS ")
     );
 
     let (id, others): (Vec<_>, Vec<_>) =
         table.columns.iter().partition(|column| column.primary_key);
-    sql.push_str("-- The indexes on these columns go with them.\n");
+    sql.push_str("-- This also drops the indexes on these columns.\n");
     if dialect == Dialect::MySql {
-        sql.push_str("-- A foreign key on `user_id` does not: drop it here first, by its name.\n");
+        sql.push_str(
+            "-- It does not drop a foreign key on `user_id`: drop that here first, by its name.\n",
+        );
     }
     let drops = COLUMNS.map(|column| format!("DROP COLUMN {column}"));
     sql.push_str(&format!("ALTER TABLE {name}\n    {};\n\n", drops.join(",\n    ")));
@@ -79,7 +82,7 @@ pub(super) fn up(table: &Table) -> String {
     sql
 }
 
-/// The SQL that makes fastapi-anchor's own table of it again, without rows.
+/// Returns the SQL that creates fastapi-anchor's own table again, without rows.
 pub(super) fn down(table: &Table) -> String {
     let dialect = table.dialect;
     let name = dialect.table(&table.name);
@@ -89,9 +92,8 @@ pub(super) fn down(table: &Table) -> String {
         format!("DROP TABLE {};\n\n", dialect.table(&companion.name))
     });
     format!(
-        "{}-- DESTRUCTIVE: ends every session. The table is fastapi-anchor's own again; adapt it \
-         if \
-         yours was another.\n\
+        "{}-- DESTRUCTIVE: ends every session. Creates fastapi-anchor's own table again; adapt it \
+         if yours was different.\n\
          DROP TABLE {name};\n\n{companion}{};\n\n\
          CREATE INDEX {index} ON {name} (user_id);\n",
         bounds(dialect, 1 + referenced(table)),
@@ -99,7 +101,7 @@ pub(super) fn down(table: &Table) -> String {
     )
 }
 
-/// The statement that creates fastapi-anchor's table.
+/// Returns the statement that creates fastapi-anchor's table.
 fn create(table: &Table, exists: &str) -> String {
     let name = table.dialect.table(&table.name);
     let (id, time) = match table.dialect {

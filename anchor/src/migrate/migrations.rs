@@ -1,0 +1,141 @@
+//! [`Migrations`]: where the migrations are, and which ones may be written.
+
+use std::path::{Path, PathBuf};
+
+use super::error::MigrateError;
+use super::folder::Folder;
+use super::plan::Allowed;
+use crate::schema::Dialect;
+
+/// Where the migrations are, and which ones may be written.
+#[derive(Debug, Clone)]
+pub struct Migrations {
+    pub(super) folder: PathBuf,
+    /// Whether a missing folder is treated as an empty one.
+    optional: bool,
+    dialect: Option<Dialect>,
+    pub(super) allowed: Allowed,
+    pub(super) adopts_fastapi_anchor: bool,
+    pub(super) is_baseline: bool,
+    pub(super) replaces: bool,
+    pub(super) creates: bool,
+}
+
+impl Migrations {
+    /// Returns the migrations in this folder, or in its folders `postgres`, `mysql` and `sqlite`.
+    /// The folder must exist. Otherwise a folder that was moved or misspelt would pass the check as
+    /// one without migrations.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            optional: false,
+            dialect: None,
+            allowed: Allowed::default(),
+            adopts_fastapi_anchor: false,
+            is_baseline: false,
+            replaces: false,
+            creates: false,
+        }
+    }
+
+    /// Returns the migrations of a package that may have none.
+    pub(super) fn of_package(package: &Path) -> Self {
+        Self { optional: true, ..Self::in_folder(package.join("migrations")) }
+    }
+
+    /// Sets the dialect of the first file, for when neither folders nor features determine it.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = Some(dialect);
+        self
+    }
+
+    /// Allows migrations that lose values: those that drop a column, replace every value of a
+    /// column with the default, or use a cast that may round. An answer in the struct that an
+    /// earlier migration has used is valid again.
+    ///
+    /// Columns are dropped in a separate file, which is to be applied
+    /// [after the deployment](crate::migrate#the-order-of-a-deployment).
+    #[must_use]
+    pub fn allow_drops(mut self) -> Self {
+        self.allowed.drops = true;
+        self
+    }
+
+    /// Allows migrations that the previous release and the new one cannot both work with, such as a
+    /// rename. No process of the application may run while such a file is applied.
+    #[must_use]
+    pub fn allow_downtime(mut self) -> Self {
+        self.allowed.downtime = true;
+        self
+    }
+
+    /// Makes the first migration of a table `anchor_sessions` take over the table
+    /// `anchor_sessions(id, user_id, expires_at, created_at)` of fastapi-anchor. Its sessions end,
+    /// because anchor cannot read them. In a database without that table, the migration creates the
+    /// struct's table. It has no effect on tables with other names.
+    #[must_use]
+    pub fn adopt_fastapi_anchor(mut self) -> Self {
+        self.adopts_fastapi_anchor = true;
+        self
+    }
+
+    /// Makes a table's first migration take over the table that `store.migrate()` created, with its
+    /// sessions. When the migration is applied, it compares that table with the struct, and fails
+    /// if they differ. In a database without the table, it creates the table.
+    #[must_use]
+    pub fn baseline(mut self) -> Self {
+        self.is_baseline = true;
+        self
+    }
+
+    /// If the struct differs from a table's newest migration, replaces that migration instead of
+    /// writing one that follows it. This is for a wrong migration that has not been applied
+    /// anywhere: sqlx refuses a database in which it has been applied.
+    #[must_use]
+    pub fn replace_newest(mut self) -> Self {
+        self.replaces = true;
+        self
+    }
+
+    /// Writes a first migration for a table although a migration renamed another table of that
+    /// name, or although no migration knows the table in `renamed_from`. Without this setting the
+    /// struct is refused, because it may refer to the existing table.
+    #[must_use]
+    pub fn new_table(mut self) -> Self {
+        self.creates = true;
+        self
+    }
+
+    /// Returns the folders that exist, each with its dialect if that is known.
+    pub(super) fn folders(&self) -> Result<Vec<(Folder, Option<Dialect>)>, MigrateError> {
+        if !self.optional && !self.folder.is_dir() {
+            return Err(MigrateError::NoFolder { folder: self.folder.clone() });
+        }
+        let names = ["postgres", "postgresql", "mysql", "mariadb", "sqlite"];
+        let several: Vec<_> = names
+            .into_iter()
+            .map(|name| (self.folder.join(name), Dialect::of_word(name)))
+            .filter(|(path, _)| path.is_dir())
+            .collect();
+        let folder = Folder::read(&self.folder)?;
+        if let (Some(file), [(of_dialect, _), ..]) = (folder.first_managed(), &*several) {
+            let (file, folder) = (file.to_owned(), of_dialect.clone());
+            return Err(MigrateError::MixedLayout { file, folder });
+        }
+        if several.is_empty() {
+            let dialect = folder.dialect().or(self.dialect).or_else(Dialect::only_enabled);
+            return Ok(vec![(folder, dialect)]);
+        }
+        several.into_iter().map(|(path, dialect)| Ok((Folder::read(&path)?, dialect))).collect()
+    }
+
+    pub(super) fn unknown_dialect(folder: &Folder) -> MigrateError {
+        let features: Vec<_> = Dialect::enabled().map(Dialect::word).collect();
+        let features = match features.is_empty() {
+            true => "none of anchor's SQL features is on in this build".to_owned(),
+            false => format!("several of anchor's SQL features are on ({})", features.join(", ")),
+        };
+        MigrateError::WhichDialect { folder: folder.path.clone(), features }
+    }
+}
