@@ -15,18 +15,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::gather::Gather;
-use super::rows::{LIFETIME_SECONDS, LONGEST, Rows, Table, seconds_now};
+use super::rows::{Id, LIFETIME_SECONDS, LONGEST, Row, Rows, Table, seconds_now};
 use super::{NAME, next_user, open};
 use crate::args::Store;
 use crate::databases::Address;
-
-pub(super) type Id = [u8; 16];
-
-#[derive(Clone)]
-pub(super) struct Row {
-    pub(super) user_id: i64,
-    pub(super) name: String,
-}
 
 /// What a request does to the rows. An error is 503.
 trait Sessions: Clone + Send + Sync + 'static {

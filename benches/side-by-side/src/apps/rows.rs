@@ -4,7 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 
-use super::by_hand::{Id, Row};
+pub(super) type Id = [u8; 16];
+
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) user_id: i64,
+    pub(super) name: String,
+}
+
 
 /// The same in each table as in anchor's.
 pub(super) const LIFETIME_SECONDS: i64 = 7_200;
