@@ -12,7 +12,6 @@ pub(super) struct Row {
     pub(super) name: String,
 }
 
-
 /// The same in each table as in anchor's.
 pub(super) const LIFETIME_SECONDS: i64 = 7_200;
 
