@@ -8,7 +8,7 @@ use syn::{Data, DataEnum, DeriveInput, Fields, Ident, LitStr, Member, Type, Vari
 
 use crate::arguments::{Arguments, Known, Place};
 use crate::errors::Errors;
-use crate::located::{at, column_item, ends};
+use crate::spans::{at, column_item, ends};
 use crate::{case, krate, suggest};
 
 const ON_STRUCT: &[Known] = &[krate::ARGUMENT];

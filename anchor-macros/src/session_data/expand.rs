@@ -6,10 +6,10 @@ use syn::ext::IdentExt;
 
 use super::default;
 use super::model::{Column, Field, Migrations, Payload, Stored};
-use super::options::{Limit, SchemaOptions};
 use super::reference::{OnDelete, Reference};
+use super::schema_options::{Limit, SchemaOptions};
 use super::sql_name::SqlName;
-use crate::located::{at, column_item, ends, generated, moved};
+use crate::spans::{at, column_item, ends, generated, moved};
 
 // Input:
 //     struct UserSession { #[session(subject)] user_id: Uuid, #[session(json)] cart: Vec<Item> }

@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Error};
 
-use super::attr;
+use super::known_arguments;
 use crate::errors::Errors;
 
 pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) -> TokenStream {
@@ -123,7 +123,7 @@ fn from_request_parts(extracted: &TokenStream, private: &TokenStream) -> TokenSt
 /// `cut_off`.
 fn has_cut_off(input: &DeriveInput) -> bool {
     let mut reported_already = Errors::new();
-    let arguments = attr::of_struct(&input.attrs, &mut reported_already);
+    let arguments = known_arguments::of_struct(&input.attrs, &mut reported_already);
     let _: syn::Result<()> = reported_already.finish();
     arguments.name("cut_off").is_some()
 }
@@ -134,7 +134,7 @@ fn role(input: &DeriveInput) -> Option<&syn::Type> {
     let Data::Struct(data) = &input.data else { return None };
     data.fields.iter().find_map(|field| {
         let mut reported_already = Errors::new();
-        let arguments = attr::of_field(&field.attrs, &mut reported_already);
+        let arguments = known_arguments::of_field(&field.attrs, &mut reported_already);
         let _: syn::Result<()> = reported_already.finish();
         arguments.name("role").map(|_| &field.ty)
     })

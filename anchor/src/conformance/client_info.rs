@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::scene::*;
+use super::fixtures::*;
 use super::{Extended, Payload};
 use crate::store::{ClientInfo, Fingerprint, NewSession, Page, SessionStore, Touch, Touched};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::store::{NewSession, SessionStore};
 
 pub async fn lifetimes_are_counted_from_the_creation<S: SessionStore<Payload>>(store: S) {

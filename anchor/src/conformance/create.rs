@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::error::StoreErrorKind;
 use crate::store::{Created, Load, NewSession, Page, Replaced, Secrets, SessionStore};
 use crate::timestamp::Timestamp;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Extended;
-use super::scene::*;
+use super::fixtures::*;
 use crate::error::StoreError;
 use crate::store::{
     EndReason, Load, Loaded, NewSession, Page, Reauthenticated, Rotated, Rotation, Secrets,

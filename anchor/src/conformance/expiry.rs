@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::store::{Load, NewSession, Page, Rotated, SessionStore, Touch, Touched, Updated};
 
 pub async fn a_session_ends_when_it_was_idle_too_long<S: SessionStore<Payload>>(store: S) {

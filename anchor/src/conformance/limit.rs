@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::id::SessionId;
 use crate::payload::{LimitExceeded, SubjectLimit};
 use crate::store::{Created, EndReason, NewSession, Page, Replaced, SessionStore};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::id::SessionId;
 use crate::store::{Listed, Page, Record, SessionStore, Touch};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::store::{Load, SessionStore, Touch, Touched, Updated};
 
 pub async fn an_unknown_id_is_absent<S: SessionStore<Payload>>(store: S) {

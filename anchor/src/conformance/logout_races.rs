@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::error::StoreError;
 use crate::store::{EndReason, Ending, Loaded, NewSession, Replaced, SessionStore, Touch};
 

@@ -14,8 +14,9 @@ pub mod create;
 pub mod cut_off;
 #[doc(hidden)]
 pub mod expiry;
+mod fixtures;
 #[doc(hidden)]
-pub mod kept;
+pub mod history;
 #[doc(hidden)]
 pub mod limit;
 #[doc(hidden)]
@@ -35,7 +36,6 @@ pub mod revoke_many;
 pub mod rotate;
 #[doc(hidden)]
 pub mod round_trip;
-mod scene;
 #[doc(hidden)]
 pub mod sweep;
 #[doc(hidden)]
@@ -239,7 +239,7 @@ macro_rules! __conformance_extended {
                 a_cut_off_beats_late_writes
                 a_sweep_removes_what_was_dead_on_arrival
             }
-            kept of $crate::conformance::Extended<86_400> {
+            history of $crate::conformance::Extended<86_400> {
                 the_history_says_why_each_session_ended
                 the_history_has_no_live_session_and_no_other_subject
                 a_kept_session_is_never_live_again
@@ -247,7 +247,7 @@ macro_rules! __conformance_extended {
                 a_login_that_arrived_dead_is_in_the_history
                 the_history_comes_in_pages_that_neither_miss_nor_repeat
             }
-            kept of $crate::conformance::Extended<1> {
+            history of $crate::conformance::Extended<1> {
                 a_sweep_removes_ended_sessions_after_their_time
             }
         }
@@ -348,7 +348,7 @@ mod tests {
             include_str!("create.rs"),
             include_str!("cut_off.rs"),
             include_str!("expiry.rs"),
-            include_str!("kept.rs"),
+            include_str!("history.rs"),
             include_str!("limit.rs"),
             include_str!("list.rs"),
             include_str!("load.rs"),

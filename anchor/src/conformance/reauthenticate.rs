@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::Payload;
+use super::fixtures::*;
 use super::rotate::{rotated_without_grace, settle};
-use super::scene::*;
 use crate::store::{OldSecret, Reauthenticated, Rotation, RotationState, Secrets, SessionStore};
 
 pub async fn a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else<

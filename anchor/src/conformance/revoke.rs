@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::store::{EndReason, Ending, Load, NewSession, SessionStore};
 
 pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none<

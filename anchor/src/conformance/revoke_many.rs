@@ -1,7 +1,7 @@
 //! `revoke_of`, `revoke_subject` and `revoke_others` only end sessions of the given subject.
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::store::{EndReason, Ending, SessionStore};
 
 pub async fn revoking_a_session_of_a_subject_ends_that_one<S: SessionStore<Payload>>(store: S) {

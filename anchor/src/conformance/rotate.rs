@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::store::{
     Loaded, OldSecret, Rotated, Rotation, RotationState, Secrets, SessionStore, Touch,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::{Page, SessionStore, Updated};
 use crate::timestamp::Timestamp;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::id::SessionId;
 use crate::store::{Load, NewSession, SessionStore, Touch, Touched};
 

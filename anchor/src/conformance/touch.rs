@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::store::{NewSession, RotationState, Secrets, SessionStore, Touch, Touched};
 
 pub async fn a_touch_extends_the_idle_expiry<S: SessionStore<Payload>>(store: S) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Payload;
-use super::scene::*;
+use super::fixtures::*;
 use crate::store::{Change, Loaded, OldSecret, Page, Rotation, SessionStore, Touch, Updated};
 
 pub async fn an_update_writes_the_payload_and_its_use_and_nothing_else<S: SessionStore<Payload>>(

@@ -15,7 +15,7 @@ use crate::guard::policy::{Policy, enforce};
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::request::Session;
-use crate::request::scope::{LogoutScope, Scope, only};
+use crate::request::scope::{LogoutReach, Scope, only};
 
 /// Uses the type parameters of a guard without owning values of them.
 type Marker<T> = PhantomData<fn() -> T>;
@@ -103,10 +103,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Public {
     }
 }
 
-/// A [`LogoutScope`] as a type.
+/// A [`LogoutReach`] as a type.
 pub trait Reaches: Send + Sync + 'static {
     /// The scope of the logout.
-    const REACH: LogoutScope;
+    const REACH: LogoutReach;
 }
 
 macro_rules! reaches {
@@ -116,7 +116,7 @@ macro_rules! reaches {
         pub enum $name {}
 
         impl Reaches for $name {
-            const REACH: LogoutScope = LogoutScope::$name;
+            const REACH: LogoutReach = LogoutReach::$name;
         }
     )+};
 }

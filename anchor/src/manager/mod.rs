@@ -6,12 +6,12 @@ pub(crate) mod client;
 mod cross_origin;
 mod environment;
 pub(crate) mod event;
+pub(crate) mod last_verdict;
 pub(crate) mod listing;
 pub(crate) mod registry;
 pub(crate) mod sessions;
 mod sweeper;
 mod tasks;
-pub(crate) mod verification;
 mod verifier;
 pub(crate) mod watch;
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use crate::manager::verification::Verification;
+use crate::manager::last_verdict::LastVerdict;
 use crate::payload::SessionData;
 use crate::rejection::Error;
 use crate::request::Session;
-use crate::request::scope::{Admitted, LoginOptions, LogoutScope, Scope};
+use crate::request::scope::{Admitted, LoginOptions, LogoutReach, Scope};
 use crate::token::SessionToken;
 
 /// The requester, logged in or not. This extractor refuses no request, and does not call the store
@@ -27,14 +27,14 @@ use crate::token::SessionToken;
 /// ```
 pub struct Auth<T: SessionData> {
     scope: Arc<Scope<T>>,
-    verification: Option<Arc<Verification>>,
+    last_verdict: Option<Arc<LastVerdict>>,
 }
 
 impl<T: SessionData> Auth<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, request: &Parts) -> Self {
         scope.read(request);
-        let verification = Verification::of(&scope.sessions, request);
-        Self { scope, verification }
+        let last_verdict = LastVerdict::of(&scope.sessions, request);
+        Self { scope, last_verdict }
     }
 
     /// Logs in: creates a new session with a new id and a new secret, ends the session that the
@@ -71,11 +71,11 @@ impl<T: SessionData> Auth<T> {
     /// Returns an error if the store cannot answer. The session may then still be live, its cookie
     /// stays, and the response must not claim a logout.
     pub async fn logout(&self) -> Result<bool, Error> {
-        Ok(self.scope.logout(LogoutScope::This, None).await? > 0)
+        Ok(self.scope.logout(LogoutReach::This, None).await? > 0)
     }
 
     fn handle(&self, admitted: Admitted<T>) -> Session<T> {
-        Session::new(Arc::clone(&self.scope), admitted).verified_by(self.verification.clone())
+        Session::new(Arc::clone(&self.scope), admitted).verified_by(self.last_verdict.clone())
     }
 
     /// Returns the request's session, or `None` if there is no valid one. Costs one statement the
@@ -85,7 +85,7 @@ impl<T: SessionData> Auth<T> {
     ///
     /// Returns an error if the store or the verifier cannot answer.
     pub async fn session(&self) -> Result<Option<Session<T>>, Error> {
-        let request = self.verification.as_deref().map(Verification::request);
+        let request = self.last_verdict.as_deref().map(LastVerdict::request);
         match self.scope.resolve(request).await {
             Ok(admitted) => Ok(Some(self.handle(admitted))),
             Err(rejection) if rejection.is_unauthenticated() => Ok(None),
@@ -96,7 +96,7 @@ impl<T: SessionData> Auth<T> {
 
 impl<T: SessionData> Clone for Auth<T> {
     fn clone(&self) -> Self {
-        Self { scope: Arc::clone(&self.scope), verification: self.verification.clone() }
+        Self { scope: Arc::clone(&self.scope), last_verdict: self.last_verdict.clone() }
     }
 }
 

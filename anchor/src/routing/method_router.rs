@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument, IncludeSafe};
-use super::policies::RouteMethod;
+use super::route_table::RouteMethod;
 
 /// axum's [`MethodRouter`](axum::routing::MethodRouter) for handlers that declare a policy.
 #[must_use]

@@ -1,5 +1,6 @@
 //! [`Schema`]: the table that is derived from a session's struct, independent of any dialect.
 
+mod column_definition;
 mod cut_offs;
 mod ddl;
 mod default;
@@ -10,11 +11,11 @@ mod reserved;
 mod system;
 mod table;
 
+pub(crate) use column_definition::{default_clause, is_literal};
 #[cfg(feature = "_sql")]
 pub(crate) use cut_offs::cut_off_columns;
 pub(crate) use cut_offs::{CUT_OFF_BYTES, CutOffsTable};
 pub use ddl::Index;
-pub(crate) use ddl::{default_clause, is_literal};
 pub use default::refuse_bare_text;
 pub use dialect::Dialect;
 pub use options::SchemaOptions;

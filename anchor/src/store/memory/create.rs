@@ -6,7 +6,7 @@ use super::Shared;
 use super::row::{End, Extra, Row};
 use super::rows::Rows;
 use super::shards::Locked;
-use super::slots::{Address, Slot};
+use super::slab::{Address, Slot};
 use super::subjects::{SubjectKey, Subjects};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;

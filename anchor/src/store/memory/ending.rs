@@ -4,7 +4,7 @@ use super::Shared;
 use super::row::Row;
 use super::rows::Rows;
 use super::shards::SHARDS;
-use super::slots::{Address, Slot};
+use super::slab::{Address, Slot};
 use super::subjects::{SubjectKey, Subjects};
 use crate::error::StoreError;
 use crate::id::SessionId;

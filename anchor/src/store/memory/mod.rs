@@ -11,13 +11,13 @@
 
 mod clock;
 mod create;
-mod due;
 mod ending;
 mod row;
 mod rows;
 mod shards;
-mod slots;
+mod slab;
 mod subjects;
+mod sweep_queue;
 mod update;
 
 use std::fmt;
@@ -25,11 +25,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
-use due::NextDue;
 use rows::{IdHasher, Rows};
 use shards::Shards;
-use slots::Slot;
+use slab::Slot;
 use subjects::{SubjectKey, SubjectKeys, Subjects};
+use sweep_queue::NextDue;
 
 use super::{
     Change, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::create::{dead_on_arrival, join};
-use super::slots::Address;
+use super::slab::Address;
 use super::subjects::SubjectKey;
 use super::used;
 use crate::error::StoreError;

@@ -4,14 +4,15 @@
 //! answer is read. `table.rs` and `expressions.rs` contain the parts of the statements,
 //! `statement.rs` binds their parameters, and `row.rs` describes a session's row. `database.rs`
 //! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
-//! its errors, `verify.rs` compares a live table with the struct, and `transport.rs` checks how a
-//! database is reached. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide
-//! nothing.
+//! its errors, `live_table.rs` compares a live table with the struct, and `transport.rs` checks how
+//! a database is reached. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and
+//! decide nothing.
 
 mod database;
 mod driver;
 mod expressions;
 mod failure;
+mod live_table;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -26,7 +27,6 @@ mod table;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod transport;
 mod verbs;
-mod verify;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -34,10 +34,10 @@ use std::sync::Arc;
 
 use database::Database;
 use driver::Driver;
+pub use live_table::{Verified, VerifyError};
 use verbs::Verbs;
 use verbs::create::Inserts;
 use verbs::load::Lookups;
-pub use verify::{Verified, VerifyError};
 
 use super::gather::Gather;
 use super::{
@@ -209,7 +209,7 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// [`VerifyError::Table`] lists all differences at once: each column that is missing or has
     /// another type or nullability, and each missing index.
     pub async fn verify(&self) -> Result<Verified, VerifyError> {
-        verify::verify(&self.database).await
+        live_table::verify(&self.database).await
     }
 }
 

@@ -3,10 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
+use super::arguments::GuardArguments;
+use super::handler::Handler;
 use crate::arguments::Place;
 use crate::errors::Errors;
-use crate::guard_arguments::GuardArguments;
-use crate::handler::Handler;
 use crate::krate;
 
 const PLACE: Place = Place { attribute: "public", known: &[krate::ARGUMENT], elsewhere: &[] };

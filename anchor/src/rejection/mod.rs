@@ -1,20 +1,21 @@
 //! [`Rejection`]: why a request is refused; [`Error`]: why an operation on a session failed. Each
 //! converts to the other, so that `?` accepts both in one handler.
 
+mod error;
+mod response;
+
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Method, StatusCode, header};
+pub use error::Error;
+use http::{Method, StatusCode};
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::excerpt::{ERROR, excerpt, sources};
 use crate::id::SessionId;
 use crate::payload::DecodeError;
 use crate::token::BadToken;
-use crate::type_name;
 
 /// The reason why an extractor or a guard refuses a request.
 ///
@@ -268,18 +269,6 @@ impl Rejection {
         self.status() == StatusCode::UNAUTHORIZED
     }
 
-    /// Returns the message with the payload's name but without its path, so that an outsider who
-    /// reads it learns nothing about the program's modules.
-    fn without_paths(&self) -> String {
-        let message = self.to_string();
-        match self {
-            Rejection::MissingLayer { payload } | Rejection::SeveralManagers { payload } => {
-                message.replace(payload, &type_name::without_paths(payload))
-            }
-            _ => message,
-        }
-    }
-
     /// Returns the first cause whose text is not yet part of the message.
     fn cause(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
@@ -315,149 +304,8 @@ impl Rejection {
     }
 }
 
-/// An error of an operation on a session.
-///
-/// As a response, it becomes the matching [`Rejection`]: 503 for a store that cannot answer, 409
-/// for a row that the table's constraints refused, 401 for an ended session.
-///
-/// The method that returns it has already logged it, with the target `anchor` and the text of its
-/// sources.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The store could not carry out the operation.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The session has ended in the meantime; nothing was written.
-    #[error("session {id} has ended")]
-    Ended {
-        /// The session.
-        id: SessionId,
-    },
-    /// The application's [`Verifier`](crate::manager::Verifier) refuses the session of a handle
-    /// that the application kept; nothing was written.
-    #[error("the verifier refused session {id}")]
-    RefusedByVerifier {
-        /// The session.
-        id: SessionId,
-    },
-    /// The verifier itself failed; nothing was written.
-    #[error("the verifier failed: {0}")]
-    Verifier(Arc<dyn StdError + Send + Sync>),
-    /// Another request gave the session a new secret, so the secret of this request is no longer
-    /// sufficient. Nothing was written. The client repeats the request with its new token.
-    #[error("the secret of session {id} was replaced: repeat the request with the new one")]
-    SecretReplaced {
-        /// The session.
-        id: SessionId,
-    },
-    /// The change would have given the session to another subject; nothing was written.
-    #[error(
-        "an update would give session {id} to another subject: log in as that subject with \
-         `auth.login(..)`"
-    )]
-    SubjectChanged {
-        /// The session.
-        id: SessionId,
-    },
-    /// Other requests kept changing the session; nothing was written.
-    #[error("session {id} is being changed by too many requests at once: tried {attempts} times")]
-    Contended {
-        /// The session.
-        id: SessionId,
-        /// How many times the change was tried.
-        attempts: u32,
-    },
-    /// The response's headers have been sent, so a cookie can no longer be set. Call the method
-    /// before the handler returns.
-    #[error(
-        "the response has begun, so no session cookie can be set: log in before the handler returns"
-    )]
-    ResponseBegun,
-    /// The subject already has as many live sessions as
-    /// `#[session(max_per_subject = .., on_limit = "refuse")]` allows; nothing was written.
-    #[error("the subject has reached its limit of sessions: let it end one of them first")]
-    TooManySessions,
-    /// A callback of the application panicked, and the operation depends on the callback's answer;
-    /// nothing was written.
-    #[error("the application's callback `{callback}` panicked")]
-    Callback {
-        /// The builder's method that the callback was passed to.
-        callback: &'static str,
-    },
-    /// The request is refused for a reason that only a [`Rejection`] names, such as a token that
-    /// cannot be judged. [`Auth::logout`](crate::Auth::logout) returns it.
-    #[error(transparent)]
-    Rejected(Box<Rejection>),
-    /// The operating system could not provide randomness.
-    #[error("the operating system gave no randomness for a new session: {0}")]
-    Randomness(getrandom::Error),
-}
-
-/// Lets a handler that returns [`Error`] also use `?` on the rejection of an extractor or a guard.
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
-        match rejection {
-            Rejection::Store(error) => Error::Store(error),
-            Rejection::Ended { id } => Error::Ended { id },
-            Rejection::RefusedByVerifier { id } => Error::RefusedByVerifier { id },
-            Rejection::Verifier(error) => Error::Verifier(error),
-            Rejection::Operation(error) => error,
-            other => Error::Rejected(Box::new(other)),
-        }
-    }
-}
-
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
         Rejection::Store(error)
-    }
-}
-
-impl From<Error> for Rejection {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Store(error) => Rejection::Store(error),
-            Error::Ended { id } => Rejection::Ended { id },
-            Error::RefusedByVerifier { id } => Rejection::RefusedByVerifier { id },
-            Error::Verifier(error) => Rejection::Verifier(error),
-            Error::Rejected(rejection) => *rejection,
-            other => Rejection::Operation(other),
-        }
-    }
-}
-
-impl IntoResponse for Rejection {
-    fn into_response(self) -> Response {
-        let mut body = format!("{{\"error\":\"{}\"", self.public_code());
-        // The application's author made a mistake, and the message contains only names of types and
-        // methods. So show it where the author looks first. The log has the types' paths.
-        if let Rejection::MissingLayer { .. }
-        | Rejection::UntypedGuard
-        | Rejection::SeveralManagers { .. }
-        | Rejection::LogoutBySafeMethod { .. } = self
-        {
-            body.push_str(",\"message\":");
-            body.push_str(&serde_json::Value::from(self.without_paths()).to_string());
-        }
-        body.push('}');
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Rejection::LogoutBySafeMethod { .. } = self {
-            // RFC 9110 section 15.5.6: the methods that the handler accepts, whatever its route.
-            let allowed = HeaderValue::from_static("POST, PUT, PATCH, DELETE");
-            response.headers_mut().insert(header::ALLOW, allowed);
-        }
-        response.extensions_mut().insert(self);
-        response
-    }
-}
-
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        Rejection::from(self).into_response()
     }
 }

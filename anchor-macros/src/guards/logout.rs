@@ -3,12 +3,12 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+use super::arguments::GuardArguments;
+use super::handler::Handler;
 use crate::arguments::{Arguments, Known, Place};
 use crate::errors::Errors;
-use crate::guard_arguments::GuardArguments;
-use crate::handler::Handler;
 use crate::krate;
-use crate::located::guard_type;
+use crate::spans::guard_type;
 
 const PLACE: Place = Place {
     attribute: "logout",

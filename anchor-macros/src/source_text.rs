@@ -1,10 +1,10 @@
-//! [`as_written`]: an expression as text, with spaces only where its author wrote them.
+//! [`source_text`]: an expression as text, with spaces only where its author wrote them.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 
 /// Returns the tokens as their author wrote them: `Role::Admin`, while the tokens' own text is
 /// `Role :: Admin`.
-pub(crate) fn as_written(tokens: TokenStream) -> String {
+pub(crate) fn source_text(tokens: TokenStream) -> String {
     if !proc_macro::is_available() {
         return tokens.to_string();
     }

@@ -1,4 +1,4 @@
-//! [`Verification`]: the verifier's last decision on a handle that may outlive its request.
+//! [`LastVerdict`]: the verifier's last decision on a handle that may outlive its request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,13 +14,13 @@ use crate::store::Record;
 
 /// A request as the verifier sees it, and when the verifier last accepted it. Kept with a handle if
 /// there is a verifier: a WebSocket keeps its handle for hours.
-pub(crate) struct Verification {
+pub(crate) struct LastVerdict {
     request: Parts,
     /// `None` after a refusal, until the next acceptance.
     accepted_at: Mutex<Option<Instant>>,
 }
 
-impl Verification {
+impl LastVerdict {
     /// Copies a request that the verifier accepts now. Returns `None` if there is no verifier.
     pub(crate) fn of<T>(sessions: &Sessions<T>, request: &Parts) -> Option<Arc<Self>> {
         sessions.verifier.as_ref()?;

@@ -1,4 +1,4 @@
-//! [`Slots`]: values that stay in their place and are found by a small number.
+//! [`Slab`]: values that stay in their place and are found by a small number.
 
 use std::num::NonZeroU32;
 
@@ -12,7 +12,7 @@ const SLOT_BITS: u32 = u32::BITS - SHARDS.ilog2();
 
 const _: () = assert!(SHARDS.is_power_of_two());
 
-/// A place in [`Slots`]: its index, counted from one, so that `Option<Slot>` has the size of a
+/// A place in [`Slab`]: its index, counted from one, so that `Option<Slot>` has the size of a
 /// `u32`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot(NonZeroU32);
@@ -42,7 +42,7 @@ impl Address {
     }
 }
 
-pub(super) struct Slots<V> {
+pub(super) struct Slab<V> {
     chunks: Vec<Vec<Entry<V>>>,
     /// The vacant slot that is filled next; each vacant slot names the one after it.
     vacant: Option<Slot>,
@@ -53,7 +53,7 @@ enum Entry<V> {
     Full(V),
 }
 
-impl<V> Slots<V> {
+impl<V> Slab<V> {
     /// The largest number of values, so that an [`Address`] can name each of them.
     const MOST: usize = (1 << SLOT_BITS) - 1;
 
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_value_stays_in_its_slot_and_a_vacant_slot_is_filled_again() {
-        let mut slots = Slots::new();
+        let mut slots = Slab::new();
         let kept: Vec<Slot> = (0..3 * CHUNK).map(|number| slots.insert(number)).collect();
         for (number, slot) in kept.iter().enumerate() {
             assert_eq!((*slots.get(*slot), slot.index()), (number, number));

@@ -7,13 +7,13 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Error, Ident, LitStr, Result, Type};
 
+use super::arguments::GuardArguments;
+use super::handler::Handler;
 use crate::arguments::{Given, Known, Place};
-use crate::as_written::as_written;
 use crate::errors::Errors;
-use crate::guard_arguments::GuardArguments;
-use crate::handler::Handler;
 use crate::krate;
-use crate::located::{at, guard_type};
+use crate::source_text::source_text;
+use crate::spans::{at, guard_type};
 
 const PLACE: Place = Place {
     attribute: "require_session",
@@ -155,7 +155,7 @@ fn policy(
     };
     // A closure or a value cannot be part of a type, but a type next to the handler can.
     let ident = sibling(handler, &name.to_string());
-    let description = format!("{name} {}", as_written(expression.into_token_stream()));
+    let description = format!("{name} {}", source_text(expression.into_token_stream()));
     let body = quote! {
         fn check(session: &#private::Session<#session>) -> #private::Decision {
             #decision

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Extended;
-use super::scene::*;
+use super::fixtures::*;
 use crate::error::StoreErrorKind;
 use crate::id::SessionId;
 use crate::payload::{LimitExceeded, SubjectLimit};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::logout::LogoutScope;
+use super::LogoutReach;
 use super::{Scope, logged};
 use crate::manager::registry::has_several_payloads;
 use crate::payload::SessionData;
@@ -31,7 +31,7 @@ pub(crate) trait AnyScope: Send + Sync {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a>;
     fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection;
-    fn logout<'a>(self: Arc<Self>, reach: LogoutScope, request: &'a Parts) -> RejectionFuture<'a>;
+    fn logout<'a>(self: Arc<Self>, reach: LogoutReach, request: &'a Parts) -> RejectionFuture<'a>;
 }
 
 impl<T: SessionData> AnyScope for Scope<T> {
@@ -63,7 +63,7 @@ impl<T: SessionData> AnyScope for Scope<T> {
         Scope::refuse(self, rejection, request)
     }
 
-    fn logout<'a>(self: Arc<Self>, reach: LogoutScope, request: &'a Parts) -> RejectionFuture<'a> {
+    fn logout<'a>(self: Arc<Self>, reach: LogoutReach, request: &'a Parts) -> RejectionFuture<'a> {
         Box::pin(async move { self.logout_for_guard(reach, request).await })
     }
 }

@@ -1,10 +1,10 @@
-//! [`Due`]: which rows of a shard the sweep has to handle next.
+//! [`SweepQueue`]: which rows of a shard the sweep has to handle next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::shards::SHARDS;
-use super::slots::Slot;
+use super::slab::Slot;
 use crate::timestamp::Timestamp;
 
 /// The number of children of each node of the heap.
@@ -14,13 +14,13 @@ const CHILDREN: usize = 4;
 /// vectors.
 ///
 /// It does not know when a row is due: each method gets that from its argument `due`.
-pub(super) struct Due {
+pub(super) struct SweepQueue {
     heap: Vec<Slot>,
     /// Where each slot is in the heap.
     places: Vec<u32>,
 }
 
-impl Due {
+impl SweepQueue {
     pub(super) const fn new() -> Self {
         Self { heap: Vec::new(), places: Vec::new() }
     }
@@ -140,7 +140,7 @@ impl NextDue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::slots::Slots;
+    use super::super::slab::Slab;
     use super::*;
 
     /// A sequence in no particular order, the same in every run.
@@ -150,9 +150,9 @@ mod tests {
 
     #[test]
     fn the_first_is_the_earliest_whatever_comes_goes_and_changes() {
-        let (mut slots, mut due) = (Slots::new(), Due::new());
+        let (mut slots, mut due) = (Slab::new(), SweepQueue::new());
         let mut kept: Vec<Slot> = Vec::new();
-        let at = |slots: &Slots<i64>, slot| Timestamp::from_micros(*slots.get(slot));
+        let at = |slots: &Slab<i64>, slot| Timestamp::from_micros(*slots.get(slot));
         for (step, number) in numbers().take(3_000).enumerate() {
             match step % 5 {
                 3 => {

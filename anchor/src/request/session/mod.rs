@@ -1,5 +1,8 @@
 //! [`Session`]: a verified, live session in a request.
 
+mod siblings;
+mod update;
+
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,26 +10,16 @@ use std::time::Duration;
 
 use http::request::Parts;
 
-use crate::column::Column;
-use crate::column::Value;
 use crate::id::SessionId;
-use crate::manager::BoxError;
 use crate::manager::Event;
-use crate::manager::Listing;
-use crate::manager::verification::Verification;
+use crate::manager::last_verdict::LastVerdict;
 use crate::manager::watch::revoked;
 use crate::payload::SessionData;
 use crate::rejection::Error;
-use crate::request::scope::{Admitted, LogoutScope, Scope};
-use crate::store::{
-    Change, EndReason, Ending, Listed, Loaded, OldSecret, Record, Touch, Touched, Updated,
-};
+use crate::request::scope::{Admitted, Scope};
+use crate::store::{OldSecret, Record, Touch, Touched};
 use crate::timestamp::Timestamp;
 use crate::token::SessionToken;
-
-/// How many times [`Session::update`] tries before it gives up. Each conflict means that another
-/// request succeeded.
-const UPDATE_ATTEMPTS: u32 = 64;
 
 /// A verified, live session: an extractor and a handle. It dereferences to the payload.
 ///
@@ -43,23 +36,23 @@ pub struct Session<T: SessionData> {
     current_secret: bool,
     /// `None` without a verifier, and for the handle that is passed to a policy, which does not
     /// outlive its request.
-    verification: Option<Arc<Verification>>,
+    last_verdict: Option<Arc<LastVerdict>>,
 }
 
 impl<T: SessionData> Session<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, admitted: Admitted<T>) -> Self {
         let Admitted { record, now, current_secret } = admitted;
-        Self { scope, record, now, current_secret, verification: None }
+        Self { scope, record, now, current_secret, last_verdict: None }
     }
 
     /// Makes the handle that a handler receives, which may outlive its request.
     pub(crate) fn kept(self, request: &Parts) -> Self {
-        let verification = Verification::of(&self.scope.sessions, request);
-        self.verified_by(verification)
+        let last_verdict = LastVerdict::of(&self.scope.sessions, request);
+        self.verified_by(last_verdict)
     }
 
-    pub(crate) fn verified_by(mut self, verification: Option<Arc<Verification>>) -> Self {
-        self.verification = verification;
+    pub(crate) fn verified_by(mut self, last_verdict: Option<Arc<LastVerdict>>) -> Self {
+        self.last_verdict = last_verdict;
         self
     }
 
@@ -90,88 +83,6 @@ impl<T: SessionData> Session<T> {
     /// when the session was loaded.
     pub fn authenticated_for(&self) -> Duration {
         self.now.saturating_since(self.record.authenticated_at)
-    }
-
-    /// Changes the payload in the store: a compare-and-set that writes only the columns that
-    /// differ.
-    ///
-    /// If another request changed the session meanwhile, `change` runs again on the new payload, so
-    /// it must depend only on its argument. If two requests change different fields, both changes
-    /// are kept. Afterwards, this handle and later extractors of this request see the new payload.
-    /// An update counts as a use of the session, even if nothing differs. Costs one statement, plus
-    /// two for each conflict.
-    ///
-    /// A handle that is kept, such as by a WebSocket, writes only if the
-    /// [`Verifier`](crate::manager::Verifier) accepted it at most
-    /// [`verify_interval`](crate::manager::SessionManagerBuilder::verify_interval) ago. After that
-    /// time, or once [`wait_until_ended`](Self::wait_until_ended) has learned of a refusal, the
-    /// verifier is asked first, about the session as it is then loaded.
-    ///
-    /// ```
-    /// # use anchor::prelude::*;
-    /// # async fn demo<T: SessionData>(
-    /// #     mut session: Session<T>, set: fn(&mut T),
-    /// # ) -> Result<(), anchor::Error> {
-    /// session.update(|user| set(user)).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::Ended`] if the session has ended meanwhile: nothing was written, and no cookie is
-    ///   sent.
-    /// - [`Error::SecretReplaced`] if this request's secret was replaced meanwhile and is no longer
-    ///   valid: nothing was written, and this handle does not show what the session has become.
-    /// - [`Error::SubjectChanged`] if `change` changes the subject: that is a login.
-    /// - [`Error::Contended`] after 64 conflicts.
-    /// - [`Error::Store`] if the store cannot answer, or the payload cannot be stored.
-    /// - [`Error::RefusedByVerifier`] and [`Error::Verifier`] if the verifier is asked again.
-    pub async fn update(&mut self, change: impl FnMut(&mut T)) -> Result<(), Error> {
-        let updated = self.try_update(change).await;
-        self.logged(updated)
-    }
-
-    async fn try_update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
-        self.verify_when_due().await?;
-        let sessions = Arc::clone(&self.scope.sessions);
-        let id = self.id();
-        let mut turn = None;
-        for _ in 0..UPDATE_ATTEMPTS {
-            let from = Arc::clone(&self.record.data);
-            let mut to = T::clone(&from);
-            change(&mut to);
-            if subject_value(&*from) != subject_value(&to) {
-                return Err(Error::SubjectChanged { id });
-            }
-            let to = Arc::new(to);
-            let version = self.record.version;
-            let secret = self.scope.secret_of(id)?;
-            let idle = sessions.idle;
-            let written = Change { id, secret, version, from, to: Arc::clone(&to), idle };
-            match sessions.store.update(written).await? {
-                Updated::Written { version } => {
-                    self.record =
-                        Arc::new(Record { version, data: to, ..Record::clone(&self.record) });
-                    self.scope.found_updated(&self.record);
-                    sessions.emit(&Event::Updated { session: &self.record });
-                    return Ok(());
-                }
-                Updated::Conflict => {
-                    // A request that met a conflict waits for the others on this node that did.
-                    // Otherwise all would load the same version, and all but one would fail again.
-                    if turn.is_none() {
-                        turn = Some(sessions.updates.lock(id).await);
-                    }
-                    match sessions.load_live(id).await? {
-                        Some(loaded) => self.take_over(loaded)?,
-                        None => return Err(self.ended()),
-                    }
-                }
-                Updated::Gone => return Err(self.ended()),
-            }
-        }
-        Err(Error::Contended { id, attempts: UPDATE_ATTEMPTS })
     }
 
     /// Gives the session a new secret under the same id, and the response its cookie. Call it from
@@ -243,82 +154,6 @@ impl<T: SessionData> Session<T> {
         Ok(token)
     }
 
-    /// Returns the subject of the session: whose session this is.
-    pub fn subject(&self) -> Option<&T::Subject> {
-        self.record.data.subject()
-    }
-
-    /// Returns the live sessions of the same subject, including this one, newest first, one page at
-    /// a time. A payload without a subject has none. Await it to run it. Costs two statements: a
-    /// handle that was kept lists nothing once its own session has ended, or its secret was
-    /// replaced.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the store cannot answer.
-    pub fn siblings(&self) -> Listing<'_, Record<T>> {
-        Listing::new(move |page| {
-            Box::pin(async move {
-                let Some(subject) = self.subject() else { return Ok(Listed::default()) };
-                self.logged(self.is_still_good().await)?;
-                let listed = self.scope.sessions.store.list(subject, page).await;
-                self.logged(listed.map_err(Error::from))
-            })
-        })
-    }
-
-    /// Ends every other session of the same subject, and returns how many there were. Costs three
-    /// statements: a handle that was kept ends nothing once its own session has ended, or its
-    /// secret was replaced.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Error::Ended`] and [`Error::SecretReplaced`] in those cases, and [`Error::Store`]
-    /// if the store cannot answer. The sessions may then still be live.
-    pub async fn revoke_others(&self) -> Result<u64, Error> {
-        let Some(subject) = self.subject() else { return Ok(0) };
-        self.logged(self.is_still_good().await)?;
-        let (sessions, keep) = (&self.scope.sessions, Some(self.id()));
-        let ended = sessions.revoke_subject(subject, keep, EndReason::LogoutOthers).await;
-        self.logged(ended.map_err(Error::from))
-    }
-
-    /// Ends one session of the same subject, such as one that [`siblings`](Self::siblings) has
-    /// listed, and returns whether it was live. The id may come from the client: the statement
-    /// compares it together with the subject, so the id of another subject's session ends nothing.
-    /// This session's own id is a logout: its cookie is removed as well.
-    ///
-    /// Costs one statement, or two if no such session was live. A handle that was kept after its
-    /// response, such as a WebSocket's, first checks that its own session is live and its secret is
-    /// still valid, which costs one more.
-    ///
-    /// ```
-    /// # use anchor::prelude::*;
-    /// # async fn demo<T: SessionData>(
-    /// #     session: Session<T>, id: anchor::SessionId,
-    /// # ) -> Result<(), anchor::Error> {
-    /// let was_live = session.end_sibling(id).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Error::Ended`] and [`Error::SecretReplaced`] for a handle that was kept, and
-    /// [`Error::Store`] if the store cannot answer. The session may then still be live.
-    pub async fn end_sibling(&self, id: SessionId) -> Result<bool, Error> {
-        let Some(subject) = self.subject() else { return Ok(false) };
-        if self.scope.is_answered() {
-            self.logged(self.is_still_good().await)?;
-        }
-        if id == self.id() {
-            // The logout logs its own failure.
-            return Ok(self.scope.logout(LogoutScope::This, None).await? > 0);
-        }
-        let ending = self.scope.sessions.revoke_of(subject, id, EndReason::LogoutOthers).await;
-        Ok(self.logged(ending.map_err(Error::from))? == Ending::Ended)
-    }
-
     /// Marks the session as used now, and returns when it expires unless it is used again: the
     /// manager's idle timeout from now, at most its deadline, by the store's clock.
     ///
@@ -387,50 +222,8 @@ impl<T: SessionData> Session<T> {
         revoked(
             Arc::clone(&self.scope.sessions),
             Arc::clone(&self.record),
-            self.verification.clone(),
+            self.last_verdict.clone(),
         )
-    }
-
-    /// Asks the verifier again, about the session as it is now, if its last acceptance is too old
-    /// to allow a write.
-    async fn verify_when_due(&mut self) -> Result<(), Error> {
-        let sessions = Arc::clone(&self.scope.sessions);
-        if sessions.verifier.is_none() {
-            return Ok(());
-        }
-        let Some(verification) = self.verification.clone() else {
-            let reason =
-                "this handle belongs to a policy: write with the handler's own `Session` argument";
-            return Err(Error::Verifier(BoxError::from(reason).into()));
-        };
-        if !verification.is_due(&sessions) {
-            return Ok(());
-        }
-        match sessions.load_live(self.id()).await? {
-            Some(loaded) => {
-                self.take_over(loaded)?;
-                verification.ask(&sessions, &self.record).await
-            }
-            None => Err(self.ended()),
-        }
-    }
-
-    /// Returns an error if the session has ended, or the secret that admitted this handle is no
-    /// longer valid. For operations that reach beyond the session itself.
-    async fn is_still_good(&self) -> Result<(), Error> {
-        match self.scope.sessions.load_live(self.id()).await? {
-            Some(loaded) => self.scope.found_again(&loaded).map(drop),
-            None => Err(self.ended()),
-        }
-    }
-
-    /// Updates this handle to the session as it is now, if the secret that admitted it is still
-    /// valid.
-    fn take_over(&mut self, loaded: Loaded<T>) -> Result<(), Error> {
-        self.current_secret = self.scope.found_again(&loaded)?;
-        self.now = loaded.now;
-        self.record = loaded.record;
-        Ok(())
     }
 
     /// Passes on the answer of an operation, and logs its error first.
@@ -442,11 +235,6 @@ impl<T: SessionData> Session<T> {
         self.scope.found_ended(self.id());
         Error::Ended { id: self.id() }
     }
-}
-
-/// Returns whose session it is, in a form that can be compared, or `None` if it is nobody's.
-fn subject_value<T: SessionData>(data: &T) -> Option<Value> {
-    data.subject().and_then(|subject| subject.to_value().ok())
 }
 
 impl<T: SessionData> Deref for Session<T> {
@@ -464,7 +252,7 @@ impl<T: SessionData> Clone for Session<T> {
             record: Arc::clone(&self.record),
             now: self.now,
             current_secret: self.current_secret,
-            verification: self.verification.clone(),
+            last_verdict: self.last_verdict.clone(),
         }
     }
 }
