@@ -35,9 +35,8 @@ const fn nullable(inner: ColumnType, is_nullable: bool) -> ColumnType {
 
 #[cfg(test)]
 mod tests {
-    use crate::column::Column;
-    use crate::column::Value;
     use crate::column::tests::{refusal, round_trip};
+    use crate::column::{Column, Value};
 
     #[test]
     fn nothing_and_something_survive_and_stay_apart() {

@@ -11,7 +11,7 @@ use crate::error::StoreErrorKind;
 use crate::store::{Created, Load, NewSession, Page, Replaced, Secrets, SessionStore};
 use crate::timestamp::Timestamp;
 
-pub async fn a_created_session_loads_as_it_was_created<S: SessionStore<Payload>>(store: S) {
+pub async fn a_created_session_loads_as_it_was_created(store: impl Store) {
     let new = session();
     let record = create(&store, &new).await;
     assert_eq!(record.id, new.id);
@@ -24,7 +24,7 @@ pub async fn a_created_session_loads_as_it_was_created<S: SessionStore<Payload>>
     assert_eq!(loaded.secrets, Secrets::new(new.lasting, new.secret));
 }
 
-pub async fn create_over_an_existing_id_is_refused<S: SessionStore<Payload>>(store: S) {
+pub async fn create_over_an_existing_id_is_refused(store: impl Store) {
     let first = session();
     create(&store, &first).await;
     let before = live(&store, first.id).await;
@@ -34,7 +34,7 @@ pub async fn create_over_an_existing_id_is_refused<S: SessionStore<Payload>>(sto
     assert_unchanged(&before, &live(&store, first.id).await);
 }
 
-pub async fn create_over_an_expired_row_is_refused<S: SessionStore<Payload>>(store: S) {
+pub async fn create_over_an_expired_row_is_refused(store: impl Store) {
     let first = short_session_of(new_subject());
     create(&store, &first).await;
     short_sessions_have_ended().await;
@@ -47,10 +47,9 @@ pub async fn create_over_an_expired_row_is_refused<S: SessionStore<Payload>>(sto
     }
 }
 
-pub async fn create_ends_the_session_that_it_replaces<S: SessionStore<Payload>>(store: S) {
+pub async fn create_ends_the_session_that_it_replaces(store: impl Store) {
     let (old, bystander) = (session(), session());
-    create(&store, &old).await;
-    create(&store, &bystander).await;
+    create_all(&store, [&old, &bystander]).await;
     let new = NewSession { replaces: replaced(&old), ..session() };
     create(&store, &new).await;
     assert!(!is_live(&store, old.id).await, "the replaced session is still live");
@@ -58,10 +57,9 @@ pub async fn create_ends_the_session_that_it_replaces<S: SessionStore<Payload>>(
     assert!(is_live(&store, bystander.id).await);
 }
 
-pub async fn create_ends_nothing_without_the_proof<S: SessionStore<Payload>>(store: S) {
+pub async fn create_ends_nothing_without_the_proof(store: impl Store) {
     let (old, other) = (session(), session());
-    create(&store, &old).await;
-    create(&store, &other).await;
+    create_all(&store, [&old, &other]).await;
     for proof in [new_proof(), other.lasting] {
         let new = NewSession { replaces: Some(Replaced { id: old.id, proof }), ..session() };
         create(&store, &new).await;
@@ -71,25 +69,22 @@ pub async fn create_ends_nothing_without_the_proof<S: SessionStore<Payload>>(sto
     }
 }
 
-pub async fn create_may_replace_a_session_that_is_not_there<S: SessionStore<Payload>>(store: S) {
+pub async fn create_may_replace_a_session_that_is_not_there(store: impl Store) {
     let new = NewSession { replaces: replaced(&session()), ..session() };
     create(&store, &new).await;
     assert!(is_live(&store, new.id).await);
 }
 
-pub async fn a_refused_create_leaves_the_session_to_replace_alive<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn a_refused_create_leaves_the_session_to_replace_alive(store: impl Store) {
     let (old, taken) = (session(), session());
-    create(&store, &old).await;
-    create(&store, &taken).await;
+    create_all(&store, [&old, &taken]).await;
     let before = live(&store, old.id).await;
     let second = NewSession { id: taken.id, replaces: replaced(&old), ..session() };
     store.create(second).await.expect_err("the id is taken");
     assert_unchanged(&before, &live(&store, old.id).await);
 }
 
-pub async fn of_many_creates_with_one_id_one_wins<S: SessionStore<Payload>>(store: S) {
+pub async fn of_many_creates_with_one_id_one_wins(store: impl Store) {
     let (store, id) = (Arc::new(store), new_id());
     let results = together_with_errors(&store, CROWD, |store, _| async move {
         store.create(NewSession { id, ..session() }).await
@@ -105,7 +100,7 @@ pub async fn of_many_creates_with_one_id_one_wins<S: SessionStore<Payload>>(stor
     assert_same_record(&live(&*store, id).await.record, &created);
 }
 
-pub async fn sessions_of_one_subject_live_side_by_side<S: SessionStore<Payload>>(store: S) {
+pub async fn sessions_of_one_subject_live_side_by_side(store: impl Store) {
     let (subject, store) = (new_subject(), Arc::new(store));
     let ids = together(&store, CROWD, |store, _| async move {
         Ok(create(&*store, &session_of(subject)).await.id)
@@ -116,11 +111,7 @@ pub async fn sessions_of_one_subject_live_side_by_side<S: SessionStore<Payload>>
     }
 }
 
-pub async fn a_session_remembers_whether_its_cookie_outlives_the_browser<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
+pub async fn a_session_remembers_whether_its_cookie_outlives_the_browser(store: impl Store) {
     for remembered in [true, false] {
         let new = NewSession { remembered, ..session() };
         assert_eq!(create(&store, &new).await.remembered, remembered);
@@ -130,7 +121,7 @@ pub async fn a_session_remembers_whether_its_cookie_outlives_the_browser<
     }
 }
 
-pub async fn a_login_counts_as_authenticated_when_it_began<S: SessionStore<Payload>>(store: S) {
+pub async fn a_login_counts_as_authenticated_when_it_began(store: impl Store) {
     let first = live_now(&store).await;
     let began = Some(Instant::now());
     let second = live_now(&store).await;

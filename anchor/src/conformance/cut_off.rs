@@ -26,15 +26,11 @@ async fn cut_off<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> u64 {
     store.cut_off(&subject, EndReason::CutOff).await.expect("cut_off answers")
 }
 
-pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other(store: impl Store<Payload>) {
     let (subject, stranger) = (new_subject(), new_subject());
     let ended = [extended_of(subject), login_of(subject)];
     let others = [extended_of(stranger), login_of(stranger)];
-    for new in ended.iter().chain(&others) {
-        create(&store, new).await;
-    }
+    create_all(&store, ended.iter().chain(&others)).await;
     assert_eq!(cut_off(&store, subject).await, 2);
     for new in &ended {
         assert!(!is_live(&store, new.id).await, "a session is still live");
@@ -46,10 +42,8 @@ pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other<S: SessionSto
     assert_eq!(cut_off(&store, subject).await, 0);
 }
 
-pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead<
-    S: SessionStore<Payload>,
->(
-    store: S,
+pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead(
+    store: impl Store<Payload>,
 ) {
     let subject = new_subject();
     let late = login_of(subject);
@@ -61,7 +55,7 @@ pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead<
     assert!(listed.is_empty(), "{listed:?}");
 }
 
-pub async fn a_login_that_arrives_dead_is_gone_to_every_verb<S: SessionStore<Payload>>(store: S) {
+pub async fn a_login_that_arrives_dead_is_gone_to_every_verb(store: impl Store<Payload>) {
     let subject = new_subject();
     let late = login_of(subject);
     cut_off(&store, subject).await;
@@ -84,7 +78,7 @@ pub async fn a_login_that_arrives_dead_is_gone_to_every_verb<S: SessionStore<Pay
     assert!(!is_live(&store, late.id).await, "a write made it live");
 }
 
-pub async fn a_login_that_begins_after_a_cut_off_lives<S: SessionStore<Payload>>(store: S) {
+pub async fn a_login_that_begins_after_a_cut_off_lives(store: impl Store<Payload>) {
     for _ in 0..10 {
         let subject = new_subject();
         create(&store, &extended_of::<0>(subject)).await;
@@ -102,7 +96,7 @@ pub async fn a_login_that_begins_after_a_cut_off_lives<S: SessionStore<Payload>>
     assert!(is_live(&store, later.id).await, "a login after the cut-off is not live");
 }
 
-pub async fn a_cut_off_beats_the_logins_that_it_races_with<S: SessionStore<Payload>>(store: S) {
+pub async fn a_cut_off_beats_the_logins_that_it_races_with(store: impl Store<Payload>) {
     const ROUNDS: usize = 5;
     let store = Arc::new(store);
     for _ in 0..ROUNDS {
@@ -162,7 +156,7 @@ where
     }
 }
 
-pub async fn a_cut_off_beats_a_late_reauthentication<S: SessionStore<Payload>>(store: S) {
+pub async fn a_cut_off_beats_a_late_reauthentication(store: impl Store<Payload>) {
     beats(
         store,
         |store, loaded| async move { store.reauthenticate(rotation(&loaded)).await.map(drop) },
@@ -170,7 +164,7 @@ pub async fn a_cut_off_beats_a_late_reauthentication<S: SessionStore<Payload>>(s
     .await;
 }
 
-pub async fn a_cut_off_beats_late_writes<S: SessionStore<Payload>>(store: S) {
+pub async fn a_cut_off_beats_late_writes(store: impl Store<Payload>) {
     beats(store, |store, loaded| async move {
         store.update(change(&loaded, |data| data.visits += 1)).await?;
         store.touch(Touch::new(loaded.record.id, HOUR)).await?;
@@ -179,13 +173,11 @@ pub async fn a_cut_off_beats_late_writes<S: SessionStore<Payload>>(store: S) {
     .await;
 }
 
-pub async fn a_sweep_removes_what_was_dead_on_arrival<S: SessionStore<Payload>>(store: S) {
+pub async fn a_sweep_removes_what_was_dead_on_arrival(store: impl Store<Payload>) {
     let subject = new_subject();
     let late = [(); 3].map(|()| login_of(subject));
     cut_off(&store, subject).await;
-    for new in &late {
-        create(&store, new).await;
-    }
+    create_all(&store, &late).await;
     let alive = extended_of(subject);
     create(&store, &alive).await;
     assert_eq!(store.sweep(2).await.expect("sweep answers"), 2);

@@ -2,25 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use super::Payload;
 use super::fixtures::*;
-use crate::store::{Load, NewSession, Page, Rotated, SessionStore, Touch, Touched, Updated};
+use crate::store::{Load, NewSession, Page, Rotated, Touch, Touched, Updated};
 
-pub async fn a_session_ends_when_it_was_idle_too_long<S: SessionStore<Payload>>(store: S) {
+pub async fn a_session_ends_when_it_was_idle_too_long(store: impl Store) {
     let (short, long) = (short_session_of(new_subject()), session());
-    create(&store, &short).await;
-    create(&store, &long).await;
+    create_all(&store, [&short, &long]).await;
     short_sessions_have_ended().await;
     let found = store.load(short.id).await.expect("load answers");
     assert!(matches!(found, Load::Ended | Load::Absent), "{found:?}");
     assert!(is_live(&store, long.id).await);
 }
 
-pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
+pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched(store: impl Store) {
     const DEADLINE: Duration = Duration::from_millis(600);
     let new = NewSession { idle: HOUR, absolute: DEADLINE, ..session() };
     create(&store, &new).await;
@@ -33,7 +27,7 @@ pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched<
     assert_eq!(store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers"), Touched::Gone);
 }
 
-pub async fn an_expired_session_is_gone_to_every_verb<S: SessionStore<Payload>>(store: S) {
+pub async fn an_expired_session_is_gone_to_every_verb(store: impl Store) {
     // Long enough to be read once while it is live.
     let lifetime = Duration::from_secs(2);
     let new = NewSession { idle: lifetime, ..session() };

@@ -27,6 +27,11 @@ pub(super) const SHORT: Duration = Duration::from_millis(300);
 /// How many tasks race.
 pub(super) const CROWD: usize = 32;
 
+/// A store that a case tests.
+pub trait Store<T: SessionData = Payload>: SessionStore<T> {}
+
+impl<T: SessionData, S: SessionStore<T>> Store<T> for S {}
+
 pub(super) fn new_id() -> SessionId {
     new_session_id().expect("the operating system has randomness")
 }
@@ -111,6 +116,24 @@ pub(super) async fn create<T: SessionData, S: SessionStore<T>>(
 ) -> Record<T> {
     let created = store.create(new.clone()).await.expect("the session is created");
     created.into_record().expect("the subject has room")
+}
+
+/// Creates sessions that the store must accept.
+pub(super) async fn create_all<'a, T: SessionData>(
+    store: &impl SessionStore<T>,
+    sessions: impl IntoIterator<Item = &'a NewSession<T>>,
+) {
+    for new in sessions {
+        create(store, new).await;
+    }
+}
+
+/// Creates a session of a new subject, and loads it.
+pub(super) async fn created(store: &impl Store) -> (NewSession<Payload>, Loaded<Payload>) {
+    let new = session();
+    create(store, &new).await;
+    let loaded = live(store, new.id).await;
+    (new, loaded)
 }
 
 /// Loads the session, which must be live.

@@ -31,7 +31,7 @@ fn short_of<const KEEP: u64>(subject: Uuid) -> NewSession<Extended<KEEP>> {
     NewSession { idle: SHORT, ..extended_of(subject) }
 }
 
-pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(store: S) {
+pub async fn the_history_says_why_each_session_ended(store: impl Store<Kept>) {
     let (subject, stranger) = (new_subject(), new_subject());
     create(&store, &extended_of(stranger)).await;
     let mut expected: Vec<(SessionId, EndReason)> = Vec::new();
@@ -97,12 +97,10 @@ pub async fn the_history_says_why_each_session_ended<S: SessionStore<Kept>>(stor
     assert_eq!(found, expected, "newest first, each once, with its reason");
 }
 
-pub async fn the_history_has_no_live_session_and_no_other_subject<S: SessionStore<Kept>>(store: S) {
+pub async fn the_history_has_no_live_session_and_no_other_subject(store: impl Store<Kept>) {
     let (subject, stranger) = (new_subject(), new_subject());
     let (ended, alive, other) = (extended_of(subject), extended_of(subject), extended_of(stranger));
-    for new in [&ended, &alive, &other] {
-        create(&store, new).await;
-    }
+    create_all(&store, [&ended, &alive, &other]).await;
     log_out(&store, ended.id).await;
     log_out(&store, other.id).await;
     let found: Vec<_> = history(&store, subject).await.iter().map(|one| one.record.id).collect();
@@ -112,11 +110,9 @@ pub async fn the_history_has_no_live_session_and_no_other_subject<S: SessionStor
     assert!(history(&store, new_subject()).await.is_empty());
 }
 
-pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S) {
+pub async fn a_kept_session_is_never_live_again(store: impl Store<Kept>) {
     let (revoked, expired) = (extended_of(new_subject()), short_of(new_subject()));
-    for new in [&revoked, &expired] {
-        create(&store, new).await;
-    }
+    create_all(&store, [&revoked, &expired]).await;
     let loaded = live(&store, revoked.id).await;
     log_out(&store, revoked.id).await;
     short_sessions_have_ended().await;
@@ -150,7 +146,7 @@ pub async fn a_kept_session_is_never_live_again<S: SessionStore<Kept>>(store: S)
     assert_eq!(ended.reason, Some(EndReason::Logout));
 }
 
-pub async fn an_expired_session_is_in_the_history_swept_or_not<S: SessionStore<Kept>>(store: S) {
+pub async fn an_expired_session_is_in_the_history_swept_or_not(store: impl Store<Kept>) {
     let new = short_of(new_subject());
     let record = create(&store, &new).await;
     assert!(history(&store, new.data.user_id).await.is_empty(), "it is live");
@@ -165,7 +161,7 @@ pub async fn an_expired_session_is_in_the_history_swept_or_not<S: SessionStore<K
     }
 }
 
-pub async fn a_login_that_arrived_dead_is_in_the_history<S: SessionStore<Kept>>(store: S) {
+pub async fn a_login_that_arrived_dead_is_in_the_history(store: impl Store<Kept>) {
     let subject = new_subject();
     let late = NewSession { began: Some(Instant::now()), ..extended_of(subject) };
     store.cut_off(&subject, EndReason::CutOff).await.expect("cut_off answers");
@@ -180,12 +176,10 @@ pub async fn a_login_that_arrived_dead_is_in_the_history<S: SessionStore<Kept>>(
     }
 }
 
-pub async fn a_sweep_removes_ended_sessions_after_their_time<S: SessionStore<Briefly>>(store: S) {
+pub async fn a_sweep_removes_ended_sessions_after_their_time(store: impl Store<Briefly>) {
     let subject = new_subject();
     let (revoked, expired, alive) = (extended_of(subject), short_of(subject), extended_of(subject));
-    for new in [&revoked, &expired, &alive] {
-        create(&store, new).await;
-    }
+    create_all(&store, [&revoked, &expired, &alive]).await;
     log_out(&store, revoked.id).await;
     short_sessions_have_ended().await;
     store.sweep(1_000).await.expect("sweep answers");
@@ -200,9 +194,7 @@ pub async fn a_sweep_removes_ended_sessions_after_their_time<S: SessionStore<Bri
     assert!(is_live(&store, alive.id).await);
 }
 
-pub async fn the_history_comes_in_pages_that_neither_miss_nor_repeat<S: SessionStore<Kept>>(
-    store: S,
-) {
+pub async fn the_history_comes_in_pages_that_neither_miss_nor_repeat(store: impl Store<Kept>) {
     let subject = new_subject();
     create(&store, &short_of(subject)).await;
     let late = NewSession { began: Some(Instant::now()), ..extended_of(subject) };

@@ -34,7 +34,7 @@ async fn live_ids<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<Ses
     listed.iter().rev().map(|record| record.id).collect()
 }
 
-pub async fn a_login_over_the_limit_ends_the_oldest_sessions<S: SessionStore<Payload>>(store: S) {
+pub async fn a_login_over_the_limit_ends_the_oldest_sessions(store: impl Store) {
     let (subject, stranger) = (new_subject(), session());
     create(&store, &stranger).await;
     let old = fill(&store, subject).await;
@@ -55,9 +55,7 @@ pub async fn a_login_over_the_limit_ends_the_oldest_sessions<S: SessionStore<Pay
     assert_eq!(live_ids(&store, subject).await, [new.id, last.id]);
 }
 
-pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so(store: impl Store) {
     let (subject, stranger) = (new_subject(), session());
     create(&store, &stranger).await;
     let old = fill(&store, subject).await;
@@ -72,7 +70,7 @@ pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so<S: Sessio
     assert_eq!(live_ids(&store, subject).await, old);
 }
 
-pub async fn the_session_that_a_login_replaces_leaves_room<S: SessionStore<Payload>>(store: S) {
+pub async fn the_session_that_a_login_replaces_leaves_room(store: impl Store) {
     for overflow in [LimitExceeded::Refuse, LimitExceeded::EndOldest] {
         let subject = new_subject();
         let old = fill(&store, subject).await;
@@ -86,7 +84,7 @@ pub async fn the_session_that_a_login_replaces_leaves_room<S: SessionStore<Paylo
     }
 }
 
-pub async fn sessions_that_have_ended_leave_room<S: SessionStore<Payload>>(store: S) {
+pub async fn sessions_that_have_ended_leave_room(store: impl Store) {
     let subject = new_subject();
     for _ in 0..3 {
         create(&store, &short_session_of(subject)).await;
@@ -100,9 +98,7 @@ pub async fn sessions_that_have_ended_leave_room<S: SessionStore<Payload>>(store
     assert_eq!(live_ids(&store, subject).await, live);
 }
 
-pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest(store: impl Store) {
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
         let created = store.create(limited_of(subject, LimitExceeded::EndOldest)).await?;
@@ -123,7 +119,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest<S: Session
     assert_eq!(accounted.len(), LOGINS, "each session is live, or a login reported its end");
 }
 
-pub async fn logins_at_once_never_exceed_a_limit_that_refuses<S: SessionStore<Payload>>(store: S) {
+pub async fn logins_at_once_never_exceed_a_limit_that_refuses(store: impl Store) {
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
         store.create(limited_of(subject, LimitExceeded::Refuse)).await

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::Payload;
 use super::fixtures::*;
 use crate::id::SessionId;
-use crate::store::{Listed, Page, Record, SessionStore, Touch};
+use crate::store::{Listed, Page, Record, Touch};
 
-pub async fn a_list_has_the_subjects_sessions_newest_first<S: SessionStore<Payload>>(store: S) {
+pub async fn a_list_has_the_subjects_sessions_newest_first(store: impl Store) {
     let (subject, stranger) = (new_subject(), session());
     let mut created = Vec::new();
     for _ in 0..4 {
@@ -27,23 +27,19 @@ pub async fn a_list_has_the_subjects_sessions_newest_first<S: SessionStore<Paylo
     }
 }
 
-pub async fn a_list_leaves_out_revoked_and_expired_sessions<S: SessionStore<Payload>>(store: S) {
+pub async fn a_list_leaves_out_revoked_and_expired_sessions(store: impl Store) {
     let subject = new_subject();
     let (expired, revoked, left) =
         (short_session_of(subject), session_of(subject), session_of(subject));
-    for new in [&expired, &revoked, &left] {
-        create(&store, new).await;
-    }
+    create_all(&store, [&expired, &revoked, &left]).await;
     log_out(&store, revoked.id).await;
     short_sessions_have_ended().await;
     let listed = store.list(&subject, Page::default()).await.expect("list answers");
     assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [left.id]);
 }
 
-pub async fn a_list_shows_what_was_written_last<S: SessionStore<Payload>>(store: S) {
-    let new = session();
-    create(&store, &new).await;
-    let loaded = live(&store, new.id).await;
+pub async fn a_list_shows_what_was_written_last(store: impl Store) {
+    let (new, loaded) = created(&store).await;
     store.update(change(&loaded, |data| data.title = "Corro".into())).await.expect("answers");
     store.touch(Touch::new(new.id, HOUR / 2)).await.expect("touch answers");
     let listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
@@ -52,15 +48,13 @@ pub async fn a_list_shows_what_was_written_last<S: SessionStore<Payload>>(store:
     assert_eq!(record.data.title, "Corro");
 }
 
-pub async fn a_subject_without_sessions_has_an_empty_list<S: SessionStore<Payload>>(store: S) {
+pub async fn a_subject_without_sessions_has_an_empty_list(store: impl Store) {
     create(&store, &session()).await;
     let listed = store.list(&new_subject(), Page::default()).await.expect("list answers");
     assert!(listed.is_empty(), "{listed:?}");
 }
 
-pub async fn a_list_comes_in_pages_that_neither_miss_nor_repeat<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn a_list_comes_in_pages_that_neither_miss_nor_repeat(store: impl Store) {
     let subject = new_subject();
     let ids = |listed: &Listed<Record<Payload>>| -> Vec<SessionId> {
         listed.iter().map(|record| record.id).collect()

@@ -3,28 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Payload;
 use super::fixtures::*;
-use crate::store::{Load, SessionStore, Touch, Touched, Updated};
+use crate::store::{Load, Touch, Touched, Updated};
 
-pub async fn an_unknown_id_is_absent<S: SessionStore<Payload>>(store: S) {
+pub async fn an_unknown_id_is_absent(store: impl Store) {
     create(&store, &session()).await;
     let found = store.load(new_id()).await.expect("load answers");
     assert!(matches!(found, Load::Absent), "{found:?}");
 }
 
-pub async fn loading_writes_nothing<S: SessionStore<Payload>>(store: S) {
-    let new = session();
-    create(&store, &new).await;
-    let before = live(&store, new.id).await;
+pub async fn loading_writes_nothing(store: impl Store) {
+    let (new, before) = created(&store).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_unchanged(&before, &live(&store, new.id).await);
 }
 
 /// Loads may share a statement or a cache, but they must not return an old state.
-pub async fn a_load_sees_every_write_that_was_answered_before_it_began<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn a_load_sees_every_write_that_was_answered_before_it_began(store: impl Store) {
     const ROUNDS: i64 = 20;
     let store = Arc::new(store);
     together(&store, CROWD / 2, |store, _| async move {

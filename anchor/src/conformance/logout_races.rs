@@ -80,15 +80,15 @@ async fn late_rotation<S: SessionStore<Payload>>(
     store.rotate(rotation(&loaded)).await.map(drop)
 }
 
-pub async fn logout_beats_a_late_update<S: SessionStore<Payload>>(store: S) {
+pub async fn logout_beats_a_late_update(store: impl Store) {
     end_beats_writes(store, late_update, logout).await;
 }
 
-pub async fn logout_beats_a_late_touch<S: SessionStore<Payload>>(store: S) {
+pub async fn logout_beats_a_late_touch(store: impl Store) {
     end_beats_writes(store, late_touch, logout).await;
 }
 
-pub async fn logout_beats_a_late_rotation<S: SessionStore<Payload>>(store: S) {
+pub async fn logout_beats_a_late_rotation(store: impl Store) {
     end_beats_writes(store, late_rotation, logout).await;
 }
 
@@ -112,7 +112,7 @@ pub async fn logout_everywhere_beats_late_writes<S: SessionStore<Payload>>(store
     .await;
 }
 
-pub async fn a_login_over_a_session_beats_its_late_writes<S: SessionStore<Payload>>(store: S) {
+pub async fn a_login_over_a_session_beats_its_late_writes(store: impl Store) {
     end_beats_writes(store, late_update, |store, loaded| async move {
         let replaces = Some(Replaced { id: loaded.record.id, proof: loaded.secrets.lasting });
         let new = NewSession { replaces, ..session() };

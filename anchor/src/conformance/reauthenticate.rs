@@ -3,20 +3,14 @@
 
 use std::sync::Arc;
 
-use super::Payload;
 use super::fixtures::*;
 use super::rotate::{rotated_without_grace, settle};
-use crate::store::{OldSecret, Reauthenticated, Rotation, RotationState, Secrets, SessionStore};
+use crate::store::{OldSecret, Reauthenticated, Rotation, RotationState, Secrets};
 
-pub async fn a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else<
-    S: SessionStore<Payload>,
->(
-    store: S,
+pub async fn a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else(
+    store: impl Store,
 ) {
-    let (new, bystander) = (session(), session());
-    create(&store, &new).await;
-    create(&store, &bystander).await;
-    let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
+    let ((new, before), (bystander, untouched)) = (created(&store).await, created(&store).await);
     a_moment_passes().await;
 
     let rotation = Rotation { old: OldSecret::Kept, ..rotation(&before) };
@@ -41,15 +35,9 @@ pub async fn a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_el
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 
-pub async fn a_reauthentication_extends_the_idle_expiry_up_to_the_deadline<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
+pub async fn a_reauthentication_extends_the_idle_expiry_up_to_the_deadline(store: impl Store) {
     for idle in USES {
-        let new = session();
-        create(&store, &new).await;
-        let before = live(&store, new.id).await;
+        let (new, before) = created(&store).await;
         a_moment_passes().await;
         let rotation = Rotation { idle, ..rotation(&before) };
         let written = store.reauthenticate(rotation).await.expect("reauthenticate answers");
@@ -59,10 +47,8 @@ pub async fn a_reauthentication_extends_the_idle_expiry_up_to_the_deadline<
     }
 }
 
-pub async fn a_reauthentication_from_another_secret_conflicts_and_writes_nothing<
-    S: SessionStore<Payload>,
->(
-    store: S,
+pub async fn a_reauthentication_from_another_secret_conflicts_and_writes_nothing(
+    store: impl Store,
 ) {
     let new = session();
     create(&store, &new).await;
@@ -78,11 +64,7 @@ pub async fn a_reauthentication_from_another_secret_conflicts_and_writes_nothing
     }
 }
 
-pub async fn a_lost_rotation_does_not_keep_anybody_from_a_reauthentication<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
+pub async fn a_lost_rotation_does_not_keep_anybody_from_a_reauthentication(store: impl Store) {
     for old in [OldSecret::Exchanged, OldSecret::Kept] {
         for lost in [true, false] {
             let loaded = rotated_without_grace(&store, old).await;
@@ -97,7 +79,7 @@ pub async fn a_lost_rotation_does_not_keep_anybody_from_a_reauthentication<
     }
 }
 
-pub async fn of_many_reauthentications_of_one_secret_one_wins<S: SessionStore<Payload>>(store: S) {
+pub async fn of_many_reauthentications_of_one_secret_one_wins(store: impl Store) {
     let (store, new) = (Arc::new(store), session());
     create(&*store, &new).await;
     let before = live(&*store, new.id).await;
@@ -110,11 +92,7 @@ pub async fn of_many_reauthentications_of_one_secret_one_wins<S: SessionStore<Pa
     assert_eq!(losers.count(), CROWD - 1, "{outcomes:?}");
 }
 
-pub async fn a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
+pub async fn a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing(store: impl Store) {
     let (revoked, expired) = (session(), short_session_of(new_subject()));
     create(&store, &revoked).await;
     let loaded = live(&store, revoked.id).await;

@@ -4,13 +4,9 @@ use std::sync::Arc;
 
 use super::Payload;
 use super::fixtures::*;
-use crate::store::{EndReason, Ending, Load, NewSession, SessionStore};
+use crate::store::{EndReason, Ending, Load, NewSession};
 
-pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
+pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none(store: impl Store) {
     let new = session();
     create(&store, &new).await;
     assert_eq!(log_out(&store, new.id).await, 1);
@@ -19,28 +15,24 @@ pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none<
     assert!(!is_live(&store, new.id).await);
 }
 
-pub async fn revoking_an_unknown_session_counts_none<S: SessionStore<Payload>>(store: S) {
+pub async fn revoking_an_unknown_session_counts_none(store: impl Store) {
     let unknown = new_id();
     assert_eq!(log_out(&store, unknown).await, 0);
     let proven = store.revoke(unknown, Some(new_proof()), EndReason::Logout).await;
     assert_eq!(proven.expect("revoke answers"), Ending::NotLive);
 }
 
-pub async fn revoking_a_session_leaves_the_others_alive<S: SessionStore<Payload>>(store: S) {
+pub async fn revoking_a_session_leaves_the_others_alive(store: impl Store) {
     let subject = new_subject();
     let (ended, sibling, stranger) = (session_of(subject), session_of(subject), session());
-    for new in [&ended, &sibling, &stranger] {
-        create(&store, new).await;
-    }
+    create_all(&store, [&ended, &sibling, &stranger]).await;
     assert_eq!(log_out(&store, ended.id).await, 1);
     assert!(is_live(&store, sibling.id).await);
     assert!(is_live(&store, stranger.id).await);
 }
 
-pub async fn a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated<
-    S: SessionStore<Payload>,
->(
-    store: S,
+pub async fn a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated(
+    store: impl Store,
 ) {
     for rotations in 0..4 {
         let new = session();
@@ -56,12 +48,9 @@ pub async fn a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotat
     }
 }
 
-pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so(store: impl Store) {
     let (new, other) = (session(), session());
-    create(&store, &new).await;
-    create(&store, &other).await;
+    create_all(&store, [&new, &other]).await;
     let before = live(&store, new.id).await;
     for wrong in [new_proof(), other.lasting] {
         let ended = store.revoke(new.id, Some(wrong), EndReason::Logout).await;
@@ -73,12 +62,10 @@ pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so<S: SessionStore
 
 /// A session that looks expired might look live again when the clock is set back, so it must be
 /// gone.
-pub async fn what_looks_expired_is_ended_for_good<S: SessionStore<Payload>>(store: S) {
+pub async fn what_looks_expired_is_ended_for_good(store: impl Store) {
     let subject = new_subject();
     let expired = [(); 7].map(|()| short_session_of(subject));
-    for new in &expired {
-        create(&store, new).await;
-    }
+    create_all(&store, &expired).await;
     short_sessions_have_ended().await;
     let is_gone = async |new: &NewSession<Payload>, verb: &str| {
         let found = store.load(new.id).await.expect("load answers");
@@ -108,7 +95,7 @@ pub async fn what_looks_expired_is_ended_for_good<S: SessionStore<Payload>>(stor
     is_gone(everyone, "revoke_everyone").await;
 }
 
-pub async fn of_many_revokes_of_one_session_one_counts_it<S: SessionStore<Payload>>(store: S) {
+pub async fn of_many_revokes_of_one_session_one_counts_it(store: impl Store) {
     let (store, new) = (Arc::new(store), session());
     let id = create(&*store, &new).await.id;
     let counts = together(&store, CROWD, |store, _| async move {

@@ -33,15 +33,8 @@ pub(super) async fn settle<S: SessionStore<Payload>>(store: &S, loaded: &Loaded<
     assert_eq!(settled, RotationState::Settled);
 }
 
-pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
-    let (new, bystander) = (session(), session());
-    create(&store, &new).await;
-    create(&store, &bystander).await;
-    let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
+pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one(store: impl Store) {
+    let ((new, before), (bystander, untouched)) = (created(&store).await, created(&store).await);
     a_moment_passes().await;
     let rotation = rotation(&before);
     let to = rotation.to;
@@ -54,13 +47,9 @@ pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one<
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 
-pub async fn a_rotation_extends_the_idle_expiry_up_to_the_deadline<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn a_rotation_extends_the_idle_expiry_up_to_the_deadline(store: impl Store) {
     for idle in USES {
-        let new = session();
-        create(&store, &new).await;
-        let before = live(&store, new.id).await;
+        let (new, before) = created(&store).await;
         a_moment_passes().await;
         let rotation = Rotation { idle, ..rotation(&before) };
         assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Written);
@@ -69,9 +58,7 @@ pub async fn a_rotation_extends_the_idle_expiry_up_to_the_deadline<S: SessionSto
     }
 }
 
-pub async fn what_becomes_of_the_old_secret_is_as_the_rotation_says<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn what_becomes_of_the_old_secret_is_as_the_rotation_says(store: impl Store) {
     for old in [OldSecret::Exchanged, OldSecret::Kept, OldSecret::Refused] {
         let new = session();
         create(&store, &new).await;
@@ -84,14 +71,8 @@ pub async fn what_becomes_of_the_old_secret_is_as_the_rotation_says<S: SessionSt
     }
 }
 
-pub async fn the_grace_of_a_previous_secret_is_counted_from_the_rotation<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
-    let new = session();
-    create(&store, &new).await;
-    let before = live(&store, new.id).await;
+pub async fn the_grace_of_a_previous_secret_is_counted_from_the_rotation(store: impl Store) {
+    let (new, before) = created(&store).await;
     let grace = Duration::from_secs(30);
     let rotation = Rotation { grace, ..rotation(&before) };
     store.rotate(rotation).await.expect("rotate answers");
@@ -105,7 +86,7 @@ pub async fn the_grace_of_a_previous_secret_is_counted_from_the_rotation<
     );
 }
 
-pub async fn a_second_rotation_forgets_the_first_secret<S: SessionStore<Payload>>(store: S) {
+pub async fn a_second_rotation_forgets_the_first_secret(store: impl Store) {
     let new = session();
     create(&store, &new).await;
     store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
@@ -116,7 +97,7 @@ pub async fn a_second_rotation_forgets_the_first_secret<S: SessionStore<Payload>
     assert_ne!(third.secrets.current, second.secrets.current);
 }
 
-pub async fn a_lost_rotation_is_repeated_from_the_old_secret<S: SessionStore<Payload>>(store: S) {
+pub async fn a_lost_rotation_is_repeated_from_the_old_secret(store: impl Store) {
     let old = rotated_without_grace(&store, OldSecret::Exchanged).await;
     let lost = live(&store, old.record.id).await;
     let again = rotation(&old);
@@ -129,11 +110,7 @@ pub async fn a_lost_rotation_is_repeated_from_the_old_secret<S: SessionStore<Pay
     assert_eq!(late, Rotated::Conflict, "the lost secret is valid beside the one that replaced it");
 }
 
-pub async fn a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
+pub async fn a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret(store: impl Store) {
     for old in [OldSecret::Exchanged, OldSecret::Kept, OldSecret::Refused] {
         let loaded = rotated_without_grace(&store, old).await;
         if old == OldSecret::Exchanged {
@@ -146,7 +123,7 @@ pub async fn a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret<
     }
 }
 
-pub async fn of_many_repetitions_of_a_lost_rotation_one_wins<S: SessionStore<Payload>>(store: S) {
+pub async fn of_many_repetitions_of_a_lost_rotation_one_wins(store: impl Store) {
     let store = Arc::new(store);
     let old = rotated_without_grace(&*store, OldSecret::Exchanged).await;
     let outcomes = together(&store, CROWD, |store, _| {
@@ -158,11 +135,7 @@ pub async fn of_many_repetitions_of_a_lost_rotation_one_wins<S: SessionStore<Pay
     assert_eq!(winners.count(), 1, "{outcomes:?}");
 }
 
-pub async fn a_rotation_from_another_secret_conflicts_and_writes_nothing<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
+pub async fn a_rotation_from_another_secret_conflicts_and_writes_nothing(store: impl Store) {
     let new = session();
     create(&store, &new).await;
     store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
@@ -176,7 +149,7 @@ pub async fn a_rotation_from_another_secret_conflicts_and_writes_nothing<
     }
 }
 
-pub async fn of_many_rotations_of_one_secret_one_wins<S: SessionStore<Payload>>(store: S) {
+pub async fn of_many_rotations_of_one_secret_one_wins(store: impl Store) {
     let (store, new) = (Arc::new(store), session());
     create(&*store, &new).await;
     let before = live(&*store, new.id).await;
@@ -197,21 +170,15 @@ pub async fn of_many_rotations_of_one_secret_one_wins<S: SessionStore<Payload>>(
     assert_eq!(after.secrets.previous, Some(new.secret));
 }
 
-pub async fn a_rotation_of_a_revoked_session_is_gone_and_revives_nothing<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
-    let new = session();
-    create(&store, &new).await;
-    let loaded = live(&store, new.id).await;
+pub async fn a_rotation_of_a_revoked_session_is_gone_and_revives_nothing(store: impl Store) {
+    let (new, loaded) = created(&store).await;
     log_out(&store, new.id).await;
     let rotated = store.rotate(rotation(&loaded)).await.expect("rotate answers");
     assert_eq!(rotated, Rotated::Gone);
     assert!(!is_live(&store, new.id).await, "a rotation brought it back");
 }
 
-pub async fn a_rotation_of_an_unknown_session_creates_nothing<S: SessionStore<Payload>>(store: S) {
+pub async fn a_rotation_of_an_unknown_session_creates_nothing(store: impl Store) {
     let new = session();
     create(&store, &new).await;
     let unknown = new_id();

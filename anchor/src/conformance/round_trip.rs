@@ -64,12 +64,12 @@ fn tags(key: &str, value: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(key.to_owned(), value.to_owned())])
 }
 
-pub async fn ordinary_payloads_come_back_equal<S: SessionStore<Payload>>(store: S) {
+pub async fn ordinary_payloads_come_back_equal(store: impl Store) {
     comes_back_equal(&store, ferris()).await;
     comes_back_equal(&store, Payload { note: None, active: false, ..ferris() }).await;
 }
 
-pub async fn unicode_comes_back_equal<S: SessionStore<Payload>>(store: S) {
+pub async fn unicode_comes_back_equal(store: impl Store) {
     for text in [
         "naïve café",
         // The same letter composed and decomposed: a store must not normalise.
@@ -92,9 +92,7 @@ pub async fn unicode_comes_back_equal<S: SessionStore<Payload>>(store: S) {
     }
 }
 
-pub async fn empty_values_come_back_equal_and_distinct_from_none<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn empty_values_come_back_equal_and_distinct_from_none(store: impl Store) {
     let empty = Payload {
         title: String::new(),
         note: Some(String::new()),
@@ -110,7 +108,7 @@ pub async fn empty_values_come_back_equal_and_distinct_from_none<S: SessionStore
     }
 }
 
-pub async fn sixty_four_kilobytes_come_back_equal<S: SessionStore<Payload>>(store: S) {
+pub async fn sixty_four_kilobytes_come_back_equal(store: impl Store) {
     const SIZE: usize = 64 * 1024;
     let text: String = ('a'..='z').cycle().take(SIZE).collect();
     let data = Payload {
@@ -123,7 +121,7 @@ pub async fn sixty_four_kilobytes_come_back_equal<S: SessionStore<Payload>>(stor
     comes_back_equal(&store, data).await;
 }
 
-pub async fn extreme_numbers_come_back_equal<S: SessionStore<Payload>>(store: S) {
+pub async fn extreme_numbers_come_back_equal(store: impl Store) {
     for (level, visits, ratio) in [
         (0, 0, 0.0),
         (i16::MIN, i64::MIN, f64::MIN),
@@ -136,7 +134,7 @@ pub async fn extreme_numbers_come_back_equal<S: SessionStore<Payload>>(store: S)
     }
 }
 
-pub async fn microseconds_come_back_equal<S: SessionStore<Payload>>(store: S) {
+pub async fn microseconds_come_back_equal(store: impl Store) {
     for micros in [
         0,
         1,
@@ -155,9 +153,7 @@ pub async fn microseconds_come_back_equal<S: SessionStore<Payload>>(store: S) {
     }
 }
 
-pub async fn what_a_table_may_not_hold_comes_back_equal_or_is_refused<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn what_a_table_may_not_hold_comes_back_equal_or_is_refused(store: impl Store) {
     for data in [
         Payload { title: "nul\0byte".into(), ..ferris() },
         Payload { note: Some("\0".into()), ..ferris() },
@@ -174,7 +170,7 @@ pub async fn what_a_table_may_not_hold_comes_back_equal_or_is_refused<S: Session
     }
 }
 
-pub async fn a_payload_read_is_a_copy<S: SessionStore<Payload>>(store: S) {
+pub async fn a_payload_read_is_a_copy(store: impl Store) {
     let new = session();
     create(&store, &new).await;
     let mut loaded = live(&store, new.id).await;
@@ -186,7 +182,7 @@ pub async fn a_payload_read_is_a_copy<S: SessionStore<Payload>>(store: S) {
     assert_eq!(live(&store, new.id).await.record.data, new.data);
 }
 
-pub async fn a_payload_given_is_a_copy<S: SessionStore<Payload>>(store: S) {
+pub async fn a_payload_given_is_a_copy(store: impl Store) {
     let mut new = session();
     let before = Payload::clone(&new.data);
     let mut record = create(&store, &new).await;

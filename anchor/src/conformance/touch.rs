@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use super::Payload;
 use super::fixtures::*;
-use crate::store::{NewSession, RotationState, Secrets, SessionStore, Touch, Touched};
+use crate::store::{NewSession, RotationState, Secrets, Touch, Touched};
 
-pub async fn a_touch_extends_the_idle_expiry<S: SessionStore<Payload>>(store: S) {
-    let (new, bystander) = (session(), session());
-    create(&store, &new).await;
-    create(&store, &bystander).await;
-    let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
+pub async fn a_touch_extends_the_idle_expiry(store: impl Store) {
+    let ((new, before), (bystander, untouched)) = (created(&store).await, created(&store).await);
     a_moment_passes().await;
 
     let idle = HOUR + HOUR / 2;
@@ -22,9 +18,7 @@ pub async fn a_touch_extends_the_idle_expiry<S: SessionStore<Payload>>(store: S)
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 
-pub async fn a_touch_settles_a_rotation_with_the_current_secret_alone<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn a_touch_settles_a_rotation_with_the_current_secret_alone(store: impl Store) {
     let new = session();
     create(&store, &new).await;
     store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
@@ -41,7 +35,7 @@ pub async fn a_touch_settles_a_rotation_with_the_current_secret_alone<S: Session
     }
 }
 
-pub async fn a_touched_session_outlives_its_first_expiry<S: SessionStore<Payload>>(store: S) {
+pub async fn a_touched_session_outlives_its_first_expiry(store: impl Store) {
     // Long enough to be touched once while it is live.
     let lifetime = Duration::from_secs(2);
     let new = NewSession { idle: lifetime, ..session() };
@@ -52,7 +46,7 @@ pub async fn a_touched_session_outlives_its_first_expiry<S: SessionStore<Payload
     assert!(is_live(&store, new.id).await, "it ended although it was used");
 }
 
-pub async fn a_touch_never_goes_past_the_deadline<S: SessionStore<Payload>>(store: S) {
+pub async fn a_touch_never_goes_past_the_deadline(store: impl Store) {
     let new = NewSession { idle: HOUR, absolute: 2 * HOUR, ..session() };
     let deadline = create(&store, &new).await.deadline;
     let touched = store.touch(Touch::new(new.id, 3 * HOUR)).await.expect("touch answers");
@@ -61,9 +55,7 @@ pub async fn a_touch_never_goes_past_the_deadline<S: SessionStore<Payload>>(stor
     assert_eq!((record.expires_at, record.deadline), (deadline, deadline));
 }
 
-pub async fn a_touch_of_a_revoked_session_is_gone_and_revives_nothing<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn a_touch_of_a_revoked_session_is_gone_and_revives_nothing(store: impl Store) {
     let new = session();
     create(&store, &new).await;
     log_out(&store, new.id).await;
@@ -71,7 +63,7 @@ pub async fn a_touch_of_a_revoked_session_is_gone_and_revives_nothing<S: Session
     assert!(!is_live(&store, new.id).await, "a touch brought it back");
 }
 
-pub async fn a_touch_of_an_unknown_session_creates_nothing<S: SessionStore<Payload>>(store: S) {
+pub async fn a_touch_of_an_unknown_session_creates_nothing(store: impl Store) {
     let unknown = new_id();
     assert_eq!(store.touch(Touch::new(unknown, HOUR)).await.expect("touch answers"), Touched::Gone);
     assert!(!is_live(&store, unknown).await, "a touch created a session");

@@ -4,17 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Payload;
 use super::fixtures::*;
-use crate::store::{Change, Loaded, OldSecret, Page, Rotation, SessionStore, Touch, Updated};
+use crate::store::{Change, Loaded, OldSecret, Page, Rotation, Touch, Updated};
 
-pub async fn an_update_writes_the_payload_and_its_use_and_nothing_else<S: SessionStore<Payload>>(
-    store: S,
-) {
-    let (new, bystander) = (session(), session());
-    create(&store, &new).await;
-    create(&store, &bystander).await;
-    let (before, untouched) = (live(&store, new.id).await, live(&store, bystander.id).await);
+pub async fn an_update_writes_the_payload_and_its_use_and_nothing_else(store: impl Store) {
+    let ((new, before), (bystander, untouched)) = (created(&store).await, created(&store).await);
 
     a_moment_passes().await;
     let change = change(&before, |data| {
@@ -35,14 +29,8 @@ pub async fn an_update_writes_the_payload_and_its_use_and_nothing_else<S: Sessio
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 
-pub async fn an_update_from_a_stale_version_conflicts_and_writes_nothing<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
-    let new = session();
-    create(&store, &new).await;
-    let loaded = live(&store, new.id).await;
+pub async fn an_update_from_a_stale_version_conflicts_and_writes_nothing(store: impl Store) {
+    let (new, loaded) = created(&store).await;
     let first = change(&loaded, |data| data.title = "first".into());
     let second = change(&loaded, |data| data.visits = 1_000);
     store.update(first).await.expect("update answers");
@@ -55,14 +43,8 @@ pub async fn an_update_from_a_stale_version_conflicts_and_writes_nothing<
     assert_unchanged(&before, &live(&store, new.id).await);
 }
 
-pub async fn a_conflicting_update_succeeds_when_run_again_on_fresh_data<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
-    let new = session();
-    create(&store, &new).await;
-    let loaded = live(&store, new.id).await;
+pub async fn a_conflicting_update_succeeds_when_run_again_on_fresh_data(store: impl Store) {
+    let (new, loaded) = created(&store).await;
     store.update(change(&loaded, |data| data.title = "first".into())).await.expect("answers");
     store.update(change(&loaded, |data| data.visits = 1_000)).await.expect("answers");
     let fresh = live(&store, new.id).await;
@@ -72,14 +54,10 @@ pub async fn a_conflicting_update_succeeds_when_run_again_on_fresh_data<
     assert_eq!((data.title.as_str(), data.visits), ("first", 1_000));
 }
 
-pub async fn an_update_extends_the_idle_expiry_up_to_the_deadline<S: SessionStore<Payload>>(
-    store: S,
-) {
+pub async fn an_update_extends_the_idle_expiry_up_to_the_deadline(store: impl Store) {
     for idle in USES {
         for visits in [0, 1] {
-            let new = session();
-            create(&store, &new).await;
-            let before = live(&store, new.id).await;
+            let (new, before) = created(&store).await;
             a_moment_passes().await;
             let change = Change { idle, ..change(&before, |data| data.visits += visits) };
             let updated = store.update(change).await.expect("update answers");
@@ -91,10 +69,8 @@ pub async fn an_update_extends_the_idle_expiry_up_to_the_deadline<S: SessionStor
     }
 }
 
-pub async fn an_update_without_a_difference_changes_nothing<S: SessionStore<Payload>>(store: S) {
-    let new = session();
-    create(&store, &new).await;
-    let loaded = live(&store, new.id).await;
+pub async fn an_update_without_a_difference_changes_nothing(store: impl Store) {
+    let (new, loaded) = created(&store).await;
     let updated = store.update(change(&loaded, |_| {})).await.expect("update answers");
     assert!(matches!(updated, Updated::Written { .. }), "{updated:?}");
     let after = live(&store, new.id).await;
@@ -102,7 +78,7 @@ pub async fn an_update_without_a_difference_changes_nothing<S: SessionStore<Payl
     assert_eq!(after.record.data, loaded.record.data);
 }
 
-pub async fn an_update_can_hand_a_session_to_another_subject<S: SessionStore<Payload>>(store: S) {
+pub async fn an_update_can_hand_a_session_to_another_subject(store: impl Store) {
     let (new, heir) = (session(), new_subject());
     create(&store, &new).await;
     let loaded = live(&store, new.id).await;
@@ -112,19 +88,13 @@ pub async fn an_update_can_hand_a_session_to_another_subject<S: SessionStore<Pay
     assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [new.id]);
 }
 
-pub async fn an_update_with_a_replaced_secret_conflicts_and_writes_nothing<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
+pub async fn an_update_with_a_replaced_secret_conflicts_and_writes_nothing(store: impl Store) {
     for (grace, old, is_good) in [
         (HOUR, OldSecret::Exchanged, true),
         (Duration::ZERO, OldSecret::Exchanged, true),
         (HOUR, OldSecret::Refused, false),
     ] {
-        let new = session();
-        create(&store, &new).await;
-        let held = live(&store, new.id).await;
+        let (new, held) = created(&store).await;
         let rotation = Rotation { grace, old, ..rotation(&held) };
         store.rotate(rotation).await.expect("rotate answers");
         let rotated = live(&store, new.id).await;
@@ -149,24 +119,16 @@ pub async fn an_update_with_a_replaced_secret_conflicts_and_writes_nothing<
     }
 }
 
-pub async fn an_update_of_a_revoked_session_is_gone_and_revives_nothing<
-    S: SessionStore<Payload>,
->(
-    store: S,
-) {
-    let new = session();
-    create(&store, &new).await;
-    let loaded = live(&store, new.id).await;
+pub async fn an_update_of_a_revoked_session_is_gone_and_revives_nothing(store: impl Store) {
+    let (new, loaded) = created(&store).await;
     log_out(&store, new.id).await;
     let update = change(&loaded, |data| data.visits += 1);
     assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
     assert!(!is_live(&store, new.id).await, "an update brought it back");
 }
 
-pub async fn an_update_of_an_unknown_session_creates_nothing<S: SessionStore<Payload>>(store: S) {
-    let new = session();
-    create(&store, &new).await;
-    let loaded = live(&store, new.id).await;
+pub async fn an_update_of_an_unknown_session_creates_nothing(store: impl Store) {
+    let (new, loaded) = created(&store).await;
     let unknown = new_id();
     let update = Change { id: unknown, ..change(&loaded, |data| data.visits += 1) };
     assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
@@ -174,19 +136,15 @@ pub async fn an_update_of_an_unknown_session_creates_nothing<S: SessionStore<Pay
 }
 
 /// The version only counts updates of the payload.
-pub async fn a_touch_and_a_rotation_do_not_make_an_update_conflict<S: SessionStore<Payload>>(
-    store: S,
-) {
-    let new = session();
-    create(&store, &new).await;
-    let loaded = live(&store, new.id).await;
+pub async fn a_touch_and_a_rotation_do_not_make_an_update_conflict(store: impl Store) {
+    let (new, loaded) = created(&store).await;
     store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers");
     store.rotate(rotation(&loaded)).await.expect("rotate answers");
     let updated = store.update(change(&loaded, |data| data.visits += 1)).await.expect("answers");
     assert_eq!(updated, Updated::Written { version: loaded.record.version + 1 });
 }
 
-pub async fn of_many_updates_of_one_version_one_wins<S: SessionStore<Payload>>(store: S) {
+pub async fn of_many_updates_of_one_version_one_wins(store: impl Store) {
     let (store, new) = (Arc::new(store), session());
     create(&*store, &new).await;
     let loaded = live(&*store, new.id).await;
@@ -204,7 +162,7 @@ pub async fn of_many_updates_of_one_version_one_wins<S: SessionStore<Payload>>(s
     assert_eq!(after.record.version, loaded.record.version + 1);
 }
 
-pub async fn a_counter_raised_by_many_tasks_loses_no_count<S: SessionStore<Payload>>(store: S) {
+pub async fn a_counter_raised_by_many_tasks_loses_no_count(store: impl Store) {
     const TASKS: usize = 8;
     const EACH: usize = 10;
     let (store, new) = (Arc::new(store), session());

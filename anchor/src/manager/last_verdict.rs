@@ -8,8 +8,7 @@ use tokio::time::Instant;
 use crate::manager::Event;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
-use crate::rejection::Error;
-use crate::rejection::Rejection;
+use crate::rejection::{Error, Rejection};
 use crate::store::Record;
 
 /// A request as the verifier sees it, and when the verifier last accepted it. Kept with a handle if

@@ -10,13 +10,11 @@ use axum::response::Response;
 use http::request::Parts;
 
 use crate::frontend::Frontend;
-use crate::manager::Event;
-use crate::manager::SessionManager;
-use crate::manager::Verifier;
 use crate::manager::client::{ClientSettings, FingerprintMismatch};
 use crate::manager::environment::Environment;
 use crate::manager::sessions::{OnEvent, OnReject};
 use crate::manager::verifier::AnyVerifier;
+use crate::manager::{Event, SessionManager, Verifier};
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::store::SessionStore;

@@ -4,9 +4,8 @@
 mod cookie_variables;
 mod reader;
 
-use std::env;
 use std::ffi::OsString;
-use std::fmt;
+use std::{env, fmt};
 
 use zeroize::Zeroizing;
 

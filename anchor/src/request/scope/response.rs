@@ -11,8 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::{Current, Outgoing, Scope};
 use crate::id::SessionId;
 use crate::payload::SessionData;
-use crate::rejection::Error;
-use crate::rejection::Rejection;
+use crate::rejection::{Error, Rejection};
 use crate::store::{EndReason, OldSecret};
 
 /// What remains to be done when the response is ready.

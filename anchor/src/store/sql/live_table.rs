@@ -5,8 +5,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use super::database::Database;
 use super::driver::Driver;
 use super::statement::{Argument, Query};
-use crate::column::ColumnType;
-use crate::column::Value;
+use crate::column::{ColumnType, Value};
 use crate::error::StoreError;
 use crate::schema::{ColumnSchema, Dialect, Schema, cut_off_columns};
 
