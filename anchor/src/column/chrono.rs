@@ -2,7 +2,7 @@
 
 use ::chrono::{DateTime, Utc};
 
-use super::timestamp::out_of_range;
+use super::instant::out_of_range;
 use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;
 use crate::timestamp::Timestamp;

@@ -1,6 +1,6 @@
 //! `jiff::Timestamp` as an instant.
 
-use super::timestamp::{from_nanos, out_of_range};
+use super::instant::{from_nanos, out_of_range};
 use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;
 use crate::timestamp::Timestamp;

@@ -1,23 +1,19 @@
 //! [`Column`]: a Rust type as one SQL column.
 //!
-//! The implementations for the types that work out of the box are in this folder, one file per
-//! kind.
+//! The implementations for the types that work out of the box are in this folder.
 
-mod bool;
-mod bytes;
 #[cfg(feature = "chrono")]
 mod chrono;
 pub(crate) mod derived;
-mod ip;
+#[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
+mod instant;
 #[cfg(feature = "jiff")]
 mod jiff;
 mod number;
 mod option;
-mod text;
+mod plain;
 #[cfg(feature = "time")]
 mod time;
-mod timestamp;
-mod uuid;
 pub(crate) mod value;
 
 use std::borrow::Cow;

@@ -36,21 +36,6 @@ integer! {
     u32 => BigInt within (0, 4_294_967_295),
 }
 
-impl Column for f64 {
-    const TYPE: ColumnType = ColumnType::Double;
-
-    fn to_value(&self) -> Result<Value, ColumnError> {
-        Ok(Value::Float(*self))
-    }
-
-    fn from_value(value: Value) -> Result<Self, ColumnError> {
-        match value {
-            Value::Float(value) => Ok(value),
-            other => Err(ColumnError::unexpected("a float", &other)),
-        }
-    }
-}
-
 impl Column for f32 {
     const TYPE: ColumnType = ColumnType::Real;
 

@@ -2,7 +2,7 @@
 
 use ::time::OffsetDateTime;
 
-use super::timestamp::{from_nanos, out_of_range};
+use super::instant::{from_nanos, out_of_range};
 use super::{Column, ColumnError, ColumnType};
 use crate::column::Value;
 use crate::timestamp::Timestamp;

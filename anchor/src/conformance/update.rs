@@ -128,7 +128,7 @@ pub async fn an_update_of_a_revoked_session_is_gone_and_revives_nothing(store: i
 }
 
 pub async fn an_update_of_an_unknown_session_creates_nothing(store: impl Store) {
-    let (new, loaded) = created(&store).await;
+    let (_, loaded) = created(&store).await;
     let unknown = new_id();
     let update = Change { id: unknown, ..change(&loaded, |data| data.visits += 1) };
     assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);

@@ -20,6 +20,7 @@ mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
+mod verbs;
 
 pub(crate) use bounded::Bounded;
 pub(crate) use secrets::Standing;

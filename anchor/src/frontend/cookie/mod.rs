@@ -81,29 +81,25 @@ impl SessionCookie {
     }
 
     /// Sets when a browser sends the cookie with requests that another site caused.
-    pub fn same_site(mut self, same_site: SameSite) -> Self {
-        self.same_site = same_site;
-        self
+    pub fn same_site(self, same_site: SameSite) -> Self {
+        Self { same_site, ..self }
     }
 
     /// Sends the cookie to this domain and all its subdomains, instead of only to the host that set
     /// it. Needs a name without `__Host-`.
-    pub fn domain(mut self, domain: impl Into<String>) -> Self {
-        self.domain = Some(domain.into());
-        self
+    pub fn domain(self, domain: impl Into<String>) -> Self {
+        Self { domain: Some(domain.into()), ..self }
     }
 
     /// Sends the cookie only with requests below this path. Needs a name without `__Host-`.
-    pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
-        self
+    pub fn path(self, path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..self }
     }
 
     /// Sets whether the cookie is sent only over HTTPS. Leave it on; to do without it, use
     /// [`development`](Self::development).
-    pub fn secure(mut self, secure: bool) -> Self {
-        self.secure = secure;
-        self
+    pub fn secure(self, secure: bool) -> Self {
+        Self { secure, ..self }
     }
 
     /// Returns the text of the cookie. Setting and removing the cookie both use it.

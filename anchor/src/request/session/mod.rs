@@ -51,9 +51,8 @@ impl<T: SessionData> Session<T> {
         self.verified_by(last_verdict)
     }
 
-    pub(crate) fn verified_by(mut self, last_verdict: Option<Arc<LastVerdict>>) -> Self {
-        self.last_verdict = last_verdict;
-        self
+    pub(crate) fn verified_by(self, last_verdict: Option<Arc<LastVerdict>>) -> Self {
+        Self { last_verdict, ..self }
     }
 
     /// Returns the session's public id, which may be listed and logged.

@@ -131,12 +131,13 @@ fn read_live<D: Driver, T: SessionData>(row: &D::Row) -> Result<Option<Loaded<T>
     let lasting = cells.hash_or_null(SECRETS[0]);
     let current = cells.hash_or_null(SECRETS[1]);
     let previous = cells.hash_or_null(SECRETS[2])?;
-    let previous_until = cells.instant_or_null(SECRETS[3])?;
-    let rotation = cells.text_or_null(SECRETS[4])?;
+    let previous_until = cells.read(SECRETS[3])?;
+    let rotation: Option<String> = cells.read(SECRETS[4])?;
     let fingerprint = if extras.fingerprint { cells.hash_or_null("fingerprint")? } else { None };
-    let is_active = !extras.keep_ended || cells.text_or_null("status")?.as_deref() == Some(ACTIVE);
+    let is_active =
+        !extras.keep_ended || cells.read::<Option<String>>("status")?.as_deref() == Some(ACTIVE);
     let cut_off_at = cells.cut_off(schema)?;
-    let now = cells.instant(NOW)?;
+    let now = cells.read(NOW)?;
     let times = Times::read::<D>(row)?;
     if !is_active || !times.live_at(now) || times.cut_off_by(cut_off_at) {
         return Ok(None);
