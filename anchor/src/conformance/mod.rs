@@ -1,47 +1,12 @@
 //! The contract of [`SessionStore`], as tests that run against any store.
 //!
 //! [`conformance!`](crate::conformance!) expands to one test per case. The cases are ordinary
-//! functions in this folder, with one file per verb or concern. Each case fails on a store that
+//! functions in `cases/`, with one file per verb or concern. Each case fails on a store that
 //! breaks the sentence in its name.
 
 #[doc(hidden)]
-pub mod client_info;
-#[doc(hidden)]
-pub mod clock;
-#[doc(hidden)]
-pub mod create;
-#[doc(hidden)]
-pub mod cut_off;
-#[doc(hidden)]
-pub mod expiry;
-mod fixtures;
-#[doc(hidden)]
-pub mod history;
-#[doc(hidden)]
-pub mod limit;
-#[doc(hidden)]
-pub mod list;
-#[doc(hidden)]
-pub mod load;
-#[doc(hidden)]
-pub mod logout_races;
+pub mod cases;
 mod payload;
-#[doc(hidden)]
-pub mod reauthenticate;
-#[doc(hidden)]
-pub mod revoke;
-#[doc(hidden)]
-pub mod revoke_many;
-#[doc(hidden)]
-pub mod rotate;
-#[doc(hidden)]
-pub mod round_trip;
-#[doc(hidden)]
-pub mod sweep;
-#[doc(hidden)]
-pub mod touch;
-#[doc(hidden)]
-pub mod update;
 
 use std::time::Duration;
 
@@ -268,7 +233,7 @@ macro_rules! __conformance_tests {
             fn $case() {
                 $crate::conformance::run::<$payload, _>(
                     $fresh_store,
-                    $crate::conformance::$file::$case,
+                    $crate::conformance::cases::$file::$case,
                 );
             }
         )*)*
@@ -344,24 +309,24 @@ mod tests {
     #[test]
     fn the_macro_names_every_case() {
         let files = [
-            include_str!("clock.rs"),
-            include_str!("create.rs"),
-            include_str!("cut_off.rs"),
-            include_str!("expiry.rs"),
-            include_str!("history.rs"),
-            include_str!("limit.rs"),
-            include_str!("list.rs"),
-            include_str!("load.rs"),
-            include_str!("logout_races.rs"),
-            include_str!("client_info.rs"),
-            include_str!("reauthenticate.rs"),
-            include_str!("revoke.rs"),
-            include_str!("revoke_many.rs"),
-            include_str!("rotate.rs"),
-            include_str!("round_trip.rs"),
-            include_str!("sweep.rs"),
-            include_str!("touch.rs"),
-            include_str!("update.rs"),
+            include_str!("cases/clock.rs"),
+            include_str!("cases/create.rs"),
+            include_str!("cases/cut_off.rs"),
+            include_str!("cases/expiry.rs"),
+            include_str!("cases/history.rs"),
+            include_str!("cases/limit.rs"),
+            include_str!("cases/list.rs"),
+            include_str!("cases/load.rs"),
+            include_str!("cases/logout_races.rs"),
+            include_str!("cases/client_info.rs"),
+            include_str!("cases/reauthenticate.rs"),
+            include_str!("cases/revoke.rs"),
+            include_str!("cases/revoke_many.rs"),
+            include_str!("cases/rotate.rs"),
+            include_str!("cases/round_trip.rs"),
+            include_str!("cases/sweep.rs"),
+            include_str!("cases/touch.rs"),
+            include_str!("cases/update.rs"),
         ];
         let cases = files.iter().flat_map(|file| file.split("pub async fn ").skip(1));
         for case in cases.filter_map(|rest| rest.split(['<', '(']).next()) {

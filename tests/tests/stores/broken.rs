@@ -30,7 +30,7 @@ macro_rules! catches {
                     fn $case() {
                         super::conformance::run(
                             async || super::$store::new(super::$faults::$fault),
-                            super::conformance::$file::$case,
+                            super::conformance::cases::$file::$case,
                         );
                     }
                 )+
@@ -272,7 +272,7 @@ mod keeps_too_long {
     fn a_sweep_removes_ended_sessions_after_their_time() {
         super::conformance::run::<super::conformance::Extended<1>, _>(
             async || super::CarelessStore::new(super::Carelessness::KeptSessionsStay),
-            super::conformance::history::a_sweep_removes_ended_sessions_after_their_time,
+            super::conformance::cases::history::a_sweep_removes_ended_sessions_after_their_time,
         );
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Payload;
 use super::fixtures::*;
 use crate::error::StoreErrorKind;
 use crate::store::{Created, Load, NewSession, Page, Replaced, Secrets, SessionStore};

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Payload;
 use super::fixtures::*;
 use crate::id::SessionId;
 use crate::store::{Load, NewSession, SessionStore, Touch, Touched};

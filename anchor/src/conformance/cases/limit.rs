@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Payload;
 use super::fixtures::*;
 use crate::id::SessionId;
 use crate::payload::{LimitExceeded, SubjectLimit};
@@ -29,9 +28,11 @@ async fn fill<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<Session
     ids
 }
 
-async fn live_ids<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<SessionId> {
-    let listed = store.list(&subject, Page::default()).await.expect("list answers");
-    listed.iter().rev().map(|record| record.id).collect()
+/// Returns the ids of the subject's live sessions, oldest first.
+async fn live_ids(store: &impl Store, subject: Uuid) -> Vec<SessionId> {
+    let mut ids = listed_ids(store, &subject).await;
+    ids.reverse();
+    ids
 }
 
 pub async fn a_login_over_the_limit_ends_the_oldest_sessions(store: impl Store) {

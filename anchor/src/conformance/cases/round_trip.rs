@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Payload;
 use super::fixtures::*;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::{Page, SessionStore, Updated};

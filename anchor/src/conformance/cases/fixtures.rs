@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
-use super::{Extended, Payload};
+pub(super) use crate::conformance::{Extended, Payload};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
 use crate::store::{
-    Change, EndReason, Load, Loaded, NewSession, OldSecret, Record, Replaced, Rotation,
-    SessionStore,
+    Change, EndReason, Load, Loaded, NewSession, OldSecret, Page, Reauthenticated, Record,
+    Replaced, Rotated, Rotation, SessionStore, Touch, Touched, Updated,
 };
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, Secret, SecretHash, new_session_id};
@@ -270,4 +271,72 @@ where
         results.push(task.await.expect("the task does not panic"));
     }
     results
+}
+
+/// Lets writers that loaded the session beforehand race against one task that ends it, many times.
+pub(super) async fn end_beats_writes<T, S, W, E>(
+    store: S,
+    session: impl Fn() -> NewSession<T>,
+    write: impl Fn(Arc<S>, Loaded<T>) -> W,
+    end: impl Fn(Arc<S>, Loaded<T>) -> E,
+) where
+    T: SessionData + Debug,
+    S: SessionStore<T>,
+    W: Future<Output = Result<(), StoreError>> + Send + 'static,
+    E: Future<Output = Result<(), StoreError>> + Send + 'static,
+{
+    const ROUNDS: usize = 25;
+    const WRITERS: usize = 4;
+    let store = Arc::new(store);
+    for round in 0..ROUNDS {
+        let id = create(&*store, &session()).await.id;
+        let loaded = live(&*store, id).await;
+        // The position of the end among the writes differs from round to round.
+        let ending = round % (WRITERS + 1);
+        together(&store, WRITERS + 1, |store, index| {
+            let loaded = loaded.clone();
+            let racer: Pin<Box<dyn Future<Output = _> + Send>> = if index == ending {
+                let ended = end(Arc::clone(&store), loaded);
+                Box::pin(async move {
+                    ended.await?;
+                    assert!(!is_live(&*store, id).await, "its end was answered, but it is live");
+                    Ok(())
+                })
+            } else {
+                Box::pin(write(store, loaded))
+            };
+            racer
+        })
+        .await;
+        assert!(!is_live(&*store, id).await, "a write in flight brought it back");
+        write(Arc::clone(&store), loaded).await.expect("the store answers a late write");
+        assert!(!is_live(&*store, id).await, "a late write brought it back");
+    }
+}
+
+/// Asserts that a session which has ended is gone to every verb, and that none brings it back.
+pub(super) async fn assert_gone<T: SessionData>(
+    store: &impl Store<T>,
+    subject: &T::Subject,
+    change: Change<T>,
+    rotation: Rotation,
+) {
+    let (id, answer) = (change.id, "the store answers");
+    assert_eq!(store.update(change).await.expect(answer), Updated::Gone);
+    assert_eq!(store.touch(Touch::new(id, HOUR)).await.expect(answer), Touched::Gone);
+    let reauthenticated = store.reauthenticate(rotation.clone()).await.expect(answer);
+    assert_eq!(reauthenticated, Reauthenticated::Gone);
+    assert_eq!(store.rotate(rotation).await.expect(answer), Rotated::Gone);
+    assert_eq!(log_out(store, id).await, 0, "it had already ended");
+    assert!(store.list(subject, Page::default()).await.expect(answer).is_empty());
+    assert!(!is_live(store, id).await, "a write brought it back");
+}
+
+/// Returns the ids of a subject's live sessions, newest first.
+pub(super) async fn listed_ids<T: SessionData>(
+    store: &impl Store<T>,
+    subject: &T::Subject,
+) -> Vec<SessionId> {
+    let listed = store.list(subject, Page::default()).await.expect("list answers");
+    listed.iter().map(|record| record.id).collect()
 }

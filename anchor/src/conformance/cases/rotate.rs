@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Payload;
 use super::fixtures::*;
 use crate::store::{
     Loaded, OldSecret, Rotated, Rotation, RotationState, Secrets, SessionStore, Touch,

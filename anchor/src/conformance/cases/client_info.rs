@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use super::Extended;
 use super::fixtures::*;
 use crate::store::{ClientInfo, Fingerprint, NewSession, Page, Touch, Touched};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::fixtures::*;
-use crate::store::{Load, NewSession, Page, Rotated, Touch, Touched, Updated};
+use crate::store::{Load, NewSession, Touch, Touched};
 
 pub async fn a_session_ends_when_it_was_idle_too_long(store: impl Store) {
     let (short, long) = (short_session_of(new_subject()), session());
@@ -34,14 +34,6 @@ pub async fn an_expired_session_is_gone_to_every_verb(store: impl Store) {
     create(&store, &new).await;
     let loaded = live(&store, new.id).await;
     tokio::time::sleep(lifetime + Duration::from_millis(100)).await;
-
     let update = change(&loaded, |data| data.visits += 1);
-    assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
-    assert_eq!(store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers"), Touched::Gone);
-    let rotated = store.rotate(rotation(&loaded)).await.expect("rotate answers");
-    assert_eq!(rotated, Rotated::Gone);
-    assert!(!is_live(&store, new.id).await, "a write brought it back");
-    let listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
-    assert!(listed.is_empty(), "{listed:?}");
-    assert_eq!(log_out(&store, new.id).await, 0, "it had already ended");
+    assert_gone(&store, &new.data.user_id, update, rotation(&loaded)).await;
 }

@@ -7,13 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Extended;
 use super::fixtures::*;
 use crate::error::StoreError;
-use crate::store::{
-    EndReason, Load, Loaded, NewSession, Page, Reauthenticated, Rotated, Rotation, Secrets,
-    SessionStore, Touch, Touched, Updated,
-};
+use crate::store::{EndReason, Load, Loaded, NewSession, Page, Secrets, SessionStore, Touch};
 
 type Payload = Extended<0>;
 
@@ -38,7 +34,7 @@ pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other(store: impl S
     for new in &others {
         assert!(is_live(&store, new.id).await, "another subject's session ended");
     }
-    assert!(store.list(&subject, Page::default()).await.expect("list answers").is_empty());
+    assert_eq!(listed_ids(&store, &subject).await, []);
     assert_eq!(cut_off(&store, subject).await, 0);
 }
 
@@ -51,8 +47,7 @@ pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead(
     create(&store, &late).await;
     let found = store.load(late.id).await.expect("load answers");
     assert!(matches!(found, Load::Ended), "it arrived after the cut-off, but is {found:?}");
-    let listed = store.list(&subject, Page::default()).await.expect("list answers");
-    assert!(listed.is_empty(), "{listed:?}");
+    assert_eq!(listed_ids(&store, &subject).await, []);
 }
 
 pub async fn a_login_that_arrives_dead_is_gone_to_every_verb(store: impl Store<Payload>) {
@@ -63,19 +58,10 @@ pub async fn a_login_that_arrives_dead_is_gone_to_every_verb(store: impl Store<P
     let (secrets, now) = (Secrets::new(late.lasting, late.secret), record.created_at);
     let record = Arc::new(record);
     let loaded = Loaded { record, secrets, fingerprint: None, now };
-
     let update = change(&loaded, |data| data.visits += 1);
-    assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
-    let touch = Touch::new(late.id, HOUR);
-    assert_eq!(store.touch(touch).await.expect("touch answers"), Touched::Gone);
-    let rotation: Rotation = rotation(&loaded);
-    let reauthenticated = store.reauthenticate(rotation.clone()).await;
-    assert_eq!(reauthenticated.expect("reauthenticate answers"), Reauthenticated::Gone);
-    assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Gone);
-    assert_eq!(log_out(&store, late.id).await, 0);
+    assert_gone(&store, &subject, update, rotation(&loaded)).await;
     let revoked = store.revoke_subject(&subject, EndReason::Revoked).await;
     assert_eq!(revoked.expect("revoke_subject answers"), 0);
-    assert!(!is_live(&store, late.id).await, "a write made it live");
 }
 
 pub async fn a_login_that_begins_after_a_cut_off_lives(store: impl Store<Payload>) {
@@ -127,50 +113,29 @@ pub async fn a_cut_off_beats_the_logins_that_it_races_with(store: impl Store<Pay
     }
 }
 
-/// Lets a write race against a cut-off, many times.
-async fn beats<S, W>(store: S, write: impl Fn(Arc<S>, Loaded<Payload>) -> W)
-where
-    S: SessionStore<Payload>,
-    W: Future<Output = Result<(), StoreError>> + Send + 'static,
-{
-    const ROUNDS: usize = 15;
-    let store = Arc::new(store);
-    for round in 0..ROUNDS {
-        let subject = new_subject();
-        let id = create(&*store, &extended_of::<0>(subject)).await.id;
-        let loaded = live(&*store, id).await;
-        together(&store, 4, |store, index| {
-            let racer: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = if index == round % 4 {
-                Box::pin(async move {
-                    cut_off(&*store, subject).await;
-                    assert!(!is_live(&*store, id).await, "cut off, but still live");
-                    Ok(())
-                })
-            } else {
-                Box::pin(write(store, loaded.clone()))
-            };
-            racer
-        })
-        .await;
-        assert!(!is_live(&*store, id).await, "a write in flight escaped the cut-off");
-    }
+type Written = Result<(), StoreError>;
+
+async fn cut_off_now(store: Arc<impl Store<Payload>>, loaded: Loaded<Payload>) -> Written {
+    cut_off(&*store, loaded.record.data.user_id).await;
+    Ok(())
+}
+
+async fn reauthenticate(store: Arc<impl Store<Payload>>, loaded: Loaded<Payload>) -> Written {
+    store.reauthenticate(rotation(&loaded)).await.map(drop)
+}
+
+async fn other_writes(store: Arc<impl Store<Payload>>, loaded: Loaded<Payload>) -> Written {
+    store.update(change(&loaded, |data| data.visits += 1)).await?;
+    store.touch(Touch::new(loaded.record.id, HOUR)).await?;
+    store.rotate(rotation(&loaded)).await.map(drop)
 }
 
 pub async fn a_cut_off_beats_a_late_reauthentication(store: impl Store<Payload>) {
-    beats(
-        store,
-        |store, loaded| async move { store.reauthenticate(rotation(&loaded)).await.map(drop) },
-    )
-    .await;
+    end_beats_writes(store, || extended_of(new_subject()), reauthenticate, cut_off_now).await;
 }
 
 pub async fn a_cut_off_beats_late_writes(store: impl Store<Payload>) {
-    beats(store, |store, loaded| async move {
-        store.update(change(&loaded, |data| data.visits += 1)).await?;
-        store.touch(Touch::new(loaded.record.id, HOUR)).await?;
-        store.rotate(rotation(&loaded)).await.map(drop)
-    })
-    .await;
+    end_beats_writes(store, || extended_of(new_subject()), other_writes, cut_off_now).await;
 }
 
 pub async fn a_sweep_removes_what_was_dead_on_arrival(store: impl Store<Payload>) {

@@ -5,14 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Extended;
 use super::fixtures::*;
 use crate::error::StoreErrorKind;
 use crate::id::SessionId;
 use crate::payload::{LimitExceeded, SubjectLimit};
 use crate::store::{
-    Cursor, EndReason, EndStatus, EndedRecord, Load, NewSession, Page, Reauthenticated, Rotated,
-    SessionStore, Touch, Touched, Updated,
+    Change, Cursor, EndReason, EndStatus, EndedRecord, Load, NewSession, Page, Rotation,
+    SessionStore,
 };
 
 /// Ended sessions are kept for a day, which is too long to pass even on a slow machine.
@@ -105,8 +104,7 @@ pub async fn the_history_has_no_live_session_and_no_other_subject(store: impl St
     log_out(&store, other.id).await;
     let found: Vec<_> = history(&store, subject).await.iter().map(|one| one.record.id).collect();
     assert_eq!(found, [ended.id]);
-    let listed = store.list(&subject, Page::default()).await.expect("list answers");
-    assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), [alive.id]);
+    assert_eq!(listed_ids(&store, &subject).await, [alive.id]);
     assert!(history(&store, new_subject()).await.is_empty());
 }
 
@@ -120,19 +118,9 @@ pub async fn a_kept_session_is_never_live_again(store: impl Store<Kept>) {
     for new in [&revoked, &expired] {
         let found = store.load(new.id).await.expect("load answers");
         assert!(matches!(found, Load::Ended), "it should be kept, but not live: {found:?}");
-        let update = change(&loaded, |data| data.visits += 1);
-        let update = crate::store::Change { id: new.id, ..update };
-        assert_eq!(store.update(update).await.expect("update answers"), Updated::Gone);
-        let touch = Touch::new(new.id, HOUR);
-        assert_eq!(store.touch(touch).await.expect("touch answers"), Touched::Gone);
-        let rotation = crate::store::Rotation { id: new.id, from: new.secret, ..rotation(&loaded) };
-        let outcome = store.reauthenticate(rotation.clone()).await;
-        assert_eq!(outcome.expect("reauthenticate answers"), Reauthenticated::Gone);
-        assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Gone);
-        assert_eq!(log_out(&store, new.id).await, 0, "it had already ended");
-        assert!(
-            store.list(&new.data.user_id, Page::default()).await.expect("list answers").is_empty()
-        );
+        let update = Change { id: new.id, ..change(&loaded, |data| data.visits += 1) };
+        let rotation = Rotation { id: new.id, from: new.secret, ..rotation(&loaded) };
+        assert_gone(&store, &new.data.user_id, update, rotation).await;
         let again = NewSession { id: new.id, ..extended_of::<86_400>(new_subject()) };
         let refused = store.create(again).await.expect_err("the row is still there");
         assert_eq!(refused.kind(), StoreErrorKind::Constraint, "{refused}");

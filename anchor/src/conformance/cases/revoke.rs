@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::Payload;
 use super::fixtures::*;
 use crate::store::{EndReason, Ending, Load, NewSession};
 
