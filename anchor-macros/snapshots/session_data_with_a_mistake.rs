@@ -39,10 +39,10 @@ const _: () = {
     {
         type Rejection = ::anchor::__private::Rejection;
         async fn from_request_parts(
-            _: &mut ::anchor::__private::Parts,
+            parts: &mut ::anchor::__private::Parts,
             _: &__S,
         ) -> ::core::result::Result<Self, Self::Rejection> {
-            ::core::unreachable!()
+            ::anchor::__private::extract::<Self>(parts).await
         }
     }
     #[automatically_derived]
@@ -55,10 +55,10 @@ const _: () = {
     {
         type Rejection = ::anchor::__private::Rejection;
         async fn from_request_parts(
-            _: &mut ::anchor::__private::Parts,
+            parts: &mut ::anchor::__private::Parts,
             _: &__S,
         ) -> ::core::result::Result<::core::option::Option<Self>, Self::Rejection> {
-            ::core::unreachable!()
+            ::anchor::__private::extract_optional::<Self>(parts).await
         }
     }
 };

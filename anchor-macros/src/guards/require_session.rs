@@ -9,7 +9,7 @@ use syn::{Error, Ident, LitStr, Result, Type};
 
 use super::arguments::GuardArguments;
 use super::handler::Handler;
-use crate::arguments::{Given, Known, Place};
+use crate::arguments::{Given, Known, Place, Takes};
 use crate::errors::Errors;
 use crate::krate;
 use crate::source_text::source_text;
@@ -18,11 +18,11 @@ use crate::spans::{at, guard_type};
 const PLACE: Place = Place {
     attribute: "require_session",
     known: &[
-        Known::predicate("when", "UserSession::is_admin"),
-        Known::ty("policy", "Admin"),
-        Known::value("role", "Role::Admin"),
-        Known::duration("fresh", "\"10m\""),
-        Known::text("redirect", "\"/login\""),
+        Known::new("when", Takes::Predicate, "UserSession::is_admin"),
+        Known::new("policy", Takes::Type, "Admin"),
+        Known::new("role", Takes::Value, "Role::Admin"),
+        Known::new("fresh", Takes::Duration, "\"10m\""),
+        Known::new("redirect", Takes::Text, "\"/login\""),
         krate::ARGUMENT,
     ],
     elsewhere: &[],

@@ -3,6 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::{Generics, parse_quote};
 
 use super::default;
 use super::model::{Column, Field, Migrations, Payload, Stored};
@@ -34,7 +35,7 @@ pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
             impl #private::CutOff for #ident {}
         }
     });
-    let extractors = extractors(&ident, private);
+    let extractors = extractors(&ident, &Generics::default(), None, private);
     let migrations_test = migrations_test(payload, private);
     quote! {
         const _: () = {
@@ -282,12 +283,19 @@ fn decode(field: &Field, private: &TokenStream) -> TokenStream {
 }
 
 /// Generates the extractors: the struct as an argument of a handler, and as `Option<..>`.
-fn extractors(ident: &Ident, private: &TokenStream) -> TokenStream {
+pub(super) fn extractors(
+    ident: &Ident,
+    generics: &Generics,
+    clause: Option<&TokenStream>,
+    private: &TokenStream,
+) -> TokenStream {
+    let (_, type_generics, _) = generics.split_for_impl();
+    let mut generics = generics.clone();
+    generics.params.push(parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync));
+    let (impl_generics, _, _) = generics.split_for_impl();
     quote_spanned! {ident.span()=>
         #[automatically_derived]
-        impl<__S: ::core::marker::Send + ::core::marker::Sync> #private::FromRequestParts<__S>
-            for #ident
-        {
+        impl #impl_generics #private::FromRequestParts<__S> for #ident #type_generics #clause {
             type Rejection = #private::Rejection;
 
             async fn from_request_parts(
@@ -299,8 +307,8 @@ fn extractors(ident: &Ident, private: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl<__S: ::core::marker::Send + ::core::marker::Sync>
-            #private::OptionalFromRequestParts<__S> for #ident
+        impl #impl_generics #private::OptionalFromRequestParts<__S> for #ident #type_generics
+        #clause
         {
             type Rejection = #private::Rejection;
 

@@ -2,23 +2,23 @@
 
 use syn::Attribute;
 
-use crate::arguments::{Arguments, Known, Place};
+use crate::arguments::{Arguments, Known, Place, Takes};
 use crate::errors::Errors;
 use crate::krate;
 
 const ON_STRUCT: &[Known] = &[
-    Known::text("table", "\"sessions\""),
-    Known::duration("idle", "\"2h\""),
-    Known::duration("absolute", "\"14d\""),
-    Known::text("cookie", "\"__Host-id\""),
-    Known::number("max_per_subject", "5"),
-    Known::text("on_limit", "\"refuse\""),
-    Known::duration("keep_ended", "\"30d\""),
+    Known::new("table", Takes::Text, "\"sessions\""),
+    Known::new("idle", Takes::Duration, "\"2h\""),
+    Known::new("absolute", Takes::Duration, "\"14d\""),
+    Known::new("cookie", Takes::Text, "\"__Host-id\""),
+    Known::new("max_per_subject", Takes::Number, "5"),
+    Known::new("on_limit", Takes::Text, "\"refuse\""),
+    Known::new("keep_ended", Takes::Duration, "\"30d\""),
     Known::flag("track"),
     Known::flag("fingerprint"),
     Known::flag("cut_off"),
-    Known::text("renamed_from", "\"old_name\""),
-    Known::text_or_false("migrations", "false"),
+    Known::new("renamed_from", Takes::Text, "\"old_name\""),
+    Known::new("migrations", Takes::TextOrFalse, "false"),
     krate::ARGUMENT,
 ];
 
@@ -26,15 +26,15 @@ const ON_FIELD: &[Known] = &[
     Known::flag("subject"),
     Known::flag("role"),
     Known::flag("json"),
-    Known::text("default", "\"'member'\""),
-    Known::text("column", "\"user_id\""),
-    Known::text("sql_type", "\"citext\""),
+    Known::new("default", Takes::Text, "\"'member'\""),
+    Known::new("column", Takes::Text, "\"user_id\""),
+    Known::new("sql_type", Takes::Text, "\"citext\""),
     Known::flag("index"),
     Known::flag("unique"),
-    Known::text("references", "\"users(id)\""),
+    Known::new("references", Takes::Text, "\"users(id)\""),
     Known::flag("skip"),
-    Known::text("renamed_from", "\"old_name\""),
-    Known::text("on_change", "\"end_sessions\""),
+    Known::new("renamed_from", Takes::Text, "\"old_name\""),
+    Known::new("on_change", Takes::Text, "\"end_sessions\""),
 ];
 
 pub(super) fn of_struct(attributes: &[Attribute], errors: &mut Errors) -> Arguments {

@@ -69,6 +69,7 @@ macro_rules! __conformance_plain {
             }
             load {
                 an_unknown_id_is_absent
+                an_unknown_session_is_gone_to_every_verb
                 loading_writes_nothing
                 a_load_sees_every_write_that_was_answered_before_it_began
             }
@@ -90,8 +91,6 @@ macro_rules! __conformance_plain {
                 an_update_without_a_difference_changes_nothing
                 an_update_can_hand_a_session_to_another_subject
                 an_update_with_a_replaced_secret_conflicts_and_writes_nothing
-                an_update_of_a_revoked_session_is_gone_and_revives_nothing
-                an_update_of_an_unknown_session_creates_nothing
                 a_touch_and_a_rotation_do_not_make_an_update_conflict
                 of_many_updates_of_one_version_one_wins
                 a_counter_raised_by_many_tasks_loses_no_count
@@ -101,8 +100,6 @@ macro_rules! __conformance_plain {
                 a_touch_settles_a_rotation_with_the_current_secret_alone
                 a_touched_session_outlives_its_first_expiry
                 a_touch_never_goes_past_the_deadline
-                a_touch_of_a_revoked_session_is_gone_and_revives_nothing
-                a_touch_of_an_unknown_session_creates_nothing
             }
             reauthenticate {
                 a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else
@@ -110,7 +107,6 @@ macro_rules! __conformance_plain {
                 a_reauthentication_from_another_secret_conflicts_and_writes_nothing
                 a_lost_rotation_does_not_keep_anybody_from_a_reauthentication
                 of_many_reauthentications_of_one_secret_one_wins
-                a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing
             }
             rotate {
                 a_rotation_changes_the_secret_and_remembers_the_previous_one
@@ -123,11 +119,10 @@ macro_rules! __conformance_plain {
                 of_many_repetitions_of_a_lost_rotation_one_wins
                 a_rotation_from_another_secret_conflicts_and_writes_nothing
                 of_many_rotations_of_one_secret_one_wins
-                a_rotation_of_a_revoked_session_is_gone_and_revives_nothing
-                a_rotation_of_an_unknown_session_creates_nothing
             }
             revoke {
                 a_revoked_session_is_not_live_and_the_second_revoke_counts_none
+                a_revoked_session_is_gone_to_every_verb
                 revoking_an_unknown_session_counts_none
                 revoking_a_session_leaves_the_others_alive
                 a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated

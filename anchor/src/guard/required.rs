@@ -40,12 +40,10 @@ where
                 .map_err(|rejection| scope.refused(rejection)),
             Err(rejection) => Err(rejection),
         };
-        match admitted {
-            Ok(()) => Ok(Self(PhantomData)),
-            Err(rejection) => Err(Refusal::new::<L>(rejection, request, |rejection, request| {
-                scope.refuse(rejection, request)
-            })),
-        }
+        let refuse = |rejection, request: &Parts| scope.refuse(rejection, request);
+        admitted
+            .map(|()| Self(PhantomData))
+            .map_err(|rejection| Refusal::new::<L>(rejection, request, refuse))
     }
 }
 
@@ -58,12 +56,12 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
 
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let scope = only(request)?;
-        match Arc::clone(&scope).guard(request).await {
-            Ok(()) => Ok(Self(PhantomData)),
-            Err(rejection) => Err(Refusal::new::<L>(rejection, request, |rejection, request| {
-                scope.refuse(rejection, request)
-            })),
-        }
+        let refuse = |rejection, request: &Parts| scope.refuse(rejection, request);
+        Arc::clone(&scope)
+            .guard(request)
+            .await
+            .map(|()| Self(PhantomData))
+            .map_err(|rejection| Refusal::new::<L>(rejection, request, refuse))
     }
 }
 

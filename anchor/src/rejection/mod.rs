@@ -293,10 +293,7 @@ impl Rejection {
             }
             // A row that the table refused is answered with 409, but the store still did not do
             // what it was asked to do.
-            Rejection::Store(_) => {
-                tracing::error!(target: "anchor", code, payload, "{self}{because}");
-            }
-            other if other.status().is_server_error() => {
+            other if matches!(other, Rejection::Store(_)) || other.status().is_server_error() => {
                 tracing::error!(target: "anchor", code, payload, "{self}{because}");
             }
             _ => tracing::info!(target: "anchor", code, payload, "{self}{because}"),

@@ -48,15 +48,6 @@ impl Deref for RoutePolicies {
     }
 }
 
-impl IntoIterator for RoutePolicies {
-    type Item = RoutePolicy;
-    type IntoIter = std::vec::IntoIter<RoutePolicy>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
 impl fmt::Display for RoutePolicies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |text: fn(&RoutePolicy) -> &str| {

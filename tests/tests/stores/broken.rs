@@ -60,8 +60,8 @@ catches! { NaiveStore(Fault):
     LoadIsCached => load::a_load_sees_every_write_that_was_answered_before_it_began,
         update::an_update_writes_the_payload_and_its_use_and_nothing_else;
     LoadFindsAnything => load::an_unknown_id_is_absent;
-    UpdateRevives => update::an_update_of_a_revoked_session_is_gone_and_revives_nothing,
-        update::an_update_of_an_unknown_session_creates_nothing,
+    UpdateRevives => revoke::a_revoked_session_is_gone_to_every_verb,
+        load::an_unknown_session_is_gone_to_every_verb,
         logout_races::logout_beats_a_late_update,
         logout_races::logout_everywhere_beats_late_writes,
         logout_races::a_login_over_a_session_beats_its_late_writes,
@@ -84,8 +84,8 @@ catches! { NaiveStore(Fault):
     UpdateNeedsTheCurrentSecret =>
         update::an_update_with_a_replaced_secret_conflicts_and_writes_nothing;
     UpdateForgetsTheOldSubject => update::an_update_can_hand_a_session_to_another_subject;
-    TouchRevives => touch::a_touch_of_a_revoked_session_is_gone_and_revives_nothing,
-        touch::a_touch_of_an_unknown_session_creates_nothing,
+    TouchRevives => revoke::a_revoked_session_is_gone_to_every_verb,
+        load::an_unknown_session_is_gone_to_every_verb,
         logout_races::logout_beats_a_late_touch,
         logout_races::logout_everywhere_beats_late_writes,
         expiry::an_expired_session_is_gone_to_every_verb;
@@ -97,8 +97,8 @@ catches! { NaiveStore(Fault):
     TouchSettlesWhateverIsPresented =>
         touch::a_touch_settles_a_rotation_with_the_current_secret_alone;
     TouchNeverSettles => touch::a_touch_settles_a_rotation_with_the_current_secret_alone;
-    RotateRevives => rotate::a_rotation_of_a_revoked_session_is_gone_and_revives_nothing,
-        rotate::a_rotation_of_an_unknown_session_creates_nothing,
+    RotateRevives => revoke::a_revoked_session_is_gone_to_every_verb,
+        load::an_unknown_session_is_gone_to_every_verb,
         logout_races::logout_beats_a_late_rotation,
         logout_races::logout_everywhere_beats_late_writes,
         expiry::an_expired_session_is_gone_to_every_verb;
@@ -199,9 +199,9 @@ catches! { NaiveStore(Fault):
         limit::a_login_over_the_limit_is_refused_where_the_limit_says_so;
     ReauthenticateLies =>
         reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else,
-        reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing;
+        revoke::a_revoked_session_is_gone_to_every_verb;
     ReauthenticateRevives =>
-        reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing,
+        revoke::a_revoked_session_is_gone_to_every_verb,
         logout_races::logout_beats_a_late_reauthentication;
     ReauthenticateIsNoUse =>
         reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else,

@@ -144,7 +144,5 @@ pub async fn a_login_counts_as_authenticated_when_it_began(store: impl Store) {
 
 /// Returns the time of the store's clock.
 async fn live_now<S: SessionStore<Payload>>(store: &S) -> Timestamp {
-    let new = session();
-    create(store, &new).await;
-    live(store, new.id).await.now
+    created(store).await.1.now
 }

@@ -21,7 +21,7 @@ pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched(store: i
     let created = Instant::now();
     while created.elapsed() < DEADLINE + Duration::from_millis(100) {
         store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        a_moment_passes().await;
     }
     assert!(!is_live(&store, new.id).await, "touches extended it past its deadline");
     assert_eq!(store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers"), Touched::Gone);

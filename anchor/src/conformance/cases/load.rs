@@ -1,10 +1,9 @@
 //! `load` returns a live row, and does not write anything.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::fixtures::*;
-use crate::store::{Load, Touch, Touched, Updated};
+use crate::store::{Change, Load, Rotation, Touch, Touched, Updated};
 
 pub async fn an_unknown_id_is_absent(store: impl Store) {
     create(&store, &session()).await;
@@ -12,9 +11,16 @@ pub async fn an_unknown_id_is_absent(store: impl Store) {
     assert!(matches!(found, Load::Absent), "{found:?}");
 }
 
+pub async fn an_unknown_session_is_gone_to_every_verb(store: impl Store) {
+    let ((_, loaded), id) = (created(&store).await, new_id());
+    let update = Change { id, ..change(&loaded, |data| data.visits += 1) };
+    let rotation = Rotation { id, ..rotation(&loaded) };
+    assert_gone(&store, &new_subject(), update, rotation).await;
+}
+
 pub async fn loading_writes_nothing(store: impl Store) {
     let (new, before) = created(&store).await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    a_moment_passes().await;
     assert_unchanged(&before, &live(&store, new.id).await);
 }
 

@@ -14,6 +14,13 @@ pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none(sto
     assert!(!is_live(&store, new.id).await);
 }
 
+pub async fn a_revoked_session_is_gone_to_every_verb(store: impl Store) {
+    let (new, loaded) = created(&store).await;
+    log_out(&store, new.id).await;
+    let update = change(&loaded, |data| data.visits += 1);
+    assert_gone(&store, &new.data.user_id, update, rotation(&loaded)).await;
+}
+
 pub async fn revoking_an_unknown_session_counts_none(store: impl Store) {
     let unknown = new_id();
     assert_eq!(log_out(&store, unknown).await, 0);

@@ -19,7 +19,7 @@ pub(super) async fn rotated_without_grace<S: SessionStore<Payload>>(
     let grace = Duration::ZERO;
     let rotation = Rotation { grace, old, ..rotation(&live(store, new.id).await) };
     assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Written);
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    a_moment_passes().await;
     Loaded { secrets: Secrets::new(new.lasting, new.secret), ..live(store, new.id).await }
 }
 
@@ -59,9 +59,8 @@ pub async fn a_rotation_extends_the_idle_expiry_up_to_the_deadline(store: impl S
 
 pub async fn what_becomes_of_the_old_secret_is_as_the_rotation_says(store: impl Store) {
     for old in [OldSecret::Exchanged, OldSecret::Kept, OldSecret::Refused] {
-        let new = session();
-        create(&store, &new).await;
-        let rotation = Rotation { old, ..rotation(&live(&store, new.id).await) };
+        let (new, loaded) = created(&store).await;
+        let rotation = Rotation { old, ..rotation(&loaded) };
         store.rotate(rotation).await.expect("rotate answers");
         let secrets = live(&store, new.id).await.secrets;
         assert_eq!(secrets.previous, old.remembered(new.secret), "{old:?}");
@@ -86,9 +85,8 @@ pub async fn the_grace_of_a_previous_secret_is_counted_from_the_rotation(store: 
 }
 
 pub async fn a_second_rotation_forgets_the_first_secret(store: impl Store) {
-    let new = session();
-    create(&store, &new).await;
-    store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
+    let (new, loaded) = created(&store).await;
+    store.rotate(rotation(&loaded)).await.expect("rotate answers");
     let second = live(&store, new.id).await;
     store.rotate(rotation(&second)).await.expect("rotate answers");
     let third = live(&store, new.id).await;
@@ -135,9 +133,8 @@ pub async fn of_many_repetitions_of_a_lost_rotation_one_wins(store: impl Store) 
 }
 
 pub async fn a_rotation_from_another_secret_conflicts_and_writes_nothing(store: impl Store) {
-    let new = session();
-    create(&store, &new).await;
-    store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
+    let (new, loaded) = created(&store).await;
+    store.rotate(rotation(&loaded)).await.expect("rotate answers");
     let before = live(&store, new.id).await;
     // Neither an unknown secret nor the previous one rotates, although the previous one is still in
     // its grace period.
@@ -167,21 +164,4 @@ pub async fn of_many_rotations_of_one_secret_one_wins(store: impl Store) {
     let after = live(&*store, new.id).await;
     assert_eq!(after.secrets.current, winner, "the secret of a loser is stored");
     assert_eq!(after.secrets.previous, Some(new.secret));
-}
-
-pub async fn a_rotation_of_a_revoked_session_is_gone_and_revives_nothing(store: impl Store) {
-    let (new, loaded) = created(&store).await;
-    log_out(&store, new.id).await;
-    let rotated = store.rotate(rotation(&loaded)).await.expect("rotate answers");
-    assert_eq!(rotated, Rotated::Gone);
-    assert!(!is_live(&store, new.id).await, "a rotation brought it back");
-}
-
-pub async fn a_rotation_of_an_unknown_session_creates_nothing(store: impl Store) {
-    let new = session();
-    create(&store, &new).await;
-    let unknown = new_id();
-    let rotation = Rotation { id: unknown, ..rotation(&live(&store, new.id).await) };
-    assert_eq!(store.rotate(rotation).await.expect("rotate answers"), Rotated::Gone);
-    assert!(!is_live(&store, unknown).await, "a rotation created a session");
 }

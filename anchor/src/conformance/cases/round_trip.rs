@@ -170,9 +170,7 @@ pub async fn what_a_table_may_not_hold_comes_back_equal_or_is_refused(store: imp
 }
 
 pub async fn a_payload_read_is_a_copy(store: impl Store) {
-    let new = session();
-    create(&store, &new).await;
-    let mut loaded = live(&store, new.id).await;
+    let (new, mut loaded) = created(&store).await;
     Arc::make_mut(&mut Arc::make_mut(&mut loaded.record).data).title = "mine".into();
     let mut listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
     for record in &mut listed.entries {

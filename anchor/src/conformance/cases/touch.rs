@@ -19,9 +19,8 @@ pub async fn a_touch_extends_the_idle_expiry(store: impl Store) {
 }
 
 pub async fn a_touch_settles_a_rotation_with_the_current_secret_alone(store: impl Store) {
-    let new = session();
-    create(&store, &new).await;
-    store.rotate(rotation(&live(&store, new.id).await)).await.expect("rotate answers");
+    let (new, loaded) = created(&store).await;
+    store.rotate(rotation(&loaded)).await.expect("rotate answers");
     let rotated = live(&store, new.id).await.secrets;
     for presented in [None, Some(new.secret), Some(new_secret()), Some(rotated.current)] {
         let touch = Touch { presented, ..Touch::new(new.id, HOUR) };
@@ -53,18 +52,4 @@ pub async fn a_touch_never_goes_past_the_deadline(store: impl Store) {
     assert_eq!(touched, Touched::Written { expires_at: deadline });
     let record = live(&store, new.id).await.record;
     assert_eq!((record.expires_at, record.deadline), (deadline, deadline));
-}
-
-pub async fn a_touch_of_a_revoked_session_is_gone_and_revives_nothing(store: impl Store) {
-    let new = session();
-    create(&store, &new).await;
-    log_out(&store, new.id).await;
-    assert_eq!(store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers"), Touched::Gone);
-    assert!(!is_live(&store, new.id).await, "a touch brought it back");
-}
-
-pub async fn a_touch_of_an_unknown_session_creates_nothing(store: impl Store) {
-    let unknown = new_id();
-    assert_eq!(store.touch(Touch::new(unknown, HOUR)).await.expect("touch answers"), Touched::Gone);
-    assert!(!is_live(&store, unknown).await, "a touch created a session");
 }

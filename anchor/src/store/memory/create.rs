@@ -80,9 +80,7 @@ impl<T: SessionData> Shared<T> {
         if rows.shard(home).is_full()
             || key.is_some_and(|key| subjects.shard(key.shard()).is_full())
         {
-            return Err(StoreError::unavailable(
-                "the `MemoryStore` is full: use a database for this many sessions",
-            ));
+            return Err(full());
         }
         if let Some((id, member)) = replaced {
             let rows = rows.shard(self.ids.shard(id));
@@ -206,4 +204,8 @@ fn leave<T>(
 
 fn taken(id: SessionId) -> StoreError {
     StoreError::new(StoreErrorKind::Constraint, format!("the session {id} already exists"))
+}
+
+pub(super) fn full() -> StoreError {
+    StoreError::unavailable("the `MemoryStore` is full: use a database for this many sessions")
 }

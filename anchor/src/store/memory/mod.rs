@@ -217,35 +217,16 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
 
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(async move {
-            let Shared { clock, rows, ids, .. } = &*self.shared;
-            let mut rows = rows.lock(ids.shard(rotation.id))?;
-            let now = clock.now();
-            let Some(slot) = rows.find_live(rotation.id, now) else { return Ok(Rotated::Gone) };
-            if !rows.rotate(slot, &rotation, now, false) {
-                return Ok(Rotated::Conflict);
-            }
-            rows.change_record(slot, |record| used(record, now, rotation.idle));
-            Ok(Rotated::Written)
+            Ok(match self.shared.rotate(&rotation, false)? {
+                Reauthenticated::Written { .. } => Rotated::Written,
+                Reauthenticated::Conflict => Rotated::Conflict,
+                Reauthenticated::Gone => Rotated::Gone,
+            })
         })
     }
 
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
-        Box::pin(async move {
-            let Shared { clock, rows, ids, .. } = &*self.shared;
-            let mut rows = rows.lock(ids.shard(rotation.id))?;
-            let now = clock.now();
-            let Some(slot) = rows.find_live(rotation.id, now) else {
-                return Ok(Reauthenticated::Gone);
-            };
-            if !rows.rotate(slot, &rotation, now, true) {
-                return Ok(Reauthenticated::Conflict);
-            }
-            rows.change_record(slot, |record| {
-                record.authenticated_at = now;
-                used(record, now, rotation.idle)
-            });
-            Ok(Reauthenticated::Written { authenticated_at: now })
-        })
+        Box::pin(async move { self.shared.rotate(&rotation, true) })
     }
 
     fn revoke(
@@ -339,6 +320,27 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
 }
 
 impl<T: SessionData> Shared<T> {
+    /// Rotates, and also records a re-authentication if `reauthenticates`.
+    fn rotate(
+        &self,
+        rotation: &Rotation,
+        reauthenticates: bool,
+    ) -> Result<Reauthenticated, StoreError> {
+        let mut rows = self.rows.lock(self.ids.shard(rotation.id))?;
+        let now = self.clock.now();
+        let Some(slot) = rows.find_live(rotation.id, now) else { return Ok(Reauthenticated::Gone) };
+        if !rows.rotate(slot, rotation, now, reauthenticates) {
+            return Ok(Reauthenticated::Conflict);
+        }
+        rows.change_record(slot, |record| {
+            if reauthenticates {
+                record.authenticated_at = now;
+            }
+            used(record, now, rotation.idle)
+        });
+        Ok(Reauthenticated::Written { authenticated_at: now })
+    }
+
     /// Returns what `found` returns for each row of a subject.
     fn of_subject<R>(
         &self,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::create::{dead_on_arrival, join};
+use super::create::{dead_on_arrival, full, join};
 use super::slab::Address;
 use super::subjects::SubjectKey;
 use super::used;
@@ -53,9 +53,7 @@ impl<T: SessionData> Shared<T> {
             if let Some(key) = key
                 && subjects.shard(key.shard()).is_full()
             {
-                return Err(StoreError::unavailable(
-                    "the `MemoryStore` is full: use a database for this many sessions",
-                ));
+                return Err(full());
             }
             if let Some(member) = member {
                 subjects.shard(member.shard()).leave(member.slot());

@@ -8,6 +8,8 @@
 //! a database is reached. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and
 //! decide nothing.
 
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod cells;
 mod database;
 mod driver;
 mod expressions;
