@@ -57,9 +57,8 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let scope = only(request)?;
         let refuse = |rejection, request: &Parts| scope.refuse(rejection, request);
-        Arc::clone(&scope)
-            .guard(request)
-            .await
+        let admitted = Arc::clone(&scope).guard(request).await;
+        admitted
             .map(|()| Self(PhantomData))
             .map_err(|rejection| Refusal::new::<L>(rejection, request, refuse))
     }

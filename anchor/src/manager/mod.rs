@@ -39,6 +39,7 @@ use crate::store::{EndReason, EndedRecord, Ending, Record};
 ///
 /// Within a request, use the extractors. The manager is for code outside requests: an
 /// administrator's list, a revocation from a job, the sweep.
+#[derive(Clone)]
 pub struct SessionManager<T: SessionData> {
     pub(crate) inner: Arc<Sessions<T>>,
 }
@@ -212,12 +213,6 @@ impl<T: SessionData> SessionManager<T> {
             );
         }
         unfinished
-    }
-}
-
-impl<T: SessionData> Clone for SessionManager<T> {
-    fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
     }
 }
 

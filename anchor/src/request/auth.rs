@@ -25,6 +25,7 @@ use crate::token::SessionToken;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct Auth<T: SessionData> {
     scope: Arc<Scope<T>>,
     last_verdict: Option<Arc<LastVerdict>>,
@@ -94,12 +95,6 @@ impl<T: SessionData> Auth<T> {
     }
 }
 
-impl<T: SessionData> Clone for Auth<T> {
-    fn clone(&self) -> Self {
-        Self { scope: Arc::clone(&self.scope), last_verdict: self.last_verdict.clone() }
-    }
-}
-
 impl<T: SessionData> fmt::Debug for Auth<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth").field("table", &T::schema().table).finish_non_exhaustive()
@@ -119,30 +114,25 @@ impl<T: SessionData> Login<'_, T> {
     /// browser-session cookie, for an unticked "remember me". The session's idle and absolute
     /// timeouts are the same either way, because a browser that restores its tabs restores such
     /// cookies as well. Default: `true`.
-    pub fn remember(mut self, remember: bool) -> Self {
-        self.options.remembered = remember;
-        self
+    pub fn remember(self, remember: bool) -> Self {
+        Self { options: LoginOptions { remembered: remember, ..self.options }, ..self }
     }
 
     /// Declares that what this login relies on was checked just now, not at some time since the
     /// request arrived. The login then stays valid after a
     /// [`cut_off`](crate::SessionManager::cut_off) that the same request made, such as for a change
     /// of password.
-    pub fn starting_now(mut self) -> Self {
-        self.options.starting_now = true;
-        self
+    pub fn starting_now(self) -> Self {
+        Self { options: LoginOptions { starting_now: true, ..self.options }, ..self }
     }
-}
 
-impl<T: SessionData> Login<'_, T> {
     /// Ends every other session of the subject in the login's own transaction, whatever
     /// `max_per_subject` says, with the reason
     /// [`EndReason::LimitExceeded`](crate::store::EndReason::LimitExceeded). For a login page that
     /// offers "log out my other devices" to a user whom `on_limit = "refuse"` has just refused
     /// ([`Error::TooManySessions`]). Their password was correct, so they may do this.
-    pub fn revoke_others(mut self) -> Self {
-        self.options.revokes_others = true;
-        self
+    pub fn revoke_others(self) -> Self {
+        Self { options: LoginOptions { revokes_others: true, ..self.options }, ..self }
     }
 }
 

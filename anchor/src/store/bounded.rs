@@ -42,6 +42,7 @@ impl<T: SessionData> Bounded<T> {
 
 macro_rules! bounded {
     ($($verb:ident($($argument:ident: $ty:ty),*) -> $answer:ty $(where $bound:ident)?;)+) => {
+        #[expect(clippy::needless_lifetimes, reason = "the verbs with a subject need them")]
         impl<T: SessionData> Bounded<T> {
             $(
                 pub(crate) async fn $verb<'a>(

@@ -55,7 +55,7 @@ impl SessionToken {
         let signer = keys.newest();
         let mut bytes = Zeroizing::new([0; BYTES]);
         bytes[0] = VERSION;
-        bytes[KEY_ID] = signer.id();
+        bytes[KEY_ID] = signer.id;
         bytes[LOCATOR].copy_from_slice(id.as_uuid().as_bytes());
         bytes[SECRET].copy_from_slice(&*secret.0);
         let mac = signer.mac(&bytes[SIGNED]);

@@ -208,7 +208,7 @@ pub(super) fn assert_unchanged<T: Debug + PartialEq>(before: &Loaded<T>, after: 
 /// Returns the record of `before` after a use that gave it the idle timeout `idle`. `after` says
 /// when that use was.
 #[track_caller]
-pub(super) fn used<T>(before: &Loaded<T>, after: &Loaded<T>, idle: Duration) -> Record<T> {
+pub(super) fn used<T: Clone>(before: &Loaded<T>, after: &Loaded<T>, idle: Duration) -> Record<T> {
     let seen = after.record.last_seen_at;
     assert!(before.now < seen && seen <= after.now, "used at {seen}, read {}", after.now);
     let mut expected = Record::clone(&before.record);

@@ -29,6 +29,7 @@ use crate::token::SessionToken;
 /// The payload is this request's view of it: shared, immutable, loaded once.
 /// [`update`](Self::update) changes it in the store. An assignment such as `session.name = name`
 /// does not compile: write `session.update(|user| user.name = name).await?`. Cheap to clone.
+#[derive(Clone)]
 pub struct Session<T: SessionData> {
     scope: Arc<Scope<T>>,
     record: Arc<Record<T>>,
@@ -241,18 +242,6 @@ impl<T: SessionData> Deref for Session<T> {
 
     fn deref(&self) -> &T {
         self.data()
-    }
-}
-
-impl<T: SessionData> Clone for Session<T> {
-    fn clone(&self) -> Self {
-        Self {
-            scope: Arc::clone(&self.scope),
-            record: Arc::clone(&self.record),
-            now: self.now,
-            current_secret: self.current_secret,
-            last_verdict: self.last_verdict.clone(),
-        }
     }
 }
 

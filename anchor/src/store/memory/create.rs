@@ -184,7 +184,12 @@ pub(super) fn dead_on_arrival(
 }
 
 /// Assigns a row to this subject.
-pub(super) fn join<T>(subjects: &mut Subjects, key: SubjectKey, rows: &mut Rows<T>, slot: Slot) {
+pub(super) fn join<T: Clone>(
+    subjects: &mut Subjects,
+    key: SubjectKey,
+    rows: &mut Rows<T>,
+    slot: Slot,
+) {
     let member = subjects.join(key, rows.address(slot));
     rows.set_member(slot, Some(Address::new(key.shard(), member)));
 }

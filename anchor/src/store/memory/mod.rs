@@ -108,6 +108,7 @@ use crate::token::LastingHash;
 /// represented as a column; [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable)
 /// from `create` and `update` when there is no room for another session. There is room for about
 /// four billion sessions, and for 33 million of one subject.
+#[derive(Clone)]
 pub struct MemoryStore<T> {
     shared: Arc<Shared<T>>,
 }
@@ -157,12 +158,6 @@ impl<T: SessionData> Shared<T> {
 impl<T: SessionData> Default for MemoryStore<T> {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl<T> Clone for MemoryStore<T> {
-    fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -244,10 +239,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         id: SessionId,
         reason: EndReason,
     ) -> StoreFuture<'a, Ending> {
-        Box::pin(async move {
-            let Some(key) = self.shared.key(subject)? else { return Ok(Ending::NotLive) };
-            self.shared.end_one_of(key, id, reason)
-        })
+        Box::pin(async move { self.shared.end_one_of(subject, id, reason) })
     }
 
     fn revoke_subject<'a>(
@@ -255,10 +247,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         subject: &'a T::Subject,
         reason: EndReason,
     ) -> StoreFuture<'a, u64> {
-        Box::pin(async move {
-            let Some(key) = self.shared.key(subject)? else { return Ok(0) };
-            self.shared.end_all_of(key, None, reason)
-        })
+        Box::pin(async move { self.shared.end_all_of(subject, None, reason) })
     }
 
     fn revoke_others<'a>(
@@ -267,10 +256,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         keep: SessionId,
         reason: EndReason,
     ) -> StoreFuture<'a, u64> {
-        Box::pin(async move {
-            let Some(key) = self.shared.key(subject)? else { return Ok(0) };
-            self.shared.end_all_of(key, Some(keep), reason)
-        })
+        Box::pin(async move { self.shared.end_all_of(subject, Some(keep), reason) })
     }
 
     fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
@@ -281,10 +267,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
     where
         T: CutOff,
     {
-        Box::pin(async move {
-            let Some(key) = self.shared.key(subject)? else { return Ok(0) };
-            self.shared.cut_off(key, reason)
-        })
+        Box::pin(async move { self.shared.cut_off(subject, reason) })
     }
 
     fn list<'a>(

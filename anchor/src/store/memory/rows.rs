@@ -43,7 +43,7 @@ pub(super) struct Rows<T> {
     next_due: NextDue,
 }
 
-impl<T> Rows<T> {
+impl<T: Clone> Rows<T> {
     pub(super) fn new(
         shard: usize,
         keep: Option<Duration>,

@@ -161,6 +161,7 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// [`Constraint`](crate::StoreErrorKind::Constraint) error of a shared insertion is the exception:
 /// nothing was written then, and each row is inserted again by its own statement, so that only the
 /// calls whose row is refused fail.
+#[derive(Clone)]
 pub struct SqlStore<D: Driver, T> {
     database: Database<D>,
     verbs: Arc<Verbs>,
@@ -310,18 +311,6 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
 
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
         Box::pin(self.verbs.sweep.run::<D, T>(&self.database, &self.verbs.cut_off, batch))
-    }
-}
-
-impl<D: Driver, T> Clone for SqlStore<D, T> {
-    fn clone(&self) -> Self {
-        Self {
-            database: self.database.clone(),
-            verbs: Arc::clone(&self.verbs),
-            lookups: Arc::clone(&self.lookups),
-            inserts: Arc::clone(&self.inserts),
-            payload: PhantomData,
-        }
     }
 }
 
