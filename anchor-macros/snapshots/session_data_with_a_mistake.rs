@@ -42,7 +42,7 @@ const _: () = {
             parts: &mut ::anchor::__private::Parts,
             _: &__S,
         ) -> ::core::result::Result<Self, Self::Rejection> {
-            ::anchor::__private::extract::<Self>(parts).await
+            ::core::unreachable!()
         }
     }
     #[automatically_derived]
@@ -58,7 +58,7 @@ const _: () = {
             parts: &mut ::anchor::__private::Parts,
             _: &__S,
         ) -> ::core::result::Result<::core::option::Option<Self>, Self::Rejection> {
-            ::anchor::__private::extract_optional::<Self>(parts).await
+            ::core::unreachable!()
         }
     }
 };

@@ -35,7 +35,11 @@ pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
             impl #private::CutOff for #ident {}
         }
     });
-    let extractors = extractors(&ident, &Generics::default(), None, private);
+    let bodies = ["extract", "extract_optional"].map(|name| {
+        let extract = Ident::new(name, ident.span());
+        quote_spanned!(ident.span()=> #private::#extract::<Self>(parts).await)
+    });
+    let extractors = extractors(&ident, &Generics::default(), None, bodies, private);
     let migrations_test = migrations_test(payload, private);
     quote! {
         const _: () = {
@@ -282,11 +286,13 @@ fn decode(field: &Field, private: &TokenStream) -> TokenStream {
     quote!(#ident: #value)
 }
 
-/// Generates the extractors: the struct as an argument of a handler, and as `Option<..>`.
+/// Generates the extractors, with their bodies: the struct as an argument of a handler, and as
+/// `Option<..>`.
 pub(super) fn extractors(
     ident: &Ident,
     generics: &Generics,
     clause: Option<&TokenStream>,
+    [required, optional]: [TokenStream; 2],
     private: &TokenStream,
 ) -> TokenStream {
     let (_, type_generics, _) = generics.split_for_impl();
@@ -302,7 +308,7 @@ pub(super) fn extractors(
                 parts: &mut #private::Parts,
                 _: &__S,
             ) -> ::core::result::Result<Self, Self::Rejection> {
-                #private::extract::<Self>(parts).await
+                #required
             }
         }
 
@@ -316,7 +322,7 @@ pub(super) fn extractors(
                 parts: &mut #private::Parts,
                 _: &__S,
             ) -> ::core::result::Result<::core::option::Option<Self>, Self::Rejection> {
-                #private::extract_optional::<Self>(parts).await
+                #optional
             }
         }
     }

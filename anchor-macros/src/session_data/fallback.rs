@@ -42,7 +42,8 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
             impl #impl_generics #private::CutOff for #ident #type_generics #clause {}
         }
     });
-    let extractors = extractors(&generated(ident), &input.generics, Some(&clause), private);
+    let bodies = [(); 2].map(|()| quote!(::core::unreachable!()));
+    let extractors = extractors(&generated(ident), &input.generics, Some(&clause), bodies, private);
     quote! {
         #error
 

@@ -1,7 +1,7 @@
-//! `#[derive(SessionData)]`: reads the attributes ([`known_arguments`]) into a typed model ([`model`]), which
-//! is then checked ([`check`]) and expanded ([`expand`]). For a struct with mistakes, it generates
-//! the errors and stub implementations ([`fallback`]), so that the first errors do not cause
-//! further ones.
+//! `#[derive(SessionData)]`: reads the attributes ([`known_arguments`]) into a typed model
+//! ([`model`]), which is then checked ([`check`]) and expanded ([`expand`]). For a struct with
+//! mistakes, it generates the errors and stub implementations ([`fallback`]), so that the first
+//! errors do not cause further ones.
 
 mod check;
 mod default;

@@ -3,8 +3,7 @@
 use ::chrono::{DateTime, Utc};
 
 use super::instant::out_of_range;
-use super::{Column, ColumnError, ColumnType};
-use crate::column::Value;
+use super::{Column, ColumnError, ColumnType, Value};
 use crate::timestamp::Timestamp;
 
 /// Truncates the time to whole microseconds, toward the past.

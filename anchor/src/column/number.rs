@@ -1,8 +1,7 @@
-//! Integers and floats. An unsigned integer uses the next wider column, because SQL's integers are
+//! Integers and `f32`. An unsigned integer uses the next wider column, because SQL's integers are
 //! signed.
 
-use super::{Column, ColumnError, ColumnType};
-use crate::column::Value;
+use super::{Column, ColumnError, ColumnType, Value};
 
 macro_rules! integer {
     ($($ty:ident => $column:ident $(within $range:expr)?,)+) => {$(

@@ -1,7 +1,6 @@
 //! `Option<T>` as a column that may be `NULL`.
 
-use super::{Column, ColumnError, ColumnType};
-use crate::column::Value;
+use super::{Column, ColumnError, ColumnType, Value};
 
 impl<T: Column> Column for Option<T> {
     const TYPE: ColumnType = nullable(T::TYPE, T::NULLABLE);

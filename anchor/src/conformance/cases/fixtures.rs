@@ -1,4 +1,5 @@
-//! What the cases start from: sessions, secrets, and tasks that start together.
+//! What the cases share: sessions and secrets to start from, tasks that start together, and what is
+//! true of every session that has ended.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -1,4 +1,5 @@
-//! The grammar of a `Cookie` header, and of the name and the domain of a cookie (RFC 6265 section 4.1).
+//! The grammar of a `Cookie` header, and of the name and the domain of a cookie (RFC 6265 section
+//! 4.1).
 
 /// Returns the pairs of a `Cookie` header (RFC 6265 section 5.4), as bytes. Nothing is decoded or
 /// unquoted.

@@ -1,5 +1,5 @@
-//! [`SessionCookie`]: the token in a signed, HttpOnly cookie. [`grammar`] reads a `Cookie` header and
-//! knows what a name and a domain look like; [`fault`] knows what browsers refuse.
+//! [`SessionCookie`]: the token in a signed, HttpOnly cookie. [`grammar`] reads a `Cookie` header
+//! and says what a name and a domain look like. [`fault`] says what browsers refuse.
 
 mod fault;
 mod grammar;
@@ -16,7 +16,6 @@ pub(crate) use grammar::split_prefix;
 use http::{HeaderMap, HeaderName, header};
 
 use super::{Frontend, Presented, append};
-
 use crate::error::ConfigError;
 use crate::token::SessionToken;
 
