@@ -233,7 +233,7 @@ fn layout(lines: &[Line]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{ColumnSchema, Reference, SchemaOptions};
+    use crate::schema::{ColumnSchema, OnDelete, Reference, SchemaOptions};
 
     const ROLES: ColumnType = ColumnType::Enum(&["admin", "member", "it's"]);
 
