@@ -81,14 +81,9 @@ pub(super) fn payload_of(user_id: Uuid) -> Payload {
     }
 }
 
-/// Returns a session with this payload.
-pub(super) fn session_with(data: Payload) -> NewSession<Payload> {
-    new_session(data)
-}
-
 /// Returns a session of this subject.
 pub(super) fn session_of(user_id: Uuid) -> NewSession<Payload> {
-    session_with(payload_of(user_id))
+    new_session(payload_of(user_id))
 }
 
 /// Returns a session of a new subject.

@@ -17,7 +17,7 @@ async fn write_and_read<S: SessionStore<Payload>>(
     store: &S,
     data: Payload,
 ) -> Result<(), StoreError> {
-    let created = session_with(data.clone());
+    let created = new_session(data.clone());
     match store.create(created.clone()).await {
         Ok(_) => {
             assert_eq!(*live(store, created.id).await.record.data, data, "after create");
