@@ -39,7 +39,7 @@ const _: () = {
     {
         type Rejection = ::anchor::__private::Rejection;
         async fn from_request_parts(
-            _: &mut ::anchor::__private::Parts,
+            parts: &mut ::anchor::__private::Parts,
             _: &__S,
         ) -> ::core::result::Result<Self, Self::Rejection> {
             ::core::unreachable!()
@@ -55,7 +55,7 @@ const _: () = {
     {
         type Rejection = ::anchor::__private::Rejection;
         async fn from_request_parts(
-            _: &mut ::anchor::__private::Parts,
+            parts: &mut ::anchor::__private::Parts,
             _: &__S,
         ) -> ::core::result::Result<::core::option::Option<Self>, Self::Rejection> {
             ::core::unreachable!()

@@ -23,14 +23,21 @@ pub(crate) struct Known {
 
 /// What an argument takes after its `=`.
 #[derive(Clone, Copy)]
-enum Takes {
+pub(crate) enum Takes {
     Nothing,
+    /// `table = "sessions"`.
     Text,
+    /// `migrations = "folder"` or `migrations = false`.
     TextOrFalse,
+    /// `idle = "2h"`.
     Duration,
+    /// `max_per_subject = 5`.
     Number,
+    /// `when = UserSession::is_admin`.
     Predicate,
+    /// `role = Role::Admin`.
     Value,
+    /// `policy = Admin`.
     Type,
 }
 
@@ -40,39 +47,9 @@ impl Known {
         Self { name, takes: Takes::Nothing, example: "" }
     }
 
-    /// `table = "sessions"`.
-    pub(crate) const fn text(name: &'static str, example: &'static str) -> Self {
-        Self { name, takes: Takes::Text, example }
-    }
-
-    /// `migrations = "folder"` or `migrations = false`.
-    pub(crate) const fn text_or_false(name: &'static str, example: &'static str) -> Self {
-        Self { name, takes: Takes::TextOrFalse, example }
-    }
-
-    /// `idle = "2h"`.
-    pub(crate) const fn duration(name: &'static str, example: &'static str) -> Self {
-        Self { name, takes: Takes::Duration, example }
-    }
-
-    /// `max_per_subject = 5`.
-    pub(crate) const fn number(name: &'static str, example: &'static str) -> Self {
-        Self { name, takes: Takes::Number, example }
-    }
-
-    /// `when = UserSession::is_admin`.
-    pub(crate) const fn predicate(name: &'static str, example: &'static str) -> Self {
-        Self { name, takes: Takes::Predicate, example }
-    }
-
-    /// `role = Role::Admin`.
-    pub(crate) const fn value(name: &'static str, example: &'static str) -> Self {
-        Self { name, takes: Takes::Value, example }
-    }
-
-    /// `policy = Admin`.
-    pub(crate) const fn ty(name: &'static str, example: &'static str) -> Self {
-        Self { name, takes: Takes::Type, example }
+    /// Creates an argument with a value, such as `example`.
+    pub(crate) const fn new(name: &'static str, takes: Takes, example: &'static str) -> Self {
+        Self { name, takes, example }
     }
 
     /// Reads what follows the argument's name.

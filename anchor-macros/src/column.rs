@@ -6,15 +6,18 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Data, DataEnum, DeriveInput, Fields, Ident, LitStr, Member, Type, Variant};
 
-use crate::arguments::{Arguments, Known, Place};
+use crate::arguments::{Arguments, Known, Place, Takes};
 use crate::errors::Errors;
-use crate::located::{at, column_item, ends};
+use crate::spans::{at, column_item, ends};
 use crate::{case, krate, suggest};
 
 const ON_STRUCT: &[Known] = &[krate::ARGUMENT];
-const ON_ENUM: &[Known] = &[Known::text("rename_all", "\"snake_case\""), krate::ARGUMENT];
-const ON_VARIANT: &[Known] =
-    &[Known::text("rename", "\"member\""), Known::text("renamed_from", "\"old_name\"")];
+const ON_ENUM: &[Known] =
+    &[Known::new("rename_all", Takes::Text, "\"snake_case\""), krate::ARGUMENT];
+const ON_VARIANT: &[Known] = &[
+    Known::new("rename", Takes::Text, "\"member\""),
+    Known::new("renamed_from", Takes::Text, "\"old_name\""),
+];
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::new();

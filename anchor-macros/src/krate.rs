@@ -4,11 +4,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{LitStr, Path};
 
-use crate::arguments::Known;
+use crate::arguments::{Known, Takes};
 use crate::errors::Errors;
 
 /// The argument `crate = "my_crate::anchor"`, which every attribute knows.
-pub(crate) const ARGUMENT: Known = Known::text("crate", "\"my_crate::anchor\"");
+pub(crate) const ARGUMENT: Known = Known::new("crate", Takes::Text, "\"my_crate::anchor\"");
 
 /// Returns `::anchor::__private`, or the same module under the path in `crate = "path"`. The
 /// compiler reports errors in the path at `span`.

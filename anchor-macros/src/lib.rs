@@ -6,21 +6,17 @@
 //! at its own token.
 
 mod arguments;
-mod as_written;
 mod case;
 mod column;
 mod duration;
 mod errors;
-mod guard_arguments;
-mod handler;
+mod guards;
 mod krate;
-mod located;
-mod logout;
-mod public;
-mod require_session;
 mod session_data;
 #[cfg(test)]
 mod snapshots;
+mod source_text;
+mod spans;
 mod suggest;
 
 use proc_macro::TokenStream;
@@ -179,7 +175,7 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    require_session::expand(arguments.into(), item.into()).into()
+    guards::require_session::expand(arguments.into(), item.into()).into()
 }
 
 /// Ends the request's session before the handler runs.
@@ -216,7 +212,7 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// `#[debug_handler]` below `#[logout]`.
 #[proc_macro_attribute]
 pub fn logout(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    logout::expand(arguments.into(), item.into()).into()
+    guards::logout::expand(arguments.into(), item.into()).into()
 }
 
 /// Declares a handler open: anyone may call it.
@@ -235,5 +231,5 @@ pub fn logout(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `crate = "path"` is the path of anchor, if it is not `::anchor`.
 #[proc_macro_attribute]
 pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    public::expand(arguments.into(), item.into()).into()
+    guards::public::expand(arguments.into(), item.into()).into()
 }

@@ -58,7 +58,7 @@ fn column_of_a_newtype() {
 
 #[test]
 fn require_session() {
-    let expansion = crate::require_session::expand(
+    let expansion = crate::guards::require_session::expand(
         quote!(
             UserSession,
             when = |session| session.is_admin(),
@@ -83,7 +83,7 @@ fn require_session() {
 
 #[test]
 fn logout() {
-    let expansion = crate::logout::expand(
+    let expansion = crate::guards::logout::expand(
         quote!(),
         quote! {
             async fn logout() -> Redirect {
@@ -96,7 +96,7 @@ fn logout() {
 
 #[test]
 fn public() {
-    let expansion = crate::public::expand(
+    let expansion = crate::guards::public::expand(
         quote!(),
         quote! {
             async fn home() -> &'static str {

@@ -91,7 +91,8 @@ impl StdError for StoreError {
 
 /// An error in the configuration, found at start-up. The message says what to write instead and
 /// never quotes a secret.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct ConfigError(String);
 
 impl ConfigError {
@@ -106,12 +107,6 @@ impl ConfigError {
     }
 }
 
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// Prints the message itself, because `fn main() -> Result<(), ConfigError>` prints an error's
 /// `Debug`.
 impl fmt::Debug for ConfigError {
@@ -119,5 +114,3 @@ impl fmt::Debug for ConfigError {
         f.write_str(&self.0)
     }
 }
-
-impl StdError for ConfigError {}

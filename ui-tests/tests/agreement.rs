@@ -44,7 +44,7 @@ fn the_macros_refuse_the_names_that_would_be_cut() {
 fn the_macros_refuse_the_optional_system_columns_where_they_are_there() {
     use anchor::schema::{Schema, SchemaOptions};
 
-    let source = include_str!("../../anchor-macros/src/session_data/options.rs");
+    let source = include_str!("../../anchor-macros/src/session_data/schema_options.rs");
     let all = Schema::new("t", &[]).options(SchemaOptions::NONE.keep_ended().track().fingerprint());
     let always = anchor::schema::SYSTEM_COLUMNS.len();
     for system in all.system_columns().skip(always) {

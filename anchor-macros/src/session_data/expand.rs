@@ -3,13 +3,14 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::{Generics, parse_quote};
 
 use super::default;
 use super::model::{Column, Field, Migrations, Payload, Stored};
-use super::options::{Limit, SchemaOptions};
 use super::reference::{OnDelete, Reference};
+use super::schema_options::{Limit, SchemaOptions};
 use super::sql_name::SqlName;
-use crate::located::{at, column_item, ends, generated, moved};
+use crate::spans::{at, column_item, ends, generated, moved};
 
 // Input:
 //     struct UserSession { #[session(subject)] user_id: Uuid, #[session(json)] cart: Vec<Item> }
@@ -34,7 +35,11 @@ pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
             impl #private::CutOff for #ident {}
         }
     });
-    let extractors = extractors(&ident, private);
+    let bodies = ["extract", "extract_optional"].map(|name| {
+        let extract = Ident::new(name, ident.span());
+        quote_spanned!(ident.span()=> #private::#extract::<Self>(parts).await)
+    });
+    let extractors = extractors(&ident, &Generics::default(), None, bodies, private);
     let migrations_test = migrations_test(payload, private);
     quote! {
         const _: () = {
@@ -281,26 +286,35 @@ fn decode(field: &Field, private: &TokenStream) -> TokenStream {
     quote!(#ident: #value)
 }
 
-/// Generates the extractors: the struct as an argument of a handler, and as `Option<..>`.
-fn extractors(ident: &Ident, private: &TokenStream) -> TokenStream {
+/// Generates the extractors, with their bodies: the struct as an argument of a handler, and as
+/// `Option<..>`.
+pub(super) fn extractors(
+    ident: &Ident,
+    generics: &Generics,
+    clause: Option<&TokenStream>,
+    [required, optional]: [TokenStream; 2],
+    private: &TokenStream,
+) -> TokenStream {
+    let (_, type_generics, _) = generics.split_for_impl();
+    let mut generics = generics.clone();
+    generics.params.push(parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync));
+    let (impl_generics, _, _) = generics.split_for_impl();
     quote_spanned! {ident.span()=>
         #[automatically_derived]
-        impl<__S: ::core::marker::Send + ::core::marker::Sync> #private::FromRequestParts<__S>
-            for #ident
-        {
+        impl #impl_generics #private::FromRequestParts<__S> for #ident #type_generics #clause {
             type Rejection = #private::Rejection;
 
             async fn from_request_parts(
                 parts: &mut #private::Parts,
                 _: &__S,
             ) -> ::core::result::Result<Self, Self::Rejection> {
-                #private::extract::<Self>(parts).await
+                #required
             }
         }
 
         #[automatically_derived]
-        impl<__S: ::core::marker::Send + ::core::marker::Sync>
-            #private::OptionalFromRequestParts<__S> for #ident
+        impl #impl_generics #private::OptionalFromRequestParts<__S> for #ident #type_generics
+        #clause
         {
             type Rejection = #private::Rejection;
 
@@ -308,7 +322,7 @@ fn extractors(ident: &Ident, private: &TokenStream) -> TokenStream {
                 parts: &mut #private::Parts,
                 _: &__S,
             ) -> ::core::result::Result<::core::option::Option<Self>, Self::Rejection> {
-                #private::extract_optional::<Self>(parts).await
+                #optional
             }
         }
     }

@@ -5,8 +5,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Error};
 
-use super::attr;
+use super::expand::extractors;
+use super::known_arguments;
 use crate::errors::Errors;
+use crate::spans::generated;
 
 pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) -> TokenStream {
     let error = error.to_compile_error();
@@ -40,13 +42,8 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
             impl #impl_generics #private::CutOff for #ident #type_generics #clause {}
         }
     });
-    let mut extractor_generics = input.generics.clone();
-    extractor_generics.params.push(syn::parse_quote! {
-        __S: ::core::marker::Send + ::core::marker::Sync
-    });
-    let (extractor_generics, _, _) = extractor_generics.split_for_impl();
-    let required = from_request_parts(&quote!(Self), private);
-    let optional = from_request_parts(&quote!(::core::option::Option<Self>), private);
+    let bodies = [(); 2].map(|()| quote!(::core::unreachable!()));
+    let extractors = extractors(&generated(ident), &input.generics, Some(&clause), bodies, private);
     quote! {
         #error
 
@@ -59,20 +56,7 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
             #role
             #cut_off
 
-            #[automatically_derived]
-            impl #extractor_generics #private::FromRequestParts<__S> for #ident #type_generics
-            #clause
-            {
-                #required
-            }
-
-            #[automatically_derived]
-            impl #extractor_generics #private::OptionalFromRequestParts<__S>
-                for #ident #type_generics
-            #clause
-            {
-                #optional
-            }
+            #extractors
         };
     }
 }
@@ -106,24 +90,9 @@ fn session_data(private: &TokenStream) -> TokenStream {
     }
 }
 
-fn from_request_parts(extracted: &TokenStream, private: &TokenStream) -> TokenStream {
-    quote! {
-        type Rejection = #private::Rejection;
-
-        async fn from_request_parts(
-            _: &mut #private::Parts,
-            _: &__S,
-        ) -> ::core::result::Result<#extracted, Self::Rejection> {
-            ::core::unreachable!()
-        }
-    }
-}
-
-/// Returns whether the struct has `cut_off`, so that code that uses it does not report a missing
-/// `cut_off`.
 fn has_cut_off(input: &DeriveInput) -> bool {
     let mut reported_already = Errors::new();
-    let arguments = attr::of_struct(&input.attrs, &mut reported_already);
+    let arguments = known_arguments::of_struct(&input.attrs, &mut reported_already);
     let _: syn::Result<()> = reported_already.finish();
     arguments.name("cut_off").is_some()
 }
@@ -134,7 +103,7 @@ fn role(input: &DeriveInput) -> Option<&syn::Type> {
     let Data::Struct(data) = &input.data else { return None };
     data.fields.iter().find_map(|field| {
         let mut reported_already = Errors::new();
-        let arguments = attr::of_field(&field.attrs, &mut reported_already);
+        let arguments = known_arguments::of_field(&field.attrs, &mut reported_already);
         let _: syn::Result<()> = reported_already.finish();
         arguments.name("role").map(|_| &field.ty)
     })

@@ -1,16 +1,16 @@
-//! `#[derive(SessionData)]`: reads the attributes ([`attr`]) into a typed model ([`model`]), which
-//! is then checked ([`check`]) and expanded ([`expand`]). For a struct with mistakes, it generates
-//! the errors and stub implementations ([`fallback`]), so that the first errors do not cause
-//! further ones.
+//! `#[derive(SessionData)]`: reads the attributes ([`known_arguments`]) into a typed model
+//! ([`model`]), which is then checked ([`check`]) and expanded ([`expand`]). For a struct with
+//! mistakes, it generates the errors and stub implementations ([`fallback`]), so that the first
+//! errors do not cause further ones.
 
-mod attr;
 mod check;
 mod default;
 mod expand;
 mod fallback;
+mod known_arguments;
 mod model;
-mod options;
 mod reference;
+mod schema_options;
 mod sql_name;
 
 use proc_macro2::TokenStream;
@@ -18,12 +18,12 @@ use syn::DeriveInput;
 
 use crate::errors::Errors;
 use crate::krate;
-use crate::located::at;
+use crate::spans::at;
 use model::Payload;
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::new();
-    let attributes = attr::of_struct(&input.attrs, &mut errors);
+    let attributes = known_arguments::of_struct(&input.attrs, &mut errors);
     let private = krate::private(attributes.text("crate"), at(input.ident.span()), &mut errors);
     let payload = Payload::read(input, &attributes, &mut errors);
     if let Some(payload) = &payload {

@@ -5,9 +5,9 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Fields, FieldsNamed, LitStr, Type};
 
-use super::attr;
-use super::options::SchemaOptions;
+use super::known_arguments;
 use super::reference::Reference;
+use super::schema_options::SchemaOptions;
 use super::sql_name::SqlName;
 use crate::arguments::Arguments;
 use crate::case;
@@ -165,7 +165,7 @@ impl Lifetime {
 
 impl Field {
     fn read(field: &syn::Field, errors: &mut Errors) -> Self {
-        let arguments = attr::of_field(&field.attrs, errors);
+        let arguments = known_arguments::of_field(&field.attrs, errors);
         refuse_contradictions(&arguments, errors);
         let ident = field.ident.clone().expect("the fields are named");
         let stored = match arguments.name("skip") {

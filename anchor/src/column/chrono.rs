@@ -2,9 +2,8 @@
 
 use ::chrono::{DateTime, Utc};
 
-use super::timestamp::out_of_range;
-use super::{Column, ColumnError, ColumnType};
-use crate::column::Value;
+use super::instant::out_of_range;
+use super::{Column, ColumnError, ColumnType, Value};
 use crate::timestamp::Timestamp;
 
 /// Truncates the time to whole microseconds, toward the past.

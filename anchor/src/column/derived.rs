@@ -1,7 +1,6 @@
 //! The functions that `#[derive(Column)]` calls.
 
-use super::{ColumnError, ColumnType};
-use crate::column::Value;
+use super::{ColumnError, ColumnType, Value};
 
 /// Returns the type of a newtype's column, which is that of the inner type.
 ///

@@ -1,8 +1,7 @@
 //! `jiff::Timestamp` as an instant.
 
-use super::timestamp::{from_nanos, out_of_range};
-use super::{Column, ColumnError, ColumnType};
-use crate::column::Value;
+use super::instant::{from_nanos, out_of_range};
+use super::{Column, ColumnError, ColumnType, Value};
 use crate::timestamp::Timestamp;
 
 /// Truncates the time to whole microseconds, toward the past.

@@ -1,26 +1,21 @@
 //! [`Column`]: a Rust type as one SQL column.
 //!
-//! The implementations for the types that work out of the box are in this folder, one file per
-//! kind.
+//! The implementations for the types that work out of the box are in this folder.
 
-mod bool;
-mod bytes;
 #[cfg(feature = "chrono")]
 mod chrono;
 pub(crate) mod derived;
-mod ip;
+#[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
+mod instant;
 #[cfg(feature = "jiff")]
 mod jiff;
 mod number;
 mod option;
-mod text;
+mod plain;
 #[cfg(feature = "time")]
 mod time;
-mod timestamp;
-mod uuid;
 pub(crate) mod value;
 
-use std::borrow::Cow;
 use std::fmt;
 
 pub use value::Value;
@@ -127,14 +122,15 @@ pub trait Column: Sized {
 
 /// The reason why a value could not be written to or read from a column. The message never quotes
 /// the value.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ColumnError(Cow<'static, str>);
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ColumnError(String);
 
 impl ColumnError {
     /// Creates an error with this message, of which the first 1,000 characters are kept. Do not put
     /// the value into the message, because the message is logged.
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self(Cow::Owned(excerpt(reason, ERROR).to_string()))
+        Self(excerpt(reason, ERROR).to_string())
     }
 
     /// Creates the error for a cell that holds another kind of value than `wanted`.
@@ -143,19 +139,11 @@ impl ColumnError {
     }
 }
 
-impl fmt::Display for ColumnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl fmt::Debug for ColumnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ColumnError({})", self.0)
     }
 }
-
-impl std::error::Error for ColumnError {}
 
 /// The subject type of a payload without a subject. It has no values, so `list(subject)` cannot be
 /// called for such a payload.

@@ -1,8 +1,7 @@
-//! Integers and floats. An unsigned integer uses the next wider column, because SQL's integers are
+//! Integers and `f32`. An unsigned integer uses the next wider column, because SQL's integers are
 //! signed.
 
-use super::{Column, ColumnError, ColumnType};
-use crate::column::Value;
+use super::{Column, ColumnError, ColumnType, Value};
 
 macro_rules! integer {
     ($($ty:ident => $column:ident $(within $range:expr)?,)+) => {$(
@@ -34,21 +33,6 @@ integer! {
     u8 => SmallInt within (0, 255),
     u16 => Integer within (0, 65_535),
     u32 => BigInt within (0, 4_294_967_295),
-}
-
-impl Column for f64 {
-    const TYPE: ColumnType = ColumnType::Double;
-
-    fn to_value(&self) -> Result<Value, ColumnError> {
-        Ok(Value::Float(*self))
-    }
-
-    fn from_value(value: Value) -> Result<Self, ColumnError> {
-        match value {
-            Value::Float(value) => Ok(value),
-            other => Err(ColumnError::unexpected("a float", &other)),
-        }
-    }
 }
 
 impl Column for f32 {

@@ -1,7 +1,6 @@
 //! `Option<T>` as a column that may be `NULL`.
 
-use super::{Column, ColumnError, ColumnType};
-use crate::column::Value;
+use super::{Column, ColumnError, ColumnType, Value};
 
 impl<T: Column> Column for Option<T> {
     const TYPE: ColumnType = nullable(T::TYPE, T::NULLABLE);
@@ -35,9 +34,8 @@ const fn nullable(inner: ColumnType, is_nullable: bool) -> ColumnType {
 
 #[cfg(test)]
 mod tests {
-    use crate::column::Column;
-    use crate::column::Value;
     use crate::column::tests::{refusal, round_trip};
+    use crate::column::{Column, Value};
 
     #[test]
     fn nothing_and_something_survive_and_stay_apart() {

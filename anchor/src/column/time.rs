@@ -2,9 +2,8 @@
 
 use ::time::OffsetDateTime;
 
-use super::timestamp::{from_nanos, out_of_range};
-use super::{Column, ColumnError, ColumnType};
-use crate::column::Value;
+use super::instant::{from_nanos, out_of_range};
+use super::{Column, ColumnError, ColumnType, Value};
 use crate::timestamp::Timestamp;
 
 /// Truncates the time to whole microseconds, toward the past. Fails only for years past 290,000,

@@ -11,9 +11,11 @@ use crate::schema::{ColumnSchema, Schema, SchemaOptions};
 use crate::timestamp::Timestamp;
 
 /// The payload of the conformance suite's sessions. Its table is `anchor_conformance`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, crate::SessionData)]
+#[session(table = "anchor_conformance", crate = "crate", migrations = false)]
 pub struct Payload {
     /// The subject.
+    #[session(subject)]
     pub user_id: Uuid,
     /// Text.
     pub title: String,
@@ -30,64 +32,10 @@ pub struct Payload {
     /// Bytes.
     pub avatar: Vec<u8>,
     /// JSON.
+    #[session(json)]
     pub tags: BTreeMap<String, String>,
     /// An instant.
     pub born_at: Timestamp,
-}
-
-impl SessionData for Payload {
-    type Subject = Uuid;
-    const IDLE: Duration = Duration::from_secs(2 * 3600);
-    const ABSOLUTE: Duration = Duration::from_secs(14 * 86_400);
-
-    fn schema() -> &'static Schema {
-        const COLUMNS: &[ColumnSchema] = &[
-            ColumnSchema::of::<Uuid>("user_id").subject(),
-            ColumnSchema::of::<String>("title"),
-            ColumnSchema::of::<Option<String>>("note"),
-            ColumnSchema::of::<bool>("active"),
-            ColumnSchema::of::<i16>("level"),
-            ColumnSchema::of::<i64>("visits"),
-            ColumnSchema::of::<f64>("ratio"),
-            ColumnSchema::of::<Vec<u8>>("avatar"),
-            ColumnSchema::json("tags"),
-            ColumnSchema::of::<Timestamp>("born_at"),
-        ];
-        const SCHEMA: Schema = Schema::new("anchor_conformance", COLUMNS);
-        &SCHEMA
-    }
-
-    fn encode(&self, row: &mut Encoder) -> Result<(), EncodeError> {
-        row.column(&self.user_id)?;
-        row.column(&self.title)?;
-        row.column(&self.note)?;
-        row.column(&self.active)?;
-        row.column(&self.level)?;
-        row.column(&self.visits)?;
-        row.column(&self.ratio)?;
-        row.column(&self.avatar)?;
-        row.json(&self.tags)?;
-        row.column(&self.born_at)
-    }
-
-    fn decode(row: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            user_id: row.column()?,
-            title: row.column()?,
-            note: row.column()?,
-            active: row.column()?,
-            level: row.column()?,
-            visits: row.column()?,
-            ratio: row.column()?,
-            avatar: row.column()?,
-            tags: row.json()?,
-            born_at: row.column()?,
-        })
-    }
-
-    fn subject(&self) -> Option<&Uuid> {
-        Some(&self.user_id)
-    }
 }
 
 /// A payload with cut-offs, client information and fingerprints. Its ended rows are kept for

@@ -15,7 +15,7 @@ use crate::guard::policy::{Policy, enforce};
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::request::Session;
-use crate::request::scope::{LogoutScope, Scope, only};
+use crate::request::scope::{LogoutReach, Scope, only};
 
 /// Uses the type parameters of a guard without owning values of them.
 type Marker<T> = PhantomData<fn() -> T>;
@@ -40,12 +40,10 @@ where
                 .map_err(|rejection| scope.refused(rejection)),
             Err(rejection) => Err(rejection),
         };
-        match admitted {
-            Ok(()) => Ok(Self(PhantomData)),
-            Err(rejection) => Err(Refusal::new::<L>(rejection, request, |rejection, request| {
-                scope.refuse(rejection, request)
-            })),
-        }
+        let refuse = |rejection, request: &Parts| scope.refuse(rejection, request);
+        admitted
+            .map(|()| Self(PhantomData))
+            .map_err(|rejection| Refusal::new::<L>(rejection, request, refuse))
     }
 }
 
@@ -58,12 +56,11 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
 
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let scope = only(request)?;
-        match Arc::clone(&scope).guard(request).await {
-            Ok(()) => Ok(Self(PhantomData)),
-            Err(rejection) => Err(Refusal::new::<L>(rejection, request, |rejection, request| {
-                scope.refuse(rejection, request)
-            })),
-        }
+        let refuse = |rejection, request: &Parts| scope.refuse(rejection, request);
+        let admitted = Arc::clone(&scope).guard(request).await;
+        admitted
+            .map(|()| Self(PhantomData))
+            .map_err(|rejection| Refusal::new::<L>(rejection, request, refuse))
     }
 }
 
@@ -103,10 +100,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Public {
     }
 }
 
-/// A [`LogoutScope`] as a type.
+/// A [`LogoutReach`] as a type.
 pub trait Reaches: Send + Sync + 'static {
     /// The scope of the logout.
-    const REACH: LogoutScope;
+    const REACH: LogoutReach;
 }
 
 macro_rules! reaches {
@@ -116,7 +113,7 @@ macro_rules! reaches {
         pub enum $name {}
 
         impl Reaches for $name {
-            const REACH: LogoutScope = LogoutScope::$name;
+            const REACH: LogoutReach = LogoutReach::$name;
         }
     )+};
 }

@@ -36,15 +36,13 @@ impl<'a, R> Listing<'a, R> {
     }
 
     /// Sets how many entries a page has at most: 1 to 1,000. Default: 100.
-    pub fn limit(mut self, limit: u32) -> Self {
-        self.page = self.page.limited(limit);
-        self
+    pub fn limit(self, limit: u32) -> Self {
+        Self { page: self.page.limited(limit), ..self }
     }
 
     /// Selects the page after the one that returned this cursor as its [`next`](Listed::next).
-    pub fn after(mut self, cursor: Cursor) -> Self {
-        self.page = self.page.after(cursor);
-        self
+    pub fn after(self, cursor: Cursor) -> Self {
+        Self { page: self.page.after(cursor), ..self }
     }
 }
 

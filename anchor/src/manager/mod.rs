@@ -6,12 +6,12 @@ pub(crate) mod client;
 mod cross_origin;
 mod environment;
 pub(crate) mod event;
+pub(crate) mod last_verdict;
 pub(crate) mod listing;
 pub(crate) mod registry;
 pub(crate) mod sessions;
 mod sweeper;
 mod tasks;
-pub(crate) mod verification;
 mod verifier;
 pub(crate) mod watch;
 
@@ -39,6 +39,7 @@ use crate::store::{EndReason, EndedRecord, Ending, Record};
 ///
 /// Within a request, use the extractors. The manager is for code outside requests: an
 /// administrator's list, a revocation from a job, the sweep.
+#[derive(Clone)]
 pub struct SessionManager<T: SessionData> {
     pub(crate) inner: Arc<Sessions<T>>,
 }
@@ -212,12 +213,6 @@ impl<T: SessionData> SessionManager<T> {
             );
         }
         unfinished
-    }
-}
-
-impl<T: SessionData> Clone for SessionManager<T> {
-    fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
     }
 }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use crate::manager::verification::Verification;
+use crate::manager::last_verdict::LastVerdict;
 use crate::payload::SessionData;
 use crate::rejection::Error;
 use crate::request::Session;
-use crate::request::scope::{Admitted, LoginOptions, LogoutScope, Scope};
+use crate::request::scope::{Admitted, LoginOptions, LogoutReach, Scope};
 use crate::token::SessionToken;
 
 /// The requester, logged in or not. This extractor refuses no request, and does not call the store
@@ -25,16 +25,17 @@ use crate::token::SessionToken;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct Auth<T: SessionData> {
     scope: Arc<Scope<T>>,
-    verification: Option<Arc<Verification>>,
+    last_verdict: Option<Arc<LastVerdict>>,
 }
 
 impl<T: SessionData> Auth<T> {
     pub(crate) fn new(scope: Arc<Scope<T>>, request: &Parts) -> Self {
         scope.read(request);
-        let verification = Verification::of(&scope.sessions, request);
-        Self { scope, verification }
+        let last_verdict = LastVerdict::of(&scope.sessions, request);
+        Self { scope, last_verdict }
     }
 
     /// Logs in: creates a new session with a new id and a new secret, ends the session that the
@@ -71,11 +72,11 @@ impl<T: SessionData> Auth<T> {
     /// Returns an error if the store cannot answer. The session may then still be live, its cookie
     /// stays, and the response must not claim a logout.
     pub async fn logout(&self) -> Result<bool, Error> {
-        Ok(self.scope.logout(LogoutScope::This, None).await? > 0)
+        Ok(self.scope.logout(LogoutReach::This, None).await? > 0)
     }
 
     fn handle(&self, admitted: Admitted<T>) -> Session<T> {
-        Session::new(Arc::clone(&self.scope), admitted).verified_by(self.verification.clone())
+        Session::new(Arc::clone(&self.scope), admitted).verified_by(self.last_verdict.clone())
     }
 
     /// Returns the request's session, or `None` if there is no valid one. Costs one statement the
@@ -85,18 +86,12 @@ impl<T: SessionData> Auth<T> {
     ///
     /// Returns an error if the store or the verifier cannot answer.
     pub async fn session(&self) -> Result<Option<Session<T>>, Error> {
-        let request = self.verification.as_deref().map(Verification::request);
+        let request = self.last_verdict.as_deref().map(LastVerdict::request);
         match self.scope.resolve(request).await {
             Ok(admitted) => Ok(Some(self.handle(admitted))),
             Err(rejection) if rejection.is_unauthenticated() => Ok(None),
             Err(rejection) => Err(rejection.into()),
         }
-    }
-}
-
-impl<T: SessionData> Clone for Auth<T> {
-    fn clone(&self) -> Self {
-        Self { scope: Arc::clone(&self.scope), verification: self.verification.clone() }
     }
 }
 
@@ -119,30 +114,25 @@ impl<T: SessionData> Login<'_, T> {
     /// browser-session cookie, for an unticked "remember me". The session's idle and absolute
     /// timeouts are the same either way, because a browser that restores its tabs restores such
     /// cookies as well. Default: `true`.
-    pub fn remember(mut self, remember: bool) -> Self {
-        self.options.remembered = remember;
-        self
+    pub fn remember(self, remember: bool) -> Self {
+        Self { options: LoginOptions { remembered: remember, ..self.options }, ..self }
     }
 
     /// Declares that what this login relies on was checked just now, not at some time since the
     /// request arrived. The login then stays valid after a
     /// [`cut_off`](crate::SessionManager::cut_off) that the same request made, such as for a change
     /// of password.
-    pub fn starting_now(mut self) -> Self {
-        self.options.starting_now = true;
-        self
+    pub fn starting_now(self) -> Self {
+        Self { options: LoginOptions { starting_now: true, ..self.options }, ..self }
     }
-}
 
-impl<T: SessionData> Login<'_, T> {
     /// Ends every other session of the subject in the login's own transaction, whatever
     /// `max_per_subject` says, with the reason
     /// [`EndReason::LimitExceeded`](crate::store::EndReason::LimitExceeded). For a login page that
     /// offers "log out my other devices" to a user whom `on_limit = "refuse"` has just refused
     /// ([`Error::TooManySessions`]). Their password was correct, so they may do this.
-    pub fn revoke_others(mut self) -> Self {
-        self.options.revokes_others = true;
-        self
+    pub fn revoke_others(self) -> Self {
+        Self { options: LoginOptions { revokes_others: true, ..self.options }, ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::guard::Policy;
 use crate::guard::login_page::LoginPage;
 use crate::guard::required::{Public, Reaches, Require, Revoke};
 use crate::payload::SessionData;
-use crate::request::scope::LogoutScope;
+use crate::request::scope::LogoutReach;
 use crate::type_name::short;
 
 /// The first argument of a handler that declares its policy. `#[require_session(UserSession)]` and
@@ -63,7 +63,7 @@ pub enum DeclaredPolicy {
         /// The payload's type.
         payload: String,
         /// Which sessions it ends.
-        reach: LogoutScope,
+        reach: LogoutReach,
     },
     /// `#[public]`: open.
     Public,
@@ -89,9 +89,9 @@ impl fmt::Display for DeclaredPolicy {
             DeclaredPolicy::Logout { payload, reach } => {
                 write!(f, "logout {payload}")?;
                 f.write_str(match reach {
-                    LogoutScope::This => "",
-                    LogoutScope::All => ", all",
-                    LogoutScope::Others => ", others",
+                    LogoutReach::This => "",
+                    LogoutReach::All => ", all",
+                    LogoutReach::Others => ", others",
                 })
             }
             DeclaredPolicy::Public => f.write_str("public"),

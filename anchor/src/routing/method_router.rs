@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument, IncludeSafe};
-use super::policies::RouteMethod;
+use super::route_table::RouteMethod;
 
 /// axum's [`MethodRouter`](axum::routing::MethodRouter) for handlers that declare a policy.
 #[must_use]
@@ -41,20 +41,11 @@ impl<S> DeclaredHandlers<S> for MethodRouter<S> {
     }
 }
 
-const METHODS: [(MethodFilter, Method); 9] = [
-    (MethodFilter::CONNECT, Method::CONNECT),
-    (MethodFilter::DELETE, Method::DELETE),
-    (MethodFilter::GET, Method::GET),
-    (MethodFilter::HEAD, Method::HEAD),
-    (MethodFilter::OPTIONS, Method::OPTIONS),
-    (MethodFilter::PATCH, Method::PATCH),
-    (MethodFilter::POST, Method::POST),
-    (MethodFilter::PUT, Method::PUT),
-    (MethodFilter::TRACE, Method::TRACE),
-];
-
 macro_rules! route_functions {
     ($($name:ident $method:ident $(: $methods:ident)?)*) => {
+        const METHODS: &[(MethodFilter, Method)] =
+            &[$((MethodFilter::$method, Method::$method)),*];
+
         $(
             #[doc = concat!("Routes `", stringify!($method), "` requests to a handler that \
                 declares a policy.")]
@@ -215,8 +206,8 @@ fn added(
 ) -> Vec<(RouteMethod, DeclaredPolicy)> {
     for (one, method) in METHODS {
         // Adding a method that the filter already has does not change it.
-        if filter.or(one) == filter {
-            policies.push((RouteMethod::Only(method), policy.clone()));
+        if filter.or(*one) == filter {
+            policies.push((RouteMethod::Only(method.clone()), policy.clone()));
         }
     }
     policies

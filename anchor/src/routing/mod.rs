@@ -51,8 +51,8 @@
 
 mod declared;
 mod method_router;
-mod policies;
 mod public_service;
+mod route_table;
 mod router;
 
 pub use axum::routing::MethodFilter;
@@ -64,8 +64,8 @@ pub use method_router::{
     DeclaredHandlers, MethodRouter, any, connect, delete, get, head, on, options, patch, post, put,
     trace,
 };
-pub use policies::{RouteMethod, RoutePolicies, RoutePolicy};
 pub use public_service::{PublicService, public_service};
+pub use route_table::{RouteMethod, RoutePolicies, RoutePolicy};
 pub use router::Router;
 
-pub use crate::request::scope::LogoutScope;
+pub use crate::request::scope::LogoutReach;

@@ -14,8 +14,8 @@ use tower_service::Service;
 
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument};
 use super::method_router::{DeclaredHandlers, MethodRouter};
-use super::policies::{RouteMethod, RoutePolicies, RoutePolicy};
 use super::public_service::PublicService;
+use super::route_table::{RouteMethod, RoutePolicies, RoutePolicy};
 
 /// axum's [`Router`](axum::Router), but it only accepts handlers that declare a policy. Otherwise
 /// it does what axum's router does, at no cost per request.

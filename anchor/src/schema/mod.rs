@@ -1,5 +1,6 @@
 //! [`Schema`]: the table that is derived from a session's struct, independent of any dialect.
 
+mod column_definition;
 mod cut_offs;
 mod ddl;
 mod default;
@@ -10,11 +11,11 @@ mod reserved;
 mod system;
 mod table;
 
+pub(crate) use column_definition::{default_clause, is_literal};
 #[cfg(feature = "_sql")]
 pub(crate) use cut_offs::cut_off_columns;
 pub(crate) use cut_offs::{CUT_OFF_BYTES, CutOffsTable};
 pub use ddl::Index;
-pub(crate) use ddl::{default_clause, is_literal};
 pub use default::refuse_bare_text;
 pub use dialect::Dialect;
 pub use options::SchemaOptions;
@@ -48,9 +49,8 @@ impl Schema {
     }
 
     /// Sets the table's earlier name.
-    pub const fn renamed_from(mut self, name: &'static str) -> Self {
-        self.renamed_from = Some(name);
-        self
+    pub const fn renamed_from(self, name: &'static str) -> Self {
+        Self { renamed_from: Some(name), ..self }
     }
 
     /// Sets the optional parts that the table has.
@@ -166,15 +166,13 @@ impl ColumnSchema {
     }
 
     /// Gives the column an SQL default expression.
-    pub const fn default(mut self, expression: &'static str) -> Self {
-        self.default = Some(expression);
-        self
+    pub const fn default(self, expression: &'static str) -> Self {
+        Self { default: Some(expression), ..self }
     }
 
     /// Sets an SQL type for the column, instead of the dialect's.
-    pub const fn sql_type(mut self, sql_type: &'static str) -> Self {
-        self.sql_type = Some(sql_type);
-        self
+    pub const fn sql_type(self, sql_type: &'static str) -> Self {
+        Self { sql_type: Some(sql_type), ..self }
     }
 
     /// Makes the column a foreign key.
@@ -195,49 +193,39 @@ impl ColumnSchema {
     }
 
     /// Makes the column unique.
-    pub const fn unique(mut self) -> Self {
-        self.unique = true;
-        self
+    pub const fn unique(self) -> Self {
+        Self { unique: true, ..self }
     }
 
     /// Indexes the column.
-    pub const fn index(mut self) -> Self {
-        self.index = true;
-        self
+    pub const fn index(self) -> Self {
+        Self { index: true, ..self }
     }
 
     /// Sets the column's earlier name.
-    pub const fn renamed_from(mut self, name: &'static str) -> Self {
-        self.renamed_from = Some(name);
-        self
+    pub const fn renamed_from(self, name: &'static str) -> Self {
+        Self { renamed_from: Some(name), ..self }
     }
 
     /// Sets the earlier names of the variants of the column's enum, as pairs of old name and new
     /// name.
-    pub const fn renamed_variants(
-        mut self,
-        renamed: &'static [(&'static str, &'static str)],
-    ) -> Self {
-        self.renamed_variants = renamed;
-        self
+    pub const fn renamed_variants(self, renamed: &'static [(&'static str, &'static str)]) -> Self {
+        Self { renamed_variants: renamed, ..self }
     }
 
     /// Sets which integers the field holds, if its column has another range.
-    pub const fn range(mut self, range: Option<(i64, i64)>) -> Self {
-        self.range = range;
-        self
+    pub const fn range(self, range: Option<(i64, i64)>) -> Self {
+        Self { range, ..self }
     }
 
     /// Marks the column as the role.
-    pub const fn role(mut self) -> Self {
-        self.role = true;
-        self
+    pub const fn role(self) -> Self {
+        Self { role: true, ..self }
     }
 
     /// Sets what happens to the sessions that a change of this column leaves without a value.
-    pub const fn on_change(mut self, on_change: OnChange) -> Self {
-        self.on_change = on_change;
-        self
+    pub const fn on_change(self, on_change: OnChange) -> Self {
+        Self { on_change, ..self }
     }
 }
 

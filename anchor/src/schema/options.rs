@@ -20,26 +20,22 @@ impl SchemaOptions {
         Self { keep_ended: false, track: false, fingerprint: false, cut_off: false };
 
     /// Keeps ended rows.
-    pub const fn keep_ended(mut self) -> Self {
-        self.keep_ended = true;
-        self
+    pub const fn keep_ended(self) -> Self {
+        Self { keep_ended: true, ..self }
     }
 
     /// Keeps the address and the user agent.
-    pub const fn track(mut self) -> Self {
-        self.track = true;
-        self
+    pub const fn track(self) -> Self {
+        Self { track: true, ..self }
     }
 
     /// Keeps a fingerprint.
-    pub const fn fingerprint(mut self) -> Self {
-        self.fingerprint = true;
-        self
+    pub const fn fingerprint(self) -> Self {
+        Self { fingerprint: true, ..self }
     }
 
     /// Adds cut-offs.
-    pub const fn cut_off(mut self) -> Self {
-        self.cut_off = true;
-        self
+    pub const fn cut_off(self) -> Self {
+        Self { cut_off: true, ..self }
     }
 }

@@ -14,75 +14,52 @@ pub struct SystemColumn {
     pub comment: Option<&'static str>,
 }
 
-const fn required(
-    name: &'static str,
-    ty: ColumnType,
-    comment: Option<&'static str>,
-) -> SystemColumn {
-    SystemColumn { column: ColumnSchema::new(name, ty, false), comment }
+const fn required(name: &'static str, ty: ColumnType) -> SystemColumn {
+    SystemColumn { column: ColumnSchema::new(name, ty, false), comment: None }
 }
 
-/// A required column, with the value for the rows of a release that did not have the column.
-const fn defaulted(
-    name: &'static str,
-    ty: ColumnType,
-    default: &'static str,
-    comment: Option<&'static str>,
-) -> SystemColumn {
-    SystemColumn { column: ColumnSchema::new(name, ty, false).default(default), comment }
-}
-
-const fn nullable(
-    name: &'static str,
-    ty: ColumnType,
-    comment: Option<&'static str>,
-) -> SystemColumn {
-    SystemColumn { column: ColumnSchema::new(name, ty, true), comment }
+const fn nullable(name: &'static str, ty: ColumnType) -> SystemColumn {
+    SystemColumn { column: ColumnSchema::new(name, ty, true), comment: None }
 }
 
 /// The system columns that every table has, in the table's order.
 pub const SYSTEM_COLUMNS: &[SystemColumn] = &[
-    required("id", ColumnType::Uuid, None),
-    required("lasting_hash", ColumnType::Bytes, Some("SHA-256 of the secret's lasting half")),
-    required("secret_hash", ColumnType::Bytes, Some("SHA-256 of the token's secret")),
-    nullable("previous_secret_hash", ColumnType::Bytes, Some("the one before the last rotation")),
-    nullable("previous_secret_until", ColumnType::Timestamp, None),
-    defaulted(
-        "rotation_state",
-        ColumnType::Enum(&["settled", "exchangeable", "pending"]),
-        "'settled'",
-        None,
-    ),
-    required("created_at", ColumnType::Timestamp, None),
-    required("authenticated_at", ColumnType::Timestamp, None),
-    required("last_seen_at", ColumnType::Timestamp, None),
-    required("expires_at", ColumnType::Timestamp, Some("moves with use, never past the deadline")),
-    required("deadline", ColumnType::Timestamp, None),
-    required("version", ColumnType::BigInt, Some("counts the payload's updates")),
-    defaulted(
-        "remembered",
-        ColumnType::Bool,
-        "TRUE",
-        Some("whether the cookie outlives the browser"),
-    ),
+    required("id", ColumnType::Uuid),
+    required("lasting_hash", ColumnType::Bytes).comment("SHA-256 of the secret's lasting half"),
+    required("secret_hash", ColumnType::Bytes).comment("SHA-256 of the token's secret"),
+    nullable("previous_secret_hash", ColumnType::Bytes).comment("the one before the last rotation"),
+    nullable("previous_secret_until", ColumnType::Timestamp),
+    required("rotation_state", ColumnType::Enum(&["settled", "exchangeable", "pending"]))
+        .default("'settled'"),
+    required("created_at", ColumnType::Timestamp),
+    required("authenticated_at", ColumnType::Timestamp),
+    required("last_seen_at", ColumnType::Timestamp),
+    required("expires_at", ColumnType::Timestamp)
+        .comment("moves with use, never past the deadline"),
+    required("deadline", ColumnType::Timestamp),
+    required("version", ColumnType::BigInt).comment("counts the payload's updates"),
+    required("remembered", ColumnType::Bool)
+        .default("TRUE")
+        .comment("whether the cookie outlives the browser"),
 ];
 
 /// The columns of [`SchemaOptions::keep_ended`](super::SchemaOptions::keep_ended).
 const KEEP_ENDED: &[SystemColumn] = &[
-    defaulted("status", ColumnType::Enum(&["active", "revoked", "expired"]), "'active'", None),
-    nullable("ended_at", ColumnType::Timestamp, None),
-    nullable("end_reason", ColumnType::Text, None),
+    required("status", ColumnType::Enum(&["active", "revoked", "expired"])).default("'active'"),
+    nullable("ended_at", ColumnType::Timestamp),
+    nullable("end_reason", ColumnType::Text),
 ];
 
 /// The columns of [`SchemaOptions::track`](super::SchemaOptions::track).
 const TRACK: &[SystemColumn] = &[
-    nullable("ip_address", ColumnType::Ip, Some("of the latest use")),
-    nullable("user_agent", ColumnType::Text, None),
+    nullable("ip_address", ColumnType::Ip).comment("of the latest use"),
+    nullable("user_agent", ColumnType::Text),
 ];
 
 /// The columns of [`SchemaOptions::fingerprint`](super::SchemaOptions::fingerprint).
 const FINGERPRINT: &[SystemColumn] =
-    &[nullable("fingerprint", ColumnType::Bytes, Some("SHA-256 of what the session is bound to"))];
+    &[nullable("fingerprint", ColumnType::Bytes)
+        .comment("SHA-256 of what the session is bound to")];
 
 impl Schema {
     /// Returns the system columns of this table, in the table's order: [`SYSTEM_COLUMNS`], then
@@ -100,6 +77,15 @@ impl Schema {
 }
 
 impl SystemColumn {
+    /// Sets the value for the rows of a release that did not have the column.
+    const fn default(self, default: &'static str) -> Self {
+        Self { column: self.column.default(default), ..self }
+    }
+
+    const fn comment(self, comment: &'static str) -> Self {
+        Self { comment: Some(comment), ..self }
+    }
+
     /// Returns the column's type in a dialect.
     pub fn type_in(&self, dialect: Dialect) -> &'static str {
         match (dialect, self.column.ty) {

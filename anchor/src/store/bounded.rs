@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use super::verbs::for_each_verb;
 use super::*;
 
 /// A store that answers every call within a time limit, if necessary with an error.
@@ -46,12 +47,15 @@ impl<T: SessionData> Bounded<T> {
     }
 }
 
-/// The verbs of the contract, each with the time limit.
 macro_rules! bounded {
     ($($verb:ident($($argument:ident: $ty:ty),*) -> $answer:ty $(where $bound:ident)?;)+) => {
+        #[expect(clippy::needless_lifetimes, reason = "the verbs with a subject need them")]
         impl<T: SessionData> Bounded<T> {
             $(
-                pub(crate) async fn $verb(&self, $($argument: $ty),*) -> Result<$answer, StoreError>
+                pub(crate) async fn $verb<'a>(
+                    &'a self,
+                    $($argument: $ty),*
+                ) -> Result<$answer, StoreError>
                 $(where T: $bound)?
                 {
                     self.in_time(stringify!($verb), self.store.$verb($($argument),*)).await
@@ -61,19 +65,4 @@ macro_rules! bounded {
     };
 }
 
-bounded! {
-    create(new: NewSession<T>) -> Created<T>;
-    update(change: Change<T>) -> Updated;
-    touch(touch: Touch) -> Touched;
-    reauthenticate(rotation: Rotation) -> Reauthenticated;
-    rotate(rotation: Rotation) -> Rotated;
-    revoke(id: SessionId, proof: Option<LastingHash>, reason: EndReason) -> Ending;
-    revoke_of(subject: &T::Subject, id: SessionId, reason: EndReason) -> Ending;
-    revoke_subject(subject: &T::Subject, reason: EndReason) -> u64;
-    revoke_others(subject: &T::Subject, keep: SessionId, reason: EndReason) -> u64;
-    revoke_everyone(reason: EndReason) -> u64;
-    cut_off(subject: &T::Subject, reason: EndReason) -> u64 where CutOff;
-    list(subject: &T::Subject, page: Page) -> Listed<Record<T>>;
-    history(subject: &T::Subject, page: Page) -> Listed<EndedRecord<T>>;
-    sweep(batch: u32) -> u64;
-}
+for_each_verb!(bounded);

@@ -93,6 +93,7 @@ impl EndStatus {
 }
 
 /// A session that has ended, kept by `#[session(keep_ended = "..")]`.
+#[derive(Clone)]
 pub struct EndedRecord<T> {
     /// The session in its last state; its `expires_at` is never later than its end.
     pub record: Record<T>,
@@ -103,12 +104,6 @@ pub struct EndedRecord<T> {
     /// Why it was ended before it expired; `None` if it expired, or if this version does not know
     /// the reason.
     pub reason: Option<EndReason>,
-}
-
-impl<T> Clone for EndedRecord<T> {
-    fn clone(&self) -> Self {
-        Self { record: self.record.clone(), ..*self }
-    }
 }
 
 /// Prints everything except the payload and the client.

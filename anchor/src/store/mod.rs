@@ -4,6 +4,7 @@
 //! ends (it is revoked, or it expires). The end is final: no verb brings a session back.
 
 mod bounded;
+mod changes;
 mod client_info;
 mod ended;
 mod fingerprint;
@@ -19,11 +20,12 @@ mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
-mod writes;
+mod verbs;
 
 pub(crate) use bounded::Bounded;
 pub(crate) use secrets::Standing;
 
+pub use changes::{Change, Ending, Reauthenticated, Rotated, Rotation, Touch, Touched, Updated};
 pub use client_info::ClientInfo;
 pub use ended::{EndReason, EndStatus, EndedRecord};
 pub use fingerprint::Fingerprint;
@@ -41,7 +43,6 @@ pub use sql::PostgresStore;
 pub use sql::SqliteStore;
 #[cfg(feature = "_sql")]
 pub use sql::{SqlStore, Verified, VerifyError};
-pub use writes::{Change, Ending, Reauthenticated, Rotated, Rotation, Touch, Touched, Updated};
 
 use std::future::Future;
 use std::pin::Pin;

@@ -9,6 +9,7 @@ use crate::payload::DecodeError;
 use crate::timestamp::Timestamp;
 
 /// A session as it is stored, without its secret.
+#[derive(Clone)]
 pub struct Record<T> {
     /// The session's public id.
     pub id: SessionId,
@@ -30,12 +31,6 @@ pub struct Record<T> {
     pub client: Option<ClientInfo>,
     /// The payload.
     pub data: Arc<T>,
-}
-
-impl<T> Clone for Record<T> {
-    fn clone(&self) -> Self {
-        Self { client: self.client.clone(), data: Arc::clone(&self.data), ..*self }
-    }
 }
 
 /// Prints everything except the payload and the client.
@@ -80,6 +75,7 @@ impl<T> fmt::Debug for Load<T> {
 }
 
 /// A live session, the hashes of its secrets, and the store's time.
+#[derive(Clone)]
 pub struct Loaded<T> {
     /// The session, shared with the store if the store keeps it in memory.
     pub record: Arc<Record<T>>,
@@ -98,11 +94,5 @@ impl<T> fmt::Debug for Loaded<T> {
             .field("record", &self.record)
             .field("now", &self.now)
             .finish_non_exhaustive()
-    }
-}
-
-impl<T> Clone for Loaded<T> {
-    fn clone(&self) -> Self {
-        Self { record: Arc::clone(&self.record), ..*self }
     }
 }

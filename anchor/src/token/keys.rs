@@ -235,15 +235,11 @@ impl TokenKeys {
 /// One subkey, with the HMAC's inner state computed once.
 #[derive(Clone)]
 pub(crate) struct TokenKey {
-    id: u8,
+    pub(crate) id: u8,
     keyed: Hmac<Sha256>,
 }
 
 impl TokenKey {
-    pub(crate) fn id(&self) -> u8 {
-        self.id
-    }
-
     pub(crate) fn mac(&self, message: &[u8]) -> [u8; 32] {
         self.keyed.clone().chain_update(message).finalize().into_bytes().into()
     }

@@ -16,7 +16,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -57,7 +56,7 @@ impl SessionToken {
         let signer = keys.newest();
         let mut bytes = Zeroizing::new([0; BYTES]);
         bytes[0] = VERSION;
-        bytes[KEY_ID] = signer.id();
+        bytes[KEY_ID] = signer.id;
         bytes[LOCATOR].copy_from_slice(id.as_uuid().as_bytes());
         bytes[SECRET].copy_from_slice(&*secret.0);
         let mac = signer.mac(&bytes[SIGNED]);
@@ -195,6 +194,7 @@ pub(crate) fn new_session_id() -> Result<SessionId, getrandom::Error> {
     Ok(SessionId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()))
 }
 
+/// Declares a type for a hash that a store keeps.
 macro_rules! hash_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -216,19 +216,21 @@ macro_rules! hash_type {
         /// Compares in constant time.
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
-                self.0.ct_eq(&other.0).into()
+                subtle::ConstantTimeEq::ct_eq(self.0.as_slice(), &other.0).into()
             }
         }
 
         impl Eq for $name {}
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(concat!(stringify!($name), "(..)"))
             }
         }
     };
 }
+
+pub(crate) use hash_type;
 
 hash_type! {
     /// The SHA-256 of a session's secret, which a request has to present. Its `Debug` shows

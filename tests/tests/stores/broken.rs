@@ -30,7 +30,7 @@ macro_rules! catches {
                     fn $case() {
                         super::conformance::run(
                             async || super::$store::new(super::$faults::$fault),
-                            super::conformance::$file::$case,
+                            super::conformance::cases::$file::$case,
                         );
                     }
                 )+
@@ -61,8 +61,8 @@ catches! { NaiveStore(Fault):
     LoadIsCached => load::a_load_sees_every_write_that_was_answered_before_it_began,
         update::an_update_writes_the_payload_and_its_use_and_nothing_else;
     LoadFindsAnything => load::an_unknown_id_is_absent;
-    UpdateRevives => update::an_update_of_a_revoked_session_is_gone_and_revives_nothing,
-        update::an_update_of_an_unknown_session_creates_nothing,
+    UpdateRevives => revoke::a_revoked_session_is_gone_to_every_verb,
+        load::an_unknown_session_is_gone_to_every_verb,
         logout_races::logout_beats_a_late_update,
         logout_races::logout_everywhere_beats_late_writes,
         logout_races::a_login_over_a_session_beats_its_late_writes,
@@ -85,8 +85,8 @@ catches! { NaiveStore(Fault):
     UpdateNeedsTheCurrentSecret =>
         update::an_update_with_a_replaced_secret_conflicts_and_writes_nothing;
     UpdateForgetsTheOldSubject => update::an_update_can_hand_a_session_to_another_subject;
-    TouchRevives => touch::a_touch_of_a_revoked_session_is_gone_and_revives_nothing,
-        touch::a_touch_of_an_unknown_session_creates_nothing,
+    TouchRevives => revoke::a_revoked_session_is_gone_to_every_verb,
+        load::an_unknown_session_is_gone_to_every_verb,
         logout_races::logout_beats_a_late_touch,
         logout_races::logout_everywhere_beats_late_writes,
         expiry::an_expired_session_is_gone_to_every_verb;
@@ -98,8 +98,8 @@ catches! { NaiveStore(Fault):
     TouchSettlesWhateverIsPresented =>
         touch::a_touch_settles_a_rotation_with_the_current_secret_alone;
     TouchNeverSettles => touch::a_touch_settles_a_rotation_with_the_current_secret_alone;
-    RotateRevives => rotate::a_rotation_of_a_revoked_session_is_gone_and_revives_nothing,
-        rotate::a_rotation_of_an_unknown_session_creates_nothing,
+    RotateRevives => revoke::a_revoked_session_is_gone_to_every_verb,
+        load::an_unknown_session_is_gone_to_every_verb,
         logout_races::logout_beats_a_late_rotation,
         logout_races::logout_everywhere_beats_late_writes,
         expiry::an_expired_session_is_gone_to_every_verb;
@@ -200,9 +200,9 @@ catches! { NaiveStore(Fault):
         limit::a_login_over_the_limit_is_refused_where_the_limit_says_so;
     ReauthenticateLies =>
         reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else,
-        reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing;
+        revoke::a_revoked_session_is_gone_to_every_verb;
     ReauthenticateRevives =>
-        reauthenticate::a_reauthentication_of_an_ended_session_is_gone_and_revives_nothing,
+        revoke::a_revoked_session_is_gone_to_every_verb,
         logout_races::logout_beats_a_late_reauthentication;
     ReauthenticateIsNoUse =>
         reauthenticate::a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else,
@@ -230,7 +230,7 @@ catches! { CarelessStore(Carelessness):
         cut_off::a_login_that_arrives_dead_is_gone_to_every_verb,
         cut_off::a_cut_off_beats_the_logins_that_it_races_with,
         cut_off::a_sweep_removes_what_was_dead_on_arrival,
-        kept::a_login_that_arrived_dead_is_in_the_history;
+        history::a_login_that_arrived_dead_is_in_the_history;
     CutOffEndsEveryone => cut_off::a_cut_off_ends_all_sessions_of_a_subject_and_no_other;
     CutOffLies => cut_off::a_cut_off_ends_all_sessions_of_a_subject_and_no_other;
     CutOffIsForGood => cut_off::a_login_that_begins_after_a_cut_off_lives;
@@ -245,25 +245,25 @@ catches! { CarelessStore(Carelessness):
     OriginIsNeverUpdated => client_info::a_touch_records_where_a_session_was_used_from;
     OriginIsOverwrittenByNone => client_info::a_touch_records_where_a_session_was_used_from;
     FingerprintIsForgotten => client_info::a_session_keeps_what_it_is_bound_to;
-    HistoryIsEmpty => kept::the_history_says_why_each_session_ended,
-        kept::an_expired_session_is_in_the_history_swept_or_not;
-    HistoryHasNoReasons => kept::the_history_says_why_each_session_ended,
-        kept::a_login_that_arrived_dead_is_in_the_history;
-    HistoryIsOldestFirst => kept::the_history_says_why_each_session_ended;
-    HistoryShowsLiveSessions => kept::the_history_has_no_live_session_and_no_other_subject;
-    HistoryShowsOthers => kept::the_history_has_no_live_session_and_no_other_subject;
-    HistoryWaitsForTheSweep => kept::an_expired_session_is_in_the_history_swept_or_not,
-        kept::a_login_that_arrived_dead_is_in_the_history;
-    HistoryCallsExpiredRevoked => kept::an_expired_session_is_in_the_history_swept_or_not;
-    HistoryIgnoresTheLimit => kept::the_history_comes_in_pages_that_neither_miss_nor_repeat;
-    HistoryIgnoresTheCursor => kept::the_history_comes_in_pages_that_neither_miss_nor_repeat;
-    HistoryEndsEarly => kept::the_history_comes_in_pages_that_neither_miss_nor_repeat;
-    KeptSessionsAreListed => kept::a_kept_session_is_never_live_again,
-        kept::the_history_has_no_live_session_and_no_other_subject;
-    KeptSessionsAreLive => kept::a_kept_session_is_never_live_again;
-    KeptSessionsAreOverwritten => kept::a_kept_session_is_never_live_again;
-    KeptSessionsCountAgain => kept::a_kept_session_is_never_live_again;
-    KeptSessionsGoWithTheSweep => kept::a_kept_session_is_never_live_again;
+    HistoryIsEmpty => history::the_history_says_why_each_session_ended,
+        history::an_expired_session_is_in_the_history_swept_or_not;
+    HistoryHasNoReasons => history::the_history_says_why_each_session_ended,
+        history::a_login_that_arrived_dead_is_in_the_history;
+    HistoryIsOldestFirst => history::the_history_says_why_each_session_ended;
+    HistoryShowsLiveSessions => history::the_history_has_no_live_session_and_no_other_subject;
+    HistoryShowsOthers => history::the_history_has_no_live_session_and_no_other_subject;
+    HistoryWaitsForTheSweep => history::an_expired_session_is_in_the_history_swept_or_not,
+        history::a_login_that_arrived_dead_is_in_the_history;
+    HistoryCallsExpiredRevoked => history::an_expired_session_is_in_the_history_swept_or_not;
+    HistoryIgnoresTheLimit => history::the_history_comes_in_pages_that_neither_miss_nor_repeat;
+    HistoryIgnoresTheCursor => history::the_history_comes_in_pages_that_neither_miss_nor_repeat;
+    HistoryEndsEarly => history::the_history_comes_in_pages_that_neither_miss_nor_repeat;
+    KeptSessionsAreListed => history::a_kept_session_is_never_live_again,
+        history::the_history_has_no_live_session_and_no_other_subject;
+    KeptSessionsAreLive => history::a_kept_session_is_never_live_again;
+    KeptSessionsAreOverwritten => history::a_kept_session_is_never_live_again;
+    KeptSessionsCountAgain => history::a_kept_session_is_never_live_again;
+    KeptSessionsGoWithTheSweep => history::a_kept_session_is_never_live_again;
 }
 
 /// The one case whose payload is kept for a second only.
@@ -273,7 +273,7 @@ mod keeps_too_long {
     fn a_sweep_removes_ended_sessions_after_their_time() {
         super::conformance::run::<super::conformance::Extended<1>, _>(
             async || super::CarelessStore::new(super::Carelessness::KeptSessionsStay),
-            super::conformance::kept::a_sweep_removes_ended_sessions_after_their_time,
+            super::conformance::cases::history::a_sweep_removes_ended_sessions_after_their_time,
         );
     }
 }

@@ -10,13 +10,11 @@ use axum::response::Response;
 use http::request::Parts;
 
 use crate::frontend::Frontend;
-use crate::manager::Event;
-use crate::manager::SessionManager;
-use crate::manager::Verifier;
 use crate::manager::client::{ClientSettings, FingerprintMismatch};
 use crate::manager::environment::Environment;
 use crate::manager::sessions::{OnEvent, OnReject};
 use crate::manager::verifier::AnyVerifier;
+use crate::manager::{Event, SessionManager, Verifier};
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::store::SessionStore;
@@ -75,23 +73,20 @@ pub struct SessionManagerBuilder<T: SessionData> {
 
 impl<T: SessionData> SessionManagerBuilder<T> {
     /// Sets the signing keys, newest first. Required.
-    pub fn keys(mut self, keys: KeyRing) -> Self {
-        self.keys = Some(keys);
-        self
+    pub fn keys(self, keys: KeyRing) -> Self {
+        Self { keys: Some(keys), ..self }
     }
 
     /// Sets how the token travels. Default: a [`SessionCookie`](crate::frontend::SessionCookie)
     /// with the name that the struct's `#[session(cookie = "..")]` gives, or `__Host-id`.
-    pub fn frontend(mut self, frontend: impl Frontend) -> Self {
-        self.frontend = Some(Box::new(frontend));
-        self
+    pub fn frontend(self, frontend: impl Frontend) -> Self {
+        Self { frontend: Some(Box::new(frontend)), ..self }
     }
 
     /// Sets the application's own check of a loaded session. Default: none. Every live session is
     /// accepted.
-    pub fn verifier(mut self, verifier: impl Verifier<T>) -> Self {
-        self.verifier = Some(Box::new(verifier));
-        self
+    pub fn verifier(self, verifier: impl Verifier<T>) -> Self {
+        Self { verifier: Some(Box::new(verifier)), ..self }
     }
 
     /// Replaces the response to a refused request. `respond` is called when an extractor or a guard
@@ -117,11 +112,10 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// # }
     /// ```
     pub fn on_reject(
-        mut self,
+        self,
         respond: impl Fn(&Rejection, &Parts) -> Response + Send + Sync + 'static,
     ) -> Self {
-        self.on_reject = Some(Box::new(respond));
-        self
+        Self { on_reject: Some(Box::new(respond)), ..self }
     }
 
     /// Allows the pages of another origin of yours to send requests that change something, such as
@@ -177,9 +171,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// Turns off the protection against cross-site request forgery. Any page on the web can then
     /// make its visitors' browsers send requests with their session, as far as the cookie's
     /// `SameSite` allows. Only for an application that has its own protection.
-    pub fn dangerously_allow_cross_origin_requests(mut self) -> Self {
-        self.allows_cross_origin_requests = true;
-        self
+    pub fn dangerously_allow_cross_origin_requests(self) -> Self {
+        Self { allows_cross_origin_requests: true, ..self }
     }
 
     /// Takes the keys, the cookie, the trusted origins and the development mode from environment
@@ -196,9 +189,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn environment(mut self, environment: Environment) -> Self {
-        self.environment = Some(environment);
-        self
+    pub fn environment(self, environment: Environment) -> Self {
+        Self { environment: Some(environment), ..self }
     }
 
     /// Calls `hook` for every [`Event`]. It runs where the event happens, so it must not block:
@@ -221,9 +213,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn on_event(mut self, hook: impl Fn(&Event<'_, T>) + Send + Sync + 'static) -> Self {
-        self.on_event = Some(Box::new(hook));
-        self
+    pub fn on_event(self, hook: impl Fn(&Event<'_, T>) + Send + Sync + 'static) -> Self {
+        Self { on_event: Some(Box::new(hook)), ..self }
     }
 
     /// Sets where the IP address of a client comes from, for a payload with `#[session(track)]`.
@@ -299,17 +290,15 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// Within this time, a copied token still works. After it, presenting the old secret ends the
     /// session.
-    pub fn rotation_grace(mut self, grace: Duration) -> Self {
-        self.rotation_grace = grace;
-        self
+    pub fn rotation_grace(self, grace: Duration) -> Self {
+        Self { rotation_grace: grace, ..self }
     }
 
     /// Sets how soon [`Session::wait_until_ended`](crate::Session::wait_until_ended) notices an end
     /// that another node, or the database itself, caused. Default: 5 seconds. Costs one load in
     /// that time for each session that is waited for, however many wait for it on this node.
-    pub fn revocation_poll(mut self, interval: Duration) -> Self {
-        self.revocation_poll = interval;
-        self
+    pub fn revocation_poll(self, interval: Duration) -> Self {
+        Self { revocation_poll: interval, ..self }
     }
 
     /// Sets how long an acceptance by the [`Verifier`] stays valid for a session whose handle is
@@ -319,9 +308,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// verifier about its own request at this interval, and resolves when the verifier refuses.
     /// [`Session::update`](crate::Session::update) asks the verifier first if its last acceptance
     /// is older than this. For a request that is shorter, the verifier is asked once.
-    pub fn verify_interval(mut self, interval: Duration) -> Self {
-        self.verify_interval = interval;
-        self
+    pub fn verify_interval(self, interval: Duration) -> Self {
+        Self { verify_interval: interval, ..self }
     }
 
     /// Sets how long a call of the store may take, including the wait for a connection of its pool,
@@ -332,28 +320,24 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// The pool has its own limit, only for the wait for a connection: with sqlx,
     /// `acquire_timeout`, 30 seconds by default. Set that limit to less than this one, so that the
     /// log distinguishes a busy pool from a database that hangs.
-    pub fn store_timeout(mut self, timeout: Duration) -> Self {
-        self.store_timeout = timeout;
-        self
+    pub fn store_timeout(self, timeout: Duration) -> Self {
+        Self { store_timeout: timeout, ..self }
     }
 
     /// Sets how long [`SessionManager::shutdown`] waits for what is still running. Default: 10
     /// seconds, as long as one call of the store may take.
-    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.shutdown_timeout = timeout;
-        self
+    pub fn shutdown_timeout(self, timeout: Duration) -> Self {
+        Self { shutdown_timeout: timeout, ..self }
     }
 
     /// Sets how long a session lives after its last use, instead of the struct's `idle`.
-    pub fn idle(mut self, idle: Duration) -> Self {
-        self.idle = idle;
-        self
+    pub fn idle(self, idle: Duration) -> Self {
+        Self { idle, ..self }
     }
 
     /// Sets how long a session lives at most after its login, instead of the struct's `absolute`.
-    pub fn absolute(mut self, absolute: Duration) -> Self {
-        self.absolute = absolute;
-        self
+    pub fn absolute(self, absolute: Duration) -> Self {
+        Self { absolute, ..self }
     }
 
     /// Sets the least time between two writes that mark a session as used. Default: a tenth of the
@@ -362,9 +346,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// A use within this interval after the last recorded one is not recorded. A session may
     /// therefore expire by as much earlier than the idle timeout after its last use.
     /// [`Duration::ZERO`] records every use, at the cost of one statement per request.
-    pub fn touch_interval(mut self, interval: Duration) -> Self {
-        self.touch_interval = Some(interval);
-        self
+    pub fn touch_interval(self, interval: Duration) -> Self {
+        Self { touch_interval: Some(interval), ..self }
     }
 }
 

@@ -1,12 +1,11 @@
 //! [`Environment`]: a manager's settings from environment variables. Every mistake in them is
 //! reported at the start, all at once.
 
-mod cookie;
+mod cookie_variables;
 mod reader;
 
-use std::env;
 use std::ffi::OsString;
-use std::fmt;
+use std::{env, fmt};
 
 use zeroize::Zeroizing;
 
@@ -84,10 +83,10 @@ impl Environment {
         let development = reader.flag("DEVELOPMENT").unwrap_or(false);
         let keys = keys(&mut reader, development, own_keys);
         let cookie = if own_frontend {
-            cookie::refuse(&mut reader);
+            cookie_variables::refuse(&mut reader);
             None
         } else {
-            Some(cookie::read(&mut reader, cookie, development))
+            Some(cookie_variables::read(&mut reader, cookie, development))
         };
         let trusted_origins = origins(&mut reader);
         reader.finish()?;

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use super::poll::poll;
 use crate::id::SessionId;
 use crate::jitter;
+use crate::manager::last_verdict::LastVerdict;
 use crate::manager::sessions::Sessions;
-use crate::manager::verification::Verification;
 use crate::payload::SessionData;
 use crate::rejection::Error;
 use crate::store::Record;
@@ -21,10 +21,10 @@ use crate::store::Record;
 pub(crate) async fn revoked<T: SessionData>(
     sessions: Arc<Sessions<T>>,
     record: Arc<Record<T>>,
-    verification: Option<Arc<Verification>>,
+    last_verdict: Option<Arc<LastVerdict>>,
 ) {
     let mut watch = Watch::begin(&sessions, &record);
-    let Some(verification) = verification else { return watch.over().await };
+    let Some(last_verdict) = last_verdict else { return watch.over().await };
     loop {
         let next = Instant::now().checked_add(jitter::at_most(sessions.verify_interval));
         let Some(next) = next else { return watch.over().await };
@@ -32,7 +32,7 @@ pub(crate) async fn revoked<T: SessionData>(
             return;
         }
         let record = watch.record();
-        match unless(watch.over(), verification.ask(&sessions, &record)).await {
+        match unless(watch.over(), last_verdict.ask(&sessions, &record)).await {
             None | Some(Err(Error::RefusedByVerifier { .. })) => return,
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::warn!(

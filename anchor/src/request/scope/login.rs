@@ -10,8 +10,7 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::manager::sessions::Sessions;
 use crate::manager::{Event, RevokedSessions};
-use crate::payload::SessionData;
-use crate::payload::{LimitExceeded, SubjectLimit};
+use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
 use crate::rejection::Error;
 use crate::store::{
     Created, EndReason, NewSession, OldSecret, Reauthenticated, Record, Rotated, Rotation,

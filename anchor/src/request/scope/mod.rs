@@ -4,25 +4,24 @@
 //! A scope is lazy: opening it reads nothing. The first question parses the token. The first demand
 //! for the session loads it, once. The way out of the response writes what changed.
 
-mod any;
-mod closing;
 mod login;
 mod logout;
-mod logout_guard;
 mod presentation;
+mod response;
+mod stack;
 
 use std::any::{TypeId, type_name};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub(crate) use any::{CurrentScope, only};
-use any::{innermost, scopes};
 use axum::response::Response;
-pub(crate) use closing::Closing;
 use http::request::Parts;
 pub(crate) use login::LoginOptions;
-pub use logout::LogoutScope;
+pub use logout::LogoutReach;
 use presentation::Presentation;
+pub(crate) use response::Closing;
+pub(crate) use stack::{CurrentScope, only};
+use stack::{innermost, scopes};
 use tokio::time::Instant;
 
 use crate::id::SessionId;

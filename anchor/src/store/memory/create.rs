@@ -6,7 +6,7 @@ use super::Shared;
 use super::row::{End, Extra, Row};
 use super::rows::Rows;
 use super::shards::Locked;
-use super::slots::{Address, Slot};
+use super::slab::{Address, Slot};
 use super::subjects::{SubjectKey, Subjects};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
@@ -80,9 +80,7 @@ impl<T: SessionData> Shared<T> {
         if rows.shard(home).is_full()
             || key.is_some_and(|key| subjects.shard(key.shard()).is_full())
         {
-            return Err(StoreError::unavailable(
-                "the `MemoryStore` is full: use a database for this many sessions",
-            ));
+            return Err(full());
         }
         if let Some((id, member)) = replaced {
             let rows = rows.shard(self.ids.shard(id));
@@ -186,7 +184,12 @@ pub(super) fn dead_on_arrival(
 }
 
 /// Assigns a row to this subject.
-pub(super) fn join<T>(subjects: &mut Subjects, key: SubjectKey, rows: &mut Rows<T>, slot: Slot) {
+pub(super) fn join<T: Clone>(
+    subjects: &mut Subjects,
+    key: SubjectKey,
+    rows: &mut Rows<T>,
+    slot: Slot,
+) {
     let member = subjects.join(key, rows.address(slot));
     rows.set_member(slot, Some(Address::new(key.shard(), member)));
 }
@@ -206,4 +209,8 @@ fn leave<T>(
 
 fn taken(id: SessionId) -> StoreError {
     StoreError::new(StoreErrorKind::Constraint, format!("the session {id} already exists"))
+}
+
+pub(super) fn full() -> StoreError {
+    StoreError::unavailable("the `MemoryStore` is full: use a database for this many sessions")
 }

@@ -4,7 +4,7 @@ use super::Shared;
 use super::row::Row;
 use super::rows::Rows;
 use super::shards::SHARDS;
-use super::slots::{Address, Slot};
+use super::slab::{Address, Slot};
 use super::subjects::{SubjectKey, Subjects};
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -20,28 +20,32 @@ impl<T: SessionData> Shared<T> {
         proof: Option<LastingHash>,
         reason: EndReason,
     ) -> Result<Ending, StoreError> {
-        let ending = self.with_row(id, |rows, slot, now, _| {
-            if proof.is_some_and(|proof| !rows.get(slot).is_proven_by(proof)) {
-                return (Ending::Unproven, None);
-            }
-            match rows.end_for_good(slot, now, reason) {
-                (true, removed) => (Ending::Ended, removed),
-                (false, removed) => (Ending::NotLive, removed),
-            }
-        })?;
-        Ok(ending.unwrap_or(Ending::NotLive))
+        self.end_unless(id, reason, |row, _| {
+            proof.is_some_and(|proof| !row.is_proven_by(proof)).then_some(Ending::Unproven)
+        })
     }
 
     /// Ends a session if it belongs to this subject.
     pub(super) fn end_one_of(
         &self,
-        key: SubjectKey,
+        subject: &T::Subject,
         id: SessionId,
         reason: EndReason,
     ) -> Result<Ending, StoreError> {
+        let Some(key) = self.key(subject)? else { return Ok(Ending::NotLive) };
+        self.end_unless(id, reason, |_, owner| (owner != Some(key)).then_some(Ending::NotLive))
+    }
+
+    /// Ends a session, unless `refused` gives another answer about its row and its subject.
+    fn end_unless(
+        &self,
+        id: SessionId,
+        reason: EndReason,
+        refused: impl FnOnce(&Row<T>, Option<SubjectKey>) -> Option<Ending>,
+    ) -> Result<Ending, StoreError> {
         let ending = self.with_row(id, |rows, slot, now, owner| {
-            if owner != Some(key) {
-                return (Ending::NotLive, None);
+            if let Some(refused) = refused(rows.get(slot), owner) {
+                return (refused, None);
             }
             let (was_live, removed) = rows.end_for_good(slot, now, reason);
             (if was_live { Ending::Ended } else { Ending::NotLive }, removed)
@@ -52,10 +56,11 @@ impl<T: SessionData> Shared<T> {
     /// Ends a subject's sessions, except the one to keep, and returns how many of them were live.
     pub(super) fn end_all_of(
         &self,
-        key: SubjectKey,
+        subject: &T::Subject,
         keep: Option<SessionId>,
         reason: EndReason,
     ) -> Result<u64, StoreError> {
+        let Some(key) = self.key(subject)? else { return Ok(0) };
         let mut dropped = Vec::new();
         let mut subjects = self.subjects.lock(key.shard())?;
         self.end_members(&mut subjects, key, &mut dropped, |rows, slot| {
@@ -77,7 +82,12 @@ impl<T: SessionData> Shared<T> {
         Ok(ended)
     }
 
-    pub(super) fn cut_off(&self, key: SubjectKey, reason: EndReason) -> Result<u64, StoreError> {
+    pub(super) fn cut_off(
+        &self,
+        subject: &T::Subject,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        let Some(key) = self.key(subject)? else { return Ok(0) };
         let mut dropped = Vec::new();
         let mut subjects = self.subjects.lock(key.shard())?;
         let at = self.clock.now();

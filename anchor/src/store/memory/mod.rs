@@ -11,13 +11,13 @@
 
 mod clock;
 mod create;
-mod due;
 mod ending;
 mod row;
 mod rows;
 mod shards;
-mod slots;
+mod slab;
 mod subjects;
+mod sweep_queue;
 mod update;
 
 use std::fmt;
@@ -25,11 +25,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
-use due::NextDue;
 use rows::{IdHasher, Rows};
 use shards::Shards;
-use slots::Slot;
+use slab::Slot;
 use subjects::{SubjectKey, SubjectKeys, Subjects};
+use sweep_queue::NextDue;
 
 use super::{
     Change, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
@@ -108,6 +108,7 @@ use crate::token::LastingHash;
 /// represented as a column; [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable)
 /// from `create` and `update` when there is no room for another session. There is room for about
 /// four billion sessions, and for 33 million of one subject.
+#[derive(Clone)]
 pub struct MemoryStore<T> {
     shared: Arc<Shared<T>>,
 }
@@ -170,12 +171,6 @@ impl<T: SessionData> Default for MemoryStore<T> {
     }
 }
 
-impl<T> Clone for MemoryStore<T> {
-    fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
-    }
-}
-
 impl<T> fmt::Debug for MemoryStore<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").finish_non_exhaustive()
@@ -222,35 +217,16 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
 
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(async move {
-            let Shared { clock, rows, ids, .. } = &*self.shared;
-            let mut rows = rows.lock(ids.shard(rotation.id))?;
-            let now = clock.now();
-            let Some(slot) = rows.find_live(rotation.id, now) else { return Ok(Rotated::Gone) };
-            if !rows.rotate(slot, &rotation, now, false) {
-                return Ok(Rotated::Conflict);
-            }
-            rows.change_record(slot, |record| used(record, now, rotation.idle));
-            Ok(Rotated::Written)
+            Ok(match self.shared.rotate(&rotation, false)? {
+                Reauthenticated::Written { .. } => Rotated::Written,
+                Reauthenticated::Conflict => Rotated::Conflict,
+                Reauthenticated::Gone => Rotated::Gone,
+            })
         })
     }
 
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
-        Box::pin(async move {
-            let Shared { clock, rows, ids, .. } = &*self.shared;
-            let mut rows = rows.lock(ids.shard(rotation.id))?;
-            let now = clock.now();
-            let Some(slot) = rows.find_live(rotation.id, now) else {
-                return Ok(Reauthenticated::Gone);
-            };
-            if !rows.rotate(slot, &rotation, now, true) {
-                return Ok(Reauthenticated::Conflict);
-            }
-            rows.change_record(slot, |record| {
-                record.authenticated_at = now;
-                used(record, now, rotation.idle)
-            });
-            Ok(Reauthenticated::Written { authenticated_at: now })
-        })
+        Box::pin(async move { self.shared.rotate(&rotation, true) })
     }
 
     fn revoke(
@@ -268,10 +244,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         id: SessionId,
         reason: EndReason,
     ) -> StoreFuture<'a, Ending> {
-        Box::pin(async move {
-            let Some(key) = self.shared.key(subject)? else { return Ok(Ending::NotLive) };
-            self.shared.end_one_of(key, id, reason)
-        })
+        Box::pin(async move { self.shared.end_one_of(subject, id, reason) })
     }
 
     fn revoke_subject<'a>(
@@ -279,10 +252,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         subject: &'a T::Subject,
         reason: EndReason,
     ) -> StoreFuture<'a, u64> {
-        Box::pin(async move {
-            let Some(key) = self.shared.key(subject)? else { return Ok(0) };
-            self.shared.end_all_of(key, None, reason)
-        })
+        Box::pin(async move { self.shared.end_all_of(subject, None, reason) })
     }
 
     fn revoke_others<'a>(
@@ -291,10 +261,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
         keep: SessionId,
         reason: EndReason,
     ) -> StoreFuture<'a, u64> {
-        Box::pin(async move {
-            let Some(key) = self.shared.key(subject)? else { return Ok(0) };
-            self.shared.end_all_of(key, Some(keep), reason)
-        })
+        Box::pin(async move { self.shared.end_all_of(subject, Some(keep), reason) })
     }
 
     fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
@@ -305,10 +272,7 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
     where
         T: CutOff,
     {
-        Box::pin(async move {
-            let Some(key) = self.shared.key(subject)? else { return Ok(0) };
-            self.shared.cut_off(key, reason)
-        })
+        Box::pin(async move { self.shared.cut_off(subject, reason) })
     }
 
     fn list<'a>(
@@ -344,6 +308,27 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
 }
 
 impl<T: SessionData> Shared<T> {
+    /// Rotates, and also records a re-authentication if `reauthenticates`.
+    fn rotate(
+        &self,
+        rotation: &Rotation,
+        reauthenticates: bool,
+    ) -> Result<Reauthenticated, StoreError> {
+        let mut rows = self.rows.lock(self.ids.shard(rotation.id))?;
+        let now = self.clock.now();
+        let Some(slot) = rows.find_live(rotation.id, now) else { return Ok(Reauthenticated::Gone) };
+        if !rows.rotate(slot, rotation, now, reauthenticates) {
+            return Ok(Reauthenticated::Conflict);
+        }
+        rows.change_record(slot, |record| {
+            if reauthenticates {
+                record.authenticated_at = now;
+            }
+            used(record, now, rotation.idle)
+        });
+        Ok(Reauthenticated::Written { authenticated_at: now })
+    }
+
     /// Returns what `found` returns for each row of a subject.
     fn of_subject<R>(
         &self,

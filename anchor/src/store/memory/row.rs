@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::slots::{Address, Slot};
+use super::slab::{Address, Slot};
 use crate::store::{EndReason, EndStatus, Fingerprint, Record, RotationState};
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, SecretHash};

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::due::{Due, NextDue};
 use super::row::{End, Ended, Extra, LastRotation, Row};
 use super::shards::SHARDS;
-use super::slots::{Address, Slot, Slots};
+use super::slab::{Address, Slab, Slot};
+use super::sweep_queue::{NextDue, SweepQueue};
 use crate::id::SessionId;
 use crate::store::{EndReason, EndedRecord, Loaded, Record, Rotation, RotationState, Secrets};
 use crate::timestamp::Timestamp;
@@ -37,13 +37,13 @@ pub(super) struct Rows<T> {
     keep: Option<Duration>,
     hasher: IdHasher,
     by_id: HashTable<Slot>,
-    rows: Slots<Row<T>>,
-    extras: Slots<Extra>,
-    due: Due,
+    rows: Slab<Row<T>>,
+    extras: Slab<Extra>,
+    due: SweepQueue,
     next_due: NextDue,
 }
 
-impl<T> Rows<T> {
+impl<T: Clone> Rows<T> {
     pub(super) fn new(
         shard: usize,
         keep: Option<Duration>,
@@ -55,9 +55,9 @@ impl<T> Rows<T> {
             keep,
             hasher,
             by_id: HashTable::new(),
-            rows: Slots::new(),
-            extras: Slots::new(),
-            due: Due::new(),
+            rows: Slab::new(),
+            extras: Slab::new(),
+            due: SweepQueue::new(),
             next_due,
         }
     }
@@ -306,8 +306,8 @@ impl<T> Rows<T> {
 /// Returns when the sweep has to handle a row.
 fn due_of<T>(
     keep: Option<Duration>,
-    rows: &Slots<Row<T>>,
-    extras: &Slots<Extra>,
+    rows: &Slab<Row<T>>,
+    extras: &Slab<Extra>,
 ) -> impl Fn(Slot) -> Timestamp {
     move |slot| {
         let row = rows.get(slot);

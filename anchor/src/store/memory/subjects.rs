@@ -8,7 +8,7 @@ use hashbrown::hash_table::Entry;
 use sha2::{Digest, Sha256};
 
 use super::shards::SHARDS;
-use super::slots::{Address, Slot, Slots};
+use super::slab::{Address, Slab, Slot};
 use crate::column::Value;
 use crate::store::LONGEST_LOGIN;
 use crate::timestamp::Timestamp;
@@ -73,7 +73,7 @@ impl Hasher for Digester {
 pub(super) struct Subjects {
     /// The first member of each subject's list.
     first: HashTable<Slot>,
-    members: Slots<Member>,
+    members: Slab<Member>,
     /// The latest cut-off of each subject.
     cut_offs: HashMap<SubjectKey, Timestamp>,
     /// Every cut-off that is remembered, oldest first.
@@ -92,7 +92,7 @@ impl Subjects {
     pub(super) fn new() -> Self {
         Self {
             first: HashTable::new(),
-            members: Slots::new(),
+            members: Slab::new(),
             cut_offs: HashMap::new(),
             cut_offs_in_order: VecDeque::new(),
         }

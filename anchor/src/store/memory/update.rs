@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::create::{dead_on_arrival, join};
-use super::slots::Address;
+use super::create::{dead_on_arrival, full, join};
+use super::slab::Address;
 use super::subjects::SubjectKey;
 use super::used;
 use crate::error::StoreError;
@@ -53,9 +53,7 @@ impl<T: SessionData> Shared<T> {
             if let Some(key) = key
                 && subjects.shard(key.shard()).is_full()
             {
-                return Err(StoreError::unavailable(
-                    "the `MemoryStore` is full: use a database for this many sessions",
-                ));
+                return Err(full());
             }
             if let Some(member) = member {
                 subjects.shard(member.shard()).leave(member.slot());

@@ -4,14 +4,17 @@
 //! answer is read. `table.rs` and `expressions.rs` contain the parts of the statements,
 //! `statement.rs` binds their parameters, and `row.rs` describes a session's row. `database.rs`
 //! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
-//! its errors, `verify.rs` compares a live table with the struct, and `transport.rs` checks how a
-//! database is reached. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide
-//! nothing.
+//! its errors, `live_table.rs` compares a live table with the struct, and `transport.rs` checks how
+//! a database is reached. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and
+//! decide nothing.
 
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod cells;
 mod database;
 mod driver;
 mod expressions;
 mod failure;
+mod live_table;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -26,7 +29,6 @@ mod table;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod transport;
 mod verbs;
-mod verify;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -34,10 +36,10 @@ use std::sync::Arc;
 
 use database::Database;
 use driver::Driver;
+pub use live_table::{Verified, VerifyError};
 use verbs::Verbs;
 use verbs::create::Inserts;
 use verbs::load::Lookups;
-pub use verify::{Verified, VerifyError};
 
 use super::gather::Gather;
 use super::{
@@ -159,6 +161,7 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// [`Constraint`](crate::StoreErrorKind::Constraint) error of a shared insertion is the exception:
 /// nothing was written then, and each row is inserted again by its own statement, so that only the
 /// calls whose row is refused fail.
+#[derive(Clone)]
 pub struct SqlStore<D: Driver, T> {
     database: Database<D>,
     verbs: Arc<Verbs>,
@@ -209,7 +212,7 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// [`VerifyError::Table`] lists all differences at once: each column that is missing or has
     /// another type or nullability, and each missing index.
     pub async fn verify(&self) -> Result<Verified, VerifyError> {
-        verify::verify(&self.database).await
+        live_table::verify(&self.database).await
     }
 }
 
@@ -308,18 +311,6 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
 
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
         Box::pin(self.verbs.sweep.run::<D, T>(&self.database, &self.verbs.cut_off, batch))
-    }
-}
-
-impl<D: Driver, T> Clone for SqlStore<D, T> {
-    fn clone(&self) -> Self {
-        Self {
-            database: self.database.clone(),
-            verbs: Arc::clone(&self.verbs),
-            lookups: Arc::clone(&self.lookups),
-            inserts: Arc::clone(&self.inserts),
-            payload: PhantomData,
-        }
     }
 }
 

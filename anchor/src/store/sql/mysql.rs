@@ -5,18 +5,16 @@ use std::ops::{Deref, DerefMut};
 
 use sqlx::mysql::{
     MySqlArguments, MySqlConnection, MySqlPool, MySqlQueryResult, MySqlRow, MySqlSslMode,
-    MySqlValueRef,
 };
 use sqlx::pool::PoolConnection;
-use sqlx::{Arguments, AssertSqlSafe, Decode, Executor, MySql, Row, Type, TypeInfo, ValueRef};
-use uuid::Uuid;
+use sqlx::{Arguments, AssertSqlSafe, Decode, Executor, MySql, Row, TypeInfo, ValueRef};
 
+use super::cells;
 use super::driver::{Driver, mistyped};
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
 use super::transport::Transport;
-use crate::column::Value;
-use crate::column::{ColumnError, ColumnType};
+use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 
@@ -119,36 +117,12 @@ impl Driver for MySqlPool {
 
     fn cell(row: &MySqlRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {
         let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
-        if cell.is_null() {
-            return Ok(Value::Null);
+        // MySQL has its own type for JSON, MariaDB has text.
+        if ty == ColumnType::Json && !cell.is_null() && cell.type_info().name() == "JSON" {
+            let text = <String as Decode<MySql>>::decode(cell);
+            return text.map(Value::Json).map_err(|_| mistyped(ty, "other bytes"));
         }
-        Ok(match ty {
-            ColumnType::Bool => match decoded::<i64>(cell, ty)? {
-                0 => Value::Bool(false),
-                1 => Value::Bool(true),
-                _ => return Err(mistyped(ty, "an integer other than 0 and 1")),
-            },
-            ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => {
-                Value::Int(decoded(cell, ty)?)
-            }
-            ColumnType::Timestamp => Value::Timestamp(Timestamp::from_micros(decoded(cell, ty)?)),
-            ColumnType::Real | ColumnType::Double => Value::Float(decoded(cell, ty)?),
-            ColumnType::Text | ColumnType::Enum(_) => Value::Text(decoded(cell, ty)?),
-            // MySQL has its own type for JSON, MariaDB has text.
-            ColumnType::Json if cell.type_info().name() == "JSON" => Value::Json(
-                <String as Decode<MySql>>::decode(cell).map_err(|_| mistyped(ty, "other bytes"))?,
-            ),
-            ColumnType::Json => Value::Json(decoded(cell, ty)?),
-            ColumnType::Ip => {
-                let text: String = decoded(cell, ty)?;
-                Value::Ip(text.parse().map_err(|_| mistyped(ty, "other text"))?)
-            }
-            ColumnType::Bytes => Value::Bytes(decoded(cell, ty)?),
-            ColumnType::Uuid => {
-                let bytes: Vec<u8> = decoded(cell, ty)?;
-                Value::Uuid(Uuid::from_slice(&bytes).map_err(|_| mistyped(ty, "other bytes"))?)
-            }
-        })
+        cells::value::<MySql>(cell, ty)
     }
 }
 
@@ -193,17 +167,6 @@ impl DerefMut for Locked {
     fn deref_mut(&mut self) -> &mut MySqlConnection {
         &mut self.connection
     }
-}
-
-fn decoded<'r, V: Decode<'r, MySql> + Type<MySql>>(
-    cell: MySqlValueRef<'r>,
-    ty: ColumnType,
-) -> Result<V, ColumnError> {
-    let found = cell.type_info().into_owned();
-    if !V::compatible(&found) {
-        return Err(mistyped(ty, found.name()));
-    }
-    V::decode(cell).map_err(|_| mistyped(ty, found.name()))
 }
 
 /// Returns the number that came with the server's answer, if the write matched a row.

@@ -18,8 +18,7 @@ use super::driver::{Driver, mistyped};
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
 use super::transport::Transport;
-use crate::column::Value;
-use crate::column::{ColumnError, ColumnType};
+use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 

@@ -2,11 +2,12 @@
 //! back.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::driver::Driver;
 use super::table::SqlTable;
-use crate::column::{ColumnError, ColumnType, Value};
+use crate::column::{Column, ColumnError, ColumnType, Value};
 use crate::id::SessionId;
 use crate::payload::{Columns, DecodeError, Decoder, SessionData};
 use crate::schema::{ColumnSchema, Schema};
@@ -64,13 +65,13 @@ pub(super) fn read_record<D: Driver, T: SessionData>(
     let mut cells = Cells::<D>::from_start(row);
     Ok(Record {
         id: cells.id()?,
-        created_at: cells.instant("created_at")?,
-        authenticated_at: cells.instant("authenticated_at")?,
-        last_seen_at: cells.instant("last_seen_at")?,
-        expires_at: cells.instant("expires_at")?,
-        deadline: cells.instant("deadline")?,
-        version: cells.int("version")?,
-        remembered: cells.bool("remembered")?,
+        created_at: cells.read("created_at")?,
+        authenticated_at: cells.read("authenticated_at")?,
+        last_seen_at: cells.read("last_seen_at")?,
+        expires_at: cells.read("expires_at")?,
+        deadline: cells.read("deadline")?,
+        version: cells.read("version")?,
+        remembered: cells.read("remembered")?,
         client: if T::schema().options.track { cells.client()? } else { None },
         data: Arc::new(Decoder::payload_of(&mut cells)?),
     })
@@ -86,10 +87,10 @@ pub(super) struct Times {
 impl Times {
     pub(super) fn read<D: Driver>(row: &D::Row) -> Result<Self, DecodeError> {
         let mut cells = Cells::<D> { row, at: CREATED_AT };
-        cells.instant("created_at")?;
-        let authenticated_at = cells.instant("authenticated_at")?;
-        cells.instant("last_seen_at")?;
-        let (expires_at, deadline) = (cells.instant("expires_at")?, cells.instant("deadline")?);
+        cells.read::<Timestamp>("created_at")?;
+        let authenticated_at = cells.read("authenticated_at")?;
+        cells.read::<Timestamp>("last_seen_at")?;
+        let (expires_at, deadline) = (cells.read("expires_at")?, cells.read("deadline")?);
         Ok(Self { authenticated_at, expires_at, deadline })
     }
 
@@ -127,60 +128,19 @@ impl<'r, D: Driver> Cells<'r, D> {
         D::cell(self.row, self.at - 1, ty)
     }
 
+    /// Reads the next cell, which is of the system column with this name.
+    pub(super) fn read<C: Column>(&mut self, name: &'static str) -> Result<C, DecodeError> {
+        let value = self.next(C::TYPE).and_then(C::from_value);
+        value.map_err(|reason| DecodeError::new(name, reason))
+    }
+
     pub(super) fn id(&mut self) -> Result<SessionId, DecodeError> {
-        match self.next(ColumnType::Uuid) {
-            Ok(Value::Uuid(id)) => Ok(SessionId::from_uuid(id)),
-            other => Err(unreadable("id", other)),
-        }
-    }
-
-    pub(super) fn int(&mut self, name: &'static str) -> Result<i64, DecodeError> {
-        match self.next(ColumnType::BigInt) {
-            Ok(Value::Int(int)) => Ok(int),
-            other => Err(unreadable(name, other)),
-        }
-    }
-
-    pub(super) fn instant_or_null(
-        &mut self,
-        name: &'static str,
-    ) -> Result<Option<Timestamp>, DecodeError> {
-        match self.next(ColumnType::Timestamp) {
-            Ok(Value::Timestamp(instant)) => Ok(Some(instant)),
-            Ok(Value::Null) => Ok(None),
-            other => Err(unreadable(name, other)),
-        }
-    }
-
-    pub(super) fn instant(&mut self, name: &'static str) -> Result<Timestamp, DecodeError> {
-        self.instant_or_null(name)?.ok_or_else(|| unreadable(name, Ok(Value::Null)))
-    }
-
-    fn bool(&mut self, name: &'static str) -> Result<bool, DecodeError> {
-        match self.next(ColumnType::Bool) {
-            Ok(Value::Bool(value)) => Ok(value),
-            other => Err(unreadable(name, other)),
-        }
-    }
-
-    pub(super) fn text_or_null(
-        &mut self,
-        name: &'static str,
-    ) -> Result<Option<String>, DecodeError> {
-        match self.next(ColumnType::Text) {
-            Ok(Value::Text(text)) => Ok(Some(text)),
-            Ok(Value::Null) => Ok(None),
-            other => Err(unreadable(name, other)),
-        }
+        self.read("id").map(SessionId::from_uuid)
     }
 
     fn client(&mut self) -> Result<Option<ClientInfo>, DecodeError> {
-        let ip = match self.next(ColumnType::Ip) {
-            Ok(Value::Ip(ip)) => Some(ip),
-            Ok(Value::Null) => None,
-            other => return Err(unreadable(CLIENT[0], other)),
-        };
-        let user_agent = self.text_or_null(CLIENT[1])?;
+        let ip: Option<IpAddr> = self.read(CLIENT[0])?;
+        let user_agent: Option<String> = self.read(CLIENT[1])?;
         let known = ip.is_some() || user_agent.is_some();
         Ok(known.then(|| ClientInfo::new(ip, user_agent.as_deref())))
     }
@@ -189,32 +149,20 @@ impl<'r, D: Driver> Cells<'r, D> {
         &mut self,
         name: &'static str,
     ) -> Result<Option<[u8; 32]>, DecodeError> {
-        match self.next(ColumnType::Bytes) {
-            Ok(Value::Null) => Ok(None),
-            Ok(Value::Bytes(bytes)) => match bytes.try_into() {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(_) => Err(unreadable(name, Err(ColumnError::new("expected 32 bytes")))),
-            },
-            other => Err(unreadable(name, other)),
-        }
+        let bytes: Option<Vec<u8>> = self.read(name)?;
+        let hash = bytes.map(<[u8; 32]>::try_from).transpose();
+        hash.map_err(|_| DecodeError::new(name, ColumnError::new("expected 32 bytes")))
     }
 
     pub(super) fn hash(&mut self, name: &'static str) -> Result<[u8; 32], DecodeError> {
-        self.hash_or_null(name)?.ok_or_else(|| unreadable(name, Ok(Value::Null)))
+        let null = || DecodeError::new(name, ColumnError::new("expected a hash, found NULL"));
+        self.hash_or_null(name)?.ok_or_else(null)
     }
 
     /// Reads the subject's latest cut-off, if the table has cut-offs.
     pub(super) fn cut_off(&mut self, schema: &Schema) -> Result<Option<Timestamp>, DecodeError> {
-        if schema.options.cut_off { self.instant_or_null(CUT_OFF) } else { Ok(None) }
+        if schema.options.cut_off { self.read(CUT_OFF) } else { Ok(None) }
     }
-}
-
-pub(super) fn unreadable(name: &'static str, found: Result<Value, ColumnError>) -> DecodeError {
-    let reason = match found {
-        Ok(found) => ColumnError::unexpected("another value", &found),
-        Err(reason) => reason,
-    };
-    DecodeError::new(name, reason)
 }
 
 /// Reads the payload's part of a row.

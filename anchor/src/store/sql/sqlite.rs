@@ -3,14 +3,13 @@
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Sqlite, Transaction, Type, TypeInfo, ValueRef};
-use uuid::Uuid;
+use sqlx::{Arguments, AssertSqlSafe, Row, Sqlite, Transaction, TypeInfo, ValueRef};
 
+use super::cells;
 use super::driver::{Driver, mistyped};
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
-use crate::column::Value;
-use crate::column::{ColumnError, ColumnType};
+use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
 use crate::timestamp::Timestamp;
 
@@ -79,55 +78,15 @@ impl Driver for SqlitePool {
 
     fn cell(row: &SqliteRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {
         let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
-        if cell.is_null() {
-            return Ok(Value::Null);
+        // sqlx would also read text as bytes.
+        if matches!(ty, ColumnType::Bytes | ColumnType::Uuid) && !cell.is_null() {
+            let found = cell.type_info();
+            if found.name() != "BLOB" {
+                return Err(mistyped(ty, found.name()));
+            }
         }
-        Ok(match ty {
-            ColumnType::Bool => match decoded::<i64>(cell, ty)? {
-                0 => Value::Bool(false),
-                1 => Value::Bool(true),
-                _ => return Err(mistyped(ty, "an integer other than 0 and 1")),
-            },
-            ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => {
-                Value::Int(decoded(cell, ty)?)
-            }
-            ColumnType::Timestamp => Value::Timestamp(Timestamp::from_micros(decoded(cell, ty)?)),
-            ColumnType::Real | ColumnType::Double => Value::Float(decoded(cell, ty)?),
-            ColumnType::Text | ColumnType::Enum(_) => Value::Text(decoded(cell, ty)?),
-            ColumnType::Json => Value::Json(decoded(cell, ty)?),
-            ColumnType::Ip => {
-                let text: String = decoded(cell, ty)?;
-                Value::Ip(text.parse().map_err(|_| mistyped(ty, "other text"))?)
-            }
-            ColumnType::Bytes => Value::Bytes(blob(cell, ty)?),
-            ColumnType::Uuid => {
-                let bytes = blob(cell, ty)?;
-                Value::Uuid(Uuid::from_slice(&bytes).map_err(|_| mistyped(ty, "other bytes"))?)
-            }
-        })
+        cells::value::<Sqlite>(cell, ty)
     }
-}
-
-type Cell<'r> = sqlx::sqlite::SqliteValueRef<'r>;
-
-fn decoded<'r, V: Decode<'r, Sqlite> + Type<Sqlite>>(
-    cell: Cell<'r>,
-    ty: ColumnType,
-) -> Result<V, ColumnError> {
-    let found = cell.type_info().into_owned();
-    if !V::compatible(&found) {
-        return Err(mistyped(ty, found.name()));
-    }
-    V::decode(cell).map_err(|_| mistyped(ty, found.name()))
-}
-
-/// Reads bytes. sqlx would also read text as bytes.
-fn blob(cell: Cell<'_>, ty: ColumnType) -> Result<Vec<u8>, ColumnError> {
-    let found = cell.type_info().into_owned();
-    if found.name() != "BLOB" {
-        return Err(mistyped(ty, found.name()));
-    }
-    decoded(cell, ty)
 }
 
 fn reported(row: &SqliteRow) -> Result<Timestamp, sqlx::Error> {

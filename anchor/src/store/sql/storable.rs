@@ -3,8 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::column::Value;
-use crate::column::{ColumnError, ColumnType};
+use crate::column::{ColumnError, ColumnType, Value};
 use crate::payload::{EncodeError, Encoder, SessionData};
 use crate::schema::{ColumnSchema, Dialect};
 use crate::timestamp::Timestamp;

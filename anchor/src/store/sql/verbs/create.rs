@@ -161,7 +161,7 @@ impl Create {
         let rows = database.rows(now.with([])).await?;
         // Both clocks cut off what is below a microsecond.
         let passed = began.elapsed() + Duration::from_micros(1);
-        match rows.first().map(|row| Cells::<D>::from_start(row).instant(NOW)) {
+        match rows.first().map(|row| Cells::<D>::from_start(row).read::<Timestamp>(NOW)) {
             Some(Ok(now)) => Ok(Some(now.saturating_sub(passed))),
             _ => Err(StoreError::unavailable("the database did not report its time")),
         }

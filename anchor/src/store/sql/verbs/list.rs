@@ -100,7 +100,7 @@ async fn listed<D: Driver, T: SessionData, R>(
     let limit = page.limit() as usize;
     let place = |row: &D::Row| -> Result<Cursor, DecodeError> {
         let id = Cells::<D>::from_start(row).id()?;
-        Ok(Cursor { at: Cells::<D>::at(row, instant).instant("the list's order")?, id })
+        Ok(Cursor { at: Cells::<D>::at(row, instant).read("the list's order")?, id })
     };
     let next = if rows.len() > limit { Some(place(&rows[limit - 1])) } else { None };
     let next = next.transpose().map_err(StoreError::unavailable)?;
@@ -122,11 +122,11 @@ fn read_ended<D: Driver, T: SessionData>(
 ) -> Result<Option<EndedRecord<T>>, DecodeError> {
     let schema = T::schema();
     let mut cells = Cells::<D>::after_record(row, schema);
-    let status = cells.text_or_null("status")?;
-    let ended_at = cells.instant("ended_at")?;
-    let reason = cells.text_or_null("end_reason")?;
+    let status: Option<String> = cells.read("status")?;
+    let ended_at = cells.read("ended_at")?;
+    let reason: Option<String> = cells.read("end_reason")?;
     let cut_off_at = cells.cut_off(schema)?;
-    let now = cells.instant(NOW)?;
+    let now = cells.read(NOW)?;
     let times = Times::read::<D>(row)?;
     let reason = reason.as_deref().and_then(EndReason::from_word);
     let (status, reason) = match status.as_deref() {

@@ -128,25 +128,23 @@ fn read_live<D: Driver, T: SessionData>(row: &D::Row) -> Result<Option<Loaded<T>
     let schema = T::schema();
     let extras = schema.options;
     let mut cells = Cells::<D>::after_record(row, schema);
-    let lasting = cells.hash_or_null(SECRETS[0]);
-    let current = cells.hash_or_null(SECRETS[1]);
+    let lasting = cells.hash(SECRETS[0]);
+    let current = cells.hash(SECRETS[1]);
     let previous = cells.hash_or_null(SECRETS[2])?;
-    let previous_until = cells.instant_or_null(SECRETS[3])?;
-    let rotation = cells.text_or_null(SECRETS[4])?;
+    let previous_until = cells.read(SECRETS[3])?;
+    let rotation: Option<String> = cells.read(SECRETS[4])?;
     let fingerprint = if extras.fingerprint { cells.hash_or_null("fingerprint")? } else { None };
-    let is_active = !extras.keep_ended || cells.text_or_null("status")?.as_deref() == Some(ACTIVE);
+    let is_active =
+        !extras.keep_ended || cells.read::<Option<String>>("status")?.as_deref() == Some(ACTIVE);
     let cut_off_at = cells.cut_off(schema)?;
-    let now = cells.instant(NOW)?;
+    let now = cells.read(NOW)?;
     let times = Times::read::<D>(row)?;
     if !is_active || !times.live_at(now) || times.cut_off_by(cut_off_at) {
         return Ok(None);
     }
-    let present = |hash: Result<Option<[u8; 32]>, DecodeError>, name| {
-        hash?.ok_or_else(|| DecodeError::new(name, ColumnError::new("expected a hash, found NULL")))
-    };
     let secrets = Secrets {
-        lasting: LastingHash::from_bytes(present(lasting, SECRETS[0])?),
-        current: SecretHash::from_bytes(present(current, SECRETS[1])?),
+        lasting: LastingHash::from_bytes(lasting?),
+        current: SecretHash::from_bytes(current?),
         previous: previous.map(SecretHash::from_bytes),
         previous_until,
         rotation: rotation.as_deref().and_then(RotationState::from_word).ok_or_else(|| {

@@ -29,7 +29,7 @@ impl LiveVersion {
     ) -> Result<bool, StoreError> {
         let rows = database.rows(self.0.with([id.into()])).await?;
         let Some(row) = rows.first() else { return Ok(false) };
-        let version = Cells::<D>::from_start(row).int("version");
+        let version = Cells::<D>::from_start(row).read::<i64>("version");
         Ok(version.inspect_err(|error| log_undecodable(database.schema, id, error)).is_ok())
     }
 }

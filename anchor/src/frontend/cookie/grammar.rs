@@ -1,0 +1,45 @@
+//! The grammar of a `Cookie` header, and of the name and the domain of a cookie (RFC 6265 section
+//! 4.1).
+
+/// Returns the pairs of a `Cookie` header (RFC 6265 section 5.4), as bytes. Nothing is decoded or
+/// unquoted.
+pub(super) fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    header.split(|byte| *byte == b';').filter_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        Some((pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii()))
+    })
+}
+
+/// Returns whether the byte may be in a `token` of RFC 9110 section 5.6.2.
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Returns whether this is a host name of letters, digits and hyphens (RFC 1034 section 3.5), with
+/// at least one dot, or the name `localhost`.
+pub(super) fn is_domain(domain: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    domain.len() <= 253
+        && domain.split('.').all(label)
+        && (domain.contains('.') || domain == "localhost")
+}
+
+/// Splits a name into the prefix that binds it to HTTPS, if it has one, and the rest (RFC 6265bis
+/// section 4.1.3). Browsers ignore case when they compare prefixes (section 5.7), so this function
+/// does too.
+pub(crate) fn split_prefix(name: &str) -> (Option<&'static str>, &str) {
+    for prefix in ["__Host-Http-", "__Host-", "__Http-", "__Secure-"] {
+        if let Some((start, rest)) = name.split_at_checked(prefix.len())
+            && start.eq_ignore_ascii_case(prefix)
+        {
+            return (Some(prefix), rest);
+        }
+    }
+    (None, name)
+}

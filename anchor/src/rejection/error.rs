@@ -1,0 +1,114 @@
+//! [`Error`]: why an operation on a session failed.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use super::Rejection;
+use crate::error::StoreError;
+use crate::id::SessionId;
+
+/// An error of an operation on a session.
+///
+/// As a response, it becomes the matching [`Rejection`]: 503 for a store that cannot answer, 409
+/// for a row that the table's constraints refused, 401 for an ended session.
+///
+/// The method that returns it has already logged it, with the target `anchor` and the text of its
+/// sources.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store could not carry out the operation.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The session has ended in the meantime; nothing was written.
+    #[error("session {id} has ended")]
+    Ended {
+        /// The session.
+        id: SessionId,
+    },
+    /// The application's [`Verifier`](crate::manager::Verifier) refuses the session of a handle
+    /// that the application kept; nothing was written.
+    #[error("the verifier refused session {id}")]
+    RefusedByVerifier {
+        /// The session.
+        id: SessionId,
+    },
+    /// The verifier itself failed; nothing was written.
+    #[error("the verifier failed: {0}")]
+    Verifier(Arc<dyn StdError + Send + Sync>),
+    /// Another request gave the session a new secret, so the secret of this request is no longer
+    /// sufficient. Nothing was written. The client repeats the request with its new token.
+    #[error("the secret of session {id} was replaced: repeat the request with the new one")]
+    SecretReplaced {
+        /// The session.
+        id: SessionId,
+    },
+    /// The change would have given the session to another subject; nothing was written.
+    #[error(
+        "an update would give session {id} to another subject: log in as that subject with \
+         `auth.login(..)`"
+    )]
+    SubjectChanged {
+        /// The session.
+        id: SessionId,
+    },
+    /// Other requests kept changing the session; nothing was written.
+    #[error("session {id} is being changed by too many requests at once: tried {attempts} times")]
+    Contended {
+        /// The session.
+        id: SessionId,
+        /// How many times the change was tried.
+        attempts: u32,
+    },
+    /// The response's headers have been sent, so a cookie can no longer be set. Call the method
+    /// before the handler returns.
+    #[error(
+        "the response has begun, so no session cookie can be set: log in before the handler returns"
+    )]
+    ResponseBegun,
+    /// The subject already has as many live sessions as
+    /// `#[session(max_per_subject = .., on_limit = "refuse")]` allows; nothing was written.
+    #[error("the subject has reached its limit of sessions: let it end one of them first")]
+    TooManySessions,
+    /// A callback of the application panicked, and the operation depends on the callback's answer;
+    /// nothing was written.
+    #[error("the application's callback `{callback}` panicked")]
+    Callback {
+        /// The builder's method that the callback was passed to.
+        callback: &'static str,
+    },
+    /// The request is refused for a reason that only a [`Rejection`] names, such as a token that
+    /// cannot be judged. [`Auth::logout`](crate::Auth::logout) returns it.
+    #[error(transparent)]
+    Rejected(Box<Rejection>),
+    /// The operating system could not provide randomness.
+    #[error("the operating system gave no randomness for a new session: {0}")]
+    Randomness(getrandom::Error),
+}
+
+/// Lets a handler that returns [`Error`] also use `?` on the rejection of an extractor or a guard.
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Store(error) => Error::Store(error),
+            Rejection::Ended { id } => Error::Ended { id },
+            Rejection::RefusedByVerifier { id } => Error::RefusedByVerifier { id },
+            Rejection::Verifier(error) => Error::Verifier(error),
+            Rejection::Operation(error) => error,
+            other => Error::Rejected(Box::new(other)),
+        }
+    }
+}
+
+impl From<Error> for Rejection {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(error) => Rejection::Store(error),
+            Error::Ended { id } => Rejection::Ended { id },
+            Error::RefusedByVerifier { id } => Rejection::RefusedByVerifier { id },
+            Error::Verifier(error) => Rejection::Verifier(error),
+            Error::Rejected(rejection) => *rejection,
+            other => Rejection::Operation(other),
+        }
+    }
+}
