@@ -77,6 +77,9 @@ trait Database {
     /// The column `camelCase`, in quotes.
     const SMALL: &str;
 
+    /// The type of the column `id`.
+    const ID: &str;
+
     fn store<T: SessionData>(&self) -> Self::Store<T>;
 
     /// Runs a statement that no store would.
@@ -90,13 +93,15 @@ trait TableStore<T: SessionData>: SessionStore<T> + Clone {
 }
 
 macro_rules! databases {
-    ($($pool:ty => $store:ident, $three_days:literal, $small:literal;)*) => {$(
+    ($($pool:ty => $store:ident, $three_days:literal, $small:literal, $id:literal;)*) => {$(
         impl Database for $pool {
             type Store<T: SessionData> = $store<T>;
 
             const THREE_DAYS: &str = $three_days;
 
             const SMALL: &str = $small;
+
+            const ID: &str = $id;
 
             fn store<T: SessionData>(&self) -> $store<T> {
                 $store::new(self.clone())
@@ -120,9 +125,9 @@ macro_rules! databases {
 }
 
 databases! {
-    SqlitePool => SqliteStore, "259200000000", "`camelCase`";
-    PgPool => PostgresStore, "INTERVAL '3 days'", "\"camelCase\"";
-    MySqlPool => MySqlStore, "INTERVAL 3 DAY", "`camelCase`";
+    SqlitePool => SqliteStore, "259200000000", "`camelCase`", "BLOB";
+    PgPool => PostgresStore, "INTERVAL '3 days'", "\"camelCase\"", "UUID";
+    MySqlPool => MySqlStore, "INTERVAL 3 DAY", "`camelCase`", "BINARY(16)";
 }
 
 /// One test a database for each function.
@@ -169,6 +174,10 @@ on_every_database! {
     a_reason_of_another_version_is_no_reason
     of_logins_that_share_a_statement_a_refused_one_fails_alone
     lookups_that_share_a_statement_get_their_own_rows
+    of_logouts_that_share_a_statement_a_refused_one_fails_alone
+    logouts_of_kept_sessions_share_a_statement_and_count_once
+    logouts_on_two_nodes_end_each_session_once
+    logouts_get_the_error_of_their_statement
 }
 
 /// A store whose table is there.
@@ -730,5 +739,119 @@ async fn lookups_that_share_a_statement_get_their_own_rows<D: Database>(database
             }
             (at, other) => panic!("{at}: {other:?}"),
         }
+    }
+}
+
+/// Creates this many sessions, each with a proof of its own.
+async fn proven(store: &impl SessionStore<Everything>, count: u8) -> Vec<(SessionId, LastingHash)> {
+    let mut created = Vec::new();
+    for number in 0..count {
+        let data = Everything { small: number.into(), ..everything() };
+        let mut new = session(data);
+        new.lasting = LastingHash::from_bytes([number; 32]);
+        created.push((new.id, new.lasting));
+        store.create(new).await.unwrap();
+    }
+    created
+}
+
+/// Logs out of all these sessions at once.
+async fn log_out_at_once<T: SessionData>(
+    store: &(impl TableStore<T> + 'static),
+    sessions: &[(SessionId, LastingHash)],
+) -> Vec<Result<Ending, StoreError>> {
+    let logouts: Vec<_> = sessions
+        .iter()
+        .map(|&(id, proof)| {
+            let store = store.clone();
+            tokio::spawn(async move { store.revoke(id, Some(proof), EndReason::Logout).await })
+        })
+        .collect();
+    let mut endings = Vec::new();
+    for logout in logouts {
+        endings.push(logout.await.unwrap());
+    }
+    endings
+}
+
+/// Forty logouts at once, of which one is of a session that another table refers to.
+async fn of_logouts_that_share_a_statement_a_refused_one_fails_alone<D: Database>(database: D) {
+    let store = ready::<Everything, D>(&database).await;
+    let sessions = proven(&store, 40).await;
+    let refers = format!(
+        "CREATE TABLE carts (session_id {} NOT NULL, FOREIGN KEY (session_id) REFERENCES \
+         sessions (id))",
+        D::ID
+    );
+    database.run(&refers).await;
+    let refer = format!("INSERT INTO carts SELECT id FROM sessions WHERE {} = 20", D::SMALL);
+    database.run(&refer).await;
+    let endings = log_out_at_once(&store, &sessions).await;
+    for (at, ending) in endings.into_iter().enumerate() {
+        let load = store.load(sessions[at].0).await.unwrap();
+        if at == 20 {
+            assert_eq!(ending.unwrap_err().kind(), StoreErrorKind::Constraint);
+            assert!(matches!(load, Load::Live(_)));
+        } else {
+            assert_eq!(ending.unwrap(), Ending::Ended, "{at}");
+            assert!(matches!(load, Load::Absent), "{at}");
+        }
+    }
+}
+
+async fn logouts_of_kept_sessions_share_a_statement_and_count_once(database: impl Database) {
+    let store = ready::<Extended, _>(&database).await;
+    let mut sessions = Vec::new();
+    for number in 0..40 {
+        let subject = format!("user {number}");
+        let mut new = login_of(&subject);
+        new.lasting = LastingHash::from_bytes([number; 32]);
+        sessions.push((new.id, new.lasting));
+        store.create(new).await.unwrap();
+    }
+    store.cut_off(&"user 7".to_owned(), EndReason::CutOff).await.unwrap();
+    let twice: Vec<_> = sessions.iter().chain(&sessions).copied().collect();
+    let endings = log_out_at_once(&store, &twice).await;
+    for number in 0..40 {
+        let mut own = [&endings[number], &endings[number + 40]].map(|e| e.clone().unwrap());
+        own.sort_by_key(|ending| ending.count());
+        let expected = if number == 7 { Ending::NotLive } else { Ending::Ended };
+        assert_eq!(own, [Ending::NotLive, expected], "{number}");
+        let history = store.history(&format!("user {number}"), Page::default()).await.unwrap();
+        let reason = if number == 7 { EndReason::CutOff } else { EndReason::Logout };
+        assert_eq!(history.len(), 1);
+        assert_eq!((history[0].status, history[0].reason), (EndStatus::Revoked, Some(reason)));
+        assert!(matches!(store.load(sessions[number].0).await.unwrap(), Load::Ended));
+    }
+}
+
+/// Two nodes log out of the same sessions, in opposite orders.
+async fn logouts_on_two_nodes_end_each_session_once(database: impl Database) {
+    let one = ready::<Everything, _>(&database).await;
+    let other = database.store::<Everything>();
+    for _ in 0..5 {
+        let sessions = proven(&one, 60).await;
+        let reversed: Vec<_> = sessions.iter().rev().copied().collect();
+        let (first, second) =
+            tokio::join!(log_out_at_once(&one, &sessions), log_out_at_once(&other, &reversed));
+        for (first, second) in first.into_iter().zip(second.into_iter().rev()) {
+            assert_eq!(first.unwrap().count() + second.unwrap().count(), 1);
+        }
+        for (id, _) in sessions {
+            assert!(matches!(one.load(id).await.unwrap(), Load::Absent));
+        }
+    }
+}
+
+async fn logouts_get_the_error_of_their_statement(database: impl Database) {
+    let store = ready::<Everything, _>(&database).await;
+    let sessions = proven(&store, 20).await;
+    database.run("ALTER TABLE sessions RENAME TO moved").await;
+    for ending in log_out_at_once(&store, &sessions).await {
+        assert_eq!(ending.unwrap_err().kind(), StoreErrorKind::NotMigrated);
+    }
+    database.run("ALTER TABLE moved RENAME TO sessions").await;
+    for ending in log_out_at_once(&store, &sessions).await {
+        assert_eq!(ending.unwrap(), Ending::Ended);
     }
 }

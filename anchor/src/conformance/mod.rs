@@ -169,6 +169,7 @@ macro_rules! __conformance_plain {
                 a_revoke_without_the_proof_ends_nothing_and_says_so
                 what_looks_expired_is_ended_for_good
                 of_many_revokes_of_one_session_one_counts_it
+                revokes_at_once_each_learn_their_own_outcome
             }
             revoke_many {
                 revoking_a_session_of_a_subject_ends_that_one

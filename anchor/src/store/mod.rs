@@ -84,7 +84,8 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 ///
 /// **Calls may share a statement.** The SQL stores answer concurrent calls of [`load`](Self::load)
 /// with one statement, and insert the rows of concurrent calls of [`create`](Self::create) with one
-/// statement if these calls have no limit and replace no session. The contract does not change:
+/// statement if these calls have no limit and replace no session. Concurrent logouts, the calls of
+/// [`revoke`](Self::revoke) with a proof, also share a statement. The contract does not change:
 /// such a statement begins after every call that it answers, so an answer is never older than its
 /// question, and an error of the statement is returned to each of its callers. The documentation of
 /// `SqlStore` gives the cost and the bounds.
@@ -152,6 +153,12 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
 
     /// Ends one session. With `proof`, it ends the session only if `proof` is the hash of the
     /// lasting half of the session's secrets.
+    ///
+    /// The SQL stores end the sessions of concurrent calls with a proof and
+    /// [`EndReason::Logout`] by one statement, at most 64 sessions. Each row is compared with its
+    /// own caller's proof. An error of that statement is returned to each of its callers. A
+    /// [`Constraint`](crate::StoreErrorKind::Constraint) error is the exception: nothing was ended
+    /// then, and each session is ended again by its own statement.
     ///
     /// The row ends for good even if it looks expired, because a clock that shows it as expired may
     /// be set back.

@@ -132,6 +132,8 @@ catches! { NaiveStore(Fault):
         revoke::a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated;
     RevokeLeavesWhatLooksExpired => revoke::what_looks_expired_is_ended_for_good;
     RevokeCountsTwice => revoke::of_many_revokes_of_one_session_one_counts_it;
+    RevokeAcceptsTheProofOfAnother => revoke::revokes_at_once_each_learn_their_own_outcome;
+    RevokeMixesUpItsCallers => revoke::revokes_at_once_each_learn_their_own_outcome;
     RevokeFailsOnAnAbsentRow => revoke::revoking_an_unknown_session_counts_none,
         revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none;
     RevokeEndsTheSubject => revoke::revoking_a_session_leaves_the_others_alive;

@@ -39,6 +39,20 @@ pub(super) fn row(dialect: Dialect, table: &str) -> String {
     }
 }
 
+/// Returns the condition that selects the rows of `:id@0` and so on, and locks them in the order of
+/// their ids before anything else is checked. `lock` is the strength of PostgreSQL's lock.
+pub(super) fn rows(dialect: Dialect, table: &str, count: usize, lock: &str) -> String {
+    let ids: Vec<_> = (0..count).map(|row| format!(":id@{row}")).collect();
+    let ids = ids.join(", ");
+    match dialect {
+        // The array is computed once, before the rows are read.
+        Dialect::Postgres => format!(
+            "id = ANY(ARRAY(SELECT id FROM {table} WHERE id IN ({ids}) ORDER BY id FOR {lock}))"
+        ),
+        Dialect::MySql | Dialect::Sqlite => format!("id IN ({ids})"),
+    }
+}
+
 /// Returns `instant` plus a parameter in microseconds.
 pub(super) fn after(dialect: Dialect, instant: &str, micros: &str) -> String {
     match dialect {

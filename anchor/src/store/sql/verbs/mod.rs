@@ -6,6 +6,7 @@ mod cut_off;
 mod end;
 mod list;
 pub(super) mod load;
+pub(super) mod logout;
 mod rotate;
 mod sweep;
 mod touch;
