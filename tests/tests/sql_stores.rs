@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anchor::store::{
     Change, EndReason, EndStatus, Ending, Load, NewSession, Page, Record, Replaced, SessionStore,
-    Touch, Touched, Updated, Verified, VerifyError,
+    Touch, Touched, Updated, Use, Verified, VerifyError,
 };
 use anchor::token::{LastingHash, SecretHash};
 use anchor::{
     Column, MySqlStore, PostgresStore, SessionData, SessionId, SqliteStore, StoreError,
-    StoreErrorKind,
+    StoreErrorKind, Timestamp,
 };
 use anchor_tests::databases;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -178,6 +178,7 @@ on_every_database! {
     logouts_of_kept_sessions_share_a_statement_and_count_once
     logouts_on_two_nodes_end_each_session_once
     logouts_get_the_error_of_their_statement
+    uses_and_logouts_of_the_same_sessions_on_two_nodes_all_succeed
 }
 
 /// A store whose table is there.
@@ -533,18 +534,24 @@ macro_rules! a_write_that_waits_past_the_end_does_not_revive {
         store.create(new.clone()).await.unwrap();
         let mut holder = $pool.begin().await.unwrap();
         holder.execute("SELECT id FROM sessions FOR UPDATE").await.unwrap();
-        let waiting = [store.clone(), store.clone()];
+        let waiting = [store.clone(), store.clone(), store.clone()];
         let to = Arc::new(Everything { double: 2.0, ..everything() });
         let (secret, from, idle) = (new.secret, new.data.clone(), Everything::IDLE);
         let change = Change { id: new.id, secret, version: 1, from, to, idle };
-        let [toucher, updater] = waiting;
+        let [toucher, updater, recorder] = waiting;
+        let late = [new.id, session(everything()).id]
+            .map(|id| Use::new(id, Timestamp::now(), Everything::IDLE));
         let touch =
             tokio::spawn(async move { toucher.touch(Touch::new(new.id, Everything::IDLE)).await });
         let update = tokio::spawn(async move { updater.update(change).await });
+        let record = tokio::spawn(async move {
+            recorder.uses_recorder().unwrap().record_uses(late.into()).await
+        });
         tokio::time::sleep(Duration::from_millis(600)).await;
         holder.commit().await.unwrap();
         assert_eq!(touch.await.unwrap().unwrap(), Touched::Gone);
         assert_eq!(update.await.unwrap().unwrap(), Updated::Gone);
+        assert_eq!(record.await.unwrap().unwrap(), []);
         assert!(matches!(store.load(new.id).await.unwrap(), Load::Ended));
     }};
 }
@@ -853,5 +860,36 @@ async fn logouts_get_the_error_of_their_statement(database: impl Database) {
     database.run("ALTER TABLE moved RENAME TO sessions").await;
     for ending in log_out_at_once(&store, &sessions).await {
         assert_eq!(ending.unwrap(), Ending::Ended);
+    }
+}
+
+/// Each node records the uses of the same sessions, in another order than the other, and logs out
+/// of some of them.
+async fn uses_and_logouts_of_the_same_sessions_on_two_nodes_all_succeed(database: impl Database) {
+    let one = ready::<Everything, _>(&database).await;
+    let other = database.store::<Everything>();
+    for _ in 0..5 {
+        let sessions = proven(&one, 60).await;
+        let at = loaded(&one, sessions[59].0).await.created_at;
+        let at = at.saturating_add(Duration::from_millis(1));
+        let uses: Vec<_> =
+            sessions.iter().map(|(id, _)| Use::new(*id, at, Everything::IDLE)).collect();
+        let reversed: Vec<_> = uses.iter().rev().cloned().collect();
+        let (ended, lasting) = sessions.split_at(20);
+        let (recorded, again, endings) = tokio::join!(
+            one.uses_recorder().unwrap().record_uses(uses),
+            other.uses_recorder().unwrap().record_uses(reversed),
+            log_out_at_once(&other, ended),
+        );
+        for live in [recorded.unwrap(), again.unwrap()] {
+            assert!(lasting.iter().all(|(id, _)| live.contains(id)), "they are live");
+        }
+        assert!(endings.into_iter().all(|ending| ending.unwrap() == Ending::Ended));
+        for (id, _) in ended {
+            assert!(matches!(one.load(*id).await.unwrap(), Load::Absent));
+        }
+        for (id, _) in lasting {
+            assert_eq!(loaded(&one, *id).await.last_seen_at, at);
+        }
     }
 }

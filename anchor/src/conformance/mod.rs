@@ -42,6 +42,8 @@ pub mod sweep;
 pub mod touch;
 #[doc(hidden)]
 pub mod update;
+#[doc(hidden)]
+pub mod uses;
 
 use std::time::Duration;
 
@@ -139,6 +141,13 @@ macro_rules! __conformance_plain {
                 a_touch_of_a_revoked_session_is_gone_and_revives_nothing
                 a_touch_of_an_unknown_session_creates_nothing
             }
+            uses {
+                a_use_counts_from_when_it_happened
+                a_use_never_extends_past_the_deadline
+                a_use_before_the_last_one_changes_nothing
+                a_use_of_an_ended_session_revives_nothing
+                many_uses_each_reach_their_own_session
+            }
             reauthenticate {
                 a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else
                 a_reauthentication_extends_the_idle_expiry_up_to_the_deadline
@@ -225,6 +234,10 @@ macro_rules! __conformance_plain {
 macro_rules! __conformance_extended {
     ($fresh_store:expr) => {
         $crate::__conformance_tests! { ($fresh_store)
+            uses of $crate::conformance::Extended<0> {
+                uses_keep_each_sessions_own_client
+                a_cut_off_beats_a_late_use
+            }
             client_info of $crate::conformance::Extended<0> {
                 a_session_keeps_where_it_came_from
                 a_touch_records_where_a_session_was_used_from
@@ -363,6 +376,7 @@ mod tests {
             include_str!("sweep.rs"),
             include_str!("touch.rs"),
             include_str!("update.rs"),
+            include_str!("uses.rs"),
         ];
         let cases = files.iter().flat_map(|file| file.split("pub async fn ").skip(1));
         for case in cases.filter_map(|rest| rest.split('<').next()) {

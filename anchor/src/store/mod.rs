@@ -19,6 +19,7 @@ mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
+mod uses;
 mod writes;
 
 pub(crate) use bounded::Bounded;
@@ -41,6 +42,7 @@ pub use sql::PostgresStore;
 pub use sql::SqliteStore;
 #[cfg(feature = "_sql")]
 pub use sql::{SqlStore, Verified, VerifyError};
+pub use uses::{RecordUses, Use};
 pub use writes::{Change, Ending, Reauthenticated, Rotated, Rotation, Touch, Touched, Updated};
 
 use std::future::Future;
@@ -140,6 +142,17 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// `touch.presented` is the current secret, the last rotation becomes
     /// [settled](RotationState::Settled).
     fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched>;
+
+    /// Returns the store as one that records the uses of several sessions together, some time after
+    /// they happened. The manager then lets the uses that requests record at load wait for a
+    /// moment, and does not [`touch`](Self::touch) in those requests.
+    ///
+    /// Default: `None`. The manager touches in each request. The SQL stores record uses together; a
+    /// [`MemoryStore`](crate::MemoryStore) does not, because a touch costs it very little. A store
+    /// that wraps another one forwards this method.
+    fn uses_recorder(&self) -> Option<&dyn RecordUses> {
+        None
+    }
 
     /// Replaces the secret of a live session, if [`Secrets::may_rotate`] allows a rotation from
     /// `rotation.from`. `rotation.old` decides whether `rotation.from` is remembered as the

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
-    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
+    Touched, Updated,
 };
 use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
@@ -25,6 +26,10 @@ impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
 
     fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
         (**self).touch(touch)
+    }
+
+    fn uses_recorder(&self) -> Option<&dyn RecordUses> {
+        (**self).uses_recorder()
     }
 
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {

@@ -43,7 +43,8 @@ pub use verify::{Verified, VerifyError};
 use super::gather::Gather;
 use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
-    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
+    Touched, Updated, Use,
 };
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -134,6 +135,8 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// - An `update`, `rotate` or `reauthenticate` that matched no row asks a second time, to
 ///   distinguish a conflict from an ended session.
 /// - A `revoke` that matched no live row asks once or twice more, and a `revoke_of` once more.
+/// - [`record_uses`](RecordUses::record_uses) is one statement for each 64 uses, and another one
+///   for those among which a session has ended.
 /// - `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two statements.
 /// - `sweep` is two more statements if there are cut-offs, and one more if ended rows are kept.
 ///
@@ -239,6 +242,10 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         Box::pin(self.verbs.touch.run(&self.database, touch))
     }
 
+    fn uses_recorder(&self) -> Option<&dyn RecordUses> {
+        Some(self)
+    }
+
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(self.verbs.rotate.rotate(&self.database, rotation))
     }
@@ -318,6 +325,12 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
 
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
         Box::pin(self.verbs.sweep.run::<D, T>(&self.database, &self.verbs.cut_off, batch))
+    }
+}
+
+impl<D: Driver, T: SessionData> RecordUses for SqlStore<D, T> {
+    fn record_uses(&self, uses: Vec<Use>) -> StoreFuture<'_, Vec<SessionId>> {
+        Box::pin(self.verbs.uses.record(&self.database, uses))
     }
 }
 

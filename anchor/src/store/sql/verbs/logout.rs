@@ -10,7 +10,7 @@ use crate::token::LastingHash;
 
 use super::super::database::{Database, run_again_after_deadlock};
 use super::super::driver::Driver;
-use super::super::expressions::rows;
+use super::super::expressions::{ids, rows};
 use super::super::row::Cells;
 use super::super::statement::{Arguments, Query, Statement};
 use super::super::table::SqlTable;
@@ -135,8 +135,8 @@ impl EndSeveral {
         let proven: Vec<_> = (0..size)
             .map(|row| format!("id = :id@{row} AND lasting_hash = :lasting@{row}"))
             .collect();
-        let rows = rows(table.dialect, &table.name, size, "UPDATE");
-        let live = format!("{rows} AND ({}) AND {}", proven.join(" OR "), table.live());
+        let proven = format!("({}) AND {}", proven.join(" OR "), table.live());
+        let live = rows(table.dialect, &table.name, size, "UPDATE", &proven);
         match table.dialect {
             Dialect::Postgres | Dialect::Sqlite => {
                 let end = end_by_logout(table, &live);
@@ -146,7 +146,7 @@ impl EndSeveral {
                 let select = format!("SELECT id, lasting_hash FROM {}", table.name);
                 Self::Locked {
                     lock: statement(format!("{select} WHERE {live} ORDER BY id FOR UPDATE")),
-                    end: statement(end_by_logout(table, &rows)),
+                    end: statement(end_by_logout(table, &format!("id IN ({})", ids(size)))),
                 }
             }
         }
