@@ -182,8 +182,9 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// A logout continues after its client has disconnected, so a graceful shutdown of the server
     /// does not wait for it. This method does; otherwise that session would stay live. Uses of
-    /// sessions that wait to be recorded are written at once. The sweeper stops, and [`Session::wait_until_ended`](crate::Session::wait_until_ended) resolves for
-    /// everyone who waits, so that WebSockets close.
+    /// sessions that wait to be recorded are written at once. The sweeper stops, and
+    /// [`Session::wait_until_ended`](crate::Session::wait_until_ended) resolves for everyone who
+    /// waits, so that WebSockets close.
     ///
     /// ```no_run
     /// # use anchor::prelude::*;
@@ -209,8 +210,8 @@ impl<T: SessionData> SessionManager<T> {
         if unfinished > 0 {
             tracing::error!(
                 target: "anchor", unfinished, payload = std::any::type_name::<T>(),
-                "the shutdown timed out: a logout that was not answered may not be carried out, and \
-                 uses of sessions may not be recorded"
+                "the shutdown timed out: a logout that was not answered may not be carried out, \
+                 and a use may not be recorded"
             );
         }
         unfinished

@@ -173,8 +173,8 @@ impl<T: SessionData> Sessions<T> {
     }
 }
 
-/// The task that writes what waits, until nothing does. A shutdown makes it write at once, and waits
-/// for it.
+/// The task that writes what waits, until nothing does. A shutdown makes it write at once, and
+/// waits for it.
 struct Writer<T: SessionData> {
     sessions: Arc<Sessions<T>>,
     is_done: bool,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::store::Record;
+use anchor::store::{Load, Record};
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::routing::post;
@@ -17,6 +17,7 @@ on_every_store![
     a_use_is_written_soon_after_the_response_with_the_time_of_the_request,
     uses_of_several_sessions_are_written_together_and_once_each,
     a_shutdown_writes_the_uses_that_wait,
+    a_shutdown_does_not_wait_for_the_delay,
     a_use_that_waits_revives_no_session_that_has_ended,
     a_use_that_waits_keeps_no_response_waiting,
     a_use_that_was_not_written_is_recorded_by_the_next_request,
@@ -40,18 +41,16 @@ impl Application {
         self.sessions.get(id_of(cookie)).await.unwrap().expect("it is live")
     }
 
-    /// Waits until this many uses were written, and says how long that took.
-    async fn recorded(&self, count: usize) -> Duration {
-        let began = Instant::now();
+    /// Waits until uses were written this many times.
+    async fn recorded(&self, count: usize) {
         let recorded = async {
             while self.store.calls(Verb::RecordUses) < count {
                 sleep(Duration::from_millis(5)).await;
             }
         };
         timeout(PATIENCE, recorded).await.expect("the use is recorded");
-        // The call has begun. A session that is read now may be older.
-        sleep(Duration::from_millis(50)).await;
-        began.elapsed()
+        // The call has begun, and must have ended as well.
+        sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -60,30 +59,40 @@ async fn a_use_is_written_soon_after_the_response_with_the_time_of_the_request(b
     let cookie = app.log_in("ferris").await;
     let before = app.record(&cookie).await;
     sleep(Duration::from_millis(20)).await;
+    let hold = app.store.hold(Verb::RecordUses);
     app.me(&cookie).await.expect(StatusCode::OK);
-    assert_eq!(app.store.recordings(), 0, "the response does not wait for it");
-    assert_eq!(app.record(&cookie).await.last_seen_at, before.last_seen_at);
-    assert!(app.recorded(1).await < Duration::from_secs(2), "the delay is bounded");
-    assert_eq!(app.store.calls(Verb::Touch), 0);
+    let Load::Live(loaded) = app.store.inner().load(id_of(&cookie)).await.unwrap() else {
+        panic!("it is live")
+    };
+    assert_eq!(loaded.record.last_seen_at, before.last_seen_at, "the response did not wait");
+    timeout(PATIENCE, hold.reached()).await.expect("it is written");
+    sleep(Duration::from_millis(20)).await;
+    hold.release();
+    app.recorded(1).await;
     let after = app.record(&cookie).await;
-    let used_after = after.last_seen_at.saturating_since(before.last_seen_at);
-    // Not with the time at which it was written, half a second later.
-    assert!(used_after > Duration::from_millis(15) && used_after < Duration::from_millis(400));
+    assert!(after.last_seen_at > before.last_seen_at);
+    assert!(after.last_seen_at <= loaded.now, "it counts from the write, not from the request");
     assert_eq!(after.expires_at, after.last_seen_at.saturating_add(UserSession::IDLE));
+    assert_eq!(app.store.calls(Verb::Touch), 0);
 }
 
 async fn uses_of_several_sessions_are_written_together_and_once_each(backend: Backend) {
     let Some(app) = application(&backend).await else { return };
+    let first = app.log_in("gray").await;
     let cookies = [app.log_in("ferris").await, app.log_in("corro").await];
-    sleep(Duration::from_millis(20)).await;
+    let hold = app.store.hold(Verb::RecordUses);
+    app.me(&first).await.expect(StatusCode::OK);
+    hold.reached().await;
+    // What comes while a write is under way waits for the next one.
     for _ in 0..5 {
         for cookie in &cookies {
             app.me(cookie).await.expect(StatusCode::OK);
         }
     }
-    app.recorded(1).await;
+    hold.release();
+    app.recorded(2).await;
     sleep(Duration::from_millis(700)).await;
-    assert_eq!(app.store.recordings(), 1, "one statement, and none after it");
+    assert_eq!(app.store.recordings(), 2, "one call for all, and none after it");
     for cookie in &cookies {
         let record = app.record(cookie).await;
         assert!(record.last_seen_at > record.created_at);
@@ -96,13 +105,10 @@ async fn a_shutdown_writes_the_uses_that_wait(backend: Backend) {
     let before = app.record(&cookie).await.last_seen_at;
     sleep(Duration::from_millis(20)).await;
     app.me(&cookie).await.expect(StatusCode::OK);
-    assert_eq!(app.store.recordings(), 0);
     let hold = app.store.hold(Verb::RecordUses);
-    let began = Instant::now();
     let sessions = app.sessions.clone();
     let shutdown = tokio::spawn(async move { sessions.shutdown().await });
     timeout(PATIENCE, hold.reached()).await.expect("the shutdown writes it");
-    assert!(began.elapsed() < Duration::from_millis(400), "at once");
     sleep(Duration::from_millis(50)).await;
     assert!(!shutdown.is_finished(), "the shutdown waits for the write");
     hold.release();
@@ -114,6 +120,25 @@ async fn a_shutdown_writes_the_uses_that_wait(backend: Backend) {
     app.me(&cookie).await.expect(StatusCode::OK);
     assert_eq!(app.sessions.shutdown().await, 0);
     assert!(app.record(&cookie).await.last_seen_at > first);
+}
+
+/// The machine may be busy, so one of several attempts has to be faster than the delay.
+async fn a_shutdown_does_not_wait_for_the_delay(backend: Backend) {
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        let Some(app) = application(&backend).await else { return };
+        let cookie = app.log_in("ferris").await;
+        app.me(&cookie).await.expect(StatusCode::OK);
+        let waits = app.store.recordings() == 0;
+        let began = Instant::now();
+        assert_eq!(app.sessions.shutdown().await, 0);
+        assert_eq!(app.store.recordings(), 1);
+        took.push(began.elapsed());
+        if waits && began.elapsed() < Duration::from_millis(250) {
+            return;
+        }
+    }
+    panic!("{took:?}");
 }
 
 async fn a_use_that_waits_revives_no_session_that_has_ended(backend: Backend) {

@@ -30,10 +30,14 @@ async fn careless<const KEEP: u64>(fault: Carelessness) -> CarelessStore<KEEP> {
 
 /// `Fault => file::case, ..;`: each case must fail on a store with that fault.
 macro_rules! catches {
-    ($store:path, $faults:ident, $payload:ty: $($fault:ident => $($file:ident::$case:ident),+;)*) => {
+    ($store:path, $faults:ident, $payload:ty:
+        $($fault:ident => $($file:ident::$case:ident),+;)*
+    ) => {
         catches!(@ ($store) $faults ($payload) $($fault [$($file::$case)+])*);
     };
-    (@ ($store:path) $faults:ident ($payload:ty) $($fault:ident [$($file:ident::$case:ident)+])*) => {
+    (@ ($store:path) $faults:ident ($payload:ty)
+        $($fault:ident [$($file:ident::$case:ident)+])*
+    ) => {
         $(
             #[allow(non_snake_case, reason = "the fault's own name")]
             mod $fault {

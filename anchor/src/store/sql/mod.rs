@@ -148,10 +148,11 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 ///
 /// Concurrent lookups (`load`) share a statement. So do concurrent insertions: calls of `create`
 /// without a limit and without a session to replace. So do concurrent logouts: calls of `revoke`
-/// with a proof and [`EndReason::Logout`], whether ended rows are kept or not. If no such statement is running, a call's
-/// statement is sent at once: there is no timer, and an idle store adds no delay. Calls that arrive
-/// while a statement runs share the next statement. One statement looks up at most 128 sessions, or
-/// inserts or ends at most 64; further calls wait for the statement after it.
+/// with a proof and [`EndReason::Logout`], whether ended rows are kept or not. If no such statement
+/// is running, a call's statement is sent at once: there is no timer, and an idle store adds no
+/// delay. Calls that arrive while a statement runs share the next statement. One statement looks up
+/// at most 128 sessions, or inserts or ends at most 64; further calls wait for the statement after
+/// it.
 ///
 /// A logout that shares a statement learns its own outcome, and has its own proof compared. MySQL
 /// does not report which rows a statement has ended. There, logouts that share are one transaction:
