@@ -147,9 +147,9 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// they happened. The manager then lets the uses that requests record at load wait for a
     /// moment, and does not [`touch`](Self::touch) in those requests.
     ///
-    /// Default: `None`. The manager touches in each request. The SQL stores record uses together; a
-    /// [`MemoryStore`](crate::MemoryStore) does not, because a touch costs it very little. A store
-    /// that wraps another one forwards this method.
+    /// Default: `None`. The manager touches in each request. The SQL stores record uses together;
+    /// `MemoryStore` does not, because a touch costs it very little. A store that wraps another one
+    /// forwards this method.
     fn uses_recorder(&self) -> Option<&dyn RecordUses> {
         None
     }
