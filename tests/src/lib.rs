@@ -5,6 +5,7 @@ mod backend;
 pub mod careless;
 pub mod databases;
 pub mod http;
+pub mod late;
 pub mod naive;
 mod on_every_store;
 mod postgres_tap;

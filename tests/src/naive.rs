@@ -75,6 +75,8 @@ pub enum Fault {
     RevokeHidesThatItWasNotProven,
     RevokeLeavesWhatLooksExpired,
     RevokeCountsTwice,
+    RevokeAcceptsTheProofOfAnother,
+    RevokeMixesUpItsCallers,
     RevokeFailsOnAnAbsentRow,
     RevokeEndsTheSubject,
     RevokeOfIgnoresTheSubject,
@@ -146,14 +148,18 @@ pub struct NaiveStore {
     seen: Mutex<HashMap<SessionId, Loaded<Payload>>>,
     /// Sessions whose re-authentication was refused, and half done.
     half_done: Mutex<HashSet<SessionId>>,
+    /// The proofs that were presented.
+    proofs: Mutex<Vec<LastingHash>>,
+    /// The outcome of the last revoke.
+    last_ending: Mutex<Option<Ending>>,
 }
 
 impl NaiveStore {
     /// An empty store with this fault.
     pub fn new(fault: Fault) -> Self {
         let rows = MemoryStore::new();
-        let (created, seen, half_done) = Default::default();
-        Self { fault, rows, created, seen, half_done }
+        let (created, seen, half_done, proofs, last_ending) = Default::default();
+        Self { fault, rows, created, seen, half_done, proofs, last_ending }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -621,6 +627,17 @@ impl SessionStore<Payload> for NaiveStore {
                 _ => {}
             }
             let ended = self.rows.revoke(id, proof, reason).await?;
+            if let (Fault::RevokeAcceptsTheProofOfAnother, Some(proof)) = (self.fault, proof) {
+                self.proofs.lock().unwrap().push(proof);
+                let lasting = self.loaded(id).await?.map(|loaded| loaded.secrets.lasting);
+                if lasting.is_some_and(|lasting| self.proofs.lock().unwrap().contains(&lasting)) {
+                    return self.rows.revoke(id, lasting, reason).await;
+                }
+            }
+            if self.is(Fault::RevokeMixesUpItsCallers) {
+                let last = self.last_ending.lock().unwrap().replace(ended);
+                return Ok(last.unwrap_or(ended));
+            }
             if ended == Ending::Unproven && self.is(Fault::RevokeHidesThatItWasNotProven) {
                 return Ok(Ending::NotLive);
             }

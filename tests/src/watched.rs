@@ -8,7 +8,8 @@ use std::time::Duration;
 use anchor::payload::CutOff;
 use anchor::store::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
-    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
+    Touched, Updated, Use,
 };
 use anchor::token::LastingHash;
 use anchor::{SessionData, SessionId, StoreError};
@@ -22,6 +23,7 @@ pub enum Verb {
     Load,
     Update,
     Touch,
+    RecordUses,
     Reauthenticate,
     Rotate,
     Revoke,
@@ -40,6 +42,8 @@ const VERBS: usize = Verb::Sweep as usize + 1;
 /// A store in front of another one. Clones share what they count.
 pub struct Watched<T> {
     inner: Arc<dyn SessionStore<T>>,
+    /// What records uses instead of the store behind.
+    uses: Option<Arc<dyn RecordUses>>,
     watch: Arc<Watch>,
 }
 
@@ -53,7 +57,18 @@ struct Watch {
 impl<T: SessionData> Watched<T> {
     /// Watches `inner`.
     pub fn new(inner: Arc<dyn SessionStore<T>>) -> Self {
-        Self { inner, watch: Arc::default() }
+        Self { inner, uses: None, watch: Arc::default() }
+    }
+
+    /// Lets `uses` record uses instead of the store behind.
+    pub fn recording_uses_with(mut self, uses: impl RecordUses + 'static) -> Self {
+        self.uses = Some(Arc::new(uses));
+        self
+    }
+
+    /// What records uses, if anything does.
+    fn recorder(&self) -> Option<&dyn RecordUses> {
+        self.uses.as_deref().or_else(|| self.inner.uses_recorder())
     }
 
     /// The store behind, unwatched.
@@ -61,9 +76,19 @@ impl<T: SessionData> Watched<T> {
         &*self.inner
     }
 
+    /// The store behind, for another node.
+    pub fn shared(&self) -> Arc<dyn SessionStore<T>> {
+        Arc::clone(&self.inner)
+    }
+
     /// How often `verb` was called, failed calls included.
     pub fn calls(&self, verb: Verb) -> usize {
         self.watch.calls[verb as usize].load(Ordering::SeqCst)
+    }
+
+    /// How often the store was asked to record uses, in a request or after it.
+    pub fn recordings(&self) -> usize {
+        self.calls(Verb::Touch) + self.calls(Verb::RecordUses)
     }
 
     /// How often the store was called at all.
@@ -106,7 +131,8 @@ impl<T: SessionData> Watched<T> {
 
 impl<T> Clone for Watched<T> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), watch: Arc::clone(&self.watch) }
+        let (inner, watch) = (Arc::clone(&self.inner), Arc::clone(&self.watch));
+        Self { inner, uses: self.uses.clone(), watch }
     }
 }
 
@@ -151,6 +177,16 @@ impl Hold {
 }
 
 /// Each verb is counted, held, failed, and only then passed on.
+impl<T: SessionData> RecordUses for Watched<T> {
+    fn record_uses(&self, uses: Vec<Use>) -> StoreFuture<'_, Vec<SessionId>> {
+        Box::pin(async move {
+            self.admit(Verb::RecordUses).await?;
+            let recorder = self.recorder().expect("it records uses");
+            recorder.record_uses(uses).await
+        })
+    }
+}
+
 impl<T: SessionData> SessionStore<T> for Watched<T> {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
         Box::pin(async move {
@@ -178,6 +214,10 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
             self.admit(Verb::Touch).await?;
             self.inner.touch(touch).await
         })
+    }
+
+    fn uses_recorder(&self) -> Option<&dyn RecordUses> {
+        self.recorder().map(|_| self as &dyn RecordUses)
     }
 
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {

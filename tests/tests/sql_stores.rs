@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anchor::store::{
     Change, EndReason, EndStatus, Ending, Load, NewSession, Page, Record, Replaced, SessionStore,
-    Touch, Touched, Updated, Verified, VerifyError,
+    Touch, Touched, Updated, Use, Verified, VerifyError,
 };
 use anchor::token::{LastingHash, SecretHash};
 use anchor::{
     Column, MySqlStore, PostgresStore, SessionData, SessionId, SqliteStore, StoreError,
-    StoreErrorKind,
+    StoreErrorKind, Timestamp,
 };
 use anchor_tests::databases;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -77,6 +77,9 @@ trait Database {
     /// The column `camelCase`, in quotes.
     const SMALL: &str;
 
+    /// The type of the column `id`.
+    const ID: &str;
+
     fn store<T: SessionData>(&self) -> Self::Store<T>;
 
     /// Runs a statement that no store would.
@@ -90,13 +93,15 @@ trait TableStore<T: SessionData>: SessionStore<T> + Clone {
 }
 
 macro_rules! databases {
-    ($($pool:ty => $store:ident, $three_days:literal, $small:literal;)*) => {$(
+    ($($pool:ty => $store:ident, $three_days:literal, $small:literal, $id:literal;)*) => {$(
         impl Database for $pool {
             type Store<T: SessionData> = $store<T>;
 
             const THREE_DAYS: &str = $three_days;
 
             const SMALL: &str = $small;
+
+            const ID: &str = $id;
 
             fn store<T: SessionData>(&self) -> $store<T> {
                 $store::new(self.clone())
@@ -120,9 +125,9 @@ macro_rules! databases {
 }
 
 databases! {
-    SqlitePool => SqliteStore, "259200000000", "`camelCase`";
-    PgPool => PostgresStore, "INTERVAL '3 days'", "\"camelCase\"";
-    MySqlPool => MySqlStore, "INTERVAL 3 DAY", "`camelCase`";
+    SqlitePool => SqliteStore, "259200000000", "`camelCase`", "BLOB";
+    PgPool => PostgresStore, "INTERVAL '3 days'", "\"camelCase\"", "UUID";
+    MySqlPool => MySqlStore, "INTERVAL 3 DAY", "`camelCase`", "BINARY(16)";
 }
 
 /// One test a database for each function.
@@ -169,6 +174,11 @@ on_every_database! {
     a_reason_of_another_version_is_no_reason
     of_logins_that_share_a_statement_a_refused_one_fails_alone
     lookups_that_share_a_statement_get_their_own_rows
+    of_logouts_that_share_a_statement_a_refused_one_fails_alone
+    logouts_of_kept_sessions_share_a_statement_and_count_once
+    logouts_on_two_nodes_end_each_session_once
+    logouts_get_the_error_of_their_statement
+    uses_and_logouts_of_the_same_sessions_on_two_nodes_all_succeed
 }
 
 /// A store whose table is there.
@@ -524,18 +534,24 @@ macro_rules! a_write_that_waits_past_the_end_does_not_revive {
         store.create(new.clone()).await.unwrap();
         let mut holder = $pool.begin().await.unwrap();
         holder.execute("SELECT id FROM sessions FOR UPDATE").await.unwrap();
-        let waiting = [store.clone(), store.clone()];
+        let waiting = [store.clone(), store.clone(), store.clone()];
         let to = Arc::new(Everything { double: 2.0, ..everything() });
         let (secret, from, idle) = (new.secret, new.data.clone(), Everything::IDLE);
         let change = Change { id: new.id, secret, version: 1, from, to, idle };
-        let [toucher, updater] = waiting;
+        let [toucher, updater, recorder] = waiting;
+        let late = [new.id, session(everything()).id]
+            .map(|id| Use::new(id, Timestamp::now(), Everything::IDLE));
         let touch =
             tokio::spawn(async move { toucher.touch(Touch::new(new.id, Everything::IDLE)).await });
         let update = tokio::spawn(async move { updater.update(change).await });
+        let record = tokio::spawn(async move {
+            recorder.uses_recorder().unwrap().record_uses(late.into()).await
+        });
         tokio::time::sleep(Duration::from_millis(600)).await;
         holder.commit().await.unwrap();
         assert_eq!(touch.await.unwrap().unwrap(), Touched::Gone);
         assert_eq!(update.await.unwrap().unwrap(), Updated::Gone);
+        assert_eq!(record.await.unwrap().unwrap(), []);
         assert!(matches!(store.load(new.id).await.unwrap(), Load::Ended));
     }};
 }
@@ -729,6 +745,151 @@ async fn lookups_that_share_a_statement_get_their_own_rows<D: Database>(database
                 assert_eq!(loaded.record.id, ids[at]);
             }
             (at, other) => panic!("{at}: {other:?}"),
+        }
+    }
+}
+
+/// Creates this many sessions, each with a proof of its own.
+async fn proven(store: &impl SessionStore<Everything>, count: u8) -> Vec<(SessionId, LastingHash)> {
+    let mut created = Vec::new();
+    for number in 0..count {
+        let data = Everything { small: number.into(), ..everything() };
+        let mut new = session(data);
+        new.lasting = LastingHash::from_bytes([number; 32]);
+        created.push((new.id, new.lasting));
+        store.create(new).await.unwrap();
+    }
+    created
+}
+
+/// Logs out of all these sessions at once.
+async fn log_out_at_once<T: SessionData>(
+    store: &(impl TableStore<T> + 'static),
+    sessions: &[(SessionId, LastingHash)],
+) -> Vec<Result<Ending, StoreError>> {
+    let logouts: Vec<_> = sessions
+        .iter()
+        .map(|&(id, proof)| {
+            let store = store.clone();
+            tokio::spawn(async move { store.revoke(id, Some(proof), EndReason::Logout).await })
+        })
+        .collect();
+    let mut endings = Vec::new();
+    for logout in logouts {
+        endings.push(logout.await.unwrap());
+    }
+    endings
+}
+
+/// Forty logouts at once, of which one is of a session that another table refers to.
+async fn of_logouts_that_share_a_statement_a_refused_one_fails_alone<D: Database>(database: D) {
+    let store = ready::<Everything, D>(&database).await;
+    let sessions = proven(&store, 40).await;
+    let refers = format!(
+        "CREATE TABLE carts (session_id {} NOT NULL, FOREIGN KEY (session_id) REFERENCES \
+         sessions (id))",
+        D::ID
+    );
+    database.run(&refers).await;
+    let refer = format!("INSERT INTO carts SELECT id FROM sessions WHERE {} = 20", D::SMALL);
+    database.run(&refer).await;
+    let endings = log_out_at_once(&store, &sessions).await;
+    for (at, ending) in endings.into_iter().enumerate() {
+        let load = store.load(sessions[at].0).await.unwrap();
+        if at == 20 {
+            assert_eq!(ending.unwrap_err().kind(), StoreErrorKind::Constraint);
+            assert!(matches!(load, Load::Live(_)));
+        } else {
+            assert_eq!(ending.unwrap(), Ending::Ended, "{at}");
+            assert!(matches!(load, Load::Absent), "{at}");
+        }
+    }
+}
+
+async fn logouts_of_kept_sessions_share_a_statement_and_count_once(database: impl Database) {
+    let store = ready::<Extended, _>(&database).await;
+    let mut sessions = Vec::new();
+    for number in 0..40 {
+        let subject = format!("user {number}");
+        let mut new = login_of(&subject);
+        new.lasting = LastingHash::from_bytes([number; 32]);
+        sessions.push((new.id, new.lasting));
+        store.create(new).await.unwrap();
+    }
+    store.cut_off(&"user 7".to_owned(), EndReason::CutOff).await.unwrap();
+    let twice: Vec<_> = sessions.iter().chain(&sessions).copied().collect();
+    let endings = log_out_at_once(&store, &twice).await;
+    for number in 0..40 {
+        let mut own = [&endings[number], &endings[number + 40]].map(|e| e.clone().unwrap());
+        own.sort_by_key(|ending| ending.count());
+        let expected = if number == 7 { Ending::NotLive } else { Ending::Ended };
+        assert_eq!(own, [Ending::NotLive, expected], "{number}");
+        let history = store.history(&format!("user {number}"), Page::default()).await.unwrap();
+        let reason = if number == 7 { EndReason::CutOff } else { EndReason::Logout };
+        assert_eq!(history.len(), 1);
+        assert_eq!((history[0].status, history[0].reason), (EndStatus::Revoked, Some(reason)));
+        assert!(matches!(store.load(sessions[number].0).await.unwrap(), Load::Ended));
+    }
+}
+
+/// Two nodes log out of the same sessions, in opposite orders.
+async fn logouts_on_two_nodes_end_each_session_once(database: impl Database) {
+    let one = ready::<Everything, _>(&database).await;
+    let other = database.store::<Everything>();
+    for _ in 0..5 {
+        let sessions = proven(&one, 60).await;
+        let reversed: Vec<_> = sessions.iter().rev().copied().collect();
+        let (first, second) =
+            tokio::join!(log_out_at_once(&one, &sessions), log_out_at_once(&other, &reversed));
+        for (first, second) in first.into_iter().zip(second.into_iter().rev()) {
+            assert_eq!(first.unwrap().count() + second.unwrap().count(), 1);
+        }
+        for (id, _) in sessions {
+            assert!(matches!(one.load(id).await.unwrap(), Load::Absent));
+        }
+    }
+}
+
+async fn logouts_get_the_error_of_their_statement(database: impl Database) {
+    let store = ready::<Everything, _>(&database).await;
+    let sessions = proven(&store, 20).await;
+    database.run("ALTER TABLE sessions RENAME TO moved").await;
+    for ending in log_out_at_once(&store, &sessions).await {
+        assert_eq!(ending.unwrap_err().kind(), StoreErrorKind::NotMigrated);
+    }
+    database.run("ALTER TABLE moved RENAME TO sessions").await;
+    for ending in log_out_at_once(&store, &sessions).await {
+        assert_eq!(ending.unwrap(), Ending::Ended);
+    }
+}
+
+/// Each node records the uses of the same sessions, in another order than the other, and logs out
+/// of some of them.
+async fn uses_and_logouts_of_the_same_sessions_on_two_nodes_all_succeed(database: impl Database) {
+    let one = ready::<Everything, _>(&database).await;
+    let other = database.store::<Everything>();
+    for _ in 0..5 {
+        let sessions = proven(&one, 60).await;
+        let at = loaded(&one, sessions[59].0).await.created_at;
+        let at = at.saturating_add(Duration::from_millis(1));
+        let uses: Vec<_> =
+            sessions.iter().map(|(id, _)| Use::new(*id, at, Everything::IDLE)).collect();
+        let reversed: Vec<_> = uses.iter().rev().cloned().collect();
+        let (ended, lasting) = sessions.split_at(20);
+        let (recorded, again, endings) = tokio::join!(
+            one.uses_recorder().unwrap().record_uses(uses),
+            other.uses_recorder().unwrap().record_uses(reversed),
+            log_out_at_once(&other, ended),
+        );
+        for live in [recorded.unwrap(), again.unwrap()] {
+            assert!(lasting.iter().all(|(id, _)| live.contains(id)), "they are live");
+        }
+        assert!(endings.into_iter().all(|ending| ending.unwrap() == Ending::Ended));
+        for (id, _) in ended {
+            assert!(matches!(one.load(*id).await.unwrap(), Load::Absent));
+        }
+        for (id, _) in lasting {
+            assert_eq!(loaded(&one, *id).await.last_seen_at, at);
         }
     }
 }

@@ -1,15 +1,22 @@
 //! What a request costs on PostgreSQL: the statements that the server was told to execute, read off
 //! the wire.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use anchor::SessionId;
 use anchor::prelude::*;
+use anchor::store::{EndReason, Ending, Load, NewSession, StoreFuture, Use};
+use anchor::token::{LastingHash, SecretHash};
 use anchor_tests::http::Served;
 use anchor_tests::{Tap, databases};
 use axum::Router;
 use axum::routing::{get, post};
 use http::StatusCode;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use uuid::Uuid;
 
 #[derive(Clone, SessionData)]
 #[session(table = "sessions", idle = "2h", absolute = "14d")]
@@ -49,6 +56,7 @@ async fn logout() {}
 /// An application whose every statement is seen.
 struct Application {
     tap: Tap,
+    store: PostgresStore<UserSession>,
     plain: Served,
     /// Records every use.
     touching: Served,
@@ -84,14 +92,22 @@ impl Application {
         };
         let plain = serve(Duration::from_secs(60)).await;
         let touching = serve(Duration::ZERO).await;
-        let app = Self { tap, plain, touching };
+        let app = Self { tap, store: PostgresStore::new(pool), plain, touching };
         let old = app.plain.post("/login").send().await.cookie();
         let cookie = app.plain.post("/login").cookie(&old).send().await.cookie();
         app.touching.get("/me").cookie(&cookie).send().await.expect(StatusCode::OK);
+        app.executed_later().await;
         app.plain.post("/visit").cookie(&cookie).send().await.expect(StatusCode::OK);
         app.plain.post("/logout").cookie(&cookie).send().await.expect(StatusCode::OK);
         app.tap.take();
         Some(app)
+    }
+
+    /// What the server is made to execute after a response.
+    async fn executed_later(&self) -> Vec<String> {
+        // Twice as long as a use waits.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.tap.take()
     }
 
     /// What one request made the server execute.
@@ -119,10 +135,11 @@ async fn each_request_costs_the_statements_that_were_promised() {
     assert_statements(&app.executed(app.plain.get("/open").cookie(&cookie)).await.0, &[]);
     assert_statements(&app.executed(app.plain.get("/me").cookie(&cookie)).await.0, &["SELECT"]);
     assert_statements(&app.executed(app.plain.get("/greedy").cookie(&cookie)).await.0, &["SELECT"]);
-    assert_statements(
-        &app.executed(app.touching.get("/me").cookie(&cookie)).await.0,
-        &["SELECT", "UPDATE"],
-    );
+    // No response waits for the statement that records a use.
+    let me = app.executed(app.touching.get("/me").cookie(&cookie)).await.0;
+    assert_statements(&me, &["SELECT"]);
+    assert_statements(&app.executed_later().await, &["UPDATE"]);
+    assert_statements(&app.executed_later().await, &[]);
     assert_statements(
         &app.executed(app.plain.post("/visit").cookie(&cookie)).await.0,
         &["SELECT", "UPDATE"],
@@ -134,6 +151,52 @@ async fn each_request_costs_the_statements_that_were_promised() {
     let forged = app.plain.post("/logout").cookie("__Host-id=forged").send().await;
     forged.expect(StatusCode::UNAUTHORIZED);
     assert_statements(&app.tap.take(), &[]);
+}
+
+/// Thirty callers at once, all of which have begun before the first statement is answered.
+#[tokio::test]
+async fn callers_at_once_share_their_statements() {
+    let Some(app) = Application::start().await else { return };
+    let (proof, secret) = (LastingHash::from_bytes([2; 32]), SecretHash::from_bytes([1; 32]));
+    let ids: Vec<_> =
+        (0..30).map(|number| SessionId::from_uuid(Uuid::from_u64_pair(7, number))).collect();
+    let data = Arc::new(UserSession { name: "ferris".into(), visits: 0 });
+    let creates = ids
+        .iter()
+        .map(|id| app.store.create(NewSession::new(*id, proof, secret, Arc::clone(&data))));
+    at_once(creates).await;
+    app.tap.take();
+
+    let found = at_once(ids.iter().map(|id| app.store.load(*id))).await;
+    let Load::Live(loaded) = &found[0] else { panic!("it is live") };
+    assert_statements(&app.tap.take(), &["SELECT", "SELECT"]);
+
+    let uses = ids.iter().map(|id| Use::new(*id, loaded.now, UserSession::IDLE)).collect();
+    let recorded = app.store.uses_recorder().unwrap().record_uses(uses).await.unwrap();
+    assert_eq!(recorded.len(), 30);
+    assert_statements(&app.tap.take(), &["UPDATE"]);
+
+    let logouts = ids.iter().map(|id| app.store.revoke(*id, Some(proof), EndReason::Logout));
+    let endings = at_once(logouts).await;
+    assert!(endings.iter().all(|ending| *ending == Ending::Ended), "{endings:?}");
+    assert_statements(&app.tap.take(), &["DELETE", "DELETE"]);
+}
+
+async fn at_once<'a, R: 'a>(calls: impl Iterator<Item = StoreFuture<'a, R>>) -> Vec<R> {
+    let mut calls: Vec<_> = calls.map(|call| (call, None)).collect();
+    poll_fn(|context| {
+        for (call, answer) in calls.iter_mut().filter(|(_, answer)| answer.is_none()) {
+            if let Poll::Ready(answered) = call.as_mut().poll(context) {
+                *answer = Some(answered.unwrap());
+            }
+        }
+        match calls.iter().all(|(_, answer)| answer.is_some()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    calls.into_iter().filter_map(|(_, answer)| answer).collect()
 }
 
 /// As many statements as words, each of which names what its statement does.

@@ -101,6 +101,13 @@ macro_rules! __conformance_plain {
                 a_touched_session_outlives_its_first_expiry
                 a_touch_never_goes_past_the_deadline
             }
+            uses {
+                a_use_counts_from_when_it_happened
+                a_use_never_extends_past_the_deadline
+                a_use_before_the_last_one_changes_nothing
+                a_use_of_an_ended_session_revives_nothing
+                many_uses_each_reach_their_own_session
+            }
             reauthenticate {
                 a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else
                 a_reauthentication_extends_the_idle_expiry_up_to_the_deadline
@@ -129,6 +136,7 @@ macro_rules! __conformance_plain {
                 a_revoke_without_the_proof_ends_nothing_and_says_so
                 what_looks_expired_is_ended_for_good
                 of_many_revokes_of_one_session_one_counts_it
+                revokes_at_once_each_learn_their_own_outcome
             }
             revoke_many {
                 revoking_a_session_of_a_subject_ends_that_one
@@ -184,6 +192,10 @@ macro_rules! __conformance_plain {
 macro_rules! __conformance_extended {
     ($fresh_store:expr) => {
         $crate::__conformance_tests! { ($fresh_store)
+            uses of $crate::conformance::Extended<0> {
+                uses_keep_each_sessions_own_client
+                a_cut_off_beats_a_late_use
+            }
             client_info of $crate::conformance::Extended<0> {
                 a_session_keeps_where_it_came_from
                 a_touch_records_where_a_session_was_used_from
@@ -322,6 +334,7 @@ mod tests {
             include_str!("cases/sweep.rs"),
             include_str!("cases/touch.rs"),
             include_str!("cases/update.rs"),
+            include_str!("cases/uses.rs"),
         ];
         let cases = files.iter().flat_map(|file| file.split("pub async fn ").skip(1));
         for case in cases.filter_map(|rest| rest.split(['<', '(']).next()) {

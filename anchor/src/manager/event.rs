@@ -22,7 +22,8 @@ pub enum Event<'a, T> {
         /// The session that it replaced, which has ended.
         replaced: Option<SessionId>,
     },
-    /// A session's use was recorded.
+    /// A session's use was recorded. That may be after the response, and after other events of the
+    /// same request.
     Touched {
         /// The session.
         id: SessionId,

@@ -12,6 +12,7 @@ pub(crate) mod registry;
 pub(crate) mod sessions;
 mod sweeper;
 mod tasks;
+mod touches;
 mod verifier;
 pub(crate) mod watch;
 
@@ -181,9 +182,10 @@ impl<T: SessionData> SessionManager<T> {
     /// runtime and the pool are dropped.
     ///
     /// A logout continues after its client has disconnected, so a graceful shutdown of the server
-    /// does not wait for it. This method does; otherwise that session would stay live. The sweeper
-    /// stops, and [`Session::wait_until_ended`](crate::Session::wait_until_ended) resolves for
-    /// everyone who waits, so that WebSockets close.
+    /// does not wait for it. This method does; otherwise that session would stay live. Uses of
+    /// sessions that wait to be recorded are written at once. The sweeper stops, and
+    /// [`Session::wait_until_ended`](crate::Session::wait_until_ended) resolves for everyone who
+    /// waits, so that WebSockets close.
     ///
     /// ```no_run
     /// # use anchor::prelude::*;
@@ -209,7 +211,8 @@ impl<T: SessionData> SessionManager<T> {
         if unfinished > 0 {
             tracing::error!(
                 target: "anchor", unfinished, payload = std::any::type_name::<T>(),
-                "the shutdown timed out: a logout that was not answered may not be carried out"
+                "the shutdown timed out: a logout that was not answered may not be carried out, \
+                 and a use may not be recorded"
             );
         }
         unfinished

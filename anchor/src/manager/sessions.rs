@@ -17,6 +17,7 @@ use crate::manager::client::ClientSettings;
 use crate::manager::cross_origin::CrossOriginProtection;
 use crate::manager::registry::Registration;
 use crate::manager::tasks::Tasks;
+use crate::manager::touches::Touches;
 use crate::manager::verifier::AnyVerifier;
 use crate::manager::watch::table::Watches;
 use crate::manager::{BoxError, Event, RevokedSessions, Verdict, callback};
@@ -42,6 +43,7 @@ pub(crate) struct Sessions<T> {
     /// The queues of requests that met a conflict.
     pub(crate) updates: Arc<KeyedMutex<SessionId>>,
     pub(crate) tasks: Tasks,
+    pub(crate) touches: Touches,
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
     pub(crate) touch_interval: Duration,

@@ -30,6 +30,19 @@ impl<T: SessionData> Bounded<T> {
         }
     }
 
+    /// Returns whether the store records uses together.
+    pub(crate) fn records_uses(&self) -> bool {
+        self.store.uses_recorder().is_some()
+    }
+
+    /// Records uses together, and returns which sessions are live.
+    pub(crate) async fn record_uses(&self, uses: Vec<Use>) -> Result<Vec<SessionId>, StoreError> {
+        match self.store.uses_recorder() {
+            Some(store) => self.in_time("record_uses", store.record_uses(uses)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn in_time<R>(&self, verb: &str, mut call: StoreFuture<'_, R>) -> Result<R, StoreError> {
         // A store that answers at once, such as memory, needs no timer, and no box for one.
         if let Poll::Ready(answer) =

@@ -20,6 +20,7 @@ mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
+mod uses;
 mod verbs;
 
 pub(crate) use bounded::Bounded;
@@ -43,6 +44,7 @@ pub use sql::PostgresStore;
 pub use sql::SqliteStore;
 #[cfg(feature = "_sql")]
 pub use sql::{SqlStore, Verified, VerifyError};
+pub use uses::{RecordUses, Use};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -85,7 +87,8 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 ///
 /// **Calls may share a statement.** The SQL stores answer concurrent calls of [`load`](Self::load)
 /// with one statement, and insert the rows of concurrent calls of [`create`](Self::create) with one
-/// statement if these calls have no limit and replace no session. The contract does not change:
+/// statement if these calls have no limit and replace no session. Concurrent logouts, the calls of
+/// [`revoke`](Self::revoke) with a proof, also share a statement. The contract does not change:
 /// such a statement begins after every call that it answers, so an answer is never older than its
 /// question, and an error of the statement is returned to each of its callers. The documentation of
 /// `SqlStore` gives the cost and the bounds.
@@ -149,6 +152,17 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// [settled](RotationState::Settled).
     fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched>;
 
+    /// Returns the store as one that records the uses of several sessions together, some time after
+    /// they happened. The manager then lets the uses that requests record at load wait for a
+    /// moment, and does not [`touch`](Self::touch) in those requests.
+    ///
+    /// Default: `None`. The manager touches in each request. The SQL stores record uses together;
+    /// `MemoryStore` does not, because a touch costs it very little. A store that wraps another one
+    /// forwards this method.
+    fn uses_recorder(&self) -> Option<&dyn RecordUses> {
+        None
+    }
+
     /// Replaces the secret of a live session, if [`Secrets::may_rotate`] allows a rotation from
     /// `rotation.from`. `rotation.old` decides whether `rotation.from` is remembered as the
     /// previous secret or forgotten. Its grace period ends `rotation.grace` from now.
@@ -161,6 +175,12 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
 
     /// Ends one session. With `proof`, it ends the session only if `proof` is the hash of the
     /// lasting half of the session's secrets.
+    ///
+    /// The SQL stores end the sessions of concurrent calls with a proof and
+    /// [`EndReason::Logout`] by one statement, at most 64 sessions. Each row is compared with its
+    /// own caller's proof. An error of that statement is returned to each of its callers. A
+    /// [`Constraint`](crate::StoreErrorKind::Constraint) error is the exception: nothing was ended
+    /// then, and each session is ended again by its own statement.
     ///
     /// The row ends for good even if it looks expired, because a clock that shows it as expired may
     /// be set back.

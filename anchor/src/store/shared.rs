@@ -16,6 +16,10 @@ macro_rules! shared {
                 (**self).try_load(id)
             }
 
+            fn uses_recorder(&self) -> Option<&dyn RecordUses> {
+                (**self).uses_recorder()
+            }
+
             $(
                 fn $verb<'a>(&'a self, $($argument: $ty),*) -> StoreFuture<'a, $answer>
                 $(where T: $bound)?

@@ -1,6 +1,7 @@
 //! A store that cannot answer: 503, never anonymous, never 401, never a logout that did not happen.
 
 use anchor::Rejection;
+use anchor::store::SessionStore;
 use anchor_tests::{Backend, Verb};
 use axum::Router;
 use axum::routing::get;
@@ -51,11 +52,18 @@ async fn a_touch_that_fails_leaves_the_answer_as_it_is_and_is_logged(backend: Ba
     })
     .await;
     let cookie = app.log_in("ferris").await;
+    let in_request = app.store.uses_recorder().is_none();
     app.store.fail(Verb::Touch, true);
+    app.store.fail(Verb::RecordUses, true);
     let answer = app.me(&cookie).await.expect(StatusCode::OK);
-    assert_eq!(app.store.calls(Verb::Touch), 1);
+    assert_eq!(app.sessions.shutdown().await, 0);
+    assert_eq!(app.store.recordings(), 1);
     assert!(answer.set_cookies().is_empty(), "{answer:?}");
-    let lines = logs::lines_with(&id_of(&cookie).to_string());
+    let lines = if in_request {
+        logs::lines_with(&id_of(&cookie).to_string())
+    } else {
+        logs::lines_with("RecordUses is made to fail")
+    };
     assert!(lines.iter().any(|line| line.contains("WARN") && line.contains("not recorded")));
 }
 

@@ -74,6 +74,7 @@ async fn the_boundaries_are_those_that_were_configured(backend: Backend) {
     assert_eq!(record.deadline.saturating_since(record.created_at), absolute);
     sleep(20 * MILLISECOND).await;
     app.me(&login).await.expect(StatusCode::OK);
+    assert_eq!(app.sessions.shutdown().await, 0);
     let touched = app.sessions.get(id_of(&login)).await.unwrap().unwrap();
     assert!(touched.last_seen_at > record.last_seen_at);
     assert_eq!(touched.expires_at.saturating_since(touched.last_seen_at), idle);
@@ -86,6 +87,7 @@ async fn the_boundaries_are_those_that_were_configured(backend: Backend) {
     let login = brief.log_in("ferris").await;
     sleep(20 * MILLISECOND).await;
     brief.me(&login).await.expect(StatusCode::OK);
+    assert_eq!(brief.sessions.shutdown().await, 0);
     let touched = brief.sessions.get(id_of(&login)).await.unwrap().unwrap();
     assert_eq!(touched.expires_at, touched.deadline, "a use never extends past the deadline");
 }
@@ -106,16 +108,18 @@ async fn reads_within_the_interval_write_nothing_and_the_first_after_it_writes_o
             .await;
     let cookie = app.log_in("ferris").await;
     app.me(&cookie).await.expect(StatusCode::OK);
-    assert_eq!(app.store.calls(Verb::Touch), 0);
+    assert_eq!(app.store.recordings(), 0);
     sleep(650 * MILLISECOND).await;
     for _ in 0..5 {
         app.me(&cookie).await.expect(StatusCode::OK);
     }
-    assert_eq!(app.store.calls(Verb::Touch), 1);
+    assert_eq!(app.sessions.shutdown().await, 0);
+    assert_eq!(app.store.recordings(), 1);
     // A request that asks for no session is no use of it.
     sleep(650 * MILLISECOND).await;
     app.get("/open").cookie(&cookie).send().await.expect(StatusCode::OK);
-    assert_eq!(app.store.calls(Verb::Touch), 1);
+    assert_eq!(app.sessions.shutdown().await, 0);
+    assert_eq!(app.store.recordings(), 1);
 }
 
 async fn a_request_that_outlasts_the_idle_time_counts_from_its_beginning(backend: Backend) {

@@ -301,6 +301,7 @@ async fn the_origin_of_the_login_is_recorded_and_that_of_a_later_use_replaces_it
     assert_eq!(origin().await, (Some("192.0.2.7".into()), Some("desk".into())));
     let moved = app.served.get("/me").cookie(&cookie);
     moved.header(ADDRESS, "2001:db8::1").header(USER_AGENT, "phone").send().await;
+    assert_eq!(app.sessions.shutdown().await, 0);
     assert_eq!(origin().await, (Some("2001:db8::1".into()), Some("phone".into())));
 }
 
@@ -537,18 +538,21 @@ async fn every_event_is_told_in_order(backend: Backend) {
     let second = app.served.post("/login").cookie(&first).send().await.cookie();
     app.me(&second).await;
     let third = app.served.post("/reauthenticate").cookie(&second).send().await.cookie();
+    assert_eq!(app.sessions.shutdown().await, 0);
     app.served.post("/logout").cookie(&third).send().await;
     app.me("").await;
     app.log_in().await;
     app.sessions.cut_off(&ferris().name).await.unwrap();
     app.sessions.revoke_everyone().await.unwrap();
+    // Uses may be recorded after what their requests did, and those of several requests at once.
+    let (touched, told): (Vec<_>, Vec<_>) =
+        told.lock().unwrap().drain(..).partition(|event: &String| event == "touched");
+    assert!((1..=2).contains(&touched.len()), "{touched:?}");
     assert_eq!(
-        *told.lock().unwrap(),
+        told,
         [
             "created for ferris, false",
             "created for ferris, true",
-            "touched",
-            "touched",
             "reauthenticated",
             "rotated",
             "revoked 1: logout",

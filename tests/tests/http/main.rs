@@ -18,6 +18,7 @@ mod faults;
 mod frontends;
 mod guards;
 mod keys;
+mod late_uses;
 mod layers;
 mod lifetimes;
 mod lives;

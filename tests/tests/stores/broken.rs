@@ -1,7 +1,8 @@
 //! The conformance suite tests something: it fails on stores that are broken on purpose.
 
-use anchor::conformance;
+use anchor::conformance::{self, Extended, Payload};
 use anchor_tests::careless::{CarelessStore, Carelessness};
+use anchor_tests::late::{self, Lateness};
 use anchor_tests::naive::{Fault, NaiveStore};
 
 /// The broken stores without their faults, so that a fault alone is what fails below.
@@ -15,22 +16,40 @@ mod passes_the_same_extended_store_without_a_fault {
     ));
 }
 
+mod passes_the_same_late_store_without_a_fault {
+    anchor::conformance!(async || super::late::store(super::Lateness::Nothing).await);
+}
+
+async fn naive(fault: Fault) -> NaiveStore {
+    NaiveStore::new(fault)
+}
+
+async fn careless<const KEEP: u64>(fault: Carelessness) -> CarelessStore<KEEP> {
+    CarelessStore::new(fault)
+}
+
 /// `Fault => file::case, ..;`: each case must fail on a store with that fault.
 macro_rules! catches {
-    ($store:ident($faults:ident): $($fault:ident => $($file:ident::$case:ident),+;)*) => {
-        catches!(@ $store $faults $($fault [$($file::$case)+])*);
+    ($store:path, $faults:ident, $payload:ty:
+        $($fault:ident => $($file:ident::$case:ident),+;)*
+    ) => {
+        catches!(@ ($store) $faults ($payload) $($fault [$($file::$case)+])*);
     };
-    (@ $store:ident $faults:ident $($fault:ident [$($file:ident::$case:ident)+])*) => {
+    (@ ($store:path) $faults:ident ($payload:ty)
+        $($fault:ident [$($file:ident::$case:ident)+])*
+    ) => {
         $(
             #[allow(non_snake_case, reason = "the fault's own name")]
             mod $fault {
+                use super::*;
+
                 $(
                     #[test]
                     #[should_panic]
                     fn $case() {
-                        super::conformance::run(
-                            async || super::$store::new(super::$faults::$fault),
-                            super::conformance::cases::$file::$case,
+                        conformance::run::<$payload, _>(
+                            async || $store($faults::$fault).await,
+                            conformance::cases::$file::$case,
                         );
                     }
                 )+
@@ -39,7 +58,7 @@ macro_rules! catches {
     };
 }
 
-catches! { NaiveStore(Fault):
+catches! { naive, Fault, Payload:
     CreateOverwrites => create::create_over_an_existing_id_is_refused,
         create::of_many_creates_with_one_id_one_wins;
     CreateOverwritesExpired => create::create_over_an_expired_row_is_refused;
@@ -133,6 +152,8 @@ catches! { NaiveStore(Fault):
         revoke::a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated;
     RevokeLeavesWhatLooksExpired => revoke::what_looks_expired_is_ended_for_good;
     RevokeCountsTwice => revoke::of_many_revokes_of_one_session_one_counts_it;
+    RevokeAcceptsTheProofOfAnother => revoke::revokes_at_once_each_learn_their_own_outcome;
+    RevokeMixesUpItsCallers => revoke::revokes_at_once_each_learn_their_own_outcome;
     RevokeFailsOnAnAbsentRow => revoke::revoking_an_unknown_session_counts_none,
         revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none;
     RevokeEndsTheSubject => revoke::revoking_a_session_leaves_the_others_alive;
@@ -224,7 +245,7 @@ catches! { NaiveStore(Fault):
     RevokeEveryoneCountsEnded => revoke_many::revoking_everyone_ends_every_session_and_counts_them;
 }
 
-catches! { CarelessStore(Carelessness):
+catches! { careless, Carelessness, Extended<_>:
     CutOffEndsRowsAlone =>
         cut_off::a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead,
         cut_off::a_login_that_arrives_dead_is_gone_to_every_verb,
@@ -264,6 +285,26 @@ catches! { CarelessStore(Carelessness):
     KeptSessionsAreOverwritten => history::a_kept_session_is_never_live_again;
     KeptSessionsCountAgain => history::a_kept_session_is_never_live_again;
     KeptSessionsGoWithTheSweep => history::a_kept_session_is_never_live_again;
+}
+
+catches! { late::store, Lateness, Payload:
+    UsesRevive => uses::a_use_of_an_ended_session_revives_nothing;
+    UsesPassTheDeadline => uses::a_use_never_extends_past_the_deadline;
+    UsesGoBackwards => uses::a_use_before_the_last_one_changes_nothing;
+    UsesCountFromTheWrite => uses::a_use_counts_from_when_it_happened;
+    UsesRaiseTheVersion => uses::a_use_counts_from_when_it_happened;
+    UsesAreMixedUp => uses::many_uses_each_reach_their_own_session;
+    UsesOfOthersAreLost => uses::many_uses_each_reach_their_own_session;
+    UsesReportTheEnded => uses::a_use_of_an_ended_session_revives_nothing;
+    UsesReportNothing => uses::a_use_counts_from_when_it_happened;
+}
+
+catches! { late::store, Lateness, Extended<0>:
+    UsesEscapeCutOffs => uses::a_cut_off_beats_a_late_use;
+    ClientsAreMixedUp => uses::uses_keep_each_sessions_own_client;
+    UsesForgetTheClient => uses::uses_keep_each_sessions_own_client;
+    UsesForgetTheClientOfAnEarlierUse => uses::uses_keep_each_sessions_own_client;
+    UsesEraseTheClient => uses::uses_keep_each_sessions_own_client;
 }
 
 /// The one case whose payload is kept for a second only.

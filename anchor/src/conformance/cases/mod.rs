@@ -19,3 +19,4 @@ pub mod round_trip;
 pub mod sweep;
 pub mod touch;
 pub mod update;
+pub mod uses;

@@ -66,6 +66,55 @@ pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so(store: impl Sto
     assert!(is_live(&store, other.id).await);
 }
 
+/// Each of these sessions is ended by its owner twice, and named by somebody with another's proof.
+/// Nobody but the owner ends it, although every proof is right for one of the sessions.
+pub async fn revokes_at_once_each_learn_their_own_outcome(store: impl Store) {
+    let store = Arc::new(store);
+    let new = [(); CROWD].map(|()| session());
+    for new in &new {
+        create(&*store, new).await;
+    }
+    let (ended, spared) = new.split_at(CROWD / 2);
+    // Whose session, with whose proof.
+    let mut revokes = Vec::new();
+    for at in 0..CROWD / 2 {
+        revokes.push((ended[at].id, ended[at].lasting));
+        revokes.push((ended[at].id, spared[at].lasting));
+        revokes.push((spared[at].id, ended[at].lasting));
+        revokes.push((new_id(), ended[at].lasting));
+        revokes.push((ended[at].id, ended[at].lasting));
+    }
+    let asked = revokes.clone();
+    let endings = together(&store, revokes.len(), |store, at| {
+        let (id, proof) = revokes[at];
+        async move { store.revoke(id, Some(proof), EndReason::Logout).await }
+    })
+    .await;
+    for new in ended {
+        let own = |proven| {
+            let answers = asked.iter().zip(&endings);
+            answers
+                .filter(move |((id, proof), _)| *id == new.id && (*proof == new.lasting) == proven)
+                .map(|(_, ending)| *ending)
+                .collect::<Vec<_>>()
+        };
+        let by_owner = own(true);
+        assert_eq!(by_owner.len(), 2);
+        assert!(by_owner.contains(&Ending::Ended), "{by_owner:?}");
+        assert!(by_owner.contains(&Ending::NotLive), "it ended twice: {by_owner:?}");
+        // It was there, or had ended.
+        assert!(!own(false).contains(&Ending::Ended), "a wrong proof ended it");
+        assert!(!is_live(&*store, new.id).await);
+    }
+    for new in spared {
+        let of_it = asked.iter().zip(&endings).filter(|((id, _), _)| *id == new.id);
+        assert!(of_it.into_iter().all(|(_, ending)| *ending == Ending::Unproven));
+        assert!(is_live(&*store, new.id).await, "the proof of another session ended it");
+    }
+    let unknown = asked.iter().zip(&endings).skip(3).step_by(5);
+    assert!(unknown.into_iter().all(|(_, ending)| *ending == Ending::NotLive));
+}
+
 /// A session that looks expired might look live again when the clock is set back, so it must be
 /// gone.
 pub async fn what_looks_expired_is_ended_for_good(store: impl Store) {

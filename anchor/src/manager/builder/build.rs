@@ -12,6 +12,7 @@ use crate::manager::cross_origin::CrossOriginProtection;
 use crate::manager::registry::Registration;
 use crate::manager::sessions::Sessions;
 use crate::manager::tasks::Tasks;
+use crate::manager::touches::Touches;
 use crate::manager::watch::table::Watches;
 use crate::payload::SessionData;
 use crate::store::Bounded;
@@ -68,6 +69,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
             watches: Watches::default(),
             updates: Arc::new(KeyedMutex::new()),
             tasks: Tasks::new(self.shutdown_timeout),
+            touches: Touches::default(),
             idle: self.idle,
             absolute: self.absolute,
             touch_interval,

@@ -345,7 +345,22 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// A use within this interval after the last recorded one is not recorded. A session may
     /// therefore expire by as much earlier than the idle timeout after its last use.
-    /// [`Duration::ZERO`] records every use, at the cost of one statement per request.
+    /// [`Duration::ZERO`] records every use, at the cost of one touch per request, or of what
+    /// follows.
+    ///
+    /// **Uses are written together, after the response**, if the store can do that, as the SQL
+    /// stores can ([`SessionStore::uses_recorder`]). A use waits for at most half a second. Then
+    /// the uses of all sessions that wait are written, 64 with one statement, each with the time
+    /// of its own request. So waiting changes neither the idle timeout nor the deadline, and of two
+    /// nodes, the later use counts. Other requests see the new `last_seen_at` by as much later.
+    /// [`Event::Touched`](crate::manager::Event::Touched) is emitted when it is written.
+    ///
+    /// A use is written in the request itself if the session would expire within 30 seconds, if it
+    /// settles a rotation, or if 1,024 uses wait already. So is [`Session::touch`].
+    /// [`SessionManager::shutdown`] writes the uses that wait. A process that is killed loses them:
+    /// that is as if these uses were within the interval.
+    ///
+    /// [`Session::touch`]: crate::Session::touch
     pub fn touch_interval(self, interval: Duration) -> Self {
         Self { touch_interval: Some(interval), ..self }
     }

@@ -299,6 +299,7 @@ impl<T: SessionData> Scope<T> {
     }
 
     /// Marks the session as used at the request's beginning, unless a use was recorded recently.
+    /// If the store records uses together, this one is written soon after.
     async fn record_use(
         &self,
         loaded: &Loaded<T>,
@@ -312,14 +313,20 @@ impl<T: SessionData> Scope<T> {
         if !settles && unrecorded < sessions.touch_interval {
             return Ok(());
         }
-        let touch = Touch {
-            id,
-            idle: sessions.idle,
-            client: self.state().client.info.clone(),
-            presented: settles.then(|| secret.hash()),
-        };
+        let client = self.state().client.info.clone();
+        // A rotation is settled before the response is sent.
+        if !settles && sessions.touch_later(loaded, client.clone()) {
+            return Ok(());
+        }
+        let presented = settles.then(|| secret.hash());
+        let touch = Touch { id, idle: sessions.idle, client, presented };
         match Box::pin(sessions.store.touch(touch)).await {
-            Ok(Touched::Written { .. }) => sessions.emit(&Event::Touched { id }),
+            Ok(Touched::Written { .. }) => {
+                if settles {
+                    sessions.touches.forget(id);
+                }
+                sessions.emit(&Event::Touched { id });
+            }
             Ok(Touched::Gone) => return Err(Rejection::Ended { id }),
             // The session was live a moment ago. The next request will try the store again.
             Err(error) => tracing::warn!(

@@ -39,6 +39,33 @@ pub(super) fn row(dialect: Dialect, table: &str) -> String {
     }
 }
 
+/// Returns the parameters `:id@0` and so on, as a list.
+pub(super) fn ids(count: usize) -> String {
+    let ids: Vec<_> = (0..count).map(|row| format!(":id@{row}")).collect();
+    ids.join(", ")
+}
+
+/// Returns the condition that selects those rows of `:id@0` and so on that meet another condition,
+/// and locks all of them, in the order of their ids, before that condition is checked. `lock` is
+/// the strength of PostgreSQL's lock.
+pub(super) fn rows(
+    dialect: Dialect,
+    table: &str,
+    count: usize,
+    lock: &str,
+    condition: &str,
+) -> String {
+    let ids = ids(count);
+    match dialect {
+        // CASE keeps the order. PostgreSQL would check the cheapest of several conditions first.
+        Dialect::Postgres => format!(
+            "id IN ({ids}) AND CASE WHEN id = ANY(ARRAY(SELECT id FROM {table} \
+             WHERE id IN ({ids}) ORDER BY id FOR {lock})) THEN {condition} ELSE FALSE END"
+        ),
+        Dialect::MySql | Dialect::Sqlite => format!("id IN ({ids}) AND {condition}"),
+    }
+}
+
 /// Returns `instant` plus a parameter in microseconds.
 pub(super) fn after(dialect: Dialect, instant: &str, micros: &str) -> String {
     match dialect {

@@ -40,11 +40,13 @@ pub use live_table::{Verified, VerifyError};
 use verbs::Verbs;
 use verbs::create::Inserts;
 use verbs::load::Lookups;
+use verbs::logout::Logouts;
 
 use super::gather::Gather;
 use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
-    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
+    Touched, Updated, Use,
 };
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -135,6 +137,8 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// - An `update`, `rotate` or `reauthenticate` that matched no row asks a second time, to
 ///   distinguish a conflict from an ended session.
 /// - A `revoke` that matched no live row asks once or twice more, and a `revoke_of` once more.
+/// - [`record_uses`](RecordUses::record_uses) is one statement for each 64 uses, and another one
+///   for those among which a session has ended.
 /// - `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two statements.
 /// - `sweep` is two more statements if there are cut-offs, and one more if ended rows are kept.
 ///
@@ -145,28 +149,36 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// # Shared statements
 ///
 /// Concurrent lookups (`load`) share a statement. So do concurrent insertions: calls of `create`
-/// without a limit and without a session to replace. If no such statement is running, a call's
-/// statement is sent at once: there is no timer, and an idle store adds no delay. Calls that arrive
-/// while a statement runs share the next statement. One statement looks up at most 128 sessions, or
-/// inserts at most 64; further calls wait for the statement after it.
+/// without a limit and without a session to replace. So do concurrent logouts: calls of `revoke`
+/// with a proof and [`EndReason::Logout`], whether ended rows are kept or not. If no such statement
+/// is running, a call's statement is sent at once: there is no timer, and an idle store adds no
+/// delay. Calls that arrive while a statement runs share the next statement. One statement looks up
+/// at most 128 sessions, or inserts or ends at most 64; further calls wait for the statement after
+/// it.
+///
+/// A logout that shares a statement learns its own outcome, and has its own proof compared. MySQL
+/// does not report which rows a statement has ended. There, logouts that share are one transaction:
+/// a statement locks the live rows and returns them, and another one ends them. A logout that finds
+/// no live row asks alone afterwards, as described under *Cost*.
 ///
 /// Of each kind, at most two statements run at the same time: one for a single call, and one that
-/// is shared. So the lookups of a store and its clones hold at most two connections, and these
-/// insertions hold at most two, however many requests there are. Statements come in few sizes, the
-/// powers of two, so a connection prepares at most eight texts for lookups and seven for these
-/// insertions.
+/// is shared. So the lookups of a store and its clones hold at most two connections, these
+/// insertions hold at most two, and these logouts hold at most two, however many requests there
+/// are. Statements come in few sizes, the powers of two, so a connection prepares at most eight
+/// texts for lookups, seven for these insertions, and seven for these logouts, on MySQL thirteen.
 ///
 /// An answer is never older than its question, because a call joins only a statement that has not
 /// been sent. An error of a shared statement is returned to each of its callers. A
-/// [`Constraint`](crate::StoreErrorKind::Constraint) error of a shared insertion is the exception:
-/// nothing was written then, and each row is inserted again by its own statement, so that only the
-/// calls whose row is refused fail.
+/// [`Constraint`](crate::StoreErrorKind::Constraint) error of a shared insertion or logout is the
+/// exception: nothing was written then, and each row is inserted or ended again by its own
+/// statement, so that only the calls whose row is refused fail.
 #[derive(Clone)]
 pub struct SqlStore<D: Driver, T> {
     database: Database<D>,
     verbs: Arc<Verbs>,
     lookups: Arc<Gather<Lookups<D>>>,
     inserts: Arc<Gather<Inserts<D>>>,
+    logouts: Arc<Gather<Logouts<D>>>,
     payload: PhantomData<fn() -> T>,
 }
 
@@ -178,7 +190,8 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         let database = Database { pool, schema };
         let lookups = Gather::new(Lookups::new(database.clone()));
         let inserts = Gather::new(Inserts::new(database.clone()));
-        Self { database, verbs, lookups, inserts, payload: PhantomData }
+        let logouts = Gather::new(Logouts::new(database.clone()));
+        Self { database, verbs, lookups, inserts, logouts, payload: PhantomData }
     }
 
     /// Returns the pool.
@@ -233,6 +246,10 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         Box::pin(self.verbs.touch.run(&self.database, touch))
     }
 
+    fn uses_recorder(&self) -> Option<&dyn RecordUses> {
+        Some(self)
+    }
+
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(self.verbs.rotate.rotate(&self.database, rotation))
     }
@@ -247,11 +264,12 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         proof: Option<LastingHash>,
         reason: EndReason,
     ) -> StoreFuture<'_, Ending> {
+        let Self { database, logouts, .. } = self;
         match proof {
             Some(proof) => {
-                Box::pin(self.verbs.end.revoke_proven(&self.database, id, proof, reason))
+                Box::pin(self.verbs.end.revoke_proven(database, logouts, id, proof, reason))
             }
-            None => Box::pin(self.verbs.end.revoke(&self.database, id, reason)),
+            None => Box::pin(self.verbs.end.revoke(database, id, reason)),
         }
     }
 
@@ -311,6 +329,12 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
 
     fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
         Box::pin(self.verbs.sweep.run::<D, T>(&self.database, &self.verbs.cut_off, batch))
+    }
+}
+
+impl<D: Driver, T: SessionData> RecordUses for SqlStore<D, T> {
+    fn record_uses(&self, uses: Vec<Use>) -> StoreFuture<'_, Vec<SessionId>> {
+        Box::pin(self.verbs.uses.record(&self.database, uses))
     }
 }
 

@@ -1,8 +1,11 @@
 //! `revoke` and its variants: end rows for good.
 
+use std::sync::Arc;
+
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
+use crate::store::gather::Gather;
 use crate::store::{EndReason, EndStatus, Ending};
 use crate::token::LastingHash;
 
@@ -12,6 +15,7 @@ use super::super::expressions::least;
 use super::super::row::Cells;
 use super::super::statement::{Argument, Statement};
 use super::super::table::{SqlTable, subject_argument};
+use super::logout::{self, Logouts};
 
 /// Ends the rows that meet a condition. First the live rows are ended and counted. Then all other
 /// rows that meet the condition are ended, because a clock that shows them as expired may be set
@@ -149,12 +153,18 @@ impl End {
     pub(in super::super) async fn revoke_proven<D: Driver>(
         &self,
         database: &Database<D>,
+        logouts: &Arc<Gather<Logouts<D>>>,
         id: SessionId,
         proof: LastingHash,
         reason: EndReason,
     ) -> Result<Ending, StoreError> {
         let arguments = || [id.into(), reason.as_str().into(), proof.into()];
-        if database.execute(self.proven.live.with(arguments())).await? > 0 {
+        let was_live = if reason == logout::REASON {
+            logouts.get((id, proof)).await?
+        } else {
+            database.execute(self.proven.live.with(arguments())).await? > 0
+        };
+        if was_live {
             return Ok(Ending::Ended);
         }
         // No row was live: there is no row, or it looks expired, or the proof belongs to another

@@ -6,10 +6,12 @@ mod cut_off;
 mod end;
 mod list;
 pub(super) mod load;
+pub(super) mod logout;
 mod rotate;
 mod sweep;
 mod touch;
 mod update;
+mod uses;
 mod version;
 
 use super::table::SqlTable;
@@ -20,6 +22,7 @@ pub(super) struct Verbs {
     pub(super) create: create::Create,
     pub(super) update: update::Update,
     pub(super) touch: touch::TouchRow,
+    pub(super) uses: uses::Uses,
     pub(super) rotate: rotate::Rotate,
     pub(super) end: end::End,
     pub(super) cut_off: cut_off::CutOffSubject,
@@ -33,6 +36,7 @@ impl Verbs {
         Self {
             create: create::Create::new(&table),
             touch: touch::TouchRow::new(&table),
+            uses: uses::Uses::new(&table),
             rotate: rotate::Rotate::new(&table),
             end: end::End::new(&table),
             cut_off: cut_off::CutOffSubject::new(&table),

@@ -1,0 +1,177 @@
+//! A session's own logout: `revoke` with the session's proof, which concurrent callers share.
+
+use crate::error::{StoreError, StoreErrorKind};
+use crate::id::SessionId;
+use crate::payload::DecodeError;
+use crate::schema::Dialect;
+use crate::store::EndReason;
+use crate::store::gather::Batch;
+use crate::token::LastingHash;
+
+use super::super::database::{Database, run_again_after_deadlock};
+use super::super::driver::Driver;
+use super::super::expressions::{ids, rows};
+use super::super::row::Cells;
+use super::super::statement::{Arguments, Query, Statement};
+use super::super::table::SqlTable;
+use super::end::end;
+
+const PARAMETERS: [&str; 2] = ["id", "lasting"];
+
+/// The largest number of sessions that one statement ends.
+const LARGEST: usize = 64;
+
+/// How many sessions a shared statement can end. There are few sizes, so that a connection prepares
+/// few texts.
+const SIZES: [usize; 6] = [2, 4, 8, 16, 32, LARGEST];
+
+/// The reason of these ends.
+pub(super) const REASON: EndReason = EndReason::Logout;
+
+/// A session, and the proof that the caller may end it.
+type Logout = (SessionId, LastingHash);
+
+/// The logouts of one store.
+pub(in super::super) struct Logouts<D> {
+    database: Database<D>,
+    one: Statement<2>,
+    /// One for each of [`SIZES`].
+    several: [EndSeveral; SIZES.len()],
+}
+
+impl<D: Driver> Logouts<D> {
+    pub(in super::super) fn new(database: Database<D>) -> Self {
+        let table = SqlTable::new(D::DIALECT, database.schema);
+        let condition = format!("id = :id AND lasting_hash = :lasting AND {}", table.live());
+        let one = table.statement(&end_by_logout(&table, &condition), PARAMETERS);
+        Self { database, one, several: SIZES.map(|size| EndSeveral::new(&table, size)) }
+    }
+
+    async fn end_one(&self, logout: Logout) -> Result<bool, StoreError> {
+        let end = self.one.with_rows(vec![arguments(logout)]);
+        Ok(self.database.execute(end).await? > 0)
+    }
+
+    /// Ends those of these sessions that are live and whose proof is right, all or none. Returns
+    /// which ones it ended.
+    async fn end_several(&self, logouts: &[Logout]) -> Result<Vec<Logout>, StoreError> {
+        let rows = match padded(logouts) {
+            None => return Err(StoreError::unavailable("no statement ends this many sessions")),
+            Some((size, rows)) => match &self.several[size] {
+                EndSeveral::Reported(end) => self.database.rows(end.with_rows(rows)).await?,
+                EndSeveral::Locked { lock, .. } => {
+                    let lock = lock.with_rows(rows);
+                    run_again_after_deadlock!(self.database, self.lock_and_end(&lock))?
+                }
+            },
+        };
+        rows.iter().map(read::<D>).collect::<Result<_, _>>().map_err(StoreError::unavailable)
+    }
+
+    /// Locks the live rows, ends them, and returns them.
+    async fn lock_and_end(&self, lock: &Query) -> Result<Vec<D::Row>, sqlx::Error> {
+        let mut transaction = self.database.pool.begin(None).await?;
+        let rows = D::rows_on(&mut transaction, lock).await?;
+        let live: Result<Vec<Logout>, _> = rows.iter().map(read::<D>).collect();
+        let live = live.map_err(|error| sqlx::Error::Decode(error.into()))?;
+        if let Some((size, rows)) = padded(&live)
+            && let EndSeveral::Locked { end, .. } = &self.several[size]
+        {
+            D::execute_on(&mut transaction, &end.with_rows(rows)).await?;
+        }
+        D::commit(transaction).await?;
+        Ok(rows)
+    }
+}
+
+impl<D: Driver> Batch for Logouts<D> {
+    type Item = Logout;
+
+    /// Whether this caller ended the session: it was live, and the proof is right.
+    type Answer = bool;
+
+    fn size(waiting: usize) -> usize {
+        waiting.min(LARGEST)
+    }
+
+    async fn run(&self, logouts: Vec<Logout>) -> Vec<Result<bool, StoreError>> {
+        if let [logout] = logouts[..] {
+            return vec![self.end_one(logout).await];
+        }
+        match self.end_several(&logouts).await {
+            // Of several callers with the same session and proof, one has ended it.
+            Ok(mut ended) => logouts
+                .iter()
+                .map(|logout| {
+                    let own = ended.iter().position(|ended| ended == logout);
+                    Ok(own.map(|own| ended.swap_remove(own)).is_some())
+                })
+                .collect(),
+            // One row may be the cause. Ended alone, only that row fails.
+            Err(error) if error.kind() == StoreErrorKind::Constraint => {
+                let mut ended = Vec::with_capacity(logouts.len());
+                for logout in logouts {
+                    ended.push(self.end_one(logout).await);
+                }
+                ended
+            }
+            Err(error) => logouts.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+}
+
+/// How a database ends several sessions, each only with its own proof, and reports which.
+enum EndSeveral {
+    /// One statement returns the rows that it has ended.
+    Reported(Statement<2>),
+    /// In a transaction, one statement locks and returns the live rows, and another ends them.
+    /// MySQL does not return rows from a write.
+    Locked { lock: Statement<2>, end: Statement<2> },
+}
+
+impl EndSeveral {
+    fn new(table: &SqlTable, size: usize) -> Self {
+        let statement = |text: String| table.statement(&text, PARAMETERS);
+        let proven: Vec<_> = (0..size)
+            .map(|row| format!("id = :id@{row} AND lasting_hash = :lasting@{row}"))
+            .collect();
+        let proven = format!("({}) AND {}", proven.join(" OR "), table.live());
+        let live = rows(table.dialect, &table.name, size, "UPDATE", &proven);
+        match table.dialect {
+            Dialect::Postgres | Dialect::Sqlite => {
+                let end = end_by_logout(table, &live);
+                Self::Reported(statement(format!("{end} RETURNING id, lasting_hash")))
+            }
+            Dialect::MySql => {
+                let select = format!("SELECT id, lasting_hash FROM {}", table.name);
+                Self::Locked {
+                    lock: statement(format!("{select} WHERE {live} ORDER BY id FOR UPDATE")),
+                    end: statement(end_by_logout(table, &format!("id IN ({})", ids(size)))),
+                }
+            }
+        }
+    }
+}
+
+fn end_by_logout(table: &SqlTable, condition: &str) -> String {
+    end(table, condition, &format!("'{}'", REASON.as_str()))
+}
+
+fn arguments((id, proof): Logout) -> Arguments<2> {
+    [id.into(), proof.into()].into()
+}
+
+/// Returns the place in [`SIZES`] of the statement for these sessions, and its arguments, in the
+/// order of the ids, so that statements lock rows in the same order.
+fn padded(logouts: &[Logout]) -> Option<(usize, Vec<Arguments<2>>)> {
+    let size = SIZES.iter().position(|size| logouts.len() <= *size)?;
+    let mut sorted = logouts.to_vec();
+    sorted.sort_unstable_by_key(|(id, _)| *id);
+    sorted.resize(SIZES[size], *sorted.last()?);
+    Some((size, sorted.into_iter().map(arguments).collect()))
+}
+
+fn read<D: Driver>(row: &D::Row) -> Result<Logout, DecodeError> {
+    let mut cells = Cells::<D>::from_start(row);
+    Ok((cells.id()?, LastingHash::from_bytes(cells.hash("lasting_hash")?)))
+}
