@@ -198,7 +198,7 @@ pub use refusal::Refusal;
 use crate::schema::{Dialect, Schema, Table};
 use deployment::{Deployment, Moment};
 use diff::{Allowed, Diff, Plan};
-use folder::{Draft, Folder, Head};
+use folder::{Draft, Folder, Managed};
 use state::{Answer, State};
 
 /// Where migrations are, and what may be written.
@@ -501,7 +501,7 @@ fn revision(
     Ok(Revision { replaced: Vec::new(), drafts })
 }
 
-fn is_changed(head: &Head<'_>, schema: &Schema) -> bool {
+fn is_changed(head: &Managed<'_>, schema: &Schema) -> bool {
     !matches!(between(head.state, schema), Ok(diff) if diff.is_empty())
 }
 

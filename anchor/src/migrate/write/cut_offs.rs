@@ -1,6 +1,6 @@
 //! The companion table through a change of the session table: made, renamed, made anew, dropped.
 
-use super::Script;
+use super::script::Script;
 use crate::migrate::diff::Plan;
 use crate::schema::{CUT_OFF_BYTES, CutOffsTable, Dialect, Table, primary_key_name};
 

@@ -1,0 +1,105 @@
+//! A table that is built anew, with its rows.
+
+use super::DIALECT;
+use super::unknown::{left_of_definition, nothing_else};
+use crate::migrate::diff::{Plan, Remedy};
+use crate::migrate::write::assertions::{assert_none, assertions};
+use crate::migrate::write::renames::in_namespace;
+use crate::migrate::write::rows::{
+    convert_misfits, default_of, name_before, predicate, renamed_value,
+};
+use crate::migrate::write::script::{Script, filled};
+use crate::schema::{Table, TableColumn};
+
+/// Builds the table anew in the transaction that sqlx opens, with foreign keys on or off as they
+/// are.
+///
+/// Dropping a table deletes its rows, and what references them would follow: before that, the
+/// rows get other ids. The references wait for the transaction's end, and find the ids again.
+pub(super) fn rebuild(script: &mut Script, plan: &Plan) {
+    let diff = &plan.diff;
+    let old = DIALECT.table(&diff.old.name);
+    script.say(
+        "Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes \
+         nothing, if the table has what the struct does not know: columns, indexes, triggers, \
+         CHECK, UNIQUE, COLLATE, foreign keys, STRICT, WITHOUT ROWID. Take it away before, and \
+         create it again after it; or write it into the CREATE TABLE below, and delete the four \
+         statements with anchor_left and anchor_asserts.",
+    );
+    left_of_definition(script, &diff.old);
+    let mut asserted = nothing_else(plan);
+    asserted.extend(assertions(plan));
+    assert_none(script, DIALECT, &asserted);
+    script.run("DROP TABLE temp.anchor_left");
+    let to = diff.new.bare_name();
+    // First of all, so that what references the table follows its name.
+    rename_table(script, &diff.old, to);
+    let source = match diff.old.bare_name() == to {
+        true => old,
+        false => in_namespace(&diff.old, to),
+    };
+    let target = DIALECT.table(&diff.new.name);
+    if plan.ends_all {
+        script.run(format!("DROP TABLE {source}"));
+        script.run(diff.new.create_alone("", &target));
+    } else {
+        convert_misfits(script, plan, Remedy::End, &source, |column| name_before(plan, column));
+        let before: Vec<_> =
+            diff.kept.iter().map(|(old, _)| DIALECT.reference(&old.name)).collect();
+        script.run(format!(
+            "CREATE TEMPORARY TABLE anchor_rows AS SELECT\n{}\nFROM {source}",
+            filled("    ", &before, ", ")
+        ));
+        let id = diff.old.columns.iter().find(|column| column.primary_key);
+        let id = id.map_or_else(String::new, |id| DIALECT.reference(&id.name));
+        script.say("Other ids, so that what references the rows stays when the table is dropped.");
+        script.run("PRAGMA defer_foreign_keys = ON");
+        script.run(format!("UPDATE {source} SET {id} = CAST('gone ' || HEX({id}) AS BLOB)"));
+        script.run(format!("DROP TABLE {source}"));
+        script.run(diff.new.create_alone("", &target));
+        let (into, values): (Vec<_>, Vec<_>) =
+            diff.kept.iter().map(|(old, new)| copy(plan, old, new)).unzip();
+        let (into, values) = (filled("    ", &into, ", "), filled("    ", &values, ", "));
+        script.run(format!(
+            "INSERT INTO {target} (\n{into}\n)\nSELECT\n{values}\nFROM temp.anchor_rows"
+        ));
+        script.run("DROP TABLE temp.anchor_rows");
+    }
+    for index in &diff.new.indexes {
+        script.run(diff.new.create_index(index, ""));
+    }
+}
+
+/// A kept column's name, and the expression that its value comes from.
+fn copy(plan: &Plan, old: &TableColumn, new: &TableColumn) -> (String, String) {
+    let name = DIALECT.identifier(&new.name).into_owned();
+    // In back quotes: a name in double quotes that no column has is a text.
+    let before = DIALECT.reference(&old.name);
+    let value = match plan.misfit(new) {
+        Some(misfit) if misfit.is_reset() => default_of(new),
+        Some(misfit) if misfit.remedy == Remedy::Default => {
+            let predicate = predicate(DIALECT, &plan.diff.old.name, &old.name, misfit);
+            let kept = renamed_value(plan, new, &before).unwrap_or(before);
+            format!("CASE WHEN {predicate} THEN {} ELSE {kept} END", default_of(new))
+        }
+        _ => renamed_value(plan, new, &before).unwrap_or(before),
+    };
+    (name, value)
+}
+
+/// In two steps, for SQLite takes two names that differ in case alone for one.
+pub(super) fn rename_table(script: &mut Script, table: &Table, to: &str) {
+    let from = table.bare_name();
+    if from == to {
+        return;
+    }
+    let mut names = vec![from.to_owned()];
+    if from.eq_ignore_ascii_case(to) {
+        names.push(format!("anchor_renamed_{to}"));
+    }
+    names.push(to.to_owned());
+    for pair in names.windows(2) {
+        let (from, to) = (in_namespace(table, &pair[0]), DIALECT.identifier(&pair[1]));
+        script.run(format!("ALTER TABLE {from} RENAME TO {to}"));
+    }
+}
