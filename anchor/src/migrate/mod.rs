@@ -178,6 +178,7 @@
 
 mod adopt;
 mod baseline;
+mod command;
 mod conversion;
 mod deployment;
 mod diff;

@@ -2,6 +2,7 @@
 
 use super::assertions::units;
 use super::script::Script;
+use crate::migrate::command::DROP;
 use crate::migrate::conversion::{Cast, Conversion};
 use crate::migrate::diff::{Assertion, Plan};
 use crate::schema::TableColumn;
@@ -39,7 +40,7 @@ pub(super) fn say_what_to_know(script: &mut Script, plan: &Plan) {
     if let Some(columns) = listed(diff.removed().filter(|column| !diff.dropped.contains(column))) {
         script.say(format!(
             "Kept for the release before, with every value: {columns}. To drop it, when no process \
-             of that release is left: ANCHOR_MIGRATE=drop cargo test anchor_migrations"
+             of that release is left: {DROP}"
         ));
     }
     for misfit in plan.misfits.iter().filter(|misfit| misfit.is_reset()) {
