@@ -1,4 +1,4 @@
-//! The parts of a message that depend on its files: the choices, and the commands to type.
+//! The parts of a message that depend on its data: the choices, and the commands to type.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -7,36 +7,35 @@ use crate::migrate::command::{CREATE, REPLACE, WRITE};
 use crate::migrate::refusal::Refusal;
 use crate::schema::Dialect;
 
-/// What is listed, with this between.
+/// Returns the items with the separator between them.
 pub(super) fn joined(items: &[impl Display], separator: &str) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
 }
 
-/// What downtime is, and for whom it is nothing to fear.
+/// Explains downtime, and when it needs no preparation.
 pub(super) fn downtime(refusals: &[Refusal]) -> &'static str {
     let needs_downtime = |refusal: &Refusal| matches!(refusal, Refusal::Downtime { .. });
     match refusals.iter().any(needs_downtime) {
         false => "",
         true => {
-            "\n\nWhile a release is deployed, the one before still runs, unless it is stopped \
-             first. \
-             An application of one process, as with SQLite, that applies its migrations when it \
-             starts has nothing else to do for `downtime`."
+            "\n\nWhile a release is deployed, the previous one still runs, unless it is stopped \
+             first. An application with a single process that applies its migrations when it \
+             starts needs nothing else for `downtime`."
         }
     }
 }
 
-/// The way out where the newest migration itself is the mistake.
+/// Returns what to do if the newest migration itself is the mistake.
 pub(super) fn replacement(newest: Option<&Path>) -> String {
     newest.map_or_else(String::new, |file| {
         format!(
-            "\n\nIf {} is wrong and has been applied nowhere yet, replace it:\n  {REPLACE}",
+            "\n\nIf {} is wrong and has not been applied to any database, replace it:\n  {REPLACE}",
             file.display()
         )
     })
 }
 
-/// What a struct may mean by the name of a table that has another one now.
+/// Returns the message for a table that a migration has renamed.
 pub(super) fn table_renamed(
     table: &str,
     from: Option<&str>,
@@ -48,41 +47,44 @@ pub(super) fn table_renamed(
     let (is, renamed, new) = match from {
         None => (
             format!(
-                "no table is called `{table}` any more: {file} renamed it, and it is `{now}` now. \
+                "the table `{table}` no longer exists: {file} renamed it, and it is now `{now}`. \
                  Choose:"
             ),
-            format!("it is `{now}`, and gets its old name back"),
-            format!("it is a new table: {CREATE}"),
+            format!("the struct means `{now}`, and the table gets its old name again"),
+            format!("the struct means a new table: {CREATE}"),
         ),
         Some(from) => (
             format!(
-                "`{table}` says that it was `{from}`, but {file} renamed that table, which is \
-                 `{now}` now. Choose:"
+                "`{table}` has `renamed_from = \"{from}\"`, but {file} renamed that table, which \
+                 is now `{now}`. Choose:"
             ),
-            format!("it is `{now}`, and gets another name"),
-            format!("it is a new table: remove `renamed_from = \"{from}\"` from the struct"),
+            format!("the struct means `{now}`, and the table gets another name"),
+            format!(
+                "the struct means a new table: remove `renamed_from = \"{from}\"` from the struct"
+            ),
         ),
     };
     let replace = match is_newest {
         true => {
-            format!("\n  - that file is wrong and has been applied nowhere yet: {REPLACE}")
+            format!("\n  - that file is wrong and has not been applied to any database: {REPLACE}")
         }
         false => String::new(),
     };
     format!(
         "{is}\n\
-         \x20 - the struct has the wrong name: #[session(table = \"{now}\")]\n\
+         \x20 - the struct has the old name by mistake: #[session(table = \"{now}\")]\n\
          \x20 - {renamed}: #[session(renamed_from = \"{now}\")] on the struct\n\
          \x20 - {new}{replace}"
     )
 }
 
-/// The way out where a migration created a table that should have been renamed.
+/// Returns what to do if a migration created a table instead of renaming one.
 pub(super) fn creation_by_mistake(table: &str, created: &[PathBuf]) -> String {
     match created {
         [] => String::new(),
         files => format!(
-            "\n  - `{table}` was created by mistake, and that has been applied nowhere yet:\n\
+            "\n  - `{table}` was created by mistake, and the migration has not been applied to any \
+             database:\n\
              \x20     rm {}\n\
              \x20     {WRITE}",
             removal(files)
@@ -90,7 +92,7 @@ pub(super) fn creation_by_mistake(table: &str, created: &[PathBuf]) -> String {
     }
 }
 
-/// Files, each with the one that takes it back.
+/// Returns the files, each with its down file.
 pub(super) fn removal(files: &[PathBuf]) -> String {
     let both = |file: &PathBuf| {
         let up = file.display().to_string();
@@ -102,7 +104,7 @@ pub(super) fn removal(files: &[PathBuf]) -> String {
     files.iter().map(both).collect::<Vec<_>>().join(" ")
 }
 
-/// The commands that give a file, and the one that takes it back, another version.
+/// Returns the commands that give a file, and its down file, another version.
 pub(super) fn renaming(file: &Path, version: i64) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let (before, description) = name.split_once('_').unwrap_or(("", &name));
@@ -117,7 +119,7 @@ pub(super) fn renaming(file: &Path, version: i64) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A name that sqlx reads: in small letters where that is what is wrong.
+/// Returns a name that sqlx reads: in lower case if that is what is wrong.
 pub(super) fn well_named(file: &Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     match name.split_once('_') {
@@ -126,7 +128,7 @@ pub(super) fn well_named(file: &Path) -> PathBuf {
     }
 }
 
-/// The folder of a dialect's own, beside this file's or in it.
+/// Returns the folder for a dialect, beside this file's folder or in it.
 pub(super) fn of_dialect(file: &Path, dialect: Dialect) -> PathBuf {
     let folder = file.parent().unwrap_or(file);
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -136,14 +138,14 @@ pub(super) fn of_dialect(file: &Path, dialect: Dialect) -> PathBuf {
     }
 }
 
-/// The command that shows a file as it was committed.
+/// Returns the command that shows the committed version of a file.
 pub(super) fn committed(file: &Path) -> String {
     let (folder, name) = (file.parent().unwrap_or(file), file.file_name().unwrap_or_default());
     format!("git -C {} show HEAD:./{}", folder.display(), name.display())
 }
 
-/// The command that names the commits in which files of the folder came and went; only those that
-/// leave this state, if it is known.
+/// Returns the command that lists the commits that added or deleted files in the folder; or those
+/// with this hash, if it is known.
 pub(super) fn history(file: &Path, hash: Option<&str>) -> String {
     let folder = file.parent().unwrap_or(file).display();
     match hash {

@@ -1,9 +1,9 @@
-//! [`Drift`]: how a struct and the migrations in one folder disagree.
+//! [`Drift`]: how a struct and the migrations in one folder differ.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// How a struct and the migrations in one folder disagree.
+/// How a struct and the migrations in one folder differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drift {
@@ -11,7 +11,7 @@ pub struct Drift {
     pub table: String,
     /// The folder.
     pub folder: PathBuf,
-    /// One difference a line: `+` is in the struct alone, `-` in the migrations alone, `~` in both.
+    /// One difference per line: `+` is only in the struct, `-` only in the migrations, `~` in both.
     pub difference: String,
 }
 
@@ -23,16 +23,13 @@ impl fmt::Display for Drift {
             return writeln!(
                 f,
                 "no migration in {folder} creates the table `{table}` of this struct.\n\
-                 If the struct is not stored in your database, as one that only a test uses: \
-                 #[session(migrations = false)]\n\
+                 If the struct is not stored in your database, for example because only a test \
+                 uses it: #[session(migrations = false)]\n\
                  If the table had another name before: #[session(renamed_from = \"..\")]"
             );
         }
-        writeln!(
-            f,
-            "the struct of the table `{table}` and the migrations in {folder} disagree:\n"
-        )?;
+        writeln!(f, "the struct of the table `{table}` and the migrations in {folder} differ:\n")?;
         difference.lines().try_for_each(|line| writeln!(f, "  {line}"))?;
-        writeln!(f, "\n(+ is in the struct alone, - in the migrations alone, ~ in both)")
+        writeln!(f, "\n(+ is only in the struct, - only in the migrations, ~ in both)")
     }
 }

@@ -15,47 +15,46 @@ use advice::{
 };
 pub use drift::Drift;
 
-/// Migrations could not be checked or written, or do not say what the struct says. Nothing was
-/// written.
+/// Migrations could not be checked or written, or differ from the struct. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrateError {
-    /// The struct and the migrations disagree.
+    /// The struct and the migrations differ.
     #[error("{}\nTo write the next migration: {WRITE}", joined(.0, "\n"))]
     Drift(Vec<Drift>),
-    /// The struct leaves something open.
+    /// The struct alone does not decide the change.
     #[error(
-        "the migration of `{table}` is not written, for the struct leaves something \
-         open:\n\n{}{}{}",
+        "the migration of `{table}` is not written, because the struct alone does not decide the \
+         change:\n\n{}{}{}",
         joined(refusals, "\n\n"), downtime(refusals), replacement(newest.as_deref())
     )]
     Refused {
         /// The table.
         table: String,
-        /// All that is open.
+        /// Everything that is not decided.
         refusals: Vec<Refusal>,
-        /// The newest migration, where one in its place would leave nothing open.
+        /// The newest migration, if replacing it would leave nothing to decide.
         newest: Option<PathBuf>,
     },
-    /// It is not clear which database the first file is for.
+    /// The database that the first file is for is not known.
     #[error(
-        "it is not clear which database `{folder}` is for: no file in it says so, and {features}. \
-         Choose:\n\
+        "the database that `{folder}` is for is not known: no file in it names one, and \
+         {features}. Choose:\n\
          \x20 - one database:      ANCHOR_DIALECT=postgres {WRITE} (or mysql, or sqlite), once: \
-         the file says it from then on\n\
-         \x20 - several databases: make a folder for each, `{}`, and so on",
+         from then on the file names it\n\
+         \x20 - several databases: create one folder for each, such as `{}`",
         folder.join("postgres").display()
     )]
     WhichDialect {
         /// The folder of migrations.
         folder: PathBuf,
-        /// What anchor's SQL features say.
+        /// Which of anchor's SQL features are on.
         features: String,
     },
-    /// A header is of another dialect than its folder or its neighbours.
+    /// A header names another dialect than its folder or the other files.
     #[error(
-        "{file}: the header says `dialect {}`, and this folder is for {}. Each needs a folder of \
-         its own. To move the file:\n\
+        "{file}: the header says `dialect {}`, but this folder is for {}. Each dialect needs its \
+         own folder. To move the file:\n\
          \x20 mkdir -p {}\n\
          \x20 mv {} {}",
         found.word(), expected.word(), of_dialect(file, *found).display(),
@@ -64,49 +63,51 @@ pub enum MigrateError {
     MixedDialects {
         /// The file.
         file: PathBuf,
-        /// What it says.
+        /// The dialect that the header names.
         found: Dialect,
-        /// What the folder is for.
+        /// The dialect that the folder is for.
         expected: Dialect,
     },
     /// A header cannot be read.
     #[error(
         "{file}:{line}: {reason}\n\
-         Restore the file's `-- anchor:` lines as they were committed; the SQL below them is free. \
-         To see them:\n\
+         Restore the file's `-- anchor:` lines from the commit; the SQL below them can stay as it \
+         is. To see them:\n\
          \x20 {}",
         committed(file)
     )]
     Header {
         /// The file.
         file: PathBuf,
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: usize,
         /// What is wrong, and what to type instead.
         reason: String,
     },
-    /// A table has two histories, as after a merge of two branches.
+    /// A table has two histories, for example after a merge of two branches.
     #[error(
-        "the table `{table}` has two histories, as after a merge. They part at\n  {}\n  {}\n\
-         The later has to be written anew, on top of the other. If any file of it has been \
-         applied, take it back there first (`sqlx migrate revert`). Then:\n\
+        "the table `{table}` has two histories, probably because two branches were merged. They \
+         diverge at\n  {}\n  {}\n\
+         The later one has to be written again, after the other. If one of its files has been \
+         applied to a database, revert it there first (`sqlx migrate revert`). Then:\n\
          \x20 rm {}\n\
          \x20 {WRITE}",
-        files[0].display(), files[1].display(), removal(anew)
+        files[0].display(), files[1].display(), removal(later)
     )]
     Forked {
         /// The table.
         table: String,
-        /// The earlier file, and the later.
+        /// The earlier file and the later one.
         files: [PathBuf; 2],
-        /// The later file, and all that follow it.
-        anew: Vec<PathBuf>,
+        /// The later file and all that follow it.
+        later: Vec<PathBuf>,
     },
-    /// Migrations are there twice, as after a merge of two branches that made one change.
+    /// Migrations occur twice, for example after a merge of two branches that made the same change.
     #[error(
-        "migrations are there twice, as after a merge of two branches that made one change. Each \
-         of these has the header of an earlier file:\n{}\n\
-         If any of them has been applied, take it back there first (`sqlx migrate revert`). Then:\n\
+        "migrations occur twice, probably because two branches that made the same change were \
+         merged. Each of these has the same header as an earlier file:\n{}\n\
+         If one of them has been applied to a database, revert it there first (`sqlx migrate \
+         revert`). Then:\n\
          \x20 rm {}",
         lines(files),
         removal(files)
@@ -115,60 +116,61 @@ pub enum MigrateError {
         /// The later files.
         files: Vec<PathBuf>,
     },
-    /// The files of a change end before its last step.
+    /// The last files of a change are missing.
     #[error(
-        "{file}: this is step {} of {} of one change, and the file with step {} is missing, so \
-         that the change would stay half done. Choose:\n\
-         \x20 - it was there: find the commit that has it, and restore it (git checkout <commit> \
-         -- <file>)\n\
+        "{file}: this is step {} of {} of one change, and the file with step {} is missing, so the \
+         change would remain incomplete. Choose:\n\
+         \x20 - the file existed: find the commit that has it, and restore it (git checkout \
+         <commit> -- <file>)\n\
          \x20     {}\n\
-         \x20 - nothing of the change has been applied: write it anew\n\
+         \x20 - no file of the change has been applied to a database: write the change again\n\
          \x20     rm {}\n\
          \x20     {WRITE}",
-        step.0, step.1, step.0 + 1, history(file, None), removal(anew)
+        step.0, step.1, step.0 + 1, history(file, None), removal(files)
     )]
     Unfinished {
-        /// The last file of the change that is there.
+        /// The last file of the change that exists.
         file: PathBuf,
-        /// Which step it is, and how many there are.
+        /// The step of this file, and the number of steps.
         step: (usize, usize),
-        /// The files of the change, and all that follow them.
-        anew: Vec<PathBuf>,
+        /// The files of the change and all that follow them.
+        files: Vec<PathBuf>,
     },
-    /// A migration follows one that is not there.
+    /// A migration follows one that does not exist.
     #[error(
-        "{file}: the header follows a state `{parent}` that no file in the folder leaves. A file \
-         is missing, or its header was edited by hand. Find the commit that has it, and restore it \
-         (git checkout <commit> -- <file>):\n\
+        "{file}: the header names the parent `{parent}`, which is the hash of no file in this \
+         folder. A file is missing, or its header was edited. Find the commit that has it, and \
+         restore it (git checkout <commit> -- <file>):\n\
          \x20 {}",
         history(file, Some(parent))
     )]
     Orphaned {
         /// The file.
         file: PathBuf,
-        /// The hash that it names.
+        /// The hash of the parent.
         parent: String,
     },
-    /// A migration has a lower version than the one it follows, so that sqlx would run it first.
+    /// A migration has a lower version than the one that it follows, so sqlx would run it first.
     #[error(
-        "{file} follows {parent}, but its version is lower, so that sqlx would run it first. If it \
-         has been applied, take it back there first (`sqlx migrate revert`). Then rename it:\n{}",
+        "{file} follows {parent}, but its version is lower, so sqlx would run it first. If it has \
+         been applied to a database, revert it there first (`sqlx migrate revert`). Then rename \
+         it:\n{}",
         renaming(file, *free)
     )]
     OutOfOrder {
         /// The file.
         file: PathBuf,
-        /// The one that it follows.
+        /// The file that it follows.
         parent: PathBuf,
-        /// A version that is free.
+        /// A version that no file has.
         free: i64,
     },
-    /// A migration gave another name to the table that a struct looks for.
+    /// A migration renamed the table that a struct looks for.
     #[error("{}", table_renamed(table, from.as_deref(), now, file, *is_newest))]
     TableRenamed {
         /// The struct's table.
         table: String,
-        /// The name that it says the table had, where that is the one that was found.
+        /// The struct's `renamed_from`, if that is the name that was found.
         from: Option<String>,
         /// The table's name after its last migration.
         now: String,
@@ -177,74 +179,78 @@ pub enum MigrateError {
         /// Whether the file is of the table's newest migration.
         is_newest: bool,
     },
-    /// A struct says that its table had another name, and the migrations have a table of either.
+    /// A struct's `renamed_from` names another table, and the migrations have both tables.
     #[error(
-        "`{table}` says that it was `{from}`, and the migrations in {folder} have both tables. \
-         Choose:\n\
-         \x20 - it is `{table}`, with the sessions that are there: remove `renamed_from = \
-         \"{from}\"` from the struct\n\
-         \x20 - it is `{from}`, and the table keeps its name: #[session(table = \"{from}\")]\n\
-         \x20 - it is `{from}`, and gets another name: #[session(table = \"..\")] with one that no \
-         table has\n\
-         \x20 - it is `{from}`, and gets this name, as where two tables change places: give \
-         `{table}` another name first, with #[session(table = \"..\", renamed_from = \"{table}\")] \
-         on its struct, and write a migration; then this one{}",
+        "`{table}` has `renamed_from = \"{from}\"`, but the migrations in {folder} have both \
+         tables. Choose:\n\
+         \x20 - the struct means `{table}`, with its sessions: remove `renamed_from = \"{from}\"` \
+         from the struct\n\
+         \x20 - the struct means `{from}`, and the table keeps that name: #[session(table = \
+         \"{from}\")]\n\
+         \x20 - the struct means `{from}`, and the table gets an unused name: #[session(table = \
+         \"..\")]\n\
+         \x20 - the struct means `{from}`, and the table gets the name `{table}`, for example \
+         because two tables swap names: first rename `{table}` with #[session(table = \"..\", \
+         renamed_from = \"{table}\")] on its struct and write a migration, then write this one{}",
         creation_by_mistake(table, created)
     )]
     BothTables {
         /// The struct's table.
         table: String,
-        /// The name that it says the table had.
+        /// The struct's `renamed_from`.
         from: String,
         /// The folder of migrations.
         folder: PathBuf,
-        /// The files that create the struct's table, where no other changes it.
+        /// The files that create the struct's table, if no later file changes it.
         created: Vec<PathBuf>,
     },
-    /// A struct says that its table had a name that no migration knows.
+    /// A struct's `renamed_from` names a table that no migration has.
     #[error(
-        "`{table}` says that it was `{from}`, and no migration in {folder} knows a table of that \
-         name. Choose:\n\
-         \x20 - it had another name: correct #[session(renamed_from = \"{from}\")] on the struct\n\
-         \x20 - it is a new table: remove that, or, where the migrations in another folder need \
-         it, {CREATE}"
+        "`{table}` has `renamed_from = \"{from}\"`, but no migration in {folder} has a table with \
+         that name. Choose:\n\
+         \x20 - the table had another name: correct #[session(renamed_from = \"{from}\")] on the \
+         struct\n\
+         \x20 - the table is new: remove the `renamed_from`; or, if the migrations in another \
+         folder need it, {CREATE}"
     )]
     UnknownTable {
         /// The struct's table.
         table: String,
-        /// The name that it says the table had.
+        /// The struct's `renamed_from`.
         from: String,
         /// The folder of migrations.
         folder: PathBuf,
     },
-    /// The folder that was named is not there.
+    /// The folder does not exist.
     #[error(
-        "there is no folder {folder}: correct the name, or make the folder (mkdir -p {folder})"
+        "the folder {folder} does not exist: correct the name, or create the folder (mkdir -p \
+         {folder})"
     )]
     NoFolder {
         /// The folder.
         folder: PathBuf,
     },
-    /// Files of anchor's stand beside folders of dialects, which alone would be read.
+    /// Files that anchor wrote are beside the folders of dialects, and only these folders would be
+    /// read.
     #[error(
-        "{file} is beside the folder {folder}, and `sqlx::migrate!` reads one folder alone. \
+        "{file} is beside the folder {folder}, but `sqlx::migrate!` reads only one folder. \
          Choose:\n\
          \x20 - one database:      remove the folder {folder}\n\
-         \x20 - several databases: move the files of {} into a folder of their dialect, such as \
-         {}, and name that folder in `sqlx::migrate!`",
+         \x20 - several databases: move the files in {} into a folder for their dialect, such as \
+         {}, and pass that folder to `sqlx::migrate!`",
         file.parent().unwrap_or(file).display(),
         file.parent().unwrap_or(file).join("postgres").display()
     )]
     MixedLayout {
-        /// A file of anchor's that is in no dialect's folder.
+        /// The file that is not in a dialect's folder.
         file: PathBuf,
         /// The folder of a dialect.
         folder: PathBuf,
     },
-    /// sqlx passes over a file with a header, for its name.
+    /// sqlx ignores a file with a header because of its name.
     #[error(
-        "{file}: sqlx runs files that are named `<version>_<description>.sql`, in these letters, \
-         and passes over this one: rename it, as in\n\
+        "{file}: sqlx runs files that are named `<version>_<description>.sql`, with a lower-case \
+         suffix, and ignores this one. Rename it, for example:\n\
          \x20 mv {file} {}",
         well_named(file).display()
     )]
@@ -252,29 +258,29 @@ pub enum MigrateError {
         /// The file.
         file: PathBuf,
     },
-    /// A header stands in a file that takes a migration back.
+    /// A file that reverts a migration has a header.
     #[error(
-        "{file}: `-- anchor:` lines belong to the `.up.sql` file: give this one its old name back, \
-         or remove them:\n\
+        "{file}: `-- anchor:` lines belong in the `.up.sql` file. Restore this file's old name, or \
+         remove the lines:\n\
          \x20 sed -i '/^-- anchor:/d' {file}"
     )]
     HeaderInDown {
         /// The file.
         file: PathBuf,
     },
-    /// A file is not in UTF-8, so that sqlx does not read it either.
+    /// A file is not UTF-8, so sqlx cannot read it either.
     #[error(
-        "{file}: the file is not in UTF-8, and sqlx reads no other: convert it, as in\n\
+        "{file}: the file is not UTF-8, so sqlx cannot read it. Convert it, for example:\n\
          \x20 iconv -f UTF-16 -t UTF-8 {file} -o {file}"
     )]
     NotText {
         /// The file.
         file: PathBuf,
     },
-    /// A file was converted to the line ends of Windows.
+    /// A file was converted to Windows line endings.
     #[error(
-        "{file}: the lines end with CRLF. sqlx's checksum is of a file's bytes, so that a database \
-         which has run the file with LF refuses it as modified. Keep Git from converting it, and \
+        "{file}: the lines end with CRLF. sqlx's checksum covers the file's bytes, so a database \
+         that has run the file with LF refuses it as modified. Keep Git from converting it, and \
          convert it back:\n\
          \x20 echo \"*.sql text eol=lf\" >> {}\n\
          \x20 sed -i 's/\\r$//' {file}",
@@ -284,39 +290,41 @@ pub enum MigrateError {
         /// The file.
         file: PathBuf,
     },
-    /// Two migrations have one version, as after a merge.
+    /// Two migrations have the same version, for example after a merge.
     #[error(
-        "two migrations have one version, as after a merge, and sqlx runs one of them:\n\
+        "two migrations have the same version, probably because two branches were merged, and sqlx \
+         runs only one of them:\n\
          \x20 {}\n\
          \x20 {}\n\
-         Rename one that has been applied nowhere yet, with its `.down.sql`, to the version \
-         {free}:\n{}",
+         Rename one that has not been applied to any database, with its `.down.sql`, to the \
+         version {free}:\n{}",
         files[0].display(), files[1].display(), renaming(&files[1], *free)
     )]
     SameVersion {
-        /// The files, by name.
+        /// The files, ordered by name.
         files: [PathBuf; 2],
-        /// A version that is free.
+        /// A version that no file has.
         free: i64,
     },
-    /// The last migration has the highest version that there is.
+    /// The last migration has the highest possible version.
     #[error(
-        "{file}: no version is higher than this one, so that no migration can follow: rename the \
+        "{file}: this is the highest possible version, so no migration can follow: rename the \
          file, with its `.down.sql`, to a lower version"
     )]
     LastVersion {
         /// The file.
         file: PathBuf,
     },
-    /// The newest migration of a table cannot be replaced, for another one comes after it.
+    /// The newest migration of a table cannot be replaced, because a handwritten one comes after
+    /// it.
     #[error(
-        "{file} cannot be replaced: {after} comes after it and may build on it. Write a migration \
-         that follows instead: {WRITE}"
+        "{file} cannot be replaced: {after} comes after it and may depend on it. Write a new \
+         migration instead: {WRITE}"
     )]
     NotNewest {
         /// The newest migration of the table.
         file: PathBuf,
-        /// The file by hand that comes after it.
+        /// The handwritten file that comes after it.
         after: PathBuf,
     },
     /// A file or folder cannot be read or written.
@@ -324,7 +332,7 @@ pub enum MigrateError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }

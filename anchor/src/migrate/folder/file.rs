@@ -1,4 +1,4 @@
-//! [`File`]: one file of a folder: what its name and its header say.
+//! [`File`]: one file of the folder, with what its name and its header say.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::migrate::error::MigrateError;
 use crate::migrate::state::{HeaderError, State};
 
-/// A migration's file, of anchor's or not.
+/// A migration's file, whether anchor wrote it or not.
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) name: Name,
@@ -14,18 +14,18 @@ pub(super) struct File {
     pub(super) header: Option<Header>,
 }
 
-/// A file's header, with its state's hash, which is asked for often.
+/// A file's header, with the hash of its state, which is needed often.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) state: State,
     pub(super) hash: String,
 }
 
-/// What sqlx reads in a file's name.
+/// What sqlx reads from a file's name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Name {
     pub(super) version: i64,
-    /// How many digits the name gives to the version.
+    /// How many digits the version has in the name.
     pub(super) digits: usize,
     pub(super) direction: Direction,
 }
@@ -38,7 +38,8 @@ pub(super) enum Direction {
 }
 
 impl Name {
-    /// sqlx reads `<version>_<description>.sql`, and so does this; `None` where sqlx does not.
+    /// Parses `<version>_<description>.sql` as sqlx does. Returns `None` if sqlx would ignore the
+    /// file.
     fn of(name: &str) -> Option<Self> {
         let (version, description) = name.split_once('_')?;
         let direction = match description {
@@ -52,13 +53,13 @@ impl Name {
 }
 
 impl File {
-    /// Reads a file; `None` where it is neither sqlx's nor anchor's.
+    /// Reads a file. Returns `None` if neither sqlx nor anchor uses it.
     pub(super) fn read(path: PathBuf) -> Result<Option<Self>, MigrateError> {
         let name = Name::of(&path.file_name().unwrap_or_default().to_string_lossy());
         let bytes = fs::read(&path).map_err(MigrateError::io(&path))?;
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
-            // sqlx does not read it either.
+            // sqlx cannot read it either.
             Err(_) if name.is_some() => return Err(MigrateError::NotText { file: path }),
             Err(_) => return Ok(None),
         };
@@ -78,7 +79,7 @@ impl File {
         Ok(name.map(|name| Self { name, path, header }))
     }
 
-    /// Whether sqlx runs it on the way forward.
+    /// Returns whether sqlx runs this file to go forward, not to revert.
     pub(super) fn is_forward(&self) -> bool {
         self.name.direction != Direction::Down
     }

@@ -1,5 +1,5 @@
-//! The table that a struct means: by its name, by the one that it had before, or under another name
-//! that a migration gave it.
+//! Finds the table that a struct means: by its name, by its previous name, or by the new name that
+//! a migration gave it.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,20 +8,20 @@ use super::{Folder, Managed};
 use crate::migrate::error::MigrateError;
 use crate::schema::{Dialect, Schema};
 
-/// A table that had the name that a struct looks for, and has another now.
+/// A table that once had the name that a struct looks for, and now has another one.
 #[derive(Debug)]
 pub(in crate::migrate) struct Renamed<'f> {
-    /// The name that it had.
+    /// The name that the table had.
     name: &'static str,
     pub(in crate::migrate) head: Managed<'f>,
-    /// The file that gave it another.
+    /// The file that renamed it.
     by: Managed<'f>,
-    /// Whether that file is of the table's newest migration, which may be replaced.
+    /// Whether that file belongs to the table's newest migration, which can be replaced.
     pub(in crate::migrate) is_newest: bool,
 }
 
 impl Renamed<'_> {
-    /// What there is to choose.
+    /// Returns the error that lists the choices.
     pub(in crate::migrate) fn refusal(&self, schema: &Schema) -> MigrateError {
         MigrateError::TableRenamed {
             table: schema.table.to_owned(),
@@ -33,21 +33,21 @@ impl Renamed<'_> {
     }
 }
 
-/// The names under which a struct looks for its table.
+/// Returns the names under which a struct looks for its table.
 fn names(schema: &Schema) -> impl Iterator<Item = &'static str> {
     [Some(schema.table), schema.renamed_from].into_iter().flatten()
 }
 
 impl Folder {
-    /// The last file of each table.
+    /// Returns the last file of each table.
     fn heads(&self) -> impl Iterator<Item = Managed<'_>> {
         let followed: HashSet<_> =
             self.managed().filter_map(|managed| managed.state.parent.as_deref()).collect();
         self.managed().filter(move |managed| !followed.contains(managed.hash))
     }
 
-    /// The table as the last of its migrations leaves it: under its name, or under the one that it
-    /// had before.
+    /// Returns the last file of the struct's table, which is found by its name or by its previous
+    /// name.
     pub(in crate::migrate) fn head(
         &self,
         schema: &Schema,
@@ -67,14 +67,14 @@ impl Folder {
         Ok(None)
     }
 
-    /// The file that gave the table its name: that renamed it, or created it.
+    /// Returns the file that gave the table its name, by renaming or by creating it.
     fn named_by<'f>(&'f self, head: Managed<'f>) -> Managed<'f> {
         let same_name = self.ancestors(head).take_while(|before| before.table() == head.table());
         same_name.last().unwrap_or(head)
     }
 
-    /// A struct whose `renamed_from` names one table while another has its name would be taken for
-    /// the other, with the sessions of somebody else.
+    /// Refuses a struct whose `renamed_from` names one table while another table already has its
+    /// name. Otherwise the struct would get the other table, with the sessions of somebody else.
     fn check_renamed_from(&self, schema: &Schema, head: Managed<'_>) -> Result<(), MigrateError> {
         let Some(from) = schema.renamed_from.filter(|_| head.table() == schema.table) else {
             return Ok(());
@@ -96,12 +96,12 @@ impl Folder {
         })
     }
 
-    /// Where no table has the struct's name, nor the one before it: the table that had it last and
-    /// has another now.
+    /// Returns the table that last had the struct's name, or its previous name, and has another one
+    /// now. It is asked for when no table has either name.
     ///
     /// # Errors
     ///
-    /// [`MigrateError::UnknownTable`] when the struct names a table that no migration knows.
+    /// [`MigrateError::UnknownTable`] if the struct names a table that no migration has.
     pub(in crate::migrate) fn renamed(
         &self,
         schema: &Schema,

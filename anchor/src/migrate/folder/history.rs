@@ -1,5 +1,5 @@
-//! What a folder's history must hold to: each file follows one that is there and runs before it, no
-//! two follow the same, no two have one version, no change is left half way, and all are of one
+//! Checks a folder's history: each file follows one that exists and runs before it, no two follow
+//! the same file, no two have the same version, every change is complete, and all have the same
 //! dialect.
 
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ use crate::schema::Dialect;
 type Followers<'f> = HashMap<&'f str, Managed<'f>>;
 
 impl Folder {
-    /// Refuses a history that does not hold.
+    /// Returns the first violation as an error.
     pub(super) fn check_history(&self, dialect: Dialect) -> Result<(), MigrateError> {
         let followers = self.followers(dialect)?;
         if self.is_managed() {
@@ -22,7 +22,8 @@ impl Folder {
         self.check_parents(&followers)
     }
 
-    /// Every state's follower; all of one dialect, and none there twice.
+    /// Returns the follower of every state. Checks that all have this dialect and that no state
+    /// occurs twice.
     fn followers(&self, dialect: Dialect) -> Result<Followers<'_>, MigrateError> {
         let mut followers = HashMap::new();
         let mut hashes = HashSet::new();
@@ -51,7 +52,7 @@ impl Folder {
         }
     }
 
-    /// sqlx runs one file a version.
+    /// sqlx runs one file per version.
     fn check_versions(&self) -> Result<(), MigrateError> {
         for (first, second) in self.forward().zip(self.forward().skip(1)) {
             if first.name.version == second.name.version {
@@ -62,7 +63,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Each file follows one that runs before it, and each change is there to its last step.
+    /// Checks that each file follows one that runs before it, and that no change lacks its last
+    /// steps.
     fn check_parents(&self, followers: &Followers<'_>) -> Result<(), MigrateError> {
         let by_hash = self.by_hash();
         for managed in self.managed() {
@@ -91,17 +93,17 @@ impl Folder {
         Ok(())
     }
 
-    /// Two histories of a table; the one that parts later is to be written anew.
+    /// Returns the error for two histories of a table. The later one has to be written again.
     pub(super) fn forked(&self, mut files: [Managed<'_>; 2]) -> MigrateError {
         files.sort_by_key(|file| file.version());
         MigrateError::Forked {
             table: files[1].table().to_owned(),
-            anew: self.paths_from(files[1]),
+            later: self.paths_from(files[1]),
             files: files.map(Managed::path),
         }
     }
 
-    /// A change whose files end before its last step.
+    /// Returns the error for a change whose last steps are missing.
     fn unfinished(&self, last: Managed<'_>, step: (usize, usize)) -> MigrateError {
         let mut first = last;
         let mut ancestors = self.ancestors(last);
@@ -110,7 +112,7 @@ impl Folder {
         {
             first = before;
         }
-        MigrateError::Unfinished { file: last.path(), step, anew: self.paths_from(first) }
+        MigrateError::Unfinished { file: last.path(), step, files: self.paths_from(first) }
     }
 
     fn paths_from(&self, first: Managed<'_>) -> Vec<PathBuf> {

@@ -1,8 +1,8 @@
-//! A folder of migrations as sqlx reads it: whose file says what, which comes last, and how the
-//! next is named.
+//! [`Folder`]: a folder of migrations as sqlx reads it: which files anchor wrote, which of them
+//! comes last, and how the next one is named.
 //!
-//! `file` reads one file, `head` finds the table that a struct means, `history` refuses files that
-//! do not follow each other.
+//! `file` reads one file, `head` finds the table that a struct means, and `history` checks that the
+//! files follow each other.
 
 mod file;
 mod head;
@@ -20,20 +20,20 @@ use super::state::State;
 use crate::schema::Dialect;
 use file::{Direction, File, Header};
 
-/// The first version that is a time (2000-01-01) and not a count.
+/// The first version that is a timestamp (2000-01-01) and not a sequence number.
 const FIRST_TIMESTAMP: i64 = 20_000_101_000_000;
 
-/// sqlx's checksum is of a file's bytes: a checkout with other line ends is another migration.
+/// sqlx's checksum covers a file's bytes, so a checkout with other line endings would change it.
 const ATTRIBUTES: &str = "*.sql text eol=lf\n";
 
-/// A folder of one dialect's migrations.
+/// A folder with the migrations of one dialect.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
     files: Vec<File>,
 }
 
-/// A file of anchor's, and the table as it leaves it.
+/// A file that anchor wrote, with the state of the table after it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Managed<'f> {
     file: &'f File,
@@ -41,20 +41,20 @@ pub(super) struct Managed<'f> {
     hash: &'f str,
 }
 
-/// The files that the newest migration of a table was written with.
+/// The newest migration of a table, which can consist of several files.
 #[derive(Debug)]
 pub(super) struct Newest<'f> {
-    /// The last of them.
+    /// The last file.
     pub(super) file: &'f Path,
     pub(super) versions: Vec<i64>,
-    /// The table before them; `None` where they create it.
+    /// The table before it; `None` if the migration creates the table.
     pub(super) before: Option<&'f State>,
 }
 
-/// A migration to be written.
+/// A migration that is about to be written.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// `create_sessions`.
+    /// Such as `create_sessions`.
     pub(super) description: String,
     pub(super) moment: Moment,
     pub(super) up: String,
@@ -74,19 +74,19 @@ impl<'f> Managed<'f> {
         &self.state.table.name
     }
 
-    /// Which of the files that were written together it is, and how many they are.
+    /// Returns the number of this file within its change, and how many files the change has.
     fn step(self) -> Option<(usize, usize)> {
         self.state.step
     }
 
-    /// Whether it stands alone, or is the first of the files that were written together.
+    /// Returns whether this is the first file of its change, or the only one.
     fn is_first_step(self) -> bool {
         self.step().is_none_or(|(step, _)| step == 1)
     }
 }
 
 impl Folder {
-    /// Reads a folder; one that does not exist is empty.
+    /// Reads a folder. A folder that does not exist is treated as empty.
     pub(super) fn read(path: &Path) -> Result<Self, MigrateError> {
         let mut files = Vec::new();
         for path in sql_files(path)? {
@@ -96,7 +96,7 @@ impl Folder {
         Ok(Self { path: path.to_owned(), files })
     }
 
-    /// The files of anchor's, by their versions.
+    /// Returns the files that anchor wrote, ordered by version.
     fn managed(&self) -> impl Iterator<Item = Managed<'_>> {
         self.files.iter().filter_map(|file| {
             let Header { state, hash } = file.header.as_ref()?;
@@ -104,39 +104,39 @@ impl Folder {
         })
     }
 
-    /// The files that sqlx runs on the way forward, by their versions.
+    /// Returns the files that sqlx runs to go forward, ordered by version.
     fn forward(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| file.is_forward())
     }
 
-    /// The first file of anchor's.
+    /// Returns the first file that anchor wrote.
     pub(super) fn first_managed(&self) -> Option<&Path> {
         self.managed().next().map(|first| first.file.path.as_path())
     }
 
-    /// Whether any file is of anchor's.
+    /// Returns whether anchor wrote any of the files.
     pub(super) fn is_managed(&self) -> bool {
         self.first_managed().is_some()
     }
 
-    /// The dialect that the files are of, if any says so.
+    /// Returns the dialect that the first header names.
     pub(super) fn dialect(&self) -> Option<Dialect> {
         self.managed().next().map(|first| first.state.table.dialect)
     }
 
-    /// The files by their states' hashes.
+    /// Returns the files by the hash of their state.
     fn by_hash(&self) -> HashMap<&str, Managed<'_>> {
         self.managed().map(|managed| (managed.hash, managed)).collect()
     }
 
-    /// The file that this one follows, the ones before that, and so on.
+    /// Returns the file that this one follows, then the one that that follows, and so on.
     fn ancestors<'f>(&'f self, of: Managed<'f>) -> impl Iterator<Item = Managed<'f>> {
         let by_hash = self.by_hash();
         let parent = move |of: &Managed<'f>| by_hash.get(of.state.parent.as_deref()?).copied();
         std::iter::successors(parent(&of), parent)
     }
 
-    /// The files that follow this one, itself the first, by their versions.
+    /// Returns this file and all that follow it, ordered by version.
     fn from<'f>(&'f self, first: Managed<'f>) -> Vec<Managed<'f>> {
         let mut followed = HashSet::from([first.hash]);
         let mut files = vec![first];
@@ -150,18 +150,19 @@ impl Folder {
         files
     }
 
-    /// The version after the last.
+    /// Returns the version after the last one.
     fn next_version(&self) -> Result<i64, MigrateError> {
         let Some(last) = self.files.last() else { return Ok(1) };
         let next = last.name.version.checked_add(1);
         next.ok_or_else(|| MigrateError::LastVersion { file: last.path.clone() })
     }
 
-    /// The files that the newest migration of a table was written with, and the table before them.
+    /// Returns the newest migration of a table.
     ///
     /// # Errors
     ///
-    /// [`MigrateError::NotNewest`] when a file by hand comes after them, for it may build on them.
+    /// [`MigrateError::NotNewest`] if a handwritten file comes later, because it may depend on the
+    /// migration.
     pub(super) fn newest<'f>(&'f self, head: &Managed<'f>) -> Result<Newest<'f>, MigrateError> {
         let mut versions = vec![head.version()];
         let mut first = *head;
@@ -185,7 +186,8 @@ impl Folder {
         Ok(Newest { file: &head.file.path, versions, before })
     }
 
-    /// Removes the migrations of these versions, with their ways back, and returns the files.
+    /// Removes the migrations with these versions, including their down files, and returns the
+    /// removed files.
     pub(super) fn remove(&mut self, versions: &[i64]) -> Result<Vec<PathBuf>, MigrateError> {
         let removed: Vec<_> =
             self.files.extract_if(.., |file| versions.contains(&file.name.version)).collect();
@@ -195,8 +197,9 @@ impl Folder {
         Ok(removed.into_iter().map(|file| file.path).collect())
     }
 
-    /// Writes migrations, named as the folder's others are. Each gets a version higher than any
-    /// there is. The folder's first file of anchor's comes with a `.gitattributes`.
+    /// Writes migrations, named in the style of the folder's other files. Each gets a higher
+    /// version than all before it. The first file that anchor writes into a folder comes with a
+    /// `.gitattributes`.
     pub(super) fn write(&self, drafts: &[Draft], now: i64) -> Result<Vec<PathBuf>, MigrateError> {
         fs::create_dir_all(&self.path).map_err(MigrateError::io(&self.path))?;
         let last = self.files.last().map(|file| file.name);
@@ -209,14 +212,15 @@ impl Folder {
             let digits = last.map_or(0, |name| name.digits);
             let stem = format!("{version:0digits$}_{}", draft.description);
             let file = |suffix: &str| self.path.join(format!("{stem}{suffix}"));
-            // The one after it must have a version, too.
+            // There must be a version left for the next migration.
             next = version
                 .checked_add(1)
                 .ok_or_else(|| MigrateError::LastVersion { file: file(".sql") })?;
             if simple {
                 written.push(create(file(".sql"), &draft.up)?);
             } else {
-                // The file with the state comes last: without it, the other one is nothing.
+                // The up file carries the state, so it is written last: without it, the down file
+                // has no effect.
                 let down = create(file(".down.sql"), &draft.down)?;
                 written.push(create(file(".up.sql"), &draft.up)?);
                 written.push(down);
@@ -230,7 +234,7 @@ impl Folder {
     }
 }
 
-/// The SQL files in a folder, those with a suffix that sqlx does not know among them.
+/// Returns the SQL files in a folder, including those whose suffix sqlx ignores, such as `.SQL`.
 fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, MigrateError> {
     if !folder.exists() {
         return Ok(Vec::new());

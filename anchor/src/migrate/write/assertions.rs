@@ -1,4 +1,4 @@
-//! What must hold of the rows, or nothing is changed: queries that count what is against it.
+//! What must be true of the rows before anything is changed: queries that count the violations.
 
 use super::rows::{name_before, predicate};
 use super::script::Script;
@@ -7,12 +7,12 @@ use crate::migrate::conversion::Condition;
 use crate::migrate::diff::{Assertion, Plan, Remedy};
 use crate::schema::{Dialect, Kind, TableColumn};
 
-/// The assertions as messages of at most 64 characters, each with the query that counts what is
-/// against it.
+/// Returns the assertions as messages of at most 64 characters, each with the query that counts its
+/// violations.
 pub(super) fn assertions(plan: &Plan) -> Vec<(String, String)> {
     let dialect = plan.diff.new.dialect;
     let table = dialect.table(&plan.diff.old.name);
-    // Sessions that end are not asked.
+    // Sessions that end do not count.
     let ending = plan.misfits.iter().filter(|misfit| misfit.remedy == Remedy::End);
     let ending: Vec<_> = ending
         .map(|misfit| {
@@ -26,8 +26,7 @@ pub(super) fn assertions(plan: &Plan) -> Vec<(String, String)> {
             let column = dialect.reference(name);
             let query = format!(
                 "SELECT COUNT(*) FROM (SELECT {column} FROM {table} WHERE {column} IS NOT \
-                 NULL{stays} \
-                 GROUP BY {column} HAVING COUNT(*) > 1) AS shared"
+                 NULL{stays} GROUP BY {column} HAVING COUNT(*) > 1) AS shared"
             );
             (format!("two sessions have the same {name}"), query)
         }
@@ -38,10 +37,9 @@ pub(super) fn assertions(plan: &Plan) -> Vec<(String, String)> {
             let value =
                 kept.map_or_else(|| column.to_string(), |(old, new)| comparable(dialect, old, new));
             let query = format!(
-                "SELECT COUNT(*) FROM (SELECT {value} AS target FROM {table} \
-                 WHERE {column} IS NOT NULL{stays}) AS child \
-                 WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = \
-                 child.target)"
+                "SELECT COUNT(*) FROM (SELECT {value} AS target FROM {table} WHERE {column} IS NOT \
+                 NULL{stays}) AS child WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE \
+                 parent.{key} = child.target)"
             );
             (format!("a session references no row: {name}"), query)
         }
@@ -55,7 +53,7 @@ pub(super) fn assertions(plan: &Plan) -> Vec<(String, String)> {
     let mut cut: Vec<(String, String)> = Vec::new();
     for (at, (message, query)) in counted.enumerate() {
         let mut message: String = message.chars().take(60).collect();
-        // No two constraints have the same name.
+        // Two constraints cannot have the same name.
         if cut.iter().any(|(other, _)| other.to_lowercase() == message.to_lowercase()) {
             message = format!("{} {at}", message.chars().take(56).collect::<String>());
         }
@@ -64,7 +62,7 @@ pub(super) fn assertions(plan: &Plan) -> Vec<(String, String)> {
     cut
 }
 
-/// What a kept column's length counts.
+/// Returns the unit of a kept column's length.
 pub(super) fn units(plan: &Plan, column: &str) -> &'static str {
     let is_bytes = |old: &TableColumn| old.kind == Kind::Plain(ColumnType::Bytes);
     match plan.diff.kept.iter().any(|(old, _)| old.name == column && is_bytes(old)) {
@@ -73,8 +71,8 @@ pub(super) fn units(plan: &Plan, column: &str) -> &'static str {
     }
 }
 
-/// The old value as it is compared with values of the new type: neither PostgreSQL nor MySQL
-/// compares every text with a number.
+/// Returns the old value in a form that can be compared with values of the new type: neither
+/// PostgreSQL nor MySQL compares every text with a number.
 fn comparable(dialect: Dialect, old: &TableColumn, new: &TableColumn) -> String {
     use ColumnType::{BigInt, Integer, SmallInt, Text};
     let column = dialect.reference(&old.name);
@@ -94,15 +92,15 @@ fn comparable(dialect: Dialect, old: &TableColumn, new: &TableColumn) -> String 
     }
 }
 
-/// Asserts that each query counts nothing. Where one does, the statement fails with the message,
-/// which is the name of a constraint: neither MySQL nor SQLite can say it in another way.
+/// Asserts that each query returns zero. If one does not, a statement fails with the message, which
+/// is the name of a constraint: neither MySQL nor SQLite has another way to report it.
 pub(super) fn assert_none(script: &mut Script, dialect: Dialect, counted: &[(String, String)]) {
     if counted.is_empty() {
         return;
     }
     let table = "anchor_asserts";
     let temporary = if dialect == Dialect::MySql { "TEMPORARY " } else { "" };
-    // MySQL and MariaDB want the columns first.
+    // MySQL and MariaDB require the columns first.
     let columns = (0..counted.len()).map(|at| format!("    n{at} INT"));
     let checks = counted.iter().enumerate().map(|(at, (message, _))| {
         format!("    CONSTRAINT {} CHECK (n{at} = 0)", dialect.quote(message))

@@ -1,5 +1,5 @@
-//! A change of the table as SQL, the way a careful person would write it. One module a dialect;
-//! what they share is in the modules beside them.
+//! A change of the table as SQL, as a careful person would write it. Each dialect has a module; the
+//! other modules hold what the dialects share.
 
 mod assertions;
 mod comments;
@@ -15,23 +15,23 @@ use std::collections::HashSet;
 
 use super::diff::Plan;
 use crate::schema::{Dialect, Table};
-use comments::{ENDS_ALL, say_what_to_know};
+use comments::{ENDS_ALL, comment_on_change};
 pub(crate) use script::Script;
 
-/// The table's own first migration. On PostgreSQL it waits for the tables that it references.
+/// Returns the table's first migration. On PostgreSQL it waits for the tables that it references.
 pub(crate) fn create(table: &Table) -> String {
     bounds(table.dialect, referenced(table)) + &table.create_text()
 }
 
-/// How many other tables the table references.
+/// Returns how many other tables the table references.
 pub(crate) fn referenced(table: &Table) -> usize {
     let targets = table.columns.iter().filter_map(|column| column.references.as_ref());
     let tables: HashSet<_> = targets.map(|target| target.table.as_str()).collect();
     tables.into_iter().filter(|name| *name != table.name).count()
 }
 
-/// What a file begins with that is not a change of a table, and waits for the locks of so many
-/// tables nonetheless.
+/// Returns the first statements of a file that does not change a table but still waits for the
+/// locks of this many tables.
 pub(crate) fn bounds(dialect: Dialect, tables: usize) -> String {
     match dialect {
         Dialect::Postgres => postgres::bounds(tables).text() + "\n",
@@ -39,10 +39,10 @@ pub(crate) fn bounds(dialect: Dialect, tables: usize) -> String {
     }
 }
 
-/// The way back from [`create`].
+/// Returns the down migration of [`create`].
 pub(crate) fn drop_table(table: &Table) -> String {
     let mut script = Script::default();
-    script.say(ENDS_ALL);
+    script.comment(ENDS_ALL);
     script.run(format!("DROP TABLE {}", table.dialect.table(&table.name)));
     if let Some(companion) = &table.cut_offs {
         script.run(format!("DROP TABLE {}", table.dialect.table(&companion.name)));
@@ -51,7 +51,7 @@ pub(crate) fn drop_table(table: &Table) -> String {
     bounds(table.dialect, 1 + companions + referenced(table)) + &script.text()
 }
 
-/// A change of the table.
+/// Returns a change of the table.
 pub(crate) fn change(plan: &Plan) -> Script {
     let script = match plan.diff.new.dialect {
         Dialect::Postgres => postgres::change(plan),
@@ -62,15 +62,15 @@ pub(crate) fn change(plan: &Plan) -> Script {
         return script;
     }
     let mut script = Script::default();
-    say_what_to_know(&mut script, plan);
-    let why = match script.has_said() {
+    comment_on_change(&mut script, plan);
+    let why = match script.has_comment() {
         true => "Nothing else to do.",
-        false => "Nothing to do: this database stores both alike.",
+        false => "Nothing to do: this database stores both in the same way.",
     };
     script.do_nothing(why)
 }
 
-/// The new indexes, with the way back, where they are not built in the change itself.
+/// Returns the new indexes and their down migration, if they have a file of their own.
 pub(crate) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
     match plan.diff.new.dialect {
         Dialect::Postgres => postgres::indexes(plan),
@@ -78,8 +78,7 @@ pub(crate) fn indexes(plan: &Plan) -> Option<(Script, Script)> {
     }
 }
 
-/// The change without the drops of indexes that others replace, and these drops, where they have a
-/// file of their own.
+/// Separates the change from the drops of replaced indexes, if these have a file of their own.
 pub(crate) fn replaced_indexes(plan: Plan) -> (Plan, Option<Plan>) {
     if plan.diff.new.dialect != Dialect::Postgres || plan.ends_all {
         return (plan, None);
@@ -96,7 +95,7 @@ pub(crate) fn replaced_indexes(plan: Plan) -> (Plan, Option<Plan>) {
     (Plan { diff, ..plan }, drops)
 }
 
-/// What is left to do when other statements of the change are committed; in a file of its own.
+/// Returns what remains to be done after the change is committed, in a file of its own.
 pub(crate) fn validate(plan: &Plan) -> Option<Script> {
     match plan.diff.new.dialect {
         Dialect::Postgres => postgres::validate(plan),
@@ -104,15 +103,17 @@ pub(crate) fn validate(plan: &Plan) -> Option<Script> {
     }
 }
 
-/// The way back from [`validate`]: what has been validated goes with the change itself.
+/// Returns the down migration of [`validate`], which does nothing: that of the change drops the
+/// constraints.
 pub(crate) fn validate_back() -> Script {
-    Script::default().do_nothing("Nothing to take back here: the file before this one does it.")
+    Script::default()
+        .do_nothing("Nothing to do: reverting the previous file drops the constraints.")
 }
 
-/// What changes in a header alone.
+/// Returns a change that affects only the header.
 pub(crate) fn forget() -> Script {
     Script::default().do_nothing(
-        "Nothing to do in the database: the struct no longer says what was renamed, and neither \
-         does this header, so that the same rename can be asked for again.",
+        "Nothing to do in the database: the struct no longer has the `renamed_from`, so this \
+         header drops it too, and the same rename can be requested again.",
     )
 }

@@ -1,17 +1,17 @@
-//! Names that change: which ones, in what order, and how it is said.
+//! Names that change: which ones, in what order, and with which clause.
 
 use crate::migrate::diff::Plan;
 use crate::schema::{Dialect, Table};
 
-/// A name, and the one that it becomes.
+/// The old name and the new one.
 pub(super) type Rename = (String, String);
 
-/// The columns whose names change.
+/// Returns the columns whose names change.
 pub(super) fn column_renames(plan: &Plan) -> Vec<Rename> {
     changed(&plan.diff.kept, |column| &column.name)
 }
 
-/// The indexes whose names change.
+/// Returns the indexes whose names change.
 pub(super) fn index_renames(plan: &Plan) -> Vec<Rename> {
     changed(&plan.diff.kept_indexes, |index| &index.name)
 }
@@ -21,12 +21,12 @@ fn changed<T>(kept: &[(T, T)], name: impl Fn(&T) -> &String) -> Vec<Rename> {
     names.filter(|(from, to)| from != to).collect()
 }
 
-/// The clause of an `ALTER TABLE` that renames a `COLUMN`, an `INDEX` or a `CONSTRAINT`.
+/// Returns the clause of an `ALTER TABLE` that renames a `COLUMN`, an `INDEX` or a `CONSTRAINT`.
 pub(super) fn rename_clause(dialect: Dialect, what: &str, (from, to): &Rename) -> String {
     format!("RENAME {what} {} TO {}", dialect.identifier(from), dialect.identifier(to))
 }
 
-/// A name in the table's schema.
+/// Returns a name in the table's schema.
 pub(super) fn in_namespace(table: &Table, name: &str) -> String {
     let name = table.dialect.identifier(name);
     match table.namespace() {
@@ -35,8 +35,8 @@ pub(super) fn in_namespace(table: &Table, name: &str) -> String {
     }
 }
 
-/// Renames in an order in which no target is still taken by another; where they go in a circle,
-/// one takes another name meanwhile.
+/// Returns the renames in an order in which no target name is still in use. In a cycle, one gets a
+/// temporary name first.
 pub(super) fn in_order(mut renames: Vec<Rename>) -> Vec<Rename> {
     let mut ordered = Vec::with_capacity(renames.len());
     while !renames.is_empty() {
@@ -44,9 +44,9 @@ pub(super) fn in_order(mut renames: Vec<Rename>) -> Vec<Rename> {
         match renames.iter().position(free) {
             Some(at) => ordered.push(renames.remove(at)),
             None => {
-                let meanwhile = format!("anchor_renamed_{}", ordered.len());
+                let temporary = format!("anchor_renamed_{}", ordered.len());
                 let (from, _) = &mut renames[0];
-                ordered.push((std::mem::replace(from, meanwhile.clone()), meanwhile));
+                ordered.push((std::mem::replace(from, temporary.clone()), temporary));
             }
         }
     }
@@ -63,7 +63,7 @@ mod tests {
         let ordered = in_order(vec![rename("a", "b"), rename("b", "c"), rename("x", "a")]);
         assert_eq!(ordered, [rename("b", "c"), rename("a", "b"), rename("x", "a")]);
         let circle = in_order(vec![rename("a", "b"), rename("b", "a")]);
-        let meanwhile = "anchor_renamed_0";
-        assert_eq!(circle, [rename("a", meanwhile), rename("b", "a"), rename(meanwhile, "b")]);
+        let temporary = "anchor_renamed_0";
+        assert_eq!(circle, [rename("a", temporary), rename("b", "a"), rename(temporary, "b")]);
     }
 }

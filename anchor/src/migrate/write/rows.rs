@@ -8,7 +8,7 @@ use crate::migrate::conversion::is_same_type;
 use crate::migrate::diff::{Misfit, Plan, Remedy};
 use crate::schema::{Dialect, TableColumn};
 
-/// Whether the change writes rows before it alters the table.
+/// Returns whether the change writes rows before it alters the table.
 pub(super) fn are_written(plan: &Plan) -> bool {
     plan.ends_all
         || !plan.misfits.is_empty()
@@ -16,18 +16,20 @@ pub(super) fn are_written(plan: &Plan) -> bool {
         || cut_offs::is_replaced(plan)
 }
 
-/// Ends the sessions that a companion refuses which goes, or all, before the table changes.
+/// Ends all sessions, or those that a cut-off refuses if the cut-offs are dropped, before the table
+/// changes.
 pub(super) fn end_sessions(script: &mut Script, plan: &Plan) {
     cut_offs::before(script, plan);
     if plan.ends_all {
         let old = &plan.diff.old;
-        script.say(ENDS_ALL);
+        script.comment(ENDS_ALL);
         script.run(format!("DELETE FROM {}", old.dialect.table(&old.name)));
     }
 }
 
-/// The statements that change the rows: those that cannot stay end, by the variants' old names;
-/// then the variants get their new names; then come the defaults, which are new names already.
+/// Changes the rows. First the sessions that cannot stay end, which is decided by the old names of
+/// variants. Then the variants get their new names. The defaults come last, because they use the
+/// new names.
 pub(super) fn change_values(
     script: &mut Script,
     plan: &Plan,
@@ -39,7 +41,7 @@ pub(super) fn change_values(
     convert_misfits(script, plan, Remedy::Default, table, &name);
 }
 
-/// The statements that end, or give the default to, the rows whose values do not fit.
+/// Ends the sessions whose values do not fit, or gives them the default.
 pub(super) fn convert_misfits(
     script: &mut Script,
     plan: &Plan,
@@ -54,13 +56,13 @@ pub(super) fn convert_misfits(
         let predicate = predicate(dialect, table, &name, misfit);
         match remedy {
             Remedy::End => {
-                script.say(format!(
-                    "DESTRUCTIVE: ends the sessions whose `{name}` the table cannot hold."
+                script.comment(format!(
+                    "DESTRUCTIVE: ends the sessions whose `{name}` does not fit its new definition."
                 ));
                 script.run(format!("DELETE FROM {table} WHERE {predicate}"));
             }
             Remedy::Default => {
-                script.say(format!("Values of `{name}` that do not fit become the default."));
+                script.comment(format!("Values of `{name}` that do not fit become the default."));
                 let default = default_of(&misfit.column);
                 let column = dialect.identifier(&name);
                 script.run(format!("UPDATE {table} SET {column} = {default} WHERE {predicate}"));
@@ -69,7 +71,7 @@ pub(super) fn convert_misfits(
     }
 }
 
-/// Gives the enums' variants their new names, the columns being called as `name` says.
+/// Gives the variants of enums their new names. `name` returns the present name of a column.
 pub(super) fn rename_variants(
     script: &mut Script,
     plan: &Plan,
@@ -87,9 +89,9 @@ pub(super) fn rename_variants(
             let old = plan.diff.variants_of(&column.name).iter();
             let old: Vec<_> = old.map(|(from, _)| dialect.literal(from)).collect();
             if !plan.is_way_back {
-                script.say(format!(
-                    "Variants of `{now}` have new names: releases that know only the old ones end \
-                     the sessions that have them."
+                script.comment(format!(
+                    "Variants of `{now}` have new names: a release that knows only the old names \
+                     ends the sessions that have them."
                 ));
             }
             script.run(format!(
@@ -100,7 +102,7 @@ pub(super) fn rename_variants(
     }
 }
 
-/// A column's value with its enum's variants renamed; `None` where none is.
+/// Returns a column's value with its renamed variants; `None` if none is renamed.
 pub(super) fn renamed_value(plan: &Plan, column: &TableColumn, value: &str) -> Option<String> {
     let dialect = plan.diff.new.dialect;
     let names = plan.diff.variants_of(&column.name);
@@ -111,7 +113,8 @@ pub(super) fn renamed_value(plan: &Plan, column: &TableColumn, value: &str) -> O
     (!names.is_empty()).then(|| format!("CASE {value}{cases} ELSE {value} END"))
 }
 
-/// The condition under which a row's old value does not fit, `column` being its present name.
+/// Returns the condition under which a row's old value does not fit. `column` is the column's
+/// present name.
 pub(super) fn predicate(dialect: Dialect, table: &str, column: &str, misfit: &Misfit) -> String {
     let column = dialect.identifier(column);
     let conditions: Vec<_> =
@@ -122,14 +125,14 @@ pub(super) fn predicate(dialect: Dialect, table: &str, column: &str, misfit: &Mi
     }
 }
 
-/// What the column was called before the change.
+/// Returns the column's name before the change.
 pub(super) fn name_before(plan: &Plan, column: &TableColumn) -> String {
     let name = &column.name;
     let before = plan.diff.kept.iter().find(|(_, new)| new.name == *name);
     before.map_or_else(|| name.clone(), |(old, _)| old.name.clone())
 }
 
-/// The column's default as an expression.
+/// Returns the column's default as an expression.
 pub(super) fn default_of(column: &TableColumn) -> String {
     format!("({})", column.default.as_deref().unwrap_or("NULL"))
 }

@@ -1,10 +1,10 @@
-//! [`Script`]: the statements of a file, each below the comments on it.
+//! [`Script`]: the statements of a file, each with its comments.
 
 /// The SQL of a migration.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     statements: Vec<Statement>,
-    /// Those on the next statement.
+    /// The comments for the next statement.
     comments: Vec<String>,
 }
 
@@ -12,31 +12,31 @@ pub(crate) struct Script {
 struct Statement {
     comments: Vec<String>,
     sql: String,
-    /// It takes a lock, or sets a variable of the session, for those that follow.
+    /// Whether it only takes a lock or sets a variable for the statements that follow.
     prepares: bool,
 }
 
 impl Script {
-    /// A comment on the next statement.
-    pub(super) fn say(&mut self, comment: impl Into<String>) {
+    /// Adds a comment to the next statement.
+    pub(super) fn comment(&mut self, comment: impl Into<String>) {
         let comment = comment.into();
         if !self.comments.contains(&comment) {
             self.comments.push(comment);
         }
     }
 
-    /// Whether the next statement has a comment.
-    pub(super) fn has_said(&self) -> bool {
+    /// Returns whether the next statement has a comment.
+    pub(super) fn has_comment(&self) -> bool {
         !self.comments.is_empty()
     }
 
-    /// A statement, without its semicolon.
+    /// Adds a statement, without its semicolon.
     pub(super) fn run(&mut self, sql: impl Into<String>) {
         let comments = std::mem::take(&mut self.comments);
         self.statements.push(Statement { comments, sql: sql.into(), prepares: false });
     }
 
-    /// A statement for the sake of those that follow.
+    /// Adds a statement that only prepares those that follow.
     pub(super) fn prepare(&mut self, sql: impl Into<String>) {
         self.run(sql);
         if let Some(statement) = self.statements.last_mut() {
@@ -44,14 +44,14 @@ impl Script {
         }
     }
 
-    /// Statements before the one that the comments so far are on.
+    /// Adds statements before the one that the comments so far belong to.
     pub(super) fn before_comments(&mut self, write: impl FnOnce(&mut Self)) {
         let comments = std::mem::take(&mut self.comments);
         write(self);
         self.comments = comments;
     }
 
-    /// One `ALTER TABLE` of these clauses; nothing when there are none.
+    /// Adds one `ALTER TABLE` with these clauses, or nothing if there are none.
     pub(super) fn alter(&mut self, table: &str, clauses: &[String]) {
         match clauses {
             [] => {}
@@ -60,25 +60,25 @@ impl Script {
         }
     }
 
-    /// A statement that does nothing, for a file must have one.
+    /// Adds a statement that does nothing, because a file must have one.
     pub(super) fn do_nothing(mut self, why: &str) -> Self {
-        self.say(why);
+        self.comment(why);
         self.run("SELECT 1");
         self
     }
 
-    /// Whether there is nothing that the others prepare.
+    /// Returns whether all statements only prepare others.
     pub(super) fn does_nothing(&self) -> bool {
         self.statements.iter().all(|statement| statement.prepares)
     }
 
-    /// Takes the first statement out.
+    /// Removes the first statement and returns it.
     pub(super) fn take_first(&mut self) -> Self {
         let statements = self.statements.drain(..1).collect();
         Self { statements, comments: Vec::new() }
     }
 
-    /// The statements of another script, the first of them with the comments so far as well.
+    /// Adds the statements of another script. The first one gets the comments so far as well.
     pub(super) fn append(&mut self, other: Self) {
         for mut statement in other.statements {
             statement.comments.splice(..0, std::mem::take(&mut self.comments));
@@ -86,13 +86,13 @@ impl Script {
         }
     }
 
-    /// The text below a comment on the whole of it.
+    /// Returns the text, below a comment on the whole file.
     pub(crate) fn text_after(&self, comment: Option<&str>) -> String {
         let comment = comment.map_or_else(String::new, |comment| wrapped(comment) + "\n");
         comment + &self.text()
     }
 
-    /// The statements, each with the comments on it, short ones below each other.
+    /// Returns the statements with their comments, without empty lines between short ones.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let mut after_short = false;
@@ -113,14 +113,14 @@ impl Script {
     }
 }
 
-/// A comment in lines that a narrow window shows whole.
+/// Returns a comment in lines of at most 100 characters.
 fn wrapped(comment: &str) -> String {
     let words: Vec<_> = comment.split(' ').map(str::to_owned).collect();
     filled("-- ", &words, " ") + "\n"
 }
 
-/// Words in lines that begin with `indent` and are at most 100 characters long, unless a word is
-/// longer.
+/// Returns words in lines that begin with `indent` and are at most 100 characters long, unless a
+/// word is longer.
 pub(super) fn filled(indent: &str, words: &[String], separator: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in words {
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn comments_are_wrapped_and_short_statements_stand_together() {
         let mut script = Script::default();
-        script.say("word ".repeat(30).trim());
+        script.comment("word ".repeat(30).trim());
         script.run("CREATE INDEX a ON t (a)");
         script.run("DROP INDEX b");
         script.run("ALTER TABLE t\n    ADD a");

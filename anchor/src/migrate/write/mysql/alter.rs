@@ -1,4 +1,4 @@
-//! The one `ALTER TABLE` of a change.
+//! The single `ALTER TABLE` of a change.
 
 use super::DIALECT;
 use super::copy::{copy_name, is_copied};
@@ -10,19 +10,19 @@ use crate::migrate::write::renames::{column_renames, index_renames, rename_claus
 use crate::migrate::write::rows::is_retyped;
 use crate::schema::{Kind, TableColumn, default_clause};
 
-/// The constraints of a change, by the statement that they are in.
+/// The constraints of a change, by the statement that drops or adds them.
 #[derive(Default)]
 pub(super) struct Constraints {
-    /// What has to be gone before the table is altered: a constraint holds its column as it is, and
-    /// its name is not free before the statement's end.
+    /// Dropped before the table is altered: a constraint prevents a change of its column, and its
+    /// name is in use until the statement ends.
     pub(super) drops: Vec<Obstacle>,
-    /// Clauses of the statement.
+    /// Clauses of the `ALTER TABLE`.
     pub(super) adds: Vec<String>,
-    /// The checks of the columns whose variants take each other's names, which comes last.
+    /// Added at the end: the checks of columns whose variants take each other's names.
     pub(super) checks_of_moved: Vec<String>,
 }
 
-/// The constraints that go, and those that come.
+/// Returns the constraints that are dropped or added.
 pub(super) fn constraints(plan: &Plan) -> Constraints {
     let diff = &plan.diff;
     let Constraints { mut drops, mut adds, mut checks_of_moved } = Constraints::default();
@@ -61,7 +61,7 @@ pub(super) fn constraints(plan: &Plan) -> Constraints {
     Constraints { drops, adds, checks_of_moved }
 }
 
-/// The clauses for columns and indexes.
+/// Returns the clauses for columns and indexes.
 pub(super) fn clauses(plan: &Plan) -> Vec<String> {
     let diff = &plan.diff;
     let drop = |what, name: &str| format!("DROP {what} {}", DIALECT.identifier(name));
@@ -103,13 +103,13 @@ pub(super) fn clauses(plan: &Plan) -> Vec<String> {
     clauses
 }
 
-/// The name that a table has until it is renamed, which is done last.
+/// Returns the name that a table has until it is renamed, which happens last.
 pub(super) fn present_name<'p>(plan: &'p Plan, table: &'p str) -> &'p str {
     if table == plan.diff.new.name { &plan.diff.old.name } else { table }
 }
 
-/// The clause that adds a column's foreign key. If it references the table itself, MySQL renames
-/// its target with the table.
+/// Returns the clause that adds a column's foreign key. If the key references the table itself,
+/// MySQL renames the target with the table.
 fn new_key(plan: &Plan, column: &TableColumn) -> Option<String> {
     let mut column = column.clone();
     let target = column.references.as_mut()?;
@@ -117,12 +117,12 @@ fn new_key(plan: &Plan, column: &TableColumn) -> Option<String> {
     plan.diff.new.foreign_key(&column).map(|key| format!("ADD {key}"))
 }
 
-/// Whether a kept column's foreign key is made, perhaps anew.
+/// Returns whether a kept column's foreign key is created or recreated.
 pub(super) fn gets_key(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
     is_in_the_way(plan, old, new) || old.references != new.references
 }
 
-/// Whether the column's constraints hold it as it is.
+/// Returns whether the column's constraints would prevent the change.
 fn is_in_the_way(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
     plan.diff.old.name != plan.diff.new.name
         || old.name != new.name
@@ -131,13 +131,13 @@ fn is_in_the_way(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
         || !plan.diff.variants_of(&new.name).is_empty()
 }
 
-/// Whether the column's definition has to be said anew.
+/// Returns whether the column's definition has to be repeated.
 fn is_redefined(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
     is_retyped(old, new)
         || old.nullable != new.nullable
         || default_clause(DIALECT, old) != default_clause(DIALECT, new)
         || is_reset(plan, new)
-        // MariaDB keeps a check of a JSON column under the name that the column is defined with.
+        // MariaDB keeps a check on a JSON column, which contains the name from its definition.
         || (old.name != new.name && new.kind == Kind::Plain(ColumnType::Json))
 }
 

@@ -1,4 +1,4 @@
-//! Values that get their new type in a column beside the old one.
+//! Values that are converted in a new column beside the old one.
 
 use super::DIALECT;
 use super::obstacle::{self, COLUMNS, Obstacle};
@@ -8,7 +8,7 @@ use crate::migrate::write::rows::{default_of, is_retyped, name_before, predicate
 use crate::migrate::write::script::Script;
 use crate::schema::{TableColumn, is_literal};
 
-/// Whether the values get their new type in a column beside the old one, which cannot hold the
+/// Returns whether the values are converted in a new column, because the old one cannot hold the
 /// default.
 pub(super) fn is_copied(plan: &Plan, new: &TableColumn) -> bool {
     let kept = plan.diff.kept.iter().find(|(_, column)| column.name == new.name);
@@ -18,7 +18,7 @@ pub(super) fn is_copied(plan: &Plan, new: &TableColumn) -> bool {
     gets_default && kept.is_some_and(|(old, new)| is_retyped(old, new) && !holds_default(old, new))
 }
 
-/// Whether the old type holds the new default, and gives it back unchanged, for certain.
+/// Returns whether the old type is certain to hold the new default without changing it.
 fn holds_default(old: &TableColumn, new: &TableColumn) -> bool {
     let default = new.default.as_deref().unwrap_or("NULL");
     let is_text = default.starts_with('\'') && is_literal(default) && default.len() <= 255;
@@ -30,13 +30,13 @@ fn holds_default(old: &TableColumn, new: &TableColumn) -> bool {
         }
 }
 
-/// The column of the new type, before it takes the old one's place.
+/// Returns the temporary name of the new column.
 pub(super) fn copy_name(plan: &Plan, new: &TableColumn) -> String {
     let at = plan.diff.new.columns.iter().position(|column| column.name == new.name);
     format!("anchor_new_{}", at.unwrap_or_default())
 }
 
-/// Fills a column of the new type: with the values that fit, and the default for the others.
+/// Fills the new column with the values that fit, and with the default for the others.
 pub(super) fn copy(script: &mut Script, plan: &Plan, misfit: &Misfit) {
     let table = DIALECT.table(&plan.diff.old.name);
     let (name, ty) = (copy_name(plan, &misfit.column), &misfit.column.sql_type);
@@ -47,8 +47,9 @@ pub(super) fn copy(script: &mut Script, plan: &Plan, misfit: &Misfit) {
     script.run(format!("ALTER TABLE {table} ADD COLUMN {name} {ty} NULL"));
     let predicate = predicate(DIALECT, &table, &before, misfit);
     let (value, default) = (DIALECT.identifier(&before), default_of(&misfit.column));
-    script.say(format!(
-        "Values of `{before}` that do not fit become the default, which the old type may not hold."
+    script.comment(format!(
+        "Values of `{before}` that do not fit become the default, which the old type may be unable \
+         to hold."
     ));
     script.run(format!("UPDATE {table} SET {name} = {value} WHERE ({predicate}) IS NOT TRUE"));
     script.run(format!("UPDATE {table} SET {name} = {default} WHERE {predicate}"));

@@ -1,4 +1,4 @@
-//! The locks that a file takes itself.
+//! The locks that a file takes explicitly.
 
 use super::DIALECT;
 use super::alter::{gets_key, present_name};
@@ -8,11 +8,11 @@ use crate::migrate::write::cut_offs;
 use crate::migrate::write::rows::are_written;
 use crate::migrate::write::script::Script;
 
-/// Locks the table where something is to be written before it is altered, or a foreign key to be
-/// dropped, so that nobody writes in between.
+/// Locks the table if the change writes rows before it alters the table, or recreates a foreign
+/// key, so that nobody else writes in between. Returns whether it does.
 pub(super) fn lock(script: &mut Script, plan: &Plan) -> bool {
     let diff = &plan.diff;
-    // Between the statements that drop its foreign key and make it again.
+    // Rows could be written after the key is dropped and before it is recreated.
     let remakes_key = diff.kept.iter().any(|(old, new)| {
         old.references.is_some() && new.references.is_some() && gets_key(plan, old, new)
     });
@@ -27,7 +27,7 @@ pub(super) fn lock(script: &mut Script, plan: &Plan) -> bool {
     if let Some(companion) = diff.old.cut_offs.as_ref().filter(|_| cut_offs::is_replaced(plan)) {
         locks.push(format!("{} AS c READ", DIALECT.table(&companion.name)));
     }
-    // MySQL wants them locked where it looks for the rows that a new key references.
+    // MySQL also requires locks on the tables that a new foreign key references.
     let keys = diff.kept.iter().filter(|(old, new)| gets_key(plan, old, new)).map(|(_, new)| new);
     for target in keys.chain(&diff.added).filter_map(|column| column.references.as_ref()) {
         let parent = DIALECT.table(present_name(plan, &target.table));
@@ -36,7 +36,7 @@ pub(super) fn lock(script: &mut Script, plan: &Plan) -> bool {
             locks.push(lock);
         }
     }
-    script.say("Now, so that nobody writes between the statements below.");
+    script.comment("Locked here so that nobody writes between the statements below.");
     script.run(format!("LOCK TABLES {}", locks.join(", ")));
     true
 }

@@ -1,7 +1,7 @@
-//! MySQL and MariaDB: every `ALTER TABLE` commits, so that there is one of it, with all clauses.
-//! What has to be done before it can be done again, and what is left to do after it stands below a
-//! comment that says so: whatever statement fails, the file says how to go on. What can fail is
-//! asserted before anything changes.
+//! MySQL and MariaDB. Every `ALTER TABLE` commits, so a change has only one, with all clauses.
+//! Everything before it can run again, and a comment marks what remains to be done after it:
+//! whichever statement fails, the file says how to continue. What can fail is checked before
+//! anything changes.
 
 mod alter;
 mod copy;
@@ -10,7 +10,7 @@ mod moved;
 mod obstacle;
 
 use super::assertions::{assert_none, assertions};
-use super::comments::say_what_to_know;
+use super::comments::comment_on_change;
 use super::cut_offs;
 use super::rows::{change_values, end_sessions, name_before, rename_variants};
 use super::script::Script;
@@ -20,7 +20,7 @@ use alter::Constraints;
 
 const DIALECT: Dialect = Dialect::MySql;
 
-/// What sqlx keeps of a migration that failed, and what lets it run again.
+/// How to update sqlx's record of a failed migration, to run it again or to mark it as done.
 struct Bookkeeping {
     again: &'static str,
     done: &'static str,
@@ -38,7 +38,7 @@ pub(super) fn change(plan: &Plan) -> Script {
     let diff = &plan.diff;
     let table = DIALECT.table(&diff.old.name);
     let Bookkeeping { again, done } = if plan.is_way_back { DOWN } else { UP };
-    say_what_to_know(&mut script, plan);
+    comment_on_change(&mut script, plan);
     let asserted = assertions(plan);
     if !asserted.is_empty() {
         script.run("DROP TEMPORARY TABLE IF EXISTS anchor_asserts");
@@ -64,7 +64,7 @@ pub(super) fn change(plan: &Plan) -> Script {
     script.alter(&table, &clauses);
 
     let mut last = Script::default();
-    // A second time would move them once more.
+    // If this ran twice, it would swap the names back.
     rename_variants(&mut last, &moved, &table, |column| column.name.clone());
     last.alter(&table, &checks_of_moved);
     if locks {
@@ -72,30 +72,32 @@ pub(super) fn change(plan: &Plan) -> Script {
     }
     cut_offs::after(&mut last, plan);
     if diff.old.name != diff.new.name {
-        // For itself: MariaDB 10.11 leaves the old name behind when an ALTER TABLE does this beside
-        // other things.
+        // A separate statement: MariaDB 10.11 leaves the old name behind if an ALTER TABLE renames
+        // the table along with other changes.
         last.run(format!("RENAME TABLE {table} TO {}", DIALECT.table(&diff.new.name)));
     }
     end(&mut last);
     if clauses.is_empty() {
         script.append(last.take_first());
     }
-    script.say(format!(
-        "The change is done here. If it fails from here on, run what is left by hand, and {done}"
+    script.comment(format!(
+        "The change is done here. If a later statement fails, run the remaining ones by hand, and \
+         {done}"
     ));
     script.append(last);
     script
 }
 
-/// The settings of the connection. What an earlier run has put there, and could not take away, is
-/// not what was there. Of a file that fails, the connection goes back to the pool with its locks
-/// and settings. The server ends it when it is idle.
+/// Sets the connection up, and saves the old settings unless an earlier run that failed has already
+/// saved them. After a failure the connection returns to the pool with its locks and settings, so
+/// the server closes it when it is idle.
 fn begin(script: &mut Script, again: &str) {
-    script.say(format!(
+    script.comment(format!(
         "Waits at most five seconds for its locks, so that nobody waits longer behind it. Text \
-         that is too long is refused, and never cut. The server ends the connection when it is \
-         idle for five seconds. If it fails: end the connection that ran it, {again} and run it \
-         again; but not once the change is done, which a comment below says.",
+         that is too long is refused, never truncated. The server closes the connection when it is \
+         idle for five seconds. If a statement fails: close the connection that ran it, {again} \
+         and run the migration again; but not after the comment below that says that the change is \
+         done.",
     ));
     script.prepare(
         "SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), @anchor_wait_timeout \
@@ -107,7 +109,7 @@ fn begin(script: &mut Script, again: &str) {
     );
 }
 
-/// The settings that were there before.
+/// Restores the old settings.
 fn end(script: &mut Script) {
     script.prepare(
         "SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION \

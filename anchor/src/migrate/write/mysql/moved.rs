@@ -1,23 +1,23 @@
-//! An enum's variants that take each other's names, which cannot be done twice.
+//! Variants of an enum that take each other's names, which must not run twice.
 
 use super::DIALECT;
 use crate::migrate::conversion::Condition;
 use crate::migrate::diff::{Plan, RenamedVariants};
 use crate::migrate::write::rows::default_of;
 
-/// Whether a variant gets a name that another one had.
+/// Returns whether a variant gets a name that another one had.
 pub(super) fn is_moved(variants: &RenamedVariants) -> bool {
     variants.names.iter().any(|(_, to)| variants.names.iter().any(|(from, _)| from == to))
 }
 
-/// The plan without the variants that take each other's names, and the plan of these alone. A
-/// default that comes before them is the name that they make it of.
+/// Returns the plan without the variants that take each other's names, and the plan with only
+/// these. A default that is written before the renames uses the old name.
 pub(super) fn without_moved(plan: &Plan) -> (Plan, Plan) {
     let (mut first, mut moved) = (plan.clone(), plan.clone());
     first.diff.variants.retain(|variants| !is_moved(variants));
     moved.diff.variants.retain(is_moved);
     for misfit in &mut first.misfits {
-        // The deletion runs again when the renames below it have run, and what follows has failed.
+        // The deletion may run again after the renames below it, if a later statement failed.
         for (_, to) in first.diff.variants_of(&misfit.column.name) {
             for condition in &mut misfit.conditions {
                 if let Condition::NotAmong(fit) = condition

@@ -1,10 +1,10 @@
-//! What goes before the table is altered, unless an earlier run has dropped it.
+//! What is dropped before the table is altered, unless an earlier run has dropped it.
 
 use super::DIALECT;
 use crate::migrate::diff::Plan;
 use crate::migrate::write::script::Script;
 
-/// A table of the information schema, and two of its columns.
+/// A table of the information schema, with two of its columns.
 pub(super) struct Catalogue {
     table: &'static str,
     schema: &'static str,
@@ -17,7 +17,7 @@ pub(super) const COLUMNS: Catalogue =
 const CONSTRAINTS: Catalogue =
     Catalogue { table: "table_constraints", schema: "constraint_schema", name: "constraint_name" };
 
-/// What goes, so that what it holds can change.
+/// A constraint or a column that prevents the change.
 pub(super) struct Obstacle {
     pub(super) catalogue: &'static Catalogue,
     pub(super) name: String,
@@ -25,14 +25,14 @@ pub(super) struct Obstacle {
 }
 
 impl Obstacle {
-    /// A `CONSTRAINT`, or a `FOREIGN KEY`.
+    /// Returns the obstacle that is a `CONSTRAINT` or a `FOREIGN KEY`.
     pub(super) fn constraint(what: &str, name: String) -> Self {
         let drop = format!("DROP {what} {}", DIALECT.identifier(&name));
         Self { catalogue: &CONSTRAINTS, name, drop }
     }
 }
 
-/// Drops it, unless an earlier run has. MySQL, other than MariaDB, has no `IF EXISTS` for it.
+/// Drops an obstacle if it exists. Unlike MariaDB, MySQL does not support `IF EXISTS` for it.
 pub(super) fn remove(script: &mut Script, plan: &Plan, obstacle: &Obstacle) {
     let table = &plan.diff.old;
     let schema = match table.namespace() {
@@ -41,13 +41,12 @@ pub(super) fn remove(script: &mut Script, plan: &Plan, obstacle: &Obstacle) {
     };
     let drop = format!("ALTER TABLE {} {}", DIALECT.table(&table.name), obstacle.drop);
     let Catalogue { table: catalogue, schema: schema_of, name } = *obstacle.catalogue;
-    script.say(match name == COLUMNS.name {
-        true => format!("Drops `{}`, where an earlier run has left it.", obstacle.name),
-        false => format!("Drops `{}`, unless an earlier run has.", obstacle.name),
+    script.comment(match name == COLUMNS.name {
+        true => format!("Drops `{}` if an earlier run has left it behind.", obstacle.name),
+        false => format!("Drops `{}`, unless an earlier run has dropped it.", obstacle.name),
     });
     script.run(format!(
-        "SET @anchor_step = IF(EXISTS (\n    \
-         SELECT 1 FROM information_schema.{catalogue}\n    \
+        "SET @anchor_step = IF(EXISTS (\n    SELECT 1 FROM information_schema.{catalogue}\n    \
          WHERE {schema_of} = {schema} AND table_name = {} AND {name} = {}\n\
          ), {}, 'DO 0')",
         DIALECT.literal(table.bare_name()),

@@ -1,16 +1,14 @@
-//! The one `ALTER TABLE` of a change, and what is said of it.
+//! The main `ALTER TABLE` of a change, and the comments on it.
 
-use super::DIALECT;
-use super::constraints::constraints_of_kept;
-use super::drop_column;
 use super::later::{constraints_for_later, has_literal_default, is_deferred};
+use super::{DIALECT, constraints, drop_column};
 use crate::migrate::diff::{Plan, Remedy};
 use crate::migrate::write::comments::listed;
 use crate::migrate::write::rows::{default_of, is_retyped, predicate};
 use crate::migrate::write::script::Script;
 use crate::schema::{TableColumn, default_clause};
 
-/// Its clauses, with the drop of these columns.
+/// Returns the clauses, including those that drop these columns.
 pub(super) fn clauses(plan: &Plan, dropped: &[&TableColumn]) -> Vec<String> {
     let diff = &plan.diff;
     let mut clauses: Vec<_> = dropped.iter().map(|column| drop_column(column)).collect();
@@ -28,48 +26,49 @@ pub(super) fn clauses(plan: &Plan, dropped: &[&TableColumn]) -> Vec<String> {
     }
     for (old, new) in &diff.kept {
         let not_valid = if is_deferred(plan, old, new) { " NOT VALID" } else { "" };
-        let kept = constraints_of_kept(diff, old, new).into_iter();
-        let added = kept.filter(|constraint| constraint.changes).filter_map(|kept| kept.after);
-        clauses.extend(added.map(|added| format!("ADD {}{not_valid}", added.definition)));
+        let added = constraints::of_kept(diff, old, new).added;
+        clauses.extend(added.iter().map(|added| format!("ADD {}{not_valid}", added.definition)));
     }
     clauses
 }
 
-/// What the clauses mean for who uses the table meanwhile, and for the release before.
-pub(super) fn say_what_it_does(script: &mut Script, plan: &Plan, clauses: &[String]) {
+/// Adds what the clauses mean for those who use the table at the same time, and for the previous
+/// release.
+pub(super) fn comment_on_clauses(script: &mut Script, plan: &Plan, clauses: &[String]) {
     let diff = &plan.diff;
     if !plan.ends_all && diff.kept.iter().any(|(old, new)| is_retyped(old, new)) {
-        script
-            .say("Writes every row anew for the column's new type; the table is locked meanwhile.");
+        script.comment(
+            "Rewrites every row for the column's new type; the table is locked in the meantime.",
+        );
     }
     if clauses.iter().any(|clause| clause.ends_with(" DROP DEFAULT")) {
-        let gone = |(old, new): &&(TableColumn, TableColumn)| {
+        let is_without = |(old, new): &&(TableColumn, TableColumn)| {
             old.default.is_some() && new.default.is_none() && !new.nullable
         };
-        let gone = diff.kept.iter().filter(gone).map(|(_, new)| new);
-        match listed(gone).filter(|_| !plan.is_way_back) {
-            Some(columns) => script.say(format!(
-                "{columns} has no default any more: what leaves the column out fails."
+        let without = diff.kept.iter().filter(is_without).map(|(_, new)| new);
+        match listed(without).filter(|_| !plan.is_way_back) {
+            Some(columns) => script.comment(format!(
+                "{columns} no longer has a default: an INSERT without the column fails."
             )),
-            None => script.say("The default goes, or is set anew for the new type."),
+            None => script.comment("The default is dropped, or set again for the new type."),
         }
     }
     if clauses.iter().any(|clause| clause.ends_with(" DROP NOT NULL")) && !plan.is_way_back {
-        script.say(
-            "What may be NULL from here on, the release before this one cannot read: it \
-            refuses such sessions, and ends none.",
+        script.comment(
+            "The previous release cannot read NULL in this column: it refuses such sessions, but \
+             does not end them.",
         );
     }
     if diff.added.iter().any(|column| column.references.is_some()) {
-        script.say("The table that a new column references is locked for this moment as well.");
+        script.comment("The table that a new column references is locked for a moment as well.");
     }
     let computed = diff.added.iter().filter(|column| !has_literal_default(column));
     if let Some(columns) = listed(computed).filter(|_| !plan.ends_all) {
-        script.say(format!(
+        script.comment(format!(
             "The default of {columns} is an expression. If it is VOLATILE, such as \
-             gen_random_uuid(), every row is written anew, and the table can be neither read nor \
-             written meanwhile: about eight seconds for a million sessions, and after a minute it \
-             gives up."
+             gen_random_uuid(), every row is rewritten, and the table can be neither read nor \
+             written in the meantime: about eight seconds for a million sessions. The statement \
+             gives up after a minute."
         ));
     }
 }
@@ -84,7 +83,7 @@ fn alter_column(clauses: &mut Vec<String>, plan: &Plan, old: &TableColumn, new: 
     if !old.nullable && new.nullable {
         clauses.push(format!("ALTER COLUMN {name} DROP NOT NULL"));
         if plan.is_way_back && !retyped {
-            // Where the file that validates it has not run.
+            // The check is still there if the file that validates it has not run.
             let check = plan.diff.old.not_null_name(&old.name);
             clauses.push(format!("DROP CONSTRAINT IF EXISTS {}", DIALECT.identifier(&check)));
         }

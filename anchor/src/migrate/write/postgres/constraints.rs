@@ -1,6 +1,7 @@
-//! The constraints that a column has by name: its `CHECK` and its foreign key.
+//! The named constraints of a column: its `CHECK` and its foreign key.
 
 use crate::migrate::diff::Diff;
+use crate::migrate::write::renames::Rename;
 use crate::schema::{Table, TableColumn};
 
 /// A constraint of a column.
@@ -9,15 +10,15 @@ pub(super) struct Constraint {
     pub(super) definition: String,
 }
 
-/// A constraint of a kept column, before and after the change.
-pub(super) struct KeptConstraint {
-    pub(super) before: Option<String>,
-    pub(super) after: Option<Constraint>,
-    /// Whether another one takes its place, or none.
-    pub(super) changes: bool,
+/// What happens to the constraints of a kept column.
+#[derive(Default)]
+pub(super) struct KeptConstraints {
+    pub(super) dropped: Vec<String>,
+    pub(super) added: Vec<Constraint>,
+    pub(super) renamed: Vec<Rename>,
 }
 
-/// A column's `CHECK` and its foreign key.
+/// Returns a column's `CHECK` and its foreign key.
 pub(super) fn constraints(table: &Table, column: &TableColumn) -> [Option<Constraint>; 2] {
     let constraint =
         |name, definition: Option<_>| Some(Constraint { name, definition: definition? });
@@ -27,21 +28,21 @@ pub(super) fn constraints(table: &Table, column: &TableColumn) -> [Option<Constr
     ]
 }
 
-/// A kept column's `CHECK` and its foreign key.
-pub(super) fn constraints_of_kept(
-    diff: &Diff,
-    old: &TableColumn,
-    new: &TableColumn,
-) -> [KeptConstraint; 2] {
-    let [old_check, old_key] = constraints(&diff.old, old);
-    let [check, key] = constraints(&diff.new, new);
-    let kept = |before: Option<Constraint>, after, changes| KeptConstraint {
-        before: before.map(|constraint| constraint.name),
-        after,
-        changes,
-    };
-    [
-        kept(old_check, check, old.checked_values() != new.checked_values()),
-        kept(old_key, key, old.references != new.references),
-    ]
+/// Returns what happens to the `CHECK` and the foreign key of a kept column.
+pub(super) fn of_kept(diff: &Diff, old: &TableColumn, new: &TableColumn) -> KeptConstraints {
+    let changes = [old.checked_values() != new.checked_values(), old.references != new.references];
+    let pairs = constraints(&diff.old, old).into_iter().zip(constraints(&diff.new, new));
+    let mut kept = KeptConstraints::default();
+    for (pair, changes) in pairs.zip(changes) {
+        match pair {
+            (Some(before), Some(after)) if !changes => {
+                kept.renamed.push((before.name, after.name));
+            }
+            (before, after) => {
+                kept.dropped.extend(before.map(|constraint| constraint.name));
+                kept.added.extend(after);
+            }
+        }
+    }
+    kept
 }

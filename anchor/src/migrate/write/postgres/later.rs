@@ -1,8 +1,8 @@
-//! What the next file does while everybody reads and writes: it looks through the rows that were
-//! there before a constraint.
+//! What is left to the next file, which checks existing rows against new constraints while the
+//! table is read and written.
 
-use super::constraints::{Constraint, constraints, constraints_of_kept};
-use super::lock::say_timeout;
+use super::constraints::{self, Constraint};
+use super::lock::set_timeouts;
 use super::{DIALECT, drop_constraint, raise_if};
 use crate::migrate::diff::{Assertion, Plan};
 use crate::migrate::write::assertions::assertions;
@@ -10,29 +10,29 @@ use crate::migrate::write::rows::is_retyped;
 use crate::migrate::write::script::Script;
 use crate::schema::{TableColumn, is_literal};
 
-/// Whether the rows are held to a new constraint at once, and looked through only in the next
-/// file, which stops nobody. A column whose type changes is written anew in any case.
+/// Returns whether a new constraint applies to new rows at once and to existing ones only in the
+/// next file, which blocks nobody. A column whose type changes is rewritten in any case.
 pub(super) fn is_deferred(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
     !plan.is_way_back && !plan.ends_all && !is_retyped(old, new)
 }
 
-/// A new column's constraints that the rows are held to at once, and looked through for only in
-/// the next file.
+/// Returns a new column's constraints that apply to new rows at once and are checked for existing
+/// ones only in the next file.
 pub(super) fn constraints_for_later(plan: &Plan, column: &TableColumn) -> Vec<Constraint> {
-    // A `NULL` references nothing, and of an expression nobody knows the values beforehand.
+    // `NULL` references nothing, and the value of an expression is not known beforehand.
     let is_free = column.checked_values().is_none() && column.default.is_none();
     let is_known = has_literal_default(column) && is_default_allowed(column);
     if plan.is_way_back || plan.ends_all || is_free || !is_known {
         return Vec::new();
     }
-    constraints(&plan.diff.new, column).into_iter().flatten().collect()
+    constraints::constraints(&plan.diff.new, column).into_iter().flatten().collect()
 }
 
 pub(super) fn has_literal_default(column: &TableColumn) -> bool {
     column.default.as_deref().is_none_or(is_literal)
 }
 
-/// Whether the column's `CHECK` allows its default, if that is a literal.
+/// Returns whether the column's `CHECK` allows its default, if that is a literal.
 fn is_default_allowed(column: &TableColumn) -> bool {
     match (column.checked_values(), column.default.as_deref()) {
         (Some(values), Some(default)) => {
@@ -43,8 +43,8 @@ fn is_default_allowed(column: &TableColumn) -> bool {
     }
 }
 
-/// What is still to be validated: the names of constraints, and the columns that are to be
-/// `NOT NULL`.
+/// Returns the file that validates constraints, and sets the columns `NOT NULL` for which a
+/// constraint has shown that they are.
 pub(in crate::migrate::write) fn validate(plan: &Plan) -> Option<Script> {
     let diff = &plan.diff;
     let table = DIALECT.table(&diff.new.name);
@@ -61,34 +61,31 @@ pub(in crate::migrate::write) fn validate(plan: &Plan) -> Option<Script> {
             drops.push(drop_constraint(&name));
             names.push(name);
         }
-        let kept = constraints_of_kept(diff, old, new).into_iter();
-        let changed = kept.filter(|constraint| constraint.changes).filter_map(|kept| kept.after);
-        names.extend(changed.map(|after| after.name));
+        let added = constraints::of_kept(diff, old, new).added;
+        names.extend(added.into_iter().map(|constraint| constraint.name));
     }
     if names.is_empty() {
         return None;
     }
     let mut script = Script::default();
-    say_timeout(&mut script, "However long it runs then, nobody waits for it.", "0", 1);
-    script.say(
-        "Looks through the rows that were there before the constraint, while they are read and \
-         written.",
+    set_timeouts(&mut script, "After that it blocks nobody, however long it runs.", "0", 1);
+    script.comment(
+        "Checks the rows that existed before the constraint, while they are read and written.",
     );
     for name in names {
         let name = DIALECT.identifier(&name);
         script.run(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"));
     }
     if !sets.is_empty() {
-        script.say("Looks at no row: the constraint has shown it.");
+        script.comment("Reads no rows: the constraint has shown that there is no NULL.");
         script.alter(&table, &sets);
-        // Apart: of one statement PostgreSQL carries out what drops first, and would look after
-        // all.
+        // A separate statement: within one, PostgreSQL drops first and would have to read the rows.
         script.alter(&table, &drops);
     }
     Some(script)
 }
 
-/// What would fail only in the next file.
+/// Fails here for what would otherwise fail only in the next file.
 pub(super) fn assert_first(script: &mut Script, plan: &Plan) {
     let is_deferred = |assertion: &&Assertion| match assertion {
         Assertion::Distinct(_) => !plan.is_way_back,
@@ -111,8 +108,8 @@ pub(super) fn assert_first(script: &mut Script, plan: &Plan) {
             column.name, target.table
         );
         let fails = format!(
-            "EXISTS (SELECT FROM {table}) AND ({default}) IS NOT NULL\n        \
-             AND NOT EXISTS (SELECT FROM {parent} WHERE {key} = ({default}))"
+            "EXISTS (SELECT FROM {table}) AND ({default}) IS NOT NULL\n        AND NOT EXISTS \
+             (SELECT FROM {parent} WHERE {key} = ({default}))"
         );
         script.run(raise_if(&fails, &message));
     }

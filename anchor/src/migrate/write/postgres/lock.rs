@@ -1,4 +1,4 @@
-//! The locks of a file, and how long it waits for them.
+//! The locks that a file takes, and how long it waits for them.
 
 use super::DIALECT;
 use crate::migrate::diff::{Diff, Plan};
@@ -7,12 +7,12 @@ use crate::migrate::write::rows::{are_written, is_retyped};
 use crate::migrate::write::script::Script;
 use crate::schema::TableColumn;
 
-pub(super) const A_MINUTE: &str = "Each statement runs for a minute at most.";
+pub(super) const A_MINUTE: &str = "Each statement runs for at most a minute.";
 
-/// How long a file waits for the lock of a table, of the tables that it holds in the end. A file
-/// that holds one and waits for another may wait for an application that waits for it. PostgreSQL
-/// fails whoever finds that out, after a second of waiting: the file gives up before.
-pub(super) fn say_timeout(script: &mut Script, then: &str, longest: &str, tables: usize) {
+/// Limits how long a file waits for the lock of each table, given how many tables it locks in all.
+/// A file that has one lock and waits for another may be in a deadlock with an application.
+/// PostgreSQL ends one of the two after a second, so the file gives up earlier.
+pub(super) fn set_timeouts(script: &mut Script, then: &str, longest: &str, tables: usize) {
     let (wait, why) = match tables {
         0 | 1 => (
             "5s".to_owned(),
@@ -22,14 +22,14 @@ pub(super) fn say_timeout(script: &mut Script, then: &str, longest: &str, tables
         tables => {
             let wait = 900 / tables;
             let why = format!(
-                "Waits at most {wait} milliseconds for each of {tables} tables: together less than \
-                 the second after which PostgreSQL finds a deadlock, so that this gives up and not \
-                 the application."
+                "Waits at most {wait} milliseconds for each of {tables} tables: in total less than \
+                 the second after which PostgreSQL detects a deadlock, so that this file gives up \
+                 and not the application."
             );
             (format!("{wait}ms"), why)
         }
     };
-    script.say(format!(
+    script.comment(format!(
         "{why} {then} If it gives up (\"canceling statement due to lock timeout\"), nothing has \
          changed: run it again.",
     ));
@@ -37,14 +37,14 @@ pub(super) fn say_timeout(script: &mut Script, then: &str, longest: &str, tables
     script.prepare(format!("SET LOCAL statement_timeout = '{longest}'"));
 }
 
-/// How long a file that locks so many tables may wait, and keep others waiting.
+/// Returns the limits for a file that locks this many tables.
 pub(in crate::migrate::write) fn bounds(tables: usize) -> Script {
     let mut script = Script::default();
-    say_timeout(&mut script, A_MINUTE, "60s", tables);
+    set_timeouts(&mut script, A_MINUTE, "60s", tables);
     script
 }
 
-/// The locks that the change needs, before anything that another transaction could come between.
+/// Takes the locks that the change needs, before the first statement that depends on them.
 pub(super) fn lock(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let mut exclusive = vec![diff.old.name.as_str()];
@@ -53,11 +53,11 @@ pub(super) fn lock(script: &mut Script, plan: &Plan) {
     }
     let (left, joined) = referenced(diff);
     exclusive.extend(left);
-    say_timeout(script, A_MINUTE, "60s", exclusive.len() + joined.len());
+    set_timeouts(script, A_MINUTE, "60s", exclusive.len() + joined.len());
     if !are_written(plan) && exclusive.len() + joined.len() == 1 {
         return;
     }
-    script.say("Now, so that nobody writes between the statements below.");
+    script.comment("Locked here so that nobody writes between the statements below.");
     let listed = |tables: Vec<&str>| {
         tables.into_iter().map(|table| DIALECT.table(table)).collect::<Vec<_>>().join(", ")
     };
@@ -67,8 +67,8 @@ pub(super) fn lock(script: &mut Script, plan: &Plan) {
     }
 }
 
-/// The other tables that PostgreSQL locks with this one, once each: those to which a foreign key
-/// goes, which nobody reads meanwhile, and those to which one is made, which nobody writes.
+/// Returns the other tables that PostgreSQL locks, each once: those whose foreign key is dropped,
+/// which nobody else can read, and those that get one, which nobody else can write.
 fn referenced<'d>(diff: &'d Diff) -> (Vec<&'d str>, Vec<&'d str>) {
     let changed = diff
         .kept

@@ -1,5 +1,5 @@
-//! PostgreSQL: statements in the one transaction that sqlx opens. The lock comes first, and is not
-//! waited for long: what waits for a lock stops all who come after it.
+//! PostgreSQL. All statements run in the transaction that sqlx opens. The lock comes first, with a
+//! short timeout: a statement that waits for a lock blocks all that come after it.
 
 mod alter;
 mod constraints;
@@ -7,7 +7,7 @@ mod index;
 mod later;
 mod lock;
 
-use super::comments::say_what_to_know;
+use super::comments::comment_on_change;
 use super::cut_offs;
 use super::renames::{
     Rename, column_renames, in_namespace, in_order, index_renames, rename_clause,
@@ -16,7 +16,6 @@ use super::rows::{change_values, end_sessions, is_retyped};
 use super::script::Script;
 use crate::migrate::diff::{Diff, Misfit, Plan, Remedy};
 use crate::schema::{Dialect, TableColumn};
-use constraints::constraints_of_kept;
 pub(super) use index::indexes;
 pub(super) use later::validate;
 pub(super) use lock::bounds;
@@ -28,27 +27,27 @@ pub(super) fn change(plan: &Plan) -> Script {
     let diff = &plan.diff;
     later::assert_first(&mut script, plan);
     lock::lock(&mut script, plan);
-    say_what_to_know(&mut script, plan);
+    comment_on_change(&mut script, plan);
     end_sessions(&mut script, plan);
     rename_table(&mut script, diff);
     let table = DIALECT.table(&diff.new.name);
     for index in &diff.dropped_indexes {
-        script.say("Dropping an index reads no row.");
+        script.comment("Dropping an index reads no row.");
         script.run(format!("DROP INDEX {}", in_namespace(&diff.new, &index.name)));
     }
     let renames = in_order(column_renames(plan));
-    // What takes the name of a dropped column comes after it.
+    // A column whose name another one takes is dropped first.
     let (taken, left): (Vec<_>, Vec<_>) =
         diff.dropped.iter().partition(|column| renames.iter().any(|(_, to)| *to == column.name));
-    make_way(&mut script, diff, &taken);
+    drop_obstacles(&mut script, diff, &taken);
     rename(&mut script, plan, &renames);
-    // Where the type changes, the cast gives the default.
+    // If the type changes, the cast sets the default.
     let kept_types = plan.misfits.iter().filter(|misfit| !is_cast(plan, misfit));
-    let tended = Plan { misfits: kept_types.cloned().collect(), ..plan.clone() };
-    change_values(&mut script, &tended, &table, |column| column.name.clone());
+    let uncast = Plan { misfits: kept_types.cloned().collect(), ..plan.clone() };
+    change_values(&mut script, &uncast, &table, |column| column.name.clone());
 
     let clauses = alter::clauses(plan, &left);
-    alter::say_what_it_does(&mut script, plan, &clauses);
+    alter::comment_on_clauses(&mut script, plan, &clauses);
     script.alter(&table, &clauses);
     for added in &diff.added_indexes {
         index::create(&mut script, plan, added);
@@ -57,35 +56,33 @@ pub(super) fn change(plan: &Plan) -> Script {
     script
 }
 
-/// Drops what holds a kept column as it is, and the columns whose names others take.
-fn make_way(script: &mut Script, diff: &Diff, columns: &[&TableColumn]) {
-    let kept = diff.kept.iter().flat_map(|(old, new)| constraints_of_kept(diff, old, new));
-    let mut drops: Vec<_> = kept
-        .filter(|constraint| constraint.changes)
-        .filter_map(|constraint| constraint.before)
-        .map(|name| drop_constraint(&name))
-        .collect();
+/// Drops the constraints that would prevent a change, and the columns whose names others take.
+fn drop_obstacles(script: &mut Script, diff: &Diff, columns: &[&TableColumn]) {
+    let kept = diff.kept.iter().flat_map(|(old, new)| constraints::of_kept(diff, old, new).dropped);
+    let mut drops: Vec<_> = kept.map(|name| drop_constraint(&name)).collect();
     if !drops.is_empty() {
-        script.say("The struct does not ask for this constraint any more, or for another, below.");
+        script.comment(
+            "The struct no longer has this constraint, or has another one, which is added below.",
+        );
     }
     drops.extend(columns.iter().map(|column| drop_column(column)));
     script.alter(&DIALECT.table(&diff.new.name), &drops);
 }
 
-/// Renames columns; then constraints, which PostgreSQL does not rename with their table or column;
+/// Renames columns, then constraints, which PostgreSQL does not rename with their table or column,
 /// then indexes.
 fn rename(script: &mut Script, plan: &Plan, columns: &[Rename]) {
     let diff = &plan.diff;
     let table = DIALECT.table(&diff.new.name);
-    let mut constraints = Vec::new();
+    let mut renames = Vec::new();
     if diff.old.bare_name() != diff.new.bare_name() {
-        constraints.push((diff.old.primary_key_name(), diff.new.primary_key_name()));
+        renames.push((diff.old.primary_key_name(), diff.new.primary_key_name()));
     }
-    let kept = diff.kept.iter().flat_map(|(old, new)| constraints_of_kept(diff, old, new));
-    let stay = kept.filter(|constraint| !constraint.changes);
-    constraints.extend(stay.filter_map(|stays| Some((stays.before?, stays.after?.name))));
-    constraints.retain(|(from, to)| from != to);
-    for (what, renames) in [("COLUMN", columns), ("CONSTRAINT", &in_order(constraints))] {
+    for (old, new) in &diff.kept {
+        renames.extend(constraints::of_kept(diff, old, new).renamed);
+    }
+    renames.retain(|(from, to)| from != to);
+    for (what, renames) in [("COLUMN", columns), ("CONSTRAINT", &in_order(renames))] {
         for rename in renames {
             let clause = rename_clause(DIALECT, what, rename);
             script.run(format!("ALTER TABLE {table} {clause}"));
@@ -97,7 +94,7 @@ fn rename(script: &mut Script, plan: &Plan, columns: &[Rename]) {
     }
 }
 
-/// Whether the column's new type takes its values by a cast.
+/// Returns whether the cast to the column's new type sets the default.
 fn is_cast(plan: &Plan, misfit: &Misfit) -> bool {
     misfit.remedy == Remedy::Default
         && plan
@@ -113,8 +110,8 @@ fn rename_table(script: &mut Script, diff: &Diff) {
     }
     let mut old = diff.old.name.clone();
     if diff.old.namespace() != diff.new.namespace() {
-        // A table that names no schema is in the first of the search path, `public` unless the user
-        // says otherwise.
+        // A table without a schema is in the first one of the search path, which is `public` by
+        // default.
         let namespace = DIALECT.identifier(diff.new.namespace().unwrap_or("public"));
         script.run(format!("ALTER TABLE {} SET SCHEMA {namespace}", DIALECT.table(&old)));
         old = match diff.new.namespace() {
@@ -136,11 +133,11 @@ fn drop_column(column: &TableColumn) -> String {
     format!("DROP COLUMN {}", DIALECT.identifier(&column.name))
 }
 
-/// A statement that fails with the message if the condition holds.
+/// Returns a statement that fails with the message if the condition is true.
 fn raise_if(condition: &str, message: &str) -> String {
     let message = DIALECT.literal(&message.replace('%', "%%"));
     format!(
-        "DO $anchor$ BEGIN\n    IF {condition} THEN\n        RAISE EXCEPTION {message};\n    \
-         END IF;\nEND $anchor$"
+        "DO $anchor$ BEGIN\n    IF {condition} THEN\n        RAISE EXCEPTION {message};\n    END \
+         IF;\nEND $anchor$"
     )
 }

@@ -1,11 +1,11 @@
-//! SQLite: `ALTER TABLE` where it can, else the table is built anew and its rows are copied, as
-//! SQLite's documentation describes.
+//! SQLite. If `ALTER TABLE` cannot make the change, the table is rebuilt and its rows are copied,
+//! as SQLite's documentation describes.
 
 mod rebuild;
 mod unknown;
 
 use super::assertions::{assert_none, assertions};
-use super::comments::say_what_to_know;
+use super::comments::comment_on_change;
 use super::cut_offs;
 use super::renames::{column_renames, in_namespace, in_order, rename_clause};
 use super::rows::{change_values, end_sessions, is_retyped, name_before};
@@ -18,7 +18,7 @@ const DIALECT: Dialect = Dialect::Sqlite;
 
 pub(super) fn change(plan: &Plan) -> Script {
     let mut script = Script::default();
-    say_what_to_know(&mut script, plan);
+    comment_on_change(&mut script, plan);
     script.before_comments(|script| lock(script, &plan.diff.old));
     end_sessions(&mut script, plan);
     if needs_rebuild(plan) {
@@ -30,23 +30,24 @@ pub(super) fn change(plan: &Plan) -> Script {
     script
 }
 
-/// Takes the file's write lock by a statement that writes nothing.
+/// Takes the write lock of the database with a statement that writes nothing.
 ///
-/// sqlx begins a transaction that locks nothing. If it read first, and another connection wrote
-/// before it did, SQLite would refuse its first write without waiting (`SQLITE_BUSY_SNAPSHOT`).
+/// sqlx begins a transaction without a lock. If its first statement only read, and another
+/// connection then wrote, SQLite would refuse its first write without waiting
+/// (`SQLITE_BUSY_SNAPSHOT`).
 fn lock(script: &mut Script, table: &Table) {
     let id = table.columns.iter().find(|column| column.primary_key);
     if let Some(id) = id.map(|id| DIALECT.identifier(&id.name)) {
-        script.say(
-            "Writes nothing, and waits for who is writing: a transaction that had read before \
-             could not wait.",
+        script.comment(
+            "Writes nothing, but takes the write lock: a transaction that has already read cannot \
+             wait for it.",
         );
         let table = DIALECT.table(&table.name);
         script.prepare(format!("UPDATE {table} SET {id} = {id} WHERE FALSE"));
     }
 }
 
-/// Whether the change is more than `ALTER TABLE` can do.
+/// Returns whether `ALTER TABLE` cannot make the change.
 fn needs_rebuild(plan: &Plan) -> bool {
     let diff = &plan.diff;
     diff.old.namespace() != diff.new.namespace()
@@ -59,11 +60,11 @@ fn needs_rebuild(plan: &Plan) -> bool {
                 || plan.misfit(new).is_some_and(Misfit::is_reset)
         })
         || diff.added.iter().any(|column| !can_be_added(column))
-        // A column of a foreign key cannot be dropped.
+        // A column with a foreign key cannot be dropped.
         || diff.dropped.iter().any(|column| column.references.is_some())
 }
 
-/// Whether `ADD COLUMN` takes the column while there are rows.
+/// Returns whether `ADD COLUMN` accepts the column if there are rows.
 fn can_be_added(column: &TableColumn) -> bool {
     match &column.default {
         None => column.nullable,
@@ -84,7 +85,7 @@ fn alter(script: &mut Script, plan: &Plan) {
     for index in &diff.dropped_indexes {
         script.run(drop_index(&diff.old, &index.name));
     }
-    // SQLite renames no index.
+    // SQLite cannot rename an index.
     let renamed: Vec<_> =
         diff.kept_indexes.iter().filter(|(old, new)| old.name != new.name).collect();
     for (old, _) in &renamed {

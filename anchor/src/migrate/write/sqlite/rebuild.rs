@@ -1,4 +1,4 @@
-//! A table that is built anew, with its rows.
+//! Rebuilding the table, with its rows.
 
 use super::DIALECT;
 use super::unknown::{left_of_definition, nothing_else};
@@ -11,20 +11,20 @@ use crate::migrate::write::rows::{
 use crate::migrate::write::script::{Script, filled};
 use crate::schema::{Table, TableColumn};
 
-/// Builds the table anew in the transaction that sqlx opens, with foreign keys on or off as they
-/// are.
+/// Rebuilds the table in the transaction that sqlx opens, whether foreign keys are on or off.
 ///
-/// Dropping a table deletes its rows, and what references them would follow: before that, the
-/// rows get other ids. The references wait for the transaction's end, and find the ids again.
+/// Dropping a table deletes its rows, which would also delete or change the rows that reference
+/// them. So the rows get other ids first. References are checked only when the transaction ends,
+/// and find the ids again.
 pub(super) fn rebuild(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let old = DIALECT.table(&diff.old.name);
-    script.say(
-        "Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes \
-         nothing, if the table has what the struct does not know: columns, indexes, triggers, \
-         CHECK, UNIQUE, COLLATE, foreign keys, STRICT, WITHOUT ROWID. Take it away before, and \
-         create it again after it; or write it into the CREATE TABLE below, and delete the four \
-         statements with anchor_left and anchor_asserts.",
+    script.comment(
+        "Rebuilds the table, because ALTER TABLE cannot make this change on SQLite. Fails without \
+         changes if the table has anything that is not in the struct: columns, indexes, triggers, \
+         CHECK, UNIQUE, COLLATE, foreign keys, STRICT, WITHOUT ROWID. Drop it before, and create \
+         it again afterwards; or add it to the CREATE TABLE below, and delete the four statements \
+         with anchor_left and anchor_asserts.",
     );
     left_of_definition(script, &diff.old);
     let mut asserted = nothing_else(plan);
@@ -32,7 +32,7 @@ pub(super) fn rebuild(script: &mut Script, plan: &Plan) {
     assert_none(script, DIALECT, &asserted);
     script.run("DROP TABLE temp.anchor_left");
     let to = diff.new.bare_name();
-    // First of all, so that what references the table follows its name.
+    // Renamed first, so that references to the table follow the new name.
     rename_table(script, &diff.old, to);
     let source = match diff.old.bare_name() == to {
         true => old,
@@ -52,7 +52,9 @@ pub(super) fn rebuild(script: &mut Script, plan: &Plan) {
         ));
         let id = diff.old.columns.iter().find(|column| column.primary_key);
         let id = id.map_or_else(String::new, |id| DIALECT.reference(&id.name));
-        script.say("Other ids, so that what references the rows stays when the table is dropped.");
+        script.comment(
+            "Changes the ids, so that rows that reference these stay when the table is dropped.",
+        );
         script.run("PRAGMA defer_foreign_keys = ON");
         script.run(format!("UPDATE {source} SET {id} = CAST('gone ' || HEX({id}) AS BLOB)"));
         script.run(format!("DROP TABLE {source}"));
@@ -70,10 +72,10 @@ pub(super) fn rebuild(script: &mut Script, plan: &Plan) {
     }
 }
 
-/// A kept column's name, and the expression that its value comes from.
+/// Returns a kept column's name, and the expression for its value.
 fn copy(plan: &Plan, old: &TableColumn, new: &TableColumn) -> (String, String) {
     let name = DIALECT.identifier(&new.name).into_owned();
-    // In back quotes: a name in double quotes that no column has is a text.
+    // In back quotes: SQLite treats a double-quoted name that no column has as a string.
     let before = DIALECT.reference(&old.name);
     let value = match plan.misfit(new) {
         Some(misfit) if misfit.is_reset() => default_of(new),
@@ -87,7 +89,8 @@ fn copy(plan: &Plan, old: &TableColumn, new: &TableColumn) -> (String, String) {
     (name, value)
 }
 
-/// In two steps, for SQLite takes two names that differ in case alone for one.
+/// Renames the table, in two steps if only the case differs, because SQLite treats such names as
+/// the same.
 pub(super) fn rename_table(script: &mut Script, table: &Table, to: &str) {
     let from = table.bare_name();
     if from == to {

@@ -1,4 +1,4 @@
-//! What a table has that the struct does not know, and a rebuild would lose.
+//! What a table has that is not in the struct, and that a rebuild would lose.
 
 use super::DIALECT;
 use crate::migrate::diff::Plan;
@@ -6,7 +6,8 @@ use crate::migrate::write::renames::column_renames;
 use crate::migrate::write::script::Script;
 use crate::schema::Table;
 
-/// The text of a name or a statement, without what `ALTER TABLE` changes in it: spaces and quotes.
+/// Returns an expression for a text without what `ALTER TABLE` changes in it: spaces, quotes and
+/// case.
 fn bare(sql: &str) -> String {
     let bare = ["' '", "'\"'", "CHAR(9)", "CHAR(10)", "CHAR(13)"]
         .iter()
@@ -14,7 +15,7 @@ fn bare(sql: &str) -> String {
     format!("UPPER({bare})")
 }
 
-/// Where a table's schema is listed.
+/// Returns the table that lists the definitions in the session table's schema.
 fn listing(table: &Table) -> String {
     match table.namespace() {
         Some(namespace) => format!("{}.sqlite_schema", DIALECT.identifier(namespace)),
@@ -22,8 +23,8 @@ fn listing(table: &Table) -> String {
     }
 }
 
-/// Puts into `anchor_left` what the table's definition has besides what anchor has written there,
-/// in whatever order `ALTER TABLE` has left it.
+/// Stores in `anchor_left` what the table's definition has besides what anchor wrote there, in any
+/// order that `ALTER TABLE` may have left.
 pub(super) fn left_of_definition(script: &mut Script, table: &Table) {
     let mut written = vec![format!("CREATE TABLE {} (", table.bare_name())];
     written.extend(table.comments().iter().map(|comment| format!("-- {comment}")));
@@ -35,17 +36,12 @@ pub(super) fn left_of_definition(script: &mut Script, table: &Table) {
         .map(|(at, text)| format!("        ({}, {})", at + 1, DIALECT.literal(text)))
         .collect();
     script.run(format!(
-        "CREATE TEMPORARY TABLE anchor_left AS WITH RECURSIVE\n    \
-         written (n, text) AS (VALUES\n{}\n    ),\n    \
-         present (text) AS (\n        \
-         SELECT CASE WHEN sql LIKE '%)' THEN SUBSTR(sql, 1, LENGTH(sql) - 1) ELSE sql END || \
-         ','\n        \
-         FROM {} WHERE type = 'table' AND name = {} COLLATE NOCASE\n    ),\n    \
-         rest (n, text) AS (\n        \
-         SELECT 0, {} FROM present\n        \
-         UNION ALL\n        \
-         SELECT written.n, REPLACE(rest.text, {}, ',')\n        \
-         FROM rest JOIN written ON written.n = rest.n + 1\n    )\n\
+        "CREATE TEMPORARY TABLE anchor_left AS WITH RECURSIVE\n    written (n, text) AS \
+         (VALUES\n{}\n    ),\n    present (text) AS (\n        SELECT CASE WHEN sql LIKE '%)' THEN \
+         SUBSTR(sql, 1, LENGTH(sql) - 1) ELSE sql END || ','\n        FROM {} WHERE type = 'table' \
+         AND name = {} COLLATE NOCASE\n    ),\n    rest (n, text) AS (\n        SELECT 0, {} FROM \
+         present\n        UNION ALL\n        SELECT written.n, REPLACE(rest.text, {}, ',')\n       \
+          FROM rest JOIN written ON written.n = rest.n + 1\n    )\n\
          SELECT TRIM(text, ',') AS text FROM rest WHERE n = {}",
         written.join(",\n"),
         listing(table),
@@ -56,7 +52,7 @@ pub(super) fn left_of_definition(script: &mut Script, table: &Table) {
     ));
 }
 
-/// That the table has nothing that a rebuild would lose, as assertions.
+/// Returns the assertions that the table has nothing that a rebuild would lose.
 pub(super) fn nothing_else(plan: &Plan) -> Vec<(String, String)> {
     let old = &plan.diff.old;
     let table = DIALECT.literal(old.bare_name());
@@ -69,7 +65,7 @@ pub(super) fn nothing_else(plan: &Plan) -> Vec<(String, String)> {
         names.join(", ")
     };
     let columns = listed(old.columns.iter().map(|column| column.name.as_str()).collect());
-    // As SQLite lists them.
+    // In the form in which SQLite lists them.
     let alone = Table { name: old.bare_name().to_owned(), ..old.clone() };
     let indexes = alone.indexes.iter().map(|index| alone.create_index(index, ""));
     let indexes: Vec<_> = indexes.map(|sql| bare(&DIALECT.literal(&sql))).collect();
@@ -116,7 +112,7 @@ pub(super) fn nothing_else(plan: &Plan) -> Vec<(String, String)> {
         left("a CHECK", "LIKE '%CHECK(%'"),
         left("something", "<> ''"),
     ];
-    // ALTER TABLE changes the names in them, and DROP TABLE does not.
+    // ALTER TABLE would change the names in them, but DROP TABLE does not.
     if !(plan.diff.dropped.is_empty() && column_renames(plan).is_empty()) {
         let escaped: String = old
             .bare_name()
