@@ -36,8 +36,8 @@ pub enum Refusal {
     #[error(
         "`{column}` is unique, and values that do not fit its new type would all become the \
          default. Choose:\n\
-         \x20 - sessions whose value does not fit end:     #[session(on_change = \
-         \"end_sessions\")] on the field\n\
+         \x20 - sessions whose value does not fit end: #[session(on_change = \"end_sessions\")] on \
+         the field\n\
          \x20 - the column is no longer unique: remove `unique` and write a migration, then make \
          this change"
     )]

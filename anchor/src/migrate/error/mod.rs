@@ -138,9 +138,9 @@ pub enum MigrateError {
     },
     /// A migration follows one that does not exist.
     #[error(
-        "{file}: the header names the parent `{parent}`, which is the hash of no file in this \
-         folder. A file is missing, or its header was edited. Find the commit that has it, and \
-         restore it (git checkout <commit> -- <file>):\n\
+        "{file}: the header names the parent `{parent}`, but no file in this folder has that hash. \
+         A file is missing, or its header was edited. Find the commit that has it, and restore it \
+         (git checkout <commit> -- <file>):\n\
          \x20 {}",
         history(file, Some(parent))
     )]
