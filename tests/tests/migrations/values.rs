@@ -47,7 +47,7 @@ async fn a_value_may_become_null_in_words(scene: Scene) {
     let org = ColumnSchema::new("org", ColumnType::Uuid, true);
     let new = sessions(&[org, text("b")]);
     let refusal = scene.refused(&new);
-    let choice = "every session has NULL: ANCHOR_MIGRATE=downtime,drop cargo test";
+    let choice = "every session gets NULL: ANCHOR_MIGRATE=downtime,drop cargo test";
     assert!(refusal.contains(choice), "{refusal}");
     let file = scene.drop(&new).await;
     assert!(file.contains("DESTRUCTIVE: `org`"), "{file}");
