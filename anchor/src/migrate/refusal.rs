@@ -84,8 +84,8 @@ pub enum Refusal {
     },
     /// A column's new type cannot hold all old values.
     #[error(
-        "`{column}` changes from {from} to {to}, which cannot hold every old value. Choose, on the \
-         field:{}\n\
+        "`{column}` changes from `{from}` to `{to}`, which cannot hold every old value. Choose, on \
+         the field:{}\n\
          \x20 - sessions whose value does not fit end:     #[session(on_change = \
          \"end_sessions\")]{}\n\
          You can edit the SQL of the written file: anchor reads only its `-- anchor:` lines.",
@@ -109,7 +109,7 @@ pub enum Refusal {
     },
     /// A column's new type can hold none of the old values.
     #[error(
-        "`{column}` changes from {from} to {to}, which cannot hold any old value. Choose:{}\n\
+        "`{column}` changes from `{from}` to `{to}`, which cannot hold any old value. Choose:{}\n\
          \x20 - all sessions end: #[session(on_change = \"end_sessions\")] on the field\n\
          \x20 - the values stay in the old column: keep its field in the struct, and give the new \
          field another column with #[session(column = \"..\")]{}",
@@ -131,8 +131,8 @@ pub enum Refusal {
     },
     /// The cast to a column's new type may round or truncate values.
     #[error(
-        "`{column}` changes from {from} to {to}. The database's cast may round or truncate values. \
-         Choose:\n\
+        "`{column}` changes from `{from}` to `{to}`. The database's cast may round or truncate \
+         values. Choose:\n\
          \x20 - cast them:        {DROP}\n\
          \x20 - all sessions end: #[session(on_change = \"end_sessions\")] on the field{}",
         answered_before(*stale)

@@ -7,8 +7,6 @@ use crate::migrate::conversion::{Cast, Conversion};
 use crate::migrate::diff::{Assertion, Plan};
 use crate::schema::TableColumn;
 
-pub(super) const ENDS_ALL: &str = "DESTRUCTIVE: ends every session; their users log in again.";
-
 /// Adds what a reader of the file should know before it runs.
 pub(super) fn comment_on_change(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;

@@ -15,7 +15,8 @@ use std::collections::HashSet;
 
 use super::diff::Plan;
 use crate::schema::{Dialect, Table};
-use comments::{ENDS_ALL, comment_on_change};
+use comments::comment_on_change;
+use rows::ENDS_ALL;
 pub(crate) use script::Script;
 
 /// Returns the table's first migration. On PostgreSQL it waits for the tables that it references.

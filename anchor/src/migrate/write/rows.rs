@@ -1,12 +1,13 @@
 //! The statements that change the rows: those that end sessions, give the default, or rename an
 //! enum's variants.
 
-use super::comments::ENDS_ALL;
 use super::cut_offs;
 use super::script::Script;
 use crate::migrate::conversion::is_same_type;
 use crate::migrate::diff::{Misfit, Plan, Remedy};
 use crate::schema::{Dialect, TableColumn};
+
+pub(super) const ENDS_ALL: &str = "DESTRUCTIVE: ends every session; their users log in again.";
 
 /// Returns whether the change writes rows before it alters the table.
 pub(super) fn are_written(plan: &Plan) -> bool {
