@@ -26,7 +26,8 @@ pub(super) fn assertions(plan: &Plan) -> Vec<(String, String)> {
             let column = dialect.reference(name);
             let query = format!(
                 "SELECT COUNT(*) FROM (SELECT {column} FROM {table} WHERE {column} IS NOT \
-                 NULL{stays} GROUP BY {column} HAVING COUNT(*) > 1) AS shared"
+                 NULL{stays} \
+                 GROUP BY {column} HAVING COUNT(*) > 1) AS shared"
             );
             (format!("two sessions have the same {name}"), query)
         }
@@ -37,9 +38,10 @@ pub(super) fn assertions(plan: &Plan) -> Vec<(String, String)> {
             let value =
                 kept.map_or_else(|| column.to_string(), |(old, new)| comparable(dialect, old, new));
             let query = format!(
-                "SELECT COUNT(*) FROM (SELECT {value} AS target FROM {table} WHERE {column} IS NOT \
-                 NULL{stays}) AS child WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE \
-                 parent.{key} = child.target)"
+                "SELECT COUNT(*) FROM (SELECT {value} AS target FROM {table} \
+                 WHERE {column} IS NOT NULL{stays}) AS child \
+                 WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = \
+                 child.target)"
             );
             (format!("a session references no row: {name}"), query)
         }

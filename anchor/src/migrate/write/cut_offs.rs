@@ -91,8 +91,8 @@ fn end_cut_off(table: &Table, cut_offs: &CutOffsTable) -> String {
         subject = format!("CAST({subject} AS BINARY)");
     }
     format!(
-        "DELETE FROM {sessions}\nWHERE EXISTS (\n    SELECT 1 FROM {} AS c\n    WHERE c.subject = \
-         {subject} AND c.cut_off_at >= {sessions}.authenticated_at\n)",
+        "DELETE FROM {sessions}\nWHERE EXISTS (\n    SELECT 1 FROM {} AS c\n    \
+         WHERE c.subject = {subject} AND c.cut_off_at >= {sessions}.authenticated_at\n)",
         dialect.table(&cut_offs.name)
     )
 }

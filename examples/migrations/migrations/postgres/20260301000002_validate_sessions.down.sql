@@ -1,4 +1,4 @@
 -- The way back: apply this before that of the file before it.
 
--- Nothing to take back here: the file before this one does it.
+-- Nothing to do: reverting the previous file drops the constraints.
 SELECT 1;

@@ -46,7 +46,8 @@ pub(super) fn remove(script: &mut Script, plan: &Plan, obstacle: &Obstacle) {
         false => format!("Drops `{}`, unless an earlier run has dropped it.", obstacle.name),
     });
     script.run(format!(
-        "SET @anchor_step = IF(EXISTS (\n    SELECT 1 FROM information_schema.{catalogue}\n    \
+        "SET @anchor_step = IF(EXISTS (\n    \
+         SELECT 1 FROM information_schema.{catalogue}\n    \
          WHERE {schema_of} = {schema} AND table_name = {} AND {name} = {}\n\
          ), {}, 'DO 0')",
         DIALECT.literal(table.bare_name()),

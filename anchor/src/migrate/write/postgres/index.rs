@@ -46,12 +46,15 @@ fn assert_shape(table: &Table, index: &TableIndex) -> String {
         qualified = in_namespace(table, &index.name),
     );
     let differs = format!(
-        "EXISTS (\n        SELECT FROM pg_class AS found LEFT JOIN pg_index ON indexrelid = \
-         found.oid\n        WHERE relname = {name}\n        AND relnamespace = (SELECT \
-         relnamespace FROM pg_class WHERE oid = {of_table})\n        AND (\n            indrelid = \
-         {of_table} AND {unique} AND indisvalid\n            AND \
-         split_part(pg_get_indexdef(indexrelid), ' USING ', 2)\n                = 'btree (' || \
-         quote_ident({column}) || ')'\n        ) IS NOT TRUE\n    )",
+        "EXISTS (\n        \
+         SELECT FROM pg_class AS found LEFT JOIN pg_index ON indexrelid = found.oid\n        \
+         WHERE relname = {name}\n        \
+         AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = {of_table})\n        \
+         AND (\n            \
+         indrelid = {of_table} AND {unique} AND indisvalid\n            \
+         AND split_part(pg_get_indexdef(indexrelid), ' USING ', 2)\n                \
+         = 'btree (' || quote_ident({column}) || ')'\n        \
+         ) IS NOT TRUE\n    )",
         name = DIALECT.literal(&index.name),
         column = DIALECT.literal(&index.column),
     );

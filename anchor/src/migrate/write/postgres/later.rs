@@ -108,8 +108,8 @@ pub(super) fn assert_first(script: &mut Script, plan: &Plan) {
             column.name, target.table
         );
         let fails = format!(
-            "EXISTS (SELECT FROM {table}) AND ({default}) IS NOT NULL\n        AND NOT EXISTS \
-             (SELECT FROM {parent} WHERE {key} = ({default}))"
+            "EXISTS (SELECT FROM {table}) AND ({default}) IS NOT NULL\n        \
+             AND NOT EXISTS (SELECT FROM {parent} WHERE {key} = ({default}))"
         );
         script.run(raise_if(&fails, &message));
     }

@@ -137,7 +137,7 @@ fn drop_column(column: &TableColumn) -> String {
 fn raise_if(condition: &str, message: &str) -> String {
     let message = DIALECT.literal(&message.replace('%', "%%"));
     format!(
-        "DO $anchor$ BEGIN\n    IF {condition} THEN\n        RAISE EXCEPTION {message};\n    END \
-         IF;\nEND $anchor$"
+        "DO $anchor$ BEGIN\n    IF {condition} THEN\n        RAISE EXCEPTION {message};\n    \
+         END IF;\nEND $anchor$"
     )
 }

@@ -36,12 +36,17 @@ pub(super) fn left_of_definition(script: &mut Script, table: &Table) {
         .map(|(at, text)| format!("        ({}, {})", at + 1, DIALECT.literal(text)))
         .collect();
     script.run(format!(
-        "CREATE TEMPORARY TABLE anchor_left AS WITH RECURSIVE\n    written (n, text) AS \
-         (VALUES\n{}\n    ),\n    present (text) AS (\n        SELECT CASE WHEN sql LIKE '%)' THEN \
-         SUBSTR(sql, 1, LENGTH(sql) - 1) ELSE sql END || ','\n        FROM {} WHERE type = 'table' \
-         AND name = {} COLLATE NOCASE\n    ),\n    rest (n, text) AS (\n        SELECT 0, {} FROM \
-         present\n        UNION ALL\n        SELECT written.n, REPLACE(rest.text, {}, ',')\n       \
-          FROM rest JOIN written ON written.n = rest.n + 1\n    )\n\
+        "CREATE TEMPORARY TABLE anchor_left AS WITH RECURSIVE\n    \
+         written (n, text) AS (VALUES\n{}\n    ),\n    \
+         present (text) AS (\n        \
+         SELECT CASE WHEN sql LIKE '%)' THEN SUBSTR(sql, 1, LENGTH(sql) - 1) ELSE sql END || \
+         ','\n        \
+         FROM {} WHERE type = 'table' AND name = {} COLLATE NOCASE\n    ),\n    \
+         rest (n, text) AS (\n        \
+         SELECT 0, {} FROM present\n        \
+         UNION ALL\n        \
+         SELECT written.n, REPLACE(rest.text, {}, ',')\n        \
+         FROM rest JOIN written ON written.n = rest.n + 1\n    )\n\
          SELECT TRIM(text, ',') AS text FROM rest WHERE n = {}",
         written.join(",\n"),
         listing(table),
