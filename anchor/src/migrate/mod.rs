@@ -182,6 +182,7 @@
 //! ```
 
 mod baseline;
+mod command;
 mod conversion;
 mod deployment;
 mod dialect;

@@ -1,100 +1,179 @@
-//! [`Refusal`]: a change that cannot be decided from the struct, with the choices and what to type
+//! [`Refusal`]: a change that the struct alone does not decide, with the choices and what to type
 //! for each.
 
-use std::fmt;
+use std::fmt::{Display, Write};
 
-/// A change that the struct leaves open. Nothing is written until each is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::command::{DOWNTIME, DROP, DROP_IN_DOWNTIME};
+
+/// A change that the struct alone does not decide. Nothing is written until all are decided.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A new column has no value for the sessions that exist.
+    /// A new column has no value for existing sessions.
+    #[error(
+        "`{column}` is new, and existing sessions have no value for it. Choose:\n\
+         \x20 - they get NULL:    make the field an `Option`\n\
+         \x20 - they get a value: #[session(default = \"..\")], in SQL, such as \"0\" or \
+         \"'text'\"\n\
+         \x20 - they end:         #[session(on_change = \"end_sessions\")]"
+    )]
     NoValue {
         /// The column.
         column: String,
     },
-    /// A new column's default would give every session that exists the same value, and it is
-    /// unique.
+    /// A new unique column has a default, which would give all existing sessions the same value.
+    #[error(
+        "`{column}` is new and unique, and its default would give all existing sessions the same \
+         value. Choose:\n\
+         \x20 - they get NULL: make the field an `Option`, without `default`\n\
+         \x20 - they end:      #[session(on_change = \"end_sessions\")], without `default`"
+    )]
     SharedValue {
         /// The column.
         column: String,
     },
-    /// The values of a unique column that do not fit would all become its default.
+    /// Values of a unique column that do not fit its new type would all become the default.
+    #[error(
+        "`{column}` is unique, and values that do not fit its new type would all become the \
+         default. Choose:\n\
+         \x20 - sessions whose value does not fit end: #[session(on_change = \"end_sessions\")] on \
+         the field\n\
+         \x20 - the column is no longer unique: remove `unique` and write a migration, then make \
+         this change"
+    )]
     SharedDefault {
         /// The column.
         column: String,
     },
-    /// A column is gone and another one gets its name, so that its values would be lost.
+    /// A column was removed and another one gets its name, so its values would be lost.
+    #[error(
+        "`{column}` was removed from the struct, and another column gets its name. Its values \
+         would be lost. Choose:\n\
+         \x20 - keep it: give the other column a different name with #[session(column = \"..\")]\n\
+         \x20 - drop it: {DROP_IN_DOWNTIME}"
+    )]
     NameTaken {
         /// The column.
         column: String,
     },
-    /// Neither the release before nor the next one can run on the other's table.
+    /// The previous release and the new one cannot use the same table.
+    #[error(
+        "{change}: the previous release and the new one cannot run at the same time. Choose:{}\n\
+         \x20 - stop all processes of the application while the file is applied: {}",
+        choices(instead), if *drops { DROP_IN_DOWNTIME } else { DOWNTIME }
+    )]
     Downtime {
         /// What changes.
         change: String,
-        /// What to write so that both can.
+        /// What to write so that both can run.
         instead: Option<String>,
-        /// Whether values may be lost, or another refusal says so.
+        /// Whether values are lost as well, here or in another refusal.
         drops: bool,
     },
-    /// A column is gone and another of its type is new.
+    /// A column was removed, and a column of the same type is new.
+    #[error(
+        "`{column}` was removed from the struct, and a column of the same type is new. Choose:{}\n\
+         \x20 - drop it and its values: {DROP}",
+        choices(alike.iter().flat_map(|name| renamed_to(column, name)))
+    )]
     RenamedOrDropped {
-        /// The column that is gone.
+        /// The removed column.
         column: String,
-        /// The new ones of its type.
+        /// The new columns of its type.
         alike: Vec<String>,
     },
-    /// A column's old values do not all fit its new type.
+    /// A column's new type cannot hold all old values.
+    #[error(
+        "`{column}` changes from `{from}` to `{to}`, which cannot hold every old value. Choose, on \
+         the field:{}\n\
+         \x20 - sessions whose value does not fit end:     #[session(on_change = \
+         \"end_sessions\")]{}\n\
+         You can edit the SQL of the written file: anchor reads only its `-- anchor:` lines.",
+        choices((!role).then_some(
+            "values that do not fit become the default: #[session(default = \"..\")], in SQL, such \
+             as \"0\" or \"'text'\""
+        )),
+        answered_before(*stale)
+    )]
     Unfit {
         /// The column.
         column: String,
-        /// The type that it has.
+        /// The current type.
         from: String,
-        /// The type that it shall have.
+        /// The new type.
         to: String,
-        /// Whether it is the role, which never falls to its default.
+        /// Whether the column is the role, which never becomes its default.
         role: bool,
-        /// Whether the field has an answer that belongs to an earlier change.
+        /// Whether the field has an answer that an earlier change has used.
         stale: bool,
     },
-    /// A column's old values have nothing in common with its new type.
+    /// A column's new type can hold none of the old values.
+    #[error(
+        "`{column}` changes from `{from}` to `{to}`, which cannot hold any old value. Choose:{}\n\
+         \x20 - all sessions end: #[session(on_change = \"end_sessions\")] on the field\n\
+         \x20 - the values stay in the old column: keep its field in the struct, and give the new \
+         field another column with #[session(column = \"..\")]{}",
+        choices(lost_values(*role, *nullable)), answered_before(*stale)
+    )]
     Reset {
         /// The column.
         column: String,
-        /// The type that it has.
+        /// The current type.
         from: String,
-        /// The type that it shall have.
+        /// The new type.
         to: String,
-        /// Whether it is the role, which never falls to its default.
+        /// Whether the column is the role, which never becomes its default.
         role: bool,
-        /// Whether the sessions may have `NULL` instead.
+        /// Whether the sessions can get `NULL` instead.
         nullable: bool,
-        /// Whether the field has an answer that belongs to an earlier change.
+        /// Whether the field has an answer that an earlier change has used.
         stale: bool,
     },
-    /// A cast to a column's new type may round or cut its values.
+    /// The cast to a column's new type may round or truncate values.
+    #[error(
+        "`{column}` changes from `{from}` to `{to}`. The database's cast may round or truncate \
+         values. Choose:\n\
+         \x20 - cast them:        {DROP}\n\
+         \x20 - all sessions end: #[session(on_change = \"end_sessions\")] on the field{}",
+        answered_before(*stale)
+    )]
     Inexact {
         /// The column.
         column: String,
-        /// The type that it has.
+        /// The current type.
         from: String,
-        /// The type that it shall have.
+        /// The new type.
         to: String,
-        /// Whether the field has an answer that belongs to an earlier change.
+        /// Whether the field has an answer that an earlier change has used.
         stale: bool,
     },
-    /// Variants of a column's enum are gone, and sessions may have them.
+    /// Variants of a column's enum were removed, and sessions may have them.
+    #[error(
+        "`{column}` can be `{}` in existing sessions, and the enum no longer has that variant. \
+         Choose:{}\n\
+         \x20 - sessions that have it end: #[session(on_change = \"end_sessions\")] on the \
+         field{}{}",
+        variants.join("`, `"), choices(variants.iter().flat_map(|name| variant_renamed(name))),
+        variants_done(done), answered_before(*stale)
+    )]
     VariantsRemoved {
         /// The column.
         column: String,
-        /// The variants, as they are stored.
+        /// The variants as they are stored.
         variants: Vec<String>,
-        /// Those of them that a variant says it was, which a migration has done before.
+        /// Those that an earlier migration has already renamed, as `renamed_from` on a variant
+        /// says.
         done: Vec<String>,
-        /// Whether the field has an answer that belongs to an earlier change.
+        /// Whether the field has an answer that an earlier change has used.
         stale: bool,
     },
-    /// A variant says that it was another one, which is a variant still.
+    /// A variant's `renamed_from` names another variant that still exists.
+    #[error(
+        "the variant `{to}` of `{column}` has `renamed_from = {from:?}`, but `{from}` is still a \
+         variant. Choose:\n\
+         \x20 - an earlier migration has renamed it: remove `renamed_from = {from:?}`\n\
+         \x20 - the two variants swap names: #[column(renamed_from = {to:?})] on `{from}` too"
+    )]
     VariantInBoth {
         /// The column.
         column: String,
@@ -103,79 +182,117 @@ pub enum Refusal {
         /// The new name.
         to: String,
     },
-    /// The companion table of the cut-offs would be dropped.
+    /// The companion table with the cut-offs would be dropped.
+    #[error(
+        "`cut_off` was removed from the struct. Dropping `{table}` also drops the record of which \
+         logins it refuses. Choose:\n\
+         \x20 - drop it: {DROP_IN_DOWNTIME} (the sessions that it refuses end first)\n\
+         \x20 - keep it: restore `cut_off`"
+    )]
     CutOffsDropped {
         /// The companion table.
         table: String,
     },
-    /// A column says that it was one that neither the migrations nor the struct know.
+    /// A column's `renamed_from` names a column that neither the migrations nor the struct have.
+    #[error(
+        "`{column}` is new and has `renamed_from = \"{from}\"`, but no migration has a column \
+         `{from}`: correct or remove the `renamed_from`"
+    )]
     RenamedFromNothing {
         /// The column.
         column: String,
         /// The old name.
         from: String,
     },
-    /// A column says that it was one of anchor's own.
+    /// A column's `renamed_from` names a system column of anchor.
+    #[error(
+        "`{column}` has `renamed_from = \"{from}\"`, but `{from}` is a system column of anchor: \
+         remove the `renamed_from`"
+    )]
     RenamedFromSystem {
         /// The column.
         column: String,
         /// The old name.
         from: String,
     },
-    /// A column says that it was another one, and both are in the migrations and in the struct.
+    /// A column's `renamed_from` names another column, and both are in the migrations and in the
+    /// struct.
+    #[error(
+        "`{column}` has `renamed_from = \"{from}\"`, but both columns are in the migrations and in \
+         the struct. Choose:\n\
+         \x20 - an earlier migration has renamed it: remove `renamed_from = \"{from}\"` from \
+         `{column}`\n\
+         \x20 - the two columns swap names: #[session(renamed_from = \"{column}\")] on `{from}` \
+         too\n\
+         \x20 - `{column}` gets the values of `{from}`, and `{from}` starts empty: give `{from}` \
+         another name, and write one migration per step"
+    )]
     RenamedToBoth {
         /// The column.
         column: String,
         /// The old name.
         from: String,
     },
-    /// A column says what it was, a migration has renamed it, and another column of the old name
-    /// is gone now.
+    /// A migration has already carried out a column's `renamed_from`, and now another column with
+    /// the old name was removed.
+    #[error(
+        "`{column}` has `renamed_from = \"{from}\"`, which an earlier migration has carried out, \
+         and now another column `{from}` was removed. Choose:\n\
+         \x20 - drop `{from}`: remove `renamed_from = \"{from}\"` from `{column}`\n\
+         \x20 - `{column}` gets the values of `{from}` instead of its own: remove `{column}` and \
+         keep `{from}` for one migration, then rename it"
+    )]
     RenamedAgain {
         /// The column.
         column: String,
         /// The old name.
         from: String,
     },
-    /// A column says what it was, a migration has renamed it, and now it has another name again,
-    /// while its own goes to a column that says the same.
+    /// A migration has already carried out a column's `renamed_from`, and now the struct gives that
+    /// column another name and a different field the same `renamed_from`.
+    #[error(
+        "`{column}` has `renamed_from = \"{from}\"`, which an earlier migration has carried out. \
+         Now that column gets another name, and there is still a column `{from}`. Choose:\n\
+         \x20 - `{column}` is a new column: remove `renamed_from = \"{from}\"` from `{column}`\n\
+         \x20 - `{column}` gets the values of `{from}`: undo the change, remove `renamed_from = \
+         \"{from}\"` and write a migration, then make the change again"
+    )]
     RenamedOnward {
         /// The column.
         column: String,
         /// The old name.
         from: String,
     },
-    /// A default that SQLite stores in a form which the store does not read.
+    /// SQLite stores a default in a form that the store cannot read.
+    #[error(
+        "`{column}` has the default {default}, which SQLite stores as text, but the store reads \
+         {stored}: write #[session(default = \"{instead}\")]"
+    )]
     UnreadableDefault {
         /// The column.
         column: String,
         /// The default.
         default: String,
-        /// What the field's type is stored as.
+        /// How values of the field's type are stored.
         stored: &'static str,
-        /// What to write.
+        /// The default to write instead.
         instead: &'static str,
     },
-    /// Two columns say that they were one.
+    /// Two columns have the same `renamed_from`.
+    #[error(
+        "`{}` and `{}` both have `renamed_from = \"{from}\"`: remove it from one of them",
+        to[0], to[1]
+    )]
     RenamedTwice {
         /// The old name.
         from: String,
-        /// The columns that claim it.
+        /// The columns that have it.
         to: [String; 2],
     },
 }
 
-/// What allows the loss of values.
-const DROP: &str = "ANCHOR_MIGRATE=drop cargo test anchor_migrations";
-
-/// The same, where no process of the application may run.
-const DROP_IN_DOWNTIME: &str = "ANCHOR_MIGRATE=downtime,drop cargo test anchor_migrations";
-
-/// What allows the rest that needs downtime.
-const DOWNTIME: &str = "ANCHOR_MIGRATE=downtime cargo test anchor_migrations";
-
 impl Refusal {
-    /// Whether one of its choices is to lose values.
+    /// Returns whether one of the choices loses values.
     pub(crate) fn may_drop(&self) -> bool {
         matches!(
             self,
@@ -188,241 +305,75 @@ impl Refusal {
     }
 }
 
-/// An answer holds once, unless values may be given up.
-fn say_stale(f: &mut fmt::Formatter<'_>, stale: bool) -> fmt::Result {
-    if stale {
-        write!(
-            f,
-            "\nWhat the field says now was there before this change. If it is the answer to this \
-             one as well: {DROP}"
-        )?;
-    }
-    Ok(())
+/// Returns the choices, one per line.
+fn choices(choices: impl IntoIterator<Item = impl Display>) -> String {
+    choices.into_iter().fold(String::new(), |mut lines, choice| {
+        let _ = write!(lines, "\n  - {choice}");
+        lines
+    })
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::NoValue { column } => write!(
-                f,
-                "`{column}` is new, and the sessions that exist have no value for it. Choose:\n\
-                 \x20 - they have none: make the field an `Option`\n\
-                 \x20 - they get one:   #[session(default = \"..\")], as SQL: \"0\" or \"'text'\"\n\
-                 \x20 - they end:       #[session(on_change = \"end_sessions\")]"
-            ),
-            Refusal::SharedValue { column } => write!(
-                f,
-                "`{column}` is new and unique, and its default would give the sessions that exist \
-                 all the same value. Choose:\n\
-                 \x20 - they have none: make the field an `Option`, without `default`\n\
-                 \x20 - they end:       #[session(on_change = \"end_sessions\")], without `default`"
-            ),
-            Refusal::SharedDefault { column } => write!(
-                f,
-                "`{column}` is unique, and values that do not fit its new type would all become \
-                 the \
-                 default. Choose:\n\
-                 \x20 - sessions whose value does not fit end: \
-                 #[session(on_change = \"end_sessions\")] on the field\n\
-                 \x20 - it is unique no longer: remove `unique`, and write a migration; then make \
-                 this change"
-            ),
-            Refusal::NameTaken { column } => write!(
-                f,
-                "`{column}` is gone from the struct, and another column gets its name; its values \
-                 are lost. Choose:\n\
-                 \x20 - keep it: give the other one another name, #[session(column = \"..\")]\n\
-                 \x20 - drop it: {DROP_IN_DOWNTIME}"
-            ),
-            Refusal::Downtime { change, instead, drops } => {
-                write!(f, "{change}: the release before and the new one cannot both run. Choose:")?;
-                if let Some(instead) = instead {
-                    write!(f, "\n  - {instead}")?;
-                }
-                let command = if *drops { DROP_IN_DOWNTIME } else { DOWNTIME };
-                write!(
-                    f,
-                    "\n  - no process of the application runs while the file is applied: {command}"
-                )
-            }
-            Refusal::RenamedOrDropped { column, alike } => {
-                write!(
-                    f,
-                    "`{column}` is gone from the struct, and a column of its type is new. Choose:"
-                )?;
-                for name in alike {
-                    write!(
-                        f,
-                        "\n  - it is `{name}` now, and the column keeps its name: #[session(column \
-                         = \"{column}\")] on `{name}`\
-                         \n  - it is `{name}` now, and so is the column: #[session(renamed_from \
-                         = \"{column}\")] on `{name}`, and {DOWNTIME}"
-                    )?;
-                }
-                write!(
-                    f,
-                    "\n  - drop it with its values: ANCHOR_MIGRATE=drop cargo test \
-                     anchor_migrations"
-                )
-            }
-            Refusal::Unfit { column, from, to, role, stale } => {
-                write!(
-                    f,
-                    "`{column}` is {from} and shall be {to}, which does not hold every old value. \
-                     Choose, on the field:"
-                )?;
-                if !role {
-                    write!(
-                        f,
-                        "\n  - values that do not fit become the default: #[session(default \
-                         = \"..\")], as SQL: \"0\" or \"'text'\""
-                    )?;
-                }
-                write!(
-                    f,
-                    "\n  - sessions whose value does not fit end:     #[session(on_change \
-                     = \"end_sessions\")]"
-                )?;
-                say_stale(f, *stale)?;
-                write!(
-                    f,
-                    "\nThen you may edit the SQL of the file: only its `-- anchor:` lines are read."
-                )
-            }
-            Refusal::Reset { column, from, to, role, nullable, stale } => {
-                write!(
-                    f,
-                    "`{column}` is {from} and shall be {to}, which holds none of the old values. \
-                     Choose:"
-                )?;
-                if *nullable && !role {
-                    write!(
-                        f,
-                        "\n  - the values are lost, and every session has NULL: {DROP_IN_DOWNTIME}"
-                    )?;
-                }
-                if !role {
-                    write!(
-                        f,
-                        "\n  - the values are lost, and every session gets the default: \
-                         #[session(default = \"..\")] on the field, and {DROP_IN_DOWNTIME}"
-                    )?;
-                }
-                write!(
-                    f,
-                    "\n  - all sessions end: #[session(on_change = \"end_sessions\")] on the \
-                     field\n\
-                     \x20 - the values stay in a column of the old name: give the field another \
-                     with #[session(column = \"..\")], and keep this one in the struct"
-                )?;
-                say_stale(f, *stale)
-            }
-            Refusal::Inexact { column, from, to, stale } => {
-                write!(
-                    f,
-                    "`{column}` is {from} and shall be {to}; the database's cast may round or cut \
-                     values. Choose:\n\
-                     \x20 - cast them:        {DROP}\n\
-                     \x20 - all sessions end: #[session(on_change = \"end_sessions\")] on the field"
-                )?;
-                say_stale(f, *stale)
-            }
-            Refusal::VariantsRemoved { column, variants, done, stale } => {
-                let names: Vec<_> = variants.iter().map(|name| format!("`{name}`")).collect();
-                write!(
-                    f,
-                    "`{column}` may be {} in sessions, and the enum has no such variant any more. \
-                     Choose:",
-                    names.join(", ")
-                )?;
-                for name in variants {
-                    write!(
-                        f,
-                        "\n  - `{name}` is another variant now, stored as it was: #[column(rename \
-                         = {name:?})] on that variant\
-                         \n  - `{name}` is another variant now, stored as that:    \
-                         #[column(renamed_from = {name:?})] on it, and {DOWNTIME}"
-                    )?;
-                }
-                write!(
-                    f,
-                    "\n  - the sessions that have it end: #[session(on_change = \"end_sessions\")] \
-                     on the field"
-                )?;
-                for name in done {
-                    write!(
-                        f,
-                        "\n`renamed_from = {name:?}` is there already, and a migration has done \
-                         that \
-                         once. To have it done again, put `{name}` back, remove \
-                         `renamed_from = {name:?}`, and write a migration; then make this change."
-                    )?;
-                }
-                say_stale(f, *stale)
-            }
-            Refusal::VariantInBoth { column, from, to } => write!(
-                f,
-                "the variant `{to}` of `{column}` says that it was `{from}`, which is a variant \
-                 still. Choose:\n\
-                 \x20 - it was renamed long ago: remove `renamed_from = {from:?}`\n\
-                 \x20 - the two change places: #[column(renamed_from = {to:?})] on the other"
-            ),
-            Refusal::CutOffsDropped { table } => write!(
-                f,
-                "`cut_off` is gone from the struct; dropping `{table}` forgets which logins it \
-                 refuses. Choose:\n\
-                 \x20 - drop it: {DROP_IN_DOWNTIME} (sessions that it refuses end first)\n\
-                 \x20 - keep it: put `cut_off` back"
-            ),
-            Refusal::RenamedFromNothing { column, from } => write!(
-                f,
-                "`{column}` is new and says that it was `{from}`, and the migrations know no such \
-                 column: correct or remove `renamed_from = \"{from}\"`"
-            ),
-            Refusal::RenamedFromSystem { column, from } => write!(
-                f,
-                "`{column}` says that it was `{from}`, which is a column of anchor's own: remove \
-                 `renamed_from = \"{from}\"`"
-            ),
-            Refusal::RenamedToBoth { column, from } => write!(
-                f,
-                "`{column}` says that it was `{from}`, and both are in the migrations and in the \
-                 struct. Choose:\n\
-                 \x20 - it was renamed long ago: remove `renamed_from = \"{from}\"` from \
-                 `{column}`\n\
-                 \x20 - the two change places:   #[session(renamed_from = \"{column}\")] on \
-                 `{from}` too\n\
-                 \x20 - `{column}` gets the values of `{from}`, and `{from}` starts anew: give \
-                 `{from}` another name, and write a migration for each"
-            ),
-            Refusal::RenamedAgain { column, from } => write!(
-                f,
-                "`{column}` says that it was `{from}`; a migration has done that, and now another \
-                 column `{from}` is gone. Choose:\n\
-                 \x20 - `{from}` is dropped: remove `renamed_from = \"{from}\"` from `{column}`\n\
-                 \x20 - `{column}` gets the values of `{from}` in place of its own: remove \
-                 `{column}` and keep `{from}` for one migration, then rename it"
-            ),
-            Refusal::RenamedOnward { column, from } => write!(
-                f,
-                "`{column}` says that it was `{from}`; a migration has done that, and now that \
-                 column gets another name, while there is a `{from}` still. Choose:\n\
-                 \x20 - `{column}` is a new column: \
-                 remove `renamed_from = \"{from}\"` from `{column}`\n\
-                 \x20 - `{column}` gets the values of `{from}`: put the columns back, remove \
-                 `renamed_from = \"{from}\"`, and write a migration; then make this change"
-            ),
-            Refusal::UnreadableDefault { column, default, stored, instead } => write!(
-                f,
-                "`{column}` has the default {default}, which SQLite stores as a text, and the \
-                 store \
-                 reads {stored}: write #[session(default = \"{instead}\")]"
-            ),
-            Refusal::RenamedTwice { from, to: [first, second] } => write!(
-                f,
-                "`{first}` and `{second}` both say that they were `{from}`: \
-                 remove `renamed_from = \"{from}\"` from one of them"
-            ),
-        }
+/// Returns the two ways to rename a removed column.
+fn renamed_to(column: &str, name: &str) -> [String; 2] {
+    [
+        format!(
+            "the field is now `{name}`, and the column keeps its name: #[session(column = \
+             \"{column}\")] on `{name}`"
+        ),
+        format!(
+            "the field is now `{name}`, and the column is renamed too: #[session(renamed_from = \
+             \"{column}\")] on `{name}`, and {DOWNTIME}"
+        ),
+    ]
+}
+
+/// Returns the two ways to rename a removed variant.
+fn variant_renamed(name: &str) -> [String; 2] {
+    [
+        format!(
+            "`{name}` has another name now and is stored as before: #[column(rename = {name:?})] \
+             on the variant"
+        ),
+        format!(
+            "`{name}` has another name now and is stored under it:  #[column(renamed_from = \
+             {name:?})] on the variant, and {DOWNTIME}"
+        ),
+    ]
+}
+
+/// Returns what to do about variants that an earlier migration has already renamed.
+fn variants_done(done: &[String]) -> String {
+    let lines = done.iter().map(|name| {
+        format!(
+            "\nThere is already a `renamed_from = {name:?}`, which an earlier migration has \
+             carried out. To repeat it, restore `{name}`, remove `renamed_from = {name:?}` and \
+             write a migration, then make this change."
+        )
+    });
+    lines.collect()
+}
+
+/// Returns the choices that lose the values. The role never becomes its default.
+fn lost_values(role: bool, nullable: bool) -> Vec<String> {
+    let null = format!("the values are lost, and every session gets NULL: {DROP_IN_DOWNTIME}");
+    let default = format!(
+        "the values are lost, and every session gets the default: #[session(default = \"..\")] on \
+         the field, and {DROP_IN_DOWNTIME}"
+    );
+    match (role, nullable) {
+        (true, _) => Vec::new(),
+        (false, true) => vec![null, default],
+        (false, false) => vec![default],
+    }
+}
+
+/// Explains that an answer is used once, unless values may be lost.
+fn answered_before(stale: bool) -> String {
+    match stale {
+        false => String::new(),
+        true => format!(
+            "\nThe attribute that is on the field was there before this change. If it applies to \
+             this change too: {DROP}"
+        ),
     }
 }

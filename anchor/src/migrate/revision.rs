@@ -2,7 +2,7 @@
 
 use super::deployment::Moment;
 use super::error::MigrateError;
-use super::folder::{Draft, Folder, Head};
+use super::folder::{Draft, Folder, Managed};
 use super::migrations::Migrations;
 use super::state::State;
 use super::steps::{self, difference, refused};
@@ -66,7 +66,7 @@ fn current<'f>(
     schema: &Schema,
     dialect: Dialect,
     migrations: &Migrations,
-) -> Result<(Option<Head<'f>>, Option<String>), MigrateError> {
+) -> Result<(Option<Managed<'f>>, Option<String>), MigrateError> {
     if let Some(head) = folder.head(schema, dialect)? {
         return Ok((Some(head), None));
     }

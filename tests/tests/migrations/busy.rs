@@ -204,7 +204,7 @@ async fn what_is_left_of_a_mysql_rename_is_done_as_the_file_says() {
         migrate::write(&new, &scene.migrations()).expect("a file");
         scene.live.run_alone(scene.scratch.path()).await.expect_err("the name is taken");
         scene.live.execute("DROP TABLE sessions").await.expect("gone");
-        let repair = repair(&newest(&scene), "run what is left by hand, and ");
+        let repair = repair(&newest(&scene), "run the remaining ones by hand, and ");
         scene.live.execute("RENAME TABLE logins TO sessions").await.expect("by hand");
         scene.live.execute(&repair).await.expect("it is done");
         scene.live.run_alone(scene.scratch.path()).await.expect("nothing is left");

@@ -142,7 +142,7 @@ fn a_named_folder_that_is_not_there_is_refused() {
     let error = migrate::check(&FIRST, &migrations).expect_err("no folder");
     assert_eq!(
         scratch.message(&error),
-        "there is no folder <folder>/db/migratons: correct the name, or make the folder \
+        "the folder <folder>/db/migratons does not exist: correct the name, or create the folder \
          (mkdir -p <folder>/db/migratons)"
     );
     assert!(matches!(migrate::write(&FIRST, &migrations), Err(MigrateError::NoFolder { .. })));

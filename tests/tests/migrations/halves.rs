@@ -322,7 +322,7 @@ async fn everywhere_in(change: impl Fn() -> Change, file: usize, is_way_back: bo
             std::fs::write(&path, &honest).expect("a file");
             let explain = |what: &str| format!("{what} after {at} in\n{honest}");
             if at < done {
-                let again = named(&honest, "end the connection that ran it, ");
+                let again = named(&honest, "close the connection that ran it, ");
                 scene.live.execute(&again).await.expect("the bookkeeping");
                 run().await.unwrap_or_else(|error| panic!("{}", explain(&error.to_string())));
             } else {
@@ -331,7 +331,7 @@ async fn everywhere_in(change: impl Fn() -> Change, file: usize, is_way_back: bo
                     let ran = scene.live.again().execute(&left).await;
                     ran.unwrap_or_else(|error| panic!("{}", explain(&error.to_string())));
                 }
-                let done = named(&honest, "run what is left by hand, and ");
+                let done = named(&honest, "run the remaining ones by hand, and ");
                 scene.live.execute(&done).await.expect("the bookkeeping");
             }
             assert_eq!(picture(&scene, &change).await, expected, "{}", explain("it differs"));

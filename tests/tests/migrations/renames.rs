@@ -180,7 +180,7 @@ async fn a_column_takes_the_name_of_one_that_goes(scene: Scene) {
     scene.migrate(&old).await;
     scene.insert(&old, &[&["a1", "b1"], &["a2", "b2"]]).await;
     let new = sessions(&[was("a", "b")]);
-    assert!(scene.refused(&new).contains("`a` is gone from the struct"));
+    assert!(scene.refused(&new).contains("`a` was removed from the struct"));
     scene.drop(&new).await;
     assert_eq!(scene.values("a").await, ["b1", "b2"]);
     scene.undo().await;

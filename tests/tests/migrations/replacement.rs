@@ -39,8 +39,9 @@ async fn the_newest_migration_is_written_anew() {
     let message = scratch.message(&error);
     assert!(
         message.ends_with(
-            "If <folder>/<version>_alter_sessions_add_theme.up.sql is wrong and has been applied \
-             nowhere yet, replace it:\n  ANCHOR_MIGRATE=replace cargo test anchor_migrations"
+            "If <folder>/<version>_alter_sessions_add_theme.up.sql is wrong and has not been \
+             applied to any database, replace it:\n  \
+             ANCHOR_MIGRATE=replace cargo test anchor_migrations"
         ),
         "{message}"
     );

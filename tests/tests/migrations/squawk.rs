@@ -101,24 +101,24 @@ const EMPTIED: &str = "DESTRUCTIVE: ends every session of fastapi-anchor";
 /// What `squawk` may report where the file says this.
 const SAID: &[(&str, &str)] = &[
     ("ban-drop-column", "DESTRUCTIVE: drops"),
-    ("ban-drop-table", "which nobody would know of afterwards"),
+    ("ban-drop-table", "the cut-offs are about to be dropped"),
     ("renaming-column", "RENAMED:"),
     ("renaming-table", "RENAMED:"),
     ("renaming-object", "RENAMED:"),
-    ("changing-column-type", "Writes every row anew"),
-    ("require-concurrent-index-creation", "Writes wait while it is built"),
+    ("changing-column-type", "Rewrites every row"),
+    ("require-concurrent-index-creation", "Writes wait while the index is built"),
     ("require-concurrent-index-deletion", "Dropping an index reads no row."),
-    ("ban-drop-constraint", "The struct does not ask for this constraint any more"),
-    ("ban-drop-constraint", "the constraint has shown it"),
+    ("ban-drop-constraint", "The struct no longer has this constraint"),
+    ("ban-drop-constraint", "the constraint has shown that there is no NULL"),
     ("ban-drop-default", "default"),
-    ("adding-not-nullable-field", "the constraint has shown it"),
+    ("adding-not-nullable-field", "the constraint has shown that there is no NULL"),
     ("adding-required-field", "DESTRUCTIVE: ends every session"),
-    ("adding-foreign-key-constraint", "references is locked for this moment"),
+    ("adding-foreign-key-constraint", "references is locked for a moment"),
     ("adding-field-with-default", "is an expression. If it is VOLATILE"),
     ("ban-drop-column", EMPTIED),
     ("changing-column-type", EMPTIED),
     ("adding-foreign-key-constraint", EMPTIED),
-    ("ban-drop-not-null", "What may be NULL from here on"),
+    ("ban-drop-not-null", "cannot read NULL in this column"),
 ];
 
 /// Rules about the struct's types, which are the user's, and not about migrating them.

@@ -1,10 +1,11 @@
-//! The companion table through a change of the session table: made, renamed, made anew, dropped.
+//! What a change of the session table does to its companion table: creates, renames, replaces or
+//! drops it.
 
-use super::Script;
+use super::script::Script;
 use crate::migrate::plan::Plan;
 use crate::schema::{CUT_OFF_BYTES, CutOffsTable, Dialect, Table, primary_key_name};
 
-/// What becomes of the companion.
+/// What happens to the companion table.
 enum CompanionChange<'p> {
     Stays,
     Renamed(&'p CutOffsTable, &'p CutOffsTable),
@@ -28,24 +29,25 @@ fn companion_change(plan: &Plan) -> CompanionChange<'_> {
     }
 }
 
-/// Whether the companion goes, or another comes in its place.
+/// Returns whether the companion table is dropped, perhaps for another one.
 pub(super) fn is_replaced(plan: &Plan) -> bool {
     matches!(companion_change(plan), CompanionChange::Replaced(Some(_), _))
 }
 
-/// What comes before the change of the session table.
+/// Adds what precedes the change of the session table.
 pub(super) fn before(script: &mut Script, plan: &Plan) {
     if let CompanionChange::Replaced(Some(old), _) = companion_change(plan)
         && !plan.ends_all
     {
-        script.say(
-            "Ends the sessions that a cut-off refuses, which nobody would know of afterwards.",
+        script.comment(
+            "Ends the sessions that a cut-off refuses, because the cut-offs are about to be \
+             dropped.",
         );
         script.run(end_cut_off(&plan.diff.old, old));
     }
 }
 
-/// What comes after it.
+/// Adds what follows the change of the session table.
 pub(super) fn after(script: &mut Script, plan: &Plan) {
     let dialect = plan.diff.new.dialect;
     match companion_change(plan) {

@@ -28,10 +28,10 @@
 -- afterwards. An application of one process that applies its migrations when it starts does this
 -- anyway.
 
--- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
--- none, keep the name with #[session(column = "theme")], and write no migration.
--- DESTRUCTIVE: drops `address` with every value.
--- Fails, and changes nothing, if a `theme` has more than 255 characters.
+-- RENAMED: releases that use `theme` instead of `colour` fail from here on; stop them first. To
+-- avoid that, keep the name with #[session(column = "theme")], without a migration.
+-- DESTRUCTIVE: drops `address` with all values.
+-- Fails without changes if a `theme` has more than 255 characters.
 DROP TEMPORARY TABLE IF EXISTS anchor_asserts;
 
 CREATE TEMPORARY TABLE anchor_asserts (
@@ -45,9 +45,10 @@ INSERT INTO anchor_asserts SELECT
 DROP TEMPORARY TABLE anchor_asserts;
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Text that is too
--- long is refused, and never cut. The server ends the connection when it is idle for five seconds.
--- If it fails: end the connection that ran it, DELETE FROM _sqlx_migrations WHERE NOT success; and
--- run it again; but not once the change is done, which a comment below says.
+-- long is refused, never truncated. The server closes the connection when it is idle for five
+-- seconds. If a statement fails: close the connection that ran it, DELETE FROM _sqlx_migrations
+-- WHERE NOT success; and run the migration again; but not after the comment below that says that
+-- the change is done.
 SET @anchor_sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), @anchor_wait_timeout = IFNULL(@anchor_wait_timeout, @@SESSION.wait_timeout);
 SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), SESSION lock_wait_timeout = 5, SESSION wait_timeout = 5;
 
@@ -59,7 +60,7 @@ ALTER TABLE sessions
     DROP CONSTRAINT sessions_role_check,
     ADD CONSTRAINT sessions_role_check CHECK (role IN ('admin', 'member', 'guest'));
 
--- The change is done here. If it fails from here on, run what is left by hand, and UPDATE
+-- The change is done here. If a later statement fails, run the remaining ones by hand, and UPDATE
 -- _sqlx_migrations SET success = TRUE WHERE NOT success;
 SET SESSION sql_mode = IFNULL(@anchor_sql_mode, @@SESSION.sql_mode), SESSION lock_wait_timeout = DEFAULT, SESSION wait_timeout = CAST(IFNULL(@anchor_wait_timeout, @@SESSION.wait_timeout) AS SIGNED);
 SET @anchor_sql_mode = NULL, @anchor_wait_timeout = NULL;

@@ -1,7 +1,7 @@
--- Waits at most 450 milliseconds for each of 2 tables: together less than the second after which
--- PostgreSQL finds a deadlock, so that this gives up and not the application. Each statement runs
--- for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing has
--- changed: run it again.
+-- Waits at most 450 milliseconds for each of 2 tables: in total less than the second after which
+-- PostgreSQL detects a deadlock, so that this file gives up and not the application. Each statement
+-- runs for at most a minute. If it gives up ("canceling statement due to lock timeout"), nothing
+-- has changed: run it again.
 SET LOCAL lock_timeout = '450ms';
 SET LOCAL statement_timeout = '60s';
 

@@ -23,7 +23,7 @@
 -- anchor: hash 6b7931775c96807f
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
--- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
+-- runs for at most a minute. If it gives up ("canceling statement due to lock timeout"), nothing
 -- has changed: run it again.
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';

@@ -28,12 +28,12 @@
 -- release continues to work.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
--- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
+-- runs for at most a minute. If it gives up ("canceling statement due to lock timeout"), nothing
 -- has changed: run it again.
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
 
--- The default of `address` stays, so that the release before this one can still insert.
+-- `address` keeps its default, so that the previous release can still insert.
 ALTER TABLE sessions
     ADD COLUMN theme TEXT,
     ADD COLUMN address TEXT NOT NULL DEFAULT 'unknown';

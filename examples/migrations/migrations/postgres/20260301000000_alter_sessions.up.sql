@@ -29,20 +29,20 @@
 -- anyway.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
--- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
+-- runs for at most a minute. If it gives up ("canceling statement due to lock timeout"), nothing
 -- has changed: run it again.
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
 
--- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
--- none, keep the name with #[session(column = "theme")], and write no migration.
--- DESTRUCTIVE: drops `address` with every value.
--- The struct does not ask for this constraint any more, or for another, below.
+-- RENAMED: releases that use `theme` instead of `colour` fail from here on; stop them first. To
+-- avoid that, keep the name with #[session(column = "theme")], without a migration.
+-- DESTRUCTIVE: drops `address` with all values.
+-- The struct no longer has this constraint, or has another one, which is added below.
 ALTER TABLE sessions DROP CONSTRAINT sessions_role_check;
 ALTER TABLE sessions RENAME COLUMN theme TO colour;
 
--- Writes every row anew for the column's new type; the table is locked meanwhile.
--- The default goes, or is set anew for the new type.
+-- Rewrites every row for the column's new type; the table is locked in the meantime.
+-- The default is dropped, or set again for the new type.
 ALTER TABLE sessions
     DROP COLUMN address,
     ALTER COLUMN visits DROP DEFAULT,

@@ -28,14 +28,14 @@
 -- Apply this together with the previous file.
 
 -- Waits at most five seconds for its locks, so that nobody waits longer behind it. Each statement
--- runs for a minute at most. If it gives up ("canceling statement due to lock timeout"), nothing
+-- runs for at most a minute. If it gives up ("canceling statement due to lock timeout"), nothing
 -- has changed: run it again.
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
 
--- Writes wait while it is built, about a second for a million sessions. For more, build it before
--- the deployment, and this finds it: CREATE INDEX CONCURRENTLY sessions_colour_idx ON sessions
--- (colour). What else has its name is refused.
+-- Writes wait while the index is built, about a second for a million sessions. If that is too long,
+-- build it before the deployment, and this statement finds it: CREATE INDEX CONCURRENTLY
+-- sessions_colour_idx ON sessions (colour). Anything else with its name is refused.
 DO $anchor$ BEGIN
     IF EXISTS (
         SELECT FROM pg_class AS found LEFT JOIN pg_index ON indexrelid = found.oid
@@ -47,7 +47,7 @@ DO $anchor$ BEGIN
                 = 'btree (' || quote_ident('colour') || ')'
         ) IS NOT TRUE
     ) THEN
-        RAISE EXCEPTION 'sessions_colour_idx is there, and is INVALID or not the index on sessions (colour): run `DROP INDEX CONCURRENTLY sessions_colour_idx`, then this migration again';
+        RAISE EXCEPTION 'sessions_colour_idx exists, and is INVALID or not the index on sessions (colour): run `DROP INDEX CONCURRENTLY sessions_colour_idx`, then this migration again';
     END IF;
 END $anchor$;
 

@@ -1,4 +1,4 @@
 -- REVERT: apply this before the revert of the previous file.
 
--- Nothing to take back here: the file before this one does it.
+-- Nothing to do: reverting the previous file drops the constraints.
 SELECT 1;

@@ -27,11 +27,11 @@
 
 -- Apply this together with the previous file.
 
--- Waits at most five seconds for its locks, so that nobody waits longer behind it. However long it
--- runs then, nobody waits for it. If it gives up ("canceling statement due to lock timeout"),
+-- Waits at most five seconds for its locks, so that nobody waits longer behind it. After that it
+-- blocks nobody, however long it runs. If it gives up ("canceling statement due to lock timeout"),
 -- nothing has changed: run it again.
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '0';
 
--- Looks through the rows that were there before the constraint, while they are read and written.
+-- Checks the rows that existed before the constraint, while they are read and written.
 ALTER TABLE sessions VALIDATE CONSTRAINT sessions_role_check;

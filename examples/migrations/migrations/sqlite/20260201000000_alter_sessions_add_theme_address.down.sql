@@ -1,8 +1,8 @@
 -- REVERT: apply this when no process of the new release is left.
 
--- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
+-- Writes nothing, but takes the write lock: a transaction that has already read cannot wait for it.
 UPDATE sessions SET id = id WHERE FALSE;
 
--- DESTRUCTIVE: drops `theme`, `address` with every value.
+-- DESTRUCTIVE: drops `theme`, `address` with all values.
 ALTER TABLE sessions DROP COLUMN theme;
 ALTER TABLE sessions DROP COLUMN address;

@@ -27,9 +27,9 @@
 -- BEFORE THE DEPLOYMENT: apply this before the new release starts, or when it starts. The previous
 -- release continues to work.
 
--- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
+-- Writes nothing, but takes the write lock: a transaction that has already read cannot wait for it.
 UPDATE sessions SET id = id WHERE FALSE;
 
--- The default of `address` stays, so that the release before this one can still insert.
+-- `address` keeps its default, so that the previous release can still insert.
 ALTER TABLE sessions ADD COLUMN theme TEXT;
 ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT 'unknown';

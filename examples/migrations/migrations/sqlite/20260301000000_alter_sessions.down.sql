@@ -1,12 +1,12 @@
 -- REVERT WITH DOWNTIME: apply this while no process of the application runs.
 
--- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
+-- Writes nothing, but takes the write lock: a transaction that has already read cannot wait for it.
 UPDATE sessions SET id = id WHERE FALSE;
 
--- Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes nothing, if
--- the table has what the struct does not know: columns, indexes, triggers, CHECK, UNIQUE, COLLATE,
--- foreign keys, STRICT, WITHOUT ROWID. Take it away before, and create it again after it; or write
--- it into the CREATE TABLE below, and delete the four statements with anchor_left and
+-- Rebuilds the table, because ALTER TABLE cannot make this change on SQLite. Fails without changes
+-- if the table has anything that is not in the struct: columns, indexes, triggers, CHECK, UNIQUE,
+-- COLLATE, foreign keys, STRICT, WITHOUT ROWID. Drop it before, and create it again afterwards; or
+-- add it to the CREATE TABLE below, and delete the four statements with anchor_left and
 -- anchor_asserts.
 CREATE TEMPORARY TABLE anchor_left AS WITH RECURSIVE
     written (n, text) AS (VALUES
@@ -93,10 +93,10 @@ INSERT INTO anchor_asserts SELECT
 DROP TABLE anchor_asserts;
 DROP TABLE temp.anchor_left;
 
--- DESTRUCTIVE: ends the sessions whose `role` the table cannot hold.
+-- DESTRUCTIVE: ends the sessions whose `role` does not fit its new definition.
 DELETE FROM sessions WHERE role NOT IN ('admin', 'member');
 
--- DESTRUCTIVE: ends the sessions whose `visits` the table cannot hold.
+-- DESTRUCTIVE: ends the sessions whose `visits` does not fit its new definition.
 DELETE FROM sessions WHERE visits NOT BETWEEN -2147483648 AND 2147483647;
 
 CREATE TEMPORARY TABLE anchor_rows AS SELECT
@@ -105,7 +105,7 @@ CREATE TEMPORARY TABLE anchor_rows AS SELECT
     `version`, `remembered`, `user_id`, `role`, `visits`, `colour`
 FROM sessions;
 
--- Other ids, so that what references the rows stays when the table is dropped.
+-- Changes the ids, so that rows that reference these stay when the table is dropped.
 PRAGMA defer_foreign_keys = ON;
 UPDATE sessions SET `id` = CAST('gone ' || HEX(`id`) AS BLOB);
 DROP TABLE sessions;

@@ -28,16 +28,16 @@
 -- afterwards. An application of one process that applies its migrations when it starts does this
 -- anyway.
 
--- Writes nothing, and waits for who is writing: a transaction that had read before could not wait.
+-- Writes nothing, but takes the write lock: a transaction that has already read cannot wait for it.
 UPDATE sessions SET id = id WHERE FALSE;
 
--- RENAMED: releases that know `theme` and not `colour` fail from here on; stop them first. To stop
--- none, keep the name with #[session(column = "theme")], and write no migration.
--- DESTRUCTIVE: drops `address` with every value.
--- Builds the table anew, for ALTER TABLE cannot do this on SQLite. Fails, and changes nothing, if
--- the table has what the struct does not know: columns, indexes, triggers, CHECK, UNIQUE, COLLATE,
--- foreign keys, STRICT, WITHOUT ROWID. Take it away before, and create it again after it; or write
--- it into the CREATE TABLE below, and delete the four statements with anchor_left and
+-- RENAMED: releases that use `theme` instead of `colour` fail from here on; stop them first. To
+-- avoid that, keep the name with #[session(column = "theme")], without a migration.
+-- DESTRUCTIVE: drops `address` with all values.
+-- Rebuilds the table, because ALTER TABLE cannot make this change on SQLite. Fails without changes
+-- if the table has anything that is not in the struct: columns, indexes, triggers, CHECK, UNIQUE,
+-- COLLATE, foreign keys, STRICT, WITHOUT ROWID. Drop it before, and create it again afterwards; or
+-- add it to the CREATE TABLE below, and delete the four statements with anchor_left and
 -- anchor_asserts.
 CREATE TEMPORARY TABLE anchor_left AS WITH RECURSIVE
     written (n, text) AS (VALUES
@@ -131,7 +131,7 @@ CREATE TEMPORARY TABLE anchor_rows AS SELECT
     `version`, `remembered`, `user_id`, `role`, `visits`, `theme`
 FROM sessions;
 
--- Other ids, so that what references the rows stays when the table is dropped.
+-- Changes the ids, so that rows that reference these stay when the table is dropped.
 PRAGMA defer_foreign_keys = ON;
 UPDATE sessions SET `id` = CAST('gone ' || HEX(`id`) AS BLOB);
 DROP TABLE sessions;
