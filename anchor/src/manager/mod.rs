@@ -12,6 +12,7 @@ pub(crate) mod registry;
 pub(crate) mod sessions;
 mod sweeper;
 mod tasks;
+mod touch_writer;
 mod touches;
 mod verifier;
 pub(crate) mod watch;

@@ -1,39 +1,22 @@
-//! [`Touches`]: uses of sessions that are recorded after the response, those of many requests with
-//! one statement.
-//!
-//! The first use that waits starts a task, and the task ends when none waits: without uses there is
-//! neither a task nor a timer. A use that waits loses nothing by it, because it is recorded with
-//! the time at which it happened.
+//! [`Touches`]: the uses of sessions that wait to be recorded, at most one per session.
 
-use std::any::type_name;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::id::SessionId;
-use crate::manager::Event;
-use crate::manager::sessions::Sessions;
-use crate::payload::SessionData;
-use crate::store::{ClientInfo, Loaded, Use};
+use crate::store::Use;
 use crate::timestamp::Timestamp;
 
 /// How long a use waits at most before it is written.
 const DELAY: Duration = Duration::from_millis(500);
 
-/// A session that expires in less time than this is touched in the request. So a session never
-/// expires because its use waits, or because a write takes as long as `store_timeout` allows by
-/// default.
-const MARGIN: Duration = Duration::from_secs(30);
-
 /// How many uses wait at most. When they are that many, they are written at once, and further uses
 /// are recorded in their requests.
 const CAPACITY: usize = 1_024;
-
-/// How many uses are passed to the store at a time.
-const BATCH: usize = 64;
 
 /// The uses of one manager's sessions that wait to be written. There is at most one per session.
 #[derive(Default)]
@@ -57,7 +40,7 @@ struct State {
 
 /// What happens to a use.
 #[derive(Debug, PartialEq, Eq)]
-enum Added {
+pub(crate) enum Added {
     /// It will be written, or one before it is recent enough.
     Waits,
     /// The same, and a task has to be started.
@@ -73,7 +56,7 @@ impl Touches {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, one: Use, touch_interval: Duration) -> Added {
+    pub(crate) fn add(&self, one: Use, touch_interval: Duration) -> Added {
         let mut state = self.state();
         let written = state.written.get(&one.id);
         if written.is_some_and(|at| one.at.saturating_since(*at) < touch_interval) {
@@ -96,13 +79,18 @@ impl Touches {
         if std::mem::replace(&mut state.is_running, true) { Added::Waits } else { Added::IsFirst }
     }
 
+    /// Lets another task be started, if the one that writes ended before its time.
+    pub(crate) fn task_ended(&self) {
+        self.state().is_running = false;
+    }
+
     /// Removes the use of a session that a later touch makes superfluous.
     pub(crate) fn forget(&self, id: SessionId) {
         self.state().waiting.remove(&id);
     }
 
     /// Waits until it is time to write.
-    async fn due(&self) {
+    pub(crate) async fn due(&self) {
         let since = self.state().since;
         if let Some(since) = since {
             // It may be full already, or again: a notification is kept until then.
@@ -111,7 +99,7 @@ impl Touches {
     }
 
     /// Takes the uses that wait. `None` ends the task.
-    fn take(&self) -> Option<Vec<Use>> {
+    pub(crate) fn take(&self) -> Option<Vec<Use>> {
         let mut state = self.state();
         if state.waiting.is_empty() {
             state.is_running = false;
@@ -124,7 +112,7 @@ impl Touches {
     }
 
     /// Records that these uses could not be written: the sessions' next uses count.
-    fn failed(&self, ids: &[SessionId]) {
+    pub(crate) fn failed(&self, ids: &[SessionId]) {
         let mut state = self.state();
         for id in ids {
             state.written.remove(id);
@@ -132,81 +120,10 @@ impl Touches {
     }
 }
 
-impl<T: SessionData> Sessions<T> {
-    /// Lets the use of a loaded session wait until it is written with others. Returns `false` if
-    /// the request has to record it: the store records no uses together, the session would soon
-    /// expire, or too many uses wait.
-    pub(crate) fn touch_later(
-        self: &Arc<Self>,
-        loaded: &Loaded<T>,
-        client: Option<ClientInfo>,
-    ) -> bool {
-        let Loaded { record, now, .. } = loaded;
-        let left = record.expires_at.min(record.deadline).saturating_since(*now);
-        if left < MARGIN || !self.store.records_uses() {
-            return false;
-        }
-        let one = Use { id: record.id, at: *now, idle: self.idle, client };
-        match self.touches.add(one, self.touch_interval) {
-            Added::Waits => true,
-            Added::IsFirst => {
-                self.tasks.spawn(Writer { sessions: Arc::clone(self), is_done: false }.run());
-                true
-            }
-            Added::IsRefused => false,
-        }
-    }
-
-    /// Records uses, and reports those of live sessions.
-    async fn write_uses(&self, uses: &[Use]) {
-        match self.store.record_uses(uses.to_vec()).await {
-            Ok(live) => live.into_iter().for_each(|id| self.emit(&Event::Touched { id })),
-            Err(error) => {
-                let ids: Vec<_> = uses.iter().map(|one| one.id).collect();
-                self.touches.failed(&ids);
-                tracing::warn!(
-                    target: "anchor", sessions = ids.len(), payload = type_name::<T>(),
-                    "the use of sessions was not recorded: {error}"
-                );
-            }
-        }
-    }
-}
-
-/// The task that writes what waits, until nothing does. A shutdown makes it write at once, and
-/// waits for it.
-struct Writer<T: SessionData> {
-    sessions: Arc<Sessions<T>>,
-    is_done: bool,
-}
-
-impl<T: SessionData> Writer<T> {
-    async fn run(mut self) {
-        let Sessions { touches, tasks, .. } = &*self.sessions;
-        let stopping = tasks.stopping();
-        loop {
-            stopping.run_until_cancelled(touches.due()).await;
-            let Some(uses) = touches.take() else { break };
-            for uses in uses.chunks(BATCH) {
-                self.sessions.write_uses(uses).await;
-            }
-        }
-        self.is_done = true;
-    }
-}
-
-impl<T: SessionData> Drop for Writer<T> {
-    /// Lets another task be started, if this one ended before its time, such as with its runtime.
-    fn drop(&mut self) {
-        if !self.is_done {
-            self.sessions.touches.state().is_running = false;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::ClientInfo;
 
     const MINUTE: Duration = Duration::from_secs(60);
 

@@ -17,6 +17,7 @@ use crate::column::{Column, ColumnType};
 use crate::error::StoreError;
 use crate::payload::{EncodeError, SessionData};
 use crate::schema::{ColumnSchema, Dialect, Schema, system};
+use crate::store::EndStatus;
 
 use super::storable;
 
@@ -177,6 +178,22 @@ impl SqlTable {
         }
         let of_row = format!("FROM {table} AS c WHERE c.subject = {subject}");
         Some(CutOffs { table, of_row, column })
+    }
+
+    /// Returns the text that ends rows before they expire. A kept row is also made to expire, for a
+    /// reader that does not check its status.
+    pub(super) fn end(&self, condition: &str, reason: &str) -> String {
+        let Self { name, now, .. } = self;
+        if self.schema.options.keep_ended {
+            format!(
+                "UPDATE {name} SET status = '{}', ended_at = {now}, end_reason = {reason}, \
+                 expires_at = {} WHERE {condition}",
+                EndStatus::Revoked.as_str(),
+                least(self.dialect, "expires_at", now),
+            )
+        } else {
+            format!("DELETE FROM {name} WHERE {condition}")
+        }
     }
 }
 

@@ -13,7 +13,6 @@ use super::super::driver::Driver;
 use super::super::expressions::{after, write_as};
 use super::super::statement::Statement;
 use super::super::table::{CutOffs, SqlTable, joins_as_bytes, subject_argument};
-use super::end::end;
 
 /// The resolution of SQLite's clock.
 const SQLITE_CLOCK_STEP: Duration = Duration::from_millis(1);
@@ -35,7 +34,7 @@ impl CutOffSubject {
     pub(super) fn new(table: &SqlTable) -> Self {
         let statements = table.cut_offs().zip(table.of_subject()).map(|(cut_offs, of_subject)| {
             let unexpired = table.unexpired_at(&table.clock);
-            let end_subject = end(table, &format!("{of_subject} AND {unexpired}"), ":reason");
+            let end_subject = table.end(&format!("{of_subject} AND {unexpired}"), ":reason");
             Statements {
                 record: table.statement(&record(table, &cut_offs), ["subject"]),
                 end: table.statement(&end_subject, ["subject", "reason"]),
@@ -125,7 +124,7 @@ fn sweep(table: &SqlTable, cut_offs: &CutOffs) -> String {
         Dialect::MySql => format!("id IN (SELECT id FROM ({dead}) AS dead)"),
     };
     let still = if keep_ended { " AND status = 'active'" } else { "" };
-    end(table, &format!("{dead}{still}"), &format!("'{}'", EndReason::CutOff.as_str()))
+    table.end(&format!("{dead}{still}"), &format!("'{}'", EndReason::CutOff.as_str()))
 }
 
 fn forget(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -> String {

@@ -28,7 +28,7 @@ pub(super) struct EndRows<const N: usize> {
 impl<const N: usize> EndRows<N> {
     pub(super) fn new(table: &SqlTable, condition: &str, parameters: [&str; N]) -> Self {
         let SqlTable { name, clock, .. } = table;
-        let live = end(table, &format!("{condition} AND {}", table.live()), ":reason");
+        let live = table.end(&format!("{condition} AND {}", table.live()), ":reason");
         let rest = if table.schema.options.keep_ended {
             let at = least(table.dialect, "expires_at", table.now);
             let not_cut_off =
@@ -70,22 +70,6 @@ impl<const N: usize> EndRows<N> {
         let live = database.execute(self.live.with(arguments.clone())).await?;
         database.execute(self.rest.with(arguments)).await?;
         Ok(live)
-    }
-}
-
-/// Returns the text that ends rows before they expire. A kept row is also made to expire, for a
-/// reader that does not check its status.
-pub(super) fn end(table: &SqlTable, condition: &str, reason: &str) -> String {
-    let SqlTable { name, now, .. } = table;
-    if table.schema.options.keep_ended {
-        format!(
-            "UPDATE {name} SET status = '{}', ended_at = {now}, end_reason = {reason}, \
-             expires_at = {} WHERE {condition}",
-            EndStatus::Revoked.as_str(),
-            least(table.dialect, "expires_at", now),
-        )
-    } else {
-        format!("DELETE FROM {name} WHERE {condition}")
     }
 }
 

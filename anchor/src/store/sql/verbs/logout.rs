@@ -14,7 +14,6 @@ use super::super::expressions::{ids, rows};
 use super::super::row::Cells;
 use super::super::statement::{Arguments, Query, Statement};
 use super::super::table::SqlTable;
-use super::end::end;
 
 const PARAMETERS: [&str; 2] = ["id", "lasting"];
 
@@ -154,7 +153,7 @@ impl EndSeveral {
 }
 
 fn end_by_logout(table: &SqlTable, condition: &str) -> String {
-    end(table, condition, &format!("'{}'", REASON.as_str()))
+    table.end(condition, &format!("'{}'", REASON.as_str()))
 }
 
 fn arguments((id, proof): Logout) -> Arguments<2> {

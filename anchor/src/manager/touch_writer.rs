@@ -1,0 +1,95 @@
+//! Records uses of sessions after the response, those of many requests with one statement.
+//!
+//! The first use that waits starts a task, and the task ends when none waits: without uses there is
+//! neither a task nor a timer. A use that waits loses nothing by it, because it is recorded with
+//! the time at which it happened.
+
+use std::any::type_name;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::sessions::Sessions;
+use super::touches::Added;
+use crate::manager::Event;
+use crate::payload::SessionData;
+use crate::store::{ClientInfo, Loaded, Use};
+
+/// A session that expires in less time than this is touched in the request. So a session never
+/// expires because its use waits, or because a write takes as long as `store_timeout` allows by
+/// default.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// How many uses are passed to the store at a time.
+const BATCH: usize = 64;
+
+impl<T: SessionData> Sessions<T> {
+    /// Lets the use of a loaded session wait until it is written with others. Returns `false` if
+    /// the request has to record it: the store records no uses together, the session would soon
+    /// expire, or too many uses wait.
+    pub(crate) fn touch_later(
+        self: &Arc<Self>,
+        loaded: &Loaded<T>,
+        client: Option<ClientInfo>,
+    ) -> bool {
+        let Loaded { record, now, .. } = loaded;
+        let left = record.expires_at.min(record.deadline).saturating_since(*now);
+        if left < MARGIN || !self.store.records_uses() {
+            return false;
+        }
+        let one = Use { id: record.id, at: *now, idle: self.idle, client };
+        match self.touches.add(one, self.touch_interval) {
+            Added::Waits => true,
+            Added::IsFirst => {
+                self.tasks.spawn(Writer { sessions: Arc::clone(self), is_done: false }.run());
+                true
+            }
+            Added::IsRefused => false,
+        }
+    }
+
+    /// Records uses, and reports those of live sessions.
+    async fn write_uses(&self, uses: &[Use]) {
+        match self.store.record_uses(uses.to_vec()).await {
+            Ok(live) => live.into_iter().for_each(|id| self.emit(&Event::Touched { id })),
+            Err(error) => {
+                let ids: Vec<_> = uses.iter().map(|one| one.id).collect();
+                self.touches.failed(&ids);
+                tracing::warn!(
+                    target: "anchor", sessions = ids.len(), payload = type_name::<T>(),
+                    "the use of sessions was not recorded: {error}"
+                );
+            }
+        }
+    }
+}
+
+/// The task that writes what waits, until nothing does. A shutdown makes it write at once, and
+/// waits for it.
+struct Writer<T: SessionData> {
+    sessions: Arc<Sessions<T>>,
+    is_done: bool,
+}
+
+impl<T: SessionData> Writer<T> {
+    async fn run(mut self) {
+        let Sessions { touches, tasks, .. } = &*self.sessions;
+        let stopping = tasks.stopping();
+        loop {
+            stopping.run_until_cancelled(touches.due()).await;
+            let Some(uses) = touches.take() else { break };
+            for uses in uses.chunks(BATCH) {
+                self.sessions.write_uses(uses).await;
+            }
+        }
+        self.is_done = true;
+    }
+}
+
+impl<T: SessionData> Drop for Writer<T> {
+    /// The task may end before its time, such as with its runtime.
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.sessions.touches.task_ended();
+        }
+    }
+}
