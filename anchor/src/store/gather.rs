@@ -26,6 +26,10 @@ pub(crate) trait Batch: Send + Sync + 'static {
     /// What one caller gets back.
     type Answer: Send + 'static;
 
+    /// What one statement leaves to the next one, such as a connection, if they follow each other
+    /// immediately.
+    type Kept: Default + Send;
+
     /// Returns how many items, at least one, go into the next statement when this many wait.
     fn size(waiting: usize) -> usize;
 
@@ -33,6 +37,7 @@ pub(crate) trait Batch: Send + Sync + 'static {
     fn run(
         &self,
         items: Vec<Self::Item>,
+        kept: &mut Self::Kept,
     ) -> impl Future<Output = Vec<Result<Self::Answer, StoreError>>> + Send;
 }
 
@@ -67,7 +72,7 @@ impl<B: Batch> Gather<B> {
     pub(crate) async fn get(self: &Arc<Self>, item: B::Item) -> Result<B::Answer, StoreError> {
         match self.join(item) {
             Joined::Alone(item, _one) => {
-                let answer = self.batch.run(vec![item]).await.pop();
+                let answer = self.batch.run(vec![item], &mut B::Kept::default()).await.pop();
                 answer.unwrap_or_else(|| Err(unanswered()))
             }
             Joined::Waiting(answer) => answer.await.unwrap_or_else(|_| Err(unanswered())),
@@ -152,10 +157,11 @@ struct Batches<B: Batch> {
 
 impl<B: Batch> Batches<B> {
     async fn run(mut self) {
+        let mut kept = B::Kept::default();
         while let Some(gathered) = self.next() {
             let (items, answers): (Vec<_>, Vec<_>) =
                 gathered.into_iter().map(|Waiting { item, answer }| (item, answer)).unzip();
-            let own = self.gather.batch.run(items).await;
+            let own = self.gather.batch.run(items, &mut kept).await;
             for (answer, own) in answers.into_iter().zip(own) {
                 // A caller that was dropped does not need its answer.
                 let _ = answer.send(own);
@@ -222,11 +228,13 @@ mod tests {
 
         type Answer = u32;
 
+        type Kept = ();
+
         fn size(waiting: usize) -> usize {
             waiting.min(4)
         }
 
-        async fn run(&self, items: Vec<u32>) -> Vec<Result<u32, StoreError>> {
+        async fn run(&self, items: Vec<u32>, (): &mut ()) -> Vec<Result<u32, StoreError>> {
             self.statements.lock().unwrap().push(items.clone());
             self.may_answer.acquire().await.unwrap().forget();
             let answer = |item: u32| match item {

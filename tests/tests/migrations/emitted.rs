@@ -152,7 +152,7 @@ fn a_folder_that_the_struct_names_and_that_is_not_there_fails() {
         let mut command = cargo_test(package.path(), migrate);
         let output = command.env("ANCHOR_TEST_FOLDER", "db/migratons").output().expect("it runs");
         assert!(!output.status.success());
-        let said = "db/migratons: correct the name, or make the folder (mkdir -p ";
+        let said = "db/migratons does not exist: correct the name, or create the folder (mkdir -p ";
         assert!(text(&output).contains(said), "{}", text(&output));
     }
     assert!(!package.path().join("db").exists());

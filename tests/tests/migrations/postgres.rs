@@ -373,7 +373,7 @@ async fn an_index_that_is_built_before_is_found() {
         scene.migrate(&sessions(&columns)).await;
         let files = write(&scene, &sessions(&[columns[0].unique(), columns[1].index()]));
         let text = files[0].1.replace("\n-- ", " ");
-        let statements: Vec<_> = text.split("this finds it: ").skip(1).collect();
+        let statements: Vec<_> = text.split("this statement finds it: ").skip(1).collect();
         assert_eq!(statements.len(), 2, "{text}");
         for statement in statements {
             let (statement, _) = statement.split_once(". ").expect("its end");

@@ -15,7 +15,6 @@ where
     i64: Decode<'r, D> + Type<D>,
     f64: Decode<'r, D> + Type<D>,
     String: Decode<'r, D> + Type<D>,
-    Vec<u8>: Decode<'r, D> + Type<D>,
 {
     if cell.is_null() {
         return Ok(Value::Null);
@@ -39,12 +38,27 @@ where
             let text: String = decoded::<D, _>(cell, ty)?;
             Value::Ip(text.parse().map_err(|_| mistyped(ty, "other text"))?)
         }
-        ColumnType::Bytes => Value::Bytes(decoded::<D, _>(cell, ty)?),
-        ColumnType::Uuid => {
-            let bytes: Vec<u8> = decoded::<D, _>(cell, ty)?;
-            Value::Uuid(Uuid::from_slice(&bytes).map_err(|_| mistyped(ty, "other bytes"))?)
-        }
+        ColumnType::Bytes | ColumnType::Uuid => return Err(mistyped(ty, "another type")),
     })
+}
+
+/// Returns bytes as the value of a column of bytes or UUIDs.
+pub(super) fn bytes_value(bytes: Option<&[u8]>, ty: ColumnType) -> Result<Value, ColumnError> {
+    Ok(match bytes {
+        None => Value::Null,
+        Some(bytes) if ty == ColumnType::Uuid => {
+            Value::Uuid(Uuid::from_slice(bytes).map_err(|_| mistyped(ty, "other bytes"))?)
+        }
+        Some(bytes) => Value::Bytes(bytes.to_vec()),
+    })
+}
+
+/// Returns the content of a cell without a copy, or `None` for `NULL`.
+pub(super) fn borrowed<'r, D: Database, V: Decode<'r, D> + Type<D>>(
+    cell: D::ValueRef<'r>,
+    ty: ColumnType,
+) -> Result<Option<V>, ColumnError> {
+    if cell.is_null() { Ok(None) } else { decoded::<D, V>(cell, ty).map(Some) }
 }
 
 fn decoded<'r, D: Database, V: Decode<'r, D> + Type<D>>(

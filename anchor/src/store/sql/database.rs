@@ -43,7 +43,17 @@ pub(super) struct Database<D> {
 impl<D: Driver> Database<D> {
     /// Returns the rows that a query finds.
     pub(super) async fn rows(&self, query: Query) -> Result<Vec<D::Row>, StoreError> {
-        run_again_after_deadlock!(self, self.pool.rows(&query))
+        self.rows_on_kept(&mut None, query).await
+    }
+
+    /// Returns the rows that a query finds. It runs on the kept connection if there is one, and may
+    /// keep the connection that it used.
+    pub(super) async fn rows_on_kept(
+        &self,
+        kept: &mut Option<D::Acquired>,
+        query: Query,
+    ) -> Result<Vec<D::Row>, StoreError> {
+        run_again_after_deadlock!(self, self.pool.rows(kept, &query))
     }
 
     /// Runs a write, and returns how many rows it matched.

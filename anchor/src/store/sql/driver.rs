@@ -93,19 +93,40 @@ pub trait Driver: Clone + Send + Sync + 'static {
     /// Returns the cell at `index` of a row, as a value of type `ty`.
     fn cell(row: &Self::Row, index: usize, ty: ColumnType) -> Result<Value, ColumnError>;
 
-    /// Calls [`rows_on`](Self::rows_on) on a connection from the pool.
+    /// Returns the bytes of the cell at `index` of a row, or `None` for `NULL`.
+    fn bytes(row: &Self::Row, index: usize) -> Result<Option<&[u8]>, ColumnError>;
+
+    /// Returns the text of the cell at `index` of a row, or `None` for `NULL`.
+    fn text(row: &Self::Row, index: usize) -> Result<Option<&str>, ColumnError>;
+
+    /// Returns whether the pool can give somebody else a connection without taking one back.
+    fn has_spare(&self) -> bool;
+
+    /// Calls [`rows_on`](Self::rows_on) on the kept connection, or on one from the pool, which is
+    /// then kept if the pool has others to spare.
+    ///
+    /// The next query then needs no connection from the pool, which a pool usually tests with a
+    /// round trip.
     fn rows(
         &self,
+        kept: &mut Option<Self::Acquired>,
         query: &Query,
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send {
         async {
-            let mut connection = self.connection().await?;
-            match Self::rows_on(&mut connection, query).await {
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => self.connection().await?,
+            };
+            let found = match Self::rows_on(&mut connection, query).await {
                 Err(error) if Self::prepare_anew(&mut connection, &error).await? => {
                     Self::rows_on(&mut connection, query).await
                 }
                 found => found,
+            };
+            if found.is_ok() && self.has_spare() {
+                *kept = Some(connection);
             }
+            found
         }
     }
 

@@ -117,12 +117,31 @@ impl Driver for MySqlPool {
 
     fn cell(row: &MySqlRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {
         let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
-        // MySQL has its own type for JSON, MariaDB has text.
-        if ty == ColumnType::Json && !cell.is_null() && cell.type_info().name() == "JSON" {
-            let text = <String as Decode<MySql>>::decode(cell);
-            return text.map(Value::Json).map_err(|_| mistyped(ty, "other bytes"));
+        match ty {
+            ColumnType::Bytes | ColumnType::Uuid => {
+                cells::bytes_value(Self::bytes(row, index)?, ty)
+            }
+            // MySQL has its own type for JSON, MariaDB has text.
+            ColumnType::Json if !cell.is_null() && cell.type_info().name() == "JSON" => {
+                let text = <String as Decode<MySql>>::decode(cell);
+                text.map(Value::Json).map_err(|_| mistyped(ty, "other bytes"))
+            }
+            _ => cells::value::<MySql>(cell, ty),
         }
-        cells::value::<MySql>(cell, ty)
+    }
+
+    fn bytes(row: &MySqlRow, index: usize) -> Result<Option<&[u8]>, ColumnError> {
+        let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
+        cells::borrowed::<MySql, _>(cell, ColumnType::Bytes)
+    }
+
+    fn text(row: &MySqlRow, index: usize) -> Result<Option<&str>, ColumnError> {
+        let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
+        cells::borrowed::<MySql, _>(cell, ColumnType::Text)
+    }
+
+    fn has_spare(&self) -> bool {
+        self.num_idle() > 0 || self.size() < self.options().get_max_connections()
     }
 }
 

@@ -133,18 +133,40 @@ impl Driver for PgPool {
     }
 
     fn cell(row: &PgRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {
-        let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
-        if cell.is_null() {
-            return Ok(Value::Null);
-        }
-        let found = cell.type_info();
-        let foreign = || mistyped(ty, found.name());
-        if cell.format() != PgValueFormat::Binary {
-            return Err(ColumnError::new("the connection does not use the binary protocol"));
-        }
-        let bytes = cell.as_bytes().map_err(ColumnError::new)?;
-        decode(ty, found.oid().map(|oid| oid.0), bytes).ok_or_else(foreign)
+        let Some((found, bytes)) = binary(row, index)? else { return Ok(Value::Null) };
+        decode(ty, found.oid().map(|oid| oid.0), bytes).ok_or_else(|| mistyped(ty, found.name()))
     }
+
+    fn bytes(row: &PgRow, index: usize) -> Result<Option<&[u8]>, ColumnError> {
+        let Some((found, bytes)) = binary(row, index)? else { return Ok(None) };
+        if found.oid() != Some(Oid(oid(ColumnType::Bytes))) {
+            return Err(mistyped(ColumnType::Bytes, found.name()));
+        }
+        Ok(Some(bytes))
+    }
+
+    fn text(row: &PgRow, index: usize) -> Result<Option<&str>, ColumnError> {
+        let Some((found, bytes)) = binary(row, index)? else { return Ok(None) };
+        let text = std::str::from_utf8(bytes);
+        text.map(Some).map_err(|_| mistyped(ColumnType::Text, found.name()))
+    }
+
+    fn has_spare(&self) -> bool {
+        self.num_idle() > 0 || self.size() < self.options().get_max_connections()
+    }
+}
+
+/// Returns a cell's type and its value in the binary format, or `None` for `NULL`.
+fn binary(row: &PgRow, index: usize) -> Result<Option<(PgTypeInfo, &[u8])>, ColumnError> {
+    let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
+    if cell.is_null() {
+        return Ok(None);
+    }
+    let found = cell.type_info().into_owned();
+    if cell.format() != PgValueFormat::Binary {
+        return Err(ColumnError::new("the connection does not use the binary protocol"));
+    }
+    cell.as_bytes().map(|bytes| Some((found, bytes))).map_err(ColumnError::new)
 }
 
 /// Returns whether the result of a prepared statement has another type than when it was prepared:

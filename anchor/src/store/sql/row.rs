@@ -58,40 +58,31 @@ pub(super) fn record_width(schema: &Schema) -> usize {
     RECORD.len() + client + schema.columns.len()
 }
 
-/// Reads what [`record_columns`] selected.
-pub(super) fn read_record<D: Driver, T: SessionData>(
-    row: &D::Row,
-) -> Result<Record<T>, DecodeError> {
-    let mut cells = Cells::<D>::from_start(row);
-    Ok(Record {
-        id: cells.id()?,
-        created_at: cells.read("created_at")?,
-        authenticated_at: cells.read("authenticated_at")?,
-        last_seen_at: cells.read("last_seen_at")?,
-        expires_at: cells.read("expires_at")?,
-        deadline: cells.read("deadline")?,
-        version: cells.read("version")?,
-        remembered: cells.read("remembered")?,
-        client: if T::schema().options.track { cells.client()? } else { None },
-        data: Arc::new(Decoder::payload_of(&mut cells)?),
-    })
-}
-
-/// The times that decide whether a row is live, read before the rest of the row.
-pub(super) struct Times {
+/// The columns of [`RECORD`], which decide whether a row is live. The rest of the record is read
+/// only if it is.
+pub(super) struct RecordStart {
+    id: SessionId,
+    created_at: Timestamp,
     authenticated_at: Timestamp,
+    last_seen_at: Timestamp,
     expires_at: Timestamp,
     deadline: Timestamp,
+    version: i64,
+    remembered: bool,
 }
 
-impl Times {
-    pub(super) fn read<D: Driver>(row: &D::Row) -> Result<Self, DecodeError> {
-        let mut cells = Cells::<D> { row, at: CREATED_AT };
-        cells.read::<Timestamp>("created_at")?;
-        let authenticated_at = cells.read("authenticated_at")?;
-        cells.read::<Timestamp>("last_seen_at")?;
-        let (expires_at, deadline) = (cells.read("expires_at")?, cells.read("deadline")?);
-        Ok(Self { authenticated_at, expires_at, deadline })
+impl RecordStart {
+    pub(super) fn read<D: Driver>(cells: &mut Cells<'_, D>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            id: cells.id()?,
+            created_at: cells.read("created_at")?,
+            authenticated_at: cells.read("authenticated_at")?,
+            last_seen_at: cells.read("last_seen_at")?,
+            expires_at: cells.read("expires_at")?,
+            deadline: cells.read("deadline")?,
+            version: cells.read("version")?,
+            remembered: cells.read("remembered")?,
+        })
     }
 
     pub(super) fn live_at(&self, now: Timestamp) -> bool {
@@ -101,6 +92,33 @@ impl Times {
     pub(super) fn cut_off_by(&self, cut_off_at: Option<Timestamp>) -> bool {
         cut_off_at.is_some_and(|at| self.authenticated_at <= at)
     }
+
+    /// Reads the rest of the record from the cells that follow.
+    pub(super) fn complete<D: Driver, T: SessionData>(
+        self,
+        cells: &mut Cells<'_, D>,
+    ) -> Result<Record<T>, DecodeError> {
+        Ok(Record {
+            id: self.id,
+            created_at: self.created_at,
+            authenticated_at: self.authenticated_at,
+            last_seen_at: self.last_seen_at,
+            expires_at: self.expires_at,
+            deadline: self.deadline,
+            version: self.version,
+            remembered: self.remembered,
+            client: if T::schema().options.track { cells.client()? } else { None },
+            data: Arc::new(Decoder::payload_of(cells)?),
+        })
+    }
+}
+
+/// Reads what [`record_columns`] selected.
+pub(super) fn read_record<D: Driver, T: SessionData>(
+    row: &D::Row,
+) -> Result<Record<T>, DecodeError> {
+    let mut cells = Cells::<D>::from_start(row);
+    RecordStart::read(&mut cells)?.complete(&mut cells)
 }
 
 /// The cells of a row, read one after the other.
@@ -140,18 +158,27 @@ impl<'r, D: Driver> Cells<'r, D> {
 
     fn client(&mut self) -> Result<Option<ClientInfo>, DecodeError> {
         let ip: Option<IpAddr> = self.read(CLIENT[0])?;
-        let user_agent: Option<String> = self.read(CLIENT[1])?;
+        let user_agent = self.text(CLIENT[1])?;
         let known = ip.is_some() || user_agent.is_some();
-        Ok(known.then(|| ClientInfo::new(ip, user_agent.as_deref())))
+        Ok(known.then(|| ClientInfo::new(ip, user_agent)))
     }
 
     pub(super) fn hash_or_null(
         &mut self,
         name: &'static str,
     ) -> Result<Option<[u8; 32]>, DecodeError> {
-        let bytes: Option<Vec<u8>> = self.read(name)?;
+        self.at += 1;
+        let bytes = D::bytes(self.row, self.at - 1);
+        let bytes = bytes.map_err(|reason| DecodeError::new(name, reason))?;
         let hash = bytes.map(<[u8; 32]>::try_from).transpose();
         hash.map_err(|_| DecodeError::new(name, ColumnError::new("expected 32 bytes")))
+    }
+
+    /// Reads the next cell, which is of the system column with this name and contains text.
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<&'r str>, DecodeError> {
+        self.at += 1;
+        let text = D::text(self.row, self.at - 1);
+        text.map_err(|reason| DecodeError::new(name, reason))
     }
 
     pub(super) fn hash(&mut self, name: &'static str) -> Result<[u8; 32], DecodeError> {

@@ -77,15 +77,30 @@ impl Driver for SqlitePool {
     }
 
     fn cell(row: &SqliteRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {
+        match ty {
+            ColumnType::Bytes | ColumnType::Uuid => {
+                cells::bytes_value(Self::bytes(row, index)?, ty)
+            }
+            _ => cells::value::<Sqlite>(row.try_get_raw(index).map_err(ColumnError::new)?, ty),
+        }
+    }
+
+    fn bytes(row: &SqliteRow, index: usize) -> Result<Option<&[u8]>, ColumnError> {
         let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
         // sqlx would also read text as bytes.
-        if matches!(ty, ColumnType::Bytes | ColumnType::Uuid) && !cell.is_null() {
-            let found = cell.type_info();
-            if found.name() != "BLOB" {
-                return Err(mistyped(ty, found.name()));
-            }
+        if !cell.is_null() && cell.type_info().name() != "BLOB" {
+            return Err(mistyped(ColumnType::Bytes, cell.type_info().name()));
         }
-        cells::value::<Sqlite>(cell, ty)
+        cells::borrowed::<Sqlite, _>(cell, ColumnType::Bytes)
+    }
+
+    fn text(row: &SqliteRow, index: usize) -> Result<Option<&str>, ColumnError> {
+        let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
+        cells::borrowed::<Sqlite, _>(cell, ColumnType::Text)
+    }
+
+    fn has_spare(&self) -> bool {
+        self.num_idle() > 0 || self.size() < self.options().get_max_connections()
     }
 }
 

@@ -226,7 +226,13 @@ impl<D: Driver> Batch for Inserts<D> {
         fits.copied().unwrap_or(1)
     }
 
-    async fn run(&self, rows: Vec<Arguments<11>>) -> Vec<Result<Option<Timestamp>, StoreError>> {
+    type Kept = ();
+
+    async fn run(
+        &self,
+        rows: Vec<Arguments<11>>,
+        (): &mut (),
+    ) -> Vec<Result<Option<Timestamp>, StoreError>> {
         let count = rows.len();
         if count == 1 {
             return vec![self.insert(rows).await];

@@ -9,7 +9,7 @@ use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::write_as;
 use super::super::row::{
-    ACTIVE, CREATED_AT, Cells, NOW, Times, log_undecodable, read_record, record_columns,
+    ACTIVE, CREATED_AT, Cells, NOW, RecordStart, log_undecodable, read_record, record_columns,
     record_width,
 };
 use super::super::statement::Statement;
@@ -122,22 +122,23 @@ fn read_ended<D: Driver, T: SessionData>(
 ) -> Result<Option<EndedRecord<T>>, DecodeError> {
     let schema = T::schema();
     let mut cells = Cells::<D>::after_record(row, schema);
-    let status: Option<String> = cells.read("status")?;
+    let status = cells.text("status")?;
     let ended_at = cells.read("ended_at")?;
-    let reason: Option<String> = cells.read("end_reason")?;
+    let reason = cells.text("end_reason")?;
     let cut_off_at = cells.cut_off(schema)?;
     let now = cells.read(NOW)?;
-    let times = Times::read::<D>(row)?;
-    let reason = reason.as_deref().and_then(EndReason::from_word);
-    let (status, reason) = match status.as_deref() {
+    let mut cells = Cells::<D>::from_start(row);
+    let start = RecordStart::read(&mut cells)?;
+    let reason = reason.and_then(EndReason::from_word);
+    let (status, reason) = match status {
         // The sweep has not marked the row yet.
-        Some(ACTIVE) if times.cut_off_by(cut_off_at) => {
+        Some(ACTIVE) if start.cut_off_by(cut_off_at) => {
             (EndStatus::Revoked, Some(EndReason::CutOff))
         }
-        Some(ACTIVE) if times.live_at(now) => return Ok(None),
+        Some(ACTIVE) if start.live_at(now) => return Ok(None),
         Some(ACTIVE) => (EndStatus::Expired, None),
         Some("expired") => (EndStatus::Expired, reason),
         _ => (EndStatus::Revoked, reason),
     };
-    Ok(Some(EndedRecord { record: read_record::<D, T>(row)?, status, ended_at, reason }))
+    Ok(Some(EndedRecord { record: start.complete(&mut cells)?, status, ended_at, reason }))
 }

@@ -1,6 +1,5 @@
 //! `load`: one `SELECT` by the primary key, which concurrent callers share.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::column::ColumnError;
@@ -13,7 +12,7 @@ use crate::token::{LastingHash, SecretHash};
 
 use super::super::database::Database;
 use super::super::driver::Driver;
-use super::super::row::{ACTIVE, Cells, NOW, Times, read_record, record_columns};
+use super::super::row::{ACTIVE, Cells, NOW, RecordStart, record_columns};
 use super::super::statement::{Arguments, Statement};
 use super::super::table::SqlTable;
 
@@ -75,12 +74,17 @@ impl<D: Driver> Lookups<D> {
 }
 
 impl<D: Driver> Lookups<D> {
-    async fn rows(&self, ids: &[SessionId]) -> Result<Vec<D::Row>, StoreError> {
+    async fn rows(
+        &self,
+        ids: &[SessionId],
+        kept: &mut Option<D::Acquired>,
+    ) -> Result<Vec<D::Row>, StoreError> {
         let fits = SIZES.iter().position(|size| ids.len() <= *size);
         let (Some(fits), Some(last)) = (fits, ids.last()) else { return Ok(Vec::new()) };
         let padding = std::iter::repeat_n(last, SIZES[fits] - ids.len());
         let rows = ids.iter().chain(padding).map(|&id| Arguments::from([id.into()]));
-        self.database.rows(self.selects[fits].with_rows(rows.collect())).await
+        let select = self.selects[fits].with_rows(rows.collect());
+        self.database.rows_on_kept(kept, select).await
     }
 }
 
@@ -93,21 +97,31 @@ impl<D: Driver> Batch for Lookups<D> {
         waiting.min(LARGEST)
     }
 
-    async fn run(&self, ids: Vec<SessionId>) -> Vec<Result<Found<D>, StoreError>> {
+    type Kept = Option<D::Acquired>;
+
+    async fn run(
+        &self,
+        ids: Vec<SessionId>,
+        kept: &mut Option<D::Acquired>,
+    ) -> Vec<Result<Found<D>, StoreError>> {
         let mut asked = ids.clone();
         asked.sort_unstable();
         asked.dedup();
-        let rows = match self.rows(&asked).await {
+        let rows = match self.rows(&asked, kept).await {
             Ok(rows) => Arc::new(rows),
             Err(error) => return ids.iter().map(|_| Err(error.clone())).collect(),
         };
-        let mut places = HashMap::with_capacity(rows.len());
+        let mut places: Vec<(SessionId, usize)> = Vec::with_capacity(rows.len());
         for (at, row) in rows.iter().enumerate() {
             if let Ok(id) = Cells::<D>::from_start(row).id() {
-                places.insert(id, at);
+                places.push((id, at));
             }
         }
-        let found = |id| Ok(Found { rows: Arc::clone(&rows), at: places.get(id).copied() });
+        places.sort_unstable();
+        let found = |id: &SessionId| {
+            let place = places.binary_search_by_key(id, |(id, _)| *id);
+            Ok(Found { rows: Arc::clone(&rows), at: place.ok().map(|place| places[place].1) })
+        };
         ids.iter().map(found).collect()
     }
 }
@@ -132,14 +146,14 @@ fn read_live<D: Driver, T: SessionData>(row: &D::Row) -> Result<Option<Loaded<T>
     let current = cells.hash(SECRETS[1]);
     let previous = cells.hash_or_null(SECRETS[2])?;
     let previous_until = cells.read(SECRETS[3])?;
-    let rotation: Option<String> = cells.read(SECRETS[4])?;
+    let rotation = cells.text(SECRETS[4])?;
     let fingerprint = if extras.fingerprint { cells.hash_or_null("fingerprint")? } else { None };
-    let is_active =
-        !extras.keep_ended || cells.read::<Option<String>>("status")?.as_deref() == Some(ACTIVE);
+    let is_active = !extras.keep_ended || cells.text("status")? == Some(ACTIVE);
     let cut_off_at = cells.cut_off(schema)?;
     let now = cells.read(NOW)?;
-    let times = Times::read::<D>(row)?;
-    if !is_active || !times.live_at(now) || times.cut_off_by(cut_off_at) {
+    let mut cells = Cells::<D>::from_start(row);
+    let start = RecordStart::read(&mut cells)?;
+    if !is_active || !start.live_at(now) || start.cut_off_by(cut_off_at) {
         return Ok(None);
     }
     let secrets = Secrets {
@@ -147,12 +161,12 @@ fn read_live<D: Driver, T: SessionData>(row: &D::Row) -> Result<Option<Loaded<T>
         current: SecretHash::from_bytes(current?),
         previous: previous.map(SecretHash::from_bytes),
         previous_until,
-        rotation: rotation.as_deref().and_then(RotationState::from_word).ok_or_else(|| {
+        rotation: rotation.and_then(RotationState::from_word).ok_or_else(|| {
             DecodeError::new(SECRETS[4], ColumnError::new("expected a rotation state"))
         })?,
     };
     Ok(Some(Loaded {
-        record: Arc::new(read_record::<D, T>(row)?),
+        record: Arc::new(start.complete(&mut cells)?),
         secrets,
         fingerprint: fingerprint.map(Fingerprint::from_bytes),
         now,

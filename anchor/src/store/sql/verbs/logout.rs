@@ -93,7 +93,9 @@ impl<D: Driver> Batch for Logouts<D> {
         waiting.min(LARGEST)
     }
 
-    async fn run(&self, logouts: Vec<Logout>) -> Vec<Result<bool, StoreError>> {
+    type Kept = ();
+
+    async fn run(&self, logouts: Vec<Logout>, (): &mut ()) -> Vec<Result<bool, StoreError>> {
         if let [logout] = logouts[..] {
             return vec![self.end_one(logout).await];
         }
