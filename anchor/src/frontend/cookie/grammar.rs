@@ -1,13 +1,29 @@
 //! The grammar of a `Cookie` header, and of the name and the domain of a cookie (RFC 6265 section
 //! 4.1).
 
+use memchr::memchr;
+
 /// Returns the pairs of a `Cookie` header (RFC 6265 section 5.4), as bytes. Nothing is decoded or
 /// unquoted.
 pub(super) fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    header.split(|byte| *byte == b';').filter_map(|pair| {
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        Some((pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii()))
+    let mut rest = Some(header);
+    let pairs = std::iter::from_fn(move || {
+        let (pair, after) = split_at_byte(rest?, b';');
+        rest = after;
+        Some(pair)
+    });
+    pairs.filter_map(|pair| match split_at_byte(pair, b'=') {
+        (name, Some(value)) => Some((name.trim_ascii(), value.trim_ascii())),
+        (_, None) => None,
     })
+}
+
+/// Returns the bytes before the first `separator`, and those after it if it occurs.
+fn split_at_byte(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr(separator, bytes) {
+        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        None => (bytes, None),
+    }
 }
 
 /// Returns whether the byte may be in a `token` of RFC 9110 section 5.6.2.
