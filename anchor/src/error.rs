@@ -30,12 +30,13 @@ pub enum StoreErrorKind {
 pub struct StoreError {
     kind: StoreErrorKind,
     source: Arc<dyn StdError + Send + Sync>,
+    is_logged: bool,
 }
 
 impl StoreError {
     /// Creates an error of this kind.
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind, source: source.into().into() }
+        Self { kind, source: source.into().into(), is_logged: false }
     }
 
     /// Creates an error of the kind [`StoreErrorKind::Unavailable`].
@@ -51,6 +52,16 @@ impl StoreError {
             StoreErrorKind::Unavailable | StoreErrorKind::NotMigrated => self,
             StoreErrorKind::Constraint | StoreErrorKind::Encode => Self::unavailable(self),
         }
+    }
+
+    /// Marks this error as logged, but not its clones.
+    pub(crate) fn mark_logged(&mut self) {
+        self.is_logged = true;
+    }
+
+    /// Returns whether the log has this error.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.is_logged
     }
 
     /// Returns the kind of this failure.

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use anchor::manager::{BoxError, Verdict, Verifier};
 use anchor::prelude::*;
-use anchor::store::Record;
-use anchor::{Error, Rejection, SessionId};
+use anchor::store::{Record, SessionStore};
+use anchor::{Error, Rejection, SessionId, StoreError};
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
@@ -206,6 +206,38 @@ async fn a_verb_of_the_manager_that_fails_is_one_line_also_without_a_layer() {
     let (answer, lines) = logged(served.get("/list").send()).await;
     answer.expect(StatusCode::SERVICE_UNAVAILABLE);
     assert!(only_line(&lines).contains("List is made to fail"), "{lines:?}");
+}
+
+/// Asks the store itself, without a manager.
+async fn sweep<E: From<StoreError>>(store: Watched<UserSession>) -> Answer<E> {
+    store.sweep(10).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_store_that_the_handler_calls_itself_and_that_fails_is_one_line() {
+    let store = Watched::new(Backend::Memory.store().await);
+    let own = |store: &Watched<UserSession>| store.clone();
+    let (first, second, third) = (own(&store), own(&store), own(&store));
+    let fails_again = own(&store);
+    let routes = Router::new()
+        .route("/error", get(move || sweep::<Error>(first)))
+        .route("/rejection", get(move || sweep::<Rejection>(second)))
+        .route("/app-error", get(async move || sweep::<Error>(third).await.map_err(AppError)))
+        .route(
+            "/response",
+            get(async move || Rejection::from(fails_again.sweep(10).await.unwrap_err())),
+        );
+    let app = Application::assemble(store, |it| it, routes).await;
+    app.store.fail(Verb::Sweep, true);
+    for path in ["/error", "/rejection", "/app-error", "/response"] {
+        let (answer, lines) = logged(app.get(path).send()).await;
+        answer.expect(StatusCode::SERVICE_UNAVAILABLE);
+        let line = only_line(&lines);
+        assert!(line.starts_with("ERROR anchor:"), "{path}: {line}");
+        assert!(line.contains("Sweep is made to fail"), "{path}: {line}");
+        assert!(line.contains("code=\"store_unavailable\""), "{path}: {line}");
+    }
 }
 
 #[tokio::test]

@@ -440,8 +440,9 @@ impl<T: SessionData> Scope<T> {
     }
 
     /// Reports a refusal, once.
-    pub(crate) fn refused(&self, rejection: Rejection) -> Rejection {
+    pub(crate) fn refused(&self, mut rejection: Rejection) -> Rejection {
         self.sessions.emit(&Event::Refused { rejection: &rejection });
+        rejection.mark_logged();
         rejection
     }
 
@@ -458,6 +459,6 @@ impl<T: SessionData> Scope<T> {
 }
 
 fn logged(rejection: Rejection, payload: &'static str) -> Rejection {
-    rejection.log(payload);
+    rejection.log(Some(payload));
     rejection
 }
