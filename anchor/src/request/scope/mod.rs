@@ -53,13 +53,28 @@ struct State<T> {
     /// The application's own response to this request's last refusal, kept until the response is
     /// written. Boxed, because few requests have one.
     refusal: Option<Box<(Rejection, Response)>>,
-    /// Whether the response has passed the layer.
-    closed: bool,
+    stage: Stage,
     /// Whether the end of the session earlier in this request has been logged as a refusal.
     end_is_logged: bool,
 }
 
+/// How far the request has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The response can still carry a token.
+    Open,
+    /// The response has passed the layer.
+    Answered,
+    /// There will be no response: the client has disconnected, or the handler panicked.
+    Dropped,
+}
+
 impl<T> State<T> {
+    /// Returns whether no response can carry a token any more.
+    fn is_closed(&self) -> bool {
+        self.stage != Stage::Open
+    }
+
     /// Returns the session with this id, if it is the request's and live.
     fn live(&mut self, id: SessionId) -> Option<&mut Live<T>> {
         match &mut self.current {
@@ -162,7 +177,7 @@ impl<T: SessionData> Scope<T> {
                 current: Current::Unasked,
                 outgoing: Outgoing::Nothing,
                 refusal: None,
-                closed: false,
+                stage: Stage::Open,
                 end_is_logged: false,
             }),
         })
@@ -433,10 +448,9 @@ impl<T: SessionData> Scope<T> {
         if is_news { self.refused(rejection) } else { rejection }
     }
 
-    /// Returns whether the response has passed the layer, so that a handle of this request was
-    /// kept.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.state().closed
+    /// Returns whether the request is over, so that a handle of it was kept.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state().is_closed()
     }
 
     /// Reports a refusal, once.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{Current, Outgoing, Scope};
+use super::{Current, Outgoing, Scope, Stage};
 use crate::id::SessionId;
 use crate::payload::SessionData;
 use crate::rejection::{Error, Rejection};
@@ -28,7 +28,7 @@ impl<T: SessionData> Scope<T> {
     /// Closes the scope when the response is ready. After this, the handler can set no cookie.
     pub(crate) fn close(self: &Arc<Self>, status: StatusCode) -> Closing {
         let mut state = self.state();
-        state.closed = true;
+        state.stage = Stage::Answered;
         if state.presentation.is_none() {
             return Closing::Unasked;
         }
@@ -57,7 +57,7 @@ impl<T: SessionData> Scope<T> {
     /// disconnected, or the handler panicked. A session that it logged in belongs to nobody.
     pub(crate) fn dropped(self: &Arc<Self>) {
         let mut state = self.state();
-        state.closed = true;
+        state.stage = Stage::Dropped;
         let Current::Live(live) = &state.current else { return };
         if !live.is_new || tokio::runtime::Handle::try_current().is_err() {
             return;
