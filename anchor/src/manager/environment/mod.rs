@@ -2,6 +2,7 @@
 //! reported at the start, all at once.
 
 mod cookie_variables;
+mod near_miss;
 mod reader;
 
 use std::ffi::OsString;
@@ -28,11 +29,14 @@ use reader::{Reader, Variables};
 /// | `ANCHOR_TRUSTED_ORIGINS` | origins whose pages may send requests, separated by commas | the application's own |
 /// | `ANCHOR_DEVELOPMENT` | `true`: a cookie for plain HTTP, with a warning in the log | `false` |
 ///
-/// A variable whose name is almost a setting's, such as `ANCHOR_COOKIE_SAMESITE`, is an error that
-/// suggests the setting, because a misspelt setting is a missing setting. Any other variable with
-/// the prefix does not belong to anchor and is ignored: the `ANCHOR_PORT` that Kubernetes sets for
-/// a service named `anchor`, or one of the application's own. A setting that is empty is an error.
-/// All mistakes are reported at once, each with its variable and with what to write.
+/// A variable whose name is almost a setting's is an error that suggests the setting, because a
+/// misspelt setting is a missing setting. Such a name has a typing error (`ANCHOR_KYES`), consists
+/// of some of the setting's words (`ANCHOR_SAMESITE`, `ANCHOR_DEV`), or goes on after them
+/// (`ANCHOR_KEYS_FILE`). The same applies to any other name that begins with `ANCHOR_COOKIE`. Any
+/// other variable with the prefix does not belong to anchor and is ignored: the `ANCHOR_PORT` that
+/// Kubernetes sets for a service named `anchor`, or one of the application's own. A setting that is
+/// empty is an error. All mistakes are reported at once, each with its variable and with what to
+/// write.
 ///
 /// `Debug` shows the names of the variables, but no value.
 #[derive(Clone)]
@@ -221,6 +225,32 @@ mod tests {
             (&[("ANCHOR_TRUSTED_ORIGIN", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
             (&[("ANCHOR_DEVELOPEMENT", "1")], "did you mean ANCHOR_DEVELOPMENT?"),
             (&[("ANCHOR_COOKIE_DOAMINS", "x")], "did you mean ANCHOR_COOKIE_DOMAIN?"),
+            (&[("ANCHOR_SAME_SITE", "lax")], "did you mean ANCHOR_COOKIE_SAME_SITE?"),
+            (&[("ANCHOR_SAMESITE", "lax")], "did you mean ANCHOR_COOKIE_SAME_SITE?"),
+            (&[("ANCHOR_SITE_SAME", "lax")], "did you mean ANCHOR_COOKIE_SAME_SITE?"),
+            (&[("ANCHOR_SECURE", "true")], "did you mean ANCHOR_COOKIE_SECURE?"),
+            (&[("ANCHOR_SECURE_COOKIES", "true")], "did you mean ANCHOR_COOKIE_SECURE?"),
+            (&[("ANCHOR_COOKIE_SECURE_ONLY", "true")], "did you mean ANCHOR_COOKIE_SECURE?"),
+            (&[("ANCHOR_DOMAIN", "x")], "did you mean ANCHOR_COOKIE_DOMAIN?"),
+            (&[("ANCHOR_DOMAINS", "x")], "did you mean ANCHOR_COOKIE_DOMAIN?"),
+            (&[("ANCHOR_DEV", "true")], "did you mean ANCHOR_DEVELOPMENT?"),
+            (&[("ANCHOR_DEVELOP", "true")], "did you mean ANCHOR_DEVELOPMENT?"),
+            (&[("ANCHOR_DEVELOPMENT_MODE", "true")], "did you mean ANCHOR_DEVELOPMENT?"),
+            (&[("ANCHOR_ORIGINS", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
+            (&[("ANCHOR_ORIGIN", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
+            (&[("ANCHOR_ORIGINS_TRUSTED", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
+            (&[("ANCHOR_KEYS_FILE", "x")], "did you mean ANCHOR_KEYS?"),
+            (&[("ANCHOR_KEY_FILE", "x")], "did you mean ANCHOR_KEYS?"),
+            (&[("ANCHOR_SECRET", "x")], "did you mean ANCHOR_KEYS?"),
+            (&[("ANCHOR_COOKIE_SECRET", "x")], "did you mean ANCHOR_KEYS?"),
+            (&[("ANCHOR_COOKIE_KEYS", "x")], "did you mean ANCHOR_KEYS?"),
+            (&[("ANCHOR_NAME_COOKIE", "x")], "did you mean ANCHOR_COOKIE_NAME?"),
+            (
+                &[("ANCHOR_COOKIE_PATH", "/")],
+                "did you mean ANCHOR_COOKIE_NAME or ANCHOR_COOKIE_DOMAIN or \
+                 ANCHOR_COOKIE_SAME_SITE or ANCHOR_COOKIE_SECURE?",
+            ),
+            (&[("ANCHOR_COOKIE", "x")], "did you mean ANCHOR_COOKIE_NAME or "),
             (
                 &[("ANCHOR_DEVELOPMENT", "yes")],
                 "ANCHOR_DEVELOPMENT: `yes` is neither: write `true` or `false`",
@@ -304,15 +334,23 @@ mod tests {
         for name in [
             "DIALECT",
             "MIGRATE",
+            "BLESS",
             "TEST_POSTGRES_URL",
+            "TEST_COOKIE",
+            "TEST_KEY_FOLDER",
             "PORT",
+            "PORT_8080_TCP",
             "PORT_80_TCP_ADDR",
             "SERVICE_HOST",
             "SERVICE_PORT",
-            "COOKIE",
-            "KEY_FILE",
+            "SERVICE_PORT_HTTP",
+            "SERVICE_PORT_SECURE",
+            "COOKIE_PORT_80_TCP",
+            "DEV_SERVICE_HOST",
+            "DEVICE_LIMIT",
+            "SITE_URL",
+            "KEYCLOAK_URL",
             "MONKEYS",
-            "DOMAIN",
             "",
             "ß",
         ] {
