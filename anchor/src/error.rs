@@ -18,7 +18,8 @@ pub enum StoreErrorKind {
     NotMigrated,
     /// The table's constraints refused the row. The client receives 409.
     Constraint,
-    /// The payload cannot be represented in the table. The client receives 500.
+    /// The payload cannot be represented in the table: a value does not fit its column. The client
+    /// receives 500.
     Encode,
 }
 
@@ -52,6 +53,11 @@ impl StoreError {
             StoreErrorKind::Unavailable | StoreErrorKind::NotMigrated => self,
             StoreErrorKind::Constraint | StoreErrorKind::Encode => Self::unavailable(self),
         }
+    }
+
+    /// Returns whether one row is the cause, so that a statement without it may succeed.
+    pub(crate) fn is_of_one_row(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Constraint | StoreErrorKind::Encode)
     }
 
     /// Marks this error as logged, but not its clones.

@@ -173,6 +173,7 @@ on_every_database! {
     a_missing_companion_is_called_by_its_name
     a_reason_of_another_version_is_no_reason
     of_logins_that_share_a_statement_a_refused_one_fails_alone
+    of_logins_that_share_a_statement_one_that_does_not_fit_fails_alone
     lookups_that_share_a_statement_get_their_own_rows
     of_logouts_that_share_a_statement_a_refused_one_fails_alone
     logouts_of_kept_sessions_share_a_statement_and_count_once
@@ -479,7 +480,40 @@ async fn an_own_sql_type_is_never_cut(database: impl Database) {
     let change = Change { id, secret, version: 1, from, to, idle };
     match store.update(change).await {
         Ok(_) => assert_eq!(loaded(&store, new.id).await.data, longer, "SQLite has no lengths"),
-        Err(error) => assert!(!error.to_string().contains("123456"), "{error}"),
+        Err(error) => {
+            assert_eq!(error.kind(), StoreErrorKind::Encode, "{error}");
+            assert!(!error.to_string().contains("123456"), "{error}");
+            assert_eq!(loaded(&store, new.id).await.data, new.data);
+        }
+    }
+}
+
+/// Sixty logins at once, of which one has a name that is too long.
+async fn of_logins_that_share_a_statement_one_that_does_not_fit_fails_alone<D: Database>(
+    database: D,
+) {
+    #[derive(Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+    struct Short {
+        #[session(sql_type = "VARCHAR(8)")]
+        name: String,
+    }
+
+    let store = ready::<Short, D>(&database).await;
+    let logins: Vec<_> = (1..=60)
+        .map(|number| {
+            let store = store.clone();
+            let name = if number == 30 { "123456789" } else { "12345678" };
+            let new = session(Short { name: name.into() });
+            tokio::spawn(async move { (number, store.create(new).await.map(drop)) })
+        })
+        .collect();
+    for login in logins {
+        match login.await.unwrap() {
+            (30, Ok(())) => assert_eq!(D::ID, "BLOB", "only SQLite has no lengths"),
+            (30, Err(error)) => assert_eq!(error.kind(), StoreErrorKind::Encode, "{error}"),
+            (number, created) => created.unwrap_or_else(|error| panic!("{number}: {error}")),
+        }
     }
 }
 
@@ -631,7 +665,7 @@ async fn on_postgres_types_of_the_users_own_are_written_and_read() {
     assert_eq!(*loaded(&store, new.id).await.data, data);
     assert_eq!(store.list(&data.name, Page::default()).await.unwrap().len(), 1);
     let error = store.create(session(Own { mood: "hunter2".into(), ..data })).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Constraint);
+    assert_eq!(error.kind(), StoreErrorKind::Encode);
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
 }
 

@@ -27,11 +27,12 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
         Dialect::MySql if constraint || bad_value => mysql_refusal(message, &code),
         _ => message.to_owned(),
     };
-    if constraint || bad_value {
-        StoreError::new(StoreErrorKind::Constraint, said)
-    } else {
-        StoreError::unavailable(said)
-    }
+    let kind = match (constraint, bad_value) {
+        (true, _) => StoreErrorKind::Constraint,
+        (false, true) => StoreErrorKind::Encode,
+        (false, false) => StoreErrorKind::Unavailable,
+    };
+    StoreError::new(kind, said)
 }
 
 /// Returns whether the database aborted the statement or the transaction in favor of another one,
