@@ -56,6 +56,7 @@ impl StoreError {
     }
 
     /// Returns whether one row is the cause, so that a statement without it may succeed.
+    #[cfg(feature = "_sql")]
     pub(crate) fn is_of_one_row(&self) -> bool {
         matches!(self.kind, StoreErrorKind::Constraint | StoreErrorKind::Encode)
     }
