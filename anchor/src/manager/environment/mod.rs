@@ -156,6 +156,9 @@ mod tests {
 
     const KEY: (&str, &str) = ("ANCHOR_KEYS", "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=");
 
+    const OF_THE_COOKIE: &str = "COOKIE_NAME or ANCHOR_COOKIE_DOMAIN or ANCHOR_COOKIE_SAME_SITE or \
+         ANCHOR_COOKIE_SECURE";
+
     fn read(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
         Environment::of("ANCHOR", variables.iter().copied()).read(None, false, false)
     }
@@ -225,32 +228,6 @@ mod tests {
             (&[("ANCHOR_TRUSTED_ORIGIN", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
             (&[("ANCHOR_DEVELOPEMENT", "1")], "did you mean ANCHOR_DEVELOPMENT?"),
             (&[("ANCHOR_COOKIE_DOAMINS", "x")], "did you mean ANCHOR_COOKIE_DOMAIN?"),
-            (&[("ANCHOR_SAME_SITE", "lax")], "did you mean ANCHOR_COOKIE_SAME_SITE?"),
-            (&[("ANCHOR_SAMESITE", "lax")], "did you mean ANCHOR_COOKIE_SAME_SITE?"),
-            (&[("ANCHOR_SITE_SAME", "lax")], "did you mean ANCHOR_COOKIE_SAME_SITE?"),
-            (&[("ANCHOR_SECURE", "true")], "did you mean ANCHOR_COOKIE_SECURE?"),
-            (&[("ANCHOR_SECURE_COOKIES", "true")], "did you mean ANCHOR_COOKIE_SECURE?"),
-            (&[("ANCHOR_COOKIE_SECURE_ONLY", "true")], "did you mean ANCHOR_COOKIE_SECURE?"),
-            (&[("ANCHOR_DOMAIN", "x")], "did you mean ANCHOR_COOKIE_DOMAIN?"),
-            (&[("ANCHOR_DOMAINS", "x")], "did you mean ANCHOR_COOKIE_DOMAIN?"),
-            (&[("ANCHOR_DEV", "true")], "did you mean ANCHOR_DEVELOPMENT?"),
-            (&[("ANCHOR_DEVELOP", "true")], "did you mean ANCHOR_DEVELOPMENT?"),
-            (&[("ANCHOR_DEVELOPMENT_MODE", "true")], "did you mean ANCHOR_DEVELOPMENT?"),
-            (&[("ANCHOR_ORIGINS", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
-            (&[("ANCHOR_ORIGIN", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
-            (&[("ANCHOR_ORIGINS_TRUSTED", "x")], "did you mean ANCHOR_TRUSTED_ORIGINS?"),
-            (&[("ANCHOR_KEYS_FILE", "x")], "did you mean ANCHOR_KEYS?"),
-            (&[("ANCHOR_KEY_FILE", "x")], "did you mean ANCHOR_KEYS?"),
-            (&[("ANCHOR_SECRET", "x")], "did you mean ANCHOR_KEYS?"),
-            (&[("ANCHOR_COOKIE_SECRET", "x")], "did you mean ANCHOR_KEYS?"),
-            (&[("ANCHOR_COOKIE_KEYS", "x")], "did you mean ANCHOR_KEYS?"),
-            (&[("ANCHOR_NAME_COOKIE", "x")], "did you mean ANCHOR_COOKIE_NAME?"),
-            (
-                &[("ANCHOR_COOKIE_PATH", "/")],
-                "did you mean ANCHOR_COOKIE_NAME or ANCHOR_COOKIE_DOMAIN or \
-                 ANCHOR_COOKIE_SAME_SITE or ANCHOR_COOKIE_SECURE?",
-            ),
-            (&[("ANCHOR_COOKIE", "x")], "did you mean ANCHOR_COOKIE_NAME or "),
             (
                 &[("ANCHOR_DEVELOPMENT", "yes")],
                 "ANCHOR_DEVELOPMENT: `yes` is neither: write `true` or `false`",
@@ -308,6 +285,39 @@ mod tests {
             let found = mistakes(variables);
             assert!(found.contains(message), "{found}");
             assert!(!found.contains('\n'), "one mistake, one message: {found}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_almost_a_settings_suggests_the_setting() {
+        for (name, meant) in [
+            ("SAME_SITE", "COOKIE_SAME_SITE"),
+            ("SAMESITE", "COOKIE_SAME_SITE"),
+            ("SITE_SAME", "COOKIE_SAME_SITE"),
+            ("SECURE", "COOKIE_SECURE"),
+            ("SECURE_COOKIES", "COOKIE_SECURE"),
+            ("COOKIE_SECURE_ONLY", "COOKIE_SECURE"),
+            ("DOMAIN", "COOKIE_DOMAIN"),
+            ("DOMAINS", "COOKIE_DOMAIN"),
+            ("NAME_COOKIE", "COOKIE_NAME"),
+            ("DEV", "DEVELOPMENT"),
+            ("DEVELOP", "DEVELOPMENT"),
+            ("DEVELOPMENT_MODE", "DEVELOPMENT"),
+            ("ORIGINS", "TRUSTED_ORIGINS"),
+            ("ORIGIN", "TRUSTED_ORIGINS"),
+            ("ORIGINS_TRUSTED", "TRUSTED_ORIGINS"),
+            ("KEYS_FILE", "KEYS"),
+            ("KEY_FILE", "KEYS"),
+            ("SECRET", "KEYS"),
+            ("COOKIE_SECRET", "KEYS"),
+            ("COOKIE_KEYS", "KEYS"),
+            ("COOKIE", OF_THE_COOKIE),
+            ("COOKIE_PATH", OF_THE_COOKIE),
+        ] {
+            let found = mistakes(&[(&format!("ANCHOR_{name}"), "x")]);
+            let message =
+                format!("ANCHOR_{name}: no such setting; did you mean ANCHOR_{meant}? If");
+            assert!(found.starts_with(&message), "{found}");
         }
     }
 
