@@ -20,6 +20,7 @@ pub(crate) use login::LoginOptions;
 pub use logout::LogoutReach;
 use presentation::Presentation;
 pub(crate) use response::Closing;
+use response::Stage;
 pub(crate) use stack::{CurrentScope, only};
 use stack::{innermost, scopes};
 use tokio::time::Instant;
@@ -56,17 +57,6 @@ struct State<T> {
     stage: Stage,
     /// Whether the end of the session earlier in this request has been logged as a refusal.
     end_is_logged: bool,
-}
-
-/// How far the request has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The response can still carry a token.
-    Open,
-    /// The response has passed the layer.
-    Answered,
-    /// There will be no response: the client has disconnected, or the handler panicked.
-    Dropped,
 }
 
 impl<T> State<T> {

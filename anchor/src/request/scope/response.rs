@@ -8,11 +8,22 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{Current, Outgoing, Scope, Stage};
+use super::{Current, Outgoing, Scope};
 use crate::id::SessionId;
 use crate::payload::SessionData;
 use crate::rejection::{Error, Rejection};
 use crate::store::{EndReason, OldSecret};
+
+/// How far the request has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The response can still carry a token.
+    Open,
+    /// The response has passed the layer.
+    Answered,
+    /// There will be no response: the client has disconnected, or the handler panicked.
+    Dropped,
+}
 
 /// What remains to be done when the response is ready.
 pub(crate) enum Closing {
