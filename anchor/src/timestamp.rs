@@ -10,9 +10,9 @@ use serde::{Serialize, Serializer};
 ///
 /// The instants of a session are read from the store's clock (a database's `now()`), never from
 /// this node's clock, so two nodes whose clocks differ agree on when a session ends. `Display`,
-/// `Debug` and serde write it in the format of RFC 3339: `2023-11-14T22:13:20.123456Z`. RFC 3339 has
-/// only the years 0000 to 9999. A later year has more digits, and a year before 0000 has a minus and
-/// at least four digits.
+/// `Debug` and serde write it in the format of RFC 3339: `2023-11-14T22:13:20.123456Z`. RFC 3339
+/// has only the years 0000 to 9999. A later year has more digits, and a year before 0000 has a
+/// minus and at least four digits.
 ///
 /// It converts into a [`SystemTime`]. With anchor's features `time`, `chrono` and `jiff`,
 /// `try_into()` also converts it into `time::OffsetDateTime`, `chrono::DateTime<Utc>` and
