@@ -54,6 +54,11 @@ impl Known {
 
     /// Reads what follows the argument's name.
     fn parse(&self, name: &Ident, attribute: &str, input: ParseStream<'_>) -> Result<Given> {
+        if input.peek(Token![:]) {
+            let colon = input.span();
+            skip_value(input)?;
+            return Err(Error::new(colon, format_args!("write `=` instead of `:`: `{self}`")));
+        }
         let has_equals = input.parse::<Option<Token![=]>>()?.is_some();
         if matches!(self.takes, Takes::Nothing) {
             if !has_equals {
@@ -285,10 +290,11 @@ fn is_at_end(input: ParseStream<'_>) -> bool {
     input.is_empty() || input.peek(Token![,])
 }
 
-/// Skips `= value`, including the commas between the arguments of a closure.
+/// Skips `= value` or `: value`, including the commas between the arguments of a closure.
 fn skip_value(input: ParseStream<'_>) -> Result<()> {
     let ahead = input.fork();
-    if ahead.parse::<Token![=]>().is_ok() && ahead.parse::<Expr>().is_ok() && is_at_end(&ahead) {
+    let has_sign = ahead.parse::<Token![=]>().is_ok() || ahead.parse::<Token![:]>().is_ok();
+    if has_sign && ahead.parse::<Expr>().is_ok() && is_at_end(&ahead) {
         input.advance_to(&ahead);
     }
     while !is_at_end(input) {

@@ -18,7 +18,8 @@ pub enum StoreErrorKind {
     NotMigrated,
     /// The table's constraints refused the row. The client receives 409.
     Constraint,
-    /// The payload cannot be represented in the table. The client receives 500.
+    /// The payload cannot be represented in the table: a value does not fit its column. The client
+    /// receives 500.
     Encode,
 }
 
@@ -30,12 +31,13 @@ pub enum StoreErrorKind {
 pub struct StoreError {
     kind: StoreErrorKind,
     source: Arc<dyn StdError + Send + Sync>,
+    is_logged: bool,
 }
 
 impl StoreError {
     /// Creates an error of this kind.
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind, source: source.into().into() }
+        Self { kind, source: source.into().into(), is_logged: false }
     }
 
     /// Creates an error of the kind [`StoreErrorKind::Unavailable`].
@@ -51,6 +53,22 @@ impl StoreError {
             StoreErrorKind::Unavailable | StoreErrorKind::NotMigrated => self,
             StoreErrorKind::Constraint | StoreErrorKind::Encode => Self::unavailable(self),
         }
+    }
+
+    /// Returns whether one row is the cause, so that a statement without it may succeed.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn is_of_one_row(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Constraint | StoreErrorKind::Encode)
+    }
+
+    /// Marks this error as logged, but not its clones.
+    pub(crate) fn mark_logged(&mut self) {
+        self.is_logged = true;
+    }
+
+    /// Returns whether the log has this error.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.is_logged
     }
 
     /// Returns the kind of this failure.

@@ -10,7 +10,9 @@ use serde::{Serialize, Serializer};
 ///
 /// The instants of a session are read from the store's clock (a database's `now()`), never from
 /// this node's clock, so two nodes whose clocks differ agree on when a session ends. `Display`,
-/// `Debug` and serde write it in the format of RFC 3339: `2023-11-14T22:13:20.123456Z`.
+/// `Debug` and serde write it in the format of RFC 3339: `2023-11-14T22:13:20.123456Z`. RFC 3339
+/// has only the years 0000 to 9999. A later year has more digits, and a year before 0000 has a
+/// minus and at least four digits.
 ///
 /// It converts into a [`SystemTime`]. With anchor's features `time`, `chrono` and `jiff`,
 /// `try_into()` also converts it into `time::OffsetDateTime`, `chrono::DateTime<Utc>` and
@@ -100,9 +102,11 @@ impl fmt::Display for Timestamp {
         let (days, micros) = (self.0.div_euclid(86_400_000_000), self.0.rem_euclid(86_400_000_000));
         let (year, month, day) = civil_from_days(days);
         let seconds = micros / 1_000_000;
+        // The width counts the sign.
+        let width = if year < 0 { 5 } else { 4 };
         write!(
             f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
+            "{year:0width$}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
             seconds / 3600,
             seconds / 60 % 60,
             seconds % 60,
@@ -146,6 +150,10 @@ mod tests {
             (951_782_400_000_000, "2000-02-29T00:00:00.000000Z"),
             (1_700_000_000_123_456, "2023-11-14T22:13:20.123456Z"),
             (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+            (253_402_300_800_000_000, "10000-01-01T00:00:00.000000Z"),
+            (-62_167_219_200_000_000, "0000-01-01T00:00:00.000000Z"),
+            (-62_167_219_200_000_001, "-0001-12-31T23:59:59.999999Z"),
+            (i64::MIN, "-290308-12-21T19:59:05.224192Z"),
         ];
         for (micros, expected) in cases {
             assert_eq!(Timestamp::from_micros(micros).to_string(), expected);

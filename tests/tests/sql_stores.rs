@@ -84,6 +84,9 @@ trait Database {
 
     /// Runs a statement that no store would.
     async fn run(&self, sql: &str);
+
+    /// Closes the pool.
+    async fn end(&self);
 }
 
 /// What a SQL store can do beyond the contract.
@@ -109,6 +112,10 @@ macro_rules! databases {
 
             async fn run(&self, sql: &str) {
                 self.execute(AssertSqlSafe(sql.to_owned())).await.expect(sql);
+            }
+
+            async fn end(&self) {
+                self.close().await;
             }
         }
 
@@ -165,6 +172,7 @@ on_every_database! {
     a_live_row_that_does_not_decode_is_no_session
     a_subject_is_compared_exactly
     an_own_sql_type_is_never_cut
+    a_pool_that_is_closed_too_early_says_when_to_close_it
     many_logins_over_sessions_that_are_gone_all_succeed
     a_column_that_is_missing_is_not_read_as_its_name
     a_subject_is_cut_off_exactly
@@ -173,6 +181,7 @@ on_every_database! {
     a_missing_companion_is_called_by_its_name
     a_reason_of_another_version_is_no_reason
     of_logins_that_share_a_statement_a_refused_one_fails_alone
+    of_logins_that_share_a_statement_one_that_does_not_fit_fails_alone
     lookups_that_share_a_statement_get_their_own_rows
     of_logouts_that_share_a_statement_a_refused_one_fails_alone
     logouts_of_kept_sessions_share_a_statement_and_count_once
@@ -308,6 +317,7 @@ async fn a_refused_row_names_the_constraint_and_no_value(database: impl Database
     assert_eq!(error.kind(), StoreErrorKind::Constraint);
     let text = format!("{error} {error:?}");
     assert!(text.contains("device"), "{text}");
+    assert!(error.to_string().ends_with("or handle the error as a conflict"), "{text}");
     assert!(!text.contains("hunter2") && !text.to_lowercase().contains("deadbeef"), "{text}");
     // Nothing was written, and nothing was ended.
     assert!(matches!(store.load(second.id).await.unwrap(), Load::Absent));
@@ -479,7 +489,51 @@ async fn an_own_sql_type_is_never_cut(database: impl Database) {
     let change = Change { id, secret, version: 1, from, to, idle };
     match store.update(change).await {
         Ok(_) => assert_eq!(loaded(&store, new.id).await.data, longer, "SQLite has no lengths"),
-        Err(error) => assert!(!error.to_string().contains("123456"), "{error}"),
+        Err(error) => {
+            assert_eq!(error.kind(), StoreErrorKind::Encode, "{error}");
+            assert!(!error.to_string().contains("123456"), "{error}");
+            assert_eq!(loaded(&store, new.id).await.data, new.data);
+        }
+    }
+}
+
+async fn a_pool_that_is_closed_too_early_says_when_to_close_it(database: impl Database) {
+    let store = ready::<Everything, _>(&database).await;
+    database.end().await;
+    let error = store.create(session(everything())).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the session store did not answer: its pool was closed while requests were running: \
+         close the pool after the server has stopped"
+    );
+}
+
+/// Sixty logins at once, of which one has a name that is too long.
+async fn of_logins_that_share_a_statement_one_that_does_not_fit_fails_alone<D: Database>(
+    database: D,
+) {
+    #[derive(Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+    struct Short {
+        #[session(sql_type = "VARCHAR(8)")]
+        name: String,
+    }
+
+    let store = ready::<Short, D>(&database).await;
+    let logins: Vec<_> = (1..=60)
+        .map(|number| {
+            let store = store.clone();
+            let name = if number == 30 { "123456789" } else { "12345678" };
+            let new = session(Short { name: name.into() });
+            tokio::spawn(async move { (number, store.create(new).await.map(drop)) })
+        })
+        .collect();
+    for login in logins {
+        match login.await.unwrap() {
+            (30, Ok(())) => assert_eq!(D::ID, "BLOB", "only SQLite has no lengths"),
+            (30, Err(error)) => assert_eq!(error.kind(), StoreErrorKind::Encode, "{error}"),
+            (number, created) => created.unwrap_or_else(|error| panic!("{number}: {error}")),
+        }
     }
 }
 
@@ -631,7 +685,7 @@ async fn on_postgres_types_of_the_users_own_are_written_and_read() {
     assert_eq!(*loaded(&store, new.id).await.data, data);
     assert_eq!(store.list(&data.name, Page::default()).await.unwrap().len(), 1);
     let error = store.create(session(Own { mood: "hunter2".into(), ..data })).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Constraint);
+    assert_eq!(error.kind(), StoreErrorKind::Encode);
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
 }
 
@@ -797,7 +851,9 @@ async fn of_logouts_that_share_a_statement_a_refused_one_fails_alone<D: Database
     for (at, ending) in endings.into_iter().enumerate() {
         let load = store.load(sessions[at].0).await.unwrap();
         if at == 20 {
-            assert_eq!(ending.unwrap_err().kind(), StoreErrorKind::Constraint);
+            let error = ending.unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Constraint);
+            assert!(error.to_string().ends_with("`ON DELETE CASCADE`"), "{error}");
             assert!(matches!(load, Load::Live(_)));
         } else {
             assert_eq!(ending.unwrap(), Ending::Ended, "{at}");

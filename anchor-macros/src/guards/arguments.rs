@@ -34,28 +34,31 @@ impl GuardArguments {
                     "expected the session's type, without quotes, such as `UserSession`",
                 )
             })?;
-            if !is_first {
-                let message = match session {
-                    Some(_) => "the session's type is already given",
-                    None => "the session's type comes first",
-                };
-                return Err(Error::new(span, message));
+            if session.is_some() {
+                return Err(Error::new(span, "the session's type is already given"));
             }
+            // Kept even in the wrong place, so that no policy misses it as well.
             session = Some(written);
-            Ok(())
+            match is_first {
+                true => Ok(()),
+                false => Err(Error::new(span, "the session's type comes first")),
+            }
         });
         let private = krate::private(arguments.text("crate"), Span::call_site(), errors);
         Self { session, arguments, private }
     }
 }
 
-/// Returns whether `name = value` or a single word comes next. Such a word is in lower case; the
-/// name of a type is not.
+/// Returns whether `name = value` or a single word comes next, or `name: value`, which is refused.
+/// Such a word is in lower case; the name of a type is not, unless it is a raw identifier.
 fn is_argument(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     let Ok(word) = ahead.call(Ident::parse_any) else { return false };
     if ahead.is_empty() || ahead.peek(Token![,]) {
-        return word.to_string().starts_with(|first: char| first.is_ascii_lowercase());
+        let word = word.to_string();
+        return !word.starts_with("r#")
+            && word.starts_with(|first: char| first.is_ascii_lowercase());
     }
-    ahead.peek(Token![=]) && !ahead.peek(Token![==])
+    (ahead.peek(Token![=]) && !ahead.peek(Token![==]))
+        || (ahead.peek(Token![:]) && !ahead.peek(Token![::]))
 }

@@ -118,14 +118,22 @@ fn login_page(
 fn page(path: &LitStr) -> Result<&LitStr> {
     let text = path.value();
     let in_path = |c: char| c.is_ascii_graphic() && !"\\\"<>#".contains(c);
-    if text.starts_with('/') && !text.starts_with("//") && text.chars().all(in_path) {
-        return Ok(path);
+    if !text.starts_with('/') || text.starts_with("//") {
+        return Err(Error::new_spanned(
+            path,
+            "`redirect` takes the path of a page of this application, which begins with one `/`: \
+             `redirect = \"/login\"`",
+        ));
     }
-    Err(Error::new_spanned(
-        path,
-        "`redirect` takes the path of a page of this application, which begins with one `/`: \
-         `redirect = \"/login\"`",
-    ))
+    match text.chars().find(|c| !in_path(*c)) {
+        None => Ok(path),
+        Some(wrong) => Err(Error::new_spanned(
+            path,
+            format_args!(
+                "`redirect` takes a path without the character `{wrong:?}`: `redirect = \"/login\"`"
+            ),
+        )),
+    }
 }
 
 /// Returns the type that checks a policy.

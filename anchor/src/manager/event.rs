@@ -130,7 +130,7 @@ impl<T> Event<'_, T> {
                     target: "anchor", event = "expired", payload, count, "ended sessions removed"
                 );
             }
-            Event::Refused { rejection } => rejection.log(payload),
+            Event::Refused { rejection } => rejection.log(Some(payload)),
             Event::TheftSuspected { id } => {
                 tracing::warn!(
                     target: "anchor", event = "theft_suspected", payload, %id,

@@ -67,10 +67,13 @@ impl<T: SessionData> Sessions<T> {
 
     /// Logs an error that the application receives, and may respond with.
     pub(crate) fn failed(&self, error: impl Into<Error>) -> Error {
-        let error = error.into();
+        let mut error = error.into();
         // A refusal by the verifier is an event, which has already been logged.
         if !matches!(error, Error::RefusedByVerifier { .. }) {
-            Rejection::from(error.clone()).log(type_name::<T>());
+            Rejection::from(error.clone()).log(Some(type_name::<T>()));
+        }
+        if let Error::Store(error) = &mut error {
+            error.mark_logged();
         }
         error
     }
@@ -82,7 +85,7 @@ impl<T: SessionData> Sessions<T> {
             Load::Live(loaded) => Some(loaded),
             Load::Ended | Load::Absent => None,
             Load::Undecodable(error) => {
-                Rejection::Undecodable { id, error }.log(type_name::<T>());
+                Rejection::Undecodable { id, error }.log(Some(type_name::<T>()));
                 None
             }
         })

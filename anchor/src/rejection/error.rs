@@ -12,8 +12,9 @@ use crate::id::SessionId;
 /// As a response, it becomes the matching [`Rejection`]: 503 for a store that cannot answer, 409
 /// for a row that the table's constraints refused, 401 for an ended session.
 ///
-/// The method that returns it has already logged it, with the target `anchor` and the text of its
-/// sources.
+/// It is logged once, with the target `anchor` and the text of its sources: by the method of
+/// anchor's that returns it, or, if it was made from the [`StoreError`] of a store that the
+/// application called itself, when it becomes a response.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

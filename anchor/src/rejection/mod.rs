@@ -277,9 +277,9 @@ impl Rejection {
         }
     }
 
-    /// Writes one log line. Its level is high if something is wrong with the application, and low
-    /// if a visitor merely has no session.
-    pub(crate) fn log(&self, payload: &'static str) {
+    /// Writes one log line, with the payload's type if it is known. Its level is high if something
+    /// is wrong with the application, and low if a visitor merely has no session.
+    pub(crate) fn log(&self, payload: Option<&'static str>) {
         let code = self.code();
         let because = sources(self.cause());
         match self {
@@ -297,6 +297,26 @@ impl Rejection {
                 tracing::error!(target: "anchor", code, payload, "{self}{because}");
             }
             _ => tracing::info!(target: "anchor", code, payload, "{self}{because}"),
+        }
+    }
+}
+
+impl Rejection {
+    /// Marks the store's error as logged, if this is one.
+    pub(crate) fn mark_logged(&mut self) {
+        if let Rejection::Store(error) | Rejection::Operation(Error::Store(error)) = self {
+            error.mark_logged();
+        }
+    }
+
+    /// Returns whether this is an error that the application received from its store itself, and
+    /// that the log does not have.
+    pub(super) fn is_unlogged(&self) -> bool {
+        match self {
+            Rejection::Store(error) | Rejection::Operation(Error::Store(error)) => {
+                !error.is_logged()
+            }
+            _ => false,
         }
     }
 }

@@ -8,7 +8,11 @@ use super::{Error, Rejection};
 use crate::type_name;
 
 impl IntoResponse for Rejection {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        if self.is_unlogged() {
+            self.log(None);
+            self.mark_logged();
+        }
         let mut body = format!("{{\"error\":\"{}\"", self.public_code());
         // The application's author made a mistake, and the message contains only names of types and
         // methods. So show it where the author looks first. The log has the types' paths.

@@ -112,9 +112,10 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     ///
     /// The SQL stores insert the rows of concurrent calls without `limit` and `replaces` with one
     /// statement, at most 64 rows. An error of that statement is returned to each of its callers. A
-    /// [`Constraint`](crate::StoreErrorKind::Constraint) error is the exception: nothing was
-    /// written then, and each row is inserted again by its own statement, so that only the calls
-    /// whose row is refused fail.
+    /// [`Constraint`](crate::StoreErrorKind::Constraint) or
+    /// [`Encode`](crate::StoreErrorKind::Encode) error is the exception: nothing was written then,
+    /// and each row is inserted again by its own statement, so that only the calls whose row is
+    /// refused fail.
     ///
     /// # Errors
     ///
@@ -179,8 +180,9 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// The SQL stores end the sessions of concurrent calls with a proof and
     /// [`EndReason::Logout`] by one statement, at most 64 sessions. Each row is compared with its
     /// own caller's proof. An error of that statement is returned to each of its callers. A
-    /// [`Constraint`](crate::StoreErrorKind::Constraint) error is the exception: nothing was ended
-    /// then, and each session is ended again by its own statement.
+    /// [`Constraint`](crate::StoreErrorKind::Constraint) or
+    /// [`Encode`](crate::StoreErrorKind::Encode) error is the exception: nothing was ended then,
+    /// and each session is ended again by its own statement.
     ///
     /// The row ends for good even if it looks expired, because a clock that shows it as expired may
     /// be set back.

@@ -3,14 +3,15 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anchor::manager::{BoxError, Verdict, Verifier};
 use anchor::prelude::*;
-use anchor::store::Record;
-use anchor::{Error, Rejection, SessionId};
+use anchor::store::{Record, SessionStore};
+use anchor::{Error, Rejection, SessionId, StoreError};
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
@@ -206,6 +207,71 @@ async fn a_verb_of_the_manager_that_fails_is_one_line_also_without_a_layer() {
     let (answer, lines) = logged(served.get("/list").send()).await;
     answer.expect(StatusCode::SERVICE_UNAVAILABLE);
     assert!(only_line(&lines).contains("List is made to fail"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_during_its_login_is_not_an_error_of_the_application() {
+    let app = application().await;
+    let ((), lines) = logged(async {
+        let hold = app.store.hold(Verb::Create);
+        tokio::select! {
+            _ = app.post("/login-error").try_send() => panic!("the login is held"),
+            () = hold.reached() => {}
+        }
+        // The server notices that its client is gone.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        hold.release();
+        assert_eq!(app.sessions.shutdown().await, 0);
+    })
+    .await;
+    let line = only_line(&lines);
+    assert!(line.starts_with("INFO anchor: the client left during its login"), "{line}");
+}
+
+#[tokio::test]
+async fn a_login_after_the_response_is_an_error_of_the_application() {
+    let kept: Arc<Mutex<Option<Auth<UserSession>>>> = Arc::default();
+    let keeper = Arc::clone(&kept);
+    let keep = async move |auth: Auth<UserSession>| *keeper.lock().unwrap() = Some(auth);
+    let routes = Router::new().route("/keep", post(keep));
+    let app = Application::with_routes(&Backend::Memory, routes).await;
+    app.post("/keep").send().await.expect(StatusCode::OK);
+    let auth = kept.lock().unwrap().take().unwrap();
+    let (late, lines) = logged(auth.login(UserSession::of("late")).into_future()).await;
+    assert!(matches!(late, Err(Error::ResponseBegun)), "{late:?}");
+    assert!(only_line(&lines).starts_with("ERROR anchor: the response has begun"), "{lines:?}");
+}
+
+/// Asks the store itself, without a manager.
+async fn sweep<E: From<StoreError>>(store: Watched<UserSession>) -> Answer<E> {
+    store.sweep(10).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_store_that_the_handler_calls_itself_and_that_fails_is_one_line() {
+    let store = Watched::new(Backend::Memory.store().await);
+    let own = |store: &Watched<UserSession>| store.clone();
+    let (first, second, third) = (own(&store), own(&store), own(&store));
+    let fails_again = own(&store);
+    let routes = Router::new()
+        .route("/error", get(move || sweep::<Error>(first)))
+        .route("/rejection", get(move || sweep::<Rejection>(second)))
+        .route("/app-error", get(async move || sweep::<Error>(third).await.map_err(AppError)))
+        .route(
+            "/response",
+            get(async move || Rejection::from(fails_again.sweep(10).await.unwrap_err())),
+        );
+    let app = Application::assemble(store, |it| it, routes).await;
+    app.store.fail(Verb::Sweep, true);
+    for path in ["/error", "/rejection", "/app-error", "/response"] {
+        let (answer, lines) = logged(app.get(path).send()).await;
+        answer.expect(StatusCode::SERVICE_UNAVAILABLE);
+        let line = only_line(&lines);
+        assert!(line.starts_with("ERROR anchor:"), "{path}: {line}");
+        assert!(line.contains("Sweep is made to fail"), "{path}: {line}");
+        assert!(line.contains("code=\"store_unavailable\""), "{path}: {line}");
+    }
 }
 
 #[tokio::test]

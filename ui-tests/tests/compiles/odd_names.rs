@@ -44,6 +44,15 @@ async fn r#match(r#type: std::string::String) -> std::string::String {
     r#type
 }
 
+#[anchor::require_session(r#S)]
+async fn of_a_raw_name() {}
+
+#[anchor::require_session(r#struct, when = |session| session.r#async)]
+async fn of_a_raw_keyword() {}
+
+#[anchor::logout(r#struct)]
+async fn out_of_a_raw_keyword() {}
+
 #[test]
 fn raw_identifiers_lose_their_prefix() {
     let names: Vec<_> = r#struct::schema().columns.iter().map(|column| column.name).collect();
@@ -51,4 +60,7 @@ fn raw_identifiers_lose_their_prefix() {
     let session = r#struct { r#type: 1, r#async: true };
     assert!(session.r#type == 1 && session.r#async);
     let _ = axum::routing::post::<_, _, ()>(r#match);
+    let _ = axum::routing::post::<_, _, ()>(of_a_raw_name);
+    let _ = axum::routing::post::<_, _, ()>(of_a_raw_keyword);
+    let _ = axum::routing::post::<_, _, ()>(out_of_a_raw_keyword);
 }

@@ -31,6 +31,15 @@ async fn given_twice() {}
 #[require_session(fresh = "5m", UserSession)]
 async fn type_last() {}
 
+#[require_session(when = |session| session.admin, role = 5, UserSession)]
+async fn type_after_the_policies() {}
+
+#[require_session(UserSession, when: |one, other| one == other, fresh: "5m")]
+async fn colons() {}
+
+#[require_session(wehn: |one, other| one == other)]
+async fn colon_after_an_unknown_name() {}
+
 #[require_session(when)]
 async fn no_value() {}
 

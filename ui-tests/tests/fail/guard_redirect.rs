@@ -20,6 +20,9 @@ async fn a_backslash() {}
 #[require_session(redirect = "/log in")]
 async fn a_space() {}
 
+#[require_session(redirect = "/login#form")]
+async fn a_fragment() {}
+
 #[require_session(redirect = "")]
 async fn empty() {}
 

@@ -2,6 +2,7 @@
 //! reported at the start, all at once.
 
 mod cookie_variables;
+mod near_miss;
 mod reader;
 
 use std::ffi::OsString;
@@ -28,11 +29,14 @@ use reader::{Reader, Variables};
 /// | `ANCHOR_TRUSTED_ORIGINS` | origins whose pages may send requests, separated by commas | the application's own |
 /// | `ANCHOR_DEVELOPMENT` | `true`: a cookie for plain HTTP, with a warning in the log | `false` |
 ///
-/// A variable whose name is almost a setting's, such as `ANCHOR_COOKIE_SAMESITE`, is an error that
-/// suggests the setting, because a misspelt setting is a missing setting. Any other variable with
-/// the prefix does not belong to anchor and is ignored: the `ANCHOR_PORT` that Kubernetes sets for
-/// a service named `anchor`, or one of the application's own. A setting that is empty is an error.
-/// All mistakes are reported at once, each with its variable and with what to write.
+/// A variable whose name is almost a setting's is an error that suggests the setting, because a
+/// misspelt setting is a missing setting. Such a name has a typing error (`ANCHOR_KYES`), consists
+/// of some of the setting's words (`ANCHOR_SAMESITE`, `ANCHOR_DEV`), or goes on after them
+/// (`ANCHOR_KEYS_FILE`). The same applies to any other name that begins with `ANCHOR_COOKIE`. Any
+/// other variable with the prefix does not belong to anchor and is ignored: the `ANCHOR_PORT` that
+/// Kubernetes sets for a service named `anchor`, or one of the application's own. A setting that is
+/// empty is an error. All mistakes are reported at once, each with its variable and with what to
+/// write.
 ///
 /// `Debug` shows the names of the variables, but no value.
 #[derive(Clone)]
@@ -151,6 +155,9 @@ mod tests {
     use crate::frontend::{Frontend, SameSite};
 
     const KEY: (&str, &str) = ("ANCHOR_KEYS", "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=");
+
+    const OF_THE_COOKIE: &str = "COOKIE_NAME or ANCHOR_COOKIE_DOMAIN or ANCHOR_COOKIE_SAME_SITE or \
+         ANCHOR_COOKIE_SECURE";
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
         Environment::of("ANCHOR", variables.iter().copied()).read(None, false, false)
@@ -282,6 +289,39 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_almost_a_settings_suggests_the_setting() {
+        for (name, meant) in [
+            ("SAME_SITE", "COOKIE_SAME_SITE"),
+            ("SAMESITE", "COOKIE_SAME_SITE"),
+            ("SITE_SAME", "COOKIE_SAME_SITE"),
+            ("SECURE", "COOKIE_SECURE"),
+            ("SECURE_COOKIES", "COOKIE_SECURE"),
+            ("COOKIE_SECURE_ONLY", "COOKIE_SECURE"),
+            ("DOMAIN", "COOKIE_DOMAIN"),
+            ("DOMAINS", "COOKIE_DOMAIN"),
+            ("NAME_COOKIE", "COOKIE_NAME"),
+            ("DEV", "DEVELOPMENT"),
+            ("DEVELOP", "DEVELOPMENT"),
+            ("DEVELOPMENT_MODE", "DEVELOPMENT"),
+            ("ORIGINS", "TRUSTED_ORIGINS"),
+            ("ORIGIN", "TRUSTED_ORIGINS"),
+            ("ORIGINS_TRUSTED", "TRUSTED_ORIGINS"),
+            ("KEYS_FILE", "KEYS"),
+            ("KEY_FILE", "KEYS"),
+            ("SECRET", "KEYS"),
+            ("COOKIE_SECRET", "KEYS"),
+            ("COOKIE_KEYS", "KEYS"),
+            ("COOKIE", OF_THE_COOKIE),
+            ("COOKIE_PATH", OF_THE_COOKIE),
+        ] {
+            let found = mistakes(&[(&format!("ANCHOR_{name}"), "x")]);
+            let message =
+                format!("ANCHOR_{name}: no such setting; did you mean ANCHOR_{meant}? If");
+            assert!(found.starts_with(&message), "{found}");
+        }
+    }
+
+    #[test]
     fn all_mistakes_are_told_at_once_and_no_secret() {
         let found = read(&[
             ("ANCHOR_KEYS", "hunter2"),
@@ -304,15 +344,23 @@ mod tests {
         for name in [
             "DIALECT",
             "MIGRATE",
+            "BLESS",
             "TEST_POSTGRES_URL",
+            "TEST_COOKIE",
+            "TEST_KEY_FOLDER",
             "PORT",
+            "PORT_8080_TCP",
             "PORT_80_TCP_ADDR",
             "SERVICE_HOST",
             "SERVICE_PORT",
-            "COOKIE",
-            "KEY_FILE",
+            "SERVICE_PORT_HTTP",
+            "SERVICE_PORT_SECURE",
+            "COOKIE_PORT_80_TCP",
+            "DEV_SERVICE_HOST",
+            "DEVICE_LIMIT",
+            "SITE_URL",
+            "KEYCLOAK_URL",
             "MONKEYS",
-            "DOMAIN",
             "",
             "ß",
         ] {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::near_miss::meant;
 use crate::error::ConfigError;
 
 /// Variables by their names without the prefix. `None` is a value that is not Unicode.
@@ -69,8 +70,11 @@ impl<'a> Reader<'a> {
     fn refuse_misspelt(&mut self) {
         let (prefix, variables) = (self.prefix, self.variables);
         for name in variables.keys() {
-            if let Some(meant) = misspelt(name) {
-                let meant = self.name(meant);
+            let settings = VARIABLES.iter().map(|(setting, _)| *setting);
+            let meant: Vec<_> =
+                meant(name, settings).into_iter().map(|setting| self.name(setting)).collect();
+            if !meant.is_empty() {
+                let meant = meant.join(" or ");
                 self.mistake(
                     name,
                     format_args!(
@@ -117,37 +121,4 @@ impl<'a> Reader<'a> {
             }
         }
     }
-}
-
-/// Returns the setting that a variable was meant to be, if its name is almost a setting's, but not
-/// exactly.
-fn misspelt(name: &str) -> Option<&'static str> {
-    let upper = name.to_ascii_uppercase();
-    let settings = || VARIABLES.iter().map(|(setting, _)| *setting);
-    if settings().any(|setting| setting == name) {
-        return None;
-    }
-    // One typing error in a short name, two in a long one: the application's own names differ by
-    // more.
-    settings().find(|setting| distance(&upper, setting) <= if setting.len() < 8 { 1 } else { 2 })
-}
-
-/// Returns how many characters to insert, remove, replace, or swap with their neighbor, to turn one
-/// word into the other.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to) = (from.as_bytes(), to.as_bytes());
-    let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];
-    for i in 1..=from.len() {
-        let mut row = vec![i];
-        for j in 1..=to.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
-            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[from.len()][to.len()]
 }

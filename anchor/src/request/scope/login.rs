@@ -1,11 +1,12 @@
 //! What creates tokens: a login, a rotation, a re-authentication.
 
+use std::any::type_name;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Admitted, Current, Issue, Live, Outgoing, Scope};
+use super::{Admitted, Current, Issue, Live, Outgoing, Scope, Stage};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::manager::sessions::Sessions;
@@ -41,13 +42,26 @@ impl<T: SessionData> Scope<T> {
     ) -> Result<(Admitted<T>, SessionToken), Error> {
         let scope = Arc::clone(self);
         let login = async move {
-            scope.create(data, options).await.map_err(|error| scope.sessions.failed(error))
+            scope.create(data, options).await.map_err(|error| scope.not_logged_in(error))
         };
         self.sessions
             .tasks
             .spawn(login.in_current_span())
             .await
             .unwrap_or_else(|error| Err(self.sessions.failed(StoreError::unavailable(error))))
+    }
+
+    /// Logs why a login failed. If nobody waits for it any more, its application made no mistake.
+    fn not_logged_in(&self, error: Error) -> Error {
+        if matches!(error, Error::ResponseBegun) && self.state().stage == Stage::Dropped {
+            tracing::info!(
+                target: "anchor", payload = type_name::<T>(),
+                "the client left during its login, or the handler panicked: the login has left no \
+                 session"
+            );
+            return error;
+        }
+        self.sessions.failed(error)
     }
 
     async fn create(
@@ -57,7 +71,7 @@ impl<T: SessionData> Scope<T> {
     ) -> Result<(Admitted<T>, SessionToken), Error> {
         let (replaces, others, client) = {
             let state = self.state();
-            if state.closed {
+            if state.is_closed() {
                 return Err(Error::ResponseBegun);
             }
             let mut presented = self.presented(&state).into_iter();
@@ -120,7 +134,7 @@ impl<T: SessionData> Scope<T> {
     /// Records that the session was created, and returns whether its token can still be sent.
     fn found_created(&self, record: &Arc<Record<T>>, secret: Secret, token: &SessionToken) -> bool {
         let mut state = self.state();
-        if state.closed {
+        if state.is_closed() {
             return false;
         }
         let live = Live {
@@ -145,7 +159,7 @@ impl<T: SessionData> Scope<T> {
         id: SessionId,
         old: OldSecret,
     ) -> Result<Option<SessionToken>, Error> {
-        if self.state().closed {
+        if self.state().is_closed() {
             return Err(Error::ResponseBegun);
         }
         let rotated = self.rotate_from_here(id, old).await?;
@@ -156,7 +170,7 @@ impl<T: SessionData> Scope<T> {
     /// Returns an error if the response was sent without its new token, which nothing else can
     /// carry.
     fn check_sent(&self) -> Result<(), Error> {
-        if self.state().closed && self.sessions.frontend.reissues() {
+        if self.state().is_closed() && self.sessions.frontend.reissues() {
             return Err(Error::ResponseBegun);
         }
         Ok(())
@@ -187,7 +201,7 @@ impl<T: SessionData> Scope<T> {
         &self,
         id: SessionId,
     ) -> Result<(Timestamp, SessionToken), Error> {
-        if self.state().closed {
+        if self.state().is_closed() {
             return Err(Error::ResponseBegun);
         }
         let (rotation, secret) = self.rotation(id, OldSecret::Kept)?;

@@ -21,6 +21,7 @@ pub(crate) use login::LoginOptions;
 pub use logout::LogoutReach;
 use presentation::Presentation;
 pub(crate) use response::Closing;
+use response::Stage;
 pub(crate) use stack::{CurrentScope, only};
 use stack::{innermost, scopes};
 use tokio::time::Instant;
@@ -54,13 +55,17 @@ struct State<T> {
     /// The application's own response to this request's last refusal, kept until the response is
     /// written. Boxed, because few requests have one.
     refusal: Option<Box<(Rejection, Response)>>,
-    /// Whether the response has passed the layer.
-    closed: bool,
+    stage: Stage,
     /// Whether the end of the session earlier in this request has been logged as a refusal.
     end_is_logged: bool,
 }
 
 impl<T> State<T> {
+    /// Returns whether no response can carry a token any more.
+    fn is_closed(&self) -> bool {
+        self.stage != Stage::Open
+    }
+
     /// Returns the session with this id, if it is the request's and live.
     fn live(&mut self, id: SessionId) -> Option<&mut Live<T>> {
         match &mut self.current {
@@ -163,7 +168,7 @@ impl<T: SessionData> Scope<T> {
                 current: Current::Unasked,
                 outgoing: Outgoing::Nothing,
                 refusal: None,
-                closed: false,
+                stage: Stage::Open,
                 end_is_logged: false,
             }),
         })
@@ -310,15 +315,15 @@ impl<T: SessionData> Scope<T> {
         if is_news { self.refused(rejection) } else { rejection }
     }
 
-    /// Returns whether the response has passed the layer, so that a handle of this request was
-    /// kept.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.state().closed
+    /// Returns whether the request is over, so that a handle of it was kept.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state().is_closed()
     }
 
     /// Reports a refusal, once.
-    pub(crate) fn refused(&self, rejection: Rejection) -> Rejection {
+    pub(crate) fn refused(&self, mut rejection: Rejection) -> Rejection {
         self.sessions.emit(&Event::Refused { rejection: &rejection });
+        rejection.mark_logged();
         rejection
     }
 
@@ -335,6 +340,6 @@ impl<T: SessionData> Scope<T> {
 }
 
 fn logged(rejection: Rejection, payload: &'static str) -> Rejection {
-    rejection.log(payload);
+    rejection.log(Some(payload));
     rejection
 }

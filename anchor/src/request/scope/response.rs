@@ -14,6 +14,17 @@ use crate::payload::SessionData;
 use crate::rejection::{Error, Rejection};
 use crate::store::{EndReason, OldSecret};
 
+/// How far the request has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The response can still carry a token.
+    Open,
+    /// The response has passed the layer.
+    Answered,
+    /// There will be no response: the client has disconnected, or the handler panicked.
+    Dropped,
+}
+
 /// What remains to be done when the response is ready.
 pub(crate) enum Closing {
     /// Nothing, because nothing has asked for a session: the response stays as it is.
@@ -28,7 +39,7 @@ impl<T: SessionData> Scope<T> {
     /// Closes the scope when the response is ready. After this, the handler can set no cookie.
     pub(crate) fn close(self: &Arc<Self>, status: StatusCode) -> Closing {
         let mut state = self.state();
-        state.closed = true;
+        state.stage = Stage::Answered;
         if state.presentation.is_none() {
             return Closing::Unasked;
         }
@@ -57,7 +68,7 @@ impl<T: SessionData> Scope<T> {
     /// disconnected, or the handler panicked. A session that it logged in belongs to nobody.
     pub(crate) fn dropped(self: &Arc<Self>) {
         let mut state = self.state();
-        state.closed = true;
+        state.stage = Stage::Dropped;
         let Current::Live(live) = &state.current else { return };
         if !live.is_new || tokio::runtime::Handle::try_current().is_err() {
             return;

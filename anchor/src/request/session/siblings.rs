@@ -74,7 +74,7 @@ impl<T: SessionData> Session<T> {
     /// [`Error::Store`] if the store cannot answer. The session may then still be live.
     pub async fn end_sibling(&self, id: SessionId) -> Result<bool, Error> {
         let Some(subject) = self.subject() else { return Ok(false) };
-        if self.scope.is_answered() {
+        if self.scope.is_over() {
             self.logged(self.is_still_good().await)?;
         }
         if id == self.id() {

@@ -8,8 +8,15 @@ use crate::schema::{Dialect, Schema};
 /// Returns the error as a store reports it. Only its text is kept, because the `Debug` of a
 /// driver's error contains the server's detail, which quotes rows.
 pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error) -> StoreError {
-    let sqlx::Error::Database(error) = error else {
-        return StoreError::unavailable(error.to_string());
+    let error = match error {
+        sqlx::Error::Database(error) => error,
+        sqlx::Error::PoolClosed => {
+            return StoreError::unavailable(
+                "its pool was closed while requests were running: close the pool after the server \
+                 has stopped",
+            );
+        }
+        other => return StoreError::unavailable(other.to_string()),
     };
     let error = &**error;
     let code = error.code().unwrap_or_default();
@@ -27,10 +34,24 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
         Dialect::MySql if constraint || bad_value => mysql_refusal(message, &code),
         _ => message.to_owned(),
     };
-    if constraint || bad_value {
-        StoreError::new(StoreErrorKind::Constraint, said)
-    } else {
-        StoreError::unavailable(said)
+    match (constraint, bad_value) {
+        (true, _) => {
+            let advice = constraint_advice(&error.kind());
+            StoreError::new(StoreErrorKind::Constraint, format!("{said}; {advice}"))
+        }
+        (false, true) => StoreError::new(StoreErrorKind::Encode, said),
+        (false, false) => StoreError::unavailable(said),
+    }
+}
+
+/// Returns what to do about a constraint that has refused a row, or the end of one.
+fn constraint_advice(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::ForeignKeyViolation => {
+            "let the payload refer to a row that exists, and declare a reference to a session `ON \
+             DELETE CASCADE`"
+        }
+        _ => "store a payload that satisfies this constraint, or handle the error as a conflict",
     }
 }
 

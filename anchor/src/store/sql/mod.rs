@@ -169,9 +169,10 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 ///
 /// An answer is never older than its question, because a call joins only a statement that has not
 /// been sent. An error of a shared statement is returned to each of its callers. A
-/// [`Constraint`](crate::StoreErrorKind::Constraint) error of a shared insertion or logout is the
-/// exception: nothing was written then, and each row is inserted or ended again by its own
-/// statement, so that only the calls whose row is refused fail.
+/// [`Constraint`](crate::StoreErrorKind::Constraint) or [`Encode`](crate::StoreErrorKind::Encode)
+/// error of a shared insertion or logout is the exception: nothing was written then, and each row
+/// is inserted or ended again by its own statement, so that only the calls whose row is refused
+/// fail.
 #[derive(Clone)]
 pub struct SqlStore<D: Driver, T> {
     database: Database<D>,

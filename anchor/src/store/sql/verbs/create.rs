@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
 use crate::schema::system;
@@ -239,7 +239,7 @@ impl<D: Driver> Batch for Inserts<D> {
         }
         match self.insert(rows.clone()).await {
             // One row may be the cause. Inserted alone, only that row fails.
-            Err(error) if error.kind() == StoreErrorKind::Constraint => {
+            Err(error) if error.is_of_one_row() => {
                 let mut created = Vec::with_capacity(count);
                 for row in rows {
                     created.push(self.insert(vec![row]).await);

@@ -1,6 +1,6 @@
 //! A session's own logout: `revoke` with the session's proof, which concurrent callers share.
 
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::DecodeError;
 use crate::schema::Dialect;
@@ -109,7 +109,7 @@ impl<D: Driver> Batch for Logouts<D> {
                 })
                 .collect(),
             // One row may be the cause. Ended alone, only that row fails.
-            Err(error) if error.kind() == StoreErrorKind::Constraint => {
+            Err(error) if error.is_of_one_row() => {
                 let mut ended = Vec::with_capacity(logouts.len());
                 for logout in logouts {
                     ended.push(self.end_one(logout).await);
