@@ -24,10 +24,11 @@ impl<T: SessionData> Bounded<T> {
     }
 
     pub(crate) async fn load(&self, id: SessionId) -> Result<Load<T>, StoreError> {
-        match self.store.try_load(id) {
-            Some(answer) => answer,
-            None => self.in_time("load", self.store.load(id)).await,
-        }
+        let call = match self.store.try_load(id) {
+            Some(answer) => return answer,
+            None => self.store.load(id),
+        };
+        self.in_time("load", call).await
     }
 
     /// Returns whether the store records uses together.
