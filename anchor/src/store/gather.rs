@@ -72,7 +72,9 @@ impl<B: Batch> Gather<B> {
     pub(crate) async fn get(self: &Arc<Self>, item: B::Item) -> Result<B::Answer, StoreError> {
         match self.join(item) {
             Joined::Alone(item, _one) => {
-                let answer = self.batch.run(vec![item], &mut B::Kept::default()).await.pop();
+                // Boxed, so that a caller that waits does not reserve the room for a statement.
+                let mut kept = B::Kept::default();
+                let answer = Box::pin(self.batch.run(vec![item], &mut kept)).await.pop();
                 answer.unwrap_or_else(|| Err(unanswered()))
             }
             Joined::Waiting(answer) => answer.await.unwrap_or_else(|_| Err(unanswered())),

@@ -9,7 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{
     PgArgumentBuffer, PgArguments, PgConnection, PgPool, PgRow, PgSslMode, PgTypeInfo,
-    PgValueFormat, Postgres,
+    PgValueFormat, PgValueRef, Postgres,
 };
 use sqlx::{Arguments, AssertSqlSafe, Connection, Row, Transaction, Type, TypeInfo, ValueRef};
 use uuid::Uuid;
@@ -133,12 +133,14 @@ impl Driver for PgPool {
     }
 
     fn cell(row: &PgRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {
-        let Some((found, bytes)) = binary(row, index)? else { return Ok(Value::Null) };
+        let Some((cell, bytes)) = binary(row, index)? else { return Ok(Value::Null) };
+        let found = cell.type_info();
         decode(ty, found.oid().map(|oid| oid.0), bytes).ok_or_else(|| mistyped(ty, found.name()))
     }
 
     fn bytes(row: &PgRow, index: usize) -> Result<Option<&[u8]>, ColumnError> {
-        let Some((found, bytes)) = binary(row, index)? else { return Ok(None) };
+        let Some((cell, bytes)) = binary(row, index)? else { return Ok(None) };
+        let found = cell.type_info();
         if found.oid() != Some(Oid(oid(ColumnType::Bytes))) {
             return Err(mistyped(ColumnType::Bytes, found.name()));
         }
@@ -146,9 +148,9 @@ impl Driver for PgPool {
     }
 
     fn text(row: &PgRow, index: usize) -> Result<Option<&str>, ColumnError> {
-        let Some((found, bytes)) = binary(row, index)? else { return Ok(None) };
+        let Some((cell, bytes)) = binary(row, index)? else { return Ok(None) };
         let text = std::str::from_utf8(bytes);
-        text.map(Some).map_err(|_| mistyped(ColumnType::Text, found.name()))
+        text.map(Some).map_err(|_| mistyped(ColumnType::Text, cell.type_info().name()))
     }
 
     fn has_spare(&self) -> bool {
@@ -156,17 +158,17 @@ impl Driver for PgPool {
     }
 }
 
-/// Returns a cell's type and its value in the binary format, or `None` for `NULL`.
-fn binary(row: &PgRow, index: usize) -> Result<Option<(PgTypeInfo, &[u8])>, ColumnError> {
+/// Returns a cell with its value in the binary format, or `None` for `NULL`.
+fn binary(row: &PgRow, index: usize) -> Result<Option<(PgValueRef<'_>, &[u8])>, ColumnError> {
     let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
     if cell.is_null() {
         return Ok(None);
     }
-    let found = cell.type_info().into_owned();
     if cell.format() != PgValueFormat::Binary {
         return Err(ColumnError::new("the connection does not use the binary protocol"));
     }
-    cell.as_bytes().map(|bytes| Some((found, bytes))).map_err(ColumnError::new)
+    let bytes = cell.as_bytes().map_err(ColumnError::new)?;
+    Ok(Some((cell, bytes)))
 }
 
 /// Returns whether the result of a prepared statement has another type than when it was prepared:
