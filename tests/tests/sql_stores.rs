@@ -85,6 +85,10 @@ trait Database {
     /// Runs a statement that no store would.
     async fn run(&self, sql: &str);
 
+    /// On PostgreSQL, runs `meanwhile` while a transaction that has run this statement is open.
+    /// SQLite locks no rows, and MySQL scans a table as small as those of these tests.
+    async fn while_locked(&self, sql: &str, meanwhile: impl Future<Output = ()>);
+
     /// Closes the pool.
     async fn end(&self);
 }
@@ -112,6 +116,15 @@ macro_rules! databases {
 
             async fn run(&self, sql: &str) {
                 self.execute(AssertSqlSafe(sql.to_owned())).await.expect(sql);
+            }
+
+            async fn while_locked(&self, sql: &str, meanwhile: impl Future<Output = ()>) {
+                if stringify!($store) == "PostgresStore" {
+                    let mut transaction = self.begin().await.unwrap();
+                    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await.unwrap();
+                    meanwhile.await;
+                    transaction.rollback().await.unwrap();
+                }
             }
 
             async fn end(&self) {
@@ -184,6 +197,7 @@ on_every_database! {
     of_logins_that_share_a_statement_one_that_does_not_fit_fails_alone
     lookups_that_share_a_statement_get_their_own_rows
     of_logouts_that_share_a_statement_a_refused_one_fails_alone
+    of_logouts_that_share_a_statement_one_of_a_locked_row_waits_alone
     logouts_of_kept_sessions_share_a_statement_and_count_once
     logouts_on_two_nodes_end_each_session_once
     logouts_get_the_error_of_their_statement
@@ -859,6 +873,40 @@ async fn of_logouts_that_share_a_statement_a_refused_one_fails_alone<D: Database
             assert_eq!(ending.unwrap(), Ending::Ended, "{at}");
             assert!(matches!(load, Load::Absent), "{at}");
         }
+    }
+}
+
+/// Forty logouts at once, of which one is of a session whose row somebody else has locked.
+async fn of_logouts_that_share_a_statement_one_of_a_locked_row_waits_alone<D: Database>(
+    database: D,
+) {
+    let store = ready::<Everything, D>(&database).await;
+    let sessions = proven(&store, 40).await;
+    let mut locked = None;
+    let lock = format!("SELECT id FROM sessions WHERE id = '{}' FOR UPDATE", sessions[20].0);
+    let others_log_out = async {
+        for (at, &(id, proof)) in sessions.iter().enumerate() {
+            let store = store.clone();
+            let logout = async move { store.revoke(id, Some(proof), EndReason::Logout).await };
+            let logout = tokio::spawn(logout);
+            if at == 20 {
+                locked = Some(logout);
+            } else if at < 20 {
+                // These share statements with the one that waits.
+                tokio::task::yield_now().await;
+            } else {
+                let logout = tokio::time::timeout(Duration::from_secs(5), logout).await;
+                assert_eq!(
+                    logout.expect("it waits for another's row").unwrap().unwrap().count(),
+                    1
+                );
+            }
+        }
+    };
+    database.while_locked(&lock, others_log_out).await;
+    if let Some(logout) = locked {
+        assert_eq!(logout.await.unwrap().unwrap(), Ending::Ended);
+        assert!(matches!(store.load(sessions[20].0).await.unwrap(), Load::Absent));
     }
 }
 

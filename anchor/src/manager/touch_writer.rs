@@ -8,16 +8,22 @@ use std::any::type_name;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::sessions::Sessions;
 use super::touches::Added;
+use crate::error::StoreError;
 use crate::manager::Event;
 use crate::payload::SessionData;
 use crate::store::{ClientInfo, Loaded, Use};
 
-/// A session that expires in less time than this is touched in the request. So a session never
-/// expires because its use waits, or because a write takes as long as `store_timeout` allows by
-/// default.
+/// A session that expires in less time than this, or than three times `store_timeout`, is touched
+/// in the request. So a session never expires because its use waits, or because a write takes as
+/// long as it may.
 const MARGIN: Duration = Duration::from_secs(30);
+
+/// How long the uses that waited are written. What is left then is given up.
+const LONGEST_WRITE: Duration = Duration::from_secs(5);
 
 /// How many uses are passed to the store at a time.
 const BATCH: usize = 64;
@@ -33,7 +39,9 @@ impl<T: SessionData> Sessions<T> {
     ) -> bool {
         let Loaded { record, now, .. } = loaded;
         let left = record.expires_at.min(record.deadline).saturating_since(*now);
-        if left < MARGIN || !self.store.records_uses() {
+        let margin = MARGIN.max(3 * self.store.timeout());
+        // A shutdown waits until no use waits.
+        if left < margin || self.tasks.stopping().is_cancelled() || !self.store.records_uses() {
             return false;
         }
         let one = Use { id: record.id, at: *now, idle: self.idle, client };
@@ -47,17 +55,27 @@ impl<T: SessionData> Sessions<T> {
         }
     }
 
-    /// Records uses, and reports those of live sessions.
+    /// Records uses, and reports those of live sessions. If the store fails or is slow, the other
+    /// uses are given up: the sessions' next uses count.
     async fn write_uses(&self, uses: &[Use]) {
-        match self.store.record_uses(uses.to_vec()).await {
-            Ok(live) => live.into_iter().for_each(|id| self.emit(&Event::Touched { id })),
-            Err(error) => {
-                let ids: Vec<_> = uses.iter().map(|one| one.id).collect();
-                self.touches.failed(&ids);
-                tracing::warn!(
-                    target: "anchor", sessions = ids.len(), payload = type_name::<T>(),
-                    "the use of sessions was not recorded: {error}"
-                );
+        let began = Instant::now();
+        for (batch, written) in uses.chunks(BATCH).zip((0..).step_by(BATCH)) {
+            let recorded = if began.elapsed() < LONGEST_WRITE {
+                self.store.record_uses(batch.to_vec()).await
+            } else {
+                Err(StoreError::unavailable("the store is too slow"))
+            };
+            match recorded {
+                Ok(live) => live.into_iter().for_each(|id| self.emit(&Event::Touched { id })),
+                Err(error) => {
+                    let ids: Vec<_> = uses[written..].iter().map(|one| one.id).collect();
+                    self.touches.failed(&ids);
+                    tracing::warn!(
+                        target: "anchor", sessions = ids.len(), payload = type_name::<T>(),
+                        "the use of sessions was not recorded: {error}"
+                    );
+                    return;
+                }
             }
         }
     }
@@ -77,9 +95,7 @@ impl<T: SessionData> Writer<T> {
         loop {
             stopping.run_until_cancelled(touches.due()).await;
             let Some(uses) = touches.take() else { break };
-            for uses in uses.chunks(BATCH) {
-                self.sessions.write_uses(uses).await;
-            }
+            self.sessions.write_uses(&uses).await;
         }
         self.is_done = true;
     }
@@ -89,7 +105,11 @@ impl<T: SessionData> Drop for Writer<T> {
     /// The task may end before its time, such as with its runtime.
     fn drop(&mut self) {
         if !self.is_done {
-            self.sessions.touches.task_ended();
+            let lost = self.sessions.touches.task_ended();
+            tracing::warn!(
+                target: "anchor", sessions = lost, payload = type_name::<T>(),
+                "the use of sessions was not recorded: the task that writes it has ended"
+            );
         }
     }
 }

@@ -14,6 +14,10 @@ use crate::timestamp::Timestamp;
 /// How long a use waits at most before it is written.
 const DELAY: Duration = Duration::from_millis(500);
 
+/// If the first use has waited for longer than this, the store is slow, and further uses are
+/// recorded in their requests.
+const LONGEST: Duration = Duration::from_secs(2);
+
 /// How many uses wait at most. When they are that many, they are written at once, and further uses
 /// are recorded in their requests.
 const CAPACITY: usize = 1_024;
@@ -58,6 +62,9 @@ impl Touches {
 
     pub(crate) fn add(&self, one: Use, touch_interval: Duration) -> Added {
         let mut state = self.state();
+        if state.since.is_some_and(|since| since.elapsed() > LONGEST) {
+            return Added::IsRefused;
+        }
         let written = state.written.get(&one.id);
         if written.is_some_and(|at| one.at.saturating_since(*at) < touch_interval) {
             return Added::Waits;
@@ -79,14 +86,19 @@ impl Touches {
         if std::mem::replace(&mut state.is_running, true) { Added::Waits } else { Added::IsFirst }
     }
 
-    /// Lets another task be started, if the one that writes ended before its time.
-    pub(crate) fn task_ended(&self) {
-        self.state().is_running = false;
+    /// Lets another task be started after the one that writes ended before its time. Returns how
+    /// many uses are lost: the sessions' next uses count.
+    pub(crate) fn task_ended(&self) -> usize {
+        std::mem::take(&mut *self.state()).waiting.len()
     }
 
     /// Removes the use of a session that a later touch makes superfluous.
     pub(crate) fn forget(&self, id: SessionId) {
-        self.state().waiting.remove(&id);
+        let mut state = self.state();
+        state.waiting.remove(&id);
+        if state.waiting.is_empty() {
+            state.since = None;
+        }
     }
 
     /// Waits until it is time to write.

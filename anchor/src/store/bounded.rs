@@ -31,6 +31,10 @@ impl<T: SessionData> Bounded<T> {
         self.in_time("load", call).await
     }
 
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Returns whether the store records uses together.
     pub(crate) fn records_uses(&self) -> bool {
         self.store.uses_recorder().is_some()

@@ -9,9 +9,11 @@
 //! Only callers of the same tokio runtime share a statement. A runtime can end, or not be polled,
 //! while the callers of another one wait.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::mem;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
@@ -60,8 +62,14 @@ struct Queue<B: Batch> {
 
 struct Waiting<B: Batch> {
     item: B::Item,
-    answer: oneshot::Sender<Result<B::Answer, StoreError>>,
+    answer: Answer<B>,
 }
+
+/// Where a caller waits for its answer.
+type Answer<B> = oneshot::Sender<Result<<B as Batch>::Answer, StoreError>>;
+
+/// After how many statements a connection goes back to its pool, which may have to close it.
+const KEPT_FOR: u32 = 256;
 
 impl<B: Batch> Gather<B> {
     pub(crate) fn new(batch: B) -> Arc<Self> {
@@ -160,15 +168,44 @@ struct Batches<B: Batch> {
 impl<B: Batch> Batches<B> {
     async fn run(mut self) {
         let mut kept = B::Kept::default();
+        let mut statements = 0_u32;
         while let Some(gathered) = self.next() {
-            let (items, answers): (Vec<_>, Vec<_>) =
+            let (items, mut answers): (Vec<_>, Vec<_>) =
                 gathered.into_iter().map(|Waiting { item, answer }| (item, answer)).unzip();
-            let own = self.gather.batch.run(items, &mut kept).await;
+            let Some(own) = self.run_while_awaited(items, &mut answers, &mut kept).await else {
+                continue;
+            };
             for (answer, own) in answers.into_iter().zip(own) {
                 // A caller that was dropped does not need its answer.
                 let _ = answer.send(own);
             }
+            statements += 1;
+            if statements.is_multiple_of(KEPT_FOR) {
+                kept = B::Kept::default();
+            }
         }
+    }
+
+    /// Runs the statement for these items, as long as one of the callers waits for its answer. A
+    /// statement that takes too long is dropped when each of its callers has given up, so that it
+    /// does not hold up those who come later.
+    async fn run_while_awaited(
+        &self,
+        items: Vec<B::Item>,
+        answers: &mut [Answer<B>],
+        kept: &mut B::Kept,
+    ) -> Option<Vec<Result<B::Answer, StoreError>>> {
+        let mut run = pin!(self.gather.batch.run(items, kept));
+        let mut left = pin!(async {
+            for answer in answers {
+                answer.closed().await;
+            }
+        });
+        poll_fn(|context| match run.as_mut().poll(context) {
+            Poll::Ready(own) => Poll::Ready(Some(own)),
+            Poll::Pending => left.as_mut().poll(context).map(|()| None),
+        })
+        .await
     }
 
     /// Returns the callers that the next statement serves. `None` ends the task.
@@ -210,9 +247,6 @@ fn unanswered() -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-    use std::pin::pin;
-    use std::task::Poll;
     use std::time::Duration;
 
     use tokio::sync::Semaphore;
@@ -314,7 +348,7 @@ mod tests {
         let (slow, gather) = gather();
         let (one, two) = (ask(&gather, 1).await, ask(&gather, 2).await);
         let (three, four) = (ask(&gather, 3).await, ask(&gather, 4).await);
-        for left in [one, two, three] {
+        for left in [three, one, two] {
             left.abort();
             assert!(left.await.unwrap_err().is_cancelled());
         }
@@ -322,6 +356,23 @@ mod tests {
         assert_eq!(four.await.unwrap().unwrap(), 40);
         assert_eq!(slow.statements().last().unwrap(), &[4], "nobody waits for three any more");
         assert_eq!(ask(&gather, 5).await.await.unwrap().unwrap(), 50);
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_nobody_waits_for_holds_up_nobody() {
+        let (slow, gather) = gather();
+        let one = ask(&gather, 1).await;
+        let (two, three) = (ask(&gather, 2).await, ask(&gather, 3).await);
+        assert_eq!(slow.statements(), [vec![1], vec![2]], "the third one waits for the second");
+        two.abort();
+        assert!(two.await.unwrap_err().is_cancelled());
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(slow.statements().last().unwrap(), &[3], "it was sent without the answer");
+        slow.may_answer.add_permits(2);
+        assert_eq!(one.await.unwrap().unwrap(), 10);
+        assert_eq!(three.await.unwrap().unwrap(), 30);
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Decodes a token's text. Its length is fixed, so all characters are decoded at once, without a
-//! branch or a table lookup that depends on them: what the text contains is secret.
+//! branch or a table lookup that depends on them: what the text contains is secret. What is left
+//! on the stack is not overwritten, because the request's headers contain the same text.
 
 use super::{BYTES, TEXT};
 

@@ -100,7 +100,8 @@ impl Driver for SqlitePool {
     }
 
     fn has_spare(&self) -> bool {
-        self.num_idle() > 0 || self.size() < self.options().get_max_connections()
+        let has_other = self.num_idle() > 0 || self.size() < self.options().get_max_connections();
+        has_other && !self.is_closed()
     }
 }
 

@@ -15,7 +15,7 @@ use super::super::expressions::least;
 use super::super::row::Cells;
 use super::super::statement::{Argument, Statement};
 use super::super::table::{SqlTable, subject_argument};
-use super::logout::{self, Logouts};
+use super::logout::{self, LoggedOut, Logouts};
 
 /// Ends the rows that meet a condition. First the live rows are ended and counted. Then all other
 /// rows that meet the condition are ended, because a clock that shows them as expired may be set
@@ -143,10 +143,14 @@ impl End {
         reason: EndReason,
     ) -> Result<Ending, StoreError> {
         let arguments = || [id.into(), reason.as_str().into(), proof.into()];
-        let was_live = if reason == logout::REASON {
-            logouts.get((id, proof)).await?
-        } else {
-            database.execute(self.proven.live.with(arguments())).await? > 0
+        let shared = match reason {
+            logout::REASON => logouts.get((id, proof)).await?,
+            _ => LoggedOut::Unknown,
+        };
+        let was_live = match shared {
+            LoggedOut::Ended => true,
+            LoggedOut::NotLive => false,
+            LoggedOut::Unknown => database.execute(self.proven.live.with(arguments())).await? > 0,
         };
         if was_live {
             return Ok(Ending::Ended);

@@ -46,13 +46,16 @@ impl<D: Driver> Logouts<D> {
         Self { database, one, several: SIZES.map(|size| EndSeveral::new(&table, size)) }
     }
 
-    async fn end_one(&self, logout: Logout) -> Result<bool, StoreError> {
+    async fn end_one(&self, logout: Logout) -> Result<LoggedOut, StoreError> {
         let end = self.one.with_rows(vec![arguments(logout)]);
-        Ok(self.database.execute(end).await? > 0)
+        Ok(match self.database.execute(end).await? {
+            0 => LoggedOut::NotLive,
+            _ => LoggedOut::Ended,
+        })
     }
 
-    /// Ends those of these sessions that are live and whose proof is right, all or none. Returns
-    /// which ones it ended.
+    /// Ends those of these sessions that are live, whose proof is right, and whose row nobody has
+    /// locked, all or none. Returns which ones it ended.
     async fn end_several(&self, logouts: &[Logout]) -> Result<Vec<Logout>, StoreError> {
         let rows = match padded(logouts) {
             None => return Err(StoreError::unavailable("no statement ends this many sessions")),
@@ -86,8 +89,7 @@ impl<D: Driver> Logouts<D> {
 impl<D: Driver> Batch for Logouts<D> {
     type Item = Logout;
 
-    /// Whether this caller ended the session: it was live, and the proof is right.
-    type Answer = bool;
+    type Answer = LoggedOut;
 
     fn size(waiting: usize) -> usize {
         waiting.min(LARGEST)
@@ -95,7 +97,7 @@ impl<D: Driver> Batch for Logouts<D> {
 
     type Kept = ();
 
-    async fn run(&self, logouts: Vec<Logout>, (): &mut ()) -> Vec<Result<bool, StoreError>> {
+    async fn run(&self, logouts: Vec<Logout>, (): &mut ()) -> Vec<Result<LoggedOut, StoreError>> {
         if let [logout] = logouts[..] {
             return vec![self.end_one(logout).await];
         }
@@ -105,7 +107,10 @@ impl<D: Driver> Batch for Logouts<D> {
                 .iter()
                 .map(|logout| {
                     let own = ended.iter().position(|ended| ended == logout);
-                    Ok(own.map(|own| ended.swap_remove(own)).is_some())
+                    Ok(match own.map(|own| ended.swap_remove(own)) {
+                        Some(_) => LoggedOut::Ended,
+                        None => LoggedOut::Unknown,
+                    })
                 })
                 .collect(),
             // One row may be the cause. Ended alone, only that row fails.
@@ -121,12 +126,25 @@ impl<D: Driver> Batch for Logouts<D> {
     }
 }
 
+/// What a caller learns about the session that it wants to end.
+#[derive(Clone, Copy)]
+pub(in super::super) enum LoggedOut {
+    /// This caller ended it.
+    Ended,
+    /// It is not live, or the proof is wrong.
+    NotLive,
+    /// Either of these, or somebody else has locked its row. A statement that several callers share
+    /// does not wait for such a row, because all of them would have to.
+    Unknown,
+}
+
 /// How a database ends several sessions, each only with its own proof, and reports which.
 enum EndSeveral {
     /// One statement returns the rows that it has ended.
     Reported(Statement<2>),
     /// In a transaction, one statement locks and returns the live rows, and another ends them.
-    /// MySQL does not return rows from a write.
+    /// MySQL does not return rows from a write. If the table is so small that MySQL reads all of
+    /// it, the second statement waits for rows that somebody else has locked.
     Locked { lock: Statement<2>, end: Statement<2> },
 }
 
@@ -137,7 +155,7 @@ impl EndSeveral {
             .map(|row| format!("id = :id@{row} AND lasting_hash = :lasting@{row}"))
             .collect();
         let proven = format!("({}) AND {}", proven.join(" OR "), table.live());
-        let live = rows(table.dialect, &table.name, size, "UPDATE", &proven);
+        let live = rows(table.dialect, &table.name, size, "UPDATE SKIP LOCKED", &proven);
         match table.dialect {
             Dialect::Postgres | Dialect::Sqlite => {
                 let end = end_by_logout(table, &live);
@@ -146,7 +164,9 @@ impl EndSeveral {
             Dialect::MySql => {
                 let select = format!("SELECT id, lasting_hash FROM {}", table.name);
                 Self::Locked {
-                    lock: statement(format!("{select} WHERE {live} ORDER BY id FOR UPDATE")),
+                    lock: statement(format!(
+                        "{select} WHERE {live} ORDER BY id FOR UPDATE SKIP LOCKED"
+                    )),
                     end: statement(end_by_logout(table, &format!("id IN ({})", ids(size)))),
                 }
             }
