@@ -1,8 +1,8 @@
-//! Records uses of sessions after the response, those of many requests with one statement.
+//! Records uses of sessions after the response, with one statement for many requests.
 //!
-//! The first use that waits starts a task, and the task ends when none waits: without uses there is
-//! neither a task nor a timer. A use that waits loses nothing by it, because it is recorded with
-//! the time at which it happened.
+//! The first use that waits starts a task, and the task ends when no use waits: without uses there
+//! is neither a task nor a timer. The wait does not change what is recorded, because a use is
+//! recorded with the time at which it happened.
 
 use std::any::type_name;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ const BATCH: usize = 64;
 
 impl<T: SessionData> Sessions<T> {
     /// Lets the use of a loaded session wait until it is written with others. Returns `false` if
-    /// the request has to record it: the store records no uses together, the session would soon
-    /// expire, or too many uses wait.
+    /// the request has to record it: the store cannot record several uses together, the session
+    /// would soon expire, or too many uses wait.
     pub(crate) fn touch_later(
         self: &Arc<Self>,
         loaded: &Loaded<T>,
@@ -81,8 +81,8 @@ impl<T: SessionData> Sessions<T> {
     }
 }
 
-/// The task that writes what waits, until nothing does. A shutdown makes it write at once, and
-/// waits for it.
+/// The task that writes the waiting uses, until none is left. A shutdown makes it write at once,
+/// and waits for it.
 struct Writer<T: SessionData> {
     sessions: Arc<Sessions<T>>,
     is_done: bool,
@@ -102,7 +102,7 @@ impl<T: SessionData> Writer<T> {
 }
 
 impl<T: SessionData> Drop for Writer<T> {
-    /// The task may end before its time, such as with its runtime.
+    /// The task may end early, for example when its runtime shuts down.
     fn drop(&mut self) {
         if !self.is_done {
             let lost = self.sessions.touches.task_ended();

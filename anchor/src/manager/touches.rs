@@ -11,15 +11,15 @@ use crate::id::SessionId;
 use crate::store::Use;
 use crate::timestamp::Timestamp;
 
-/// How long a use waits at most before it is written.
+/// The longest time that a use waits before it is written.
 const DELAY: Duration = Duration::from_millis(500);
 
 /// If the first use has waited for longer than this, the store is slow, and further uses are
 /// recorded in their requests.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// How many uses wait at most. When they are that many, they are written at once, and further uses
-/// are recorded in their requests.
+/// The largest number of uses that wait. When this many wait, they are written at once, and further
+/// uses are recorded in their requests.
 const CAPACITY: usize = 1_024;
 
 /// The uses of one manager's sessions that wait to be written. There is at most one per session.
@@ -32,20 +32,20 @@ pub(crate) struct Touches {
 
 #[derive(Default)]
 struct State {
-    /// Whether a task writes what waits.
+    /// Whether a task that writes the waiting uses is running.
     is_running: bool,
     waiting: HashMap<SessionId, Use>,
     /// When the first of them began to wait.
     since: Option<Instant>,
-    /// When the sessions were used whose uses are being written, or were written last. Another use
-    /// within the touch interval after that is not recorded.
+    /// The uses that are being written, or were written last: each session with the time of its
+    /// use. Another use within the touch interval after that time is not recorded.
     written: HashMap<SessionId, Timestamp>,
 }
 
 /// What happens to a use.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Added {
-    /// It will be written, or one before it is recent enough.
+    /// It will be written, or an earlier use is recent enough.
     Waits,
     /// The same, and a task has to be started.
     IsFirst,
@@ -92,7 +92,7 @@ impl Touches {
         std::mem::take(&mut *self.state()).waiting.len()
     }
 
-    /// Removes the use of a session that a later touch makes superfluous.
+    /// Removes the use of a session that a later touch makes unnecessary.
     pub(crate) fn forget(&self, id: SessionId) {
         let mut state = self.state();
         state.waiting.remove(&id);
@@ -123,7 +123,7 @@ impl Touches {
         Some(uses)
     }
 
-    /// Records that these uses could not be written: the sessions' next uses count.
+    /// Notes that these uses could not be written, so that the sessions' next uses are recorded.
     pub(crate) fn failed(&self, ids: &[SessionId]) {
         let mut state = self.state();
         for id in ids {
@@ -172,7 +172,8 @@ mod tests {
         assert_eq!(touches.add(by("desk", used(1, 10)), MINUTE), Added::IsFirst);
         assert_eq!(touches.add(by("other", used(2, 11)), MINUTE), Added::Waits);
         assert_eq!(touches.add(by("phone", used(1, 12)), MINUTE), Added::Waits);
-        // Two requests may add their uses in another order than they loaded the session.
+        // Two requests may add their uses in a different order than the one in which they loaded
+        // the session.
         assert_eq!(touches.add(by("late", used(1, 11)), MINUTE), Added::Waits);
         let expected = [(id(1), 12, Some("phone".into())), (id(2), 11, Some("other".into()))];
         assert_eq!(touches.taken(), expected);
@@ -225,7 +226,7 @@ mod tests {
         touches.add(used(2, 11), MINUTE);
         touches.due().await;
         assert!(began.elapsed() >= DELAY && began.elapsed() < DELAY * 5 / 4);
-        // What came while these were written has a delay of its own.
+        // A use that arrived while these were being written has its own delay.
         assert_eq!(touches.taken().len(), 2);
         let began = Instant::now();
         touches.add(used(3, 12), MINUTE);

@@ -244,8 +244,8 @@ impl Condition {
             Condition::Null => format!("{column} IS NULL"),
             Condition::Outside(least, most) => format!("{column} NOT BETWEEN {least} AND {most}"),
             Condition::NoInteger(least, most) => {
-                // The bounds are compared as floats. The largest integer is not a float, so the
-                // largest float below it is used.
+                // The bounds are compared as floats. No float is equal to the largest integer, so
+                // the largest float below it is used.
                 let inside = |bound: i64| match bound {
                     i64::MAX => 9_223_372_036_854_774_784,
                     bound => bound,
@@ -296,8 +296,9 @@ impl Condition {
                 let characters = if dialect == Dialect::Sqlite { "LENGTH" } else { "CHAR_LENGTH" };
                 format!("{characters}({column}) > {length}")
             }
-            // MySQL does not delete from a table that the condition reads, except from a derived
-            // table. To read a locked table twice, it needs a second name that is locked, too.
+            // MySQL cannot delete from a table that the condition also reads, unless the condition
+            // reads it in a derived table. A locked table that is read twice needs a second name,
+            // which must be locked as well.
             Condition::Shared => format!(
                 "{column} IN (SELECT {column} FROM (SELECT {column} FROM {table} AS again \
                  GROUP BY {column} HAVING COUNT(*) > 1) AS shared)"

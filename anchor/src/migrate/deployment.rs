@@ -14,8 +14,8 @@ pub(crate) enum Deployment {
     Before,
     /// Two files. The first contains what the new release needs. The second drops columns, and is
     /// applied when no process of the previous release is left, because that release still reads
-    /// and writes them. `keep_ended` is safe meanwhile: the row of an ended session that is kept
-    /// has expired, too, so that a release without that option does not treat it as live.
+    /// and writes them. Removing `keep_ended` in this way is safe: the row of an ended session has
+    /// also expired, so a release without that option does not treat the session as live.
     BeforeAndAfter,
     /// One file, which is applied while neither release runs.
     Downtime,
@@ -121,7 +121,8 @@ impl BreakingChange {
     /// The column has a type that the other release cannot read.
     fn of_type(diff: &Diff, old: &TableColumn, new: &TableColumn) -> Option<Self> {
         let Conversion { cast, .. } = Conversion::of(old, new, diff.variants_of(&new.name));
-        // How a type that anchor does not know can be read as another type is unknown.
+        // If anchor does not know a type, it cannot know whether the type can be read as another
+        // one.
         let is_unknown = cast == Cast::Inexact
             && (old.custom || new.custom)
             && !is_same_type(&old.sql_type, &new.sql_type);

@@ -1,9 +1,10 @@
 //! The migration that takes over fastapi-anchor's table,
 //! `anchor_sessions(id, user_id, expires_at, created_at)`.
 //!
-//! Its sessions end, because its rows contain no hash of a secret, so that no token could prove the
-//! right to use them. The table stays, with its grants and with what references it. Its columns are
-//! replaced regardless of their types, which an application may have changed.
+//! Its sessions end, because its rows contain no hash of a secret: no token could prove the right
+//! to use them. Except on SQLite, the table stays, with its grants and the foreign keys that
+//! reference it. Its columns are replaced regardless of their types, which an application may have
+//! changed.
 
 use super::write::{bounds, referenced};
 use crate::schema::{Dialect, Table};

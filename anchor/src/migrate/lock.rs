@@ -1,8 +1,8 @@
 //! The lock that lets only one process at a time write into a folder of migrations.
 //!
 //! It is the operating system's lock on a file in the folder for temporary files. The system
-//! releases it when the process ends, so that it is never stale, and nothing is left among the
-//! migrations.
+//! releases it when the process ends, so the lock is never stale, and no lock file is left among
+//! the migrations.
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -23,8 +23,8 @@ pub struct Migrations {
 
 impl Migrations {
     /// Returns the migrations in this folder, or in its folders `postgres`, `mysql` and `sqlite`.
-    /// The folder must exist. Otherwise a folder that was moved or misspelt would pass the check as
-    /// one without migrations.
+    /// The folder must exist. Otherwise a folder that was moved or misspelt would be treated as a
+    /// folder without migrations, and would pass the check.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -43,7 +43,8 @@ impl Migrations {
         Self { optional: true, ..Self::in_folder(package.join("migrations")) }
     }
 
-    /// Sets the dialect of the first file, for when neither folders nor features determine it.
+    /// Sets the dialect of the first file. This is needed if neither the folders nor the features
+    /// determine it.
     #[must_use]
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = Some(dialect);
@@ -98,9 +99,9 @@ impl Migrations {
         self
     }
 
-    /// Writes a first migration for a table although a migration renamed another table of that
-    /// name, or although no migration knows the table in `renamed_from`. Without this setting the
-    /// struct is refused, because it may refer to the existing table.
+    /// Writes a first migration for a table even if a migration renamed another table of that name,
+    /// or if no migration knows the table in `renamed_from`. Without this setting the struct is
+    /// refused, because it may refer to the existing table.
     #[must_use]
     pub fn new_table(mut self) -> Self {
         self.creates = true;

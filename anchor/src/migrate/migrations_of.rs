@@ -1,4 +1,5 @@
-//! [`MigrationsOf`]: what the test does that the derive generates for a struct.
+//! [`MigrationsOf`]: the test that the derive generates for a struct calls it to check or write the
+//! migrations.
 
 use std::any::{TypeId, type_name};
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ impl<T: SessionData> MigrationsOf<T> {
     }
 }
 
-/// The check of a type that is not a session, which does nothing. For a session, Rust prefers the
+/// The check for a type that is not a session. It does nothing. For a session, Rust prefers the
 /// inherent method with the same name.
 pub trait NotASession: Sized {
     /// Does nothing.
@@ -66,8 +67,8 @@ impl<T> NotASession for MigrationsOf<T> {}
 /// the other.
 ///
 /// This finds structs whose tests run in the same process, as the tests of a crate do by default.
-/// With a runner that starts a process for each test, the check shows the difference between the
-/// two structs.
+/// If the runner starts a process for each test, both structs get this far, and the check of the
+/// migrations shows the difference between them.
 fn alone_on_its_table<T: SessionData>(folder: &Path) -> Result<(), String> {
     type Tables = BTreeMap<(PathBuf, &'static str), (TypeId, &'static str)>;
     static TABLES: Mutex<Tables> = Mutex::new(BTreeMap::new());

@@ -26,7 +26,7 @@
 //! package needs its migrations, or `#[session(migrations = false)]`.
 //! `#[session(migrations = "db/migrations")]` names a folder other than `migrations`, relative to
 //! the package's `Cargo.toml`; that folder must exist. The test also exists in a package that
-//! enables none of anchor's SQL features, because they may be enabled by the application alone.
+//! enables none of anchor's SQL features, because perhaps only the application enables them.
 //!
 //! Rust does not collect the tests in a function's body, so the migrations of a struct that is
 //! declared there are not checked: call [`check`] in a test of your own.
@@ -40,7 +40,7 @@
 //!
 //! # What a change needs, and what it does to a running application
 //!
-//! A migration loses a value only if you said so. What you say is in the struct, and each such
+//! A migration loses values only if you have allowed it. Your answers are in the struct, and each
 //! answer is used once: the file's header records it (`was theme`, `on_change end_sessions`,
 //! `variants ("boss" to "admin")`), so that it does not answer a later change as well.
 //! `ANCHOR_MIGRATE=drop` makes it answer the later change, too. To do the same rename a second
@@ -64,7 +64,7 @@
 //!
 //! | | PostgreSQL | MySQL, MariaDB | SQLite |
 //! | --- | --- | --- | --- |
-//! | waits for a lock | at most 5 seconds, then nothing has changed; if it also locks a referenced table, less than the second after which PostgreSQL would look for a deadlock and could end a request of the application | the same, for each `ALTER` | the connection's `busy_timeout` |
+//! | waits for a lock | at most 5 seconds, then it fails and nothing has changed; if it also locks a referenced table, less than one second, because after a second PostgreSQL looks for a deadlock and may end a request of the application | the same, for each `ALTER` | the connection's `busy_timeout` |
 //! | a file is | one transaction | one `ALTER TABLE`; what precedes it can run again, what follows it remains to be done, and comments in the file say which is which | one transaction, which takes the write lock first |
 //! | rows that do not fit | end, or get the default, under the lock of the change | the same | the same |
 //! | duplicates, orphans | fail the transaction | fail the file before anything changes | the same |
@@ -76,21 +76,22 @@
 //! On PostgreSQL, a connection that has prepared a read of a column prepares it again when the
 //! column's type changes, so that the pools of both releases continue to work.
 //!
-//! On MySQL, values that do not fit end or change under `LOCK TABLES`: of the sessions, and, for
-//! reading, of each table that a new foreign key references, because MySQL reads from it. Writes to
-//! such a table wait until the change is done. The same is true if an existing foreign key is
-//! created again. When a file fails, the lock, `sql_mode` and `lock_wait_timeout` stay with its
-//! connection, which may belong to a pool: MySQL cannot undo them by itself. The file therefore
-//! sets `wait_timeout` to five seconds first, so that the server closes the connection, and
-//! releases the lock, when nobody has used it for that long. A busy pool can keep the connection
-//! open: migrate before the application serves requests, and if that fails, end the process or
-//! close the pool.
+//! On MySQL, rows with values that do not fit are deleted or changed under `LOCK TABLES`. The file
+//! locks the session table and, for reading, each table that a new foreign key references, because
+//! MySQL reads from it. Writes to such a table wait until the change is done. The same is true if
+//! an existing foreign key is created again. When a file fails, the lock, `sql_mode` and
+//! `lock_wait_timeout` stay with its connection, which may belong to a pool: MySQL cannot undo them
+//! by itself. The file therefore sets `wait_timeout` to five seconds first, so that the server
+//! closes the connection, and releases the lock, when nobody has used it for that long. A busy pool
+//! can keep the connection open: migrate before the application serves requests, and if that fails,
+//! end the process or close the pool.
 //!
-//! On SQLite, the rebuilt table keeps what references it, with foreign keys enabled or
-//! disabled as they are. What you have added to the table would be lost: columns, indexes,
-//! triggers, `CHECK`, `UNIQUE`, `COLLATE`, foreign keys, `STRICT`, `WITHOUT ROWID`. The migration
-//! then fails, changes nothing, and names what it found. It does the same if it would rename or
-//! drop a column that a view, or another table's trigger, may name.
+//! On SQLite, foreign keys that reference the rebuilt table, and their rows, are kept, whether
+//! foreign keys are enabled or disabled. Anything that you have added to the table would be lost:
+//! columns, indexes, triggers, `CHECK`, `UNIQUE`, `COLLATE`, foreign keys, `STRICT`,
+//! `WITHOUT ROWID`. If the table has such an addition, the migration fails, changes nothing, and
+//! names what it found. It also fails if it would rename or drop a column that a view, or another
+//! table's trigger, may name.
 //!
 //! # The order of a deployment
 //!
@@ -105,8 +106,8 @@
 //!   release is left, `ANCHOR_MIGRATE=drop` writes `.._after_deploy.sql`, which drops the column.
 //!   `ANCHOR_MIGRATE=drop` on a field that has just been removed writes both files;
 //!   `sqlx::migrate!` applies all files in the folder when the application starts, so keep the
-//!   second file out of it until then. A field that comes back in the meantime has its values
-//!   again.
+//!   second file out of the folder until no process of the previous release is left. If the field
+//!   comes back before the column is dropped, it has its values again.
 //! - **downtime**: no process of the application runs while the file is applied. `ANCHOR_MIGRATE=1`
 //!   refuses the change and says how to avoid the downtime; `ANCHOR_MIGRATE=downtime` writes the
 //!   file. An application of one process that applies its migrations when it starts, such as one on
@@ -126,7 +127,7 @@
 //! | a column with the name of a dropped one | downtime | fails | another `column` |
 //! | a renamed table | downtime | fails | `#[session(table = "old")]` |
 //! | a wider type | before | works; refuses values that its own type does not hold | |
-//! | a narrower type | before | works, but cannot write what does not fit; what the database accepts nevertheless (see below), the new release refuses | |
+//! | a narrower type | before | works, but cannot write what does not fit; the new release refuses other values that the database still accepts (see below) | |
 //! | a type of another family | downtime | fails | a new field; the old one is removed later |
 //! | `T` to `Option<T>` | before | works; refuses `NULL` | |
 //! | `Option<T>` to `T` | before | works, but cannot write `NULL` | |
@@ -137,7 +138,7 @@
 //! | `index`, `unique`, `references` | before | works, but cannot write what violates them | |
 //! | `track`, `fingerprint`, `keep_ended` on | before | works | |
 //! | `track`, `fingerprint`, `keep_ended` off | twice | works | |
-//! | `cut_off` on | before | works; ignores cut-offs, except that the sessions that they ended have ended | |
+//! | `cut_off` on | before | works; ignores cut-offs, but sessions that a cut-off has already ended stay ended | |
 //! | `cut_off` off | downtime | fails | keep it |
 //! | another subject, with `cut_off` | downtime | cuts off by its own subject | |
 //!
@@ -154,10 +155,10 @@
 //! fail to write certain values, first deploy a release that does not write them.
 //!
 //! A process of the previous release that is running when the migration is applied continues to
-//! work, but a process of it that *starts* afterwards fails: `sqlx::migrate!` refuses a version
-//! that is not in its folder, unless `set_ignore_missing(true)` is set, and `store.verify()`
-//! reports each difference between the table and the struct. To go back to the previous release,
-//! revert the migration first; the `.down.sql` file says when.
+//! work, but a process of the previous release that *starts* afterwards fails: `sqlx::migrate!`
+//! refuses a version that is not in its folder, unless `set_ignore_missing(true)` is set, and
+//! `store.verify()` reports each difference between the table and the struct. To go back to the
+//! previous release, revert the migration first; the `.down.sql` file says when.
 //!
 //! # From a program of your own
 //!

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::diff::Diff;
 
-/// The most columns that a name lists.
+/// The largest number of columns that a file's name lists.
 const MOST_NAMES: usize = 3;
 
 /// Returns a time as sqlx writes it into a version: `YYYYMMDDHHMMSS`, UTC.

@@ -161,8 +161,7 @@ pub enum Refusal {
         column: String,
         /// The variants as they are stored.
         variants: Vec<String>,
-        /// Those that an earlier migration has already renamed, as `renamed_from` on a variant
-        /// says.
+        /// Those whose `renamed_from` an earlier migration has already carried out.
         done: Vec<String>,
         /// Whether the field has an answer that an earlier change has used.
         stale: bool,

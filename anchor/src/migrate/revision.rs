@@ -59,8 +59,8 @@ impl Revision {
     }
 }
 
-/// Returns the table's current state. If it has none, its first migration is to be written; then
-/// the hash is that of the table that had its name before.
+/// Returns the newest file of the table. If there is none, the table's first migration has to be
+/// written. If another table had the name before, the hash of its newest state is returned too.
 fn current<'f>(
     folder: &'f Folder,
     schema: &Schema,

@@ -1,4 +1,4 @@
-//! Properties of a column that a reader or a new row sees.
+//! A column's properties in words, and whether a new row has a value for it.
 
 use std::fmt;
 

@@ -28,7 +28,7 @@ pub(crate) trait Batch: Send + Sync + 'static {
     /// What one caller gets back.
     type Answer: Send + 'static;
 
-    /// What one statement leaves to the next one, such as a connection, if they follow each other
+    /// What one statement passes on to the next one, such as a connection, if the next one follows
     /// immediately.
     type Kept: Default + Send;
 
@@ -80,7 +80,8 @@ impl<B: Batch> Gather<B> {
     pub(crate) async fn get(self: &Arc<Self>, item: B::Item) -> Result<B::Answer, StoreError> {
         match self.join(item) {
             Joined::Alone(item, _one) => {
-                // Boxed, so that a caller that waits does not reserve the room for a statement.
+                // Boxed, so that the future of a caller that waits does not contain the future of a
+                // statement.
                 let mut kept = B::Kept::default();
                 let answer = Box::pin(self.batch.run(vec![item], &mut kept)).await.pop();
                 answer.unwrap_or_else(|| Err(unanswered()))
@@ -121,7 +122,8 @@ impl<B: Batch> Gather<B> {
 }
 
 impl<B: Batch> Queue<B> {
-    /// Returns the queue of a runtime. Idle queues of other runtimes are removed when it is made.
+    /// Returns the queue of a runtime. When it is created, idle queues of other runtimes are
+    /// removed.
     fn of(queues: &mut Vec<Self>, runtime: Id) -> &mut Self {
         let place = queues.iter().position(|queue| queue.runtime == runtime);
         let place = place.unwrap_or_else(|| {
@@ -158,7 +160,7 @@ impl<B: Batch> Drop for One<'_, B> {
     }
 }
 
-/// The task that runs statements for the callers of a runtime that wait, until none waits.
+/// The task that runs statements for the waiting callers of a runtime, until none waits.
 struct Batches<B: Batch> {
     gather: Arc<Gather<B>>,
     runtime: Id,
@@ -225,8 +227,7 @@ impl<B: Batch> Batches<B> {
 }
 
 impl<B: Batch> Drop for Batches<B> {
-    /// Tells the callers that wait that there will be no answer, after a panic or when the runtime
-    /// shuts down.
+    /// After a panic, or when the runtime shuts down, the callers that wait get an error.
     fn drop(&mut self) {
         if !self.is_done {
             let left = {
@@ -235,7 +236,7 @@ impl<B: Batch> Drop for Batches<B> {
                 queue.is_batch_running = false;
                 mem::take(&mut queue.waiting)
             };
-            // Without the lock, because it wakes the callers.
+            // Dropped without the lock, because this wakes the callers.
             drop(left);
         }
     }
@@ -253,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers when it may, and remembers what each statement was for.
+    /// Answers when the test allows it, and remembers the items of each statement.
     struct Slow {
         may_answer: Semaphore,
         statements: Mutex<Vec<Vec<u32>>>,

@@ -27,16 +27,17 @@ impl Use {
     }
 }
 
-/// Prints no client.
+/// Does not print the client.
 impl fmt::Debug for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Use").field("id", &self.id).field("at", &self.at).finish_non_exhaustive()
     }
 }
 
-/// Records the uses of several sessions together, some time after they happened. For a store for
-/// which that costs much less than a [`touch`](super::SessionStore::touch) in each request. It
-/// returns itself from [`SessionStore::uses_recorder`](super::SessionStore::uses_recorder).
+/// Records the uses of several sessions together, some time after they happened. Implement this if
+/// it costs the store much less than a [`touch`](super::SessionStore::touch) in each request. The
+/// store then returns itself from
+/// [`SessionStore::uses_recorder`](super::SessionStore::uses_recorder).
 pub trait RecordUses: Send + Sync {
     /// Records uses of different sessions, and returns the ids of the sessions that are live, in
     /// any order.

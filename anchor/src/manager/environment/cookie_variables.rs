@@ -19,7 +19,7 @@ pub(super) fn refuse(reader: &mut Reader<'_>) {
     }
 }
 
-/// Reads the cookie, for a payload whose struct names this one.
+/// Reads the cookie. `struct_name` is the name that the payload's struct gives it, if any.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     struct_name: Option<&'static str>,

@@ -29,14 +29,14 @@ use reader::{Reader, Variables};
 /// | `ANCHOR_TRUSTED_ORIGINS` | origins whose pages may send requests, separated by commas | the application's own |
 /// | `ANCHOR_DEVELOPMENT` | `true`: a cookie for plain HTTP, with a warning in the log | `false` |
 ///
-/// A variable whose name is almost a setting's is an error that suggests the setting, because a
-/// misspelt setting is a missing setting. Such a name has a typing error (`ANCHOR_KYES`), consists
-/// of some of the setting's words (`ANCHOR_SAMESITE`, `ANCHOR_DEV`), or goes on after them
-/// (`ANCHOR_KEYS_FILE`). The same applies to any other name that begins with `ANCHOR_COOKIE`. Any
-/// other variable with the prefix does not belong to anchor and is ignored: the `ANCHOR_PORT` that
-/// Kubernetes sets for a service named `anchor`, or one of the application's own. A setting that is
-/// empty is an error. All mistakes are reported at once, each with its variable and with what to
-/// write.
+/// A variable whose name is almost the name of a setting is an error, and the message suggests the
+/// setting. Otherwise a misspelt setting would silently be missing. Such a name has a typing error
+/// (`ANCHOR_KYES`), consists of some of the setting's words (`ANCHOR_SAMESITE`, `ANCHOR_DEV`), or
+/// continues after them (`ANCHOR_KEYS_FILE`). The same applies to any other name that begins with
+/// `ANCHOR_COOKIE`. Any other variable with the prefix does not belong to anchor and is ignored,
+/// such as the `ANCHOR_PORT` that Kubernetes sets for a service named `anchor`, or a variable of
+/// the application. A setting that is empty is an error. All mistakes are reported at once, each
+/// with its variable and with what to write.
 ///
 /// `Debug` shows the names of the variables, but no value.
 #[derive(Clone)]
@@ -49,13 +49,13 @@ impl Environment {
     /// Takes this process's variables whose names begin with the prefix and an underscore, such as
     /// `ANCHOR_KEYS` for `ANCHOR`.
     ///
-    /// Two managers need two prefixes, and neither may be the beginning of the other: `USER` and
-    /// `ADMIN`.
+    /// Two managers need two prefixes, and neither may be the beginning of the other. For example:
+    /// `USER` and `ADMIN`.
     pub fn of_process(prefix: &str) -> Self {
         Self::of(prefix, env::vars_os())
     }
 
-    /// Takes the variables from elsewhere: a test, a file.
+    /// Takes the variables from another source, such as a test or a file.
     ///
     /// ```
     /// use anchor::Environment;

@@ -1,4 +1,5 @@
-//! Which settings a variable may have been meant to be, if its name is almost a setting's.
+//! Finds the settings that a variable may have been meant to be, if its name is almost the name of
+//! a setting.
 
 /// Words that only Kubernetes' variables for a service have, such as `ANCHOR_KEYS_SERVICE_HOST` for
 /// the service `anchor-keys`.

@@ -34,7 +34,8 @@ impl Comparison<'_> {
         facts
     }
 
-    /// Returns whether the companion table's subject has the `sql_type` of the session table's.
+    /// Returns whether the subject in the companion table has the same custom `sql_type` as in the
+    /// session table.
     pub(super) fn has_custom_subject(&self, companion: &CutOffsTable) -> bool {
         let subject = self.table.column(&companion.subject);
         subject.is_some_and(|column| column.custom && column.sql_type == companion.subject_type)
@@ -72,7 +73,7 @@ impl Comparison<'_> {
     }
 
     /// Returns whether the column's check is compared only by its name. MySQL and MariaDB show
-    /// unusual values differently, and a single one as `= 'x'`.
+    /// unusual values differently, and a single value as `= 'x'`.
     pub(super) fn has_unknown_text(&self, column: &TableColumn) -> bool {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
         let Some(values) = column.checked_values() else { return false };

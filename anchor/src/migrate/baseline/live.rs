@@ -207,7 +207,7 @@ impl Place {
         ]
     }
 
-    /// Returns the condition for a row about the table, in MySQL's catalogue.
+    /// Returns the condition that a row of MySQL's catalogue is about the table.
     fn is_here(&self, alias: &str) -> String {
         let Self { name, schema, .. } = self;
         format!("{alias}table_schema = {schema} AND {alias}table_name = {name}")

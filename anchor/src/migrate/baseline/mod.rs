@@ -1,9 +1,9 @@
 //! The migration that takes over the table that `store.migrate()` created, with its sessions.
 //!
-//! The file creates the table if it does not exist, and compares it with the struct, by means of
-//! the database's own catalogue. The comparison therefore takes place in each database in which the
-//! file is applied, not only in the developer's. Both sides are facts: lines of text such as
-//! `index sessions_user_id_idx on user_id`.
+//! The file creates the table if it does not exist, and compares it with the struct, using the
+//! database's own catalogue. The comparison therefore takes place in every database to which the
+//! file is applied, not only in the developer's. Both the table and the struct are described by
+//! facts: lines of text such as `index sessions_user_id_idx on user_id`.
 
 mod declared;
 mod live;
@@ -20,8 +20,8 @@ pub(super) fn up(table: &Table) -> String {
                     -- ANCHOR_MIGRATE=replace,baseline cargo test anchor_migrations\n";
     let (create, compare) = (table.create_text_if_not_exists(), Comparison { table }.sql());
     match table.dialect {
-        // MySQL commits each definition, so the comparison comes first: if it fails, nothing has
-        // changed.
+        // MySQL commits after each statement that defines a table, so the comparison comes first:
+        // if it fails, nothing has changed.
         Dialect::MySql => format!("{compares}{compare}\n{takes_over}{create}"),
         Dialect::Postgres | Dialect::Sqlite => {
             let bounds = bounds(table.dialect, referenced(table));
@@ -36,8 +36,8 @@ pub(super) fn down() -> String {
         .to_owned()
 }
 
-/// The condition that a fact of the database alone can make it refuse rows that the struct allows.
-/// The user may add other columns and indexes.
+/// The condition for facts that matter if only the database has them: they can make the database
+/// refuse rows that the struct allows. The user may add other columns and indexes.
 const RESTRICTS: &str = "(fact LIKE 'unique %' OR fact LIKE 'check %' OR fact LIKE 'foreign key %'
         OR fact LIKE 'column % not null')";
 
@@ -77,8 +77,8 @@ $anchor$;
                 declared.join("),\n        ("),
                 dialect.literal(name),
             ),
-            // On MySQL, only stored programs can raise an error. The differences are not a
-            // statement, so preparing them fails, and the error shows them.
+            // On MySQL, only stored programs can raise an error. The text of the differences is not
+            // a statement, so preparing it fails, and the error shows the text.
             Dialect::MySql => format!(
                 "SET @anchor_differences = (
     WITH declared (fact) AS (

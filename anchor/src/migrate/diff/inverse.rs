@@ -33,7 +33,8 @@ impl Diff {
         }
     }
 
-    /// Returns the renames back to the variants' old names, by the columns' old names.
+    /// Returns the renames that give the variants their old names again. The columns have their old
+    /// names here.
     fn variants_back(&self) -> Vec<RenamedVariants> {
         let back = self.variants.iter().map(|RenamedVariants { column, names }| {
             let (old, _) = self.kept.iter().find(|(_, new)| new.name == *column)?;

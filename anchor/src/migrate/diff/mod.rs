@@ -114,7 +114,7 @@ impl Diff {
         }
     }
 
-    /// Returns the columns that the struct no longer has since the newest migration.
+    /// Returns the columns that the struct had at the newest migration and no longer has.
     pub(crate) fn removed(&self) -> impl Iterator<Item = &TableColumn> {
         let is_removed = |(old, new): &&(TableColumn, TableColumn)| {
             old.leaving.is_none() && new.leaving.is_some()
@@ -151,7 +151,7 @@ impl Diff {
         self.keeps_table() && self.forgotten.is_empty()
     }
 
-    /// Returns whether the table does not change. The header may.
+    /// Returns whether the table does not change. The header may change.
     pub(crate) fn keeps_table(&self) -> bool {
         // The order of columns and indexes does not matter: in the live table, an added column is
         // the last one.

@@ -74,7 +74,7 @@ pub(super) fn column_renames(
 }
 
 /// Returns the renames in the header that the struct no longer asks for, and that it could ask for
-/// again, because there is something with the old name.
+/// again, because something has the old name.
 pub(super) fn forgotten(before: &State, schema: &Schema) -> Vec<String> {
     let mut forgotten = Vec::new();
     for answer in &before.answers {

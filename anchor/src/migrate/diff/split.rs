@@ -1,4 +1,4 @@
-//! A change without a part of it, which another file contains.
+//! A change without one of its parts, which is in another file.
 
 use super::Diff;
 use crate::schema::{Table, TableColumn, TableIndex};
@@ -29,9 +29,9 @@ impl Diff {
         diff
     }
 
-    /// Returns the same change, except that it keeps every index that a new one on its column
-    /// replaces, and the change that drops these indexes. An index is needed until its replacement
-    /// has been built.
+    /// Returns two changes. The first is the same change, except that it keeps every index that a
+    /// new index on the same column replaces. The second drops these replaced indexes. An index is
+    /// needed until its replacement has been built.
     pub(crate) fn with_replaced_indexes_kept(&self) -> (Self, Option<Self>) {
         let mut kept = self.clone();
         for index in &self.dropped_indexes {

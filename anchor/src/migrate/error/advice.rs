@@ -119,7 +119,7 @@ pub(super) fn renaming(file: &Path, version: i64) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Returns a name that sqlx reads: in lower case if that is what is wrong.
+/// Returns a name that sqlx reads: the same name in lower case, if only the case is wrong.
 pub(super) fn well_named(file: &Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     match name.split_once('_') {
@@ -144,8 +144,8 @@ pub(super) fn committed(file: &Path) -> String {
     format!("git -C {} show HEAD:./{}", folder.display(), name.display())
 }
 
-/// Returns the command that lists the commits that added or deleted files in the folder; or those
-/// with this hash, if it is known.
+/// Returns the command that lists commits: those that mention this hash, or, if it is `None`, those
+/// that added or deleted files in the folder.
 pub(super) fn history(file: &Path, hash: Option<&str>) -> String {
     let folder = file.parent().unwrap_or(file).display();
     match hash {

@@ -51,7 +51,7 @@ pub enum MigrateError {
         /// Which of anchor's SQL features are on.
         features: String,
     },
-    /// A header names another dialect than its folder or the other files.
+    /// A file's header names a different dialect than the folder or the other files.
     #[error(
         "{file}: the header says `dialect {}`, but this folder is for {}. Each dialect needs its \
          own folder. To move the file:\n\
@@ -247,7 +247,7 @@ pub enum MigrateError {
         /// The folder of a dialect.
         folder: PathBuf,
     },
-    /// sqlx ignores a file with a header because of its name.
+    /// A file has a header, but sqlx ignores the file because of its name.
     #[error(
         "{file}: sqlx runs files that are named `<version>_<description>.sql`, with a lower-case \
          suffix, and ignores this one. Rename it, for example:\n\

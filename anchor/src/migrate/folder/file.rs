@@ -14,7 +14,7 @@ pub(super) struct File {
     pub(super) header: Option<Header>,
 }
 
-/// A file's header, with the hash of its state, which is needed often.
+/// A file's header. The hash of its state is kept, because it is needed often.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) state: State,

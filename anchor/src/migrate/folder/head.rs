@@ -74,7 +74,7 @@ impl Folder {
     }
 
     /// Refuses a struct whose `renamed_from` names one table while another table already has its
-    /// name. Otherwise the struct would get the other table, with the sessions of somebody else.
+    /// name. Otherwise the struct would get that other table, with sessions that are not its own.
     fn check_renamed_from(&self, schema: &Schema, head: Managed<'_>) -> Result<(), MigrateError> {
         let Some(from) = schema.renamed_from.filter(|_| head.table() == schema.table) else {
             return Ok(());
@@ -96,8 +96,8 @@ impl Folder {
         })
     }
 
-    /// Returns the table that last had the struct's name, or its previous name, and has another one
-    /// now. It is asked for when no table has either name.
+    /// Returns the table that last had the struct's name, or its previous name, and has another
+    /// name now. It is called when no table has either name.
     ///
     /// # Errors
     ///

@@ -22,8 +22,8 @@ impl Folder {
         self.check_parents(&followers)
     }
 
-    /// Returns the follower of every state. Checks that all have this dialect and that no state
-    /// occurs twice.
+    /// Returns the follower of every state. Checks that all files have this dialect and that no
+    /// state occurs twice.
     fn followers(&self, dialect: Dialect) -> Result<Followers<'_>, MigrateError> {
         let mut followers = HashMap::new();
         let mut hashes = HashSet::new();
@@ -52,7 +52,7 @@ impl Folder {
         }
     }
 
-    /// sqlx runs one file per version.
+    /// Checks that no two files have the same version, because sqlx runs one file per version.
     fn check_versions(&self) -> Result<(), MigrateError> {
         for (first, second) in self.forward().zip(self.forward().skip(1)) {
             if first.name.version == second.name.version {

@@ -54,7 +54,7 @@ pub(super) struct Newest<'f> {
 /// A migration that is about to be written.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// Such as `create_sessions`.
+    /// What the file's name says after the version, such as `create_sessions`.
     pub(super) description: String,
     pub(super) moment: Moment,
     pub(super) up: String,
@@ -129,7 +129,7 @@ impl Folder {
         self.managed().map(|managed| (managed.hash, managed)).collect()
     }
 
-    /// Returns the file that this one follows, then the one that that follows, and so on.
+    /// Returns the files before this one: its predecessor, the predecessor of that file, and so on.
     fn ancestors<'f>(&'f self, of: Managed<'f>) -> impl Iterator<Item = Managed<'f>> {
         let by_hash = self.by_hash();
         let parent = move |of: &Managed<'f>| by_hash.get(of.state.parent.as_deref()?).copied();

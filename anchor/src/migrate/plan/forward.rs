@@ -51,7 +51,7 @@ impl Plan {
         if refusals.is_empty() { Ok(plan.with_assertions()) } else { Err(refusals) }
     }
 
-    /// Decides which value the existing sessions have in a new column.
+    /// Decides which value the existing sessions get in a new column.
     fn add(&mut self, column: &TableColumn, schema: &Schema) -> Result<(), Refusal> {
         let shared = self.diff.is_unique(column)
             && has_value(column)
@@ -74,7 +74,8 @@ impl Plan {
     }
 }
 
-/// Refuses what must not be dropped, and returns the new columns that may be renamed old ones.
+/// Refuses the drops that need a decision, and returns the new columns that may be renamed old
+/// ones.
 fn refuse_drops(diff: &Diff) -> (Vec<Refusal>, Vec<String>) {
     let mut refusals = Vec::new();
     let mut undecided = Vec::new();

@@ -19,7 +19,7 @@ pub(super) struct KeptColumn<'s> {
     role: bool,
     /// The variants that a migration has renamed: old name, new name.
     renamed_before: &'s [(String, String)],
-    /// Whether values may be lost. Then an answer that a migration has used is valid again.
+    /// Whether values may be lost. If so, an answer that a migration has used is valid again.
     drops: bool,
 }
 
@@ -49,7 +49,7 @@ impl<'s> KeptColumn<'s> {
     }
 
     /// Returns whether the default may replace values that do not fit. It never replaces a role. A
-    /// default that does not change was meant for something else.
+    /// default that was there before the change is not an answer to it, unless values may be lost.
     fn has_answer(&self) -> bool {
         has_value(self.new) && !self.role && (self.old.default != self.new.default || self.drops)
     }
@@ -109,7 +109,7 @@ impl Plan {
         let KeptColumn { old, new, .. } = *kept;
         let Conversion { mut conditions, cast } =
             Conversion::of(old, new, self.diff.variants_of(&new.name));
-        // The length is not the user's, but the one that an index on MySQL needs.
+        // The user did not choose the length: an index on MySQL needs it.
         if !new.custom {
             let too_long = conditions.iter().position(|c| matches!(c, Condition::LongerThan(_)));
             if let Some(Condition::LongerThan(most)) = too_long.map(|at| conditions.remove(at)) {

@@ -40,7 +40,7 @@ pub(crate) enum Assertion {
     Distinct(String),
     /// Each of them is `NULL` or in the referenced table.
     Referenced(String, ForeignKey),
-    /// None of them has more characters, or bytes.
+    /// None of them has more than this many characters or bytes.
     NotLonger(String, usize),
 }
 

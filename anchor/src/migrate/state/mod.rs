@@ -2,9 +2,9 @@
 //! file record it.
 //!
 //! The lines contain everything that a later migration needs, so that neither a folder of snapshots
-//! nor a database is necessary. The SQL below them is the user's to edit. The line of a column also
+//! nor a database is necessary. The user may edit the SQL below them. The line of a column also
 //! records what the struct answered for it, so that an answer is used only once. The state's hash
-//! covers the lines, without the SQL. They include the parent's hash, which gives the file its
+//! covers the lines, without the SQL. The lines include the parent's hash, which gives the file its
 //! place in the table's history.
 
 mod lines;

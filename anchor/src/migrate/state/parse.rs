@@ -37,8 +37,8 @@ impl State {
     }
 }
 
-/// Returns what a line says to anchor: `None` if it is not meant for anchor, and `Some(None)` if it
-/// is but is not written as anchor writes it.
+/// Returns the content of a line that is meant for anchor. It is `None` if the line is not meant
+/// for anchor, and `Some(None)` if it is, but does not start in the way that anchor writes it.
 fn content(line: &str) -> Option<Option<&str>> {
     // A byte order mark does not count as white space.
     let line = line.trim_start_matches('\u{feff}').trim();
@@ -55,7 +55,7 @@ fn content(line: &str) -> Option<Option<&str>> {
     Some(exact.map(str::trim))
 }
 
-/// Refuses what sqlx or the database would read in a different way than anchor.
+/// Refuses what sqlx or the database would read differently from anchor.
 fn misplaced(text: &str) -> Result<(), HeaderError> {
     for (at, line) in text.lines().enumerate() {
         let line = line.trim_start_matches('\u{feff}');

@@ -1,4 +1,4 @@
-//! The comments on a change that every dialect has.
+//! The comments on a change that the files of every dialect contain.
 
 use super::assertions::units;
 use super::script::Script;

@@ -1,5 +1,5 @@
-//! A change of the table as SQL, as a careful person would write it. Each dialect has a module; the
-//! other modules hold what the dialects share.
+//! Writes a change of the table as SQL, in the way that a careful person would. Each dialect has a
+//! module; the other modules hold what the dialects share.
 
 mod assertions;
 mod comments;
@@ -19,7 +19,8 @@ use comments::comment_on_change;
 use rows::ENDS_ALL;
 pub(crate) use script::Script;
 
-/// Returns the table's first migration. On PostgreSQL it waits for the tables that it references.
+/// Returns the table's first migration. On PostgreSQL it waits for locks on the tables that it
+/// references.
 pub(crate) fn create(table: &Table) -> String {
     bounds(table.dialect, referenced(table)) + &table.create_text()
 }
@@ -31,8 +32,8 @@ pub(crate) fn referenced(table: &Table) -> usize {
     tables.into_iter().filter(|name| *name != table.name).count()
 }
 
-/// Returns the first statements of a file that does not change a table but still waits for the
-/// locks of this many tables.
+/// Returns the statements that limit how long a file waits for the locks of this many tables. The
+/// text is empty except on PostgreSQL.
 pub(crate) fn bounds(dialect: Dialect, tables: usize) -> String {
     match dialect {
         Dialect::Postgres => postgres::bounds(tables).text() + "\n",
@@ -104,8 +105,8 @@ pub(crate) fn validate(plan: &Plan) -> Option<Script> {
     }
 }
 
-/// Returns the down migration of [`validate`], which does nothing: that of the change drops the
-/// constraints.
+/// Returns the down migration of [`validate`], which does nothing: the down migration of the change
+/// drops the constraints.
 pub(crate) fn validate_back() -> Script {
     Script::default()
         .do_nothing("Nothing to do: reverting the previous file drops the constraints.")

@@ -28,8 +28,8 @@ pub(super) fn end_sessions(script: &mut Script, plan: &Plan) {
     }
 }
 
-/// Changes the rows. First the sessions that cannot stay end, which is decided by the old names of
-/// variants. Then the variants get their new names. The defaults come last, because they use the
+/// Changes the rows. First the sessions that cannot stay are ended, which depends on the old names
+/// of variants. Then the variants get their new names. The defaults come last, because they use the
 /// new names.
 pub(super) fn change_values(
     script: &mut Script,

@@ -60,7 +60,7 @@ impl Script {
         }
     }
 
-    /// Adds a statement that does nothing, because a file must have one.
+    /// Adds a statement that does nothing, because a file must have at least one statement.
     pub(super) fn do_nothing(mut self, why: &str) -> Self {
         self.comment(why);
         self.run("SELECT 1");

@@ -36,8 +36,8 @@ impl<T: SessionData> Scope<T> {
 
     /// Loads the presented session, decides whether it is admitted, and records its use.
     ///
-    /// What few requests need is boxed when they need it: every future between here and the server
-    /// holds this one, and each of them is copied.
+    /// Futures that few requests need are boxed: every future between here and the server contains
+    /// this one, and each of them is copied.
     pub(super) async fn admit(&self, request: Option<&Parts>) -> Result<Live<T>, Rejection> {
         let (id, secret, stale_key) = self.presented_token(request)?;
         let sessions = &self.sessions;
@@ -81,8 +81,8 @@ impl<T: SessionData> Scope<T> {
         })
     }
 
-    /// Marks the session as used at the request's beginning, unless a use was recorded recently.
-    /// If the store records uses together, this one is written soon after.
+    /// Marks the session as used at the request's beginning, unless a use was recorded recently. If
+    /// the store records several uses together, this one is written a little later.
     async fn record_use(
         &self,
         loaded: &Loaded<T>,
@@ -126,7 +126,8 @@ impl<T: SessionData> Scope<T> {
         else {
             return Ok(());
         };
-        // A panic is not a mismatch, which may end the session: the client is unknown.
+        // If the fingerprint function panicked, the client is unknown. This is not a mismatch,
+        // because a mismatch may end the session.
         let presented = self.state().client.fingerprint.map_err(Error::from)?;
         if presented == Some(bound) {
             return Ok(());

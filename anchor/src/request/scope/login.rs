@@ -24,7 +24,7 @@ use crate::token::{Secret, SessionToken, new_session_id};
 pub(crate) struct LoginOptions {
     /// Whether the client keeps the token when it is closed.
     pub(crate) remembered: bool,
-    /// Whether it relies on what was checked just now, not on what the request brought.
+    /// Whether what it relies on was checked just now, not at some time since the request arrived.
     pub(crate) starting_now: bool,
     /// Whether it ends the subject's other sessions.
     pub(crate) revokes_others: bool,
@@ -33,7 +33,7 @@ pub(crate) struct LoginOptions {
 impl<T: SessionData> Scope<T> {
     /// Creates a session and ends the presented one, or the one that this request logged in before.
     ///
-    /// Runs in a separate task: when the client disconnects half way, nobody else would end the
+    /// Runs in a separate task: if the client disconnected half way, nobody else would end the
     /// session that the store still creates.
     pub(crate) async fn login(
         self: &Arc<Self>,
@@ -51,7 +51,8 @@ impl<T: SessionData> Scope<T> {
             .unwrap_or_else(|error| Err(self.sessions.failed(StoreError::unavailable(error))))
     }
 
-    /// Logs why a login failed. If nobody waits for it any more, its application made no mistake.
+    /// Logs why a login failed. If nobody waits for the login any more, this is not an error of the
+    /// application.
     fn not_logged_in(&self, error: Error) -> Error {
         if matches!(error, Error::ResponseBegun) && self.state().stage == Stage::Dropped {
             tracing::info!(
@@ -77,7 +78,7 @@ impl<T: SessionData> Scope<T> {
             let mut presented = self.presented(&state).into_iter();
             (presented.next(), presented, state.client.clone())
         };
-        // A session that should be bound must not begin unbound.
+        // A session that should be bound to a client must not begin without its fingerprint.
         let fingerprint = client.fingerprint?;
         let id = new_session_id().map_err(Error::Randomness)?;
         let secret = Secret::generate().map_err(Error::Randomness)?;
@@ -176,7 +177,7 @@ impl<T: SessionData> Scope<T> {
         Ok(())
     }
 
-    /// Does what [`rotate`](Self::rotate) does, and also works on the response's way out.
+    /// Does what [`rotate`](Self::rotate) does, and also works after the handler has answered.
     pub(super) async fn rotate_from_here(
         &self,
         id: SessionId,

@@ -1,8 +1,9 @@
 //! [`Scope`]: what one request knows about its session, from the token that it presents to the
 //! cookie that it sends back.
 //!
-//! A scope is lazy: opening it reads nothing. The first question parses the token. The first demand
-//! for the session loads it, once. The way out of the response writes what changed.
+//! A scope is lazy: opening it reads nothing. The token is parsed when something first needs it.
+//! The session is loaded when something first needs it, and only once. What has changed is written
+//! into the response at the end.
 
 mod admission;
 mod login;
@@ -132,8 +133,8 @@ impl<T> Live<T> {
 /// What the response sends to the token's owner.
 enum Outgoing {
     Nothing,
-    /// Without a lifetime, the client keeps the token until it is closed.
-    /// Boxed, because few requests get a token.
+    /// Without a lifetime, the client keeps the token until the client is closed. Boxed, because
+    /// few requests get a token.
     Issue(Box<Issue>),
     Remove,
 }
@@ -183,7 +184,7 @@ impl<T: SessionData> Scope<T> {
     }
 
     /// Locks the state. A lock is only poisoned by a panic in a few lines of assignments, so the
-    /// state is still whole.
+    /// state is still consistent.
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -210,7 +211,7 @@ impl<T: SessionData> Scope<T> {
         if let Some(known) = self.known() {
             return known.map_err(|rejection| self.refused_if_ended(rejection));
         }
-        // Two extractors of one request rarely ask at the same time, so only a wait gets a box.
+        // Two extractors of one request rarely ask at the same time, so only a wait is boxed.
         let _loading = match self.loading.try_lock() {
             Ok(loading) => loading,
             Err(_) => Box::pin(self.loading.lock()).await,
@@ -278,8 +279,8 @@ impl<T: SessionData> Scope<T> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the secret was replaced meanwhile, because what the session has become
-    /// since is not for the holder of the old one. Also returns an error if the session is no
+    /// Returns an error if the secret was replaced meanwhile, because the holder of the old secret
+    /// must not see how the session has changed since. Also returns an error if the session is no
     /// longer the request's.
     pub(crate) fn found_again(&self, loaded: &Loaded<T>) -> Result<bool, Error> {
         let id = loaded.record.id;
@@ -304,8 +305,8 @@ impl<T: SessionData> Scope<T> {
         }
     }
 
-    /// Reports a refusal, once, if only an end earlier in this request explains it. Every other
-    /// known refusal was reported when it was found.
+    /// Reports a refusal, once, if its only reason is that the session ended earlier in this
+    /// request. Every other known refusal was reported when it was found.
     fn refused_if_ended(&self, rejection: Rejection) -> Rejection {
         let is_news = {
             let mut state = self.state();
@@ -315,7 +316,8 @@ impl<T: SessionData> Scope<T> {
         if is_news { self.refused(rejection) } else { rejection }
     }
 
-    /// Returns whether the request is over, so that a handle of it was kept.
+    /// Returns whether the request is over. A handle that asks this was kept longer than its
+    /// request.
     pub(crate) fn is_over(&self) -> bool {
         self.state().is_closed()
     }

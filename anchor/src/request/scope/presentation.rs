@@ -8,10 +8,11 @@ use crate::token::keys::TokenKeys;
 use crate::token::{BadToken, Verified};
 
 /// How many different genuine tokens a request may present. Each one costs a logout one or more
-/// statements, and no browser that received ours has more than a few.
+/// statements, and no browser that received its tokens from anchor has more than a few.
 const MOST_GENUINE: usize = 8;
 
-/// How wrong a node's clock may be when it decides by a token that its session is over.
+/// How wrong a node's clock may be when the node concludes from a token's age that its session is
+/// over.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the request presents, decoded and verified.
@@ -70,7 +71,7 @@ impl Presentation {
     }
 
     /// Returns why something that the request presents cannot be judged here. It may be the token
-    /// of a live session, from a node with a newer key, or written in another way.
+    /// of a live session: one from a node with a newer key, or one in another format.
     pub(super) fn unjudged(&self) -> Option<BadToken> {
         match self {
             Presentation::Refused { reason, foreign: true, .. } => Some(*reason),
@@ -110,7 +111,8 @@ mod tests {
         genuine.sort_unstable();
         assert_eq!(genuine, [ids[1], ids[0]], "a clock may be wrong by a day");
         assert!(several.unjudged().is_some(), "it may have begun under a longer lifetime");
-        // Alone, a token is looked up whatever its age: its session may have a longer lifetime.
+        // A token that is presented alone is looked up whatever its age: its session may have a
+        // longer lifetime.
         let alone = Presented::Token(tokens[3].expose().as_bytes());
         assert_eq!(Presentation::of(alone, &keys, day).genuine().len(), 1);
     }

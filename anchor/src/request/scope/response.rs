@@ -1,4 +1,4 @@
-//! The way out of a request: the response gets its headers.
+//! The end of a request: the response gets its headers.
 
 use std::any::type_name;
 use std::future::Future;
@@ -31,7 +31,7 @@ pub(crate) enum Closing {
     Unasked,
     /// Nothing: the headers can be written.
     Done,
-    /// This, before the headers are written.
+    /// This future has to run before the headers are written.
     Pending(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
@@ -102,8 +102,8 @@ impl<T: SessionData> Scope<T> {
         }
     }
 
-    /// Gives the session a new secret along with the response. Of several requests, one succeeds.
-    /// The others continue with the secret that they have.
+    /// Gives the session a new secret along with the response. If several requests try this, one
+    /// succeeds. The others continue with the secret that they have.
     async fn renew(self: Arc<Self>, id: SessionId) {
         match self.rotate_from_here(id, OldSecret::Exchanged).await {
             Ok(_) | Err(Error::Ended { .. }) => {}
@@ -158,10 +158,10 @@ impl<T: SessionData> Scope<T> {
     }
 }
 
-/// Removes what a handler told caches, including those in front of the server: a response that
-/// hands out a token is only for its owner. Besides `Expires`, these are the targeted fields of RFC
-/// 9213, which end in `Cache-Control` and override it, and the fields that such caches used before
-/// that RFC.
+/// Removes a handler's instructions to caches, including caches in front of the server: a response
+/// that hands out a token is only for its owner. Besides `Expires`, these are the targeted fields
+/// of RFC 9213, which end in `Cache-Control` and override it, and the fields that such caches used
+/// before that RFC.
 fn remove_cache_directives(headers: &mut HeaderMap) {
     let directives: Vec<HeaderName> = headers
         .keys()

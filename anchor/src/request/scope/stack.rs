@@ -78,8 +78,8 @@ pub(super) fn scopes(request: &Parts) -> impl Iterator<Item = &Arc<dyn AnyScope>
 /// Returns the innermost of a request's scopes that `wanted` accepts.
 ///
 /// If another manager of the same payload has a layer further out, neither scope is right: the
-/// inner manager would replace the outer manager's verifier, and with it what that verifier
-/// refuses.
+/// inner manager would replace the outer manager's verifier, and the requests that only the outer
+/// verifier refuses would be accepted.
 pub(super) fn innermost<'r>(
     request: &'r Parts,
     wanted: impl Fn(&dyn AnyScope) -> bool,

@@ -103,7 +103,7 @@ pub(super) fn clauses(plan: &Plan) -> Vec<String> {
     clauses
 }
 
-/// Returns the name that a table has until it is renamed, which happens last.
+/// Returns the name that a table has at this point: a table is renamed last.
 pub(super) fn present_name<'p>(plan: &'p Plan, table: &'p str) -> &'p str {
     if table == plan.diff.new.name { &plan.diff.old.name } else { table }
 }
@@ -137,7 +137,8 @@ fn is_redefined(plan: &Plan, old: &TableColumn, new: &TableColumn) -> bool {
         || old.nullable != new.nullable
         || default_clause(DIALECT, old) != default_clause(DIALECT, new)
         || is_reset(plan, new)
-        // MariaDB keeps a check on a JSON column, which contains the name from its definition.
+        // MariaDB adds a check to each JSON column. The check contains the name from the column's
+        // definition.
         || (old.name != new.name && new.kind == Kind::Plain(ColumnType::Json))
 }
 

@@ -9,7 +9,7 @@ use crate::migrate::write::rows::are_written;
 use crate::migrate::write::script::Script;
 
 /// Locks the table if the change writes rows before it alters the table, or recreates a foreign
-/// key, so that nobody else writes in between. Returns whether it does.
+/// key, so that nobody else writes in between. Returns whether it locks the table.
 pub(super) fn lock(script: &mut Script, plan: &Plan) -> bool {
     let diff = &plan.diff;
     // Rows could be written after the key is dropped and before it is recreated.

@@ -1,4 +1,4 @@
-//! Variants of an enum that take each other's names, which must not run twice.
+//! Variants of an enum that take each other's names. Such a rename must not run twice.
 
 use super::DIALECT;
 use crate::migrate::conversion::Condition;

@@ -32,8 +32,8 @@ pub(super) fn clauses(plan: &Plan, dropped: &[&TableColumn]) -> Vec<String> {
     clauses
 }
 
-/// Adds what the clauses mean for those who use the table at the same time, and for the previous
-/// release.
+/// Adds comments: what the clauses mean for those who use the table at the same time, and for the
+/// previous release.
 pub(super) fn comment_on_clauses(script: &mut Script, plan: &Plan, clauses: &[String]) {
     let diff = &plan.diff;
     if !plan.ends_all && diff.kept.iter().any(|(old, new)| is_retyped(old, new)) {

@@ -1,4 +1,4 @@
-//! What is left to the next file, which checks existing rows against new constraints while the
+//! What is left for the next file, which checks existing rows against new constraints while the
 //! table is read and written.
 
 use super::constraints::{self, Constraint};
@@ -43,8 +43,8 @@ fn is_default_allowed(column: &TableColumn) -> bool {
     }
 }
 
-/// Returns the file that validates constraints, and sets the columns `NOT NULL` for which a
-/// constraint has shown that they are.
+/// Returns the file that validates constraints. It then sets `NOT NULL` on the columns for which a
+/// constraint has shown that they contain no `NULL`.
 pub(in crate::migrate::write) fn validate(plan: &Plan) -> Option<Script> {
     let diff = &plan.diff;
     let table = DIALECT.table(&diff.new.name);
@@ -79,13 +79,14 @@ pub(in crate::migrate::write) fn validate(plan: &Plan) -> Option<Script> {
     if !sets.is_empty() {
         script.comment("Reads no rows: the constraint has shown that there is no NULL.");
         script.alter(&table, &sets);
-        // A separate statement: within one, PostgreSQL drops first and would have to read the rows.
+        // A separate statement: if both were in one, PostgreSQL would drop the constraint first,
+        // and would have to read the rows.
         script.alter(&table, &drops);
     }
     Some(script)
 }
 
-/// Fails here for what would otherwise fail only in the next file.
+/// Adds statements that fail here, in the first file, if the next file would fail.
 pub(super) fn assert_first(script: &mut Script, plan: &Plan) {
     let is_deferred = |assertion: &&Assertion| match assertion {
         Assertion::Distinct(_) => !plan.is_way_back,

@@ -68,8 +68,9 @@ pub(super) fn lock(script: &mut Script, plan: &Plan) {
     }
 }
 
-/// Returns the other tables that PostgreSQL locks, each once: those whose foreign key is dropped,
-/// which nobody else can read, and those that get one, which nobody else can write.
+/// Returns the other tables that PostgreSQL locks, each once. The first list has the targets of
+/// dropped foreign keys: nobody else can read them meanwhile. The second has the targets of new
+/// ones: nobody else can write to them meanwhile.
 fn referenced<'d>(diff: &'d Diff) -> (Vec<&'d str>, Vec<&'d str>) {
     let changed = diff
         .kept

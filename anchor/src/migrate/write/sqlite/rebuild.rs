@@ -15,7 +15,7 @@ use crate::schema::{Table, TableColumn};
 ///
 /// Dropping a table deletes its rows, which would also delete or change the rows that reference
 /// them. So the rows get other ids first. References are checked only when the transaction ends,
-/// and find the ids again.
+/// and by then the new table has the original ids.
 pub(super) fn rebuild(script: &mut Script, plan: &Plan) {
     let diff = &plan.diff;
     let old = DIALECT.table(&diff.old.name);

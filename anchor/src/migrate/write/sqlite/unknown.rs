@@ -6,8 +6,8 @@ use crate::migrate::write::renames::column_renames;
 use crate::migrate::write::script::Script;
 use crate::schema::Table;
 
-/// Returns an expression for a text without what `ALTER TABLE` changes in it: spaces, quotes and
-/// case.
+/// Returns an expression for a text without spaces, quotes and differences in case, because
+/// `ALTER TABLE` may change them.
 fn bare(sql: &str) -> String {
     let bare = ["' '", "'\"'", "CHAR(9)", "CHAR(10)", "CHAR(13)"]
         .iter()
@@ -23,8 +23,8 @@ fn listing(table: &Table) -> String {
     }
 }
 
-/// Stores in `anchor_left` what the table's definition has besides what anchor wrote there, in any
-/// order that `ALTER TABLE` may have left.
+/// Stores in `anchor_left` the parts of the table's definition that anchor did not write. The order
+/// does not matter, because `ALTER TABLE` may have changed it.
 pub(super) fn left_of_definition(script: &mut Script, table: &Table) {
     let mut written = vec![format!("CREATE TABLE {} (", table.bare_name())];
     written.extend(table.comments().iter().map(|comment| format!("-- {comment}")));
@@ -117,7 +117,8 @@ pub(super) fn nothing_else(plan: &Plan) -> Vec<(String, String)> {
         left("a CHECK", "LIKE '%CHECK(%'"),
         left("something", "<> ''"),
     ];
-    // ALTER TABLE would change the names in them, but DROP TABLE does not.
+    // `ALTER TABLE` would rename the columns in views and triggers, but the rebuild drops the
+    // table.
     if !(plan.diff.dropped.is_empty() && column_renames(plan).is_empty()) {
         let escaped: String = old
             .bare_name()

@@ -57,9 +57,9 @@ impl<T: SessionData> Scope<T> {
             .unwrap_or_else(|error| Err(self.not_carried_out(StoreError::unavailable(error))))
     }
 
-    /// Reports that a logout was not carried out. Whatever the store's reason, such as a row of
-    /// another table that prevents the session's own row from being removed, the session is still
-    /// live, and the answer is 503.
+    /// Reports that a logout was not carried out. The session is still live, so the response is
+    /// 503, whatever the store's reason is. For example, a row of another table may reference the
+    /// session's row and prevent its removal.
     fn not_carried_out(&self, error: StoreError) -> Rejection {
         self.refused(Rejection::Store(error.not_carried_out()))
     }

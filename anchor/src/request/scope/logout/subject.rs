@@ -14,9 +14,9 @@ use crate::token::Secret;
 impl<T: SessionData> Scope<T> {
     /// Ends every session of the request's subject.
     ///
-    /// Without a live session, it is unknown whose the others are. A request that presents nothing
-    /// asks for nothing. A request that presents the token of an ended session is told that its
-    /// logout was not carried out.
+    /// Without a live session, the subject is unknown. For a request that presents no token, there
+    /// is nothing to end. A request that presents the token of an ended session is refused, because
+    /// its logout was not carried out.
     pub(super) async fn logout_all(&self) -> Result<u64, Rejection> {
         let proven = self.proven().await?;
         let mut ended = 0;
@@ -39,9 +39,9 @@ impl<T: SessionData> Scope<T> {
         Ok(ended + self.logout_this().await?)
     }
 
-    /// Returns the live sessions whose tokens the request presents, however often they were rotated
-    /// since. It does not check whether they may be used, by the verifier's decision or the
-    /// client's fingerprint: whoever can end one may end its subject's others.
+    /// Returns the live sessions whose tokens the request presents, however often they have been
+    /// rotated since. The verifier is not asked, and the client's fingerprint is not checked:
+    /// whoever can end one session of a subject may end the others.
     async fn proven(&self) -> Result<Vec<Arc<Record<T>>>, Rejection> {
         let presented: Vec<(SessionId, Secret)> = {
             let state = self.state();

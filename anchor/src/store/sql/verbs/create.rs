@@ -41,7 +41,7 @@ const PARAMETERS: [&str; 11] = [
 ];
 
 /// How many rows a statement can insert. There are few sizes, so that a connection prepares few
-/// texts.
+/// different statements.
 const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 pub(in super::super) struct Create {
@@ -125,7 +125,7 @@ impl Create {
         let created_at = created_at.ok_or_else(|| {
             StoreError::unavailable("the database did not report when the row was created")
         })?;
-        // The same sums as in the statement, so this is the row, without reading it again.
+        // Adds the same durations as the statement, so the row does not have to be read again.
         let after = |span| created_at.saturating_add(Duration::from_micros(micros(span) as u64));
         let deadline = after(new.absolute);
         let extras = T::schema().options;
@@ -159,7 +159,7 @@ impl Create {
     ) -> Result<Option<Timestamp>, StoreError> {
         let Some(now) = &self.now else { return Ok(None) };
         let rows = database.rows(now.with([])).await?;
-        // Both clocks cut off what is below a microsecond.
+        // Both clocks are truncated to microseconds.
         let passed = began.elapsed() + Duration::from_micros(1);
         match rows.first().map(|row| Cells::<D>::from_start(row).read::<Timestamp>(NOW)) {
             Some(Ok(now)) => Ok(Some(now.saturating_sub(passed))),
@@ -238,7 +238,7 @@ impl<D: Driver> Batch for Inserts<D> {
             return vec![self.insert(rows).await];
         }
         match self.insert(rows.clone()).await {
-            // One row may be the cause. Inserted alone, only that row fails.
+            // One row may be the cause. If each row is inserted alone, only that row fails.
             Err(error) if error.is_of_one_row() => {
                 let mut created = Vec::with_capacity(count);
                 for row in rows {
@@ -251,7 +251,7 @@ impl<D: Driver> Batch for Inserts<D> {
     }
 }
 
-/// Returns the text that inserts this many rows, and reports when.
+/// Returns the text that inserts this many rows, and reports the time.
 fn insert(table: &SqlTable, rows: usize) -> String {
     let (names, first): (Vec<_>, Vec<_>) = written(table, 0).into_iter().unzip();
     let mut values = vec![first];

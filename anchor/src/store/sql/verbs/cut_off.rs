@@ -63,8 +63,8 @@ impl CutOffSubject {
         let ended =
             database.execute(statements.end.with([subject, reason.as_str().into()])).await?;
         if D::DIALECT == Dialect::Sqlite {
-            // Waits until a login that begins after the answer is later than the cut-off by
-            // SQLite's clock, too.
+            // Waits until a login that begins after the answer is also later than the cut-off by
+            // SQLite's clock.
             tokio::time::sleep(3 * SQLITE_CLOCK_STEP).await;
         }
         Ok(ended)
@@ -146,7 +146,7 @@ fn forget(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -
 fn is_about(dialect: Dialect, column: &ColumnSchema, companion: &str) -> String {
     let subject = dialect.reference(column.name);
     if joins_as_bytes(dialect, column) {
-        // The index of the sessions is on the text.
+        // The index of the session table is on the text, so the bytes are converted to text.
         format!(
             "s.{subject} = CONVERT({companion}.subject USING utf8mb4) COLLATE utf8mb4_bin \
              AND LENGTH(s.{subject}) = LENGTH({companion}.subject)"

@@ -1,4 +1,4 @@
-//! `revoke` and its variants: end rows for good.
+//! `revoke` and its variants: end rows permanently.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl<const N: usize> EndRows<N> {
         Self { live: table.statement(&live, parameters), rest: table.statement(&rest, parameters) }
     }
 
-    /// Ends at most one row. What looks expired is ended only if nothing was live.
+    /// Ends at most one row. A row that looks expired is ended only if no row was live.
     async fn end_one<D: Driver>(
         &self,
         database: &Database<D>,

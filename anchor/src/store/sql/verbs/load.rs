@@ -30,7 +30,7 @@ const SECRETS: [&str; 5] = [
 const LARGEST: usize = 128;
 
 /// How many ids a statement can look up. There are few sizes, so that a connection prepares few
-/// texts.
+/// different statements.
 const SIZES: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, LARGEST];
 
 /// The lookups of one store.

@@ -21,10 +21,10 @@ const PARAMETERS: [&str; 2] = ["id", "lasting"];
 const LARGEST: usize = 64;
 
 /// How many sessions a shared statement can end. There are few sizes, so that a connection prepares
-/// few texts.
+/// few different statements.
 const SIZES: [usize; 6] = [2, 4, 8, 16, 32, LARGEST];
 
-/// The reason of these ends.
+/// The reason for which these sessions end.
 pub(super) const REASON: EndReason = EndReason::Logout;
 
 /// A session, and the proof that the caller may end it.
@@ -113,7 +113,7 @@ impl<D: Driver> Batch for Logouts<D> {
                     })
                 })
                 .collect(),
-            // One row may be the cause. Ended alone, only that row fails.
+            // One row may be the cause. If each row is ended alone, only that row fails.
             Err(error) if error.is_of_one_row() => {
                 let mut ended = Vec::with_capacity(logouts.len());
                 for logout in logouts {
@@ -138,7 +138,8 @@ pub(in super::super) enum LoggedOut {
     Unknown,
 }
 
-/// How a database ends several sessions, each only with its own proof, and reports which.
+/// How a database ends several sessions, each only with its own proof, and reports which ones it
+/// ended.
 enum EndSeveral {
     /// One statement returns the rows that it has ended.
     Reported(Statement<2>),
@@ -182,8 +183,8 @@ fn arguments((id, proof): Logout) -> Arguments<2> {
     [id.into(), proof.into()].into()
 }
 
-/// Returns the place in [`SIZES`] of the statement for these sessions, and its arguments, in the
-/// order of the ids, so that statements lock rows in the same order.
+/// Returns the place in [`SIZES`] of the statement for these sessions, and the statement's
+/// arguments. They are ordered by id, so that all statements lock rows in the same order.
 fn padded(logouts: &[Logout]) -> Option<(usize, Vec<Arguments<2>>)> {
     let size = SIZES.iter().position(|size| logouts.len() <= *size)?;
     let mut sorted = logouts.to_vec();

@@ -18,7 +18,7 @@ const PARAMETERS: [&str; 6] = ["id", "at", "until", "has_client", "ip", "user_ag
 const LARGEST: usize = 64;
 
 /// How many uses a statement can record. There are few sizes, so that a connection prepares few
-/// texts.
+/// different statements.
 const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, LARGEST];
 
 pub(in super::super) struct Uses {
@@ -66,7 +66,8 @@ impl Uses {
         if matched == uses.len() as u64 {
             return Ok(uses.iter().map(|one| one.id).collect());
         }
-        // MySQL does not report which rows a write has matched. What is live now was live then.
+        // MySQL does not report which rows a write has matched. A session that is live now was live
+        // at the write.
         let rows = database.rows(live.with_rows(padded)).await?;
         let ids = rows.iter().map(|row| Cells::<D>::from_start(row).id());
         ids.collect::<Result<_, _>>().map_err(StoreError::unavailable)
@@ -76,7 +77,7 @@ impl Uses {
 impl UsesOfSize {
     fn new(table: &SqlTable, size: usize) -> Self {
         let SqlTable { dialect, name, now, .. } = table;
-        // Returns, for the row of each id, the value of that row's parameter.
+        // Returns the expression that maps each id to the value of its parameter.
         let of_row = |column: &'static str, parameter: &str| {
             let cases: Vec<_> = (0..size)
                 .map(|row| {

@@ -1,4 +1,4 @@
-//! Asks whether a row is live, which a write that matched no row needs to know.
+//! Finds out whether a row is live. A write that matched no row needs to know this.
 
 use crate::error::StoreError;
 use crate::id::SessionId;
