@@ -41,9 +41,7 @@ pub(super) fn up(table: &Table) -> String {
         table.columns.iter().partition(|column| column.primary_key);
     sql.push_str("-- This also drops the indexes on these columns.\n");
     if dialect == Dialect::MySql {
-        sql.push_str(
-            "-- It does not drop a foreign key on `user_id`: drop that here first, by its name.\n",
-        );
+        sql.push_str("-- If `user_id` has a foreign key, drop the key here first, by its name.\n");
     }
     let drops = COLUMNS.map(|column| format!("DROP COLUMN {column}"));
     sql.push_str(&format!("ALTER TABLE {name}\n    {};\n\n", drops.join(",\n    ")));

@@ -230,7 +230,7 @@ mod tests {
             (&[("ANCHOR_COOKIE_DOAMINS", "x")], "did you mean ANCHOR_COOKIE_DOMAIN?"),
             (
                 &[("ANCHOR_DEVELOPMENT", "yes")],
-                "ANCHOR_DEVELOPMENT: `yes` is neither: write `true` or `false`",
+                "ANCHOR_DEVELOPMENT: `yes` is not valid: write `true` or `false`",
             ),
             (
                 &[("ANCHOR_COOKIE_SECURE", "")],

@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
             "true" => Some(true),
             "false" => Some(false),
             other => {
-                let fault = format!("`{}` is neither: write", other.escape_debug());
+                let fault = format!("`{}` is not valid: write", other.escape_debug());
                 self.expected(variable, &fault);
                 None
             }

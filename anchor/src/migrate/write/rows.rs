@@ -92,7 +92,7 @@ pub(super) fn rename_variants(
             if !plan.is_way_back {
                 script.comment(format!(
                     "Variants of `{now}` have new names: a release that knows only the old names \
-                     ends the sessions that have them."
+                     refuses the sessions that have them."
                 ));
             }
             script.run(format!(

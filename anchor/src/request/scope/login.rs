@@ -57,8 +57,7 @@ impl<T: SessionData> Scope<T> {
         if matches!(error, Error::ResponseBegun) && self.state().stage == Stage::Dropped {
             tracing::info!(
                 target: "anchor", payload = type_name::<T>(),
-                "the client left during its login, or the handler panicked: the login has left no \
-                 session"
+                "the client left during its login, or the handler panicked: no session remains"
             );
             return error;
         }

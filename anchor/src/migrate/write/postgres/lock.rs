@@ -23,9 +23,9 @@ pub(super) fn set_timeouts(script: &mut Script, then: &str, longest: &str, table
         tables => {
             let wait = 900 / tables;
             let why = format!(
-                "Waits at most {wait} milliseconds for each of {tables} tables: in total less than \
-                 the second after which PostgreSQL detects a deadlock, so that this file gives up \
-                 and not the application."
+                "Waits at most {wait} milliseconds for each of {tables} tables, in total less than \
+                 one second. After a second, PostgreSQL looks for a deadlock, and may end a \
+                 request of the application."
             );
             (format!("{wait}ms"), why)
         }
