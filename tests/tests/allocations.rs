@@ -1,4 +1,4 @@
-//! What a guard costs in allocations, counted: at most six more than the same handler has without
+//! What a guard costs in allocations, counted: at most five more than the same handler has without
 //! guard and layer, two of them axum's own for any layer.
 //!
 //! A binary of its own, with one test, because the counting allocator counts for the whole process.
@@ -92,7 +92,7 @@ async fn allocations(router: &Router, path: &str, cookie: &str) -> usize {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_guarded_request_allocates_at_most_six_times_more_than_an_open_one() {
+async fn a_guarded_request_allocates_at_most_five_times_more_than_an_open_one() {
     let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
         .keys(KeyRing::new([[7; 32]]).unwrap())
         .build()
@@ -118,7 +118,7 @@ async fn a_guarded_request_allocates_at_most_six_times_more_than_an_open_one() {
     let unasked = allocations(&layered, "/plain", cookie).await;
     println!("under a layer that is not asked: {unasked} ({} more)", unasked - base);
     // A bare guard boxes one future more, for it does not know the payload's type.
-    for (path, most) in [("/guarded", 6), ("/greeted", 6), ("/bare", 7)] {
+    for (path, most) in [("/guarded", 5), ("/greeted", 5), ("/bare", 6)] {
         let guarded = allocations(&layered, path, cookie).await;
         println!(
             "{path}: {guarded} ({} more, {} of them by the guard)",
@@ -130,6 +130,6 @@ async fn a_guarded_request_allocates_at_most_six_times_more_than_an_open_one() {
             "{path}: {} more than without guard and layer",
             guarded - base
         );
-        assert!(guarded - unasked <= 2, "{path}: {} more than without a guard", guarded - unasked);
+        assert!(guarded - unasked <= 1, "{path}: {} more than without a guard", guarded - unasked);
     }
 }
