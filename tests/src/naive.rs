@@ -10,9 +10,9 @@ use std::time::Duration;
 use anchor::conformance::Payload;
 use anchor::payload::{LimitExceeded, SubjectLimit};
 use anchor::store::{
-    Change, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, Loaded, NewSession,
-    Page, Reauthenticated, Record, Rotated, Rotation, Secrets, SessionStore, StoreFuture, Touch,
-    Touched, Updated,
+    Change, ClientInfo, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, Loaded,
+    NewSession, Page, Reauthenticated, Record, Rotated, Rotation, Secrets, SessionStore,
+    StoreFuture, Touch, Touched, Updated,
 };
 use anchor::token::{LastingHash, SecretHash};
 use anchor::{MemoryStore, SessionId, StoreError, StoreErrorKind, Timestamp};
@@ -276,6 +276,26 @@ impl NaiveStore {
         Arc::new(stored)
     }
 
+    /// What the caller of `create` gets.
+    fn created_as_told(
+        &self,
+        mut created: Created<Payload>,
+        client: Option<ClientInfo>,
+    ) -> Created<Payload> {
+        if let Created::Session { record, ended } = &mut created {
+            match self.fault {
+                Fault::CreateTellsOtherTimes => {
+                    let micros = record.created_at.as_micros() + 1;
+                    record.last_seen_at = Timestamp::from_micros(micros);
+                }
+                Fault::LimitEndsInSilence => ended.clear(),
+                Fault::CreateKeepsWhatTheTableDoesNot => record.client = client,
+                _ => {}
+            }
+        }
+        created
+    }
+
     /// A load's answer as a store with a faulty clock or memory would give it.
     fn as_told(&self, mut loaded: Loaded<Payload>) -> Loaded<Payload> {
         match self.fault {
@@ -380,23 +400,8 @@ impl SessionStore<Payload> for NaiveStore {
                 Fault::CreateCountsInSeconds => new.idle = Duration::from_secs(new.idle.as_secs()),
                 _ => {}
             }
-            let mut created = self.rows.create(new).await?;
-            if let Created::Session { record, .. } = &mut created
-                && self.is(Fault::CreateTellsOtherTimes)
-            {
-                record.last_seen_at = Timestamp::from_micros(record.created_at.as_micros() + 1);
-            }
-            if let Created::Session { ended, .. } = &mut created
-                && self.is(Fault::LimitEndsInSilence)
-            {
-                ended.clear();
-            }
-            if let Created::Session { record, .. } = &mut created
-                && self.is(Fault::CreateKeepsWhatTheTableDoesNot)
-            {
-                record.client = client;
-            }
-            Ok(created)
+            let created = self.rows.create(new).await?;
+            Ok(self.created_as_told(created, client))
         })
     }
 

@@ -168,6 +168,81 @@ fn secrets_of(cookie: &str) -> Secrets {
     secrets
 }
 
+fn routes() -> Router {
+    Router::new()
+        .route("/login", post(async |auth: Auth<UserSession>| login(auth, Wish::Welcome).await))
+        .route(
+            "/refused-login",
+            post(async |auth: Auth<UserSession>| login(auth, Wish::Refused).await),
+        )
+        .route("/me", get(me))
+        .route("/visit", post(visit))
+        .route("/refused", get(refused))
+        .route("/logout", post(logout))
+        .layer(middleware::from_fn(show_request))
+}
+
+/// What the answers contained.
+#[derive(Default)]
+struct Noted {
+    cookies: Vec<String>,
+    bodies: Vec<u8>,
+}
+
+impl Noted {
+    /// Notes an answer, and returns the latest cookie.
+    fn note(&mut self, answer: anchor_tests::http::Answer) -> String {
+        self.bodies.extend_from_slice(&answer.body);
+        for cookie in answer.set_cookies() {
+            let cookie = cookie.split(';').next().unwrap();
+            if !cookie.ends_with('=') {
+                self.cookies.push(cookie.to_owned());
+            }
+        }
+        self.cookies.last().cloned().unwrap()
+    }
+}
+
+/// Presents tokens that are refused for every reason.
+async fn be_refused(served: &Served, cookie: &str, other: &str, noted: &mut Noted) {
+    let genuine = cookie.split_once('=').unwrap().1.to_owned();
+    for forged in [
+        format!("{cookie}x"),
+        // The last character has bits to spare, and never these.
+        format!("{}B", &cookie[..cookie.len() - 1]),
+        format!("{cookie}; {other}"),
+        format!("__Host-id={}", genuine.to_lowercase()),
+        format!("{cookie}; x={}", "x".repeat(40_000)),
+    ] {
+        for path in ["/me", "/refused"] {
+            let answer = served.get(path).cookie(&forged).send().await;
+            noted.note(answer.expect(StatusCode::UNAUTHORIZED));
+        }
+    }
+}
+
+/// Meets every failure of the store.
+async fn meet_failures(
+    served: &Served,
+    store: &Watched<UserSession>,
+    cookie: &str,
+    noted: &mut Noted,
+) {
+    for verb in [Verb::Create, Verb::Load, Verb::Update, Verb::Touch, Verb::Revoke] {
+        store.fail(verb, true);
+        for call in [
+            served.get("/me"),
+            served.get("/refused"),
+            served.post("/visit"),
+            served.post("/login"),
+            served.post("/logout"),
+        ] {
+            noted.note(call.cookie(cookie).send().await);
+        }
+        store.fail(verb, false);
+    }
+}
+
 /// Walks every path of the library over one store, and returns what must not have shown.
 async fn walk(backend: &Backend) -> Secrets {
     keep_everything();
@@ -186,19 +261,6 @@ async fn walk(backend: &Backend) -> Secrets {
         .build()
         .unwrap();
     show((&sessions, sessions.layer(), sessions.layer().layer(Router::<()>::new())));
-    let routes = || {
-        Router::new()
-            .route("/login", post(async |auth: Auth<UserSession>| login(auth, Wish::Welcome).await))
-            .route(
-                "/refused-login",
-                post(async |auth: Auth<UserSession>| login(auth, Wish::Refused).await),
-            )
-            .route("/me", get(me))
-            .route("/visit", post(visit))
-            .route("/refused", get(refused))
-            .route("/logout", post(logout))
-            .layer(middleware::from_fn(show_request))
-    };
     let served =
         Served::start(routes().layer(sessions.layer()).layer(middleware::from_fn(show_response)))
             .await;
@@ -206,18 +268,8 @@ async fn walk(backend: &Backend) -> Secrets {
         Served::start(routes().layer(before.layer()).layer(middleware::from_fn(show_response)))
             .await;
 
-    let mut cookies = Vec::new();
-    let mut bodies = Vec::new();
-    let mut note = |answer: anchor_tests::http::Answer| {
-        bodies.extend_from_slice(&answer.body);
-        for cookie in answer.set_cookies() {
-            let cookie = cookie.split(';').next().unwrap();
-            if !cookie.ends_with('=') {
-                cookies.push(cookie.to_owned());
-            }
-        }
-        cookies.last().cloned().unwrap()
-    };
+    let mut noted = Noted::default();
+    let mut note = |answer| noted.note(answer);
     // A good life, with a key that is replaced on the way.
     let cookie = note(served_before.post("/login").send().await.expect(StatusCode::OK));
     let cookie = note(served.get("/me").cookie(&cookie).send().await.expect(StatusCode::OK));
@@ -225,35 +277,10 @@ async fn walk(backend: &Backend) -> Secrets {
     let cookie = note(served.post("/login").cookie(&cookie).send().await.expect(StatusCode::OK));
     let other = note(served.post("/login").send().await.expect(StatusCode::OK));
 
-    // Every refusal.
-    let genuine = cookie.split_once('=').unwrap().1.to_owned();
-    for forged in [
-        format!("{cookie}x"),
-        // The last character has bits to spare, and never these.
-        format!("{}B", &cookie[..cookie.len() - 1]),
-        format!("{cookie}; {other}"),
-        format!("__Host-id={}", genuine.to_lowercase()),
-        format!("{cookie}; x={}", "x".repeat(40_000)),
-    ] {
-        for path in ["/me", "/refused"] {
-            note(served.get(path).cookie(&forged).send().await.expect(StatusCode::UNAUTHORIZED));
-        }
-    }
-
-    // Every failure of the store, and one of the database's own.
-    for verb in [Verb::Create, Verb::Load, Verb::Update, Verb::Touch, Verb::Revoke] {
-        store.fail(verb, true);
-        for call in [
-            served.get("/me"),
-            served.get("/refused"),
-            served.post("/visit"),
-            served.post("/login"),
-            served.post("/logout"),
-        ] {
-            note(call.cookie(&cookie).send().await);
-        }
-        store.fail(verb, false);
-    }
+    be_refused(&served, &cookie, &other, &mut noted).await;
+    // And one failure of the database's own.
+    meet_failures(&served, &store, &cookie, &mut noted).await;
+    let mut note = |answer| noted.note(answer);
     let cookie = note(served.post("/login").send().await.expect(StatusCode::OK));
     // Refused by the databases that do not take its payload; the others end the former session.
     note(served.post("/refused-login").cookie(&cookie).send().await);
@@ -280,8 +307,8 @@ async fn walk(backend: &Backend) -> Secrets {
     show_configuration();
     show_frontends(&cookie);
 
-    LOG.lock().unwrap().extend_from_slice(&bodies);
-    let mut secrets: Secrets = cookies.iter().flat_map(|cookie| secrets_of(cookie)).collect();
+    LOG.lock().unwrap().extend_from_slice(&noted.bodies);
+    let mut secrets: Secrets = noted.cookies.iter().flat_map(|cookie| secrets_of(cookie)).collect();
     secrets.extend(forms_of("the key", &KEY));
     secrets.extend(forms_of("the old key", &OLD_KEY));
     assert!(secrets.len() > 100);

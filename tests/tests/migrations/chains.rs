@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anchor::column::ColumnType;
@@ -188,7 +189,6 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
     let keeping = Migrations::in_folder(folder).dialect(dialect).allow_downtime();
     let dropping = keeping.clone().allow_drops();
     let explain = |what: &str| format!("{what}\n{}", files(folder));
-
     let mut told = Told::default();
     let mut maker = Maker::new(seed, dialect);
     let schema = Pair::of(&mut maker).old;
@@ -235,30 +235,12 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
             let honest = fs::read_to_string(file).expect("it was written");
             fs::write(file, sabotage(&honest)).expect("it can be written");
         }
-        let check = migrate::check(&schema, &keeping);
-        let check = check.map_err(|error| explain(&error.to_string()))?;
-        if check != Checked::UpToDate
-            || !migrate::write(&schema, &keeping).is_ok_and(|w| w.is_empty())
-        {
-            return Err(explain("the migrations are not up to date"));
-        }
+        are_up_to_date(&schema, &keeping).map_err(|problem| explain(&problem))?;
         live.run(folder).await.map_err(|error| explain(&format!("forward: {error}")))?;
-        for statement in migrate::create_table(&pair.new, dialect).split(";\n\n") {
-            fresh.execute(statement).await.map_err(|error| explain(&error.to_string()))?;
-        }
-        let wanted = catalogue(fresh, &pair.new).await.map_err(text)?;
-        drop_tables(fresh, &pair.new).await.map_err(text)?;
-        let found = catalogue(live, &pair.new).await.map_err(text)?;
-        if found != wanted {
-            return Err(explain(&difference("forward", &wanted, &found)));
-        }
+        is_as_created(live, fresh, &pair.new).await.map_err(|problem| explain(&problem))?;
         rows = rows.forward(&pair);
         let before: Vec<_> = state.leaving().map(|column| column.name).collect();
-        let is_left = |name: &str| schema.columns.iter().all(|column| column.name != name);
-        let returned = |(old, new): &&(ColumnSchema, ColumnSchema)| {
-            before.contains(&old.name) && !is_left(new.name)
-        };
-        told.returned += pair.kept.iter().filter(returned).count();
+        told.returned += returned(&before, &pair, &schema);
         let last_written = if written.is_empty() { state.written } else { schema };
         state = State { schema, table: pair.new, written: last_written };
         told.leaving += state.leaving().filter(|column| !before.contains(&column.name)).count();
@@ -268,22 +250,57 @@ async fn one(seed: u64, live: &Live, fresh: &Live, sabotage: Sabotage) -> Result
     }
 
     while let Some((stage, pair, dropped_apart)) = stages.pop() {
-        let Stage { state: before, catalogue: wanted, version } = stage;
-        live.undo(folder, version).await.map_err(|error| explain(&format!("back: {error}")))?;
-        let found = catalogue(live, &before.table).await.map_err(text)?;
-        if found != wanted {
-            return Err(explain(&difference(&format!("back to {version}"), &wanted, &found)));
-        }
+        undo(live, folder, &stage).await.map_err(|problem| explain(&problem))?;
+        state = stage.state;
         rows = rows.back(&pair, dropped_apart);
-        let went_on = go_on(live, &before, &mut rows, &mut told).await;
-        went_on.map_err(|problem| explain(&format!("back to {version}: {problem}")))?;
-        state = before;
+        let went_on = go_on(live, &state, &mut rows, &mut told).await;
+        went_on.map_err(|problem| explain(&format!("back to {}: {problem}", stage.version)))?;
     }
-    for table in ["devices", "_sqlx_migrations"] {
-        live.execute(&format!("DROP TABLE {table}")).await.map_err(text)?;
-    }
+    live.execute("DROP TABLE devices").await.map_err(text)?;
+    live.execute("DROP TABLE _sqlx_migrations").await.map_err(text)?;
     drop_tables(live, &state.table).await.map_err(text)?;
     Ok(told)
+}
+
+/// How many of the columns that were leaving are fields again.
+fn returned(leaving: &[&str], pair: &Pair, schema: &Schema) -> usize {
+    let is_field = |name: &str| schema.columns.iter().any(|column| column.name == name);
+    let kept = pair.kept.iter();
+    kept.filter(|(old, new)| leaving.contains(&old.name) && is_field(new.name)).count()
+}
+
+fn are_up_to_date(schema: &Schema, migrations: &Migrations) -> Result<(), String> {
+    let check = migrate::check(schema, migrations).map_err(|error| error.to_string())?;
+    let writes_nothing = migrate::write(schema, migrations).is_ok_and(|files| files.is_empty());
+    if check == Checked::UpToDate && writes_nothing {
+        Ok(())
+    } else {
+        Err("the migrations are not up to date".to_owned())
+    }
+}
+
+/// Compares the migrated table with one that is created from the struct.
+async fn is_as_created(live: &Live, fresh: &Live, schema: &Schema) -> Result<(), String> {
+    let text = |error: sqlx::Error| error.to_string();
+    for statement in migrate::create_table(schema, live.dialect()).split(";\n\n") {
+        fresh.execute(statement).await.map_err(text)?;
+    }
+    let wanted = catalogue(fresh, schema).await.map_err(text)?;
+    drop_tables(fresh, schema).await.map_err(text)?;
+    let found = catalogue(live, schema).await.map_err(text)?;
+    if found == wanted { Ok(()) } else { Err(difference("forward", &wanted, &found)) }
+}
+
+/// Goes back to a stage, and compares the table with what it was then.
+async fn undo(live: &Live, folder: &Path, stage: &Stage) -> Result<(), String> {
+    let Stage { state, catalogue: wanted, version } = stage;
+    live.undo(folder, *version).await.map_err(|error| format!("back: {error}"))?;
+    let found = catalogue(live, &state.table).await.map_err(|error| error.to_string())?;
+    if found == *wanted {
+        Ok(())
+    } else {
+        Err(difference(&format!("back to {version}"), wanted, &found))
+    }
 }
 
 /// Compares the values, and makes new sessions where none is left.
@@ -329,19 +346,15 @@ enum Step {
     Turn,
 }
 
-/// What becomes of a table, and of the struct; `None` where the struct would give an answer that
-/// it gives already.
-fn next(
+/// The columns that stay, each with what becomes of it, those that go, and those that come.
+#[allow(clippy::type_complexity, reason = "it is read at one place")]
+fn columns_after(
     maker: &mut Maker,
     state: &State,
-    rows: &Rows,
     kind: Step,
-    drops: bool,
-) -> Option<(Pair, Schema)> {
-    let State { schema: old, table, written } = state;
-    maker.keep_names_of(table.columns);
+) -> (Vec<(ColumnSchema, ColumnSchema)>, Vec<ColumnSchema>, Vec<ColumnSchema>) {
     let (mut kept, mut gone, mut added) = (Vec::new(), Vec::new(), Vec::new());
-    for column in old.columns {
+    for column in state.schema.columns {
         match kind {
             Step::Rest => kept.push((*column, without_answers(*column))),
             Step::Turn => kept.push((*column, turned(*column))),
@@ -368,6 +381,21 @@ fn next(
             maker.move_names(&mut kept, &gone, &mut added);
         }
     }
+    (kept, gone, added)
+}
+
+/// What becomes of a table, and of the struct; `None` where the struct would give an answer that
+/// it gives already.
+fn next(
+    maker: &mut Maker,
+    state: &State,
+    rows: &Rows,
+    kind: Step,
+    drops: bool,
+) -> Option<(Pair, Schema)> {
+    let State { schema: old, table, written } = state;
+    maker.keep_names_of(table.columns);
+    let (mut kept, gone, added) = columns_after(maker, state, kind);
     // It cannot be told from the answer that is there.
     let is_given = |from: &str, to: &str| {
         old.columns.iter().any(|column| column.name == to && column.renamed_from == Some(from))
