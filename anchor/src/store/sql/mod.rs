@@ -122,6 +122,8 @@ pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
 /// lag, until they expire. Semi-synchronous replication, or a Galera cluster, shortens that time.
 /// Give the pool the primary's address, because a replica answers `load` with an older state. On
 /// Galera, set `wsrep_sync_wait = 1`.
+///
+/// Needs MySQL 8.0.1 or MariaDB 10.6: concurrent logouts use `SKIP LOCKED`.
 #[cfg(feature = "mysql")]
 pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 
