@@ -66,6 +66,16 @@ impl<const N: usize> From<[Argument; N]> for Arguments<N> {
     }
 }
 
+/// Returns the place in `sizes` of the smallest one that these items fit into, and the items, of
+/// which the last one is repeated until there are as many. `None` if there are no items, or too
+/// many.
+pub(crate) fn padded<I: Clone>(sizes: &[usize], items: &[I]) -> Option<(usize, Vec<I>)> {
+    let place = sizes.iter().position(|size| items.len() <= *size)?;
+    let mut padded = items.to_vec();
+    padded.resize(sizes[place], items.last()?.clone());
+    Some((place, padded))
+}
+
 impl<const N: usize> Statement<N> {
     /// Replaces each `:name` outside of quotes with the dialect's placeholder. `:p0` is the
     /// payload's first column. A name may occur several times, or never. `:name@2` is an argument

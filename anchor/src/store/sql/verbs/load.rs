@@ -13,7 +13,7 @@ use crate::token::{LastingHash, SecretHash};
 use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::row::{ACTIVE, Cells, NOW, RecordStart, record_columns};
-use super::super::statement::{Arguments, Statement};
+use super::super::statement::{Arguments, Statement, padded};
 use super::super::table::SqlTable;
 
 /// The columns that are selected after a record. The fingerprint, the status and the subject's
@@ -79,11 +79,9 @@ impl<D: Driver> Lookups<D> {
         ids: &[SessionId],
         kept: &mut Option<D::Acquired>,
     ) -> Result<Vec<D::Row>, StoreError> {
-        let fits = SIZES.iter().position(|size| ids.len() <= *size);
-        let (Some(fits), Some(last)) = (fits, ids.last()) else { return Ok(Vec::new()) };
-        let padding = std::iter::repeat_n(last, SIZES[fits] - ids.len());
-        let rows = ids.iter().chain(padding).map(|&id| Arguments::from([id.into()]));
-        let select = self.selects[fits].with_rows(rows.collect());
+        let Some((place, ids)) = padded(&SIZES, ids) else { return Ok(Vec::new()) };
+        let rows = ids.into_iter().map(|id| Arguments::from([id.into()])).collect();
+        let select = self.selects[place].with_rows(rows);
         self.database.rows_on_kept(kept, select).await
     }
 }

@@ -12,7 +12,7 @@ use super::super::database::{Database, run_again_after_deadlock};
 use super::super::driver::Driver;
 use super::super::expressions::{ids, rows};
 use super::super::row::Cells;
-use super::super::statement::{Arguments, Query, Statement};
+use super::super::statement::{Arguments, Query, Statement, padded};
 use super::super::table::SqlTable;
 
 const PARAMETERS: [&str; 2] = ["id", "lasting"];
@@ -57,7 +57,7 @@ impl<D: Driver> Logouts<D> {
     /// Ends those of these sessions that are live, whose proof is right, and whose row nobody has
     /// locked, all or none. Returns which ones it ended.
     async fn end_several(&self, logouts: &[Logout]) -> Result<Vec<Logout>, StoreError> {
-        let rows = match padded(logouts) {
+        let rows = match arguments_by_id(logouts) {
             None => return Err(StoreError::unavailable("no statement ends this many sessions")),
             Some((size, rows)) => match &self.several[size] {
                 EndSeveral::Reported(end) => self.database.rows(end.with_rows(rows)).await?,
@@ -76,7 +76,7 @@ impl<D: Driver> Logouts<D> {
         let rows = D::rows_on(&mut transaction, lock).await?;
         let live: Result<Vec<Logout>, _> = rows.iter().map(read::<D>).collect();
         let live = live.map_err(|error| sqlx::Error::Decode(error.into()))?;
-        if let Some((size, rows)) = padded(&live)
+        if let Some((size, rows)) = arguments_by_id(&live)
             && let EndSeveral::Locked { end, .. } = &self.several[size]
         {
             D::execute_on(&mut transaction, &end.with_rows(rows)).await?;
@@ -185,11 +185,10 @@ fn arguments((id, proof): Logout) -> Arguments<2> {
 
 /// Returns the place in [`SIZES`] of the statement for these sessions, and the statement's
 /// arguments. They are ordered by id, so that all statements lock rows in the same order.
-fn padded(logouts: &[Logout]) -> Option<(usize, Vec<Arguments<2>>)> {
-    let size = SIZES.iter().position(|size| logouts.len() <= *size)?;
+fn arguments_by_id(logouts: &[Logout]) -> Option<(usize, Vec<Arguments<2>>)> {
     let mut sorted = logouts.to_vec();
     sorted.sort_unstable_by_key(|(id, _)| *id);
-    sorted.resize(SIZES[size], *sorted.last()?);
+    let (size, sorted) = padded(&SIZES, &sorted)?;
     Some((size, sorted.into_iter().map(arguments).collect()))
 }
 

@@ -9,7 +9,7 @@ use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::{greatest, ids, least, rows, write_as};
 use super::super::row::Cells;
-use super::super::statement::{Arguments, Statement};
+use super::super::statement::{Arguments, Statement, padded};
 use super::super::table::{SqlTable, micros};
 
 const PARAMETERS: [&str; 6] = ["id", "at", "until", "has_client", "ip", "user_agent"];
@@ -57,11 +57,9 @@ impl Uses {
         database: &Database<D>,
         uses: &[Use],
     ) -> Result<Vec<SessionId>, StoreError> {
-        let fits = SIZES.iter().position(|size| uses.len() <= *size);
-        let (Some(fits), Some(last)) = (fits, uses.last()) else { return Ok(Vec::new()) };
-        let padding = std::iter::repeat_n(last, SIZES[fits] - uses.len());
-        let padded: Vec<_> = uses.iter().chain(padding).map(arguments).collect();
-        let UsesOfSize { write, live } = &self.sizes[fits];
+        let Some((place, padded)) = padded(&SIZES, uses) else { return Ok(Vec::new()) };
+        let padded: Vec<_> = padded.iter().map(arguments).collect();
+        let UsesOfSize { write, live } = &self.sizes[place];
         let matched = database.execute(write.with_rows(padded.clone())).await?;
         if matched == uses.len() as u64 {
             return Ok(uses.iter().map(|one| one.id).collect());
