@@ -30,7 +30,7 @@ pub enum Confusion {
     CreatesMixUpTheirPayloads,
     CreatesAreToldOfAnother,
     RefusedCreateFailsItsBatch,
-    RefusalIsToldToANeighbour,
+    RefusalIsToldToAnother,
     RefusedCreateOverwrites,
     WrongProofSavesItsBatch,
     TouchesAreMixedUp,
@@ -68,8 +68,11 @@ type Running<A> = Pin<Box<dyn Future<Output = Answers<A>> + Send>>;
 
 /// The callers that wait for the next batch.
 struct Batch<I, A> {
-    waiting: Mutex<Vec<(I, oneshot::Sender<Result<A, StoreError>>)>>,
+    waiting: Mutex<Vec<(I, Caller<A>)>>,
 }
+
+/// Where a caller waits for its answer.
+type Caller<A> = oneshot::Sender<Result<A, StoreError>>;
 
 impl<I, A> Default for Batch<I, A> {
     fn default() -> Self {
@@ -109,7 +112,7 @@ impl<I: Send + 'static, A: Send + 'static> Batch<I, A> {
         let gathered = std::mem::take(&mut *self.waiting.lock().unwrap());
         let (items, mut callers): (Vec<_>, Vec<_>) = gathered.into_iter().unzip();
         let answers = run(items).await;
-        let has_left = callers.iter().any(oneshot::Sender::is_closed);
+        let has_left = callers.iter().any(Caller::is_closed);
         match fault {
             Fault::CallerThatLeavesFailsItsBatch if has_left => callers.clear(),
             Fault::CallerThatLeavesShiftsTheAnswers => callers.retain(|one| !one.is_closed()),
@@ -201,9 +204,11 @@ impl Rows {
                     created.iter_mut().for_each(|answer| *answer = Err(error.clone()));
                 }
             }
-            Fault::RefusalIsToldToANeighbour => {
-                if let Some(at) = refused.filter(|at| at + 1 < created.len()) {
-                    created.swap(at, at + 1);
+            Fault::RefusalIsToldToAnother => {
+                if let (Some(refused), Some(other)) =
+                    (refused, created.iter().position(Result::is_ok))
+                {
+                    created.swap(refused, other);
                 }
             }
             _ => {}

@@ -328,7 +328,7 @@ catches! { batching, Confusion, Payload:
     CreatesMixUpTheirPayloads => batches::a_create_that_is_refused_among_many_is_refused_alone;
     CreatesAreToldOfAnother => batches::a_create_that_is_refused_among_many_is_refused_alone;
     RefusedCreateFailsItsBatch => batches::a_create_that_is_refused_among_many_is_refused_alone;
-    RefusalIsToldToANeighbour => batches::a_create_that_is_refused_among_many_is_refused_alone;
+    RefusalIsToldToAnother => batches::a_create_that_is_refused_among_many_is_refused_alone;
     RefusedCreateOverwrites => batches::a_create_that_is_refused_among_many_is_refused_alone;
     WrongProofSavesItsBatch => revoke::revokes_at_once_each_learn_their_own_outcome;
     TouchesAreMixedUp => batches::touches_at_once_each_reach_their_own_session;

@@ -165,8 +165,9 @@ pub async fn a_create_that_is_refused_among_many_is_refused_alone(store: impl St
     })
     .await;
     let refusal = |at: usize| results[at].as_ref().err().map(|error| error.kind());
-    let taken_again = (0..CREATES).filter(|at| at % 25 == 7);
-    assert!(taken_again.into_iter().all(|at| refusal(at) == Some(StoreErrorKind::Constraint)));
+    for at in (0..CREATES).filter(|at| at % 25 == 7) {
+        assert_eq!(refusal(at), Some(StoreErrorKind::Constraint), "create {at}: its id is taken");
+    }
     for taken in &taken {
         assert_own(&load(&*store, taken.id).await, taken);
     }
