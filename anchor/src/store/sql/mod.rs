@@ -171,8 +171,9 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// is shared. So the lookups of a store and its clones hold at most two connections, these
 /// insertions hold at most two, and these logouts hold at most two, however many requests there
 /// are. [`lookup_statements_in_flight`](Self::lookup_statements_in_flight) lets more than one
-/// shared lookup run at the same time. Statements come in few sizes, the powers of two, so a connection prepares at most eight
-/// texts for lookups, seven for these insertions, and seven for these logouts, on MySQL thirteen.
+/// shared lookup run at the same time. Statements come in few sizes, the powers of two, so a
+/// connection prepares at most eight texts for lookups, seven for these insertions, and seven for
+/// these logouts, on MySQL thirteen.
 ///
 /// An answer is never older than its question, because a call joins only a statement that has not
 /// been sent. An error of a shared statement is returned to each of its callers. A
