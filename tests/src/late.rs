@@ -1,7 +1,7 @@
 //! A store whose [`RecordUses`] is broken on purpose, as [`naive`](crate::naive) is.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 
 use anchor::store::{ClientInfo, Load, RecordUses, SessionStore, StoreFuture, Use};
 use anchor::{SessionData, SessionId, SqliteStore, StoreError, Timestamp};
@@ -21,6 +21,8 @@ pub enum Lateness {
     UsesRaiseTheVersion,
     UsesAreMixedUp,
     UsesOfOthersAreLost,
+    UsesAtOnceAreLost,
+    UsesAtOnceReportEachOthers,
     UsesEscapeCutOffs,
     UsesReportTheEnded,
     UsesReportNothing,
@@ -37,13 +39,16 @@ pub async fn store<T: SessionData>(fault: Lateness) -> Watched<T> {
     let pool = databases::sqlite().await;
     let store = Arc::new(SqliteStore::<T>::new(pool.clone()));
     store.migrate().await.expect("SQLite makes the table");
-    Watched::new(Arc::clone(&store) as _).recording_uses_with(LateUses { fault, pool, store })
+    let late = LateUses { fault, pool, store: Arc::clone(&store), under_way: Mutex::default() };
+    Watched::new(store as _).recording_uses_with(late)
 }
 
 struct LateUses<T> {
     fault: Lateness,
     pool: SqlitePool,
     store: Arc<SqliteStore<T>>,
+    /// The sessions whose uses are being recorded.
+    under_way: Mutex<HashSet<SessionId>>,
 }
 
 impl<T: SessionData> LateUses<T> {
@@ -97,7 +102,17 @@ impl<T: SessionData> RecordUses for LateUses<T> {
     fn record_uses(&self, mut uses: Vec<Use>) -> StoreFuture<'_, Vec<SessionId>> {
         Box::pin(async move {
             let asked: HashMap<_, _> = uses.iter().map(|one| (one.id, one.clone())).collect();
+            let asked_ids: HashSet<_> = asked.keys().copied().collect();
             self.spoil(&mut uses).await?;
+            let is_alone = {
+                let mut under_way = self.under_way.lock().unwrap();
+                let is_alone = under_way.is_empty();
+                under_way.extend(asked.keys());
+                is_alone
+            };
+            if self.fault == Fault::UsesAtOnceAreLost && !is_alone {
+                return Ok(asked.into_keys().collect());
+            }
             let recorder = self.store.uses_recorder().expect("SQLite records uses");
             let mut live = recorder.record_uses(uses).await?;
             for Use { id, at, idle, .. } in asked.values() {
@@ -118,8 +133,12 @@ impl<T: SessionData> RecordUses for LateUses<T> {
             match self.fault {
                 Fault::UsesReportTheEnded => live = asked.into_keys().collect(),
                 Fault::UsesReportNothing => live.clear(),
+                Fault::UsesAtOnceReportEachOthers => {
+                    live = self.under_way.lock().unwrap().iter().copied().collect();
+                }
                 _ => {}
             }
+            self.under_way.lock().unwrap().retain(|id| !asked_ids.contains(id));
             Ok(live)
         })
     }

@@ -2,6 +2,7 @@
 //! store that is watched and made to fail.
 
 mod backend;
+pub mod batching;
 pub mod careless;
 pub mod databases;
 pub mod http;

@@ -107,6 +107,7 @@ macro_rules! __conformance_plain {
                 a_use_before_the_last_one_changes_nothing
                 a_use_of_an_ended_session_revives_nothing
                 many_uses_each_reach_their_own_session
+                uses_recorded_at_once_each_reach_their_own_session
             }
             reauthenticate {
                 a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else
@@ -181,6 +182,13 @@ macro_rules! __conformance_plain {
             }
             client_info {
                 a_table_without_extras_keeps_neither
+            }
+            batches {
+                lookups_at_once_each_get_their_own_session
+                a_load_is_not_older_than_its_call_while_others_load_the_same_session
+                a_create_that_is_refused_among_many_is_refused_alone
+                callers_that_leave_disturb_no_other
+                touches_at_once_each_reach_their_own_session
             }
         }
     };
@@ -316,6 +324,7 @@ mod tests {
     #[test]
     fn the_macro_names_every_case() {
         let files = [
+            include_str!("cases/batches.rs"),
             include_str!("cases/clock.rs"),
             include_str!("cases/create.rs"),
             include_str!("cases/cut_off.rs"),

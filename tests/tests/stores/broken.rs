@@ -1,6 +1,7 @@
 //! The conformance suite tests something: it fails on stores that are broken on purpose.
 
 use anchor::conformance::{self, Extended, Payload};
+use anchor_tests::batching::{BatchingStore, Confusion};
 use anchor_tests::careless::{CarelessStore, Carelessness};
 use anchor_tests::late::{self, Lateness};
 use anchor_tests::naive::{Fault, NaiveStore};
@@ -20,8 +21,16 @@ mod passes_the_same_late_store_without_a_fault {
     anchor::conformance!(async || super::late::store(super::Lateness::Nothing).await);
 }
 
+mod passes_the_same_batching_store_without_a_fault {
+    anchor::__conformance_plain!(async || super::BatchingStore::new(super::Confusion::Nothing));
+}
+
 async fn naive(fault: Fault) -> NaiveStore {
     NaiveStore::new(fault)
+}
+
+async fn batching(fault: Confusion) -> BatchingStore {
+    BatchingStore::new(fault)
 }
 
 async fn careless<const KEEP: u64>(fault: Carelessness) -> CarelessStore<KEEP> {
@@ -295,6 +304,8 @@ catches! { late::store, Lateness, Payload:
     UsesRaiseTheVersion => uses::a_use_counts_from_when_it_happened;
     UsesAreMixedUp => uses::many_uses_each_reach_their_own_session;
     UsesOfOthersAreLost => uses::many_uses_each_reach_their_own_session;
+    UsesAtOnceAreLost => uses::uses_recorded_at_once_each_reach_their_own_session;
+    UsesAtOnceReportEachOthers => uses::uses_recorded_at_once_each_reach_their_own_session;
     UsesReportTheEnded => uses::a_use_of_an_ended_session_revives_nothing;
     UsesReportNothing => uses::a_use_counts_from_when_it_happened;
 }
@@ -305,6 +316,27 @@ catches! { late::store, Lateness, Extended<0>:
     UsesForgetTheClient => uses::uses_keep_each_sessions_own_client;
     UsesForgetTheClientOfAnEarlierUse => uses::uses_keep_each_sessions_own_client;
     UsesEraseTheClient => uses::uses_keep_each_sessions_own_client;
+}
+
+catches! { batching, Confusion, Payload:
+    LookupsAreMixedUp => batches::lookups_at_once_each_get_their_own_session;
+    LookupsShiftPastUnknownOnes => batches::lookups_at_once_each_get_their_own_session;
+    LookupsOfOneSessionAnswerOnce => batches::lookups_at_once_each_get_their_own_session;
+    LookupsPastTheLargestBatchFindNothing => batches::lookups_at_once_each_get_their_own_session;
+    LookupsJoinABatchThatWasSent =>
+        batches::a_load_is_not_older_than_its_call_while_others_load_the_same_session;
+    CreatesMixUpTheirPayloads => batches::a_create_that_is_refused_among_many_is_refused_alone;
+    CreatesAreToldOfAnother => batches::a_create_that_is_refused_among_many_is_refused_alone;
+    RefusedCreateFailsItsBatch => batches::a_create_that_is_refused_among_many_is_refused_alone;
+    RefusalIsToldToAnother => batches::a_create_that_is_refused_among_many_is_refused_alone;
+    RefusedCreateOverwrites => batches::a_create_that_is_refused_among_many_is_refused_alone;
+    WrongProofSavesItsBatch => revoke::revokes_at_once_each_learn_their_own_outcome;
+    TouchesAreMixedUp => batches::touches_at_once_each_reach_their_own_session;
+    TouchesGetTheFirstIdleTimeout => batches::touches_at_once_each_reach_their_own_session;
+    TouchesOfTheEndedFailTheirBatch => batches::touches_at_once_each_reach_their_own_session;
+    CallerThatLeavesFailsItsBatch => batches::callers_that_leave_disturb_no_other;
+    CallerThatLeavesShiftsTheAnswers => batches::callers_that_leave_disturb_no_other;
+    FirstCallerTakesItsBatchAlong => batches::callers_that_leave_disturb_no_other;
 }
 
 /// The one case whose payload is kept for a second only.

@@ -3,6 +3,7 @@
 mod broken;
 mod memory_races;
 mod memory_store;
+mod several_in_flight;
 
 mod memory {
     anchor::conformance!(async || anchor::MemoryStore::new());

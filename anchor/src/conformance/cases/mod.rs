@@ -1,5 +1,6 @@
 //! The cases, with one file per verb or concern.
 
+pub mod batches;
 pub mod client_info;
 pub mod clock;
 pub mod create;

@@ -2,6 +2,7 @@
 //! uses together passes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::fixtures::*;
@@ -122,6 +123,50 @@ pub async fn many_uses_each_reach_their_own_session(store: impl Store) {
     for expected in expected {
         assert!(ids.contains(&expected.id));
         assert_same_record(&live(&store, expected.id).await.record, &expected);
+    }
+}
+
+/// Each task records the uses of its own sessions, of which one has ended, while the others record
+/// theirs.
+pub async fn uses_recorded_at_once_each_reach_their_own_session(store: impl Store) {
+    const EACH: usize = 5;
+    if store.uses_recorder().is_none() {
+        return;
+    }
+    let store = Arc::new(store);
+    let new = [(); CROWD / 2 * EACH].map(|()| session());
+    create_all(&*store, &new).await;
+    a_moment_passes().await;
+    let mut befores = Vec::new();
+    for new in &new {
+        befores.push(live(&*store, new.id).await);
+    }
+    let is_ended = |at: usize| at % EACH == 4;
+    for ended in (0..new.len()).filter(|at| is_ended(*at)) {
+        log_out(&*store, new[ended].id).await;
+    }
+    // Some reach past the deadline.
+    let idle = |at: usize| match at % EACH {
+        3 => 3 * HOUR,
+        _ => HOUR + Duration::from_secs(at as u64),
+    };
+    let recorded = together(&store, CROWD / 2, |store, task| {
+        let own = task * EACH..(task + 1) * EACH;
+        let uses: Vec<_> = own.map(|at| Use::new(new[at].id, befores[at].now, idle(at))).collect();
+        async move { Ok(record(&*store, &uses).await) }
+    })
+    .await;
+    for (at, before) in befores.iter().enumerate() {
+        let id = before.record.id;
+        let live_of_task = recorded[at / EACH].as_ref().expect("it records uses");
+        assert_eq!(live_of_task.len(), EACH - 1, "the sessions of another call");
+        assert_eq!(live_of_task.contains(&id), !is_ended(at));
+        if is_ended(at) {
+            assert!(!is_live(&*store, id).await, "a use brought it back");
+        } else {
+            let expected = used_at(before, before.now, idle(at));
+            assert_same_record(&live(&*store, id).await.record, &expected);
+        }
     }
 }
 

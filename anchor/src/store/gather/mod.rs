@@ -1,10 +1,10 @@
 //! [`Gather`]: one statement for several callers that ask for the same kind of thing at the same
 //! time.
 //!
-//! If no statement is running, a caller's statement is sent at once. Callers that arrive while a
-//! statement runs gather, and the next statement serves all of them together. There is no timer,
-//! and an idle store adds no delay. A caller joins only a statement that has not been sent, so no
-//! answer is older than its question.
+//! If no statement is running, a caller's statement is sent at once. Callers that arrive while as
+//! many shared statements run as may be in flight gather, and the next statement serves all of them
+//! together. There is no timer, and an idle store adds no delay. A caller joins only a statement
+//! that has not been sent, so no answer is older than its question.
 //!
 //! Only callers of the same tokio runtime share a statement. A runtime can end, or not be polled,
 //! while the callers of another one wait.
@@ -14,6 +14,7 @@ mod tests;
 
 use std::future::{Future, poll_fn};
 use std::mem;
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -49,6 +50,8 @@ pub(crate) trait Batch: Send + Sync + 'static {
 /// The callers of one store that ask for the same kind of thing.
 pub(crate) struct Gather<B: Batch> {
     batch: B,
+    /// How many tasks of one runtime run statements at the same time.
+    in_flight: NonZeroU32,
     /// Most applications have one runtime.
     queues: Mutex<Vec<Queue<B>>>,
 }
@@ -58,8 +61,8 @@ struct Queue<B: Batch> {
     runtime: Id,
     /// Whether a caller runs a statement for itself.
     is_one_running: bool,
-    /// Whether a task runs statements for the callers that wait.
-    is_batch_running: bool,
+    /// How many tasks run statements for the callers that wait.
+    tasks: u32,
     waiting: Vec<Waiting<B>>,
 }
 
@@ -75,8 +78,10 @@ type Answer<B> = oneshot::Sender<Result<<B as Batch>::Answer, StoreError>>;
 const KEPT_FOR: u32 = 256;
 
 impl<B: Batch> Gather<B> {
-    pub(crate) fn new(batch: B) -> Arc<Self> {
-        Arc::new(Self { batch, queues: Mutex::default() })
+    /// Gathers callers into statements, of which `in_flight` may run at the same time, beside one
+    /// that a caller runs for itself.
+    pub(crate) fn new(batch: B, in_flight: NonZeroU32) -> Arc<Self> {
+        Arc::new(Self { batch, in_flight, queues: Mutex::default() })
     }
 
     /// Returns the answer for an item, from a statement that begins after this call.
@@ -100,13 +105,15 @@ impl<B: Batch> Gather<B> {
         let (answer, needs_task) = {
             let mut queues = self.queues();
             let queue = Queue::of(&mut queues, runtime);
-            if !queue.is_one_running && !queue.is_batch_running {
+            if queue.is_idle() {
                 queue.is_one_running = true;
                 return Joined::Alone(item, Some(One { gather: self, runtime }));
             }
             let (sender, answer) = oneshot::channel();
             queue.waiting.push(Waiting { item, answer: sender });
-            (answer, !mem::replace(&mut queue.is_batch_running, true))
+            let needs_task = queue.tasks < self.in_flight.get();
+            queue.tasks += u32::from(needs_task);
+            (answer, needs_task)
         };
         if needs_task {
             // In a separate task, because a caller may be dropped, or may not be polled. The lock
@@ -130,16 +137,16 @@ impl<B: Batch> Queue<B> {
     fn of(queues: &mut Vec<Self>, runtime: Id) -> &mut Self {
         let place = queues.iter().position(|queue| queue.runtime == runtime);
         let place = place.unwrap_or_else(|| {
-            queues.retain(|queue| queue.is_one_running || queue.is_batch_running);
-            queues.push(Self {
-                runtime,
-                is_one_running: false,
-                is_batch_running: false,
-                waiting: Vec::new(),
-            });
+            queues.retain(|queue| !queue.is_idle());
+            queues.push(Self { runtime, is_one_running: false, tasks: 0, waiting: Vec::new() });
             queues.len() - 1
         });
         &mut queues[place]
+    }
+
+    /// Returns whether no statement is running. Then nobody waits.
+    fn is_idle(&self) -> bool {
+        !self.is_one_running && self.tasks == 0
     }
 }
 
@@ -163,7 +170,8 @@ impl<B: Batch> Drop for One<'_, B> {
     }
 }
 
-/// The task that runs statements for the waiting callers of a runtime, until none waits.
+/// A task that runs statements for the waiting callers of a runtime, one after the other, until
+/// none waits.
 struct Batches<B: Batch> {
     gather: Arc<Gather<B>>,
     runtime: Id,
@@ -223,7 +231,7 @@ impl<B: Batch> Batches<B> {
         // Callers that were dropped need no answer.
         queue.waiting.retain(|waiting| !waiting.answer.is_closed());
         if queue.waiting.is_empty() {
-            queue.is_batch_running = false;
+            queue.tasks -= 1;
             self.is_done = true;
             return None;
         }
@@ -233,14 +241,15 @@ impl<B: Batch> Batches<B> {
 }
 
 impl<B: Batch> Drop for Batches<B> {
-    /// After a panic, or when the runtime shuts down, the callers that wait get an error.
+    /// After a panic, or when the runtime shuts down, the callers that wait get an error, unless
+    /// another task is left that serves them.
     fn drop(&mut self) {
         if !self.is_done {
             let left = {
                 let mut queues = self.gather.queues();
                 let queue = Queue::of(&mut queues, self.runtime);
-                queue.is_batch_running = false;
-                mem::take(&mut queue.waiting)
+                queue.tasks -= 1;
+                if queue.tasks == 0 { mem::take(&mut queue.waiting) } else { Vec::new() }
             };
             // Dropped without the lock, because this wakes the callers.
             drop(left);

@@ -1,5 +1,6 @@
 //! Statements that several callers share, with a batch that answers when it may.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -11,6 +12,9 @@ struct Slow {
     may_answer: Semaphore,
     statements: Mutex<Vec<Vec<u32>>>,
 }
+
+/// The item of a statement that never ends.
+const HANGS: u32 = 0;
 
 impl Batch for Arc<Slow> {
     type Item = u32;
@@ -25,6 +29,9 @@ impl Batch for Arc<Slow> {
 
     async fn run(&self, items: Vec<u32>, (): &mut ()) -> Vec<Result<u32, StoreError>> {
         self.statements.lock().unwrap().push(items.clone());
+        if items.contains(&HANGS) {
+            std::future::pending::<()>().await;
+        }
         self.may_answer.acquire().await.unwrap().forget();
         let answer = |item: u32| match item {
             13 => panic!("an unlucky number"),
@@ -36,8 +43,17 @@ impl Batch for Arc<Slow> {
 }
 
 fn gather() -> (Arc<Slow>, Arc<Gather<Arc<Slow>>>) {
+    gather_in_flight(1)
+}
+
+/// With this many shared statements in flight.
+fn gather_in_flight(in_flight: u32) -> (Arc<Slow>, Arc<Gather<Arc<Slow>>>) {
     let slow = Arc::new(Slow { may_answer: Semaphore::new(0), statements: Mutex::default() });
-    (Arc::clone(&slow), Gather::new(slow))
+    (Arc::clone(&slow), Gather::new(slow, number(in_flight)))
+}
+
+fn number(in_flight: u32) -> NonZeroU32 {
+    NonZeroU32::new(in_flight).unwrap()
 }
 
 type Asked = tokio::task::JoinHandle<Result<u32, StoreError>>;
@@ -165,16 +181,16 @@ fn a_runtime_that_ends_leaves_no_caller_locked() {
     let (done, is_done) = std::sync::mpsc::channel();
     // In a thread of its own: a lock that is never released would hang the test.
     std::thread::spawn(move || {
-        for _ in 0..200 {
-            end_a_runtime_with_callers();
+        for round in 0..200 {
+            end_a_runtime_with_callers(1 + round % 3);
         }
         done.send(()).unwrap();
     });
     is_done.recv_timeout(Duration::from_secs(60)).expect("a caller holds the lock for good");
 }
 
-fn end_a_runtime_with_callers() {
-    let (slow, gather) = gather();
+fn end_a_runtime_with_callers(in_flight: u32) {
+    let (slow, gather) = gather_in_flight(in_flight);
     let mut ending = tokio::runtime::Builder::new_multi_thread();
     let ending = ending.worker_threads(4).enable_all().build().unwrap();
     for item in 20..28 {
@@ -199,4 +215,131 @@ async fn an_idle_store_answers_without_a_task_of_its_own() {
     let mut asked = pin!(gather.get(1));
     let answer = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await;
     assert!(matches!(answer, Poll::Ready(Ok(10))), "answered at the first poll");
+}
+
+#[tokio::test]
+async fn a_statement_that_hangs_does_not_hold_up_the_next_one_beside_it() {
+    let (slow, gather) = gather_in_flight(2);
+    let one = ask(&gather, 1).await;
+    let hanging = ask(&gather, HANGS).await;
+    let three = ask(&gather, 3).await;
+    let (four, five) = (ask(&gather, 4).await, ask(&gather, 5).await);
+    assert_eq!(slow.statements(), [vec![1], vec![HANGS], vec![3]]);
+    slow.may_answer.add_permits(3);
+    for (asked, answer) in [(one, 10), (three, 30), (four, 40), (five, 50)] {
+        assert_eq!(asked.await.unwrap().unwrap(), answer);
+    }
+    assert_eq!(slow.statements().last().unwrap(), &[4, 5]);
+    assert!(!hanging.is_finished());
+}
+
+#[tokio::test]
+async fn no_more_statements_are_in_flight_than_may_be() {
+    for in_flight in [1, 2, 3] {
+        let (slow, gather) = gather_in_flight(in_flight);
+        let mut asked = Vec::new();
+        for item in 20..40 {
+            asked.push(ask(&gather, item).await);
+        }
+        let expected: Vec<_> = (20..=20 + in_flight).map(|item| vec![item]).collect();
+        assert_eq!(slow.statements(), expected, "one for itself, and the shared ones");
+        // One answer, one more statement.
+        for ended in 1..=3 {
+            slow.may_answer.add_permits(1);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            // The first answer is that of the caller that runs its own.
+            assert_eq!(slow.statements().len(), expected.len() + ended - 1);
+        }
+        slow.may_answer.add_permits(20);
+        for (item, asked) in (20..40).zip(asked) {
+            assert_eq!(asked.await.unwrap().unwrap(), 10 * item);
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_a_panic_the_other_statements_serve_those_that_wait() {
+    let (slow, gather) = gather_in_flight(2);
+    let (one, unlucky) = (ask(&gather, 1).await, ask(&gather, 13).await);
+    let (three, four) = (ask(&gather, 3).await, ask(&gather, 4).await);
+    assert_eq!(slow.statements(), [vec![1], vec![13], vec![3]]);
+    slow.may_answer.add_permits(2);
+    assert_eq!(one.await.unwrap().unwrap(), 10);
+    assert!(unlucky.await.unwrap().is_err());
+    // The place of the task that panicked is free again.
+    let five = ask(&gather, 5).await;
+    assert_eq!(slow.statements().last().unwrap(), &[4, 5]);
+    slow.may_answer.add_permits(2);
+    for (asked, answer) in [(three, 30), (four, 40), (five, 50)] {
+        assert_eq!(asked.await.unwrap().unwrap(), answer);
+    }
+}
+
+/// A database that is 5 ms away, and counts its callers' writes.
+#[derive(Default)]
+struct Far {
+    writes: AtomicU32,
+}
+
+const ROUND_TRIP: Duration = Duration::from_millis(5);
+
+impl Batch for Arc<Far> {
+    type Item = ();
+
+    /// How many writes the statement saw when it was sent.
+    type Answer = u32;
+
+    type Kept = ();
+
+    fn size(waiting: usize) -> usize {
+        waiting.min(4)
+    }
+
+    async fn run(&self, items: Vec<()>, (): &mut ()) -> Vec<Result<u32, StoreError>> {
+        let writes = self.writes.load(Ordering::SeqCst);
+        tokio::time::sleep(ROUND_TRIP).await;
+        items.iter().map(|()| Ok(writes)).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn statements_in_flight_bound_what_a_round_trip_answers() {
+    for (in_flight, round_trips) in [(1, 6), (2, 3), (3, 2), (6, 1), (40, 1)] {
+        let gather = Gather::new(Arc::new(Far::default()), number(in_flight));
+        let began = tokio::time::Instant::now();
+        // One runs its own; the others come to six full statements.
+        let asked: Vec<_> = (0..25)
+            .map(|_| {
+                let gather = Arc::clone(&gather);
+                tokio::spawn(async move { gather.get(()).await })
+            })
+            .collect();
+        for asked in asked {
+            asked.await.unwrap().unwrap();
+        }
+        assert_eq!(began.elapsed(), round_trips * ROUND_TRIP, "{in_flight} in flight");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_answer_is_older_than_its_question_however_many_are_in_flight() {
+    for in_flight in [1, 2, 4] {
+        let far = Arc::new(Far::default());
+        let gather = Gather::new(Arc::clone(&far), number(in_flight));
+        let callers: Vec<_> = (0..16)
+            .map(|_| {
+                let (far, gather) = (Arc::clone(&far), Arc::clone(&gather));
+                tokio::spawn(async move {
+                    for _ in 0..10 {
+                        let written = far.writes.fetch_add(1, Ordering::SeqCst) + 1;
+                        let seen = gather.get(()).await.unwrap();
+                        assert!(seen >= written, "{seen} writes were seen after {written}");
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    }
 }

@@ -17,8 +17,9 @@ pub trait Driver: Clone + Send + Sync + 'static {
     /// The database's dialect.
     const DIALECT: Dialect;
 
-    /// A row of a result.
-    type Row: Send + Sync;
+    /// A row of a result. It is not `Sync`: sqlx's SQLite row remembers what has been read from it,
+    /// and two threads that read it at the same time panic, although it claims to be `Sync`.
+    type Row: Send;
 
     /// A connection, in a transaction or not.
     type Connection: Send;

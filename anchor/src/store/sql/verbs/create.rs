@@ -370,8 +370,8 @@ impl Login<'_> {
             if overflowing > 0 && limit_check.limit.overflow == LimitExceeded::Refuse {
                 return Ok(LoginOutcome::Full);
             }
-            for row in &live[..overflowing] {
-                let Ok(id) = Cells::<D>::from_start(row).id() else {
+            for row in live.into_iter().take(overflowing) {
+                let Ok(id) = Cells::<D>::from_start(&row).id() else {
                     return Err(sqlx::Error::Protocol("an id is not a UUID".into()));
                 };
                 let end =

@@ -1,6 +1,6 @@
 //! `load`: one `SELECT` by the primary key, which concurrent callers share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::column::ColumnError;
 use crate::error::StoreError;
@@ -41,8 +41,11 @@ pub(in super::super) struct Lookups<D> {
 }
 
 /// The row of an id among the rows of a statement, if there is one.
+///
+/// Several callers may have asked for the same id. They read its row one after the other, because
+/// a [`Driver::Row`] may not be read by two threads at the same time.
 pub(in super::super) struct Found<D: Driver> {
-    rows: Arc<Vec<D::Row>>,
+    rows: Arc<[Mutex<D::Row>]>,
     at: Option<usize>,
 }
 
@@ -106,7 +109,7 @@ impl<D: Driver> Batch for Lookups<D> {
         asked.sort_unstable();
         asked.dedup();
         let rows = match self.rows(&asked, kept).await {
-            Ok(rows) => Arc::new(rows),
+            Ok(rows) => rows,
             Err(error) => return ids.iter().map(|_| Err(error.clone())).collect(),
         };
         let mut places: Vec<(SessionId, usize)> = Vec::with_capacity(rows.len());
@@ -116,6 +119,7 @@ impl<D: Driver> Batch for Lookups<D> {
             }
         }
         places.sort_unstable();
+        let rows: Arc<[_]> = rows.into_iter().map(Mutex::new).collect();
         let found = |id: &SessionId| {
             let place = places.binary_search_by_key(id, |(id, _)| *id);
             Ok(Found { rows: Arc::clone(&rows), at: place.ok().map(|place| places[place].1) })
@@ -127,7 +131,9 @@ impl<D: Driver> Batch for Lookups<D> {
 impl<D: Driver> Found<D> {
     pub(in super::super) fn read<T: SessionData>(&self) -> Load<T> {
         let Some(at) = self.at else { return Load::Absent };
-        match read_live::<D, T>(&self.rows[at]) {
+        // A panic of another reader changes nothing in the row.
+        let row = self.rows[at].lock().unwrap_or_else(PoisonError::into_inner);
+        match read_live::<D, T>(&row) {
             Ok(Some(loaded)) => Load::Live(loaded),
             Ok(None) => Load::Ended,
             Err(error) => Load::Undecodable(error),
