@@ -32,12 +32,14 @@ pub struct StoreError {
     kind: StoreErrorKind,
     source: Arc<dyn StdError + Send + Sync>,
     is_logged: bool,
+    #[cfg_attr(not(feature = "_sql"), expect(dead_code, reason = "only SQL stores share writes"))]
+    is_refusal: bool,
 }
 
 impl StoreError {
     /// Creates an error of this kind.
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind, source: source.into().into(), is_logged: false }
+        Self { kind, source: source.into().into(), is_logged: false, is_refusal: false }
     }
 
     /// Creates an error of the kind [`StoreErrorKind::Unavailable`].
@@ -55,10 +57,17 @@ impl StoreError {
         }
     }
 
-    /// Returns whether one row is the cause, so that a statement without it may succeed.
+    /// Marks this error as one with which the store refused a statement, and undid it.
     #[cfg(feature = "_sql")]
-    pub(crate) fn is_of_one_row(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Constraint | StoreErrorKind::Encode)
+    pub(crate) fn refused(self) -> Self {
+        Self { is_refusal: true, ..self }
+    }
+
+    /// Returns whether the store refused the statement. One of its rows may be the cause, so that a
+    /// statement without that row may succeed.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.is_refusal
     }
 
     /// Marks this error as logged, but not its clones.

@@ -55,28 +55,30 @@ impl<T: SessionData> Sessions<T> {
         }
     }
 
-    /// Records uses, and reports those of live sessions. If the store fails or is slow, the other
-    /// uses are given up: the sessions' next uses count.
+    /// Records uses, and reports those that are recorded. The others are given up: the sessions'
+    /// next uses count.
     async fn write_uses(&self, uses: &[Use]) {
         let began = Instant::now();
-        for (batch, written) in uses.chunks(BATCH).zip((0..).step_by(BATCH)) {
+        let (mut failed, mut reason) = (0, None);
+        for batch in uses.chunks(BATCH) {
             let recorded = if began.elapsed() < LONGEST_WRITE {
                 self.store.record_uses(batch.to_vec()).await
             } else {
                 Err(StoreError::unavailable("the store is too slow"))
             };
-            match recorded {
-                Ok(live) => live.into_iter().for_each(|id| self.emit(&Event::Touched { id })),
-                Err(error) => {
-                    let ids: Vec<_> = uses[written..].iter().map(|one| one.id).collect();
-                    self.touches.failed(&ids);
-                    tracing::warn!(
-                        target: "anchor", sessions = ids.len(), payload = type_name::<T>(),
-                        "the use of sessions was not recorded: {error}"
-                    );
-                    return;
-                }
-            }
+            let recorded = recorded.unwrap_or_else(|error| {
+                failed += batch.len();
+                reason = Some(error);
+                Vec::new()
+            });
+            self.touches.recorded(batch, &recorded);
+            recorded.into_iter().for_each(|id| self.emit(&Event::Touched { id }));
+        }
+        if let Some(error) = reason {
+            tracing::warn!(
+                target: "anchor", sessions = failed, payload = type_name::<T>(),
+                "the use of sessions was not recorded: {error}"
+            );
         }
     }
 }

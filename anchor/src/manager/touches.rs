@@ -1,6 +1,6 @@
 //! [`Touches`]: the uses of sessions that wait to be recorded, at most one per session.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// The largest number of uses that wait. When this many wait, they are written at once, and further
 /// uses are recorded in their requests.
-const CAPACITY: usize = 10_000;
+const CAPACITY: usize = 4_096;
 
 /// The uses of one manager's sessions that wait to be written. There is at most one per session.
 #[derive(Default)]
@@ -62,12 +62,12 @@ impl Touches {
 
     pub(crate) fn add(&self, one: Use, touch_interval: Duration) -> Added {
         let mut state = self.state();
-        if state.since.is_some_and(|since| since.elapsed() > LONGEST) {
-            return Added::IsRefused;
-        }
         let written = state.written.get(&one.id);
         if written.is_some_and(|at| one.at.saturating_since(*at) < touch_interval) {
             return Added::Waits;
+        }
+        if state.since.is_some_and(|since| since.elapsed() > LONGEST) {
+            return Added::IsRefused;
         }
         if let Some(waiting) = state.waiting.get_mut(&one.id) {
             if waiting.at <= one.at {
@@ -92,10 +92,13 @@ impl Touches {
         std::mem::take(&mut *self.state()).waiting.len()
     }
 
-    /// Removes the use of a session that a later touch makes unnecessary.
-    pub(crate) fn forget(&self, id: SessionId) {
+    /// Removes the use of a session that a touch makes unnecessary, unless that touch is of an
+    /// earlier use.
+    pub(crate) fn forget(&self, id: SessionId, touched: Timestamp) {
         let mut state = self.state();
-        state.waiting.remove(&id);
+        if state.waiting.get(&id).is_some_and(|waiting| waiting.at <= touched) {
+            state.waiting.remove(&id);
+        }
         if state.waiting.is_empty() {
             state.since = None;
         }
@@ -123,11 +126,12 @@ impl Touches {
         Some(uses)
     }
 
-    /// Notes that these uses could not be written, so that the sessions' next uses are recorded.
-    pub(crate) fn failed(&self, ids: &[SessionId]) {
+    /// Notes which of these uses the store has recorded. The next uses of the other sessions count.
+    pub(crate) fn recorded(&self, uses: &[Use], recorded: &[SessionId]) {
+        let recorded: HashSet<&SessionId> = recorded.iter().collect();
         let mut state = self.state();
-        for id in ids {
-            state.written.remove(id);
+        for left in uses.iter().filter(|one| !recorded.contains(&one.id)) {
+            state.written.remove(&left.id);
         }
     }
 }
@@ -202,7 +206,7 @@ mod tests {
         touches.add(used(1, 10), MINUTE);
         touches.add(used(2, 10), MINUTE);
         assert_eq!(touches.taken().len(), 2);
-        touches.failed(&[id(1)]);
+        touches.recorded(&[used(1, 10), used(2, 10)], &[id(2)]);
         touches.add(used(1, 11), MINUTE);
         touches.add(used(2, 11), MINUTE);
         assert_eq!(touches.taken(), [(id(1), 11, None)]);
@@ -213,7 +217,9 @@ mod tests {
         let touches = Touches::default();
         touches.add(by("earlier", used(1, 10)), MINUTE);
         touches.add(used(2, 10), MINUTE);
-        touches.forget(id(1));
+        touches.forget(id(1), Timestamp::from_micros(9_000_000));
+        assert_eq!(touches.state().waiting.len(), 2, "that touch was of an earlier use");
+        touches.forget(id(1), Timestamp::from_micros(10_000_000));
         assert_eq!(touches.taken(), [(id(2), 10, None)]);
     }
 

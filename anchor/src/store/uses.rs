@@ -39,8 +39,10 @@ impl fmt::Debug for Use {
 /// store then returns itself from
 /// [`SessionStore::uses_recorder`](super::SessionStore::uses_recorder).
 pub trait RecordUses: Send + Sync {
-    /// Records uses of different sessions, and returns the ids of the sessions that are live, in
-    /// any order.
+    /// Records uses of different sessions, and returns the ids of the sessions whose use it has
+    /// recorded, in any order. They are those that are live. The SQL stores leave out a session
+    /// whose row somebody else has locked, so that the others do not wait for it: its next use
+    /// counts.
     ///
     /// For each session that is live now, the time of its last use becomes [`Use::at`], and its
     /// idle expiry becomes [`Use::idle`] after that, at most its deadline. If a later use is

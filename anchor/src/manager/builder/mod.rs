@@ -356,7 +356,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// [`Event::Touched`](crate::manager::Event::Touched) is emitted when it is written.
     ///
     /// A use is written in the request itself if the session would expire within 30 seconds or
-    /// three times [`store_timeout`](Self::store_timeout), if the use settles a rotation, if 10,000
+    /// three times [`store_timeout`](Self::store_timeout), if the use settles a rotation, if 4,096
     /// uses wait already, or if the store is so slow that one of them has waited for two seconds.
     /// So is [`Session::touch`]. [`SessionManager::shutdown`] writes the uses that wait. A process
     /// that is killed loses them: that is as if these uses were within the interval.

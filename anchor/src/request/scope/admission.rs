@@ -105,7 +105,7 @@ impl<T: SessionData> Scope<T> {
         let touch = Touch { id, idle: sessions.idle, client, presented };
         match Box::pin(sessions.store.touch(touch)).await {
             Ok(Touched::Written { .. }) => {
-                sessions.touches.forget(id);
+                sessions.touches.forget(id, loaded.now);
                 sessions.emit(&Event::Touched { id });
             }
             Ok(Touched::Gone) => return Err(Rejection::Ended { id }),

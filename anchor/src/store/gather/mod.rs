@@ -3,8 +3,11 @@
 //!
 //! If no statement is running, a caller's statement is sent at once. Callers that arrive while as
 //! many shared statements run as may be in flight gather, and the next statement serves all of them
-//! together. There is no timer, and an idle store adds no delay. A caller joins only a statement
-//! that has not been sent, so no answer is older than its question.
+//! together. Nobody waits for a timer, and an idle store adds no delay. A caller joins only a
+//! statement that has not been sent, so no answer is older than its question.
+//!
+//! A statement that takes long holds up only its own callers: the next one is then sent beside it
+//! ([`OVERDUE`]).
 //!
 //! Only callers of the same tokio runtime share a statement. A runtime can end, or not be polled,
 //! while the callers of another one wait.
@@ -18,6 +21,7 @@ use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
@@ -39,13 +43,35 @@ pub(crate) trait Batch: Send + Sync + 'static {
     /// Returns how many items, at least one, go into the next statement when this many wait.
     fn size(waiting: usize) -> usize;
 
-    /// Runs the statement for these items, and returns their answers in the same order.
+    /// Runs a statement for one caller alone, who may have to wait for a lock, for example.
+    fn run_alone(
+        &self,
+        item: Self::Item,
+    ) -> impl Future<Output = Result<Self::Answer, StoreError>> + Send;
+
+    /// Runs one statement for these items, and returns what happens to them, in the same order.
     fn run(
         &self,
         items: Vec<Self::Item>,
         kept: &mut Self::Kept,
-    ) -> impl Future<Output = Vec<Result<Self::Answer, StoreError>>> + Send;
+    ) -> impl Future<Output = Vec<Outcome<Self::Item, Self::Answer>>> + Send;
 }
+
+/// What a statement that is shared means for one of its callers.
+pub(crate) enum Outcome<Item, Answer> {
+    Answered(Result<Answer, StoreError>),
+    /// The statement has done nothing for this item. The caller runs a statement alone.
+    RunAlone(Item),
+}
+
+/// How long a shared statement may take before the next one may be sent, even if the callers have
+/// as many in flight as they may. Something holds it up that need not concern the next one, such as
+/// a lock on a row.
+const OVERDUE: Duration = Duration::from_millis(100);
+
+/// How many statements can be overdue at the same time. When there are this many, the store itself
+/// is slow, and more statements would only take more connections from its pool.
+const MOST_OVERDUE: u32 = 3;
 
 /// The callers of one store that ask for the same kind of thing.
 pub(crate) struct Gather<B: Batch> {
@@ -61,8 +87,9 @@ struct Queue<B: Batch> {
     runtime: Id,
     /// Whether a caller runs a statement for itself.
     is_one_running: bool,
-    /// How many tasks run statements for the callers that wait.
+    /// How many tasks run statements for the callers that wait, without those that are overdue.
     tasks: u32,
+    overdue: u32,
     waiting: Vec<Waiting<B>>,
 }
 
@@ -71,8 +98,11 @@ struct Waiting<B: Batch> {
     answer: Answer<B>,
 }
 
+/// What a shared statement means for a caller.
+type OutcomeOf<B> = Outcome<<B as Batch>::Item, <B as Batch>::Answer>;
+
 /// Where a caller waits for its answer.
-type Answer<B> = oneshot::Sender<Result<<B as Batch>::Answer, StoreError>>;
+type Answer<B> = oneshot::Sender<OutcomeOf<B>>;
 
 /// After how many statements a connection goes back to its pool, which may have to close it.
 const KEPT_FOR: u32 = 256;
@@ -86,16 +116,17 @@ impl<B: Batch> Gather<B> {
 
     /// Returns the answer for an item, from a statement that begins after this call.
     pub(crate) async fn get(self: &Arc<Self>, item: B::Item) -> Result<B::Answer, StoreError> {
-        match self.join(item) {
-            Joined::Alone(item, _one) => {
-                // Boxed, so that the future of a caller that waits does not contain the future of a
-                // statement.
-                let mut kept = B::Kept::default();
-                let answer = Box::pin(self.batch.run(vec![item], &mut kept)).await.pop();
-                answer.unwrap_or_else(|| Err(unanswered()))
-            }
-            Joined::Waiting(answer) => answer.await.unwrap_or_else(|_| Err(unanswered())),
-        }
+        let (item, _one) = match self.join(item) {
+            Joined::Alone(item, one) => (item, one),
+            Joined::Waiting(answer) => match answer.await {
+                Ok(Outcome::Answered(answer)) => return answer,
+                Ok(Outcome::RunAlone(item)) => (item, None),
+                Err(_) => return Err(unanswered()),
+            },
+        };
+        // Boxed, so that the future of a caller that waits does not contain the future of a
+        // statement.
+        Box::pin(self.batch.run_alone(item)).await
     }
 
     fn join(self: &Arc<Self>, item: B::Item) -> Joined<'_, B> {
@@ -111,17 +142,22 @@ impl<B: Batch> Gather<B> {
             }
             let (sender, answer) = oneshot::channel();
             queue.waiting.push(Waiting { item, answer: sender });
-            let needs_task = queue.tasks < self.in_flight.get();
-            queue.tasks += u32::from(needs_task);
-            (answer, needs_task)
+            (answer, queue.take_place(self.in_flight))
         };
         if needs_task {
-            // In a separate task, because a caller may be dropped, or may not be polled. The lock
-            // is free again: a runtime that shuts down drops the task here.
-            let batches = Batches { gather: Arc::clone(self), runtime, is_done: false };
-            handle.spawn(batches.run());
+            self.start_task(&handle);
         }
         Joined::Waiting(answer)
+    }
+
+    /// Starts a task for which there is a place.
+    ///
+    /// In a separate task, because a caller may be dropped, or may not be polled. The queues must
+    /// not be locked: a runtime that shuts down drops the task here.
+    fn start_task(self: &Arc<Self>, handle: &Handle) {
+        let gather = Arc::clone(self);
+        let batches = Batches { gather, runtime: handle.id(), place: Place::InFlight };
+        handle.spawn(batches.run());
     }
 
     /// Locks the queues. It ignores poisoning, because a panic can only happen between two complete
@@ -137,16 +173,29 @@ impl<B: Batch> Queue<B> {
     fn of(queues: &mut Vec<Self>, runtime: Id) -> &mut Self {
         let place = queues.iter().position(|queue| queue.runtime == runtime);
         let place = place.unwrap_or_else(|| {
-            queues.retain(|queue| !queue.is_idle());
-            queues.push(Self { runtime, is_one_running: false, tasks: 0, waiting: Vec::new() });
+            queues.retain(|queue| !queue.is_idle() || queue.overdue > 0);
+            queues.push(Self {
+                runtime,
+                is_one_running: false,
+                tasks: 0,
+                overdue: 0,
+                waiting: Vec::new(),
+            });
             queues.len() - 1
         });
         &mut queues[place]
     }
 
-    /// Returns whether no statement is running. Then nobody waits.
+    /// Returns whether no statement is running, except for overdue ones. Then nobody waits.
     fn is_idle(&self) -> bool {
         !self.is_one_running && self.tasks == 0
+    }
+
+    /// Takes the place of a task, if there is one.
+    fn take_place(&mut self, in_flight: NonZeroU32) -> bool {
+        let is_free = self.tasks < in_flight.get();
+        self.tasks += u32::from(is_free);
+        is_free
     }
 }
 
@@ -155,7 +204,7 @@ enum Joined<'g, B: Batch> {
     /// From its own statement.
     Alone(B::Item, Option<One<'g, B>>),
     /// From a statement that it shares.
-    Waiting(oneshot::Receiver<Result<B::Answer, StoreError>>),
+    Waiting(oneshot::Receiver<OutcomeOf<B>>),
 }
 
 /// A caller that runs a statement for itself, until it has the answer or is dropped.
@@ -175,7 +224,16 @@ impl<B: Batch> Drop for One<'_, B> {
 struct Batches<B: Batch> {
     gather: Arc<Gather<B>>,
     runtime: Id,
-    is_done: bool,
+    place: Place,
+}
+
+/// How a task counts among those of its queue.
+enum Place {
+    InFlight,
+    /// Its statement takes long, and another task may run the next one.
+    Overdue,
+    /// The task is done.
+    None,
 }
 
 impl<B: Batch> Batches<B> {
@@ -206,33 +264,67 @@ impl<B: Batch> Batches<B> {
     /// statement that takes too long is dropped when each of its callers has given up, so that it
     /// does not hold up those who come later.
     async fn run_while_awaited(
-        &self,
+        &mut self,
         items: Vec<B::Item>,
         answers: &mut [Answer<B>],
         kept: &mut B::Kept,
-    ) -> Option<Vec<Result<B::Answer, StoreError>>> {
-        let mut run = pin!(self.gather.batch.run(items, kept));
+    ) -> Option<Vec<OutcomeOf<B>>> {
+        let gather = Arc::clone(&self.gather);
+        let mut run = pin!(gather.batch.run(items, kept));
         let mut left = pin!(async {
             for answer in answers {
                 answer.closed().await;
             }
         });
-        poll_fn(|context| match run.as_mut().poll(context) {
-            Poll::Ready(own) => Poll::Ready(Some(own)),
-            Poll::Pending => left.as_mut().poll(context).map(|()| None),
+        let mut overdue = pin!(tokio::time::sleep(OVERDUE));
+        poll_fn(|context| {
+            if let Poll::Ready(own) = run.as_mut().poll(context) {
+                return Poll::Ready(Some(own));
+            }
+            let is_in_flight = matches!(self.place, Place::InFlight);
+            if is_in_flight && overdue.as_mut().poll(context).is_ready() {
+                self.give_way();
+            }
+            left.as_mut().poll(context).map(|()| None)
         })
         .await
+    }
+
+    /// Lets another task run the next statement, while this one's takes long.
+    fn give_way(&mut self) {
+        let needs_task = {
+            let mut queues = self.gather.queues();
+            let queue = Queue::of(&mut queues, self.runtime);
+            if queue.overdue >= MOST_OVERDUE {
+                return;
+            }
+            queue.tasks -= 1;
+            queue.overdue += 1;
+            self.place = Place::Overdue;
+            !queue.waiting.is_empty() && queue.take_place(self.gather.in_flight)
+        };
+        if needs_task {
+            self.gather.start_task(&Handle::current());
+        }
     }
 
     /// Returns the callers that the next statement serves. `None` ends the task.
     fn next(&mut self) -> Option<Vec<Waiting<B>>> {
         let mut queues = self.gather.queues();
         let queue = Queue::of(&mut queues, self.runtime);
+        if matches!(self.place, Place::Overdue) {
+            queue.overdue -= 1;
+            self.place = Place::None;
+            if !queue.take_place(self.gather.in_flight) {
+                return None;
+            }
+            self.place = Place::InFlight;
+        }
         // Callers that were dropped need no answer.
         queue.waiting.retain(|waiting| !waiting.answer.is_closed());
         if queue.waiting.is_empty() {
             queue.tasks -= 1;
-            self.is_done = true;
+            self.place = Place::None;
             return None;
         }
         let size = B::size(queue.waiting.len()).min(queue.waiting.len());
@@ -244,16 +336,18 @@ impl<B: Batch> Drop for Batches<B> {
     /// After a panic, or when the runtime shuts down, the callers that wait get an error, unless
     /// another task is left that serves them.
     fn drop(&mut self) {
-        if !self.is_done {
-            let left = {
-                let mut queues = self.gather.queues();
-                let queue = Queue::of(&mut queues, self.runtime);
-                queue.tasks -= 1;
-                if queue.tasks == 0 { mem::take(&mut queue.waiting) } else { Vec::new() }
-            };
-            // Dropped without the lock, because this wakes the callers.
-            drop(left);
-        }
+        let left = {
+            let mut queues = self.gather.queues();
+            let queue = Queue::of(&mut queues, self.runtime);
+            match self.place {
+                Place::InFlight => queue.tasks -= 1,
+                Place::Overdue => queue.overdue -= 1,
+                Place::None => return,
+            }
+            if queue.tasks == 0 { mem::take(&mut queue.waiting) } else { Vec::new() }
+        };
+        // Dropped without the lock, because this wakes the callers.
+        drop(left);
     }
 }
 

@@ -16,6 +16,9 @@ struct Slow {
 /// The item of a statement that never ends.
 const HANGS: u32 = 0;
 
+/// An item that a shared statement leaves to its caller.
+const LOCKED: u32 = 99;
+
 impl Batch for Arc<Slow> {
     type Item = u32;
 
@@ -27,16 +30,25 @@ impl Batch for Arc<Slow> {
         waiting.min(4)
     }
 
-    async fn run(&self, items: Vec<u32>, (): &mut ()) -> Vec<Result<u32, StoreError>> {
+    async fn run_alone(&self, item: u32) -> Result<u32, StoreError> {
+        match self.run(vec![item], &mut ()).await.pop() {
+            Some(Outcome::Answered(answer)) => answer,
+            _ => unreachable!("{item} has its answer"),
+        }
+    }
+
+    async fn run(&self, items: Vec<u32>, (): &mut ()) -> Vec<Outcome<u32, u32>> {
         self.statements.lock().unwrap().push(items.clone());
         if items.contains(&HANGS) {
             std::future::pending::<()>().await;
         }
         self.may_answer.acquire().await.unwrap().forget();
+        let is_alone = items.len() == 1;
         let answer = |item: u32| match item {
             13 => panic!("an unlucky number"),
-            7 => Err(StoreError::unavailable("seven")),
-            other => Ok(10 * other),
+            7 => Outcome::Answered(Err(StoreError::unavailable("seven"))),
+            LOCKED if !is_alone => Outcome::RunAlone(LOCKED),
+            other => Outcome::Answered(Ok(10 * other)),
         };
         items.into_iter().map(answer).collect()
     }
@@ -233,7 +245,7 @@ async fn a_statement_that_hangs_does_not_hold_up_the_next_one_beside_it() {
     assert!(!hanging.is_finished());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_more_statements_are_in_flight_than_may_be() {
     for in_flight in [1, 2, 3] {
         let (slow, gather) = gather_in_flight(in_flight);
@@ -255,6 +267,66 @@ async fn no_more_statements_are_in_flight_than_may_be() {
             assert_eq!(asked.await.unwrap().unwrap(), 10 * item);
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_shared_statement_leaves_undone_its_caller_runs_alone() {
+    let (slow, gather) = gather();
+    let (one, two) = (ask(&gather, 1).await, ask(&gather, 2).await);
+    let (locked, beside) = (ask(&gather, LOCKED).await, ask(&gather, 4).await);
+    slow.may_answer.add_permits(3);
+    for (asked, answer) in [(one, 10), (two, 20), (beside, 40)] {
+        assert_eq!(asked.await.unwrap().unwrap(), answer);
+    }
+    assert!(!locked.is_finished());
+    // It holds up nobody while it waits.
+    let five = ask(&gather, 5).await;
+    assert_eq!(slow.statements()[2..], [vec![LOCKED, 4], vec![LOCKED], vec![5]]);
+    slow.may_answer.add_permits(2);
+    assert_eq!(five.await.unwrap().unwrap(), 50);
+    assert_eq!(locked.await.unwrap().unwrap(), 10 * LOCKED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_statement_waits_for_a_slow_one_only_for_a_moment() {
+    let (slow, gather) = gather();
+    let one = ask(&gather, 1).await;
+    let hanging = ask(&gather, HANGS).await;
+    let three = ask(&gather, 3).await;
+    assert_eq!(slow.statements(), [vec![1], vec![HANGS]]);
+    tokio::time::sleep(2 * OVERDUE).await;
+    assert_eq!(slow.statements(), [vec![1], vec![HANGS], vec![3]]);
+    slow.may_answer.add_permits(2);
+    assert_eq!(one.await.unwrap().unwrap(), 10);
+    assert_eq!(three.await.unwrap().unwrap(), 30);
+    // It is idle except for the slow one, and answers as before.
+    slow.may_answer.add_permits(1);
+    assert_eq!(ask(&gather, 4).await.await.unwrap().unwrap(), 40);
+    assert!(!hanging.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_statements_are_overdue_at_the_same_time() {
+    let (slow, gather) = gather();
+    let mut hanging = vec![ask(&gather, HANGS).await];
+    for _ in 0..10 {
+        for _ in 0..4 {
+            hanging.push(ask(&gather, HANGS).await);
+        }
+        tokio::time::sleep(2 * OVERDUE).await;
+    }
+    // The one that a caller runs for itself, the overdue ones, and the one in flight.
+    assert_eq!(slow.statements().len(), 2 + MOST_OVERDUE as usize);
+    // Once their callers have left, everything is as before.
+    hanging.iter().for_each(tokio::task::JoinHandle::abort);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    slow.may_answer.add_permits(2);
+    let (one, two) = (ask(&gather, 1).await, ask(&gather, 2).await);
+    assert_eq!(one.await.unwrap().unwrap(), 10);
+    assert_eq!(two.await.unwrap().unwrap(), 20);
+    let queues = gather.queues();
+    let [queue] = &queues[..] else { panic!("{} queues", queues.len()) };
+    assert!(queue.is_idle() && queue.overdue == 0);
 }
 
 #[tokio::test]
@@ -295,10 +367,15 @@ impl Batch for Arc<Far> {
         waiting.min(4)
     }
 
-    async fn run(&self, items: Vec<()>, (): &mut ()) -> Vec<Result<u32, StoreError>> {
+    async fn run_alone(&self, (): ()) -> Result<u32, StoreError> {
         let writes = self.writes.load(Ordering::SeqCst);
         tokio::time::sleep(ROUND_TRIP).await;
-        items.iter().map(|()| Ok(writes)).collect()
+        Ok(writes)
+    }
+
+    async fn run(&self, items: Vec<()>, (): &mut ()) -> Vec<Outcome<(), u32>> {
+        let writes = self.run_alone(()).await.unwrap();
+        items.iter().map(|()| Outcome::Answered(Ok(writes))).collect()
     }
 }
 

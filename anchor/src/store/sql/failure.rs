@@ -37,10 +37,29 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
     match (constraint, bad_value) {
         (true, _) => {
             let advice = constraint_advice(&error.kind());
-            StoreError::new(StoreErrorKind::Constraint, format!("{said}; {advice}"))
+            StoreError::new(StoreErrorKind::Constraint, format!("{said}; {advice}")).refused()
         }
-        (false, true) => StoreError::new(StoreErrorKind::Encode, said),
+        (false, true) => StoreError::new(StoreErrorKind::Encode, said).refused(),
+        (false, false) if is_refusal(dialect, &code) => StoreError::unavailable(said).refused(),
         (false, false) => StoreError::unavailable(said),
+    }
+}
+
+/// Returns whether an error that is neither a constraint's nor a value's may be due to one row: a
+/// trigger that raised it, a lock, or an entry too large for an index. The others are due to the
+/// state of the server: its shutdown, its disk, its memory, or too many connections.
+fn is_refusal(dialect: Dialect, code: &str) -> bool {
+    match dialect {
+        // Classes of https://www.postgresql.org/docs/current/errcodes-appendix.html
+        Dialect::Postgres => {
+            !["08", "53", "57", "58", "F0", "XX"].iter().any(|class| code.starts_with(class))
+        }
+        Dialect::MySql => !code.starts_with("08"),
+        // The primary code is in the lower byte (https://www.sqlite.org/rescode.html). 19 is that
+        // of constraints, which triggers also raise.
+        Dialect::Sqlite => {
+            code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 1 | 18 | 19 | 20))
+        }
     }
 }
 

@@ -102,7 +102,7 @@ pub type PostgresStore<T> = SqlStore<sqlx::PgPool, T>;
 #[cfg(feature = "sqlite")]
 pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
 
-/// Stores sessions in a MySQL (8.0.16 or newer) or MariaDB (10.5 or newer) table.
+/// Stores sessions in a MySQL (8.0.16 or newer) or MariaDB (10.6 or newer) table.
 ///
 /// ```no_run
 /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
@@ -126,8 +126,6 @@ pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
 /// lag, until they expire. Semi-synchronous replication, or a Galera cluster, shortens that time.
 /// Give the pool the primary's address, because a replica answers `load` with an older state. On
 /// Galera, set `wsrep_sync_wait = 1`.
-///
-/// Needs MySQL 8.0.1 or MariaDB 10.6: concurrent logouts use `SKIP LOCKED`.
 #[cfg(feature = "mysql")]
 pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 
@@ -143,8 +141,8 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// - An `update`, `rotate` or `reauthenticate` that matched no row asks a second time, to
 ///   distinguish a conflict from an ended session.
 /// - A `revoke` that matched no live row asks once or twice more, and a `revoke_of` once more.
-/// - [`record_uses`](RecordUses::record_uses) is one statement for each 64 uses, and another one
-///   for those among which a session has ended.
+/// - [`record_uses`](RecordUses::record_uses) is one statement for each 64 uses; on MySQL one
+///   transaction of two.
 /// - `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two statements.
 /// - `sweep` is two more statements if there are cut-offs, and one more if ended rows are kept.
 ///
@@ -157,30 +155,32 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// Concurrent lookups (`load`) share a statement. So do concurrent insertions: calls of `create`
 /// without a limit and without a session to replace. So do concurrent logouts: calls of `revoke`
 /// with a proof and [`EndReason::Logout`], whether ended rows are kept or not. If no such statement
-/// is running, a call's statement is sent at once: there is no timer, and an idle store adds no
-/// delay. Calls that arrive while a statement runs share the next statement. One statement looks up
-/// at most 128 sessions, or inserts or ends at most 64; further calls wait for the statement after
-/// it.
+/// is running, a call's statement is sent at once: nobody waits for a timer, and an idle store adds
+/// no delay. Calls that arrive while a statement runs share the next statement. One statement looks
+/// up at most 128 sessions, or inserts or ends at most 64; further calls wait for the statement
+/// after it.
 ///
-/// A logout that shares a statement learns its own outcome, and has its own proof compared. MySQL
-/// does not report which rows a statement has ended. There, logouts that share are one transaction:
-/// a statement locks the live rows and returns them, and another one ends them. A logout that finds
-/// no live row asks alone afterwards, as described under *Cost*.
+/// An answer is never older than its question, because a call joins only a statement that has not
+/// been sent. Each call learns its own outcome:
 ///
-/// Of each kind, at most two statements run at the same time: one for a single call, and one that
-/// is shared. So the lookups of a store and its clones hold at most two connections, these
+/// - **What the database refuses**, such as a row that a constraint or a trigger does not accept,
+///   it refuses for that call alone: nothing of a refused statement was written, and each of its
+///   calls then runs its own statement. If the database cannot answer at all, each of them fails.
+/// - **A logout has its own proof compared**, and does not wait for a row that somebody else has
+///   locked: it asks alone afterwards, as does a logout that finds no live row, as described under
+///   *Cost*. MySQL does not report which rows a statement has ended. There, logouts that share are
+///   one transaction: a statement locks the live rows and returns them, and another one ends them.
+/// - **A statement that takes long**, because it waits for a lock, for example, holds up only its
+///   own calls. After 100 ms, the next one is sent beside it. Of each kind, at most three can be
+///   late like this at the same time.
+///
+/// Otherwise, at most two statements of each kind run at the same time: one for a single call, and
+/// one that is shared. So the lookups of a store and its clones hold at most two connections, these
 /// insertions hold at most two, and these logouts hold at most two, however many requests there
 /// are. [`lookup_statements_in_flight`](Self::lookup_statements_in_flight) lets more than one
 /// shared lookup run at the same time. Statements come in few sizes, the powers of two, so a
 /// connection prepares at most eight texts for lookups, seven for these insertions, and seven for
 /// these logouts, on MySQL thirteen.
-///
-/// An answer is never older than its question, because a call joins only a statement that has not
-/// been sent. An error of a shared statement is returned to each of its callers. A
-/// [`Constraint`](crate::StoreErrorKind::Constraint) or [`Encode`](crate::StoreErrorKind::Encode)
-/// error of a shared insertion or logout is the exception: nothing was written then, and each row
-/// is inserted or ended again by its own statement, so that only the calls whose row is refused
-/// fail.
 #[derive(Clone)]
 pub struct SqlStore<D: Driver, T> {
     database: Database<D>,

@@ -2,16 +2,18 @@
 //! subject has a limit, runs its own `INSERT`, in one transaction with the statements that end
 //! other sessions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::column::Value;
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
-use crate::schema::system;
-use crate::store::gather::{Batch, Gather};
+use crate::payload::{DecodeError, LimitExceeded, SessionData, SubjectLimit};
+use crate::schema::{Dialect, system};
+use crate::store::gather::{Batch, Gather, Outcome};
 use crate::store::keyed_mutex::{KeyedMutex, KeyedMutexGuard};
 use crate::store::{ClientInfo, Created, EndReason, NewSession, Record, Replaced};
 use crate::timestamp::Timestamp;
@@ -206,13 +208,36 @@ impl<D: Driver> Inserts<D> {
         Self { database, inserts }
     }
 
-    /// Inserts rows, all or none, and returns the database's time.
-    async fn insert(&self, rows: Vec<Arguments<11>>) -> Result<Option<Timestamp>, StoreError> {
-        let Some(size) = SIZES.iter().position(|size| *size == rows.len()) else {
+    /// Inserts rows with one statement, and returns for each row when it was created.
+    async fn insert(&self, rows: Vec<Arguments<11>>) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let count = rows.len();
+        let Some(size) = SIZES.iter().position(|size| *size == count) else {
             return Err(StoreError::unavailable("no statement inserts this many rows"));
         };
-        self.database.instant(self.inserts[size].with_rows(rows)).await
+        let ids: Vec<_> = rows.iter().map(|row| row.named[0].value.clone()).collect();
+        let insert = self.inserts[size].with_rows(rows);
+        if D::DIALECT == Dialect::MySql {
+            return Ok(vec![self.database.instant(insert).await?; count]);
+        }
+        // A trigger can leave a row out: then that row is not among those that are returned.
+        let inserted = self.database.rows(insert).await?;
+        let mut created_at = HashMap::with_capacity(count);
+        for row in &inserted {
+            let (at, id) = inserted_row::<D>(row).map_err(StoreError::unavailable)?;
+            created_at.insert(id, at);
+        }
+        let created_at = |id: &Value| match id {
+            Value::Uuid(id) => created_at.get(&SessionId::from_uuid(*id)).copied(),
+            _ => None,
+        };
+        Ok(ids.iter().map(created_at).collect())
     }
+}
+
+/// Reads what an insertion returns.
+fn inserted_row<D: Driver>(row: &D::Row) -> Result<(Timestamp, SessionId), DecodeError> {
+    let mut cells = Cells::<D>::from_start(row);
+    Ok((cells.read("created_at")?, cells.id()?))
 }
 
 impl<D: Driver> Batch for Inserts<D> {
@@ -228,25 +253,23 @@ impl<D: Driver> Batch for Inserts<D> {
 
     type Kept = ();
 
+    async fn run_alone(&self, row: Arguments<11>) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.insert(vec![row]).await?.pop().flatten())
+    }
+
     async fn run(
         &self,
         rows: Vec<Arguments<11>>,
         (): &mut (),
-    ) -> Vec<Result<Option<Timestamp>, StoreError>> {
-        let count = rows.len();
-        if count == 1 {
-            return vec![self.insert(rows).await];
+    ) -> Vec<Outcome<Arguments<11>, Option<Timestamp>>> {
+        if rows.len() == 1 {
+            return rows.into_iter().map(Outcome::RunAlone).collect();
         }
         match self.insert(rows.clone()).await {
+            Ok(created_at) => created_at.into_iter().map(|at| Outcome::Answered(Ok(at))).collect(),
             // One row may be the cause. If each row is inserted alone, only that row fails.
-            Err(error) if error.is_of_one_row() => {
-                let mut created = Vec::with_capacity(count);
-                for row in rows {
-                    created.push(self.insert(vec![row]).await);
-                }
-                created
-            }
-            created => vec![created; count],
+            Err(error) if error.is_refusal() => rows.into_iter().map(Outcome::RunAlone).collect(),
+            Err(error) => rows.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect(),
         }
     }
 }
@@ -265,7 +288,7 @@ fn insert(table: &SqlTable, rows: usize) -> String {
         table.name,
         names.join(", "),
         values.join(", "),
-        returning(table.dialect, "created_at"),
+        returning(table.dialect, "created_at, id"),
     )
 }
 

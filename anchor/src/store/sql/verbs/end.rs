@@ -15,7 +15,7 @@ use super::super::expressions::least;
 use super::super::row::Cells;
 use super::super::statement::{Argument, Statement};
 use super::super::table::{SqlTable, subject_argument};
-use super::logout::{self, LoggedOut, Logouts};
+use super::logout::{self, Logouts};
 
 /// Ends the rows that meet a condition. First the live rows are ended and counted. Then all other
 /// rows that meet the condition are ended, because a clock that shows them as expired may be set
@@ -143,14 +143,9 @@ impl End {
         reason: EndReason,
     ) -> Result<Ending, StoreError> {
         let arguments = || [id.into(), reason.as_str().into(), proof.into()];
-        let shared = match reason {
+        let was_live = match reason {
             logout::REASON => logouts.get((id, proof)).await?,
-            _ => LoggedOut::Unknown,
-        };
-        let was_live = match shared {
-            LoggedOut::Ended => true,
-            LoggedOut::NotLive => false,
-            LoggedOut::Unknown => database.execute(self.proven.live.with(arguments())).await? > 0,
+            _ => database.execute(self.proven.live.with(arguments())).await? > 0,
         };
         if was_live {
             return Ok(Ending::Ended);

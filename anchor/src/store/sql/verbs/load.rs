@@ -6,7 +6,7 @@ use crate::column::ColumnError;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{DecodeError, SessionData};
-use crate::store::gather::Batch;
+use crate::store::gather::{Batch, Outcome};
 use crate::store::{Fingerprint, Load, Loaded, RotationState, Secrets};
 use crate::token::{LastingHash, SecretHash};
 
@@ -100,17 +100,25 @@ impl<D: Driver> Batch for Lookups<D> {
 
     type Kept = Option<D::Acquired>;
 
+    async fn run_alone(&self, id: SessionId) -> Result<Found<D>, StoreError> {
+        let rows: Arc<[_]> =
+            self.rows(&[id], &mut None).await?.into_iter().map(Mutex::new).collect();
+        Ok(Found { at: (!rows.is_empty()).then_some(0), rows })
+    }
+
     async fn run(
         &self,
         ids: Vec<SessionId>,
         kept: &mut Option<D::Acquired>,
-    ) -> Vec<Result<Found<D>, StoreError>> {
+    ) -> Vec<Outcome<SessionId, Found<D>>> {
         let mut asked = ids.clone();
         asked.sort_unstable();
         asked.dedup();
         let rows = match self.rows(&asked, kept).await {
             Ok(rows) => rows,
-            Err(error) => return ids.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) => {
+                return ids.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect();
+            }
         };
         let mut places: Vec<(SessionId, usize)> = Vec::with_capacity(rows.len());
         for (at, row) in rows.iter().enumerate() {
@@ -122,7 +130,8 @@ impl<D: Driver> Batch for Lookups<D> {
         let rows: Arc<[_]> = rows.into_iter().map(Mutex::new).collect();
         let found = |id: &SessionId| {
             let place = places.binary_search_by_key(id, |(id, _)| *id);
-            Ok(Found { rows: Arc::clone(&rows), at: place.ok().map(|place| places[place].1) })
+            let at = place.ok().map(|place| places[place].1);
+            Outcome::Answered(Ok(Found { rows: Arc::clone(&rows), at }))
         };
         ids.iter().map(found).collect()
     }

@@ -5,7 +5,7 @@ use crate::id::SessionId;
 use crate::payload::DecodeError;
 use crate::schema::Dialect;
 use crate::store::EndReason;
-use crate::store::gather::Batch;
+use crate::store::gather::{Batch, Outcome};
 use crate::token::LastingHash;
 
 use super::super::database::{Database, run_again_after_deadlock};
@@ -46,14 +46,6 @@ impl<D: Driver> Logouts<D> {
         Self { database, one, several: SIZES.map(|size| EndSeveral::new(&table, size)) }
     }
 
-    async fn end_one(&self, logout: Logout) -> Result<LoggedOut, StoreError> {
-        let end = self.one.with_rows(vec![arguments(logout)]);
-        Ok(match self.database.execute(end).await? {
-            0 => LoggedOut::NotLive,
-            _ => LoggedOut::Ended,
-        })
-    }
-
     /// Ends those of these sessions that are live, whose proof is right, and whose row nobody has
     /// locked, all or none. Returns which ones it ended.
     async fn end_several(&self, logouts: &[Logout]) -> Result<Vec<Logout>, StoreError> {
@@ -89,7 +81,8 @@ impl<D: Driver> Logouts<D> {
 impl<D: Driver> Batch for Logouts<D> {
     type Item = Logout;
 
-    type Answer = LoggedOut;
+    /// Whether this caller has ended the session. If not, it is not live, or the proof is wrong.
+    type Answer = bool;
 
     fn size(waiting: usize) -> usize {
         waiting.min(LARGEST)
@@ -97,45 +90,35 @@ impl<D: Driver> Batch for Logouts<D> {
 
     type Kept = ();
 
-    async fn run(&self, logouts: Vec<Logout>, (): &mut ()) -> Vec<Result<LoggedOut, StoreError>> {
-        if let [logout] = logouts[..] {
-            return vec![self.end_one(logout).await];
+    async fn run_alone(&self, logout: Logout) -> Result<bool, StoreError> {
+        let end = self.one.with_rows(vec![arguments(logout)]);
+        Ok(self.database.execute(end).await? > 0)
+    }
+
+    async fn run(&self, logouts: Vec<Logout>, (): &mut ()) -> Vec<Outcome<Logout, bool>> {
+        let run_alone = |logouts: Vec<Logout>| logouts.into_iter().map(Outcome::RunAlone).collect();
+        if logouts.len() == 1 {
+            return run_alone(logouts);
         }
         match self.end_several(&logouts).await {
-            // Of several callers with the same session and proof, one has ended it.
             Ok(mut ended) => logouts
-                .iter()
-                .map(|logout| {
-                    let own = ended.iter().position(|ended| ended == logout);
-                    Ok(match own.map(|own| ended.swap_remove(own)) {
-                        Some(_) => LoggedOut::Ended,
-                        None => LoggedOut::Unknown,
-                    })
+                .into_iter()
+                .map(|logout| match ended.iter().position(|ended| *ended == logout) {
+                    // Of several callers with the same session and proof, one has ended it.
+                    Some(own) => {
+                        ended.swap_remove(own);
+                        Outcome::Answered(Ok(true))
+                    }
+                    // It is not live, or the proof is wrong, or somebody else has locked its row.
+                    // A shared statement does not wait for such a row: all would have to.
+                    None => Outcome::RunAlone(logout),
                 })
                 .collect(),
             // One row may be the cause. If each row is ended alone, only that row fails.
-            Err(error) if error.is_of_one_row() => {
-                let mut ended = Vec::with_capacity(logouts.len());
-                for logout in logouts {
-                    ended.push(self.end_one(logout).await);
-                }
-                ended
-            }
-            Err(error) => logouts.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) if error.is_refusal() => run_alone(logouts),
+            Err(error) => logouts.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect(),
         }
     }
-}
-
-/// What a caller learns about the session that it wants to end.
-#[derive(Clone, Copy)]
-pub(in super::super) enum LoggedOut {
-    /// This caller ended it.
-    Ended,
-    /// It is not live, or the proof is wrong.
-    NotLive,
-    /// Either of these, or somebody else has locked its row. A statement that several callers share
-    /// does not wait for such a row, because all of them would have to.
-    Unknown,
 }
 
 /// How a database ends several sessions, each only with its own proof, and reports which ones it

@@ -1,15 +1,16 @@
-//! `record_uses`: one `UPDATE` for the uses of several sessions.
+//! `record_uses`: one `UPDATE` for the uses of several sessions, which waits for no lock.
 
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::schema::system;
+use crate::payload::DecodeError;
+use crate::schema::{Dialect, system};
 use crate::store::{ClientInfo, Use};
 
-use super::super::database::Database;
+use super::super::database::{Database, run_again_after_deadlock};
 use super::super::driver::Driver;
 use super::super::expressions::{greatest, ids, least, rows, write_as};
 use super::super::row::Cells;
-use super::super::statement::{Arguments, Statement, padded};
+use super::super::statement::{Arguments, Query, Statement, padded};
 use super::super::table::{SqlTable, micros};
 
 const PARAMETERS: [&str; 6] = ["id", "at", "until", "has_client", "ip", "user_agent"];
@@ -23,18 +24,22 @@ const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, LARGEST];
 
 pub(in super::super) struct Uses {
     /// One for each of [`SIZES`].
-    sizes: [UsesOfSize; SIZES.len()],
+    sizes: [RecordUses; SIZES.len()],
 }
 
-struct UsesOfSize {
-    write: Statement<6>,
-    /// Selects the ids of the live sessions.
-    live: Statement<6>,
+/// How a database records several uses, and reports which ones it has recorded. A row that somebody
+/// else has locked is left out: all others would have to wait for it.
+enum RecordUses {
+    /// One statement returns the ids of the rows that it has written to.
+    Reported(Statement<6>),
+    /// In a transaction, one statement locks and returns the live rows, and another one writes to
+    /// them. MySQL does not return rows from a write.
+    Locked { lock: Statement<6>, write: Statement<6> },
 }
 
 impl Uses {
     pub(super) fn new(table: &SqlTable) -> Self {
-        Self { sizes: SIZES.map(|size| UsesOfSize::new(table, size)) }
+        Self { sizes: SIZES.map(|size| RecordUses::new(table, size)) }
     }
 
     pub(in super::super) async fn record<D: Driver>(
@@ -44,37 +49,47 @@ impl Uses {
     ) -> Result<Vec<SessionId>, StoreError> {
         // Statements that write to the same rows lock them in the same order.
         uses.sort_unstable_by_key(|one| one.id);
-        let mut live = Vec::with_capacity(uses.len());
+        let mut recorded = Vec::with_capacity(uses.len());
         for uses in uses.chunks(LARGEST) {
-            live.extend(self.record_some(database, uses).await?);
+            let Some((size, arguments)) = arguments(uses) else { continue };
+            recorded.extend(match &self.sizes[size] {
+                RecordUses::Reported(write) => {
+                    let rows = database.rows(write.with_rows(arguments)).await?;
+                    read_ids::<D>(&rows).map_err(StoreError::unavailable)?
+                }
+                RecordUses::Locked { lock, .. } => {
+                    let lock = lock.with_rows(arguments);
+                    let attempt = || self.lock_and_record(&database.pool, &lock, uses);
+                    run_again_after_deadlock!(database, attempt())?
+                }
+            });
         }
-        Ok(live)
+        Ok(recorded)
     }
 
-    /// Records at most [`LARGEST`] uses.
-    async fn record_some<D: Driver>(
+    async fn lock_and_record<D: Driver>(
         &self,
-        database: &Database<D>,
+        pool: &D,
+        lock: &Query,
         uses: &[Use],
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let Some((place, padded)) = padded(&SIZES, uses) else { return Ok(Vec::new()) };
-        let padded: Vec<_> = padded.iter().map(arguments).collect();
-        let UsesOfSize { write, live } = &self.sizes[place];
-        let matched = database.execute(write.with_rows(padded.clone())).await?;
-        if matched == uses.len() as u64 {
-            return Ok(uses.iter().map(|one| one.id).collect());
+    ) -> Result<Vec<SessionId>, sqlx::Error> {
+        let mut transaction = pool.begin(None).await?;
+        let rows = D::rows_on(&mut transaction, lock).await?;
+        let locked = read_ids::<D>(&rows).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let uses = uses.iter().filter(|one| locked.contains(&one.id)).cloned();
+        if let Some((size, arguments)) = arguments(&uses.collect::<Vec<_>>())
+            && let RecordUses::Locked { write, .. } = &self.sizes[size]
+        {
+            D::execute_on(&mut transaction, &write.with_rows(arguments)).await?;
         }
-        // MySQL does not report which rows a write has matched. A session that is live now was live
-        // at the write.
-        let rows = database.rows(live.with_rows(padded)).await?;
-        let ids = rows.iter().map(|row| Cells::<D>::from_start(row).id());
-        ids.collect::<Result<_, _>>().map_err(StoreError::unavailable)
+        D::commit(transaction).await?;
+        Ok(locked)
     }
 }
 
-impl UsesOfSize {
+impl RecordUses {
     fn new(table: &SqlTable, size: usize) -> Self {
-        let SqlTable { dialect, name, now, .. } = table;
+        let SqlTable { dialect, name, .. } = table;
         // Returns the expression that maps each id to the value of its parameter.
         let of_row = |column: &'static str, parameter: &str| {
             let cases: Vec<_> = (0..size)
@@ -105,21 +120,35 @@ impl UsesOfSize {
                 assignments.push(format!("{column} = {client}"));
             }
         }
-        let write = format!(
-            "UPDATE {name} SET {} WHERE {}",
-            assignments.join(", "),
-            rows(*dialect, name, size, "NO KEY UPDATE", &table.live()),
-        );
-        let ids = ids(size);
-        let live = format!("SELECT id FROM {name} WHERE id IN ({ids}) AND {}", table.live_at(now));
-        Self {
-            write: table.statement(&write, PARAMETERS),
-            live: table.statement(&live, PARAMETERS),
+        let write = format!("UPDATE {name} SET {} WHERE", assignments.join(", "));
+        let lock = "NO KEY UPDATE SKIP LOCKED";
+        let live = rows(*dialect, name, size, lock, &table.live());
+        let statement = |text: String| table.statement(&text, PARAMETERS);
+        match dialect {
+            Dialect::Postgres | Dialect::Sqlite => {
+                Self::Reported(statement(format!("{write} {live} RETURNING id")))
+            }
+            Dialect::MySql => Self::Locked {
+                lock: statement(format!(
+                    "SELECT id FROM {name} WHERE {live} ORDER BY id FOR UPDATE SKIP LOCKED"
+                )),
+                write: statement(format!("{write} id IN ({})", ids(size))),
+            },
         }
     }
 }
 
-fn arguments(one: &Use) -> Arguments<6> {
+fn read_ids<D: Driver>(rows: &[D::Row]) -> Result<Vec<SessionId>, DecodeError> {
+    rows.iter().map(|row| Cells::<D>::from_start(row).id()).collect()
+}
+
+/// Returns the place in [`SIZES`] of the statement for these uses, and the statement's arguments.
+fn arguments(uses: &[Use]) -> Option<(usize, Vec<Arguments<6>>)> {
+    let (size, padded) = padded(&SIZES, uses)?;
+    Some((size, padded.iter().map(arguments_of).collect()))
+}
+
+fn arguments_of(one: &Use) -> Arguments<6> {
     let idle = std::time::Duration::from_micros(micros(one.idle) as u64);
     let client = one.client.as_ref();
     let named = [

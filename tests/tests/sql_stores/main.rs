@@ -80,6 +80,13 @@ trait Database {
     /// The type of the column `id`.
     const ID: &str;
 
+    /// Makes the database refuse what happens (`INSERT` or `DELETE`) to a row whose `camelCase`
+    /// is 20.
+    async fn refuse(&self, event: &str);
+
+    /// Makes the database leave out a new row whose `camelCase` is 20. MySQL cannot.
+    async fn leave_out(&self) -> bool;
+
     fn store<T: SessionData>(&self) -> Self::Store<T>;
 
     /// Runs a statement that no store would.
@@ -100,7 +107,10 @@ trait TableStore<T: SessionData>: SessionStore<T> + Clone {
 }
 
 macro_rules! databases {
-    ($($pool:ty => $store:ident, $three_days:literal, $small:literal, $id:literal;)*) => {$(
+    ($(
+        $pool:ty => $store:ident, $three_days:literal, $small:literal, $id:literal,
+        $refuse:expr, $leave_out:expr;
+    )*) => {$(
         impl Database for $pool {
             type Store<T: SessionData> = $store<T>;
 
@@ -109,6 +119,19 @@ macro_rules! databases {
             const SMALL: &str = $small;
 
             const ID: &str = $id;
+
+            async fn refuse(&self, event: &str) {
+                let row = if event == "INSERT" { "NEW" } else { "OLD" };
+                self.run(&$refuse.replace("EVENT", event).replace("ROW_", row)).await;
+            }
+
+            async fn leave_out(&self) -> bool {
+                let leave_out: Option<&str> = $leave_out;
+                if let Some(leave_out) = leave_out {
+                    self.run(leave_out).await;
+                }
+                leave_out.is_some()
+            }
 
             fn store<T: SessionData>(&self) -> $store<T> {
                 $store::new(self.clone())
@@ -145,9 +168,28 @@ macro_rules! databases {
 }
 
 databases! {
-    SqlitePool => SqliteStore, "259200000000", "`camelCase`", "BLOB";
-    PgPool => PostgresStore, "INTERVAL '3 days'", "\"camelCase\"", "UUID";
-    MySqlPool => MySqlStore, "INTERVAL 3 DAY", "`camelCase`", "BINARY(16)";
+    SqlitePool => SqliteStore, "259200000000", "`camelCase`", "BLOB",
+        "CREATE TRIGGER refuse BEFORE EVENT ON sessions WHEN ROW_.camelCase = 20 \
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+        Some(
+            "CREATE TRIGGER leave_out BEFORE INSERT ON sessions WHEN NEW.camelCase = 20 \
+             BEGIN SELECT RAISE(IGNORE); END"
+        );
+    PgPool => PostgresStore, "INTERVAL '3 days'", "\"camelCase\"", "UUID",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN RAISE EXCEPTION ''not this one''; END'; \
+         CREATE TRIGGER refuse BEFORE EVENT ON sessions FOR EACH ROW \
+         WHEN (ROW_.\"camelCase\" = 20) EXECUTE FUNCTION refuse()",
+        Some(
+            "CREATE FUNCTION leave_out() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN RETURN NULL; END'; \
+             CREATE TRIGGER leave_out BEFORE INSERT ON sessions FOR EACH ROW \
+             WHEN (NEW.\"camelCase\" = 20) EXECUTE FUNCTION leave_out()"
+        );
+    MySqlPool => MySqlStore, "INTERVAL 3 DAY", "`camelCase`", "BINARY(16)",
+        "CREATE TRIGGER refuse BEFORE EVENT ON sessions FOR EACH ROW BEGIN \
+         IF ROW_.camelCase = 20 THEN SIGNAL SQLSTATE '45000'; END IF; END",
+        None;
 }
 
 /// One test a database for each function.
@@ -193,16 +235,10 @@ on_every_database! {
     verify_lists_what_the_extras_lack
     a_missing_companion_is_called_by_its_name
     a_reason_of_another_version_is_no_reason
-    of_logins_that_share_a_statement_a_refused_one_fails_alone
     of_logins_that_share_a_statement_one_that_does_not_fit_fails_alone
-    lookups_that_share_a_statement_get_their_own_rows
-    of_logouts_that_share_a_statement_a_refused_one_fails_alone
-    of_logouts_that_share_a_statement_one_of_a_locked_row_waits_alone
-    logouts_of_kept_sessions_share_a_statement_and_count_once
-    logouts_on_two_nodes_end_each_session_once
-    logouts_get_the_error_of_their_statement
-    uses_and_logouts_of_the_same_sessions_on_two_nodes_all_succeed
 }
+
+mod shared;
 
 /// A store whose table is there.
 async fn ready<T: SessionData, D: Database>(database: &D) -> D::Store<T> {
@@ -758,242 +794,4 @@ async fn verify_warns_of_mysql_without_tls_beyond_loopback() {
     let far = MySqlPoolOptions::new().connect_with(options).await.unwrap();
     let (near, far) = (MySqlStore::<Everything>::new(near), MySqlStore::<Everything>::new(far));
     assert_warned(near, far, "Add `?ssl-mode=VERIFY_IDENTITY`").await;
-}
-
-/// Sixty logins at once, of which one has the device of a session that is there.
-async fn of_logins_that_share_a_statement_a_refused_one_fails_alone<D: Database>(database: D) {
-    let store = ready::<Everything, D>(&database).await;
-    let device = |number: u128| Some(Uuid::from_u128(number));
-    store.create(session(Everything { device: device(30), ..everything() })).await.unwrap();
-    let logins: Vec<_> = (1..=60)
-        .map(|number| {
-            let store = store.clone();
-            let new = session(Everything { device: device(number), ..everything() });
-            tokio::spawn(async move { (number, new.id, store.create(new).await) })
-        })
-        .collect();
-    for login in logins {
-        let (number, id, created) = login.await.unwrap();
-        if number == 30 {
-            assert_eq!(created.unwrap_err().kind(), StoreErrorKind::Constraint);
-            assert!(matches!(store.load(id).await.unwrap(), Load::Absent));
-        } else {
-            let record = created.unwrap().into_record().unwrap();
-            let Load::Live(loaded) = store.load(id).await.unwrap() else { panic!("{number}") };
-            assert_eq!(loaded.record.data.device, device(number));
-            assert_eq!(loaded.record.created_at, record.created_at);
-            assert_eq!(loaded.record.expires_at, record.expires_at);
-        }
-    }
-}
-
-/// Two hundred lookups at once, of live rows, ended ones, one that does not decode, and none.
-async fn lookups_that_share_a_statement_get_their_own_rows<D: Database>(database: D) {
-    let store = ready::<Everything, D>(&database).await;
-    let mut ids = Vec::new();
-    for small in 0..40 {
-        let new = session(Everything { small, ..everything() });
-        ids.push(new.id);
-        store.create(new).await.unwrap();
-    }
-    store.revoke(ids[3], None, EndReason::Logout).await.unwrap();
-    let unreadable = format!("UPDATE sessions SET {} WHERE {} = 5", "numbers = '{}'", D::SMALL);
-    database.run(&unreadable).await;
-    let lookups: Vec<_> = (0..200)
-        .map(|at| {
-            let (store, id) = (store.clone(), ids[at % 40]);
-            tokio::spawn(async move { (at % 40, store.load(id).await.unwrap()) })
-        })
-        .collect();
-    for lookup in lookups {
-        match lookup.await.unwrap() {
-            (3, Load::Absent) | (5, Load::Undecodable(_)) => {}
-            (at, Load::Live(loaded)) if !matches!(at, 3 | 5) => {
-                assert_eq!(loaded.record.data.small, at as i16);
-                assert_eq!(loaded.record.id, ids[at]);
-            }
-            (at, other) => panic!("{at}: {other:?}"),
-        }
-    }
-}
-
-/// Creates this many sessions, each with a proof of its own.
-async fn proven(store: &impl SessionStore<Everything>, count: u8) -> Vec<(SessionId, LastingHash)> {
-    let mut created = Vec::new();
-    for number in 0..count {
-        let data = Everything { small: number.into(), ..everything() };
-        let mut new = session(data);
-        new.lasting = LastingHash::from_bytes([number; 32]);
-        created.push((new.id, new.lasting));
-        store.create(new).await.unwrap();
-    }
-    created
-}
-
-/// Logs out of all these sessions at once.
-async fn log_out_at_once<T: SessionData>(
-    store: &(impl TableStore<T> + 'static),
-    sessions: &[(SessionId, LastingHash)],
-) -> Vec<Result<Ending, StoreError>> {
-    let logouts: Vec<_> = sessions
-        .iter()
-        .map(|&(id, proof)| {
-            let store = store.clone();
-            tokio::spawn(async move { store.revoke(id, Some(proof), EndReason::Logout).await })
-        })
-        .collect();
-    let mut endings = Vec::new();
-    for logout in logouts {
-        endings.push(logout.await.unwrap());
-    }
-    endings
-}
-
-/// Forty logouts at once, of which one is of a session that another table refers to.
-async fn of_logouts_that_share_a_statement_a_refused_one_fails_alone<D: Database>(database: D) {
-    let store = ready::<Everything, D>(&database).await;
-    let sessions = proven(&store, 40).await;
-    let refers = format!(
-        "CREATE TABLE carts (session_id {} NOT NULL, FOREIGN KEY (session_id) REFERENCES \
-         sessions (id))",
-        D::ID
-    );
-    database.run(&refers).await;
-    let refer = format!("INSERT INTO carts SELECT id FROM sessions WHERE {} = 20", D::SMALL);
-    database.run(&refer).await;
-    let endings = log_out_at_once(&store, &sessions).await;
-    for (at, ending) in endings.into_iter().enumerate() {
-        let load = store.load(sessions[at].0).await.unwrap();
-        if at == 20 {
-            let error = ending.unwrap_err();
-            assert_eq!(error.kind(), StoreErrorKind::Constraint);
-            assert!(error.to_string().ends_with("`ON DELETE CASCADE`"), "{error}");
-            assert!(matches!(load, Load::Live(_)));
-        } else {
-            assert_eq!(ending.unwrap(), Ending::Ended, "{at}");
-            assert!(matches!(load, Load::Absent), "{at}");
-        }
-    }
-}
-
-/// Forty logouts at once, of which one is of a session whose row somebody else has locked.
-async fn of_logouts_that_share_a_statement_one_of_a_locked_row_waits_alone<D: Database>(
-    database: D,
-) {
-    let store = ready::<Everything, D>(&database).await;
-    let sessions = proven(&store, 40).await;
-    let mut locked = None;
-    let lock = format!("SELECT id FROM sessions WHERE id = '{}' FOR UPDATE", sessions[20].0);
-    let others_log_out = async {
-        for (at, &(id, proof)) in sessions.iter().enumerate() {
-            let store = store.clone();
-            let logout = async move { store.revoke(id, Some(proof), EndReason::Logout).await };
-            let logout = tokio::spawn(logout);
-            if at == 20 {
-                locked = Some(logout);
-            } else if at < 20 {
-                // These share statements with the one that waits.
-                tokio::task::yield_now().await;
-            } else {
-                let logout = tokio::time::timeout(Duration::from_secs(5), logout).await;
-                assert_eq!(
-                    logout.expect("it waits for another's row").unwrap().unwrap().count(),
-                    1
-                );
-            }
-        }
-    };
-    database.while_locked(&lock, others_log_out).await;
-    if let Some(logout) = locked {
-        assert_eq!(logout.await.unwrap().unwrap(), Ending::Ended);
-        assert!(matches!(store.load(sessions[20].0).await.unwrap(), Load::Absent));
-    }
-}
-
-async fn logouts_of_kept_sessions_share_a_statement_and_count_once(database: impl Database) {
-    let store = ready::<Extended, _>(&database).await;
-    let mut sessions = Vec::new();
-    for number in 0..40 {
-        let subject = format!("user {number}");
-        let mut new = login_of(&subject);
-        new.lasting = LastingHash::from_bytes([number; 32]);
-        sessions.push((new.id, new.lasting));
-        store.create(new).await.unwrap();
-    }
-    store.cut_off(&"user 7".to_owned(), EndReason::CutOff).await.unwrap();
-    let twice: Vec<_> = sessions.iter().chain(&sessions).copied().collect();
-    let endings = log_out_at_once(&store, &twice).await;
-    for number in 0..40 {
-        let mut own = [&endings[number], &endings[number + 40]].map(|e| e.clone().unwrap());
-        own.sort_by_key(|ending| ending.count());
-        let expected = if number == 7 { Ending::NotLive } else { Ending::Ended };
-        assert_eq!(own, [Ending::NotLive, expected], "{number}");
-        let history = store.history(&format!("user {number}"), Page::default()).await.unwrap();
-        let reason = if number == 7 { EndReason::CutOff } else { EndReason::Logout };
-        assert_eq!(history.len(), 1);
-        assert_eq!((history[0].status, history[0].reason), (EndStatus::Revoked, Some(reason)));
-        assert!(matches!(store.load(sessions[number].0).await.unwrap(), Load::Ended));
-    }
-}
-
-/// Two nodes log out of the same sessions, in opposite orders.
-async fn logouts_on_two_nodes_end_each_session_once(database: impl Database) {
-    let one = ready::<Everything, _>(&database).await;
-    let other = database.store::<Everything>();
-    for _ in 0..5 {
-        let sessions = proven(&one, 60).await;
-        let reversed: Vec<_> = sessions.iter().rev().copied().collect();
-        let (first, second) =
-            tokio::join!(log_out_at_once(&one, &sessions), log_out_at_once(&other, &reversed));
-        for (first, second) in first.into_iter().zip(second.into_iter().rev()) {
-            assert_eq!(first.unwrap().count() + second.unwrap().count(), 1);
-        }
-        for (id, _) in sessions {
-            assert!(matches!(one.load(id).await.unwrap(), Load::Absent));
-        }
-    }
-}
-
-async fn logouts_get_the_error_of_their_statement(database: impl Database) {
-    let store = ready::<Everything, _>(&database).await;
-    let sessions = proven(&store, 20).await;
-    database.run("ALTER TABLE sessions RENAME TO moved").await;
-    for ending in log_out_at_once(&store, &sessions).await {
-        assert_eq!(ending.unwrap_err().kind(), StoreErrorKind::NotMigrated);
-    }
-    database.run("ALTER TABLE moved RENAME TO sessions").await;
-    for ending in log_out_at_once(&store, &sessions).await {
-        assert_eq!(ending.unwrap(), Ending::Ended);
-    }
-}
-
-/// Each node records the uses of the same sessions, in another order than the other, and logs out
-/// of some of them.
-async fn uses_and_logouts_of_the_same_sessions_on_two_nodes_all_succeed(database: impl Database) {
-    let one = ready::<Everything, _>(&database).await;
-    let other = database.store::<Everything>();
-    for _ in 0..5 {
-        let sessions = proven(&one, 60).await;
-        let at = loaded(&one, sessions[59].0).await.created_at;
-        let at = at.saturating_add(Duration::from_millis(1));
-        let uses: Vec<_> =
-            sessions.iter().map(|(id, _)| Use::new(*id, at, Everything::IDLE)).collect();
-        let reversed: Vec<_> = uses.iter().rev().cloned().collect();
-        let (ended, lasting) = sessions.split_at(20);
-        let (recorded, again, endings) = tokio::join!(
-            one.uses_recorder().unwrap().record_uses(uses),
-            other.uses_recorder().unwrap().record_uses(reversed),
-            log_out_at_once(&other, ended),
-        );
-        for live in [recorded.unwrap(), again.unwrap()] {
-            assert!(lasting.iter().all(|(id, _)| live.contains(id)), "they are live");
-        }
-        assert!(endings.into_iter().all(|ending| ending.unwrap() == Ending::Ended));
-        for (id, _) in ended {
-            assert!(matches!(one.load(*id).await.unwrap(), Load::Absent));
-        }
-        for (id, _) in lasting {
-            assert_eq!(loaded(&one, *id).await.last_seen_at, at);
-        }
-    }
 }
