@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// The largest number of uses that wait. When this many wait, they are written at once, and further
 /// uses are recorded in their requests.
-const CAPACITY: usize = 10_000;
+const CAPACITY: usize = 1_024;
 
 /// The uses of one manager's sessions that wait to be written. There is at most one per session.
 #[derive(Default)]

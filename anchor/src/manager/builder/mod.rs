@@ -1,12 +1,16 @@
 //! [`SessionManagerBuilder`]: the settings of a manager. `build.rs` checks them together.
 
 mod build;
+#[cfg(feature = "cache")]
+mod cache;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::response::Response;
+#[cfg(feature = "cache")]
+use cache::CacheSettings;
 use http::request::Parts;
 
 use crate::frontend::Frontend;
@@ -43,6 +47,8 @@ impl<T: SessionData> SessionManager<T> {
             revocation_poll: Duration::from_secs(5),
             verify_interval: Duration::from_secs(60),
             client: ClientSettings::default(),
+            #[cfg(feature = "cache")]
+            cache: CacheSettings::default(),
         }
     }
 }
@@ -69,6 +75,8 @@ pub struct SessionManagerBuilder<T: SessionData> {
     revocation_poll: Duration,
     verify_interval: Duration,
     client: ClientSettings,
+    #[cfg(feature = "cache")]
+    cache: CacheSettings,
 }
 
 impl<T: SessionData> SessionManagerBuilder<T> {
@@ -356,7 +364,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// [`Event::Touched`](crate::manager::Event::Touched) is emitted when it is written.
     ///
     /// A use is written in the request itself if the session would expire within 30 seconds or
-    /// three times [`store_timeout`](Self::store_timeout), if the use settles a rotation, if 10,000
+    /// three times [`store_timeout`](Self::store_timeout), if the use settles a rotation, if 1,024
     /// uses wait already, or if the store is so slow that one of them has waited for two seconds.
     /// So is [`Session::touch`]. [`SessionManager::shutdown`] writes the uses that wait. A process
     /// that is killed loses them: that is as if these uses were within the interval.
