@@ -26,9 +26,10 @@
 //! logout has been answered, every request that starts afterwards with that token is refused, on
 //! every node. Requests that were already admitted may finish, but they write nothing to the
 //! session. If a store cannot answer, the response is 503: the request is never treated as
-//! anonymous, and a logout that did not happen is never reported as done. (An application that turns
-//! on `.cache(lease)` gives up a part of this: on other nodes, an ended session is refused within
-//! the lease at the latest.)
+//! anonymous, and a logout that did not happen is never reported as done.
+//!
+//! An application that turns on `.cache(lease)` gives up a part of this: on other nodes, a session
+//! that has ended is refused within the lease at the latest.
 
 // The macros refer to `::anchor`, so this crate's own tests need that name too.
 #[cfg(test)]

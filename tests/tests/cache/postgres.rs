@@ -24,7 +24,8 @@ async fn node(pool: &PgPool, name: &str) -> Node {
 /// How many connections of this name listen.
 async fn listeners(pool: &PgPool, name: &str) -> i64 {
     sqlx::query_scalar(
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND query LIKE 'LISTEN%'",
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE application_name = $1 AND query LIKE 'LISTEN%'",
     )
     .bind(name)
     .fetch_one(pool)

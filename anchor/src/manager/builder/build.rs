@@ -27,9 +27,10 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// Returns an error if the environment has a mistake, there are no keys, a lifetime or another
     /// duration is zero, the idle timeout exceeds the absolute timeout, the touch interval is not
-    /// below the idle timeout, the lease of the cache is too long, the frontend refuses its settings, a trusted origin is not one that
-    /// a browser sends, an open path is not a path, or a live manager of another payload in this
-    /// process uses the same cookie or header. Each message says what to write instead.
+    /// below the idle timeout, the lease of the cache is too long, the frontend refuses its
+    /// settings, a trusted origin is not one that a browser sends, an open path is not a path, or a
+    /// live manager of another payload in this process uses the same cookie or header. Each message
+    /// says what to write instead.
     pub fn build(self) -> Result<SessionManager<T>, ConfigError> {
         let payload = type_name::<T>();
         let sessions = self
