@@ -112,7 +112,8 @@ async fn each_way_to_end_a_session_is_seen_at_once(backend: Backend) {
         let two_is_over = [1, 3, 4].contains(&way);
         let expected = if two_is_over { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
         node.me(&two).await.expect(expected);
-        if way != 4 {
+        // The sessions of `revoke` and `end_sibling` may share a place with this one.
+        if [1, 2, 3, 6].contains(&way) {
             let loads = node.loads_for("/me", &corro, StatusCode::OK).await;
             assert_eq!(loads, 0, "way {way}: another subject's session stays in the cache");
         }
