@@ -4,7 +4,12 @@
 pub async fn ban<T: Clone>(
     _: ::anchor::__private::Require<
         UserSession,
-        (__anchor_when_ban, __anchor_role_ban, ::anchor::__private::Fresh<600u64>),
+        (
+            __anchor_when_ban,
+            __anchor_role_ban,
+            ::anchor::__private::Fresh<600u64>,
+            ::anchor::__private::Authoritative,
+        ),
         __anchor_redirect_ban,
     >,
     State(state): State<T>,

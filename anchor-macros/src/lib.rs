@@ -143,11 +143,12 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// | `policy = Type` | `impl Policy<T> for Type`, or a tuple of such types, must allow the request | 403 |
 /// | `fresh = "10m"` | the subject must have proved who they are at most this long ago | 403, with its own code |
 /// | `role = Role::Admin` | the field marked `#[session(role)]` must have this value | 403 |
+/// | `authoritative` | the session is read from the store, even if the manager has a cache | |
 /// | `redirect = "/login"` | a browser's `GET` or `HEAD` without a session is sent to this page with 303, and with a `?next=` that `anchor::Next` reads back | |
 /// | `crate = "path"` | the path of anchor, if it is not `::anchor` | |
 ///
 /// `when`, `policy`, `role` and `fresh` are checked in the order in which they are written. They
-/// need the session's type.
+/// need the session's type, and so does `authoritative`.
 ///
 /// Write the type. A bare `#[require_session]`, on a handler without an argument `Session<T>`,
 /// accepts any session that the route has a layer for. It is meant for applications with one

@@ -64,6 +64,7 @@ fn require_session() {
             when = |session| session.is_admin(),
             role = Role::Admin,
             fresh = "10m",
+            authoritative,
             redirect = "/login"
         ),
         quote! {

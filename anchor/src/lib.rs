@@ -18,6 +18,7 @@
 //! | configure from the environment | [`Environment`] |
 //! | run your own code at a decision | [`Verifier`](manager::Verifier), [`on_reject`](manager::SessionManagerBuilder::on_reject), [`on_event`](manager::SessionManagerBuilder::on_event) |
 //! | send the token another way | [`frontend`] |
+//! | serve sessions without the store for a moment | `SessionManagerBuilder::cache`, with the feature `cache` |
 //!
 //! # What it promises
 //!
@@ -26,6 +27,9 @@
 //! every node. Requests that were already admitted may finish, but they write nothing to the
 //! session. If a store cannot answer, the response is 503: the request is never treated as
 //! anonymous, and a logout that did not happen is never reported as done.
+//!
+//! An application that turns on `.cache(lease)` gives up a part of this: on other nodes, a session
+//! that has ended is refused within the lease at the latest.
 
 // The macros refer to `::anchor`, so this crate's own tests need that name too.
 #[cfg(test)]
@@ -79,6 +83,6 @@ pub use token::KeyRing;
 pub mod __private;
 
 /// Checks that the examples in README.md compile.
-#[cfg(all(doctest, feature = "sqlite", feature = "postgres"))]
+#[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "cache"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anchor::payload::CutOff;
 use anchor::store::{
-    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Notices, Page,
     Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
     Touched, Updated, Use,
 };
@@ -44,6 +44,8 @@ pub struct Watched<T> {
     inner: Arc<dyn SessionStore<T>>,
     /// What records uses instead of the store behind.
     uses: Option<Arc<dyn RecordUses>>,
+    /// The channel instead of that of the store behind.
+    notices: Option<Arc<dyn Notices>>,
     watch: Arc<Watch>,
 }
 
@@ -52,17 +54,24 @@ struct Watch {
     calls: [AtomicUsize; VERBS],
     failing: [AtomicBool; VERBS],
     holds: Mutex<Vec<(Verb, Hold)>>,
+    held_answer: Mutex<Option<Hold>>,
 }
 
 impl<T: SessionData> Watched<T> {
     /// Watches `inner`.
     pub fn new(inner: Arc<dyn SessionStore<T>>) -> Self {
-        Self { inner, uses: None, watch: Arc::default() }
+        Self { inner, uses: None, notices: None, watch: Arc::default() }
     }
 
     /// Lets `uses` record uses instead of the store behind.
     pub fn recording_uses_with(mut self, uses: impl RecordUses + 'static) -> Self {
         self.uses = Some(Arc::new(uses));
+        self
+    }
+
+    /// Connects the caches of several nodes by this channel.
+    pub fn connected_by(mut self, notices: Arc<dyn Notices>) -> Self {
+        self.notices = Some(notices);
         self
     }
 
@@ -113,6 +122,11 @@ impl<T: SessionData> Watched<T> {
         hold
     }
 
+    /// Holds the answer of the next `load`, until [`Hold::release`].
+    pub fn hold_answer_of_next_load(&self) -> Hold {
+        self.watch.held_answer.lock().unwrap().insert(Hold::default()).clone()
+    }
+
     async fn admit(&self, verb: Verb) -> Result<(), StoreError> {
         self.watch.calls[verb as usize].fetch_add(1, Ordering::SeqCst);
         let hold = {
@@ -132,7 +146,7 @@ impl<T: SessionData> Watched<T> {
 impl<T> Clone for Watched<T> {
     fn clone(&self) -> Self {
         let (inner, watch) = (Arc::clone(&self.inner), Arc::clone(&self.watch));
-        Self { inner, uses: self.uses.clone(), watch }
+        Self { inner, uses: self.uses.clone(), notices: self.notices.clone(), watch }
     }
 }
 
@@ -198,7 +212,12 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
         Box::pin(async move {
             self.admit(Verb::Load).await?;
-            self.inner.load(id).await
+            let hold = self.watch.held_answer.lock().unwrap().take();
+            let answer = self.inner.load(id).await;
+            if let Some(hold) = hold {
+                hold.pass().await;
+            }
+            answer
         })
     }
 
@@ -218,6 +237,10 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
 
     fn uses_recorder(&self) -> Option<&dyn RecordUses> {
         self.recorder().map(|_| self as &dyn RecordUses)
+    }
+
+    fn notices(&self) -> Option<Arc<dyn Notices>> {
+        self.notices.clone().or_else(|| self.inner.notices())
     }
 
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {

@@ -36,3 +36,10 @@ fn an_application_on_one_database_compiles_the_driver_of_no_other() {
         assert!(!postgres.iter().any(|driver| driver.starts_with(other)), "{postgres:?}");
     }
 }
+
+#[test]
+fn only_an_application_that_asks_for_the_cache_compiles_its_library() {
+    let has_library = |features: &[&str]| crates(features).contains("quick_cache");
+    assert!(!has_library(&["memory", "sqlite", "postgres", "mysql", "conformance"]));
+    assert!(has_library(&["cache"]));
+}

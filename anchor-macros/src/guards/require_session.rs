@@ -22,6 +22,7 @@ const PLACE: Place = Place {
         Known::new("policy", Takes::Type, "Admin"),
         Known::new("role", Takes::Value, "Role::Admin"),
         Known::new("fresh", Takes::Duration, "\"10m\""),
+        Known::flag("authoritative"),
         Known::new("redirect", Takes::Text, "\"/login\""),
         krate::ARGUMENT,
     ],
@@ -63,11 +64,12 @@ fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> To
     let session = session.or_else(|| handler.session_type(&["Session"], "require_session", errors));
     let Some(session) = session else {
         for name in arguments.names().filter(|name| is_policy(name)) {
+            let value = if name == "authoritative" { "" } else { " = .." };
             errors.at(
                 name,
                 format_args!(
-                    "`{name}` needs the session's type: `#[require_session(UserSession, {name} = \
-                     ..)]`"
+                    "`{name}` needs the session's type: `#[require_session(UserSession, \
+                     {name}{value})]`"
                 ),
             );
         }
@@ -92,7 +94,7 @@ fn guard(handler: Handler, arguments: GuardArguments, errors: &mut Errors) -> To
     quote!(#handler #siblings)
 }
 
-/// Returns whether an argument requires more of a session than being live.
+/// Returns whether an argument requires more than a session.
 fn is_policy(name: &Ident) -> bool {
     name != "redirect" && name != "crate"
 }
@@ -148,8 +150,9 @@ fn policy(
     let expression = match given {
         Given::Type(ty) => return ty.into_token_stream(),
         Given::Seconds(seconds, _) => return quote!(#private::Fresh<#seconds>),
+        Given::Flag => return quote!(#private::Authoritative),
         Given::Expression(expression) => expression,
-        Given::Flag | Given::Text(_) | Given::Number(_) => unreachable!("no policy takes these"),
+        Given::Text(_) | Given::Number(_) => unreachable!("no policy takes these"),
     };
     let decision = if name == "when" {
         quote!(#private::when(session, #expression))

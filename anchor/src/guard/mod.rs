@@ -8,4 +8,4 @@ pub(crate) mod policy;
 pub(crate) mod required;
 
 pub use next::{Next, safe_next};
-pub use policy::{CurrentSecret, Decision, Fresh, HasRole, Policy};
+pub use policy::{Authoritative, CurrentSecret, Decision, Fresh, HasRole, Policy};

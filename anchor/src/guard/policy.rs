@@ -31,10 +31,14 @@ use crate::type_name::short;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a policy for sessions of `{T}`",
     label = "this type does not implement `Policy<{T}>`",
-    note = "write `impl Policy<{T}> for {Self}`; a tuple of up to four policies is also a policy",
+    note = "write `impl Policy<{T}> for {Self}`; a tuple of up to five policies is also a policy",
     note = "for a check in one line, use `when = |session| ..` instead of `policy`"
 )]
 pub trait Policy<T: SessionData>: Send + Sync + 'static {
+    /// Whether the session must be read from the store, even if the manager has a cache. Default:
+    /// `false`. See [`Authoritative`].
+    const AUTHORITATIVE: bool = false;
+
     /// Decides whether the handler may run for this session.
     fn check(session: &Session<T>) -> Decision;
 
@@ -73,6 +77,8 @@ impl<T: SessionData> Policy<T> for () {
 macro_rules! all_of {
     ($($policy:ident),+) => {
         impl<T: SessionData, $($policy: Policy<T>),+> Policy<T> for ($($policy,)+) {
+            const AUTHORITATIVE: bool = $($policy::AUTHORITATIVE)||+;
+
             fn check(session: &Session<T>) -> Decision {
                 $(match $policy::check(session) {
                     Decision::Allow => {}
@@ -92,6 +98,7 @@ all_of!(A);
 all_of!(A, B);
 all_of!(A, B, C);
 all_of!(A, B, C, D);
+all_of!(A, B, C, D, E);
 
 /// Requires that the subject proved who they are at most this many seconds ago, and that the
 /// request does not present the previous secret: `#[require_session(.., fresh = "10m")]`.
@@ -133,6 +140,28 @@ impl<T: SessionData> Policy<T> for CurrentSecret {
 
     fn describe() -> String {
         "current secret".to_owned()
+    }
+}
+
+/// Requires that the session is read from the store, if the manager has a cache:
+/// `#[require_session(.., authoritative)]`. Without a cache, every session is.
+///
+/// The handler then never runs for a session that ended before the request began, on whatever node.
+/// If an outer guard or extractor of the same request was served from the cache, the session is
+/// loaded, and everything about it checked, once more. The extractors of the guarded handler see
+/// what was loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Authoritative;
+
+impl<T: SessionData> Policy<T> for Authoritative {
+    const AUTHORITATIVE: bool = true;
+
+    fn check(_: &Session<T>) -> Decision {
+        Decision::Allow
+    }
+
+    fn describe() -> String {
+        "authoritative".to_owned()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::guard::policy::{Policy, enforce};
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::request::Session;
-use crate::request::scope::{LogoutReach, Scope, only};
+use crate::request::scope::{LogoutReach, Reading, Scope, only};
 
 /// Uses the type parameters of a guard without owning values of them.
 type Marker<T> = PhantomData<fn() -> T>;
@@ -35,9 +35,15 @@ where
 
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let scope = Scope::<T>::of(request)?;
-        let admitted = match scope.resolve(Some(request)).await {
-            Ok(admitted) => enforce::<T, P>(&Session::new(Arc::clone(&scope), admitted))
-                .map_err(|rejection| scope.refused(rejection)),
+        let reading = if P::AUTHORITATIVE { Reading::Authoritative } else { Reading::MayBeCached };
+        let admitted = match scope.resolve(Some(request), reading).await {
+            Ok(admitted) => match enforce::<T, P>(&Session::new(Arc::clone(&scope), admitted)) {
+                // The session may have more rights by now than the cache knows.
+                Err(_) if scope.is_cached() => {
+                    Box::pin(enforce_again::<T, P>(&scope, request)).await
+                }
+                enforced => enforced.map_err(|rejection| scope.refused(rejection)),
+            },
             Err(rejection) => Err(rejection),
         };
         let refuse = |rejection, request: &Parts| scope.refuse(rejection, request);
@@ -45,6 +51,16 @@ where
             .map(|()| Self(PhantomData))
             .map_err(|rejection| Refusal::new::<L>(rejection, request, refuse))
     }
+}
+
+/// Checks the policy against the session that the store has.
+async fn enforce_again<T: SessionData, P: Policy<T>>(
+    scope: &Arc<Scope<T>>,
+    request: &Parts,
+) -> Result<(), Rejection> {
+    let admitted = scope.resolve(Some(request), Reading::Authoritative).await?;
+    enforce::<T, P>(&Session::new(Arc::clone(scope), admitted))
+        .map_err(|rejection| scope.refused(rejection))
 }
 
 /// `#[require_session]`: requires a live session of the one payload type that the route has a layer

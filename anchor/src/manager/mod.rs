@@ -7,6 +7,8 @@ mod cross_origin;
 mod environment;
 pub(crate) mod event;
 pub(crate) mod last_verdict;
+#[cfg(feature = "cache")]
+pub(crate) mod listener;
 pub(crate) mod listing;
 pub(crate) mod registry;
 pub(crate) mod sessions;

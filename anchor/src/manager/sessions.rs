@@ -15,6 +15,8 @@ use crate::frontend::Frontend;
 use crate::id::SessionId;
 use crate::manager::client::ClientSettings;
 use crate::manager::cross_origin::CrossOriginProtection;
+#[cfg(feature = "cache")]
+use crate::manager::listener::Listener;
 use crate::manager::registry::Registration;
 use crate::manager::tasks::Tasks;
 use crate::manager::touches::Touches;
@@ -44,6 +46,8 @@ pub(crate) struct Sessions<T> {
     pub(crate) updates: Arc<KeyedMutex<SessionId>>,
     pub(crate) tasks: Tasks,
     pub(crate) touches: Touches,
+    #[cfg(feature = "cache")]
+    pub(crate) listener: Listener,
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
     pub(crate) touch_interval: Duration,

@@ -12,7 +12,7 @@ use crate::manager::last_verdict::LastVerdict;
 use crate::payload::SessionData;
 use crate::rejection::Error;
 use crate::request::Session;
-use crate::request::scope::{Admitted, LoginOptions, LogoutReach, Scope};
+use crate::request::scope::{Admitted, LoginOptions, LogoutReach, Reading, Scope};
 use crate::token::SessionToken;
 
 /// The requester, logged in or not. This extractor refuses no request, and does not call the store
@@ -87,7 +87,7 @@ impl<T: SessionData> Auth<T> {
     /// Returns an error if the store or the verifier cannot answer.
     pub async fn session(&self) -> Result<Option<Session<T>>, Error> {
         let request = self.last_verdict.as_deref().map(LastVerdict::request);
-        match self.scope.resolve(request).await {
+        match self.scope.resolve(request, Reading::MayBeCached).await {
             Ok(admitted) => Ok(Some(self.handle(admitted))),
             Err(rejection) if rejection.is_unauthenticated() => Ok(None),
             Err(rejection) => Err(rejection.into()),

@@ -8,7 +8,7 @@ use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::request::Session;
 use crate::request::auth::Auth;
-use crate::request::scope::Scope;
+use crate::request::scope::{Reading, Scope};
 
 impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for Session<T> {
     type Rejection = Rejection;
@@ -37,7 +37,7 @@ impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for Auth<T> {
 /// Returns the request's session, or the refusal that the application has chosen.
 pub(crate) async fn session<T: SessionData>(request: &Parts) -> Result<Session<T>, Rejection> {
     let scope = Scope::<T>::of(request)?;
-    match scope.resolve(Some(request)).await {
+    match scope.resolve(Some(request), Reading::MayBeCached).await {
         Ok(admitted) => Ok(Session::new(scope, admitted).kept(request)),
         Err(rejection) => Err(scope.refuse(rejection, request)),
     }
@@ -48,7 +48,7 @@ async fn optional_session<T: SessionData>(
     request: &Parts,
 ) -> Result<Option<Session<T>>, Rejection> {
     let scope = Scope::<T>::of(request)?;
-    match scope.resolve(Some(request)).await {
+    match scope.resolve(Some(request), Reading::MayBeCached).await {
         Ok(admitted) => Ok(Some(Session::new(scope, admitted).kept(request))),
         Err(rejection) if rejection.is_unauthenticated() => Ok(None),
         Err(rejection) => Err(scope.refuse(rejection, request)),

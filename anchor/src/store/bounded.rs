@@ -1,9 +1,13 @@
 //! [`Bounded`]: a manager's store, in which every call ends within a time limit.
 
 use std::future::poll_fn;
+#[cfg(feature = "cache")]
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+#[cfg(feature = "cache")]
+use super::cache::{Cache, Stale};
 use super::verbs::for_each_verb;
 use super::*;
 
@@ -13,14 +17,62 @@ use super::*;
 /// exceeds the limit is dropped: the store may or may not have carried it out. The verbs are those
 /// of [`SessionStore`], without a second box for their futures. Only a call that has to wait gets a
 /// second box, for its timer.
+///
+/// If there is a cache, each call that may change a session tells it. Only
+/// [`cached`](Self::cached) reads it: every other call asks the store.
 pub(crate) struct Bounded<T> {
     store: Box<dyn SessionStore<T>>,
     timeout: Duration,
+    #[cfg(feature = "cache")]
+    cache: Option<Arc<Cache<T>>>,
 }
 
 impl<T: SessionData> Bounded<T> {
     pub(crate) fn new(store: Box<dyn SessionStore<T>>, timeout: Duration) -> Self {
-        Self { store, timeout }
+        Self {
+            store,
+            timeout,
+            #[cfg(feature = "cache")]
+            cache: None,
+        }
+    }
+
+    /// Keeps the sessions that requests load, at most this many, each for at most `lease`.
+    #[cfg(feature = "cache")]
+    pub(crate) fn with_cache(self, lease: Duration, capacity: usize) -> Self {
+        let cache = Cache::new(lease, capacity, self.store.notices(), self.timeout);
+        Self { cache: Some(Arc::new(cache)), ..self }
+    }
+
+    #[cfg(feature = "cache")]
+    pub(crate) fn cache(&self) -> Option<&Arc<Cache<T>>> {
+        self.cache.as_ref()
+    }
+
+    /// Returns a session that was live a moment ago, if there is a cache and it has the session.
+    pub(crate) fn cached(&self, id: SessionId) -> Option<Loaded<T>> {
+        #[cfg(feature = "cache")]
+        return self.cache.as_ref()?.get(id);
+        #[cfg(not(feature = "cache"))]
+        {
+            let _ = id;
+            None
+        }
+    }
+
+    /// Loads a session for a request, and keeps it for the next ones if there is a cache.
+    pub(crate) async fn load_for_request(&self, id: SessionId) -> Result<Load<T>, StoreError> {
+        #[cfg(feature = "cache")]
+        let began = self.cache.as_ref().map(|cache| cache.begin());
+        let load = self.load(id).await?;
+        #[cfg(feature = "cache")]
+        if let (Some(cache), Some(began)) = (&self.cache, began) {
+            match &load {
+                Load::Live(loaded) => cache.keep(began, loaded),
+                Load::Ended | Load::Absent | Load::Undecodable(_) => cache.forget(id),
+            }
+        }
+        Ok(load)
     }
 
     pub(crate) async fn load(&self, id: SessionId) -> Result<Load<T>, StoreError> {
@@ -66,7 +118,10 @@ impl<T: SessionData> Bounded<T> {
 }
 
 macro_rules! bounded {
-    ($($verb:ident($($argument:ident: $ty:ty),*) -> $answer:ty $(where $bound:ident)?;)+) => {
+    ($(
+        $verb:ident($($argument:ident: $ty:ty),*) -> $answer:ty $(where $bound:ident)?
+            => $stale:expr;
+    )+) => {
         #[expect(clippy::needless_lifetimes, reason = "the verbs with a subject need them")]
         impl<T: SessionData> Bounded<T> {
             $(
@@ -76,7 +131,15 @@ macro_rules! bounded {
                 ) -> Result<$answer, StoreError>
                 $(where T: $bound)?
                 {
-                    self.in_time(stringify!($verb), self.store.$verb($($argument),*)).await
+                    #[cfg(feature = "cache")]
+                    let changing = self.cache.as_ref().map(|cache| cache.changing($stale));
+                    let call = self.store.$verb($($argument),*);
+                    let answer = self.in_time(stringify!($verb), call).await;
+                    #[cfg(feature = "cache")]
+                    if let Some(changing) = changing {
+                        Box::pin(changing.done()).await;
+                    }
+                    answer
                 }
             )+
         }

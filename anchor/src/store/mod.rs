@@ -4,6 +4,8 @@
 //! ends (it is revoked, or it expires). The end is final: no verb brings a session back.
 
 mod bounded;
+#[cfg(feature = "cache")]
+pub(crate) mod cache;
 mod changes;
 mod client_info;
 mod ended;
@@ -14,6 +16,8 @@ pub(crate) mod keyed_mutex;
 #[cfg(feature = "memory")]
 mod memory;
 mod new_session;
+#[cfg(feature = "cache")]
+mod notices;
 mod page;
 mod record;
 mod secrets;
@@ -33,6 +37,8 @@ pub use fingerprint::Fingerprint;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 pub use new_session::{Created, LONGEST_LOGIN, NewSession, Replaced};
+#[cfg(feature = "cache")]
+pub use notices::{Notices, Subscription};
 pub use page::{Cursor, CursorError, Listed, Page};
 pub use record::{Load, Loaded, Record};
 pub use secrets::{OldSecret, RotationState, Secrets};
@@ -161,6 +167,16 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// `MemoryStore` does not, because a touch costs it very little. A store that wraps another one
     /// forwards this method.
     fn uses_recorder(&self) -> Option<&dyn RecordUses> {
+        None
+    }
+
+    /// Returns the channel on which managers that have a cache tell one another which sessions have
+    /// changed. A manager without a cache does not call this method.
+    ///
+    /// Default: `None`. A cache then learns of a change on another node when its lease is over.
+    /// `PostgresStore` has a channel. A store that wraps another one forwards this method.
+    #[cfg(feature = "cache")]
+    fn notices(&self) -> Option<std::sync::Arc<dyn Notices>> {
         None
     }
 

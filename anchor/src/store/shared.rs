@@ -6,7 +6,10 @@ use super::verbs::for_each_verb;
 use super::*;
 
 macro_rules! shared {
-    ($($verb:ident($($argument:ident: $ty:ty),*) -> $answer:ty $(where $bound:ident)?;)+) => {
+    ($(
+        $verb:ident($($argument:ident: $ty:ty),*) -> $answer:ty $(where $bound:ident)?
+            => $stale:expr;
+    )+) => {
         impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
             fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
                 (**self).load(id)
@@ -18,6 +21,11 @@ macro_rules! shared {
 
             fn uses_recorder(&self) -> Option<&dyn RecordUses> {
                 (**self).uses_recorder()
+            }
+
+            #[cfg(feature = "cache")]
+            fn notices(&self) -> Option<Arc<dyn Notices>> {
+                (**self).notices()
             }
 
             $(

@@ -23,6 +23,8 @@ pub enum Mode {
     /// axum under a tower layer that does nothing.
     Layer,
     Anchor,
+    /// anchor with `.cache(..)`, with a lease of five seconds.
+    AnchorCached,
     /// tower-sessions with a signed cookie and its sqlx stores.
     TowerSessions,
     /// axum-login over tower-sessions, with its users in memory.
@@ -65,6 +67,7 @@ impl fmt::Display for Mode {
             Mode::Bare => "bare axum",
             Mode::Layer => "empty layer",
             Mode::Anchor => "anchor",
+            Mode::AnchorCached => "anchor, cached",
             Mode::TowerSessions => "tower-sessions",
             Mode::AxumLogin => "axum-login",
             Mode::AxumSession => "axum_session",

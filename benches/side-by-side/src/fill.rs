@@ -34,7 +34,8 @@ impl Table {
             (Mode::TowerSessions | Mode::AxumLogin, Store::Postgres) => "tower_sessions.session",
             (Mode::TowerSessions | Mode::AxumLogin, Store::Sqlite) => "tower_sessions",
             (Mode::TowerSessions | Mode::AxumLogin, _) => "session",
-            (Mode::Anchor | Mode::AxumSession | Mode::AxumSessionCached, _) => "sessions",
+            (Mode::Anchor | Mode::AnchorCached, _) => "sessions",
+            (Mode::AxumSession | Mode::AxumSessionCached, _) => "sessions",
             (Mode::Select | Mode::Gathered, _) => "by_hand",
         };
         Some(Self { pool, mode, name, store })

@@ -36,6 +36,9 @@ async fn named() -> &'static str {
 #[require_session(UserSession, when = UserSession::is_admin)]
 async fn path() {}
 
+#[require_session(UserSession, authoritative)]
+async fn authoritative() {}
+
 #[require_session(UserSession, when = |session| session.cart.is_empty() && session.is_as_read())]
 async fn closure() {}
 
@@ -127,7 +130,13 @@ fn whoever_declares_a_policy_is_routed_by_anchor() {
 fn every_one_of_them_is_a_handler() {
     let _: Router = Router::new()
         .route("/", get(bare).post(empty_parentheses).put(type_from_an_argument).patch(named))
-        .route("/when", get(path).post(closure).put(closure_with_the_type_from_an_argument))
+        .route(
+            "/when",
+            get(path)
+                .post(closure)
+                .delete(authoritative)
+                .put(closure_with_the_type_from_an_argument),
+        )
         .route("/policies", get(policy).post(everything).put(public))
         .route("/shapes", get(generic::<String>).post(above_debug_handler).put(returns_a_future))
         .route("/places", get(for_one_platform).post(Handlers::associated))

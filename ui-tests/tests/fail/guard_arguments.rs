@@ -43,6 +43,18 @@ async fn colon_after_an_unknown_name() {}
 #[require_session(when)]
 async fn no_value() {}
 
+#[require_session(UserSession, authoritative = true)]
+async fn flag_with_a_value() {}
+
+#[require_session(UserSession, authoritative, authoritative)]
+async fn flag_twice() {}
+
+#[require_session(UserSession, authorative)]
+async fn misspelt_flag() {}
+
+#[require_session(authoritative)]
+async fn flag_without_a_type() {}
+
 #[logout(when = |_| true)]
 async fn logout_has_no_policies() {}
 

@@ -9,6 +9,8 @@ use crate::error::ConfigError;
 use crate::frontend::SessionCookie;
 use crate::manager::SessionManager;
 use crate::manager::cross_origin::CrossOriginProtection;
+#[cfg(feature = "cache")]
+use crate::manager::listener::Listener;
 use crate::manager::registry::Registration;
 use crate::manager::sessions::Sessions;
 use crate::manager::tasks::Tasks;
@@ -25,9 +27,10 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// Returns an error if the environment has a mistake, there are no keys, a lifetime or another
     /// duration is zero, the idle timeout exceeds the absolute timeout, the touch interval is not
-    /// below the idle timeout, the frontend refuses its settings, a trusted origin is not one that
-    /// a browser sends, an open path is not a path, or a live manager of another payload in this
-    /// process uses the same cookie or header. Each message says what to write instead.
+    /// below the idle timeout, the lease of the cache is too long, the frontend refuses its
+    /// settings, a trusted origin is not one that a browser sends, an open path is not a path, or a
+    /// live manager of another payload in this process uses the same cookie or header. Each message
+    /// says what to write instead.
     pub fn build(self) -> Result<SessionManager<T>, ConfigError> {
         let payload = type_name::<T>();
         let sessions = self
@@ -45,6 +48,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
             )
         })?;
         let touch_interval = self.check_times()?;
+        #[cfg(feature = "cache")]
+        self.cache.check(self.idle, touch_interval)?;
         self.check_fingerprint()?;
         let frontend = self.frontend.unwrap_or_else(|| {
             Box::new(T::COOKIE.map_or_else(SessionCookie::default, SessionCookie::new))
@@ -55,8 +60,12 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         let is_protected = frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests;
         let channel = frontend.channel();
         let registration = Registration::new::<T>(&channel)?;
+        let store = Bounded::new(self.store, self.store_timeout);
+        #[cfg(feature = "cache")]
+        let store = self.cache.in_front_of(store);
+        let tasks = Tasks::new(self.shutdown_timeout);
         Ok(Sessions {
-            store: Bounded::new(self.store, self.store_timeout),
+            store,
             keys: keys.derive(&channel, T::schema().table),
             frontend,
             channel,
@@ -68,7 +77,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
             client: self.client,
             watches: Watches::default(),
             updates: Arc::new(KeyedMutex::new()),
-            tasks: Tasks::new(self.shutdown_timeout),
+            #[cfg(feature = "cache")]
+            listener: Listener::new(&tasks.stopping()),
+            tasks,
             touches: Touches::default(),
             idle: self.idle,
             absolute: self.absolute,

@@ -1,12 +1,16 @@
 //! [`SessionManagerBuilder`]: the settings of a manager. `build.rs` checks them together.
 
 mod build;
+#[cfg(feature = "cache")]
+mod cache;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::response::Response;
+#[cfg(feature = "cache")]
+use cache::CacheSettings;
 use http::request::Parts;
 
 use crate::frontend::Frontend;
@@ -43,6 +47,8 @@ impl<T: SessionData> SessionManager<T> {
             revocation_poll: Duration::from_secs(5),
             verify_interval: Duration::from_secs(60),
             client: ClientSettings::default(),
+            #[cfg(feature = "cache")]
+            cache: CacheSettings::default(),
         }
     }
 }
@@ -69,6 +75,8 @@ pub struct SessionManagerBuilder<T: SessionData> {
     revocation_poll: Duration,
     verify_interval: Duration,
     client: ClientSettings,
+    #[cfg(feature = "cache")]
+    cache: CacheSettings,
 }
 
 impl<T: SessionData> SessionManagerBuilder<T> {

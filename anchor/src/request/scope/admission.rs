@@ -5,7 +5,7 @@ use std::any::type_name;
 use http::request::Parts;
 
 use super::presentation::Presentation;
-use super::{Live, Scope};
+use super::{Current, Live, Reading, Scope};
 use crate::id::SessionId;
 use crate::manager::Event;
 use crate::manager::client::FingerprintMismatch;
@@ -16,20 +16,21 @@ use crate::store::{EndReason, Load, Loaded, Standing, Touch, Touched};
 use crate::token::Secret;
 
 impl<T: SessionData> Scope<T> {
-    /// Returns the id and the secret of the token that the request presents, and whether it was
-    /// signed with an old key.
-    fn presented_token(
-        &self,
-        request: Option<&Parts>,
-    ) -> Result<(SessionId, Secret, bool), Rejection> {
+    /// Returns the token that the request presents. If the session was read from the cache before,
+    /// it is the secret that the request has by now.
+    fn held(&self, request: Option<&Parts>) -> Result<Held, Rejection> {
         if let Some(request) = request {
             self.read(request);
         }
-        match &self.state().presentation {
+        let state = self.state();
+        if let Current::Live(Live { record, secret, is_due, .. }) = &state.current {
+            return Ok(Held { id: record.id, secret: secret.clone(), stale_key: *is_due });
+        }
+        match &state.presentation {
             None | Some(Presentation::Nothing) => Err(Rejection::NoSession),
             Some(Presentation::Refused { reason, .. }) => Err(Rejection::BadToken(*reason)),
             Some(Presentation::Token(token)) => {
-                Ok((token.id, token.secret.clone(), token.stale_key))
+                Ok(Held { id: token.id, secret: token.secret.clone(), stale_key: token.stale_key })
             }
         }
     }
@@ -38,10 +39,23 @@ impl<T: SessionData> Scope<T> {
     ///
     /// Futures that few requests need are boxed: every future between here and the server contains
     /// this one, and each of them is copied.
-    pub(super) async fn admit(&self, request: Option<&Parts>) -> Result<Live<T>, Rejection> {
-        let (id, secret, stale_key) = self.presented_token(request)?;
+    pub(super) async fn admit(
+        &self,
+        request: Option<&Parts>,
+        reading: Reading,
+    ) -> Result<Live<T>, Rejection> {
+        let held = self.held(request)?;
+        if reading == Reading::MayBeCached
+            && let Some(loaded) = self.sessions.store.cached(held.id)
+            && let Some(live) = self.admit_cached(loaded, &held, request).await
+        {
+            return Ok(live);
+        }
+        #[cfg(feature = "cache")]
+        self.sessions.listen();
+        let Held { id, secret, stale_key } = held;
         let sessions = &self.sessions;
-        let loaded = match sessions.store.load(id).await? {
+        let loaded = match sessions.store.load_for_request(id).await? {
             Load::Live(loaded) => loaded,
             Load::Ended => return Err(Rejection::Ended { id }),
             Load::Absent => return Err(Rejection::Unknown { id }),
@@ -78,6 +92,37 @@ impl<T: SessionData> Scope<T> {
             is_current: matches!(standing, Standing::Current { .. }),
             is_new: false,
             is_due: is_due && sessions.frontend.reissues(),
+            is_cached: false,
+        })
+    }
+
+    /// Admits a session from the cache, if nothing speaks against it and nothing has to be written.
+    /// In every other case, the store decides: what the cache has may be out of date.
+    async fn admit_cached(
+        &self,
+        loaded: Loaded<T>,
+        held: &Held,
+        request: Option<&Parts>,
+    ) -> Option<Live<T>> {
+        let sessions = &self.sessions;
+        let Loaded { record, now, .. } = &loaded;
+        let is_live = *now < record.expires_at && *now < record.deadline;
+        let standing = loaded.secrets.standing(&held.secret, *now);
+        let is_current = standing == Standing::Current { settled: true };
+        let is_recorded = now.saturating_since(record.last_seen_at) < sessions.touch_interval;
+        let admitted = is_live
+            && is_current
+            && is_recorded
+            && self.is_from_its_client(&loaded).is_ok_and(|it_is| it_is)
+            && sessions.verify(record, request).await.is_ok();
+        admitted.then(|| Live {
+            record: loaded.record,
+            now: loaded.now,
+            secret: held.secret.clone(),
+            is_current: true,
+            is_new: false,
+            is_due: held.stale_key && sessions.frontend.reissues(),
+            is_cached: true,
         })
     }
 
@@ -120,22 +165,32 @@ impl<T: SessionData> Scope<T> {
 
     /// Checks that a session that is bound to a client is used by no other client.
     async fn check_client(&self, loaded: &Loaded<T>) -> Result<(), Rejection> {
-        let sessions = &self.sessions;
-        let (Some(bound), Some((_, on_mismatch))) =
-            (loaded.fingerprint, &sessions.client.fingerprint)
-        else {
-            return Ok(());
-        };
-        // If the fingerprint function panicked, the client is unknown. This is not a mismatch,
-        // because a mismatch may end the session.
-        let presented = self.state().client.fingerprint.map_err(Error::from)?;
-        if presented == Some(bound) {
+        if self.is_from_its_client(loaded)? {
             return Ok(());
         }
+        let sessions = &self.sessions;
         let id = loaded.record.id;
-        if *on_mismatch == FingerprintMismatch::End {
+        if let Some((_, FingerprintMismatch::End)) = &sessions.client.fingerprint {
             Box::pin(sessions.revoke_detached(id, EndReason::Fingerprint)).await?;
         }
         Err(Rejection::OtherClient { id })
     }
+
+    /// Returns whether a session is bound to this request's client, or to none.
+    fn is_from_its_client(&self, loaded: &Loaded<T>) -> Result<bool, Error> {
+        let (Some(bound), Some(_)) = (loaded.fingerprint, &self.sessions.client.fingerprint) else {
+            return Ok(true);
+        };
+        // If the fingerprint function panicked, the client is unknown. This is not a mismatch,
+        // because a mismatch may end the session.
+        Ok(self.state().client.fingerprint? == Some(bound))
+    }
+}
+
+/// The token that a request has.
+struct Held {
+    id: SessionId,
+    secret: Secret,
+    /// Whether it was signed with an old key.
+    stale_key: bool,
 }

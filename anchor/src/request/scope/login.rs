@@ -144,6 +144,7 @@ impl<T: SessionData> Scope<T> {
             is_current: true,
             is_new: true,
             is_due: false,
+            is_cached: false,
         };
         let lifetime = live.lifetime();
         let issue = Issue { token: token.clone(), lifetime, rotated: None };

@@ -89,16 +89,27 @@ enum Current<T> {
 }
 
 impl<T> Current<T> {
-    /// Returns whether the request may use a session, or `None` if nothing has asked for it yet.
-    fn known(&self) -> Option<Result<Admitted<T>, Rejection>> {
+    /// Returns whether the request may use a session, or `None` if nothing has asked for it yet, or
+    /// the store has to be asked.
+    fn known(&self, reading: Reading) -> Option<Result<Admitted<T>, Rejection>> {
         match self {
             Current::Unasked => None,
+            Current::Live(live) if live.is_cached && reading == Reading::Authoritative => None,
             Current::Refused(rejection) => Some(Err(rejection.clone())),
             Current::Live(live) => Some(Ok(live.admitted())),
             Current::Ended(Some(id)) => Some(Err(Rejection::Ended { id: *id })),
             Current::Ended(None) => Some(Err(Rejection::NoSession)),
         }
     }
+}
+
+/// What may answer the question for the request's session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// The cache or the store.
+    MayBeCached,
+    /// Only the store.
+    Authoritative,
 }
 
 struct Live<T> {
@@ -113,9 +124,25 @@ struct Live<T> {
     /// Whether the response must carry another token: this one was signed with an old key, or the
     /// response with its successor seems to be lost.
     is_due: bool,
+    /// Whether it was read from the cache, and not from the store.
+    is_cached: bool,
 }
 
 impl<T> Live<T> {
+    /// Takes over what the store says about a session that was read from the cache. What this
+    /// request has done to it meanwhile stays.
+    fn reloaded(&mut self, again: Live<T>) {
+        if again.record.version >= self.record.version {
+            self.record = again.record;
+        }
+        if again.secret.hash() == self.secret.hash() {
+            self.is_current = again.is_current;
+        }
+        self.now = again.now;
+        self.is_due |= again.is_due;
+        self.is_cached = false;
+    }
+
     fn admitted(&self) -> Admitted<T> {
         Admitted {
             record: Arc::clone(&self.record),
@@ -204,11 +231,14 @@ impl<T: SessionData> Scope<T> {
     }
 
     /// Returns the request's live session: loaded, checked and verified at most once per request.
+    /// If it was read from the cache, and then has to be read from the store, all this is done once
+    /// more.
     pub(crate) async fn resolve(
         self: &Arc<Self>,
         request: Option<&Parts>,
+        reading: Reading,
     ) -> Result<Admitted<T>, Rejection> {
-        if let Some(known) = self.known() {
+        if let Some(known) = self.known(reading) {
             return known.map_err(|rejection| self.refused_if_ended(rejection));
         }
         // Two extractors of one request rarely ask at the same time, so only a wait is boxed.
@@ -216,10 +246,10 @@ impl<T: SessionData> Scope<T> {
             Ok(loading) => loading,
             Err(_) => Box::pin(self.loading.lock()).await,
         };
-        if let Some(known) = self.known() {
+        if let Some(known) = self.known(reading) {
             return known.map_err(|rejection| self.refused_if_ended(rejection));
         }
-        let found = match self.admit(request).await {
+        let found = match self.admit(request, reading).await {
             Ok(live) => Current::Live(live),
             Err(rejection) => Current::Refused(self.refused(rejection)),
         };
@@ -230,14 +260,27 @@ impl<T: SessionData> Scope<T> {
     /// logout that was carried out during the load takes precedence.
     fn found(&self, found: Current<T>) -> Result<Admitted<T>, Rejection> {
         let mut state = self.state();
-        if let Current::Unasked = state.current {
-            state.current = found;
+        match (&mut state.current, found) {
+            (Current::Unasked, found) => state.current = found,
+            (Current::Live(live), found) if live.is_cached => match found {
+                Current::Live(again) => live.reloaded(again),
+                refused => {
+                    state.current = refused;
+                    state.outgoing = Outgoing::Nothing;
+                }
+            },
+            _ => {}
         }
-        state.current.known().unwrap_or(Err(Rejection::NoSession))
+        state.current.known(Reading::MayBeCached).unwrap_or(Err(Rejection::NoSession))
     }
 
-    fn known(&self) -> Option<Result<Admitted<T>, Rejection>> {
-        self.state().current.known()
+    fn known(&self, reading: Reading) -> Option<Result<Admitted<T>, Rejection>> {
+        self.state().current.known(reading)
+    }
+
+    /// Returns whether the request's session was read from the cache.
+    pub(crate) fn is_cached(&self) -> bool {
+        matches!(&self.state().current, Current::Live(Live { is_cached: true, .. }))
     }
 
     /// Returns the sessions that this request stands for, with the proof that it may end them: the

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use super::LogoutReach;
-use super::{Scope, logged};
+use super::{Reading, Scope, logged};
 use crate::manager::registry::has_several_payloads;
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
@@ -56,7 +56,7 @@ impl<T: SessionData> AnyScope for Scope<T> {
     }
 
     fn guard<'a>(self: Arc<Self>, request: &'a Parts) -> RejectionFuture<'a> {
-        Box::pin(async move { self.resolve(Some(request)).await.map(drop) })
+        Box::pin(async move { self.resolve(Some(request), Reading::MayBeCached).await.map(drop) })
     }
 
     fn refuse(&self, rejection: Rejection, request: &Parts) -> Rejection {

@@ -55,8 +55,8 @@ impl<T: SessionData> Session<T> {
     /// This session's own id is a logout: its cookie is removed as well.
     ///
     /// Costs one statement, or two if no such session was live. A handle that was kept after its
-    /// response, such as a WebSocket's, first checks that its own session is live and its secret is
-    /// still valid, which costs one more.
+    /// response, such as a WebSocket's, or whose session was served from the cache, first checks
+    /// that its own session is live and its secret is still valid, which costs one more.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -74,7 +74,7 @@ impl<T: SessionData> Session<T> {
     /// [`Error::Store`] if the store cannot answer. The session may then still be live.
     pub async fn end_sibling(&self, id: SessionId) -> Result<bool, Error> {
         let Some(subject) = self.subject() else { return Ok(false) };
-        if self.scope.is_over() {
+        if self.scope.is_over() || self.scope.is_cached() {
             self.logged(self.is_still_good().await)?;
         }
         if id == self.id() {

@@ -240,10 +240,7 @@ impl<B: Batch> Batches<B> {
     async fn run(mut self) {
         let mut kept = B::Kept::default();
         let mut statements = 0_u32;
-        loop {
-            // Requests that can run meanwhile join the statement: fewer statements serve them.
-            tokio::task::yield_now().await;
-            let Some(gathered) = self.next() else { break };
+        while let Some(gathered) = self.next() {
             let (items, mut answers): (Vec<_>, Vec<_>) =
                 gathered.into_iter().map(|Waiting { item, answer }| (item, answer)).unzip();
             let Some(own) = self.run_while_awaited(items, &mut answers, &mut kept).await else {

@@ -3,11 +3,17 @@
 
 use std::future::Future;
 use std::ops::DerefMut;
+#[cfg(feature = "cache")]
+use std::sync::Arc;
 
 use super::statement::Query;
 use super::subject_lock::SubjectLock;
 use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
+#[cfg(feature = "cache")]
+use crate::schema::Schema;
+#[cfg(feature = "cache")]
+use crate::store::Notices;
 use crate::timestamp::Timestamp;
 
 /// A pool of one database. No other crate can name or implement this trait.
@@ -88,6 +94,13 @@ pub trait Driver: Clone + Send + Sync + 'static {
 
     /// Returns a warning if others can read what is sent to the database.
     fn transport_warning(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns the channel on which the caches of several nodes learn of changes of a table.
+    #[cfg(feature = "cache")]
+    fn notices(&self, schema: &'static Schema) -> Option<Arc<dyn Notices>> {
+        let _ = schema;
         None
     }
 

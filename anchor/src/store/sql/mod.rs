@@ -6,7 +6,7 @@
 //! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
 //! its errors, `live_table.rs` compares a live table with the struct, and `transport.rs` checks how
 //! a database is reached. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and
-//! decide nothing.
+//! decide nothing. `postgres_notices.rs` connects the caches of several nodes.
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod cells;
@@ -19,6 +19,8 @@ mod live_table;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(all(feature = "cache", feature = "postgres"))]
+mod postgres_notices;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -43,6 +45,8 @@ use verbs::create::Inserts;
 use verbs::load::Lookups;
 use verbs::logout::Logouts;
 
+#[cfg(feature = "cache")]
+use super::Notices;
 use super::gather::Gather;
 use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
@@ -297,6 +301,11 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
 
     fn uses_recorder(&self) -> Option<&dyn RecordUses> {
         Some(self)
+    }
+
+    #[cfg(feature = "cache")]
+    fn notices(&self) -> Option<Arc<dyn Notices>> {
+        self.pool().notices(self.database.schema)
     }
 
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {

@@ -2,6 +2,8 @@
 //! features.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+#[cfg(feature = "cache")]
+use std::sync::Arc;
 
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
@@ -15,11 +17,17 @@ use sqlx::{Arguments, AssertSqlSafe, Connection, Row, Transaction, Type, TypeInf
 use uuid::Uuid;
 
 use super::driver::{Driver, mistyped};
+#[cfg(feature = "cache")]
+use super::postgres_notices::PostgresNotices;
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
 use super::transport::Transport;
 use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
+#[cfg(feature = "cache")]
+use crate::schema::Schema;
+#[cfg(feature = "cache")]
+use crate::store::Notices;
 use crate::timestamp::Timestamp;
 
 /// The start of 2000-01-01, from which PostgreSQL counts microseconds.
@@ -130,6 +138,11 @@ impl Driver for PgPool {
             demand: "?sslmode=verify-full",
         };
         transport.warning()
+    }
+
+    #[cfg(feature = "cache")]
+    fn notices(&self, schema: &'static Schema) -> Option<Arc<dyn Notices>> {
+        Some(Arc::new(PostgresNotices::new(self.clone(), schema)))
     }
 
     fn cell(row: &PgRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {

@@ -32,39 +32,36 @@ async fn login(auth: Auth<UserSession>) -> Result<(), ::anchor::Error> {
 #[logout(UserSession)]
 async fn logout() {}
 
-pub(super) async fn app(store: args::Store, address: &Address) -> App {
+pub(super) async fn app(store: args::Store, address: &Address, cached: bool) -> App {
     match store {
-        args::Store::Memory => routes(Arc::new(MemoryStore::new())),
+        args::Store::Memory => routes(Arc::new(MemoryStore::new()), cached),
         args::Store::Sqlite => {
             let store = SqliteStore::new(address.sqlite());
             store.migrate().await.expect("a table");
-            routes(Arc::new(store))
+            routes(Arc::new(store), cached)
         }
         args::Store::Postgres => {
             let store = PostgresStore::new(address.postgres());
             store.migrate().await.expect("a table");
-            routes(Arc::new(store))
+            routes(Arc::new(store), cached)
         }
         args::Store::Mysql => {
             let store = MySqlStore::new(address.mysql());
             store.migrate().await.expect("a table");
-            routes(Arc::new(store))
+            routes(Arc::new(store), cached)
         }
     }
 }
 
-fn routes(store: Arc<dyn SessionStore<UserSession>>) -> App {
+fn routes(store: Arc<dyn SessionStore<UserSession>>, cached: bool) -> App {
     let keys = KeyRing::generate().expect("randomness");
-    let manager = |touch_interval: Duration| {
-        SessionManager::<UserSession>::builder(Arc::clone(&store))
-            .keys(keys.clone())
-            .touch_interval(touch_interval)
-            .build()
-            .expect("settings that work")
-    };
+    let builder = || SessionManager::<UserSession>::builder(Arc::clone(&store)).keys(keys.clone());
     // The default: a tenth of the idle timeout.
-    let sessions = manager(Duration::from_secs(720));
-    let touching = manager(Duration::ZERO);
+    let reading = builder().touch_interval(Duration::from_secs(720));
+    let reading = if cached { reading.cache(Duration::from_secs(5)) } else { reading };
+    let sessions = reading.build().expect("settings that work");
+    // A cache has no use where each request is recorded.
+    let touching = builder().touch_interval(Duration::ZERO).build().expect("settings that work");
     let router = Router::new()
         .route("/open", get(open))
         .route("/me", get(me))

@@ -56,7 +56,8 @@ pub async fn application(mode: Mode, store: Store, address: &Address) -> App {
     match mode {
         Mode::Bare => bare::router().into(),
         Mode::Layer => bare::under_an_empty_layer().into(),
-        Mode::Anchor => anchor::app(store, address).await,
+        Mode::Anchor => anchor::app(store, address, false).await,
+        Mode::AnchorCached => anchor::app(store, address, true).await,
         Mode::TowerSessions => tower_sessions::app(store, address).await,
         Mode::AxumLogin => axum_login::router().into(),
         Mode::AxumSession => axum_session::router(store, address, false).await.into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::super::{Current, Scope};
+use super::super::{Current, Reading, Scope};
 use crate::id::SessionId;
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
@@ -46,7 +46,10 @@ impl<T: SessionData> Scope<T> {
         let presented: Vec<(SessionId, Secret)> = {
             let state = self.state();
             match (&state.current, &state.presentation) {
-                (Current::Live(live), _) => return Ok(vec![Arc::clone(&live.record)]),
+                (Current::Live(live), _) if !live.is_cached => {
+                    return Ok(vec![Arc::clone(&live.record)]);
+                }
+                (Current::Live(live), _) => vec![(live.record.id, live.secret.clone())],
                 (Current::Ended(_), _) | (_, None) => Vec::new(),
                 (_, Some(presentation)) => presentation
                     .genuine()
@@ -73,7 +76,7 @@ impl<T: SessionData> Scope<T> {
         self: &Arc<Self>,
         request: Option<&Parts>,
     ) -> Result<u64, Rejection> {
-        let session = self.resolve(request).await?;
+        let session = self.resolve(request, Reading::Authoritative).await?;
         match session.record.data.subject() {
             Some(subject) => self
                 .sessions
