@@ -66,21 +66,24 @@ impl<T: SessionData> Bounded<T> {
         let began = self.cache.as_ref().map(|cache| cache.begin());
         let load = self.load(id).await?;
         #[cfg(feature = "cache")]
-        if let (Some(cache), Some(began)) = (&self.cache, began) {
-            match &load {
-                Load::Live(loaded) => cache.keep(began, loaded),
-                Load::Ended | Load::Absent | Load::Undecodable(_) => cache.forget(id),
-            }
+        if let (Some(cache), Some(began), Load::Live(loaded)) = (&self.cache, began, &load) {
+            cache.keep(began, loaded);
         }
         Ok(load)
     }
 
     pub(crate) async fn load(&self, id: SessionId) -> Result<Load<T>, StoreError> {
-        let call = match self.store.try_load(id) {
-            Some(answer) => return answer,
-            None => self.store.load(id),
+        let load = match self.store.try_load(id) {
+            Some(answer) => answer,
+            None => self.in_time("load", self.store.load(id)).await,
         };
-        self.in_time("load", call).await
+        #[cfg(feature = "cache")]
+        if let (Some(cache), Ok(Load::Ended | Load::Absent | Load::Undecodable(_))) =
+            (&self.cache, &load)
+        {
+            cache.forget(id);
+        }
+        load
     }
 
     pub(crate) fn timeout(&self) -> Duration {

@@ -138,7 +138,8 @@ fn routes() -> Router {
     let inside = Router::new()
         .route("/authoritative-inside", get(authoritative))
         .route("/logout-all-inside", post(logout_all))
-        .route("/rotated-inside", get(authoritative).layer(from_fn(rotate_outside)))
+        .route("/rotated-inside", get(authoritative).layer(from_fn(rotate_now_outside)))
+        .route("/exchanged-inside", get(authoritative).layer(from_fn(rotate_outside)))
         .layer(from_fn(ask_outside));
     Router::new()
         .route("/login/{name}", post(login))
@@ -208,11 +209,20 @@ async fn ask_outside(
     next.run(request).await
 }
 
-async fn rotate_outside(
+async fn rotate_now_outside(
     session: Session<UserSession>,
     request: axum::extract::Request,
     next: Next,
 ) -> Result<Response, Error> {
     session.rotate_now().await?;
+    Ok(next.run(request).await)
+}
+
+async fn rotate_outside(
+    session: Session<UserSession>,
+    request: axum::extract::Request,
+    next: Next,
+) -> Result<Response, Error> {
+    session.rotate().await?;
     Ok(next.run(request).await)
 }

@@ -1,5 +1,6 @@
 //! `#[require_session(.., authoritative)]` asks the store.
 
+use anchor::store::{Load, RotationState, SessionStore};
 use anchor_tests::Backend;
 use http::StatusCode;
 
@@ -9,6 +10,7 @@ on_every_store![
     an_authoritative_guard_sees_an_end_on_another_node,
     it_does_so_after_an_extractor_that_was_served_from_the_cache,
     it_judges_a_secret_that_this_request_has_replaced,
+    it_does_not_take_a_secret_of_this_request_for_presented,
 ];
 
 async fn an_authoritative_guard_sees_an_end_on_another_node(backend: Backend) {
@@ -39,6 +41,16 @@ async fn it_judges_a_secret_that_this_request_has_replaced(backend: Backend) {
     let new = rotated.expect(StatusCode::OK).cookie();
     node.me(&old).await.expect(StatusCode::UNAUTHORIZED);
     node.me(&new).await.expect(StatusCode::OK);
+}
+
+/// The response with the new secret may be lost.
+async fn it_does_not_take_a_secret_of_this_request_for_presented(backend: Backend) {
+    let node = Node::cached(&backend).await;
+    let cookie = node.log_in_warm("ferris").await;
+    let id = node.id(&cookie).await;
+    assert_eq!(node.loads_for("/exchanged-inside", &cookie, StatusCode::OK).await, 1);
+    let Load::Live(loaded) = node.store.load(id).await.unwrap() else { panic!("it is live") };
+    assert_eq!(loaded.secrets.rotation, RotationState::Exchangeable);
 }
 
 #[test]

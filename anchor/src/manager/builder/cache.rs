@@ -97,14 +97,19 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// | an end, or a change | is seen by the next request |
     /// | --- | --- |
-    /// | through this manager or a clone of it, even if the call failed or was dropped | at once |
+    /// | that this manager, or a clone of it, has answered | at once |
     /// | through another node's manager that has a cache, on PostgreSQL | usually within milliseconds, in any case within the lease |
-    /// | any other: on another store, through another manager of this process, by another program | within the lease |
+    /// | any other: on another store, through another manager of this process, by another program, by a call that failed or was dropped | within the lease |
     /// | any, for a handler with `#[require_session(.., authoritative)]` | at once |
     ///
     /// Until then, an ended session is let in, with the payload and the rights that it had. The
     /// lease is what you can rely on: a notification may be lost. It is measured by this node's
-    /// clock, which stands still while the machine is suspended.
+    /// clock, which stands still while the machine is suspended. A secret that another node has
+    /// replaced counts as the current one, for `fresh` too; an update with it is a 409.
+    ///
+    /// If the subject's column takes different texts to be equal, because of a collation of your
+    /// own, declare its `sql_type`: the end of all sessions of a subject then concerns the whole
+    /// cache.
     ///
     /// # What it does not change
     ///

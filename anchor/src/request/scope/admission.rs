@@ -5,7 +5,7 @@ use std::any::type_name;
 use http::request::Parts;
 
 use super::presentation::Presentation;
-use super::{Current, Live, Reading, Scope};
+use super::{Current, Live, Outgoing, Reading, Scope};
 use crate::id::SessionId;
 use crate::manager::Event;
 use crate::manager::client::FingerprintMismatch;
@@ -24,13 +24,19 @@ impl<T: SessionData> Scope<T> {
         }
         let state = self.state();
         if let Current::Live(Live { record, secret, is_due, .. }) = &state.current {
-            return Ok(Held { id: record.id, secret: secret.clone(), stale_key: *is_due });
+            return Ok(Held {
+                id: record.id,
+                secret: secret.clone(),
+                stale_key: *is_due,
+                is_presented: !matches!(state.outgoing, Outgoing::Issue(_)),
+            });
         }
         match &state.presentation {
             None | Some(Presentation::Nothing) => Err(Rejection::NoSession),
             Some(Presentation::Refused { reason, .. }) => Err(Rejection::BadToken(*reason)),
             Some(Presentation::Token(token)) => {
-                Ok(Held { id: token.id, secret: token.secret.clone(), stale_key: token.stale_key })
+                let (secret, stale_key) = (token.secret.clone(), token.stale_key);
+                Ok(Held { id: token.id, secret, stale_key, is_presented: true })
             }
         }
     }
@@ -53,7 +59,7 @@ impl<T: SessionData> Scope<T> {
         }
         #[cfg(feature = "cache")]
         self.sessions.listen();
-        let Held { id, secret, stale_key } = held;
+        let Held { id, secret, stale_key, is_presented } = held;
         let sessions = &self.sessions;
         let loaded = match sessions.store.load_for_request(id).await? {
             Load::Live(loaded) => loaded,
@@ -61,7 +67,11 @@ impl<T: SessionData> Scope<T> {
             Load::Absent => return Err(Rejection::Unknown { id }),
             Load::Undecodable(error) => return Err(Rejection::Undecodable { id, error }),
         };
-        let standing = loaded.secrets.standing(&secret, loaded.now);
+        let mut standing = loaded.secrets.standing(&secret, loaded.now);
+        if standing == (Standing::Current { settled: false }) && !is_presented {
+            // The rotation is settled when the client presents the secret.
+            standing = Standing::Current { settled: true };
+        }
         match standing {
             Standing::Current { .. } | Standing::Previous { .. } => {}
             Standing::Superseded { theft } => {
@@ -193,4 +203,6 @@ struct Held {
     secret: Secret,
     /// Whether it was signed with an old key.
     stale_key: bool,
+    /// Whether the client has it. It has not if this request has replaced the secret.
+    is_presented: bool,
 }

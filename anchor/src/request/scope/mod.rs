@@ -265,8 +265,12 @@ impl<T: SessionData> Scope<T> {
             (Current::Live(live), found) if live.is_cached => match found {
                 Current::Live(again) => live.reloaded(again),
                 refused => {
+                    // If the store did not answer, the client needs the token all the same.
+                    let ended = matches!(&refused, Current::Refused(no) if no.is_unauthenticated());
                     state.current = refused;
-                    state.outgoing = Outgoing::Nothing;
+                    if ended {
+                        state.outgoing = Outgoing::Nothing;
+                    }
                 }
             },
             _ => {}

@@ -24,6 +24,9 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
 
+/// How long a call waits until the other nodes have been told what it has changed.
+const LONGEST_NOTICE: Duration = Duration::from_secs(1);
+
 /// The fewest and the most places in which changes are noted, of eight bytes each, for sessions and
 /// for subjects.
 const PLACES: [usize; 2] = [64, 65_536];
@@ -66,8 +69,10 @@ impl<T: SessionData> Cache<T> {
             entries: quick_cache::sync::Cache::new(capacity),
             epochs: Epochs::new(places),
             is_open: AtomicBool::new(channel.is_none()),
-            // Once the lease is over, nobody needs the notice.
-            publisher: channel.map(|channel| Publisher::new(channel, timeout.min(lease), lease)),
+            // Once the lease is over, nobody needs the notice. Whoever ends a session waits for it.
+            publisher: channel.map(|channel| {
+                Publisher::new(channel, timeout.min(lease).min(LONGEST_NOTICE), lease)
+            }),
         }
     }
 
@@ -100,7 +105,7 @@ impl<T: SessionData> Cache<T> {
     /// next request may settle it.
     pub(crate) fn keep(&self, began: Began, loaded: &Loaded<T>) {
         if loaded.secrets.rotation != RotationState::Settled || !self.is_open.load(SeqCst) {
-            return;
+            return self.forget(loaded.record.id);
         }
         let subject = SubjectTag::of(&*loaded.record.data);
         let entry = Entry { loaded: loaded.clone(), subject, began };

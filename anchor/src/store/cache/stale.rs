@@ -20,8 +20,8 @@ pub(crate) enum Stale {
     Everyone,
 }
 
-/// A part of a hash of a subject, the same on every node. Several subjects have the same tag, and
-/// it reveals none of them.
+/// A part of a hash of a subject, the same on every node. Several subjects have the same tag. Who
+/// can guess a subject can compute its tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SubjectTag(pub(super) u32);
 

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::error::StoreError;
 
@@ -278,9 +279,11 @@ impl<B: Batch> Batches<B> {
             if let Poll::Ready(own) = run.as_mut().poll(context) {
                 return Poll::Ready(Some(own));
             }
-            let is_in_flight = matches!(self.place, Place::InFlight);
-            if is_in_flight && overdue.as_mut().poll(context).is_ready() {
+            while matches!(self.place, Place::InFlight) && overdue.as_mut().poll(context).is_ready()
+            {
                 self.give_way();
+                // If as many are overdue as may be, it tries again later.
+                overdue.as_mut().reset(Instant::now() + OVERDUE);
             }
             left.as_mut().poll(context).map(|()| None)
         })

@@ -329,6 +329,27 @@ async fn few_statements_are_overdue_at_the_same_time() {
     assert!(queue.is_idle() && queue.overdue == 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_statement_that_could_not_give_way_does_so_when_another_one_ends() {
+    let (slow, gather) = gather();
+    let mut hanging = Vec::new();
+    // One that a caller runs for itself, three that are overdue, and one in flight.
+    for _ in 0..2 + MOST_OVERDUE {
+        hanging.push(ask(&gather, HANGS).await);
+        tokio::time::sleep(2 * OVERDUE).await;
+    }
+    let waiting = ask(&gather, 1).await;
+    tokio::time::sleep(2 * OVERDUE).await;
+    assert_eq!(slow.statements().last().unwrap(), &[HANGS]);
+    for overdue in &hanging[1..=MOST_OVERDUE as usize] {
+        overdue.abort();
+    }
+    tokio::time::sleep(2 * OVERDUE).await;
+    assert_eq!(slow.statements().last().unwrap(), &[1]);
+    slow.may_answer.add_permits(1);
+    assert_eq!(waiting.await.unwrap().unwrap(), 10);
+}
+
 #[tokio::test]
 async fn after_a_panic_the_other_statements_serve_those_that_wait() {
     let (slow, gather) = gather_in_flight(2);

@@ -47,14 +47,16 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
 
 /// Returns whether an error that is neither a constraint's nor a value's may be due to one row: a
 /// trigger that raised it, a lock, or an entry too large for an index. The others are due to the
-/// state of the server: its shutdown, its disk, its memory, or too many connections.
+/// server: its shutdown, its disk, a failed login, or a database that cannot be written to. MySQL
+/// has one code for many errors of both kinds.
 fn is_refusal(dialect: Dialect, code: &str) -> bool {
     match dialect {
         // Classes of https://www.postgresql.org/docs/current/errcodes-appendix.html
         Dialect::Postgres => {
-            !["08", "53", "57", "58", "F0", "XX"].iter().any(|class| code.starts_with(class))
+            let server = ["08", "25", "28", "3D", "53", "57", "58", "F0", "XX"];
+            !server.iter().any(|class| code.starts_with(class))
         }
-        Dialect::MySql => !code.starts_with("08"),
+        Dialect::MySql => !["08", "28"].iter().any(|class| code.starts_with(class)),
         // The primary code is in the lower byte (https://www.sqlite.org/rescode.html). 19 is that
         // of constraints, which triggers also raise.
         Dialect::Sqlite => {

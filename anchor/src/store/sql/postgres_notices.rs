@@ -69,12 +69,21 @@ impl Channel {
         let mut listener = PgListener::connect_with(&pool).await?;
         // Messages are lost during a reconnection: whoever listens has to know.
         listener.eager_reconnect(false);
-        let channel: Option<String> =
-            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT {CHANNEL}")))
+        let channel = format!("SELECT {CHANNEL}, current_setting('server_encoding')");
+        let (channel, encoding): (Option<String>, String) =
+            sqlx::query_as(sqlx::AssertSqlSafe(channel))
                 .bind(&self.table)
                 .fetch_one(&mut listener)
                 .await?;
         let missing = || sqlx::Error::Protocol(format!("there is no table {}", self.table));
+        if encoding == "SQL_ASCII" {
+            // A message may then be no UTF-8, which sqlx cannot read.
+            return Err(sqlx::Error::Protocol(
+                "the database's encoding is SQL_ASCII: messages need UTF8, or another encoding \
+                 that PostgreSQL converts"
+                    .into(),
+            ));
+        }
         listener.listen(&channel.ok_or_else(missing)?).await?;
         Ok(listener)
     }
