@@ -33,6 +33,12 @@ macro_rules! run_again_after_deadlock {
 }
 pub(super) use run_again_after_deadlock;
 
+/// Waits a little before a statement is run again. The pause is random, so that competing statements
+/// do not meet again.
+pub(super) async fn pause() {
+    tokio::time::sleep(jitter::around(RETRY_PAUSE)).await;
+}
+
 /// A pool, and the schema of the table that its statements use.
 #[derive(Clone)]
 pub(super) struct Database<D> {
@@ -72,8 +78,7 @@ impl<D: Driver> Database<D> {
     pub(super) async fn may_run_again(&self, error: &sqlx::Error, retries: u32) -> bool {
         let may = retries < DEADLOCK_RETRIES && failure::is_deadlock(error);
         if may {
-            // The pause is random, so that competing statements do not meet again.
-            tokio::time::sleep(jitter::around(RETRY_PAUSE)).await;
+            pause().await;
         }
         may
     }

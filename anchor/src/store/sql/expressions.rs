@@ -39,6 +39,15 @@ pub(super) fn row(dialect: Dialect, table: &str) -> String {
     }
 }
 
+/// Returns the table, for a statement that finds its rows by their ids. MySQL would read, and lock,
+/// all rows of a small table.
+pub(super) fn found_by_id(dialect: Dialect, table: &str) -> String {
+    match dialect {
+        Dialect::MySql => format!("{table} FORCE INDEX (PRIMARY)"),
+        Dialect::Postgres | Dialect::Sqlite => table.into(),
+    }
+}
+
 /// Returns the parameters `:id@0` and so on, as a list.
 pub(super) fn ids(count: usize) -> String {
     let ids: Vec<_> = (0..count).map(|row| format!(":id@{row}")).collect();

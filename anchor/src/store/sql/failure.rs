@@ -128,7 +128,8 @@ fn mentions(message: &str, table: &str) -> bool {
 fn is_bad_value(dialect: Dialect, error: &dyn DatabaseError) -> bool {
     let code = error.code().unwrap_or_default();
     match dialect {
-        Dialect::Postgres => code.starts_with("22"),
+        // 54000: too large for an index.
+        Dialect::Postgres => code.starts_with("22") || code == "54000",
         // MySQL's data errors: out of range, truncated, too long, wrong for the type; some have no
         // class of their own.
         Dialect::MySql => {

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::expressions::{
-    after, clock, greatest, least, now, read, read_expression, row, write_as,
+    after, clock, found_by_id, greatest, least, now, read, read_expression, row, write_as,
 };
 use super::statement::{Argument, Statement};
 use crate::column::{Column, ColumnType};
@@ -183,16 +183,27 @@ impl SqlTable {
     /// Returns the text that ends rows before they expire. A kept row is also made to expire, for a
     /// reader that does not check its status.
     pub(super) fn end(&self, condition: &str, reason: &str) -> String {
+        self.end_in(&self.name, condition, reason)
+    }
+
+    /// The same, for a condition that is met by rows of certain ids.
+    pub(super) fn end_by_id(&self, condition: &str, reason: &str) -> String {
+        self.end_in(&found_by_id(self.dialect, &self.name), condition, reason)
+    }
+
+    fn end_in(&self, rows: &str, condition: &str, reason: &str) -> String {
         let Self { name, now, .. } = self;
         if self.schema.options.keep_ended {
             format!(
-                "UPDATE {name} SET status = '{}', ended_at = {now}, end_reason = {reason}, \
+                "UPDATE {rows} SET status = '{}', ended_at = {now}, end_reason = {reason}, \
                  expires_at = {} WHERE {condition}",
                 EndStatus::Revoked.as_str(),
                 least(self.dialect, "expires_at", now),
             )
-        } else {
+        } else if rows == name {
             format!("DELETE FROM {name} WHERE {condition}")
+        } else {
+            format!("DELETE {name} FROM {rows} WHERE {condition}")
         }
     }
 }

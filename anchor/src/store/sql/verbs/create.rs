@@ -46,6 +46,10 @@ const PARAMETERS: [&str; 11] = [
 /// different statements.
 const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
+/// How many bytes of payloads rows may have that share a statement. A server refuses what is too
+/// large: MariaDB 16 MB (`max_allowed_packet`).
+const LARGEST_BYTES: usize = 1024 * 1024;
+
 pub(in super::super) struct Create {
     insert: Statement<11>,
     /// Selects the database's current time; `None` if the payload has no cut-offs.
@@ -262,7 +266,8 @@ impl<D: Driver> Batch for Inserts<D> {
         rows: Vec<Arguments<11>>,
         (): &mut (),
     ) -> Vec<Outcome<Arguments<11>, Option<Timestamp>>> {
-        if rows.len() == 1 {
+        let bytes: usize = rows.iter().flat_map(|row| &row.payload).map(length).sum();
+        if rows.len() == 1 || bytes > LARGEST_BYTES {
             return rows.into_iter().map(Outcome::RunAlone).collect();
         }
         match self.insert(rows.clone()).await {
@@ -271,6 +276,15 @@ impl<D: Driver> Batch for Inserts<D> {
             Err(error) if error.is_refusal() => rows.into_iter().map(Outcome::RunAlone).collect(),
             Err(error) => rows.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect(),
         }
+    }
+}
+
+/// Returns the length of a value in bytes, if it may be long.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::Text(text) | Value::Json(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
     }
 }
 

@@ -116,6 +116,10 @@ impl<D: Driver> Batch for Lookups<D> {
         asked.dedup();
         let rows = match self.rows(&asked, kept).await {
             Ok(rows) => rows,
+            // One row may be the cause, such as one that cannot be cast.
+            Err(error) if error.is_refusal() => {
+                return ids.into_iter().map(Outcome::RunAlone).collect();
+            }
             Err(error) => {
                 return ids.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect();
             }

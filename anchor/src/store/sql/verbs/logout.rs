@@ -10,7 +10,7 @@ use crate::token::LastingHash;
 
 use super::super::database::{Database, run_again_after_deadlock};
 use super::super::driver::Driver;
-use super::super::expressions::{ids, rows};
+use super::super::expressions::{found_by_id, ids, rows};
 use super::super::row::Cells;
 use super::super::statement::{Arguments, Query, Statement, padded};
 use super::super::table::SqlTable;
@@ -127,8 +127,7 @@ enum EndSeveral {
     /// One statement returns the rows that it has ended.
     Reported(Statement<2>),
     /// In a transaction, one statement locks and returns the live rows, and another ends them.
-    /// MySQL does not return rows from a write. If the table is so small that MySQL reads all of
-    /// it, the second statement waits for rows that somebody else has locked.
+    /// MySQL does not return rows from a write.
     Locked { lock: Statement<2>, end: Statement<2> },
 }
 
@@ -146,7 +145,8 @@ impl EndSeveral {
                 Self::Reported(statement(format!("{end} RETURNING id, lasting_hash")))
             }
             Dialect::MySql => {
-                let select = format!("SELECT id, lasting_hash FROM {}", table.name);
+                let table_by_id = found_by_id(table.dialect, &table.name);
+                let select = format!("SELECT id, lasting_hash FROM {table_by_id}");
                 Self::Locked {
                     lock: statement(format!(
                         "{select} WHERE {live} ORDER BY id FOR UPDATE SKIP LOCKED"
@@ -159,7 +159,7 @@ impl EndSeveral {
 }
 
 fn end_by_logout(table: &SqlTable, condition: &str) -> String {
-    table.end(condition, &format!("'{}'", REASON.as_str()))
+    table.end_by_id(condition, &format!("'{}'", REASON.as_str()))
 }
 
 fn arguments((id, proof): Logout) -> Arguments<2> {

@@ -6,9 +6,9 @@ use crate::payload::DecodeError;
 use crate::schema::{Dialect, system};
 use crate::store::{ClientInfo, Use};
 
-use super::super::database::{Database, run_again_after_deadlock};
+use super::super::database::{Database, pause, run_again_after_deadlock};
 use super::super::driver::Driver;
-use super::super::expressions::{greatest, ids, least, rows, write_as};
+use super::super::expressions::{found_by_id, greatest, ids, least, rows, write_as};
 use super::super::row::Cells;
 use super::super::statement::{Arguments, Query, Statement, padded};
 use super::super::table::{SqlTable, micros};
@@ -51,20 +51,44 @@ impl Uses {
         uses.sort_unstable_by_key(|one| one.id);
         let mut recorded = Vec::with_capacity(uses.len());
         for uses in uses.chunks(LARGEST) {
-            let Some((size, arguments)) = arguments(uses) else { continue };
-            recorded.extend(match &self.sizes[size] {
-                RecordUses::Reported(write) => {
-                    let rows = database.rows(write.with_rows(arguments)).await?;
-                    read_ids::<D>(&rows).map_err(StoreError::unavailable)?
+            match self.record_some(database, uses).await {
+                // One row may be the cause: only its own use is not recorded.
+                Err(error) if error.is_refusal() && uses.len() > 1 => {
+                    // PostgreSQL reports an error before it unlocks the rows.
+                    pause().await;
+                    for one in uses.chunks(1) {
+                        match self.record_some(database, one).await {
+                            Err(error) if error.is_refusal() => {}
+                            some => recorded.extend(some?),
+                        }
+                    }
                 }
-                RecordUses::Locked { lock, .. } => {
-                    let lock = lock.with_rows(arguments);
-                    let attempt = || self.lock_and_record(&database.pool, &lock, uses);
-                    run_again_after_deadlock!(database, attempt())?
-                }
-            });
+                some => recorded.extend(some?),
+            }
         }
         Ok(recorded)
+    }
+
+    /// Records at most [`LARGEST`] uses.
+    async fn record_some<D: Driver>(
+        &self,
+        database: &Database<D>,
+        uses: &[Use],
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let Some((size, arguments)) = arguments(uses) else { return Ok(Vec::new()) };
+        match &self.sizes[size] {
+            RecordUses::Reported(write) => {
+                let rows = database.rows(write.with_rows(arguments)).await?;
+                read_ids::<D>(&rows).map_err(StoreError::unavailable)
+            }
+            RecordUses::Locked { lock, .. } => {
+                let lock = lock.with_rows(arguments);
+                run_again_after_deadlock!(
+                    database,
+                    self.lock_and_record(&database.pool, &lock, uses)
+                )
+            }
+        }
     }
 
     async fn lock_and_record<D: Driver>(
@@ -79,8 +103,11 @@ impl Uses {
         let uses = uses.iter().filter(|one| locked.contains(&one.id)).cloned();
         if let Some((size, arguments)) = arguments(&uses.collect::<Vec<_>>())
             && let RecordUses::Locked { write, .. } = &self.sizes[size]
+            && let Err(error) = D::execute_on(&mut transaction, &write.with_rows(arguments)).await
         {
-            D::execute_on(&mut transaction, &write.with_rows(arguments)).await?;
+            // At once, so that the next attempt does not find the rows locked.
+            D::rollback(transaction).await?;
+            return Err(error);
         }
         D::commit(transaction).await?;
         Ok(locked)
@@ -120,7 +147,8 @@ impl RecordUses {
                 assignments.push(format!("{column} = {client}"));
             }
         }
-        let write = format!("UPDATE {name} SET {} WHERE", assignments.join(", "));
+        let table_by_id = found_by_id(*dialect, name);
+        let write = format!("UPDATE {table_by_id} SET {} WHERE", assignments.join(", "));
         let lock = "NO KEY UPDATE SKIP LOCKED";
         let live = rows(*dialect, name, size, lock, &table.live());
         let statement = |text: String| table.statement(&text, PARAMETERS);
@@ -130,7 +158,7 @@ impl RecordUses {
             }
             Dialect::MySql => Self::Locked {
                 lock: statement(format!(
-                    "SELECT id FROM {name} WHERE {live} ORDER BY id FOR UPDATE SKIP LOCKED"
+                    "SELECT id FROM {table_by_id} WHERE {live} ORDER BY id FOR UPDATE SKIP LOCKED"
                 )),
                 write: statement(format!("{write} id IN ({})", ids(size))),
             },
