@@ -15,13 +15,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::sessions::Sessions;
+use super::tasks::Tasks;
 use crate::error::StoreError;
 use crate::jitter;
 use crate::payload::SessionData;
-use crate::store::Subscription;
 use crate::store::cache::message::{Content, Message};
 use crate::store::cache::{Cache, Publisher};
+use crate::store::{Bounded, Subscription};
 
 /// How often the listener sends itself a message.
 const HELLO_INTERVAL: Duration = Duration::from_secs(5);
@@ -42,20 +42,12 @@ impl Listener {
     pub(crate) fn new(stopping: &CancellationToken) -> Self {
         Self { is_running: Arc::default(), ended: stopping.child_token() }
     }
-}
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.ended.cancel();
-    }
-}
-
-impl<T: SessionData> Sessions<T> {
-    /// Starts to listen, if there is a cache that has a channel, and nobody listens. The first
-    /// request does this, because a manager may be built before its runtime.
-    pub(crate) fn listen(&self) {
-        let Listener { is_running, ended } = &self.listener;
-        let Some(cache) = self.store.cache().filter(|cache| cache.publisher().is_some()) else {
+    /// Starts to listen for this store's cache, if it has one with a channel, and nobody listens.
+    /// The first request does this, because a manager may be built before its runtime.
+    pub(crate) fn listen<T: SessionData>(&self, store: &Bounded<T>, tasks: &Tasks) {
+        let Self { is_running, ended } = self;
+        let Some(cache) = store.cache().filter(|cache| cache.publisher().is_some()) else {
             return;
         };
         if is_running.load(SeqCst) || ended.is_cancelled() || is_running.swap(true, SeqCst) {
@@ -63,9 +55,15 @@ impl<T: SessionData> Sessions<T> {
         }
         let listening = Listening { cache: Arc::clone(cache), is_running: Arc::clone(is_running) };
         let ended = ended.clone();
-        self.tasks.spawn(async move {
+        tasks.spawn(async move {
             ended.run_until_cancelled(listening.run()).await;
         });
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.ended.cancel();
     }
 }
 

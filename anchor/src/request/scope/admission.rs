@@ -58,7 +58,7 @@ impl<T: SessionData> Scope<T> {
             return Ok(live);
         }
         #[cfg(feature = "cache")]
-        self.sessions.listen();
+        self.sessions.listener.listen(&self.sessions.store, &self.sessions.tasks);
         let Held { id, secret, stale_key, is_presented } = held;
         let sessions = &self.sessions;
         let loaded = match sessions.store.load_for_request(id).await? {
