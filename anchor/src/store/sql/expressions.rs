@@ -39,8 +39,8 @@ pub(super) fn row(dialect: Dialect, table: &str) -> String {
     }
 }
 
-/// Returns the table, for a statement that finds its rows by their ids. MySQL would read, and lock,
-/// all rows of a small table.
+/// Returns the table, for a statement that finds its rows by their ids. MySQL would otherwise read,
+/// and lock, all rows of a small table. It still does if the ids are those of most rows.
 pub(super) fn found_by_id(dialect: Dialect, table: &str) -> String {
     match dialect {
         Dialect::MySql => format!("{table} FORCE INDEX (PRIMARY)"),

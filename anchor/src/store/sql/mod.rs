@@ -183,8 +183,8 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// insertions hold at most two, and these logouts hold at most two, however many requests there
 /// are. [`lookup_statements_in_flight`](Self::lookup_statements_in_flight) lets more than one
 /// shared lookup run at the same time. Statements come in few sizes, the powers of two, so a
-/// connection prepares at most eight texts for lookups, seven for these insertions, and seven for
-/// these logouts, on MySQL thirteen.
+/// connection prepares at most eight texts for lookups, seven for these insertions, and eight for
+/// these logouts, on MySQL fifteen.
 #[derive(Clone)]
 pub struct SqlStore<D: Driver, T> {
     database: Database<D>,

@@ -267,13 +267,16 @@ impl<D: Driver> Batch for Inserts<D> {
         (): &mut (),
     ) -> Vec<Outcome<Arguments<11>, Option<Timestamp>>> {
         let bytes: usize = rows.iter().flat_map(|row| &row.payload).map(length).sum();
-        if rows.len() == 1 || bytes > LARGEST_BYTES {
+        let is_one = rows.len() == 1;
+        if bytes > LARGEST_BYTES && !is_one {
             return rows.into_iter().map(Outcome::RunAlone).collect();
         }
         match self.insert(rows.clone()).await {
             Ok(created_at) => created_at.into_iter().map(|at| Outcome::Answered(Ok(at))).collect(),
             // One row may be the cause. If each row is inserted alone, only that row fails.
-            Err(error) if error.is_refusal() => rows.into_iter().map(Outcome::RunAlone).collect(),
+            Err(error) if error.is_refusal() && !is_one => {
+                rows.into_iter().map(Outcome::RunAlone).collect()
+            }
             Err(error) => rows.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect(),
         }
     }

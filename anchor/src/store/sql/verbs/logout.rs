@@ -22,7 +22,7 @@ const LARGEST: usize = 64;
 
 /// How many sessions a shared statement can end. There are few sizes, so that a connection prepares
 /// few different statements.
-const SIZES: [usize; 6] = [2, 4, 8, 16, 32, LARGEST];
+const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, LARGEST];
 
 /// The reason for which these sessions end.
 pub(super) const REASON: EndReason = EndReason::Logout;
@@ -96,10 +96,6 @@ impl<D: Driver> Batch for Logouts<D> {
     }
 
     async fn run(&self, logouts: Vec<Logout>, (): &mut ()) -> Vec<Outcome<Logout, bool>> {
-        let run_alone = |logouts: Vec<Logout>| logouts.into_iter().map(Outcome::RunAlone).collect();
-        if logouts.len() == 1 {
-            return run_alone(logouts);
-        }
         match self.end_several(&logouts).await {
             Ok(mut ended) => logouts
                 .into_iter()
@@ -115,7 +111,9 @@ impl<D: Driver> Batch for Logouts<D> {
                 })
                 .collect(),
             // One row may be the cause. If each row is ended alone, only that row fails.
-            Err(error) if error.is_refusal() => run_alone(logouts),
+            Err(error) if error.is_refusal() => {
+                logouts.into_iter().map(Outcome::RunAlone).collect()
+            }
             Err(error) => logouts.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect(),
         }
     }
@@ -127,7 +125,8 @@ enum EndSeveral {
     /// One statement returns the rows that it has ended.
     Reported(Statement<2>),
     /// In a transaction, one statement locks and returns the live rows, and another ends them.
-    /// MySQL does not return rows from a write.
+    /// MySQL does not return rows from a write. If the ids are those of most rows of the table, the
+    /// second statement also waits for the others.
     Locked { lock: Statement<2>, end: Statement<2> },
 }
 
