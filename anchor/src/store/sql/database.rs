@@ -33,8 +33,8 @@ macro_rules! run_again_after_deadlock {
 }
 pub(super) use run_again_after_deadlock;
 
-/// Waits a little before a statement is run again. The pause is random, so that competing statements
-/// do not meet again.
+/// Waits a little before a statement is run again. The pause is random, so that competing
+/// statements do not meet again.
 pub(super) async fn pause() {
     tokio::time::sleep(jitter::around(RETRY_PAUSE)).await;
 }
