@@ -17,7 +17,9 @@ use sqlx::{
     PgPool, SqlitePool,
 };
 
-use crate::servers::{MYSQL, POSTGRES, ScratchFolder};
+use anchor::{RedisStore, SessionData};
+
+use crate::servers::{MYSQL, POSTGRES, REDIS, ScratchFolder};
 
 const PREFIX: &str = "anchor_test_";
 const LEFTOVER_AFTER_SECONDS: u64 = 3600;
@@ -101,6 +103,33 @@ pub async fn sqlite() -> SqlitePool {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Off);
     SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(options)
+}
+
+/// A prefix of keys that no other test has, and a server of Redis; `None`, said on standard error,
+/// when there is no server. What a test leaves there expires with its sessions.
+pub async fn redis() -> Option<Redis> {
+    Some(Redis { url: REDIS.url()?.to_owned(), prefix: new_name() })
+}
+
+/// A server of Redis, and a part of its keys.
+#[derive(Clone)]
+pub struct Redis {
+    /// Where it listens.
+    pub url: String,
+    /// What the names of the keys begin with.
+    pub prefix: String,
+}
+
+impl Redis {
+    /// A store there.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    pub async fn store<T: SessionData>(&self) -> RedisStore<T> {
+        let store = RedisStore::connect(&self.url).await.expect("Redis answers");
+        store.prefix(&self.prefix)
+    }
 }
 
 fn first_time(once: &Once) -> bool {

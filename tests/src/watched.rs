@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anchor::payload::CutOff;
 use anchor::store::{
-    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page, Placement,
     Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
     Touched, Updated, Use,
 };
@@ -193,6 +193,10 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
             self.admit(Verb::Create).await?;
             self.inner.create(new).await
         })
+    }
+
+    fn placement(&self, data: &T) -> Option<Placement> {
+        self.inner.placement(data)
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {

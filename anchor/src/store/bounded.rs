@@ -23,6 +23,10 @@ impl<T: SessionData> Bounded<T> {
         Self { store, timeout }
     }
 
+    pub(crate) fn placement(&self, data: &T) -> Option<Placement> {
+        self.store.placement(data)
+    }
+
     pub(crate) async fn load(&self, id: SessionId) -> Result<Load<T>, StoreError> {
         let call = match self.store.try_load(id) {
             Some(answer) => return answer,

@@ -15,7 +15,10 @@ pub(crate) mod keyed_mutex;
 mod memory;
 mod new_session;
 mod page;
+mod placement;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
@@ -34,7 +37,10 @@ pub use fingerprint::Fingerprint;
 pub use memory::MemoryStore;
 pub use new_session::{Created, LONGEST_LOGIN, NewSession, Replaced};
 pub use page::{Cursor, CursorError, Listed, Page};
+pub use placement::Placement;
 pub use record::{Load, Loaded, Record};
+#[cfg(feature = "redis")]
+pub use redis::{RedisConnection, RedisStore};
 pub use secrets::{OldSecret, RotationState, Secrets};
 #[cfg(feature = "mysql")]
 pub use sql::MySqlStore;
@@ -125,6 +131,16 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the payload cannot be
     /// represented in the table. In all these cases nothing was written, and no session was ended.
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>>;
+
+    /// Returns the placement that the id of a new session with this payload should carry. A login
+    /// asks for it before it calls [`create`](Self::create). It is a hint: a store accepts any id.
+    ///
+    /// Default: `None`. The id is random. `RedisStore` keeps the sessions of a subject in one shard.
+    /// A store that wraps another one forwards this method.
+    fn placement(&self, data: &T) -> Option<Placement> {
+        let _ = data;
+        None
+    }
 
     /// Returns the live row with this id, in one round trip. It never returns a state that is older
     /// than the start of the call.

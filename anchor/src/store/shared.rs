@@ -8,6 +8,10 @@ use super::*;
 macro_rules! shared {
     ($($verb:ident($($argument:ident: $ty:ty),*) -> $answer:ty $(where $bound:ident)?;)+) => {
         impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
+            fn placement(&self, data: &T) -> Option<Placement> {
+                (**self).placement(data)
+            }
+
             fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
                 (**self).load(id)
             }

@@ -31,3 +31,10 @@ mod mysql {
         Some(store)
     });
 }
+
+mod redis {
+    anchor::conformance!(async || {
+        let server = anchor_tests::databases::redis().await?;
+        Some(server.store().await)
+    });
+}

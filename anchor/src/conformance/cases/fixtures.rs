@@ -46,7 +46,8 @@ pub(super) fn new_proof() -> LastingHash {
     Secret::generate().expect("the operating system has randomness").lasting_hash()
 }
 
-/// Returns a new session with this payload, of any type.
+/// Returns a new session with this payload, of any type. Its id is random: what a store says about
+/// the [placement](SessionStore::placement) of new sessions is a hint.
 pub(super) fn new_session<T: SessionData>(data: T) -> NewSession<T> {
     let secret = Secret::generate().expect("the operating system has randomness");
     NewSession {

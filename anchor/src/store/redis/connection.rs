@@ -1,0 +1,211 @@
+//! How the store reaches Redis: one server, or a cluster.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::{Client, Cmd, Pipeline, RedisError, RedisResult, ScriptInvocation, Value};
+
+use super::failure::store_error;
+use crate::error::StoreError;
+
+/// The longest time that a connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// The longest time that the server may take for an answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How many commands may wait to be sent.
+const WAITING: usize = 1_024;
+
+/// A connection to Redis that the application has made with the crate `redis`. `.into()` makes one
+/// of a [`ConnectionManager`] or a [`ClusterConnection`].
+///
+/// A connection that reads from replicas must not be used: a replica answers with an older state,
+/// in which a logout may not have happened.
+#[derive(Clone)]
+pub struct RedisConnection(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    One(ConnectionManager),
+    Cluster(ClusterConnection),
+}
+
+impl From<ConnectionManager> for RedisConnection {
+    fn from(connection: ConnectionManager) -> Self {
+        Self(Kind::One(connection))
+    }
+}
+
+impl From<ClusterConnection> for RedisConnection {
+    fn from(connection: ClusterConnection) -> Self {
+        Self(Kind::Cluster(connection))
+    }
+}
+
+/// Shows the kind only.
+impl fmt::Debug for RedisConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::One(_) => "RedisConnection(one server)",
+            Kind::Cluster(_) => "RedisConnection(cluster)",
+        })
+    }
+}
+
+impl RedisConnection {
+    /// Connects to one server. Also returns how to call it.
+    pub(super) async fn to_server(url: &str) -> Result<(Self, String), StoreError> {
+        let client = Client::open(url).map_err(|error| not_a_url(&error))?;
+        let server = format!("Redis at {}", client.get_connection_info().addr());
+        // An answer that fails is better than one that comes too late for its request.
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(ANSWER))
+            .set_number_of_retries(1)
+            .set_pipeline_buffer_size(WAITING);
+        let manager = ConnectionManager::new_with_config(client, config).await;
+        let manager = manager.map_err(|error| store_error(&server, &error))?;
+        Ok((manager.into(), server))
+    }
+
+    /// Connects to a cluster. Also returns how to call it.
+    pub(super) async fn to_cluster(urls: &[String]) -> Result<(Self, String), StoreError> {
+        let mut servers = Vec::new();
+        for url in urls {
+            let client = Client::open(url.as_str()).map_err(|error| not_a_url(&error))?;
+            servers.push(client.get_connection_info().addr().to_string());
+        }
+        let server = format!("Redis Cluster at {}", servers.join(", "));
+        let client = ClusterClient::builder(urls.iter().map(String::as_str))
+            .connection_timeout(CONNECT)
+            .response_timeout(ANSWER)
+            .retries(6)
+            .min_retry_wait(10)
+            .max_retry_wait(500)
+            .build();
+        let client = client.map_err(|error| store_error(&server, &error))?;
+        let connection = client.get_async_connection().await;
+        let connection = connection.map_err(|error| store_error(&server, &error))?;
+        Ok((connection.into(), server))
+    }
+
+    /// Calls a script. If the connection was lost, it is called once more on a new one: a script
+    /// that is called twice has the effect of one call.
+    pub(super) async fn call(&self, script: &ScriptInvocation<'_>) -> RedisResult<Value> {
+        match self.0.clone() {
+            Kind::One(mut connection) => match script.invoke_async(&mut connection).await {
+                Err(error) if is_lost(&error) => script.invoke_async(&mut connection).await,
+                answer => answer,
+            },
+            // It does so by itself.
+            Kind::Cluster(mut connection) => script.invoke_async(&mut connection).await,
+        }
+    }
+
+    /// Runs a command that only reads.
+    pub(super) async fn read<R: redis::FromRedisValue>(&self, command: &Cmd) -> RedisResult<R> {
+        match self.0.clone() {
+            Kind::One(mut connection) => match command.query_async(&mut connection).await {
+                Err(error) if is_lost(&error) => command.query_async(&mut connection).await,
+                answer => answer,
+            },
+            Kind::Cluster(mut connection) => command.query_async(&mut connection).await,
+        }
+    }
+
+    /// Runs commands that only read, together on one server.
+    pub(super) async fn read_all(&self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
+        match self.0.clone() {
+            Kind::One(mut connection) => {
+                let count = commands.len();
+                let mut pipeline = Pipeline::with_capacity(count);
+                for command in commands {
+                    pipeline.add_command(command);
+                }
+                match connection.send_packed_commands(&pipeline, 0, count).await {
+                    Err(error) if is_lost(&error) => {
+                        connection.send_packed_commands(&pipeline, 0, count).await
+                    }
+                    answer => answer,
+                }
+            }
+            Kind::Cluster(connection) => {
+                let mut answers = Vec::with_capacity(commands.len());
+                for command in commands {
+                    answers.push(command.query_async(&mut connection.clone()).await?);
+                }
+                Ok(answers)
+            }
+        }
+    }
+}
+
+/// A server that holds sessions: `None` for the only one.
+pub(super) type Primary = Option<(String, u16)>;
+
+impl RedisConnection {
+    /// Returns the servers that hold sessions.
+    pub(super) async fn primaries(&self) -> RedisResult<Vec<Primary>> {
+        let Kind::Cluster(mut connection) = self.0.clone() else { return Ok(vec![None]) };
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SLOTS");
+        let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
+        let Value::Array(ranges) = connection.route_command(command, any).await? else {
+            return Ok(Vec::new());
+        };
+        let mut primaries: Vec<Primary> = Vec::new();
+        for range in ranges {
+            // The first slot, the last one, the primary, and its replicas.
+            let Value::Array(range) = range else { continue };
+            let Some(Value::Array(primary)) = range.into_iter().nth(2) else { continue };
+            let mut primary = primary.into_iter();
+            if let (Some(host), Some(port)) = (primary.next(), primary.next()) {
+                let primary = (redis::from_redis_value(host)?, redis::from_redis_value(port)?);
+                primaries.push(Some(primary));
+            }
+        }
+        primaries.sort_unstable();
+        primaries.dedup();
+        Ok(primaries)
+    }
+
+    /// Returns some of the keys of a server, and the cursor for the next ones; 0 ends the scan.
+    pub(super) async fn scan(
+        &self,
+        primary: &Primary,
+        cursor: u64,
+        pattern: &str,
+    ) -> RedisResult<(u64, Vec<String>)> {
+        let mut command = redis::cmd("SCAN");
+        command.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
+        match (self.0.clone(), primary) {
+            (Kind::Cluster(mut connection), Some((host, port))) => {
+                let (host, port) = (host.clone(), *port);
+                let node = SingleNodeRoutingInfo::ByAddress { host, port };
+                let keys = connection.route_command(command, RoutingInfo::SingleNode(node)).await?;
+                redis::from_redis_value(keys).map_err(Into::into)
+            }
+            _ => self.read(&command).await,
+        }
+    }
+}
+
+/// Returns whether the connection was lost, before or after the command was carried out.
+fn is_lost(error: &RedisError) -> bool {
+    error.is_connection_dropped() && !error.is_connection_refusal()
+}
+
+fn not_a_url(error: &RedisError) -> StoreError {
+    // The detail might quote the password.
+    let detail = error.category().to_owned();
+    StoreError::unavailable(format!(
+        "the URL is not one of Redis ({detail}): write `redis://host:6379/0`, \
+         `redis://user:password@host:6379` or, with TLS, `rediss://host:6379`; a URL with `rediss` \
+         needs the feature `tokio-rustls-comp` of the crate `redis`"
+    ))
+}
