@@ -133,7 +133,9 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>>;
 
     /// Returns the placement that the id of a new session with this payload should carry. A login
-    /// asks for it before it calls [`create`](Self::create). It is a hint: a store accepts any id.
+    /// asks for it before it calls [`create`](Self::create), and `id.placed(placement)` writes it.
+    /// It is a hint, and a store accepts any id, except for a session with a limit: its id must
+    /// carry it.
     ///
     /// Default: `None`. The id is random. `RedisStore` keeps the sessions of a subject in one shard.
     /// A store that wraps another one forwards this method.

@@ -57,6 +57,16 @@ pub(super) fn new_session<T: SessionData>(data: T) -> NewSession<T> {
     }
 }
 
+/// Returns a new session whose id has the placement that the store wants, as a login makes it. A
+/// session with a limit needs it.
+pub(super) fn placed<T: SessionData>(
+    store: &impl SessionStore<T>,
+    new: NewSession<T>,
+) -> NewSession<T> {
+    let id = store.placement(&new.data).map_or(new.id, |placement| new.id.placed(placement));
+    NewSession { id, ..new }
+}
+
 /// Returns what a login of the session's owner passes to replace the session.
 pub(super) fn replaced<T>(new: &NewSession<T>) -> Option<Replaced> {
     Some(Replaced { id: new.id, proof: new.lasting })

@@ -1,5 +1,5 @@
 //! `create`: one call. A login whose time has to be measured asks for the server's clock first, and
-//! one that replaces a session of another shard ends that session afterwards.
+//! one that ends a session of another shard does so afterwards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +7,25 @@ use std::time::Duration;
 use super::database::{Arguments, Database, micros};
 use super::keys::{shard_name, shard_of_name};
 use super::reply::{Reply, unexpected};
-use super::row::{name_of_subject, new_fields};
+use super::row::{Changes, name_of_subject, new_fields};
 use super::script;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
 use crate::payload::{LimitExceeded, SessionData};
-use crate::store::{Created, EndReason, NewSession, Placement, Record, Replaced};
+use crate::store::{Created, Cursor, EndReason, NewSession, Page, Placement, Record, Replaced};
+
+/// What a login passes to the script, besides what the session itself is.
+struct Login {
+    /// How keys name the subject.
+    subject: Option<String>,
+    /// The cut-off of a subject of another shard.
+    cut_off: String,
+    /// When it began.
+    began: String,
+    /// The session that it replaces, if it is of the same shard.
+    replaced_here: Option<Replaced>,
+    fields: Changes,
+}
 
 impl Database {
     pub(super) async fn create<T: SessionData>(
@@ -20,36 +33,100 @@ impl Database {
         new: NewSession<T>,
     ) -> Result<Created<T>, StoreError> {
         new.check()?;
-        let shard = new.id.placement();
-        let fields = new_fields(&new)?;
+        let (shard, fields) = (new.id.placement(), new_fields(&new)?);
         let subject = new.data.subject().map(name_of_subject::<T>).transpose()?.flatten();
+        if let (Some(_), Some(home)) = (new.limit, subject.as_deref().map(home_of))
+            && home != shard
+        {
+            return Err(misplaced(home));
+        }
         let cut_off = match &subject {
             Some(subject) => self.cut_off_for(subject, shard, new.absolute).await?,
             None => "0".to_owned(),
         };
-        let here = new.replaces.filter(|replaced| replaced.id.placement() == shard);
+        let replaced_here = new.replaces.filter(|replaced| replaced.id.placement() == shard);
+        let began = self.began(&new).await?;
+        let login = Login { subject, cut_off, began, replaced_here, fields };
+        let mut elsewhere = Vec::new();
+        let mut reply = self.insert(&new, &login, "unknown".to_owned()).await?;
+        let mut answer = reply.word()?;
+        if answer == "elsewhere"
+            && let Some(subject) = &login.subject
+        {
+            // An update has given the subject sessions of other shards.
+            elsewhere = self.live_in::<T>(subject, shards(reply.rest()?)?, new.replaces).await?;
+            let known: Vec<String> = elsewhere.iter().map(of_other_shard).collect();
+            reply = self.insert(&new, &login, known.join(" ")).await?;
+            answer = reply.word()?;
+        }
+        let created = created(&new, &answer, reply)?;
+        if let Created::Session { ended, .. } = &created {
+            let over = elsewhere.iter().map(|place| place.id).filter(|id| ended.contains(id));
+            for id in over.collect::<Vec<_>>() {
+                let ended = self.end(id, None, None, EndReason::LimitExceeded).await;
+                self.or_undo(new.id, ended).await?;
+            }
+            if let (Some(Replaced { id, proof }), None) = (new.replaces, login.replaced_here) {
+                let ended = self.end(id, Some(proof), None, EndReason::Replaced).await;
+                self.or_undo(new.id, ended).await?;
+            }
+        }
+        Ok(created)
+    }
+
+    async fn insert<T: SessionData>(
+        &self,
+        new: &NewSession<T>,
+        login: &Login,
+        elsewhere: String,
+    ) -> Result<Reply, StoreError> {
         let (max, overflow) = match new.limit {
             Some(limit) => (limit.max.get(), limit.overflow),
             None => (0, LimitExceeded::EndOldest),
         };
+        let replaced = login.replaced_here.as_ref();
         let arguments = Arguments::of(new.id)
             .span(new.idle)
             .span(new.absolute)
-            .text(self.began(&new).await?)
-            .text(subject.unwrap_or_default())
-            .text(cut_off)
+            .text(login.began.as_str())
+            .text(login.subject.as_deref().unwrap_or_default())
+            .text(login.cut_off.as_str())
             .text(max.to_string())
             .text(if overflow == LimitExceeded::Refuse { "refuse" } else { "end_oldest" })
-            .text(here.map_or_else(String::new, |here| here.id.to_string()))
-            .maybe_hash(here.as_ref().map(|here| here.proof.as_bytes()))
+            .text(replaced.map_or_else(String::new, |replaced| replaced.id.to_string()))
+            .maybe_hash(replaced.map(|replaced| replaced.proof.as_bytes()))
             .hash(new.secret.as_bytes())
-            .changes(fields);
-        let reply = self.call(&script::CREATE, shard, arguments).await?;
-        let created = created(&new, reply)?;
-        if let (Created::Session { .. }, None, Some(replaced)) = (&created, here, new.replaces) {
-            self.end_elsewhere(new.id, replaced).await?;
+            .text(elsewhere)
+            .changes(&login.fields);
+        self.call(&script::CREATE, new.id.placement(), arguments).await
+    }
+
+    /// Returns a subject's live sessions in these shards, except the one that a login replaces.
+    async fn live_in<T: SessionData>(
+        &self,
+        subject: &str,
+        shards: Vec<Placement>,
+        replaces: Option<Replaced>,
+    ) -> Result<Vec<Cursor>, StoreError> {
+        let mut live = Vec::new();
+        for shard in shards {
+            let found = self.entries_in(&script::LIST, subject, shard, Page::first(Page::MOST));
+            live.extend(found.await?.1.into_iter().map(|(place, _)| place));
         }
-        Ok(created)
+        live.retain(|place| replaces.is_none_or(|replaced| replaced.id != place.id));
+        Ok(live)
+    }
+
+    /// Ends the new session if another one could not be ended: the login has failed then.
+    async fn or_undo<R>(
+        &self,
+        new: SessionId,
+        ended: Result<R, StoreError>,
+    ) -> Result<(), StoreError> {
+        let Err(error) = ended else { return Ok(()) };
+        // Nobody has its token. If this fails, too, it lasts until it was unused for too long.
+        let _ = self.end(new, None, None, EndReason::Abandoned).await;
+        Err(error)
     }
 
     /// Returns when the login began, as the script takes it.
@@ -81,17 +158,6 @@ impl Database {
             .span(lifetime.saturating_add(self.keep.unwrap_or_default()));
         self.call(&script::AWAY, home, arguments).await?.word()
     }
-
-    /// Ends the session that a login replaces. If that fails, the login has failed.
-    async fn end_elsewhere(&self, new: SessionId, replaced: Replaced) -> Result<(), StoreError> {
-        let reason = EndReason::Replaced;
-        let Err(error) = self.end(replaced.id, Some(replaced.proof), None, reason).await else {
-            return Ok(());
-        };
-        // Nobody has its token. If this fails, too, it lasts until it was unused for too long.
-        let _ = self.end(new, None, None, EndReason::Abandoned).await;
-        Err(error)
-    }
 }
 
 /// Returns the shard of a subject.
@@ -106,9 +172,10 @@ pub(super) fn shards(names: Vec<String>) -> Result<Vec<Placement>, StoreError> {
 
 fn created<T: SessionData>(
     new: &NewSession<T>,
+    answer: &str,
     mut reply: Reply,
 ) -> Result<Created<T>, StoreError> {
-    match reply.word()?.as_str() {
+    match answer {
         "created" => {}
         "full" => return Ok(Created::SubjectFull),
         "taken" => {
@@ -131,4 +198,18 @@ fn created<T: SessionData>(
         data: Arc::clone(&new.data),
     };
     Ok(Created::Session { record, ended: reply.rest()? })
+}
+
+/// Writes a session of another shard for the script.
+fn of_other_shard(place: &Cursor) -> String {
+    format!("{}:{}", place.at.as_micros(), place.id)
+}
+
+fn misplaced(home: Placement) -> StoreError {
+    let misplaced = format!(
+        "the subject's limit is kept in the shard {}, and the session's id is of another one: \
+         write `id.placed(placement)` with what `SessionStore::placement` returns",
+        shard_name(home)
+    );
+    StoreError::new(StoreErrorKind::Constraint, misplaced)
 }

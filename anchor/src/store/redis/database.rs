@@ -133,13 +133,13 @@ impl Arguments {
     }
 
     /// Adds what the script writes into a hash. It is always the last argument.
-    pub(super) fn changes(mut self, changes: Changes) -> Self {
+    pub(super) fn changes(mut self, changes: &Changes) -> Self {
         self = self.text(changes.set.len().to_string());
-        for (name, value) in changes.set {
-            self = self.text(name).text(value);
+        for (name, value) in &changes.set {
+            self = self.text(name.as_str()).text(value.as_slice());
         }
-        for name in changes.removed {
-            self = self.text(name);
+        for name in &changes.removed {
+            self = self.text(name.as_str());
         }
         self
     }

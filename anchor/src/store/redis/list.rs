@@ -8,7 +8,7 @@ use super::script;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{DecodeError, SessionData};
-use crate::store::{Cursor, EndedRecord, Listed, Load, Page, Record};
+use crate::store::{Cursor, EndedRecord, Listed, Load, Page, Placement, Record};
 
 impl Database {
     pub(super) async fn load<T: SessionData>(&self, id: SessionId) -> Result<Load<T>, StoreError> {
@@ -56,21 +56,31 @@ impl Database {
         page: Page,
     ) -> Result<Vec<(Cursor, Fields)>, StoreError> {
         let Some(subject) = name_of_subject::<T>(subject)? else { return Ok(Vec::new()) };
-        let arguments = Arguments::default()
-            .text(subject.as_str())
-            .text((page.limit() + 1).to_string())
-            .text(page.cursor().map_or_else(String::new, |after| after.at.as_micros().to_string()))
-            .text(page.cursor().map_or_else(String::new, |after| after.id.to_string()));
-        let mut reply = self.call(script, home_of(&subject), arguments.clone()).await?;
-        let away = shards(reply.list()?.rest()?)?;
-        let mut entries = read_entries(reply.list()?)?;
+        let (away, mut entries) =
+            self.entries_in(script, &subject, home_of(&subject), page).await?;
         for shard in away {
-            let mut reply = self.call(script, shard, arguments.clone()).await?;
-            reply.list()?;
-            entries.append(&mut read_entries(reply.list()?)?);
+            entries.append(&mut self.entries_in(script, &subject, shard, page).await?.1);
         }
         entries.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
         Ok(entries)
+    }
+
+    /// Returns the entries of one shard, and the other shards that may have some.
+    pub(super) async fn entries_in(
+        &self,
+        script: &redis::Script,
+        subject: &str,
+        shard: Placement,
+        page: Page,
+    ) -> Result<(Vec<Placement>, Vec<(Cursor, Fields)>), StoreError> {
+        let after = page.cursor();
+        let arguments = Arguments::default()
+            .text(subject)
+            .text((page.limit() + 1).to_string())
+            .text(after.map_or_else(String::new, |after| after.at.as_micros().to_string()))
+            .text(after.map_or_else(String::new, |after| after.id.to_string()));
+        let mut reply = self.call(script, shard, arguments).await?;
+        Ok((shards(reply.list()?.rest()?)?, read_entries(reply.list()?)?))
     }
 }
 

@@ -59,7 +59,7 @@ impl Database {
             .text(subject.unwrap_or_default())
             .text(cut_off)
             .text(hex(&distinct))
-            .changes(changes);
+            .changes(&changes);
         Ok(match outcome(self.call(&script::UPDATE, shard, arguments).await?)? {
             Outcome::Written(mut reply) => Updated::Written { version: reply.read()? },
             Outcome::Conflict => Updated::Conflict,
@@ -73,7 +73,7 @@ impl Database {
         let arguments = Arguments::of(touch.id)
             .span(touch.idle)
             .maybe_hash(touch.presented.as_ref().map(|presented| presented.as_bytes()))
-            .changes(changes);
+            .changes(&changes);
         let reply = self.call(&script::TOUCH, touch.id.placement(), arguments).await?;
         Ok(match outcome(reply)? {
             Outcome::Written(mut reply) => Touched::Written { expires_at: reply.instant()? },
@@ -90,7 +90,7 @@ impl Database {
         let live = self.for_each(uses, |database: Self, one: Use| async move {
             let mut changes = Changes::default();
             changes.client(T::schema(), one.client.as_ref());
-            let arguments = Arguments::of(one.id).instant(one.at).span(one.idle).changes(changes);
+            let arguments = Arguments::of(one.id).instant(one.at).span(one.idle).changes(&changes);
             let reply = database.call(&script::USE, one.id.placement(), arguments).await?;
             Ok(matches!(outcome(reply)?, Outcome::Written(_)).then_some(one.id))
         });

@@ -2,7 +2,8 @@
 -- ARGV: 3 id, 4 idle, 5 absolute, 6 when the login began: an instant, how long ago with a minus, or
 -- nothing for now, 7 subject or nothing, 8 cut-off of a subject of another shard, or 0, 9 limit or
 -- 0, 10 'refuse' or 'end_oldest', 11 id to replace or nothing, 12 its proof, 13 hash of the secret,
--- 14 fields.
+-- 14 the subject's live sessions in other shards, each as its creation and its id, or 'unknown',
+-- 15 fields.
 local id, key, subject = ARGV[3], session_key(ARGV[3]), ARGV[7]
 local existing = redis.call('HMGET', key, 'secret_hash', 'created_at', 'authenticated_at',
   'expires_at', 'deadline', 'version')
@@ -19,15 +20,29 @@ end
 local ended, limit = {}, tonumber(ARGV[9])
 if limit > 0 and subject ~= '' then
   local live = {}
-  for _, other in ipairs(redis.call('ZRANGE', subject_key(subject), 0, -1)) do
-    local how = state(other)
-    if how == 'absent' then redis.call('ZREM', subject_key(subject), other) end
-    if how == 'live' and other ~= replaced then live[#live + 1] = other end
+  if ARGV[14] == 'unknown' then
+    local away = shard .. 'away:' .. subject
+    local others = redis.call('ZRANGEBYSCORE', away, decimal(now), '+inf')
+    if #others > 0 then return {'elsewhere', unpack(others)} end
   end
+  for at, other in string.gmatch(ARGV[14], '(%d+):(%S+)') do
+    live[#live + 1] = {tonumber(at), other}
+  end
+  local set = redis.call('ZRANGE', subject_key(subject), 0, -1, 'WITHSCORES')
+  for i = 1, #set, 2 do
+    local other, how = set[i], state(set[i])
+    if how == 'absent' then redis.call('ZREM', subject_key(subject), other) end
+    if how == 'live' and other ~= replaced then live[#live + 1] = {tonumber(set[i + 1]), other} end
+  end
+  table.sort(live, function(one, other)
+    if one[1] ~= other[1] then return one[1] < other[1] end
+    return one[2] < other[2]
+  end)
   if #live >= limit and ARGV[10] == 'refuse' then return {'full'} end
   for i = 1, #live - limit + 1 do
-    finish(live[i], 'overflow')
-    ended[i] = live[i]
+    -- It does nothing to those of other shards, which the caller ends.
+    ended[i] = live[i][2]
+    finish(ended[i], 'overflow')
   end
 end
 if replaced ~= '' then finish(replaced, 'replaced') end
@@ -42,7 +57,7 @@ end
 redis.call('HSET', key, 'secret_hash', ARGV[13], 'created_at', decimal(now),
   'authenticated_at', decimal(authenticated_at), 'last_seen_at', decimal(now),
   'expires_at', decimal(expires_at), 'deadline', decimal(deadline), 'version', '1')
-write(key, 14)
+write(key, 15)
 expire_after(key, expires_at + math.max(keep, 0))
 if keep >= 0 then sweep_at(id, expires_at) end
 if subject ~= '' then
