@@ -96,6 +96,11 @@ impl Backend {
         }
     }
 
+    /// Whether an expired session's row is gone at once, and no sweep counts it.
+    pub fn removes_expired_rows(&self) -> bool {
+        matches!(self, Backend::Redis(_))
+    }
+
     /// How many connections of the pool somebody holds.
     pub fn connections_in_use(&self) -> usize {
         match self {

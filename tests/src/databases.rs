@@ -17,7 +17,8 @@ use sqlx::{
     PgPool, SqlitePool,
 };
 
-use anchor::{RedisStore, SessionData};
+use anchor::{RedisStore, SessionData, SessionId};
+use redis::aio::ConnectionManager;
 
 use crate::servers::{MYSQL, POSTGRES, REDIS, ScratchFolder};
 
@@ -129,6 +130,31 @@ impl Redis {
     pub async fn store<T: SessionData>(&self) -> RedisStore<T> {
         let store = RedisStore::connect(&self.url).await.expect("Redis answers");
         store.prefix(&self.prefix)
+    }
+
+    /// A connection of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    pub async fn connection(&self) -> ConnectionManager {
+        let client = redis::Client::open(self.url.as_str()).expect("a URL of Redis");
+        ConnectionManager::new(client).await.expect("Redis answers")
+    }
+
+    /// Puts a text under the key of a session in this shard, `table:abc`.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    pub async fn set_wrong_type(&self, shard: &str, id: SessionId) {
+        let key = format!("{{{}:{shard}}}:session:{id}", self.prefix);
+        let set = redis::cmd("SET")
+            .arg(key)
+            .arg("of another program")
+            .exec_async(&mut self.connection().await)
+            .await;
+        set.expect("Redis sets a text");
     }
 }
 
