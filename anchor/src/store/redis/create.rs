@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::database::{Arguments, Database, micros};
+use super::database::{Arguments, Database, distinct, micros};
 use super::keys::{shard_name, shard_of_name};
 use super::reply::{Reply, unexpected};
 use super::row::{Changes, name_of_subject, new_fields};
@@ -24,6 +24,8 @@ struct Login {
     began: String,
     /// The session that it replaces, if it is of the same shard.
     replaced_here: Option<Replaced>,
+    /// What distinguishes this call from others.
+    distinct: String,
     fields: Changes,
 }
 
@@ -46,7 +48,8 @@ impl Database {
         };
         let replaced_here = new.replaces.filter(|replaced| replaced.id.placement() == shard);
         let began = self.began(&new).await?;
-        let login = Login { subject, cut_off, began, replaced_here, fields };
+        let distinct = distinct()?;
+        let login = Login { subject, cut_off, began, replaced_here, distinct, fields };
         let mut elsewhere = Vec::new();
         let mut reply = self.insert(&new, &login, "unknown".to_owned()).await?;
         let mut answer = reply.word()?;
@@ -97,6 +100,7 @@ impl Database {
             .maybe_hash(replaced.map(|replaced| replaced.proof.as_bytes()))
             .hash(new.secret.as_bytes())
             .text(elsewhere)
+            .text(login.distinct.as_str())
             .changes(&login.fields);
         self.call(&script::CREATE, new.id.placement(), arguments).await
     }

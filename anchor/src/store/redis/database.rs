@@ -100,6 +100,13 @@ pub(super) fn micros(span: Duration) -> String {
     span.min(LONGEST_SPAN).as_micros().to_string()
 }
 
+/// Returns a text that no other call of a script has.
+pub(super) fn distinct() -> Result<String, StoreError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(StoreError::unavailable)?;
+    Ok(hex(&random))
+}
+
 /// The arguments of a script, one after the other.
 #[derive(Clone, Default)]
 pub(super) struct Arguments(Vec<Vec<u8>>);

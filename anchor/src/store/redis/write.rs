@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::codec::hex;
-use super::database::{Arguments, Database};
+use super::database::{Arguments, Database, distinct};
 use super::reply::{Reply, unexpected};
 use super::row::{Changes, differing_fields, name_of_subject};
 use super::script;
@@ -50,15 +49,13 @@ impl Database {
             }
             _ => "0".to_owned(),
         };
-        let mut distinct = [0; 16];
-        getrandom::fill(&mut distinct).map_err(StoreError::unavailable)?;
         let arguments = Arguments::of(change.id)
             .hash(change.secret.as_bytes())
             .text(change.version.to_string())
             .span(change.idle)
             .text(subject.unwrap_or_default())
             .text(cut_off)
-            .text(hex(&distinct))
+            .text(distinct()?)
             .changes(&changes);
         Ok(match outcome(self.call(&script::UPDATE, shard, arguments).await?)? {
             Outcome::Written(mut reply) => Updated::Written { version: reply.read()? },

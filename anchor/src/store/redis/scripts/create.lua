@@ -3,11 +3,11 @@
 -- nothing for now, 7 subject or nothing, 8 cut-off of a subject of another shard, or 0, 9 limit or
 -- 0, 10 'refuse' or 'end_oldest', 11 id to replace or nothing, 12 its proof, 13 hash of the secret,
 -- 14 the subject's live sessions in other shards, each as its creation and its id, or 'unknown',
--- 15 fields.
+-- 15 what distinguishes this call from others, 16 fields.
 local id, key, subject = ARGV[3], session_key(ARGV[3]), ARGV[7]
-local existing = redis.call('HMGET', key, 'secret_hash', 'created_at', 'authenticated_at',
-  'expires_at', 'deadline', 'version')
-if existing[1] == ARGV[13] and existing[6] == '1' then
+local existing = redis.call('HMGET', key, '@update', 'created_at', 'authenticated_at',
+  'expires_at', 'deadline')
+if existing[1] == ARGV[15] then
   -- This very call has been sent a second time, because its answer was lost.
   return {'created', existing[2], existing[3], existing[4], existing[5]}
 end
@@ -54,10 +54,10 @@ if ARGV[6] ~= '' then
   if began <= 0 then began = now + began end
   authenticated_at = math.min(now, began)
 end
-redis.call('HSET', key, 'secret_hash', ARGV[13], 'created_at', decimal(now),
+redis.call('HSET', key, '@update', ARGV[15], 'secret_hash', ARGV[13], 'created_at', decimal(now),
   'authenticated_at', decimal(authenticated_at), 'last_seen_at', decimal(now),
   'expires_at', decimal(expires_at), 'deadline', decimal(deadline), 'version', '1')
-write(key, 15)
+write(key, 16)
 expire_after(key, expires_at + math.max(keep, 0))
 if keep >= 0 then sweep_at(id, expires_at) end
 if subject ~= '' then
