@@ -20,7 +20,7 @@ use sqlx::{
 use anchor::{RedisStore, SessionData, SessionId};
 use redis::aio::ConnectionManager;
 
-use crate::servers::{MYSQL, POSTGRES, REDIS, ScratchFolder};
+use crate::servers::{MYSQL, POSTGRES, REDIS, REDIS_CLUSTER, ScratchFolder};
 
 const PREFIX: &str = "anchor_test_";
 const LEFTOVER_AFTER_SECONDS: u64 = 3600;
@@ -112,10 +112,15 @@ pub async fn redis() -> Option<Redis> {
     Some(Redis { url: REDIS.url()?.to_owned(), prefix: new_name() })
 }
 
-/// A server of Redis, and a part of its keys.
+/// The same on a Redis Cluster.
+pub async fn redis_cluster() -> Option<Redis> {
+    Some(Redis { url: REDIS_CLUSTER.url()?.to_owned(), prefix: new_name() })
+}
+
+/// A server of Redis, or several of a cluster, and a part of its keys.
 #[derive(Clone)]
 pub struct Redis {
-    /// Where it listens.
+    /// Where it listens; with commas between the servers of a cluster.
     pub url: String,
     /// What the names of the keys begin with.
     pub prefix: String,
@@ -128,8 +133,11 @@ impl Redis {
     ///
     /// When the server does not answer.
     pub async fn store<T: SessionData>(&self) -> RedisStore<T> {
-        let store = RedisStore::connect(&self.url).await.expect("Redis answers");
-        store.prefix(&self.prefix)
+        let store = match self.url.contains(',') {
+            true => RedisStore::connect_cluster(self.url.split(',')).await,
+            false => RedisStore::connect(&self.url).await,
+        };
+        store.expect("Redis answers").prefix(&self.prefix)
     }
 
     /// A connection of its own.

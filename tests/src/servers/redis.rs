@@ -17,5 +17,5 @@ pub(super) fn start() -> Result<Running, String> {
         .arg("--port")
         .arg(port.to_string());
     let supervised = Supervised::start(&folder, "KILL", &server, "Ready to accept connections")?;
-    Ok(Running { url: format!("redis://127.0.0.1:{port}"), _supervised: Some(supervised) })
+    Ok(Running { url: format!("redis://127.0.0.1:{port}"), _supervised: vec![supervised] })
 }

@@ -38,3 +38,10 @@ mod redis {
         Some(server.store().await)
     });
 }
+
+mod redis_cluster {
+    anchor::conformance!(async || {
+        let server = anchor_tests::databases::redis_cluster().await?;
+        Some(server.store().await)
+    });
+}

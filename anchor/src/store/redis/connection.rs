@@ -7,7 +7,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Client, Cmd, Pipeline, RedisError, RedisResult, ScriptInvocation, Value};
+use redis::{Client, Cmd, RedisError, RedisResult, ScriptInvocation, Value};
 
 use super::failure::store_error;
 use crate::error::StoreError;
@@ -115,32 +115,6 @@ impl RedisConnection {
                 answer => answer,
             },
             Kind::Cluster(mut connection) => command.query_async(&mut connection).await,
-        }
-    }
-
-    /// Runs commands that only read, together on one server.
-    pub(super) async fn read_all(&self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
-        match self.0.clone() {
-            Kind::One(mut connection) => {
-                let count = commands.len();
-                let mut pipeline = Pipeline::with_capacity(count);
-                for command in commands {
-                    pipeline.add_command(command);
-                }
-                match connection.send_packed_commands(&pipeline, 0, count).await {
-                    Err(error) if is_lost(&error) => {
-                        connection.send_packed_commands(&pipeline, 0, count).await
-                    }
-                    answer => answer,
-                }
-            }
-            Kind::Cluster(connection) => {
-                let mut answers = Vec::with_capacity(commands.len());
-                for command in commands {
-                    answers.push(command.query_async(&mut connection.clone()).await?);
-                }
-                Ok(answers)
-            }
         }
     }
 }

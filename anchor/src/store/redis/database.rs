@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, Script, Value};
+use redis::{Cmd, FromRedisValue, Script};
 use tokio::task::JoinSet;
 
 use super::codec::hex;
@@ -54,10 +54,10 @@ impl Database {
         Reply::new(answer.map_err(|error| store_error(&self.server, &error))?)
     }
 
-    /// Runs commands that only read.
-    pub(super) async fn read_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
-        let answers = self.connection.read_all(commands).await;
-        answers.map_err(|error| store_error(&self.server, &error))
+    /// Runs a command that only reads.
+    pub(super) async fn read<R: FromRedisValue>(&self, command: &Cmd) -> Result<R, StoreError> {
+        let answer = self.connection.read(command).await;
+        answer.map_err(|error| store_error(&self.server, &error))
     }
 
     /// Makes a call for each of these items, many at the same time, and returns their answers in
@@ -88,8 +88,7 @@ impl Database {
 
     /// Returns the server's time.
     pub(super) async fn now(&self) -> Result<Timestamp, StoreError> {
-        let time = self.connection.read::<(i64, i64)>(&redis::cmd("TIME")).await;
-        let (seconds, micros) = time.map_err(|error| store_error(&self.server, &error))?;
+        let (seconds, micros) = self.read::<(i64, i64)>(&redis::cmd("TIME")).await?;
         let now = seconds.checked_mul(1_000_000).and_then(|now| now.checked_add(micros));
         now.map(Timestamp::from_micros).ok_or_else(unexpected)
     }

@@ -1,17 +1,11 @@
 //! `sweep`: what key expiry does not do by itself. Only the shards that have something due are
 //! looked at.
 
-use redis::Value;
-
 use super::database::{Arguments, Database};
-use super::reply::unexpected;
 use super::script;
 use crate::error::StoreError;
 use crate::payload::SessionData;
 use crate::store::Placement;
-
-/// How many shards are asked together whether something is due.
-const ASKED_AT_ONCE: u16 = 1_024;
 
 impl Database {
     pub(super) async fn sweep<T: SessionData>(&self, batch: u32) -> Result<u64, StoreError> {
@@ -34,25 +28,16 @@ impl Database {
         Ok(swept)
     }
 
+    /// Returns the shards that have something due. Many are asked at the same time.
     async fn due_shards(&self) -> Result<Vec<Placement>, StoreError> {
         let now = self.now().await?.as_micros();
-        let mut due = Vec::new();
-        for first in (0..Placement::COUNT).step_by(usize::from(ASKED_AT_ONCE)) {
-            let shards = (first..first + ASKED_AT_ONCE).map(Placement::new);
-            let count = |shard| {
-                let mut command = redis::cmd("ZCOUNT");
-                command.arg(format!("{}due", self.keys.shard(shard))).arg("-inf").arg(now);
-                command
-            };
-            let counts = self.read_all(shards.clone().map(count).collect()).await?;
-            for (shard, count) in shards.zip(counts) {
-                match count {
-                    Value::Int(0) => {}
-                    Value::Int(_) => due.push(shard),
-                    _ => return Err(unexpected()),
-                }
-            }
-        }
-        Ok(due)
+        let shards = (0..Placement::COUNT).map(Placement::new).collect();
+        let due = self.for_each(shards, |database: Self, shard| async move {
+            let mut count = redis::cmd("ZCOUNT");
+            count.arg(format!("{}due", database.keys.shard(shard))).arg("-inf").arg(now);
+            let count: u64 = database.read(&count).await?;
+            Ok((count > 0).then_some(shard))
+        });
+        Ok(due.await?.into_iter().flatten().collect())
     }
 }
