@@ -25,6 +25,8 @@ mod shared;
 mod sql;
 mod uses;
 mod verbs;
+#[cfg(any(feature = "_sql", feature = "redis"))]
+mod verified;
 
 pub(crate) use bounded::Bounded;
 pub(crate) use secrets::Standing;
@@ -40,17 +42,19 @@ pub use page::{Cursor, CursorError, Listed, Page};
 pub use placement::Placement;
 pub use record::{Load, Loaded, Record};
 #[cfg(feature = "redis")]
-pub use redis::{RedisConnection, RedisStore};
+pub use redis::{Durability, RedisConnection, RedisStore};
 pub use secrets::{OldSecret, RotationState, Secrets};
 #[cfg(feature = "mysql")]
 pub use sql::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use sql::PostgresStore;
+#[cfg(feature = "_sql")]
+pub use sql::SqlStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
-#[cfg(feature = "_sql")]
-pub use sql::{SqlStore, Verified, VerifyError};
 pub use uses::{RecordUses, Use};
+#[cfg(any(feature = "_sql", feature = "redis"))]
+pub use verified::{Verified, VerifyError};
 
 use std::future::Future;
 use std::pin::Pin;

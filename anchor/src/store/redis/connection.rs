@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Client, Cmd, RedisError, RedisResult, ScriptInvocation, Value};
+use redis::{
+    Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ScriptInvocation, Value,
+};
 
 use super::failure::store_error;
 use crate::error::StoreError;
@@ -16,7 +18,7 @@ use crate::error::StoreError;
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// The longest time that the server may take for an answer.
-const ANSWER: Duration = Duration::from_secs(5);
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
 
 /// How many commands may wait to be sent.
 const WAITING: usize = 1_024;
@@ -27,7 +29,11 @@ const WAITING: usize = 1_024;
 /// A connection that reads from replicas must not be used: a replica answers with an older state,
 /// in which a logout may not have happened.
 #[derive(Clone)]
-pub struct RedisConnection(Kind);
+pub struct RedisConnection {
+    kind: Kind,
+    /// What made it, if the store itself did.
+    origin: Option<Origin>,
+}
 
 #[derive(Clone)]
 enum Kind {
@@ -35,22 +41,28 @@ enum Kind {
     Cluster(ClusterConnection),
 }
 
+#[derive(Clone)]
+enum Origin {
+    One(Client),
+    Cluster(ClusterClient),
+}
+
 impl From<ConnectionManager> for RedisConnection {
     fn from(connection: ConnectionManager) -> Self {
-        Self(Kind::One(connection))
+        Self { kind: Kind::One(connection), origin: None }
     }
 }
 
 impl From<ClusterConnection> for RedisConnection {
     fn from(connection: ClusterConnection) -> Self {
-        Self(Kind::Cluster(connection))
+        Self { kind: Kind::Cluster(connection), origin: None }
     }
 }
 
 /// Shows the kind only.
 impl fmt::Debug for RedisConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.kind {
             Kind::One(_) => "RedisConnection(one server)",
             Kind::Cluster(_) => "RedisConnection(cluster)",
         })
@@ -62,15 +74,8 @@ impl RedisConnection {
     pub(super) async fn to_server(url: &str) -> Result<(Self, String), StoreError> {
         let client = Client::open(url).map_err(|error| not_a_url(&error))?;
         let server = format!("Redis at {}", client.get_connection_info().addr());
-        // An answer that fails is better than one that comes too late for its request.
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER))
-            .set_number_of_retries(1)
-            .set_pipeline_buffer_size(WAITING);
-        let manager = ConnectionManager::new_with_config(client, config).await;
-        let manager = manager.map_err(|error| store_error(&server, &error))?;
-        Ok((manager.into(), server))
+        let connection = Self::made_by(Origin::One(client)).await;
+        Ok((connection.map_err(|error| store_error(&server, &error))?, server))
     }
 
     /// Connects to a cluster. Also returns how to call it.
@@ -89,15 +94,57 @@ impl RedisConnection {
             .max_retry_wait(500)
             .build();
         let client = client.map_err(|error| store_error(&server, &error))?;
-        let connection = client.get_async_connection().await;
-        let connection = connection.map_err(|error| store_error(&server, &error))?;
-        Ok((connection.into(), server))
+        let connection = Self::made_by(Origin::Cluster(client)).await;
+        Ok((connection.map_err(|error| store_error(&server, &error))?, server))
+    }
+
+    async fn made_by(origin: Origin) -> RedisResult<Self> {
+        let kind = match origin.clone() {
+            Origin::One(client) => {
+                // An answer that fails is better than one that comes too late for its request.
+                let config = ConnectionManagerConfig::new()
+                    .set_connection_timeout(Some(CONNECT))
+                    .set_response_timeout(Some(ANSWER))
+                    .set_number_of_retries(1)
+                    .set_pipeline_buffer_size(WAITING);
+                Kind::One(ConnectionManager::new_with_config(client, config).await?)
+            }
+            Origin::Cluster(client) => Kind::Cluster(client.get_async_connection().await?),
+        };
+        Ok(Self { kind, origin: Some(origin) })
+    }
+
+    /// Makes another connection to the same server; `None` if the application made this one.
+    pub(super) async fn another(&self) -> RedisResult<Option<Self>> {
+        match self.origin.clone() {
+            Some(origin) => Self::made_by(origin).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Runs commands of one slot directly one after the other, on one connection.
+    pub(super) async fn run_together(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        let count = commands.len();
+        match self.kind.clone() {
+            Kind::One(mut connection) => connection.req_packed_commands(commands, 0, count).await,
+            Kind::Cluster(mut connection) => {
+                connection.req_packed_commands(commands, 0, count).await
+            }
+        }
+    }
+
+    /// Loads a script that the server does not know.
+    pub(super) async fn load(&self, script: &Script) -> RedisResult<()> {
+        match self.kind.clone() {
+            Kind::One(mut connection) => script.load_async(&mut connection).await.map(drop),
+            Kind::Cluster(mut connection) => script.load_async(&mut connection).await.map(drop),
+        }
     }
 
     /// Calls a script. If the connection was lost, it is called once more on a new one: a script
     /// that is called twice has the effect of one call.
     pub(super) async fn call(&self, script: &ScriptInvocation<'_>) -> RedisResult<Value> {
-        match self.0.clone() {
+        match self.kind.clone() {
             Kind::One(mut connection) => match script.invoke_async(&mut connection).await {
                 Err(error) if is_lost(&error) => script.invoke_async(&mut connection).await,
                 answer => answer,
@@ -108,8 +155,8 @@ impl RedisConnection {
     }
 
     /// Runs a command that only reads.
-    pub(super) async fn read<R: redis::FromRedisValue>(&self, command: &Cmd) -> RedisResult<R> {
-        match self.0.clone() {
+    pub(super) async fn read<R: FromRedisValue>(&self, command: &Cmd) -> RedisResult<R> {
+        match self.kind.clone() {
             Kind::One(mut connection) => match command.query_async(&mut connection).await {
                 Err(error) if is_lost(&error) => command.query_async(&mut connection).await,
                 answer => answer,
@@ -125,7 +172,7 @@ pub(super) type Primary = Option<(String, u16)>;
 impl RedisConnection {
     /// Returns the servers that hold sessions.
     pub(super) async fn primaries(&self) -> RedisResult<Vec<Primary>> {
-        let Kind::Cluster(mut connection) = self.0.clone() else { return Ok(vec![None]) };
+        let Kind::Cluster(mut connection) = self.kind.clone() else { return Ok(vec![None]) };
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
         let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
@@ -157,12 +204,22 @@ impl RedisConnection {
     ) -> RedisResult<(u64, Vec<String>)> {
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
-        match (self.0.clone(), primary) {
+        self.ask(primary, command).await
+    }
+
+    /// Runs a command on one of the servers.
+    pub(super) async fn ask<R: FromRedisValue>(
+        &self,
+        primary: &Primary,
+        command: Cmd,
+    ) -> RedisResult<R> {
+        match (self.kind.clone(), primary) {
             (Kind::Cluster(mut connection), Some((host, port))) => {
                 let (host, port) = (host.clone(), *port);
                 let node = SingleNodeRoutingInfo::ByAddress { host, port };
-                let keys = connection.route_command(command, RoutingInfo::SingleNode(node)).await?;
-                redis::from_redis_value(keys).map_err(Into::into)
+                let answer =
+                    connection.route_command(command, RoutingInfo::SingleNode(node)).await?;
+                redis::from_redis_value(answer).map_err(Into::into)
             }
             _ => self.read(&command).await,
         }

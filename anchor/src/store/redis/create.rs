@@ -10,7 +10,6 @@ use super::reply::{Reply, unexpected};
 use super::row::{Changes, name_of_subject, new_fields};
 use super::script;
 use crate::error::{StoreError, StoreErrorKind};
-use crate::id::SessionId;
 use crate::payload::{LimitExceeded, SessionData};
 use crate::store::{Created, Cursor, EndReason, NewSession, Page, Placement, Record, Replaced};
 
@@ -67,11 +66,11 @@ impl Database {
             let over = elsewhere.iter().map(|place| place.id).filter(|id| ended.contains(id));
             for id in over.collect::<Vec<_>>() {
                 let ended = self.end(id, None, None, EndReason::LimitExceeded).await;
-                self.or_undo(new.id, ended).await?;
+                self.or_undo(&new, ended).await?;
             }
             if let (Some(Replaced { id, proof }), None) = (new.replaces, login.replaced_here) {
                 let ended = self.end(id, Some(proof), None, EndReason::Replaced).await;
-                self.or_undo(new.id, ended).await?;
+                self.or_undo(&new, ended).await?;
             }
         }
         Ok(created)
@@ -102,7 +101,11 @@ impl Database {
             .text(elsewhere)
             .text(login.distinct.as_str())
             .changes(&login.fields);
-        self.call(&script::CREATE, new.id.placement(), arguments).await
+        if new.replaces.is_none() && new.limit.is_none() {
+            return self.call(&script::CREATE, new.id.placement(), arguments).await;
+        }
+        let inserted = self.call_end(&script::CREATE, new.id.placement(), arguments).await;
+        self.or_undo(new, inserted).await
     }
 
     /// Returns a subject's live sessions in these shards, except the one that a login replaces.
@@ -122,14 +125,21 @@ impl Database {
     }
 
     /// Ends the new session if another one could not be ended: the login has failed then.
-    async fn or_undo<R>(
+    async fn or_undo<T, R>(
         &self,
-        new: SessionId,
+        new: &NewSession<T>,
         ended: Result<R, StoreError>,
-    ) -> Result<(), StoreError> {
-        let Err(error) = ended else { return Ok(()) };
+    ) -> Result<R, StoreError> {
+        let error = match ended {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
         // Nobody has its token. If this fails, too, it lasts until it was unused for too long.
-        let _ = self.end(new, None, None, EndReason::Abandoned).await;
+        let abandoned = Arguments::of(new.id)
+            .text(EndReason::Abandoned.as_str())
+            .hash(new.lasting.as_bytes())
+            .text("");
+        let _ = self.call(&script::END, new.id.placement(), abandoned).await;
         Err(error)
     }
 
@@ -140,7 +150,7 @@ impl Database {
             return Ok(format!("-{}", micros(began.elapsed())));
         }
         // Not later than it was: the answer has been under way for a part of the time.
-        let now = self.now().await?;
+        let now = self.now(new.id.placement()).await?;
         Ok(now.saturating_sub(began.elapsed()).as_micros().to_string())
     }
 

@@ -8,10 +8,12 @@ use tokio::task::JoinSet;
 
 use super::codec::hex;
 use super::connection::RedisConnection;
+use super::durability::Confirmation;
 use super::failure::store_error;
 use super::keys::Keys;
-use super::reply::{Reply, unexpected};
+use super::reply::Reply;
 use super::row::Changes;
+use super::script;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::store::Placement;
@@ -31,6 +33,8 @@ pub(super) struct Database {
     pub(super) keys: Keys,
     /// How long ended sessions are kept, if they are.
     pub(super) keep: Option<Duration>,
+    /// What has to confirm the end of a session besides the server.
+    pub(super) confirmation: Option<Confirmation>,
 }
 
 impl Database {
@@ -43,15 +47,25 @@ impl Database {
     ) -> Result<Reply, StoreError> {
         let start = self.keys.shard(shard);
         let mut call = script.prepare_invoke();
-        // It decides which server of a cluster runs the script. The script makes the names of the
-        // other keys, which are in the same slot.
-        call.key(format!("{start}due"));
-        call.arg(start).arg(self.keep.map_or_else(|| "-1".to_owned(), micros));
-        for argument in &arguments.0 {
-            call.arg(argument.as_slice());
+        let mut arguments = self.all_arguments(&start, arguments);
+        call.key(arguments.next());
+        for argument in arguments {
+            call.arg(argument);
         }
         let answer = self.connection.call(&call).await;
         Reply::new(answer.map_err(|error| store_error(&self.server, &error))?)
+    }
+
+    /// Returns the key and the arguments of a script. The key decides which server of a cluster runs
+    /// the script, which makes the names of the other keys. They are in the same slot.
+    pub(super) fn all_arguments(
+        &self,
+        start: &str,
+        arguments: Arguments,
+    ) -> impl Iterator<Item = Vec<u8>> + use<> {
+        let keep = self.keep.map_or_else(|| "-1".to_owned(), micros);
+        let common = [format!("{start}due"), start.to_owned(), keep].map(String::into_bytes);
+        common.into_iter().chain(arguments.0)
     }
 
     /// Runs a command that only reads.
@@ -86,11 +100,9 @@ impl Database {
         }
     }
 
-    /// Returns the server's time.
-    pub(super) async fn now(&self) -> Result<Timestamp, StoreError> {
-        let (seconds, micros) = self.read::<(i64, i64)>(&redis::cmd("TIME")).await?;
-        let now = seconds.checked_mul(1_000_000).and_then(|now| now.checked_add(micros));
-        now.map(Timestamp::from_micros).ok_or_else(unexpected)
+    /// Returns the time of the server that has this shard.
+    pub(super) async fn now(&self, shard: Placement) -> Result<Timestamp, StoreError> {
+        self.call(&script::NOW, shard, Arguments::default()).await?.instant()
     }
 }
 

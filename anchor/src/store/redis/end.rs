@@ -27,7 +27,7 @@ impl Database {
             .text(reason.as_str())
             .maybe_hash(proof.as_ref().map(LastingHash::as_bytes))
             .text(subject.unwrap_or_default());
-        match self.call(&script::END, id.placement(), arguments).await?.word()?.as_str() {
+        match self.call_end(&script::END, id.placement(), arguments).await?.word()?.as_str() {
             "ended" => Ok(Ending::Ended),
             "not_live" => Ok(Ending::NotLive),
             "unproven" => Ok(Ending::Unproven),
@@ -63,10 +63,11 @@ impl Database {
         };
         let home = home_of(&subject);
         let cut_off = if is_cut_off { "now" } else { "" };
-        let mut reply = self.call(&script::END_SUBJECT, home, arguments(cut_off)).await?;
+        let mut reply = self.call_end(&script::END_SUBJECT, home, arguments(cut_off)).await?;
         let (mut count, at): (u64, _) = (reply.read()?, reply.word()?);
         for away in shards(reply.rest()?)? {
-            count += self.call(&script::END_SUBJECT, away, arguments(&at)).await?.read::<u64>()?;
+            count +=
+                self.call_end(&script::END_SUBJECT, away, arguments(&at)).await?.read::<u64>()?;
         }
         Ok(count)
     }

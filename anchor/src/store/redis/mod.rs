@@ -10,6 +10,7 @@ mod codec;
 mod connection;
 mod create;
 mod database;
+mod durability;
 mod end;
 mod failure;
 mod keys;
@@ -18,6 +19,7 @@ mod reply;
 mod row;
 mod script;
 mod sweep;
+mod verify;
 mod write;
 
 use std::fmt;
@@ -26,13 +28,15 @@ use std::marker::PhantomData;
 pub use connection::RedisConnection;
 use create::home_of;
 use database::Database;
+use durability::Confirmation;
+pub use durability::Durability;
 use keys::Keys;
 use row::name_of_subject;
 
 use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page, Placement,
     Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
-    Touched, Updated, Use,
+    Touched, Updated, Use, Verified, VerifyError,
 };
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -80,7 +84,7 @@ impl<T: SessionData> RedisStore<T> {
     fn reached_by(connection: RedisConnection, server: &str) -> Self {
         let keys = Keys::new(PREFIX, T::schema().table);
         let (server, keep) = (server.into(), T::KEEP_ENDED);
-        let database = Database { connection, server, keys, keep };
+        let database = Database { connection, server, keys, keep, confirmation: None };
         Self { database, payload: PhantomData }
     }
 
@@ -90,6 +94,33 @@ impl<T: SessionData> RedisStore<T> {
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.database.keys = Keys::new(prefix, T::schema().table);
         self
+    }
+}
+
+impl<T: SessionData> RedisStore<T> {
+    /// Looks at the server, and at some of the sessions that are there. Call it at start-up.
+    ///
+    /// It warns, in its result and in the log (target `anchor`), about what a restart of the server
+    /// would undo, with the setting that prevents it, and about live sessions that the struct cannot
+    /// decode: nothing migrates them. At most 1,000 sessions of each server are looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError::Settings`] when the server removes keys to save memory (any
+    /// `maxmemory-policy` but `noeviction`), or is a replica.
+    pub async fn verify(&self) -> Result<Verified, VerifyError> {
+        self.database.verify::<T>().await
+    }
+
+    /// Sets what has to confirm the end of a session before it is answered.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the second connection that this needs cannot be made: the server does not answer,
+    /// or the application gave the store its connection.
+    pub async fn durability(mut self, durability: Durability) -> Result<Self, StoreError> {
+        self.database.confirmation = Confirmation::new(&self.database, durability).await?;
+        Ok(self)
     }
 }
 

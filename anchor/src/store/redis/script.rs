@@ -22,6 +22,7 @@ scripts! {
     HISTORY = "history.lua";
     LIST = "list.lua";
     LOAD = "load.lua";
+    NOW = "now.lua";
     ROTATE = "rotate.lua";
     SWEEP = "sweep.lua";
     TOUCH = "touch.lua";

@@ -30,7 +30,7 @@ impl Database {
 
     /// Returns the shards that have something due. Many are asked at the same time.
     async fn due_shards(&self) -> Result<Vec<Placement>, StoreError> {
-        let now = self.now().await?.as_micros();
+        let now = self.now(Placement::new(0)).await?.as_micros();
         let shards = (0..Placement::COUNT).map(Placement::new).collect();
         let due = self.for_each(shards, |database: Self, shard| async move {
             let mut count = redis::cmd("ZCOUNT");

@@ -36,7 +36,6 @@ use std::sync::Arc;
 
 use database::Database;
 use driver::Driver;
-pub use live_table::{Verified, VerifyError};
 use verbs::Verbs;
 use verbs::create::Inserts;
 use verbs::load::Lookups;
@@ -46,7 +45,7 @@ use super::gather::Gather;
 use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
     Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
-    Touched, Updated, Use,
+    Touched, Updated, Use, Verified, VerifyError,
 };
 use crate::error::StoreError;
 use crate::id::SessionId;
