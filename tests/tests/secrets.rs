@@ -460,7 +460,7 @@ async fn nothing_shows_with_redis() {
     let store = server.store::<UserSession>().await;
     let secret = SecretHash::from_bytes([7; 32]);
     let id = SessionId::from_uuid(uuid::Uuid::from_u128(7));
-    server.set_wrong_type(&format!("secret_sessions:{:03x}", id.placement().number()), id).await;
+    server.set_wrong_type("secret_sessions", id).await;
     let data = Arc::new(UserSession { name: "ferris".into(), visits: 0 });
     let new = NewSession::new(id, LastingHash::from_bytes([8; 32]), secret, data);
     let refused = anchor::store::SessionStore::create(&store, new).await.unwrap_err();

@@ -59,6 +59,11 @@ impl Server {
         Self { name, variable, start, found: OnceLock::new() }
     }
 
+    /// A server of Redis besides [`REDIS`], which no variable names.
+    pub(crate) const fn own_redis() -> Self {
+        Self::new("Redis", "ANCHOR_TEST_OWN_REDIS_URL", redis::start)
+    }
+
     /// Where the server listens; `None`, said on standard error, when there is none.
     ///
     /// The first call starts the server and blocks until it answers; other threads wait for it.
