@@ -23,6 +23,8 @@ mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod transport;
 mod uses;
 mod verbs;
 #[cfg(any(feature = "_sql", feature = "redis"))]

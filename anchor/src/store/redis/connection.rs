@@ -8,11 +8,13 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{
-    Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ScriptInvocation, Value,
+    Client, Cmd, ConnectionAddr, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
+    ScriptInvocation, Value,
 };
 
 use super::failure::store_error;
 use crate::error::StoreError;
+use crate::store::transport::Transport;
 
 /// The longest time that a connection may take.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -43,8 +45,8 @@ enum Kind {
 
 #[derive(Clone)]
 enum Origin {
-    One(Client),
-    Cluster(ClusterClient),
+    One(Box<Client>),
+    Cluster(Box<ClusterClient>),
 }
 
 impl From<ConnectionManager> for RedisConnection {
@@ -69,21 +71,35 @@ impl fmt::Debug for RedisConnection {
     }
 }
 
+/// A connection that the store has made.
+pub(super) struct Reached {
+    pub(super) connection: RedisConnection,
+    /// How errors call the server.
+    pub(super) server: String,
+    /// What is a risk about how it is reached.
+    pub(super) warnings: Vec<String>,
+}
+
 impl RedisConnection {
-    /// Connects to one server. Also returns how to call it.
-    pub(super) async fn to_server(url: &str) -> Result<(Self, String), StoreError> {
+    /// Connects to one server.
+    pub(super) async fn to_server(url: &str) -> Result<Reached, StoreError> {
         let client = Client::open(url).map_err(|error| not_a_url(&error))?;
-        let server = format!("Redis at {}", client.get_connection_info().addr());
-        let connection = Self::made_by(Origin::One(client)).await;
-        Ok((connection.map_err(|error| store_error(&server, &error))?, server))
+        let address = client.get_connection_info().addr();
+        let server = format!("Redis at {address}");
+        let warnings = transport_warning(address).into_iter().collect();
+        let connection = Self::made_by(Origin::One(Box::new(client))).await;
+        let connection = connection.map_err(|error| store_error(&server, &error))?;
+        Ok(Reached { connection, server, warnings })
     }
 
-    /// Connects to a cluster. Also returns how to call it.
-    pub(super) async fn to_cluster(urls: &[String]) -> Result<(Self, String), StoreError> {
-        let mut servers = Vec::new();
+    /// Connects to a cluster.
+    pub(super) async fn to_cluster(urls: &[String]) -> Result<Reached, StoreError> {
+        let (mut servers, mut warnings) = (Vec::new(), Vec::new());
         for url in urls {
             let client = Client::open(url.as_str()).map_err(|error| not_a_url(&error))?;
-            servers.push(client.get_connection_info().addr().to_string());
+            let address = client.get_connection_info().addr();
+            servers.push(address.to_string());
+            warnings.extend(transport_warning(address));
         }
         let server = format!("Redis Cluster at {}", servers.join(", "));
         let client = ClusterClient::builder(urls.iter().map(String::as_str))
@@ -94,8 +110,9 @@ impl RedisConnection {
             .max_retry_wait(500)
             .build();
         let client = client.map_err(|error| store_error(&server, &error))?;
-        let connection = Self::made_by(Origin::Cluster(client)).await;
-        Ok((connection.map_err(|error| store_error(&server, &error))?, server))
+        let connection = Self::made_by(Origin::Cluster(Box::new(client))).await;
+        let connection = connection.map_err(|error| store_error(&server, &error))?;
+        Ok(Reached { connection, server, warnings })
     }
 
     async fn made_by(origin: Origin) -> RedisResult<Self> {
@@ -107,7 +124,7 @@ impl RedisConnection {
                     .set_response_timeout(Some(ANSWER))
                     .set_number_of_retries(1)
                     .set_pipeline_buffer_size(WAITING);
-                Kind::One(ConnectionManager::new_with_config(client, config).await?)
+                Kind::One(ConnectionManager::new_with_config(*client, config).await?)
             }
             Origin::Cluster(client) => Kind::Cluster(client.get_async_connection().await?),
         };
@@ -226,6 +243,18 @@ impl RedisConnection {
     }
 }
 
+fn transport_warning(address: &ConnectionAddr) -> Option<String> {
+    let (host, port, demands_tls) = match address {
+        ConnectionAddr::Tcp(host, port) => (host, *port, false),
+        ConnectionAddr::TcpTls { host, port, insecure, .. } => (host, *port, !insecure),
+        _ => return None,
+    };
+    let remedy = "Write `rediss://` instead of `redis://` in the URL, and enable the feature \
+                  `tokio-rustls-comp` of the crate `redis`";
+    let database = "Redis";
+    Transport { database, host, port, is_socket: false, demands_tls, remedy }.warning()
+}
+
 /// Returns whether the connection was lost, before or after the command was carried out.
 fn is_lost(error: &RedisError) -> bool {
     error.is_connection_dropped() && !error.is_connection_refusal()
@@ -239,4 +268,23 @@ fn not_a_url(error: &RedisError) -> StoreError {
          `redis://user:password@host:6379` or, with TLS, `rediss://host:6379`; a URL with `rediss` \
          needs the feature `tokio-rustls-comp` of the crate `redis`"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_leaves_the_machine_without_tls_is_warned_of() {
+        let warning = |url: &str| {
+            let client = Client::open(url).unwrap();
+            transport_warning(client.get_connection_info().addr())
+        };
+        let warning_far = warning("redis://user:hunter2@cache.example.com").unwrap();
+        assert!(warning_far.contains("cache.example.com:6379"), "{warning_far}");
+        assert!(warning_far.contains("Write `rediss://`"), "{warning_far}");
+        assert!(!warning_far.contains("hunter2"), "{warning_far}");
+        assert_eq!(warning("redis://127.0.0.1:6379"), None);
+        assert_eq!(warning("redis://localhost"), None);
+    }
 }

@@ -56,7 +56,7 @@ impl Database {
             && let Some(subject) = &login.subject
         {
             // An update has given the subject sessions of other shards.
-            elsewhere = self.live_in::<T>(subject, shards(reply.rest()?)?, new.replaces).await?;
+            elsewhere = self.live_in(subject, shards(reply.rest()?)?, new.replaces).await?;
             let known: Vec<String> = elsewhere.iter().map(of_other_shard).collect();
             reply = self.insert(&new, &login, known.join(" ")).await?;
             answer = reply.word()?;
@@ -109,7 +109,7 @@ impl Database {
     }
 
     /// Returns a subject's live sessions in these shards, except the one that a login replaces.
-    async fn live_in<T: SessionData>(
+    async fn live_in(
         &self,
         subject: &str,
         shards: Vec<Placement>,

@@ -30,6 +30,8 @@ pub(super) struct Database {
     pub(super) connection: RedisConnection,
     /// How errors call the server.
     pub(super) server: Arc<str>,
+    /// What is a risk about how it is reached.
+    pub(super) warnings: Arc<[String]>,
     pub(super) keys: Keys,
     /// How long ended sessions are kept, if they are.
     pub(super) keep: Option<Duration>,

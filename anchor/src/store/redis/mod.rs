@@ -25,6 +25,7 @@ mod write;
 use std::fmt;
 use std::marker::PhantomData;
 
+use connection::Reached;
 pub use connection::RedisConnection;
 use create::home_of;
 use database::Database;
@@ -59,8 +60,7 @@ impl<T: SessionData> RedisStore<T> {
     ///
     /// Fails when the text is not a URL of Redis, or the server does not answer.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let (connection, server) = RedisConnection::to_server(url).await?;
-        Ok(Self::reached_by(connection, &server))
+        RedisConnection::to_server(url).await.map(Self::reached)
     }
 
     /// Connects to a cluster, of which these are some servers.
@@ -72,19 +72,19 @@ impl<T: SessionData> RedisStore<T> {
         urls: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, StoreError> {
         let urls: Vec<String> = urls.into_iter().map(Into::into).collect();
-        let (connection, server) = RedisConnection::to_cluster(&urls).await?;
-        Ok(Self::reached_by(connection, &server))
+        RedisConnection::to_cluster(&urls).await.map(Self::reached)
     }
 
     /// Creates a store that uses this connection.
     pub fn new(connection: impl Into<RedisConnection>) -> Self {
-        Self::reached_by(connection.into(), "Redis")
+        let (connection, server) = (connection.into(), "Redis".to_owned());
+        Self::reached(Reached { connection, server, warnings: Vec::new() })
     }
 
-    fn reached_by(connection: RedisConnection, server: &str) -> Self {
+    fn reached(Reached { connection, server, warnings }: Reached) -> Self {
         let keys = Keys::new(PREFIX, T::schema().table);
-        let (server, keep) = (server.into(), T::KEEP_ENDED);
-        let database = Database { connection, server, keys, keep, confirmation: None };
+        let (server, warnings, keep) = (server.into(), warnings.into(), T::KEEP_ENDED);
+        let database = Database { connection, server, warnings, keys, keep, confirmation: None };
         Self { database, payload: PhantomData }
     }
 

@@ -22,7 +22,7 @@ const SAMPLE: usize = 1_000;
 
 impl Database {
     pub(super) async fn verify<T: SessionData>(&self) -> Result<Verified, VerifyError> {
-        let (mut refused, mut warnings) = (Vec::new(), Vec::new());
+        let (mut refused, mut warnings) = (Vec::new(), self.warnings.to_vec());
         let mut sample = Sample::default();
         let failed = |error: RedisError| store_error(&self.server, &error);
         for primary in self.connection.primaries().await.map_err(failed)? {

@@ -17,9 +17,9 @@ use uuid::Uuid;
 use super::driver::{Driver, mistyped};
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
-use super::transport::Transport;
 use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
+use crate::store::transport::Transport;
 use crate::timestamp::Timestamp;
 
 /// The start of 2000-01-01, from which PostgreSQL counts microseconds.
@@ -127,7 +127,8 @@ impl Driver for PgPool {
                 options.get_ssl_mode(),
                 PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
             ),
-            demand: "?sslmode=verify-full",
+            remedy: "Add `?sslmode=verify-full` to the database's URL, and enable sqlx's feature \
+                     `tls-rustls-ring`",
         };
         transport.warning()
     }
