@@ -103,7 +103,8 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 /// [`revoke`](Self::revoke) with a proof, also share a statement. The contract does not change:
 /// such a statement begins after every call that it answers, so an answer is never older than its
 /// question, and an error of the statement is returned to each of its callers. The documentation of
-/// `SqlStore` gives the cost and the bounds.
+/// `SqlStore` gives the cost and the bounds. `RedisStore` sends each call as it comes, over one
+/// connection.
 ///
 /// `anchor::conformance!` runs the whole contract against any store.
 ///
@@ -114,8 +115,8 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not store sessions of `{T}`",
     label = "this is not a `SessionStore<{T}>`",
-    note = "use `MemoryStore`, `SqliteStore`, `PostgresStore`, `MySqlStore` (each behind anchor's \
-        feature of that name), or implement `SessionStore<{T}>`"
+    note = "use `MemoryStore`, `SqliteStore`, `PostgresStore`, `MySqlStore`, `RedisStore` (each \
+        behind anchor's feature of that name), or implement `SessionStore<{T}>`"
 )]
 pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// Inserts a new row and, in the same transaction, ends the session that it replaces, and then

@@ -44,7 +44,83 @@ use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
 use crate::token::LastingHash;
 
-/// Stores sessions in Redis.
+/// Stores sessions in Redis (7.0 or newer), Valkey, which speaks the same protocol, or Redis Cluster.
+///
+/// ```no_run
+/// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = anchor::RedisStore::<T>::connect("redis://127.0.0.1:6379").await?;
+/// store.verify().await?;
+///
+/// let servers = ["redis://10.0.0.1:6379", "redis://10.0.0.2:6379"];
+/// let store = anchor::RedisStore::<T>::connect_cluster(servers).await?.prefix("shop");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The client is the crate `redis`, because it is the one that most applications have already. It
+/// sends the calls of all requests over one connection, one directly after the other, and
+/// reconnects by itself. A call whose connection was lost is sent once more: called twice, a verb
+/// has the effect of one call. An answer may take five seconds; the manager's `store_timeout` may
+/// be shorter. Clones share the connection.
+///
+/// # What a session is
+///
+/// Each session is one hash, `{anchor:sessions:abc}:session:<id>`. Its fields are the columns of a
+/// SQL table, as text that a person can read. Instants are microseconds since 1970, bytes and hashes
+/// are hexadecimal, `NULL` is a missing field. Fields whose names begin with `@` are anchor's own.
+///
+/// The sessions of a subject are together in one of 4,096 shards (`abc` above), which Redis Cluster
+/// keeps in one slot, so each verb is one script on one server. Twelve bits of a session's id lead
+/// to its shard ([`Placement`]). The ids of a subject's sessions are in a set, and **a session that
+/// the set does not name has ended**: no session can exist that "end all sessions of this subject"
+/// does not find. Redis' clock decides, and Redis removes expired sessions; `sweep` has work only
+/// for payloads with `keep_ended` or `cut_off`. The scripts use keys that they find in other keys of
+/// the same slot, which Redis and Valkey permit.
+///
+/// There are no constraints: `unique`, `references` and `CHECK` are not enforced. An expired session
+/// that Redis has removed is [`Load::Absent`], not `Load::Ended`.
+///
+/// # A struct that changes
+///
+/// There are no migrations. A field that a session lacks is read as a migration would have written
+/// it: from the column of `renamed_from`, else as the `default` if that is a literal, else as
+/// `NULL`. Renamed variants of an enum are read under their new names. A session that the struct
+/// still cannot decode counts as ended; `on_change = "end_sessions"` says that this is intended.
+/// [`verify`](Self::verify) reports how many there are. Two releases may run side by side as long as
+/// the older one does not read sessions in which the newer one has changed a renamed column.
+///
+/// # Cost
+///
+/// Each verb is one call of a script, with these exceptions:
+///
+/// - A `create` whose login is measured against cut-offs first asks for the server's clock. One that
+///   replaces a session of another subject ends it by a second call.
+/// - [`record_uses`](RecordUses::record_uses) is one call for each use; they are sent together.
+/// - `revoke_everyone` looks at all keys of each server, and makes a call for each session. In a
+///   cluster, do not move slots meanwhile.
+/// - `sweep` asks each shard whether something is due, with one command each.
+/// - An update that gives a session to another subject registers it with that subject's shard by a
+///   call of its own. The verbs of that subject then make one more call for each such shard.
+///
+/// The verbs on a subject depend on how many sessions the subject has. While a script runs, Redis
+/// does nothing else: about 50 ms for a subject with 10,000 sessions.
+///
+/// # What it promises after a crash and a failover
+///
+/// Redis keeps what it is told as it is set up. With `appendonly yes` and `appendfsync always`, a
+/// logout that was answered survives a crash of the server. With `everysec`, the last second may be
+/// lost; with snapshots alone, everything since the last one. [`verify`](Self::verify) says which it
+/// is. Replication is asynchronous: a failover may bring back sessions that were ended just before
+/// it, until they expire. [`Durability::Replicas`] answers a logout with 503 unless so many replicas
+/// have received it. In a cluster, keep the servers' clocks together: a session's times are those of
+/// the server that has its shard.
+///
+/// # Errors
+///
+/// [`StoreErrorKind::Constraint`](crate::StoreErrorKind::Constraint) from `create` when the id is
+/// taken, or when a session with a limit has an id of another shard than its subject's.
+/// [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable) when the server cannot be
+/// reached or refuses; the message says what to do.
 pub struct RedisStore<T> {
     database: Database,
     payload: PhantomData<fn() -> T>,
@@ -54,7 +130,9 @@ pub struct RedisStore<T> {
 const PREFIX: &str = "anchor";
 
 impl<T: SessionData> RedisStore<T> {
-    /// Connects to one server.
+    /// Connects to one server: `redis://host:6379`, `redis://user:password@host:6379/0`, or, with
+    /// TLS, `rediss://host:6379`. TLS needs a feature of the crate `redis`: add
+    /// `redis = { version = "1", features = ["tokio-rustls-comp"] }`.
     ///
     /// # Errors
     ///
@@ -63,7 +141,7 @@ impl<T: SessionData> RedisStore<T> {
         RedisConnection::to_server(url).await.map(Self::reached)
     }
 
-    /// Connects to a cluster, of which these are some servers.
+    /// Connects to a cluster, of which these are some servers. The others are found through them.
     ///
     /// # Errors
     ///
@@ -75,7 +153,16 @@ impl<T: SessionData> RedisStore<T> {
         RedisConnection::to_cluster(&urls).await.map(Self::reached)
     }
 
-    /// Creates a store that uses this connection.
+    /// Creates a store that uses a connection of the application's: a `ConnectionManager` or a
+    /// `ClusterConnection` of the crate `redis`, release 1.
+    ///
+    /// ```no_run
+    /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = redis::Client::open("redis://127.0.0.1:6379")?;
+    /// let store = anchor::RedisStore::<T>::new(client.get_connection_manager().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(connection: impl Into<RedisConnection>) -> Self {
         let (connection, server) = (connection.into(), "Redis".to_owned());
         Self::reached(Reached { connection, server, warnings: Vec::new() })
