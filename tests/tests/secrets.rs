@@ -450,9 +450,9 @@ async fn nothing_shows_with_redis() {
         format!("redis://user:{password}@{address}"),
     ] {
         let refused = anchor::RedisStore::<UserSession>::connect(&url).await;
-        show_error(&refused.err().expect("no store"));
+        show_error(&refused.expect_err("no store"));
         let refused = anchor::RedisStore::<UserSession>::connect_cluster([url]).await;
-        show_error(&refused.err().expect("no store"));
+        show_error(&refused.expect_err("no store"));
     }
     secrets.extend(forms_of("the password", password.as_bytes()));
 

@@ -144,8 +144,8 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// It is a hint, and a store accepts any id, except for a session with a limit: its id must
     /// carry it.
     ///
-    /// Default: `None`. The id is random. `RedisStore` keeps the sessions of a subject in one shard.
-    /// A store that wraps another one forwards this method.
+    /// Default: `None`. The id is random. `RedisStore` keeps the sessions of a subject in one
+    /// shard. A store that wraps another one forwards this method.
     fn placement(&self, data: &T) -> Option<Placement> {
         let _ = data;
         None

@@ -58,8 +58,8 @@ impl Database {
         Reply::new(answer.map_err(|error| store_error(&self.server, &error))?)
     }
 
-    /// Returns the key and the arguments of a script. The key decides which server of a cluster runs
-    /// the script, which makes the names of the other keys. They are in the same slot.
+    /// Returns the key and the arguments of a script. The key decides which server of a cluster
+    /// runs the script, which makes the names of the other keys. They are in the same slot.
     pub(super) fn all_arguments(
         &self,
         start: &str,

@@ -14,8 +14,8 @@ use crate::store::Placement;
 /// What has to confirm the end of a session before the end is answered.
 ///
 /// Redis replicates asynchronously. If the primary fails right after it has ended a session, a
-/// replica that has not received the end may take its place, and the session is live again, although
-/// the logout was answered.
+/// replica that has not received the end may take its place, and the session is live again,
+/// although the logout was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
@@ -23,8 +23,9 @@ pub enum Durability {
     #[default]
     Server,
     /// The server, and then so many replicas, in memory (`WAIT`). If fewer confirm in time, the end
-    /// is an error, and a logout is answered with 503. The session has ended on the server then, but
-    /// a failover might bring it back. The logout can be repeated, which asks the replicas again.
+    /// is an error, and a logout is answered with 503. The session has ended on the server then,
+    /// but a failover might bring it back. The logout can be repeated, which asks the replicas
+    /// again.
     Replicas {
         /// How many.
         replicas: u32,

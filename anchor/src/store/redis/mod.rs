@@ -44,7 +44,8 @@ use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
 use crate::token::LastingHash;
 
-/// Stores sessions in Redis (7.0 or newer), Valkey, which speaks the same protocol, or Redis Cluster.
+/// Stores sessions in Redis (7.0 or newer), Valkey, which speaks the same protocol, or Redis
+/// Cluster.
 ///
 /// ```no_run
 /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
@@ -66,19 +67,20 @@ use crate::token::LastingHash;
 /// # What a session is
 ///
 /// Each session is one hash, `{anchor:sessions:abc}:session:<id>`. Its fields are the columns of a
-/// SQL table, as text that a person can read. Instants are microseconds since 1970, bytes and hashes
-/// are hexadecimal, `NULL` is a missing field. Fields whose names begin with `@` are anchor's own.
+/// SQL table, as text that a person can read. Instants are microseconds since 1970, bytes and
+/// hashes are hexadecimal, `NULL` is a missing field. Fields whose names begin with `@` are
+/// anchor's own.
 ///
 /// The sessions of a subject are together in one of 4,096 shards (`abc` above), which Redis Cluster
 /// keeps in one slot, so each verb is one script on one server. Twelve bits of a session's id lead
 /// to its shard ([`Placement`]). The ids of a subject's sessions are in a set, and **a session that
 /// the set does not name has ended**: no session can exist that "end all sessions of this subject"
 /// does not find. Redis' clock decides, and Redis removes expired sessions; `sweep` has work only
-/// for payloads with `keep_ended` or `cut_off`. The scripts use keys that they find in other keys of
-/// the same slot, which Redis and Valkey permit.
+/// for payloads with `keep_ended` or `cut_off`. The scripts use keys that they find in other keys
+/// of the same slot, which Redis and Valkey permit.
 ///
-/// There are no constraints: `unique`, `references` and `CHECK` are not enforced. An expired session
-/// that Redis has removed is [`Load::Absent`], not `Load::Ended`.
+/// There are no constraints: `unique`, `references` and `CHECK` are not enforced. An expired
+/// session that Redis has removed is [`Load::Absent`], not `Load::Ended`.
 ///
 /// # A struct that changes
 ///
@@ -86,15 +88,15 @@ use crate::token::LastingHash;
 /// it: from the column of `renamed_from`, else as the `default` if that is a literal, else as
 /// `NULL`. Renamed variants of an enum are read under their new names. A session that the struct
 /// still cannot decode counts as ended; `on_change = "end_sessions"` says that this is intended.
-/// [`verify`](Self::verify) reports how many there are. Two releases may run side by side as long as
-/// the older one does not read sessions in which the newer one has changed a renamed column.
+/// [`verify`](Self::verify) reports how many there are. Two releases may run side by side as long
+/// as the older one does not read sessions in which the newer one has changed a renamed column.
 ///
 /// # Cost
 ///
 /// Each verb is one call of a script, with these exceptions:
 ///
-/// - A `create` whose login is measured against cut-offs first asks for the server's clock. One that
-///   replaces a session of another subject ends it by a second call.
+/// - A `create` whose login is measured against cut-offs first asks for the server's clock. One
+///   that replaces a session of another subject ends it by a second call.
 /// - [`record_uses`](RecordUses::record_uses) is one call for each use; they are sent together.
 /// - `revoke_everyone` looks at all keys of each server, and makes a call for each session. In a
 ///   cluster, do not move slots meanwhile.
@@ -109,11 +111,11 @@ use crate::token::LastingHash;
 ///
 /// Redis keeps what it is told as it is set up. With `appendonly yes` and `appendfsync always`, a
 /// logout that was answered survives a crash of the server. With `everysec`, the last second may be
-/// lost; with snapshots alone, everything since the last one. [`verify`](Self::verify) says which it
-/// is. Replication is asynchronous: a failover may bring back sessions that were ended just before
-/// it, until they expire. [`Durability::Replicas`] answers a logout with 503 unless so many replicas
-/// have received it. In a cluster, keep the servers' clocks together: a session's times are those of
-/// the server that has its shard.
+/// lost; with snapshots alone, everything since the last one. [`verify`](Self::verify) says which
+/// it is. Replication is asynchronous: a failover may bring back sessions that were ended just
+/// before it, until they expire. [`Durability::Replicas`] answers a logout with 503 unless so many
+/// replicas have received it. In a cluster, keep the servers' clocks together: a session's times
+/// are those of the server that has its shard.
 ///
 /// # Errors
 ///
@@ -188,8 +190,8 @@ impl<T: SessionData> RedisStore<T> {
     /// Looks at the server, and at some of the sessions that are there. Call it at start-up.
     ///
     /// It warns, in its result and in the log (target `anchor`), about what a restart of the server
-    /// would undo, with the setting that prevents it, and about live sessions that the struct cannot
-    /// decode: nothing migrates them. At most 1,000 sessions of each server are looked at.
+    /// would undo, with the setting that prevents it, and about live sessions that the struct
+    /// cannot decode: nothing migrates them. At most 1,000 sessions of each server are looked at.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! `verify`: whether the server keeps what it is told, and what a change of the struct means for the
-//! sessions that are there.
+//! `verify`: whether the server keeps what it is told, and what a change of the struct means for
+//! the sessions that are there.
 
 use std::collections::BTreeMap;
 
@@ -165,7 +165,7 @@ impl Settings {
         let undone = match (self.appends, self.append_sync.as_deref(), self.save.as_deref()) {
             (true, Some("always"), _) => return Vec::new(),
             (true, Some("no"), _) => {
-                "a crash of the machine undoes the last logouts, about 30 seconds (`appendfsync no`)"
+                "a crash of the machine undoes logouts of the last 30 seconds (`appendfsync no`)"
             }
             (true, Some(_), _) => {
                 "a crash of the machine undoes the logouts of the last second (`appendfsync \
@@ -180,7 +180,7 @@ impl Settings {
                  `save \"\"`)"
             }
             (false, _, _) => {
-                "a restart undoes everything since the last snapshot: logouts, too (`appendonly no`)"
+                "a restart undoes what came after the last snapshot, also logouts (`appendonly no`)"
             }
         };
         vec![format!(

@@ -4,8 +4,8 @@
 //! answer is read. `table.rs` and `expressions.rs` contain the parts of the statements,
 //! `statement.rs` binds their parameters, and `row.rs` describes a session's row. `database.rs`
 //! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
-//! its errors, and `live_table.rs` compares a live table with the struct. `postgres.rs`, `sqlite.rs`
-//! and `mysql.rs` bind and read values, and decide nothing.
+//! its errors, and `live_table.rs` compares a live table with the struct. `postgres.rs`,
+//! `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing.
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod cells;

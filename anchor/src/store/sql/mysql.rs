@@ -110,8 +110,8 @@ impl Driver for MySqlPool {
                 options.get_ssl_mode(),
                 MySqlSslMode::Required | MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity
             ),
-            remedy: "Add `?ssl-mode=VERIFY_IDENTITY` to the database's URL, and enable sqlx's feature \
-                     `tls-rustls-ring`",
+            remedy: "Add `?ssl-mode=VERIFY_IDENTITY` to the database's URL, and enable sqlx's \
+                     feature `tls-rustls-ring`",
         };
         transport.warning()
     }
