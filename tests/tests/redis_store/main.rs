@@ -3,6 +3,7 @@
 mod calls;
 mod durability;
 mod handed_over;
+mod lost_answers;
 mod releases;
 
 use std::collections::BTreeMap;

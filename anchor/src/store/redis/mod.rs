@@ -84,12 +84,13 @@ use crate::token::LastingHash;
 ///
 /// # A struct that changes
 ///
-/// There are no migrations. A field that a session lacks is read as a migration would have written
-/// it: from the column of `renamed_from`, else as the `default` if that is a literal, else as
-/// `NULL`. Renamed variants of an enum are read under their new names. A session that the struct
-/// still cannot decode counts as ended; `on_change = "end_sessions"` says that this is intended.
-/// [`verify`](Self::verify) reports how many there are. Two releases may run side by side as long
-/// as the older one does not read sessions in which the newer one has changed a renamed column.
+/// There are no migrations: add `migrations = false` to the struct. A field that a session lacks is
+/// read as a migration would have written it: from the column of `renamed_from`, else as the
+/// `default` if that is a literal, else as `NULL`. Renamed variants of an enum are read under their
+/// new names. A session that the struct still cannot decode counts as ended; `on_change =
+/// "end_sessions"` says that this is intended. [`verify`](Self::verify) reports how many there are.
+/// Two releases may run side by side as long as the older one does not read sessions in which the
+/// newer one has changed a renamed column.
 ///
 /// # Cost
 ///
