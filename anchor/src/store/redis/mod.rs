@@ -44,8 +44,8 @@ use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
 use crate::token::LastingHash;
 
-/// Stores sessions in Redis (7.0 or newer), Valkey, which speaks the same protocol, or Redis
-/// Cluster.
+/// Stores sessions in Redis (7.0 or newer), Redis Cluster, or Valkey, which speaks the same
+/// protocol and is not tested.
 ///
 /// ```no_run
 /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
