@@ -8,7 +8,7 @@ use anchor::{MemoryStore, MySqlStore, PostgresStore, SessionData, SqliteStore};
 use sqlx::pool::PoolOptions;
 use sqlx::{AssertSqlSafe, Database, MySqlPool, PgPool, Pool, SqlitePool};
 
-use crate::databases;
+use crate::databases::{self, Redis};
 
 /// An empty store of one kind.
 pub enum Backend {
@@ -20,6 +20,8 @@ pub enum Backend {
     Postgres(PgPool),
     /// A database of MySQL or MariaDB.
     MySql(MySqlPool),
+    /// A prefix of Redis.
+    Redis(Redis),
 }
 
 impl Backend {
@@ -41,6 +43,11 @@ impl Backend {
     /// MySQL or MariaDB; `None`, said on standard error, when there is no server.
     pub async fn mysql() -> Option<Self> {
         databases::mysql().await.map(Backend::MySql)
+    }
+
+    /// Redis; `None`, said on standard error, when there is no server.
+    pub async fn redis() -> Option<Self> {
+        databases::redis().await.map(Backend::Redis)
     }
 
     /// A store for `T` with its table made. A second call gives the same rows on a database, and
@@ -67,6 +74,7 @@ impl Backend {
                 store.migrate().await.expect("MySQL makes the table");
                 Arc::new(store)
             }
+            Backend::Redis(server) => Arc::new(server.store().await),
         }
     }
 
@@ -83,13 +91,20 @@ impl Backend {
             Backend::Sqlite(pool) => Backend::Sqlite(again(pool, connections)),
             Backend::Postgres(pool) => Backend::Postgres(again(pool, connections)),
             Backend::MySql(pool) => Backend::MySql(again(pool, connections)),
+            // Each of its stores has a connection of its own.
+            Backend::Redis(server) => Backend::Redis(server.clone()),
         }
+    }
+
+    /// Whether an expired session's row is gone at once, and no sweep counts it.
+    pub fn removes_expired_rows(&self) -> bool {
+        matches!(self, Backend::Redis(_))
     }
 
     /// How many connections of the pool somebody holds.
     pub fn connections_in_use(&self) -> usize {
         match self {
-            Backend::Memory => 0,
+            Backend::Memory | Backend::Redis(_) => 0,
             Backend::Sqlite(pool) => pool.size() as usize - pool.num_idle(),
             Backend::Postgres(pool) => pool.size() as usize - pool.num_idle(),
             Backend::MySql(pool) => pool.size() as usize - pool.num_idle(),
@@ -111,7 +126,7 @@ impl Backend {
             taken
         }
         match self {
-            Backend::Memory => Vec::new(),
+            Backend::Memory | Backend::Redis(_) => Vec::new(),
             Backend::Sqlite(pool) => all(pool).await,
             Backend::Postgres(pool) => all(pool).await,
             Backend::MySql(pool) => all(pool).await,
@@ -127,7 +142,7 @@ impl Backend {
     pub async fn execute(&self, sql: &str) -> Option<u64> {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
-            Backend::Memory => None,
+            Backend::Memory | Backend::Redis(_) => None,
             Backend::Sqlite(pool) => {
                 Some(sqlx::query(sql).execute(pool).await.expect("SQL").rows_affected())
             }

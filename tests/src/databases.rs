@@ -5,7 +5,7 @@
 //! dropped once it is an hour old.
 
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Once};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,11 @@ use sqlx::{
     PgPool, SqlitePool,
 };
 
-use crate::servers::{MYSQL, POSTGRES, ScratchFolder};
+use anchor::{RedisStore, SessionData, SessionId};
+use redis::FromRedisValue;
+use redis::aio::ConnectionManager;
+
+use crate::servers::{MYSQL, POSTGRES, REDIS, REDIS_CLUSTER, ScratchFolder, Server};
 
 const PREFIX: &str = "anchor_test_";
 const LEFTOVER_AFTER_SECONDS: u64 = 3600;
@@ -101,6 +105,91 @@ pub async fn sqlite() -> SqlitePool {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Off);
     SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(options)
+}
+
+/// A prefix of keys that no other test has, and a server of Redis; `None`, said on standard error,
+/// when there is no server. What a test leaves there expires with its sessions.
+pub async fn redis() -> Option<Redis> {
+    Some(Redis { url: REDIS.url()?.to_owned(), prefix: new_name() })
+}
+
+/// The same on a Redis Cluster.
+pub async fn redis_cluster() -> Option<Redis> {
+    Some(Redis { url: REDIS_CLUSTER.url()?.to_owned(), prefix: new_name() })
+}
+
+/// A server of Redis that this process alone uses, and one test in it; `None`, said on standard
+/// error, when there is none to start.
+pub fn own_redis() -> Option<Redis> {
+    static ONES: [Server; 2] = [Server::own_redis(), Server::own_redis()];
+    static TAKEN: AtomicUsize = AtomicUsize::new(0);
+    let one = ONES.get(TAKEN.fetch_add(1, Ordering::Relaxed)).expect("a server for each test");
+    Some(Redis { url: one.url()?.to_owned(), prefix: new_name() })
+}
+
+/// A server of Redis, or several of a cluster, and a part of its keys.
+#[derive(Clone)]
+pub struct Redis {
+    /// Where it listens; with commas between the servers of a cluster.
+    pub url: String,
+    /// What the names of the keys begin with.
+    pub prefix: String,
+}
+
+impl Redis {
+    /// A store there.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    pub async fn store<T: SessionData>(&self) -> RedisStore<T> {
+        let store = match self.url.contains(',') {
+            true => RedisStore::connect_cluster(self.url.split(',')).await,
+            false => RedisStore::connect(&self.url).await,
+        };
+        store.expect("Redis answers").prefix(&self.prefix)
+    }
+
+    /// A connection of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    pub async fn connection(&self) -> ConnectionManager {
+        let client = redis::Client::open(self.url.as_str()).expect("a URL of Redis");
+        ConnectionManager::new(client).await.expect("Redis answers")
+    }
+
+    /// The name of a key in the shard of a session, such as `session:<id>`.
+    pub fn key(&self, table: &str, id: SessionId, name: &str) -> String {
+        format!("{{{}:{table}:{:03x}}}:{name}", self.prefix, id.placement().number())
+    }
+
+    /// Runs a command behind the store's back.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses it.
+    pub async fn run<R: FromRedisValue>(&self, words: &[&str]) -> R {
+        let mut command = redis::Cmd::new();
+        command.arg(words);
+        command.query_async(&mut self.connection().await).await.expect("Redis answers")
+    }
+
+    /// Puts a text under the key of a session.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    pub async fn set_wrong_type(&self, table: &str, id: SessionId) {
+        let key = self.key(table, id, &format!("session:{id}"));
+        let set = redis::cmd("SET")
+            .arg(key)
+            .arg("of another program")
+            .exec_async(&mut self.connection().await)
+            .await;
+        set.expect("Redis sets a text");
+    }
 }
 
 fn first_time(once: &Once) -> bool {

@@ -9,6 +9,7 @@ macro_rules! on_every_store {
         $crate::on_every_store! { @store sqlite $($behaviour)+ }
         $crate::on_every_store! { @store postgres $($behaviour)+ }
         $crate::on_every_store! { @store mysql $($behaviour)+ }
+        $crate::on_every_store! { @store redis $($behaviour)+ }
     };
     (@store $store:ident $($behaviour:ident)+) => {
         mod $store {

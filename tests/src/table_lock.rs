@@ -32,7 +32,7 @@ impl TableLock {
     /// When the database refuses.
     pub async fn of(backend: &Backend, table: &str, waiting: Waiting) -> Option<Self> {
         match backend {
-            Backend::Memory | Backend::Sqlite(_) => None,
+            Backend::Memory | Backend::Sqlite(_) | Backend::Redis(_) => None,
             Backend::Postgres(pool) => {
                 let mut connection = pool.connect_options().connect().await.expect("a connection");
                 let mode = match waiting {

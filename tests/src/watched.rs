@@ -8,8 +8,8 @@ use std::time::Duration;
 use anchor::payload::CutOff;
 use anchor::store::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Notices, Page,
-    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
-    Touched, Updated, Use,
+    Placement, Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture,
+    Touch, Touched, Updated, Use,
 };
 use anchor::token::LastingHash;
 use anchor::{SessionData, SessionId, StoreError};
@@ -207,6 +207,10 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
             self.admit(Verb::Create).await?;
             self.inner.create(new).await
         })
+    }
+
+    fn placement(&self, data: &T) -> Option<Placement> {
+        self.inner.placement(data)
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {

@@ -32,9 +32,11 @@ fn a_memory_only_application_compiles_no_database_driver() {
 fn an_application_on_one_database_compiles_the_driver_of_no_other() {
     let postgres = drivers(&["postgres"]);
     assert!(postgres.iter().any(|driver| driver.starts_with("sqlx-postgres")), "{postgres:?}");
-    for other in ["sqlx-sqlite", "sqlx-mysql", "libsqlite3-sys"] {
+    for other in ["sqlx-sqlite", "sqlx-mysql", "libsqlite3-sys", "redis"] {
         assert!(!postgres.iter().any(|driver| driver.starts_with(other)), "{postgres:?}");
     }
+    let redis = drivers(&["redis"]);
+    assert!(redis.iter().all(|driver| driver.starts_with("redis v")), "{redis:?}");
 }
 
 #[test]

@@ -432,3 +432,41 @@ async fn nothing_shows_with_mysql() {
     let secrets = walk(&backend).await;
     assert_nothing_shows(&secrets);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_shows_with_redis() {
+    let Some(backend) = Backend::redis().await else { return };
+    let Backend::Redis(server) = &backend else { unreachable!("it is on Redis") };
+    let mut secrets = walk(&backend).await;
+    show(server.store::<UserSession>().await);
+    show(anchor::store::RedisConnection::from(server.connection().await));
+
+    // Passwords: in a URL that is none, of a server that is not there, and of one that wants none.
+    let password = "a-password-of-redis";
+    let address = server.url.trim_start_matches("redis://");
+    for url in [
+        format!("radish://user:{password}@{address}"),
+        format!("redis://user:{password}@127.0.0.1:1"),
+        format!("redis://user:{password}@{address}"),
+    ] {
+        let refused = anchor::RedisStore::<UserSession>::connect(&url).await;
+        show_error(&refused.expect_err("no store"));
+        let refused = anchor::RedisStore::<UserSession>::connect_cluster([url]).await;
+        show_error(&refused.expect_err("no store"));
+    }
+    secrets.extend(forms_of("the password", password.as_bytes()));
+
+    // Somebody else's value under a session's key: the server's own error.
+    let store = server.store::<UserSession>().await;
+    let secret = SecretHash::from_bytes([7; 32]);
+    let id = SessionId::from_uuid(uuid::Uuid::from_u128(7));
+    server.set_wrong_type("secret_sessions", id).await;
+    let data = Arc::new(UserSession { name: "ferris".into(), visits: 0 });
+    let new = NewSession::new(id, LastingHash::from_bytes([8; 32]), secret, data);
+    let refused = anchor::store::SessionStore::create(&store, new).await.unwrap_err();
+    show_error(&refused);
+    assert!(refused.to_string().contains("WRONGTYPE"), "{refused}");
+    secrets.extend(forms_of("a hash", &[7; 32]));
+    assert_log_is_kept("WRONGTYPE");
+    assert_nothing_shows(&secrets);
+}

@@ -54,6 +54,24 @@ pub enum ColumnType {
     Enum(&'static [&'static str]),
 }
 
+#[cfg(any(feature = "_sql", feature = "redis"))]
+/// Returns a type in words.
+pub(crate) fn wanted(ty: ColumnType) -> &'static str {
+    match ty {
+        ColumnType::Bool => "a boolean",
+        ColumnType::SmallInt => "a 16-bit integer",
+        ColumnType::Integer => "a 32-bit integer",
+        ColumnType::BigInt => "a 64-bit integer",
+        ColumnType::Real | ColumnType::Double => "a float",
+        ColumnType::Text | ColumnType::Enum(_) => "text",
+        ColumnType::Bytes => "bytes",
+        ColumnType::Uuid => "a UUID",
+        ColumnType::Ip => "an IP address",
+        ColumnType::Timestamp => "a timestamp",
+        ColumnType::Json => "JSON",
+    }
+}
+
 /// A Rust type that is stored as one SQL column.
 ///
 /// Derive it with `#[derive(Column)]` for a newtype (stored like its inner type) or a field-less

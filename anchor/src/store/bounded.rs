@@ -72,6 +72,10 @@ impl<T: SessionData> Bounded<T> {
         Ok(load)
     }
 
+    pub(crate) fn placement(&self, data: &T) -> Option<Placement> {
+        self.store.placement(data)
+    }
+
     pub(crate) async fn load(&self, id: SessionId) -> Result<Load<T>, StoreError> {
         let load = match self.store.try_load(id) {
             Some(answer) => answer,

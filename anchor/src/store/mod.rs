@@ -19,13 +19,20 @@ mod new_session;
 #[cfg(feature = "cache")]
 mod notices;
 mod page;
+mod placement;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 mod sql;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod transport;
 mod uses;
 mod verbs;
+#[cfg(any(feature = "_sql", feature = "redis"))]
+mod verified;
 
 pub(crate) use bounded::Bounded;
 pub(crate) use secrets::Standing;
@@ -40,17 +47,22 @@ pub use new_session::{Created, LONGEST_LOGIN, NewSession, Replaced};
 #[cfg(feature = "cache")]
 pub use notices::{Notices, Subscription};
 pub use page::{Cursor, CursorError, Listed, Page};
+pub use placement::Placement;
 pub use record::{Load, Loaded, Record};
+#[cfg(feature = "redis")]
+pub use redis::{Durability, RedisConnection, RedisStore};
 pub use secrets::{OldSecret, RotationState, Secrets};
 #[cfg(feature = "mysql")]
 pub use sql::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use sql::PostgresStore;
+#[cfg(feature = "_sql")]
+pub use sql::SqlStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
-#[cfg(feature = "_sql")]
-pub use sql::{SqlStore, Verified, VerifyError};
 pub use uses::{RecordUses, Use};
+#[cfg(any(feature = "_sql", feature = "redis"))]
+pub use verified::{Verified, VerifyError};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -97,7 +109,8 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 /// [`revoke`](Self::revoke) with a proof, also share a statement. The contract does not change:
 /// such a statement begins after every call that it answers, so an answer is never older than its
 /// question, and an error of the statement is returned to each of its callers. The documentation of
-/// `SqlStore` gives the cost and the bounds.
+/// `SqlStore` gives the cost and the bounds. `RedisStore` sends each call as it comes, over one
+/// connection.
 ///
 /// `anchor::conformance!` runs the whole contract against any store.
 ///
@@ -108,8 +121,8 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not store sessions of `{T}`",
     label = "this is not a `SessionStore<{T}>`",
-    note = "use `MemoryStore`, `SqliteStore`, `PostgresStore`, `MySqlStore` (each behind anchor's \
-        feature of that name), or implement `SessionStore<{T}>`"
+    note = "use `MemoryStore`, `SqliteStore`, `PostgresStore`, `MySqlStore`, `RedisStore` (each \
+        behind anchor's feature of that name), or implement `SessionStore<{T}>`"
 )]
 pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// Inserts a new row and, in the same transaction, ends the session that it replaces, and then
@@ -131,6 +144,18 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// [`StoreErrorKind::Encode`](crate::StoreErrorKind::Encode) when the payload cannot be
     /// represented in the table. In all these cases nothing was written, and no session was ended.
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>>;
+
+    /// Returns the placement that the id of a new session with this payload should carry. A login
+    /// asks for it before it calls [`create`](Self::create), and `id.placed(placement)` writes it.
+    /// It is a hint, and a store accepts any id, except for a session with a limit: its id must
+    /// carry it.
+    ///
+    /// Default: `None`. The id is random. `RedisStore` keeps the sessions of a subject in one
+    /// shard. A store that wraps another one forwards this method.
+    fn placement(&self, data: &T) -> Option<Placement> {
+        let _ = data;
+        None
+    }
 
     /// Returns the live row with this id, in one round trip. It never returns a state that is older
     /// than the start of the call.

@@ -11,6 +11,10 @@ macro_rules! shared {
             => $stale:expr;
     )+) => {
         impl<T: SessionData, S: SessionStore<T> + ?Sized> SessionStore<T> for Arc<S> {
+            fn placement(&self, data: &T) -> Option<Placement> {
+                (**self).placement(data)
+            }
+
             fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
                 (**self).load(id)
             }

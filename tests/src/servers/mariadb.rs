@@ -43,7 +43,7 @@ pub(super) fn start() -> Result<Running, String> {
         .args(run_as(&folder));
     let supervised = Supervised::start(&folder, "KILL", &server, "ready for connections")?;
     let url = format!("mysql://root@127.0.0.1:{port}/mysql");
-    Ok(Running { url, _supervised: Some(supervised) })
+    Ok(Running { url, _supervised: vec![supervised] })
 }
 
 /// MariaDB runs as root only when told to.

@@ -6,6 +6,7 @@
 //! | PostgreSQL | `ANCHOR_TEST_POSTGRES_URL` | `initdb` and `postgres` in `PATH` or `/usr/lib/postgresql/*/bin` |
 //! | MySQL, MariaDB | `ANCHOR_TEST_MYSQL_URL` | `mariadb-install-db` and `mariadbd` |
 //! | Redis | `ANCHOR_TEST_REDIS_URL` | `redis-server` |
+//! | Redis Cluster | `ANCHOR_TEST_REDIS_CLUSTER_URL`, with commas between its servers | `redis-server`, `redis-cli` |
 //!
 //! With `ANCHOR_TEST_REQUIRE_SERVERS=1` a missing server or program fails the tests that need it,
 //! as continuous integration should.
@@ -14,6 +15,7 @@ mod mariadb;
 mod postgres;
 mod programs;
 mod redis;
+mod redis_cluster;
 mod supervised;
 
 use std::io::Write;
@@ -30,6 +32,10 @@ pub static MYSQL: Server = Server::new("MariaDB", "ANCHOR_TEST_MYSQL_URL", maria
 /// Redis.
 pub static REDIS: Server = Server::new("Redis", "ANCHOR_TEST_REDIS_URL", redis::start);
 
+/// Redis Cluster. Its URL is those of its servers, with commas between.
+pub static REDIS_CLUSTER: Server =
+    Server::new("Redis Cluster", "ANCHOR_TEST_REDIS_CLUSTER_URL", redis_cluster::start);
+
 /// A server that a test process uses, started at most once in it.
 pub struct Server {
     name: &'static str,
@@ -38,10 +44,10 @@ pub struct Server {
     found: OnceLock<Result<Running, String>>,
 }
 
-/// A server's address and, where this process started it, its supervisor.
+/// A server's address and, where this process started it, its supervisors.
 struct Running {
     url: String,
-    _supervised: Option<Supervised>,
+    _supervised: Vec<Supervised>,
 }
 
 impl Server {
@@ -53,6 +59,11 @@ impl Server {
         Self { name, variable, start, found: OnceLock::new() }
     }
 
+    /// A server of Redis besides [`REDIS`], which no variable names.
+    pub(crate) const fn own_redis() -> Self {
+        Self::new("Redis", "ANCHOR_TEST_OWN_REDIS_URL", redis::start)
+    }
+
     /// Where the server listens; `None`, said on standard error, when there is none.
     ///
     /// The first call starts the server and blocks until it answers; other threads wait for it.
@@ -62,7 +73,7 @@ impl Server {
     /// Under `ANCHOR_TEST_REQUIRE_SERVERS=1`, when there is none.
     pub fn url(&self) -> Option<&str> {
         let found = self.found.get_or_init(|| match std::env::var(self.variable) {
-            Ok(url) => Ok(Running { url, _supervised: None }),
+            Ok(url) => Ok(Running { url, _supervised: Vec::new() }),
             Err(_) => (self.start)().inspect_err(|reason| self.announce_skip(reason)),
         });
         match found {

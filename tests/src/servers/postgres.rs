@@ -42,7 +42,7 @@ pub(super) fn start() -> Result<Running, String> {
     let ready = "database system is ready to accept connections";
     let supervised = Supervised::start(&folder, "QUIT", &server, ready)?;
     let url = format!("postgres://anchor@127.0.0.1:{port}/postgres");
-    Ok(Running { url, _supervised: Some(supervised) })
+    Ok(Running { url, _supervised: vec![supervised] })
 }
 
 /// Debian keeps PostgreSQL's server programs out of `PATH`. The newest version wins.

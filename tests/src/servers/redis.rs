@@ -8,8 +8,8 @@ use super::{Running, programs};
 pub(super) fn start() -> Result<Running, String> {
     let redis = programs::find("redis-server", &[])
         .ok_or("install Redis (`apt-get install redis-server`)")?;
-    let folder = make_folder("redis")?;
     let port = free_port()?;
+    let folder = make_folder(&format!("redis-{port}"))?;
     let mut server = Command::new(redis);
     server
         .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir"])
@@ -17,5 +17,5 @@ pub(super) fn start() -> Result<Running, String> {
         .arg("--port")
         .arg(port.to_string());
     let supervised = Supervised::start(&folder, "KILL", &server, "Ready to accept connections")?;
-    Ok(Running { url: format!("redis://127.0.0.1:{port}"), _supervised: Some(supervised) })
+    Ok(Running { url: format!("redis://127.0.0.1:{port}"), _supervised: vec![supervised] })
 }

@@ -251,10 +251,12 @@ async fn the_sweeper_removes_ended_rows_survives_errors_and_stops_when_dropped(b
     };
     swept(2).await;
     app.store.fail(Verb::Sweep, false);
-    while removed.load(Ordering::SeqCst) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    if !backend.removes_expired_rows() {
+        while removed.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(removed.load(Ordering::SeqCst), 1);
     }
-    assert_eq!(removed.load(Ordering::SeqCst), 1);
 
     drop(sweeper);
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -147,10 +147,12 @@ async fn an_expired_row_is_not_given_out_and_is_left_to_the_sweep(backend: Backe
     }
     assert!(app.sessions.get(id).await.unwrap().is_none());
     assert!(app.sessions.list(&"ferris".to_owned()).await.unwrap().is_empty());
-    let is_ended = async |id| matches!(app.store.inner().load(id).await, Ok(Load::Ended));
-    assert!(is_ended(id).await && is_ended(id_of(&cookie)).await, "the rows are still there");
-    assert_eq!(app.sessions.sweep(1).await.unwrap(), 1, "a batch is as large as was asked for");
-    assert_eq!(app.sessions.sweep(10).await.unwrap(), 1);
+    if !backend.removes_expired_rows() {
+        let is_ended = async |id| matches!(app.store.inner().load(id).await, Ok(Load::Ended));
+        assert!(is_ended(id).await && is_ended(id_of(&cookie)).await, "the rows are still there");
+        assert_eq!(app.sessions.sweep(1).await.unwrap(), 1, "a batch is as large as was asked for");
+        assert_eq!(app.sessions.sweep(10).await.unwrap(), 1);
+    }
     assert_eq!(app.sessions.sweep(10).await.unwrap(), 0);
     assert!(matches!(app.store.inner().load(id).await, Ok(Load::Absent)));
     app.me(&cookie).await.expect(StatusCode::UNAUTHORIZED);

@@ -106,6 +106,7 @@ async fn a_token_of_another_payload_is_refused_after_it_has_gone(backend: Backen
         Backend::Sqlite(_) => "__Host-sqlite",
         Backend::Postgres(_) => "__Host-postgres",
         Backend::MySql(_) => "__Host-mysql",
+        Backend::Redis(_) => "__Host-redis",
     };
     let guests = builder(Watched::new(backend.store::<Guest>().await), cookie).build().unwrap();
     let guest = log_in(&guests, Guest { name: "ferris".into() }).await;

@@ -32,3 +32,17 @@ mod mysql {
         Some(store)
     });
 }
+
+mod redis {
+    anchor::conformance!(async || {
+        let server = anchor_tests::databases::redis().await?;
+        Some(server.store().await)
+    });
+}
+
+mod redis_cluster {
+    anchor::conformance!(async || {
+        let server = anchor_tests::databases::redis_cluster().await?;
+        Some(server.store().await)
+    });
+}

@@ -46,7 +46,8 @@ pub(super) fn new_proof() -> LastingHash {
     Secret::generate().expect("the operating system has randomness").lasting_hash()
 }
 
-/// Returns a new session with this payload, of any type.
+/// Returns a new session with this payload, of any type. Its id is random: what a store says about
+/// the [placement](SessionStore::placement) of new sessions is a hint.
 pub(super) fn new_session<T: SessionData>(data: T) -> NewSession<T> {
     let secret = Secret::generate().expect("the operating system has randomness");
     NewSession {
@@ -54,6 +55,16 @@ pub(super) fn new_session<T: SessionData>(data: T) -> NewSession<T> {
         absolute: 2 * HOUR,
         ..NewSession::new(new_id(), secret.lasting_hash(), secret.hash(), Arc::new(data))
     }
+}
+
+/// Returns a new session whose id has the placement that the store wants, as a login makes it. A
+/// session with a limit needs it.
+pub(super) fn placed<T: SessionData>(
+    store: &impl SessionStore<T>,
+    new: NewSession<T>,
+) -> NewSession<T> {
+    let id = store.placement(&new.data).map_or(new.id, |placement| new.id.placed(placement));
+    NewSession { id, ..new }
 }
 
 /// Returns what a login of the session's owner passes to replace the session.

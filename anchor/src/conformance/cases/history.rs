@@ -61,7 +61,7 @@ pub async fn the_history_says_why_each_session_ended(store: impl Store<Kept>) {
             }
             EndReason::LimitExceeded => {
                 let limit = Some(SubjectLimit::new(1, LimitExceeded::EndOldest));
-                let other = NewSession { limit, ..extended_of(subject) };
+                let other = placed(&store, NewSession { limit, ..extended_of(subject) });
                 create(&store, &other).await;
                 expected.push((new.id, reason));
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -12,8 +12,13 @@ use crate::store::{Created, EndReason, NewSession, Page, Replaced, SessionStore}
 const MAX: u32 = 5;
 const LOGINS: usize = 64;
 
-fn limited_of(user_id: Uuid, overflow: LimitExceeded) -> NewSession<Payload> {
-    NewSession { limit: Some(SubjectLimit::new(MAX, overflow)), ..session_of(user_id) }
+fn limited_of(
+    store: &impl SessionStore<Payload>,
+    user_id: Uuid,
+    overflow: LimitExceeded,
+) -> NewSession<Payload> {
+    let limit = Some(SubjectLimit::new(MAX, overflow));
+    placed(store, NewSession { limit, ..session_of(user_id) })
 }
 
 /// Creates as many sessions as the subject's limit allows, and returns them from the oldest to the
@@ -21,7 +26,7 @@ fn limited_of(user_id: Uuid, overflow: LimitExceeded) -> NewSession<Payload> {
 async fn fill<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<SessionId> {
     let mut ids = Vec::new();
     for _ in 0..MAX {
-        ids.push(create(store, &limited_of(subject, LimitExceeded::Refuse)).await.id);
+        ids.push(create(store, &limited_of(store, subject, LimitExceeded::Refuse)).await.id);
         // Two sessions that are created at the same instant have no order.
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -39,7 +44,7 @@ pub async fn a_login_over_the_limit_ends_the_oldest_sessions(store: impl Store) 
     let (subject, stranger) = (new_subject(), session());
     create(&store, &stranger).await;
     let old = fill(&store, subject).await;
-    let new = limited_of(subject, LimitExceeded::EndOldest);
+    let new = limited_of(&store, subject, LimitExceeded::EndOldest);
     let created = store.create(new.clone()).await.expect("create answers");
     let Created::Session { ended, .. } = created else { panic!("it makes room for itself") };
     assert_eq!(ended, [old[0]]);
@@ -49,7 +54,7 @@ pub async fn a_login_over_the_limit_ends_the_oldest_sessions(store: impl Store) 
 
     // A lowered limit applies from the next login on.
     let limit = Some(SubjectLimit::new(2, LimitExceeded::EndOldest));
-    let last = NewSession { limit, ..session_of(subject) };
+    let last = placed(&store, NewSession { limit, ..session_of(subject) });
     let created = store.create(last.clone()).await.expect("create answers");
     let Created::Session { ended, .. } = created else { panic!("it makes room for itself") };
     assert_eq!(ended, old[1..]);
@@ -60,7 +65,7 @@ pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so(store: im
     let (subject, stranger) = (new_subject(), session());
     create(&store, &stranger).await;
     let old = fill(&store, subject).await;
-    let refused = limited_of(subject, LimitExceeded::Refuse);
+    let refused = limited_of(&store, subject, LimitExceeded::Refuse);
     // The session that it would have replaced stays live, because the requester is still logged in
     // with it.
     let refused = NewSession { replaces: replaced(&stranger), ..refused };
@@ -77,7 +82,7 @@ pub async fn the_session_that_a_login_replaces_leaves_room(store: impl Store) {
         let old = fill(&store, subject).await;
         let proof = live(&store, old[2]).await.secrets.lasting;
         let replaces = Some(Replaced { id: old[2], proof });
-        let new = NewSession { replaces, ..limited_of(subject, overflow) };
+        let new = NewSession { replaces, ..limited_of(&store, subject, overflow) };
         let created = store.create(new.clone()).await.expect("create answers");
         let Created::Session { ended, .. } = created else { panic!("there is room: {overflow:?}") };
         assert!(ended.is_empty(), "{ended:?}");
@@ -102,7 +107,7 @@ pub async fn sessions_that_have_ended_leave_room(store: impl Store) {
 pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest(store: impl Store) {
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
-        let created = store.create(limited_of(subject, LimitExceeded::EndOldest)).await?;
+        let created = store.create(limited_of(&*store, subject, LimitExceeded::EndOldest)).await?;
         let live = store.list(&subject, Page::default()).await?.len();
         assert!(live <= MAX as usize, "{live} sessions are live at once");
         Ok(created)
@@ -123,7 +128,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest(store: imp
 pub async fn logins_at_once_never_exceed_a_limit_that_refuses(store: impl Store) {
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
-        store.create(limited_of(subject, LimitExceeded::Refuse)).await
+        store.create(limited_of(&*store, subject, LimitExceeded::Refuse)).await
     })
     .await;
     let mut admitted: Vec<SessionId> =

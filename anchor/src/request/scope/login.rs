@@ -79,9 +79,10 @@ impl<T: SessionData> Scope<T> {
         };
         // A session that should be bound to a client must not begin without its fingerprint.
         let fingerprint = client.fingerprint?;
-        let id = new_session_id().map_err(Error::Randomness)?;
-        let secret = Secret::generate().map_err(Error::Randomness)?;
         let sessions = &self.sessions;
+        let id = new_session_id().map_err(Error::Randomness)?;
+        let id = sessions.store.placement(&data).map_or(id, |placement| id.placed(placement));
+        let secret = Secret::generate().map_err(Error::Randomness)?;
         // These end first. Otherwise a failure here would leave a new session whose token nobody
         // has.
         for other in others {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::statement::Query;
 use super::subject_lock::SubjectLock;
-use crate::column::{ColumnError, ColumnType, Value};
+use crate::column::{ColumnError, ColumnType, Value, wanted};
 use crate::schema::Dialect;
 #[cfg(feature = "cache")]
 use crate::schema::Schema;
@@ -161,21 +161,4 @@ pub trait Driver: Clone + Send + Sync + 'static {
 /// Describes a cell that does not contain what its column should.
 pub(crate) fn mistyped(ty: ColumnType, found: &str) -> ColumnError {
     ColumnError::new(format_args!("expected {}, found {found} in the table", wanted(ty)))
-}
-
-/// Returns a type in words.
-pub(crate) fn wanted(ty: ColumnType) -> &'static str {
-    match ty {
-        ColumnType::Bool => "a boolean",
-        ColumnType::SmallInt => "a 16-bit integer",
-        ColumnType::Integer => "a 32-bit integer",
-        ColumnType::BigInt => "a 64-bit integer",
-        ColumnType::Real | ColumnType::Double => "a float",
-        ColumnType::Text | ColumnType::Enum(_) => "text",
-        ColumnType::Bytes => "bytes",
-        ColumnType::Uuid => "a UUID",
-        ColumnType::Ip => "an IP address",
-        ColumnType::Timestamp => "a timestamp",
-        ColumnType::Json => "JSON",
-    }
 }

@@ -8,40 +8,7 @@ use super::statement::{Argument, Query};
 use crate::column::{ColumnType, Value};
 use crate::error::StoreError;
 use crate::schema::{ColumnSchema, Dialect, Schema, cut_off_columns};
-
-/// The result of [`SqlStore::verify`](super::SqlStore::verify) if the table matches the struct.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Verified {
-    /// What works, but is a risk. Each warning has been logged. An application may prefer not to
-    /// start with a warning.
-    pub warnings: Vec<String>,
-}
-
-/// Why [`SqlStore::verify`](super::SqlStore::verify) failed.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// The database did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The table does not match the struct.
-    #[error(
-        "the table `{table}` is not what the struct declares:{}\nrun your migrations; for a new \
-         table in a quick start, `store.migrate()` creates it",
-        list(differences)
-    )]
-    Table {
-        /// The table.
-        table: &'static str,
-        /// What is missing or different, in the struct's order.
-        differences: Vec<String>,
-    },
-}
-
-fn list(differences: &[String]) -> String {
-    differences.iter().map(|difference| format!("\n  - {difference}")).collect()
-}
+use crate::store::{Verified, VerifyError};
 
 /// A column, as the database's catalogue describes it.
 struct LiveColumn {
@@ -75,10 +42,7 @@ pub(crate) async fn verify<D: Driver>(database: &Database<D>) -> Result<Verified
         return Err(VerifyError::Table { table, differences });
     }
     let warnings: Vec<String> = database.pool.transport_warning().into_iter().collect();
-    for warning in &warnings {
-        tracing::warn!(target: "anchor", table, "{warning}");
-    }
-    Ok(Verified { warnings })
+    Ok(Verified::with(table, warnings))
 }
 
 async fn live_columns<D: Driver>(

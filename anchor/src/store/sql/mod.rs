@@ -4,9 +4,9 @@
 //! answer is read. `table.rs` and `expressions.rs` contain the parts of the statements,
 //! `statement.rs` binds their parameters, and `row.rs` describes a session's row. `database.rs`
 //! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
-//! its errors, `live_table.rs` compares a live table with the struct, and `transport.rs` checks how
-//! a database is reached. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and
-//! decide nothing. `postgres_notices.rs` connects the caches of several nodes.
+//! its errors, and `live_table.rs` compares a live table with the struct. `postgres.rs`,
+//! `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing. `postgres_notices.rs`
+//! connects the caches of several nodes.
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod cells;
@@ -28,8 +28,6 @@ mod statement;
 mod storable;
 mod subject_lock;
 mod table;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-mod transport;
 mod verbs;
 
 use std::fmt;
@@ -39,7 +37,6 @@ use std::sync::Arc;
 
 use database::Database;
 use driver::Driver;
-pub use live_table::{Verified, VerifyError};
 use verbs::Verbs;
 use verbs::create::Inserts;
 use verbs::load::Lookups;
@@ -51,7 +48,7 @@ use super::gather::Gather;
 use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
     Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
-    Touched, Updated, Use,
+    Touched, Updated, Use, Verified, VerifyError,
 };
 use crate::error::StoreError;
 use crate::id::SessionId;

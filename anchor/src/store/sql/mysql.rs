@@ -13,9 +13,9 @@ use super::cells;
 use super::driver::{Driver, mistyped};
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
-use super::transport::Transport;
 use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
+use crate::store::transport::Transport;
 use crate::timestamp::Timestamp;
 
 /// How long a login waits for the other logins of its subject.
@@ -110,7 +110,8 @@ impl Driver for MySqlPool {
                 options.get_ssl_mode(),
                 MySqlSslMode::Required | MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity
             ),
-            demand: "?ssl-mode=VERIFY_IDENTITY",
+            remedy: "Add `?ssl-mode=VERIFY_IDENTITY` to the database's URL, and enable sqlx's \
+                     feature `tls-rustls-ring`",
         };
         transport.warning()
     }

@@ -21,13 +21,13 @@ use super::driver::{Driver, mistyped};
 use super::postgres_notices::PostgresNotices;
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
-use super::transport::Transport;
 use crate::column::{ColumnError, ColumnType, Value};
 use crate::schema::Dialect;
 #[cfg(feature = "cache")]
 use crate::schema::Schema;
 #[cfg(feature = "cache")]
 use crate::store::Notices;
+use crate::store::transport::Transport;
 use crate::timestamp::Timestamp;
 
 /// The start of 2000-01-01, from which PostgreSQL counts microseconds.
@@ -135,7 +135,8 @@ impl Driver for PgPool {
                 options.get_ssl_mode(),
                 PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
             ),
-            demand: "?sslmode=verify-full",
+            remedy: "Add `?sslmode=verify-full` to the database's URL, and enable sqlx's feature \
+                     `tls-rustls-ring`",
         };
         transport.warning()
     }

@@ -3,12 +3,10 @@
 
 use std::ops::RangeInclusive;
 
-use crate::column::{ColumnError, ColumnType, Value};
+use crate::column::{ColumnError, ColumnType, Value, wanted};
 use crate::payload::{EncodeError, Encoder, SessionData};
 use crate::schema::{ColumnSchema, Dialect};
 use crate::timestamp::Timestamp;
-
-use super::driver::wanted;
 
 /// PostgreSQL's TIMESTAMPTZ begins at 4714-11-24 BC, and ends after the last instant that a
 /// [`Timestamp`] can have.

@@ -1,8 +1,8 @@
-//! How a pool reaches its database, and whether others on the network can read what is sent.
+//! How a store reaches its database, and whether others on the network can read what is sent.
 
 use std::net::IpAddr;
 
-/// Where a pool connects to, and whether it requires TLS.
+/// Where a store connects to, and whether it requires TLS.
 pub(crate) struct Transport<'a> {
     /// The database's name, such as `PostgreSQL`.
     pub(crate) database: &'static str,
@@ -12,20 +12,19 @@ pub(crate) struct Transport<'a> {
     pub(crate) is_socket: bool,
     /// Whether a connection without TLS fails.
     pub(crate) demands_tls: bool,
-    /// What requires TLS in a database URL.
-    pub(crate) demand: &'static str,
+    /// What to do so that a connection requires TLS.
+    pub(crate) remedy: &'static str,
 }
 
 impl Transport<'_> {
     /// Returns a warning if what is sent leaves the machine, and may be sent without encryption.
     pub(crate) fn warning(&self) -> Option<String> {
         let local = self.is_socket || is_loopback(self.host);
-        let Self { database, host, port, demand, .. } = self;
+        let Self { database, host, port, remedy, .. } = self;
         (!local && !self.demands_tls).then(|| {
             format!(
                 "the connection to {database} at {host}:{port} does not require TLS: \
-                 anyone on the network can read and change sessions. Add `{demand}` to the \
-                 database's URL, and enable sqlx's feature `tls-rustls-ring`"
+                 anyone on the network can read and change sessions. {remedy}"
             )
         })
     }
@@ -48,7 +47,7 @@ mod tests {
             port: 5432,
             is_socket,
             demands_tls,
-            demand: "?sslmode=verify-full",
+            remedy: "Add TLS",
         };
         transport.warning().is_some()
     }

@@ -1,0 +1,290 @@
+//! How the store reaches Redis: one server, or a cluster.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::{
+    Client, Cmd, ConnectionAddr, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
+    ScriptInvocation, Value,
+};
+
+use super::failure::store_error;
+use crate::error::StoreError;
+use crate::store::transport::Transport;
+
+/// The longest time that a connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// The longest time that the server may take for an answer.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
+
+/// How many commands may wait to be sent.
+const WAITING: usize = 1_024;
+
+/// A connection to Redis that the application has made with the crate `redis`. `.into()` makes one
+/// of a [`ConnectionManager`] or a [`ClusterConnection`].
+///
+/// A connection that reads from replicas must not be used: a replica answers with an older state,
+/// in which a logout may not have happened.
+#[derive(Clone)]
+pub struct RedisConnection {
+    kind: Kind,
+    /// What made it, if the store itself did.
+    origin: Option<Origin>,
+}
+
+#[derive(Clone)]
+enum Kind {
+    One(ConnectionManager),
+    Cluster(ClusterConnection),
+}
+
+#[derive(Clone)]
+enum Origin {
+    One(Box<Client>),
+    Cluster(Box<ClusterClient>),
+}
+
+impl From<ConnectionManager> for RedisConnection {
+    fn from(connection: ConnectionManager) -> Self {
+        Self { kind: Kind::One(connection), origin: None }
+    }
+}
+
+impl From<ClusterConnection> for RedisConnection {
+    fn from(connection: ClusterConnection) -> Self {
+        Self { kind: Kind::Cluster(connection), origin: None }
+    }
+}
+
+/// Shows the kind only.
+impl fmt::Debug for RedisConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::One(_) => "RedisConnection(one server)",
+            Kind::Cluster(_) => "RedisConnection(cluster)",
+        })
+    }
+}
+
+/// A connection that the store has made.
+pub(super) struct Reached {
+    pub(super) connection: RedisConnection,
+    /// How errors call the server.
+    pub(super) server: String,
+    /// What is a risk about how it is reached.
+    pub(super) warnings: Vec<String>,
+}
+
+impl RedisConnection {
+    /// Connects to one server.
+    pub(super) async fn to_server(url: &str) -> Result<Reached, StoreError> {
+        let client = Client::open(url).map_err(|error| not_a_url(&error))?;
+        let address = client.get_connection_info().addr();
+        let server = format!("Redis at {address}");
+        let warnings = transport_warning(address).into_iter().collect();
+        let connection = Self::made_by(Origin::One(Box::new(client))).await;
+        let connection = connection.map_err(|error| store_error(&server, &error))?;
+        Ok(Reached { connection, server, warnings })
+    }
+
+    /// Connects to a cluster.
+    pub(super) async fn to_cluster(urls: &[String]) -> Result<Reached, StoreError> {
+        let (mut servers, mut warnings) = (Vec::new(), Vec::new());
+        for url in urls {
+            let client = Client::open(url.as_str()).map_err(|error| not_a_url(&error))?;
+            let address = client.get_connection_info().addr();
+            servers.push(address.to_string());
+            warnings.extend(transport_warning(address));
+        }
+        let server = format!("Redis Cluster at {}", servers.join(", "));
+        let client = ClusterClient::builder(urls.iter().map(String::as_str))
+            .connection_timeout(CONNECT)
+            .response_timeout(ANSWER)
+            .retries(6)
+            .min_retry_wait(10)
+            .max_retry_wait(500)
+            .build();
+        let client = client.map_err(|error| store_error(&server, &error))?;
+        let connection = Self::made_by(Origin::Cluster(Box::new(client))).await;
+        let connection = connection.map_err(|error| store_error(&server, &error))?;
+        Ok(Reached { connection, server, warnings })
+    }
+
+    async fn made_by(origin: Origin) -> RedisResult<Self> {
+        let kind = match origin.clone() {
+            Origin::One(client) => {
+                // An answer that fails is better than one that comes too late for its request.
+                let config = ConnectionManagerConfig::new()
+                    .set_connection_timeout(Some(CONNECT))
+                    .set_response_timeout(Some(ANSWER))
+                    .set_number_of_retries(1)
+                    .set_pipeline_buffer_size(WAITING);
+                Kind::One(ConnectionManager::new_with_config(*client, config).await?)
+            }
+            Origin::Cluster(client) => Kind::Cluster(client.get_async_connection().await?),
+        };
+        Ok(Self { kind, origin: Some(origin) })
+    }
+
+    /// Makes another connection to the same server; `None` if the application made this one.
+    pub(super) async fn another(&self) -> RedisResult<Option<Self>> {
+        match self.origin.clone() {
+            Some(origin) => Self::made_by(origin).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Runs commands of one slot directly one after the other, on one connection.
+    pub(super) async fn run_together(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        let count = commands.len();
+        match self.kind.clone() {
+            Kind::One(mut connection) => connection.req_packed_commands(commands, 0, count).await,
+            Kind::Cluster(mut connection) => {
+                connection.req_packed_commands(commands, 0, count).await
+            }
+        }
+    }
+
+    /// Loads a script that the server does not know.
+    pub(super) async fn load(&self, script: &Script) -> RedisResult<()> {
+        match self.kind.clone() {
+            Kind::One(mut connection) => script.load_async(&mut connection).await.map(drop),
+            Kind::Cluster(mut connection) => script.load_async(&mut connection).await.map(drop),
+        }
+    }
+
+    /// Calls a script. If the connection was lost, it is called once more on a new one: a script
+    /// that is called twice has the effect of one call.
+    pub(super) async fn call(&self, script: &ScriptInvocation<'_>) -> RedisResult<Value> {
+        match self.kind.clone() {
+            Kind::One(mut connection) => match script.invoke_async(&mut connection).await {
+                Err(error) if is_lost(&error) => script.invoke_async(&mut connection).await,
+                answer => answer,
+            },
+            // It does so by itself.
+            Kind::Cluster(mut connection) => script.invoke_async(&mut connection).await,
+        }
+    }
+
+    /// Runs a command that only reads.
+    pub(super) async fn read<R: FromRedisValue>(&self, command: &Cmd) -> RedisResult<R> {
+        match self.kind.clone() {
+            Kind::One(mut connection) => match command.query_async(&mut connection).await {
+                Err(error) if is_lost(&error) => command.query_async(&mut connection).await,
+                answer => answer,
+            },
+            Kind::Cluster(mut connection) => command.query_async(&mut connection).await,
+        }
+    }
+}
+
+/// A server that holds sessions: `None` for the only one.
+pub(super) type Primary = Option<(String, u16)>;
+
+impl RedisConnection {
+    /// Returns the servers that hold sessions.
+    pub(super) async fn primaries(&self) -> RedisResult<Vec<Primary>> {
+        let Kind::Cluster(mut connection) = self.kind.clone() else { return Ok(vec![None]) };
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SLOTS");
+        let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
+        let Value::Array(ranges) = connection.route_command(command, any).await? else {
+            return Ok(Vec::new());
+        };
+        let mut primaries: Vec<Primary> = Vec::new();
+        for range in ranges {
+            // The first slot, the last one, the primary, and its replicas.
+            let Value::Array(range) = range else { continue };
+            let Some(Value::Array(primary)) = range.into_iter().nth(2) else { continue };
+            let mut primary = primary.into_iter();
+            if let (Some(host), Some(port)) = (primary.next(), primary.next()) {
+                let primary = (redis::from_redis_value(host)?, redis::from_redis_value(port)?);
+                primaries.push(Some(primary));
+            }
+        }
+        primaries.sort_unstable();
+        primaries.dedup();
+        Ok(primaries)
+    }
+
+    /// Returns some of the keys of a server, and the cursor for the next ones; 0 ends the scan.
+    pub(super) async fn scan(
+        &self,
+        primary: &Primary,
+        cursor: u64,
+        pattern: &str,
+    ) -> RedisResult<(u64, Vec<String>)> {
+        let mut command = redis::cmd("SCAN");
+        command.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
+        self.ask(primary, command).await
+    }
+
+    /// Runs a command on one of the servers.
+    pub(super) async fn ask<R: FromRedisValue>(
+        &self,
+        primary: &Primary,
+        command: Cmd,
+    ) -> RedisResult<R> {
+        match (self.kind.clone(), primary) {
+            (Kind::Cluster(mut connection), Some((host, port))) => {
+                let (host, port) = (host.clone(), *port);
+                let node = SingleNodeRoutingInfo::ByAddress { host, port };
+                let answer =
+                    connection.route_command(command, RoutingInfo::SingleNode(node)).await?;
+                redis::from_redis_value(answer).map_err(Into::into)
+            }
+            _ => self.read(&command).await,
+        }
+    }
+}
+
+fn transport_warning(address: &ConnectionAddr) -> Option<String> {
+    let (host, port, demands_tls) = match address {
+        ConnectionAddr::Tcp(host, port) => (host, *port, false),
+        ConnectionAddr::TcpTls { host, port, insecure, .. } => (host, *port, !insecure),
+        _ => return None,
+    };
+    let remedy = "Write `rediss://` instead of `redis://` in the URL, and enable the feature \
+                  `tokio-rustls-comp` of the crate `redis`";
+    let database = "Redis";
+    Transport { database, host, port, is_socket: false, demands_tls, remedy }.warning()
+}
+
+/// Returns whether the connection was lost, before or after the command was carried out.
+fn is_lost(error: &RedisError) -> bool {
+    error.is_connection_dropped() && !error.is_connection_refusal()
+}
+
+fn not_a_url(error: &RedisError) -> StoreError {
+    // The detail might quote the password.
+    let detail = error.category().to_owned();
+    StoreError::unavailable(format!(
+        "the URL is not one of Redis ({detail}): write `redis://host:6379/0`, \
+         `redis://user:password@host:6379` or, with TLS, `rediss://host:6379`; a URL with `rediss` \
+         needs the feature `tokio-rustls-comp` of the crate `redis`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_leaves_the_machine_without_tls_is_warned_of() {
+        let warning = |url: &str| {
+            let client = Client::open(url).unwrap();
+            transport_warning(client.get_connection_info().addr())
+        };
+        let warning_far = warning("redis://user:hunter2@cache.example.com").unwrap();
+        assert!(warning_far.contains("cache.example.com:6379"), "{warning_far}");
+        assert!(warning_far.contains("Write `rediss://`"), "{warning_far}");
+        assert!(!warning_far.contains("hunter2"), "{warning_far}");
+        assert_eq!(warning("redis://127.0.0.1:6379"), None);
+        assert_eq!(warning("redis://localhost"), None);
+    }
+}

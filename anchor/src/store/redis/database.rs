@@ -1,0 +1,166 @@
+//! [`Database`]: calls the scripts on the keys of one payload.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue, Script};
+use tokio::task::JoinSet;
+
+use super::codec::hex;
+use super::connection::RedisConnection;
+use super::durability::Confirmation;
+use super::failure::store_error;
+use super::keys::Keys;
+use super::reply::Reply;
+use super::row::Changes;
+use super::script;
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::store::Placement;
+use crate::timestamp::Timestamp;
+
+/// The longest span that a script gets. The sum of such a span and today is still exact in Lua.
+const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 86_400);
+
+/// How many calls one verb makes at the same time.
+const AT_ONCE: usize = 128;
+
+#[derive(Clone)]
+pub(super) struct Database {
+    pub(super) connection: RedisConnection,
+    /// How errors call the server.
+    pub(super) server: Arc<str>,
+    /// What is a risk about how it is reached.
+    pub(super) warnings: Arc<[String]>,
+    pub(super) keys: Keys,
+    /// How long ended sessions are kept, if they are.
+    pub(super) keep: Option<Duration>,
+    /// What has to confirm the end of a session besides the server.
+    pub(super) confirmation: Option<Confirmation>,
+}
+
+impl Database {
+    /// Calls a script on the keys of one shard.
+    pub(super) async fn call(
+        &self,
+        script: &Script,
+        shard: Placement,
+        arguments: Arguments,
+    ) -> Result<Reply, StoreError> {
+        let start = self.keys.shard(shard);
+        let mut call = script.prepare_invoke();
+        let mut arguments = self.all_arguments(&start, arguments);
+        call.key(arguments.next());
+        for argument in arguments {
+            call.arg(argument);
+        }
+        let answer = self.connection.call(&call).await;
+        Reply::new(answer.map_err(|error| store_error(&self.server, &error))?)
+    }
+
+    /// Returns the key and the arguments of a script. The key decides which server of a cluster
+    /// runs the script, which makes the names of the other keys. They are in the same slot.
+    pub(super) fn all_arguments(
+        &self,
+        start: &str,
+        arguments: Arguments,
+    ) -> impl Iterator<Item = Vec<u8>> + use<> {
+        let keep = self.keep.map_or_else(|| "-1".to_owned(), micros);
+        let common = [format!("{start}due"), start.to_owned(), keep].map(String::into_bytes);
+        common.into_iter().chain(arguments.0)
+    }
+
+    /// Runs a command that only reads.
+    pub(super) async fn read<R: FromRedisValue>(&self, command: &Cmd) -> Result<R, StoreError> {
+        let answer = self.connection.read(command).await;
+        answer.map_err(|error| store_error(&self.server, &error))
+    }
+
+    /// Makes a call for each of these items, many at the same time, and returns their answers in
+    /// any order.
+    pub(super) async fn for_each<I, R, F>(
+        &self,
+        items: Vec<I>,
+        call: impl Fn(Self, I) -> F,
+    ) -> Result<Vec<R>, StoreError>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, StoreError>> + Send + 'static,
+    {
+        let mut answers = Vec::with_capacity(items.len());
+        let (mut items, mut calls) = (items.into_iter(), JoinSet::new());
+        loop {
+            while calls.len() < AT_ONCE
+                && let Some(item) = items.next()
+            {
+                calls.spawn(call(self.clone(), item));
+            }
+            match calls.join_next().await {
+                Some(answer) => answers.push(answer.map_err(StoreError::unavailable)??),
+                None => return Ok(answers),
+            }
+        }
+    }
+
+    /// Returns the time of the server that has this shard.
+    pub(super) async fn now(&self, shard: Placement) -> Result<Timestamp, StoreError> {
+        self.call(&script::NOW, shard, Arguments::default()).await?.instant()
+    }
+}
+
+/// Returns a span in microseconds, as scripts take it.
+pub(super) fn micros(span: Duration) -> String {
+    span.min(LONGEST_SPAN).as_micros().to_string()
+}
+
+/// Returns a text that no other call of a script has.
+pub(super) fn distinct() -> Result<String, StoreError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(StoreError::unavailable)?;
+    Ok(hex(&random))
+}
+
+/// The arguments of a script, one after the other.
+#[derive(Clone, Default)]
+pub(super) struct Arguments(Vec<Vec<u8>>);
+
+impl Arguments {
+    /// Begins with the session that the script is about.
+    pub(super) fn of(id: SessionId) -> Self {
+        Self::default().text(id.to_string())
+    }
+
+    pub(super) fn text(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.0.push(text.into());
+        self
+    }
+
+    pub(super) fn span(self, span: Duration) -> Self {
+        self.text(micros(span))
+    }
+
+    pub(super) fn instant(self, instant: Timestamp) -> Self {
+        self.text(instant.as_micros().to_string())
+    }
+
+    pub(super) fn hash(self, hash: &[u8; 32]) -> Self {
+        self.text(hex(hash))
+    }
+
+    /// Adds a hash, or nothing.
+    pub(super) fn maybe_hash(self, hash: Option<&[u8; 32]>) -> Self {
+        self.text(hash.map_or_else(String::new, |hash| hex(hash)))
+    }
+
+    /// Adds what the script writes into a hash. It is always the last argument.
+    pub(super) fn changes(mut self, changes: &Changes) -> Self {
+        self = self.text(changes.set.len().to_string());
+        for (name, value) in &changes.set {
+            self = self.text(name.as_str()).text(value.as_slice());
+        }
+        for name in &changes.removed {
+            self = self.text(name.as_str());
+        }
+        self
+    }
+}

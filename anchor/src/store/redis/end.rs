@@ -1,0 +1,97 @@
+//! The verbs that end sessions.
+
+use redis::RedisError;
+
+use super::create::{home_of, shards};
+use super::database::{Arguments, Database};
+use super::failure::store_error;
+use super::reply::{id_in_key, unexpected};
+use super::row::name_of_subject;
+use super::script;
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::payload::SessionData;
+use crate::store::{EndReason, Ending};
+use crate::token::LastingHash;
+
+impl Database {
+    /// Ends one session. A subject, if given, must be its subject.
+    pub(super) async fn end(
+        &self,
+        id: SessionId,
+        proof: Option<LastingHash>,
+        subject: Option<String>,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let arguments = Arguments::of(id)
+            .text(reason.as_str())
+            .maybe_hash(proof.as_ref().map(LastingHash::as_bytes))
+            .text(subject.unwrap_or_default());
+        match self.call_end(&script::END, id.placement(), arguments).await?.word()?.as_str() {
+            "ended" => Ok(Ending::Ended),
+            "not_live" => Ok(Ending::NotLive),
+            "unproven" => Ok(Ending::Unproven),
+            _ => Err(unexpected()),
+        }
+    }
+
+    pub(super) async fn end_of<T: SessionData>(
+        &self,
+        subject: &T::Subject,
+        id: SessionId,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let Some(subject) = name_of_subject::<T>(subject)? else { return Ok(Ending::NotLive) };
+        self.end(id, None, Some(subject), reason).await
+    }
+
+    /// Ends the sessions of a subject except `spared`, and returns how many were live.
+    pub(super) async fn end_subject<T: SessionData>(
+        &self,
+        subject: &T::Subject,
+        spared: Option<SessionId>,
+        reason: EndReason,
+        is_cut_off: bool,
+    ) -> Result<u64, StoreError> {
+        let Some(subject) = name_of_subject::<T>(subject)? else { return Ok(0) };
+        let arguments = |cut_off: &str| {
+            Arguments::default()
+                .text(subject.as_str())
+                .text(reason.as_str())
+                .text(spared.map_or_else(String::new, |id| id.to_string()))
+                .text(cut_off)
+        };
+        let home = home_of(&subject);
+        let cut_off = if is_cut_off { "now" } else { "" };
+        let mut reply = self.call_end(&script::END_SUBJECT, home, arguments(cut_off)).await?;
+        let (mut count, at): (u64, _) = (reply.read()?, reply.word()?);
+        for away in shards(reply.rest()?)? {
+            count +=
+                self.call_end(&script::END_SUBJECT, away, arguments(&at)).await?.read::<u64>()?;
+        }
+        Ok(count)
+    }
+
+    /// Ends every session, and returns how many were live.
+    pub(super) async fn end_everyone(&self, reason: EndReason) -> Result<u64, StoreError> {
+        let failed = |error: RedisError| store_error(&self.server, &error);
+        let (mut count, pattern) = (0, self.keys.sessions());
+        for primary in self.connection.primaries().await.map_err(failed)? {
+            let mut cursor = 0;
+            loop {
+                let page = self.connection.scan(&primary, cursor, &pattern).await;
+                let (next, keys) = page.map_err(failed)?;
+                let ids = keys.iter().filter_map(|key| id_in_key(key)).collect();
+                let ended = self.for_each(ids, |database: Self, id| async move {
+                    database.end(id, None, None, reason).await
+                });
+                count += ended.await?.into_iter().map(Ending::count).sum::<u64>();
+                cursor = next;
+                if cursor == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,338 @@
+//! [`RedisStore`]: sessions in Redis, Valkey, or Redis Cluster.
+//!
+//! Each session is one hash, and each verb is one script (`scripts/`), which Redis runs as a whole.
+//! `create.rs`, `write.rs`, `end.rs`, `list.rs` and `sweep.rs` call the scripts. `row.rs` converts
+//! between a session and the fields of its hash, `codec.rs` between a value and its text.
+//! `keys.rs` names the keys, `connection.rs` reaches the server, `reply.rs` reads its answers, and
+//! `failure.rs` converts its errors.
+
+mod codec;
+mod connection;
+mod create;
+mod database;
+mod durability;
+mod end;
+mod failure;
+mod keys;
+mod list;
+mod reply;
+mod row;
+mod script;
+mod sweep;
+mod verify;
+mod write;
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use connection::Reached;
+pub use connection::RedisConnection;
+use create::home_of;
+use database::Database;
+use durability::Confirmation;
+pub use durability::Durability;
+use keys::Keys;
+use row::name_of_subject;
+
+use super::{
+    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page, Placement,
+    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
+    Touched, Updated, Use, Verified, VerifyError,
+};
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::payload::{CutOff, SessionData};
+use crate::token::LastingHash;
+
+/// Stores sessions in Redis (7.0 or newer), Redis Cluster, or Valkey, which speaks the same
+/// protocol and is not tested.
+///
+/// ```no_run
+/// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = anchor::RedisStore::<T>::connect("redis://127.0.0.1:6379").await?;
+/// store.verify().await?;
+///
+/// let servers = ["redis://10.0.0.1:6379", "redis://10.0.0.2:6379"];
+/// let store = anchor::RedisStore::<T>::connect_cluster(servers).await?.prefix("shop");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The client is the crate `redis`, because it is the one that most applications have already. It
+/// sends the calls of all requests over one connection, one directly after the other, and
+/// reconnects by itself. A call whose connection was lost is sent once more: called twice, a verb
+/// has the effect of one call. An answer may take five seconds; the manager's `store_timeout` may
+/// be shorter. Clones share the connection.
+///
+/// # What a session is
+///
+/// Each session is one hash, `{anchor:sessions:abc}:session:<id>`. Its fields are the columns of a
+/// SQL table, as text that a person can read. Instants are microseconds since 1970, bytes and
+/// hashes are hexadecimal, `NULL` is a missing field. Fields whose names begin with `@` are
+/// anchor's own.
+///
+/// The sessions of a subject are together in one of 4,096 shards (`abc` above), which Redis Cluster
+/// keeps in one slot, so each verb is one script on one server. Twelve bits of a session's id lead
+/// to its shard ([`Placement`]). The ids of a subject's sessions are in a set, and **a session that
+/// the set does not name has ended**: no session can exist that "end all sessions of this subject"
+/// does not find. Redis' clock decides, and Redis removes expired sessions; `sweep` has work only
+/// for payloads with `keep_ended` or `cut_off`. The scripts use keys that they find in other keys
+/// of the same slot, which Redis and Valkey permit.
+///
+/// There are no constraints: `unique`, `references` and `CHECK` are not enforced. An expired
+/// session that Redis has removed is [`Load::Absent`], not `Load::Ended`.
+///
+/// # A struct that changes
+///
+/// There are no migrations: add `migrations = false` to the struct. A field that a session lacks is
+/// read as a migration would have written it: from the column of `renamed_from`, else as the
+/// `default` if that is a literal, else as `NULL`. Renamed variants of an enum are read under their
+/// new names. A session that the struct still cannot decode counts as ended; `on_change =
+/// "end_sessions"` says that this is intended. [`verify`](Self::verify) reports how many there are.
+/// Two releases may run side by side as long as the older one does not read sessions in which the
+/// newer one has changed a renamed column.
+///
+/// # Cost
+///
+/// Each verb is one call of a script, with these exceptions:
+///
+/// - A `create` whose login is measured against cut-offs first asks for the server's clock. One
+///   that replaces a session of another subject ends it by a second call.
+/// - [`record_uses`](RecordUses::record_uses) is one call for each use; they are sent together.
+/// - `revoke_everyone` looks at all keys of each server, and makes a call for each session. In a
+///   cluster, do not move slots meanwhile.
+/// - `sweep` asks each shard whether something is due, with one command each.
+/// - An update that gives a session to another subject registers it with that subject's shard by a
+///   call of its own. The verbs of that subject then make one more call for each such shard.
+///
+/// The verbs on a subject depend on how many sessions the subject has. While a script runs, Redis
+/// does nothing else: about 50 ms for a subject with 10,000 sessions.
+///
+/// # What it promises after a crash and a failover
+///
+/// Redis keeps what it is told as it is set up. With `appendonly yes` and `appendfsync always`, a
+/// logout that was answered survives a crash of the server. With `everysec`, the last second may be
+/// lost; with snapshots alone, everything since the last one. [`verify`](Self::verify) says which
+/// it is. Replication is asynchronous: a failover may bring back sessions that were ended just
+/// before it, until they expire. [`Durability::Replicas`] answers a logout with 503 unless so many
+/// replicas have received it. In a cluster, keep the servers' clocks together: a session's times
+/// are those of the server that has its shard.
+///
+/// # Errors
+///
+/// [`StoreErrorKind::Constraint`](crate::StoreErrorKind::Constraint) from `create` when the id is
+/// taken, or when a session with a limit has an id of another shard than its subject's.
+/// [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable) when the server cannot be
+/// reached or refuses; the message says what to do.
+pub struct RedisStore<T> {
+    database: Database,
+    payload: PhantomData<fn() -> T>,
+}
+
+/// What the names of keys begin with unless the application says otherwise.
+const PREFIX: &str = "anchor";
+
+impl<T: SessionData> RedisStore<T> {
+    /// Connects to one server: `redis://host:6379`, `redis://user:password@host:6379/0`, or, with
+    /// TLS, `rediss://host:6379`. TLS needs a feature of the crate `redis`: add
+    /// `redis = { version = "1", features = ["tokio-rustls-comp"] }`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the text is not a URL of Redis, or the server does not answer.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        RedisConnection::to_server(url).await.map(Self::reached)
+    }
+
+    /// Connects to a cluster, of which these are some servers. The others are found through them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a text is not a URL of Redis, or none of the servers answers.
+    pub async fn connect_cluster(
+        urls: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, StoreError> {
+        let urls: Vec<String> = urls.into_iter().map(Into::into).collect();
+        RedisConnection::to_cluster(&urls).await.map(Self::reached)
+    }
+
+    /// Creates a store that uses a connection of the application's: a `ConnectionManager` or a
+    /// `ClusterConnection` of the crate `redis`, release 1.
+    ///
+    /// ```no_run
+    /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = redis::Client::open("redis://127.0.0.1:6379")?;
+    /// let store = anchor::RedisStore::<T>::new(client.get_connection_manager().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(connection: impl Into<RedisConnection>) -> Self {
+        let (connection, server) = (connection.into(), "Redis".to_owned());
+        Self::reached(Reached { connection, server, warnings: Vec::new() })
+    }
+
+    fn reached(Reached { connection, server, warnings }: Reached) -> Self {
+        let keys = Keys::new(PREFIX, T::schema().table);
+        let (server, warnings, keep) = (server.into(), warnings.into(), T::KEEP_ENDED);
+        let database = Database { connection, server, warnings, keys, keep, confirmation: None };
+        Self { database, payload: PhantomData }
+    }
+
+    /// Sets what the names of the store's keys begin with, instead of `anchor`. Applications that
+    /// share a server need different prefixes.
+    #[must_use]
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.database.keys = Keys::new(prefix, T::schema().table);
+        self
+    }
+}
+
+impl<T: SessionData> RedisStore<T> {
+    /// Looks at the server, and at some of the sessions that are there. Call it at start-up.
+    ///
+    /// It warns, in its result and in the log (target `anchor`), about what a restart of the server
+    /// would undo, with the setting that prevents it, and about live sessions that the struct
+    /// cannot decode: nothing migrates them. At most 1,000 sessions of each server are looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError::Settings`] when the server removes keys to save memory (any
+    /// `maxmemory-policy` but `noeviction`), or is a replica.
+    pub async fn verify(&self) -> Result<Verified, VerifyError> {
+        self.database.verify::<T>().await
+    }
+
+    /// Sets what has to confirm the end of a session before it is answered.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the second connection that this needs cannot be made: the server does not answer,
+    /// or the application gave the store its connection.
+    pub async fn durability(mut self, durability: Durability) -> Result<Self, StoreError> {
+        self.database.confirmation = Confirmation::new(&self.database, durability).await?;
+        Ok(self)
+    }
+}
+
+impl<T> Clone for RedisStore<T> {
+    fn clone(&self) -> Self {
+        Self { database: self.database.clone(), payload: PhantomData }
+    }
+}
+
+/// Shows the server and the table, and no password.
+impl<T: SessionData> fmt::Debug for RedisStore<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("server", &self.database.server)
+            .field("table", &T::schema().table)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: SessionData> SessionStore<T> for RedisStore<T> {
+    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
+        Box::pin(self.database.create(new))
+    }
+
+    fn placement(&self, data: &T) -> Option<Placement> {
+        let subject = name_of_subject::<T>(data.subject()?).ok()?;
+        subject.as_deref().map(home_of)
+    }
+
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
+        Box::pin(self.database.load(id))
+    }
+
+    fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
+        Box::pin(self.database.update(change))
+    }
+
+    fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
+        Box::pin(self.database.touch::<T>(touch))
+    }
+
+    fn uses_recorder(&self) -> Option<&dyn RecordUses> {
+        Some(self)
+    }
+
+    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
+        Box::pin(self.database.rotate(rotation))
+    }
+
+    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
+        Box::pin(self.database.reauthenticate(rotation))
+    }
+
+    fn revoke(
+        &self,
+        id: SessionId,
+        proof: Option<LastingHash>,
+        reason: EndReason,
+    ) -> StoreFuture<'_, Ending> {
+        Box::pin(self.database.end(id, proof, None, reason))
+    }
+
+    fn revoke_of<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        id: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, Ending> {
+        Box::pin(self.database.end_of::<T>(subject, id, reason))
+    }
+
+    fn revoke_subject<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(self.database.end_subject::<T>(subject, None, reason, false))
+    }
+
+    fn revoke_others<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        keep: SessionId,
+        reason: EndReason,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(self.database.end_subject::<T>(subject, Some(keep), reason, false))
+    }
+
+    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
+        Box::pin(self.database.end_everyone(reason))
+    }
+
+    fn cut_off<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>
+    where
+        T: CutOff,
+    {
+        Box::pin(self.database.end_subject::<T>(subject, None, reason, true))
+    }
+
+    fn list<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<Record<T>>> {
+        Box::pin(self.database.list::<T>(subject, page))
+    }
+
+    fn history<'a>(
+        &'a self,
+        subject: &'a T::Subject,
+        page: Page,
+    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
+        Box::pin(self.database.history::<T>(subject, page))
+    }
+
+    fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
+        Box::pin(self.database.sweep::<T>(batch))
+    }
+}
+
+impl<T: SessionData> RecordUses for RedisStore<T> {
+    fn record_uses(&self, uses: Vec<Use>) -> StoreFuture<'_, Vec<SessionId>> {
+        Box::pin(self.database.record_uses::<T>(uses))
+    }
+}

@@ -1,0 +1,283 @@
+//! A session's hash: the fields that a verb writes, and how they are read back.
+//!
+//! A field that the hash lacks was written by an earlier release of the struct: nothing migrates
+//! the hashes. So what a migration would do is done when a field is read.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::codec::{bytes_of_hex, decode, encode, hex, literal, subject_name};
+use crate::column::{Column, ColumnError, ColumnType, Value};
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::payload::{Columns, DecodeError, Decoder, EncodeError, Encoder, SessionData};
+use crate::schema::{ColumnSchema, OnChange, Schema};
+use crate::store::{
+    ClientInfo, EndReason, EndStatus, EndedRecord, Fingerprint, Loaded, Record, RotationState,
+    Secrets,
+};
+use crate::timestamp::Timestamp;
+use crate::token::{LastingHash, SecretHash};
+
+/// What a script writes into a hash: fields to set, and fields to remove.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) set: Vec<(String, Vec<u8>)>,
+    pub(super) removed: Vec<String>,
+}
+
+impl Changes {
+    pub(super) fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
+        self.set.push((name.to_owned(), value.into()));
+    }
+
+    fn write(&mut self, name: &str, value: Option<Vec<u8>>) {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self.removed.push(name.to_owned()),
+        }
+    }
+
+    /// Writes a column of the payload.
+    fn column(&mut self, column: &ColumnSchema, value: &Value) -> Result<(), EncodeError> {
+        let text = encode(column.ty, value);
+        let text = text.map_err(|reason| EncodeError::new(column.name, reason))?;
+        if needs_null(column) {
+            self.write(&null_field(column), text.is_none().then(|| b"true".to_vec()));
+        }
+        self.write(column.name, text);
+        // What an earlier release wrote is no longer the column's value.
+        if let Some(earlier) = column.renamed_from {
+            self.removed.push(earlier.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Writes where a session was used from, if the table tracks it.
+    pub(super) fn client(&mut self, schema: &Schema, client: Option<&ClientInfo>) {
+        if let Some(client) = client.filter(|_| schema.options.track) {
+            self.write("ip_address", client.ip().map(|ip| ip.to_string().into_bytes()));
+            self.write("user_agent", client.user_agent().map(|agent| agent.as_bytes().to_vec()));
+        }
+    }
+}
+
+/// Returns whether a hash without this field might be of an earlier release, for which the column
+/// has another value than `NULL`.
+fn needs_null(column: &ColumnSchema) -> bool {
+    column.nullable && (column.default.is_some() || column.renamed_from.is_some())
+}
+
+/// The field that says that a column is `NULL`.
+fn null_field(column: &ColumnSchema) -> String {
+    format!("@null:{}", column.name)
+}
+
+/// Returns the fields of a whole payload.
+pub(super) fn payload_fields<T: SessionData>(data: &T) -> Result<Changes, EncodeError> {
+    let mut changes = Changes::default();
+    for (column, value) in T::schema().columns.iter().zip(&Encoder::values_of(data)?) {
+        changes.column(column, value)?;
+    }
+    // A new hash has nothing to remove.
+    changes.removed.clear();
+    Ok(changes)
+}
+
+/// Returns the fields in which two payloads differ.
+pub(super) fn differing_fields<T: SessionData>(from: &T, to: &T) -> Result<Changes, EncodeError> {
+    let mut changes = Changes::default();
+    let (from, to) = (Encoder::values_of(from)?, Encoder::values_of(to)?);
+    for (column, (from, to)) in T::schema().columns.iter().zip(from.iter().zip(&to)) {
+        if from != to {
+            changes.column(column, to)?;
+        }
+    }
+    Ok(changes)
+}
+
+/// Returns how keys name a subject; `None` for `NULL`, which is not a subject, as in SQL.
+pub(super) fn name_of_subject<T: SessionData>(
+    subject: &T::Subject,
+) -> Result<Option<String>, StoreError> {
+    let column = T::schema().subject().map_or("subject", |(_, column)| column.name);
+    let text = subject.to_value().and_then(|value| encode(T::Subject::TYPE, &value));
+    let text = text.map_err(|reason| EncodeError::new(column, reason))?;
+    Ok(text.as_deref().map(subject_name))
+}
+
+/// The fields of a hash.
+pub(super) struct Fields(pub(super) Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Fields {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let found = self.0.iter().find(|(field, _)| field == name.as_bytes());
+        found.map(|(_, value)| value.as_slice())
+    }
+
+    /// Reads a column that anchor itself keeps.
+    fn maybe<C: Column>(&self, name: &'static str) -> Result<Option<C>, DecodeError> {
+        let Some(field) = self.get(name) else { return Ok(None) };
+        let value = decode(C::TYPE, field).and_then(C::from_value);
+        value.map(Some).map_err(|reason| DecodeError::new(name, reason))
+    }
+
+    fn read<C: Column>(&self, name: &'static str) -> Result<C, DecodeError> {
+        let absent = || DecodeError::new(name, ColumnError::new("the session has no such field"));
+        self.maybe(name)?.ok_or_else(absent)
+    }
+
+    fn hash(&self, name: &'static str) -> Result<Option<[u8; 32]>, DecodeError> {
+        let Some(field) = self.get(name) else { return Ok(None) };
+        let bytes = std::str::from_utf8(field).ok().and_then(bytes_of_hex);
+        let hash = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let other = || DecodeError::new(name, ColumnError::new("expected 64 hexadecimal digits"));
+        hash.map(Some).ok_or_else(other)
+    }
+
+    fn required_hash(&self, name: &'static str) -> Result<[u8; 32], DecodeError> {
+        let absent = || DecodeError::new(name, ColumnError::new("the session has no such field"));
+        self.hash(name)?.ok_or_else(absent)
+    }
+
+    fn client(&self, schema: &Schema) -> Result<Option<ClientInfo>, DecodeError> {
+        if !schema.options.track {
+            return Ok(None);
+        }
+        let ip: Option<IpAddr> = self.maybe("ip_address")?;
+        let user_agent: Option<String> = self.maybe("user_agent")?;
+        let known = ip.is_some() || user_agent.is_some();
+        Ok(known.then(|| ClientInfo::new(ip, user_agent.as_deref())))
+    }
+
+    pub(super) fn record<T: SessionData>(&self, id: SessionId) -> Result<Record<T>, DecodeError> {
+        Ok(Record {
+            id,
+            created_at: self.read("created_at")?,
+            authenticated_at: self.read("authenticated_at")?,
+            last_seen_at: self.read("last_seen_at")?,
+            expires_at: self.read("expires_at")?,
+            deadline: self.read("deadline")?,
+            version: self.read("version")?,
+            remembered: self.read("remembered")?,
+            client: self.client(T::schema())?,
+            data: Arc::new(Decoder::payload_of(&mut Payload(self))?),
+        })
+    }
+
+    pub(super) fn loaded<T: SessionData>(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Loaded<T>, DecodeError> {
+        let state: String = self.read("rotation_state")?;
+        let unknown =
+            || DecodeError::new("rotation_state", ColumnError::new("expected a rotation state"));
+        let secrets = Secrets {
+            lasting: LastingHash::from_bytes(self.required_hash("lasting_hash")?),
+            current: SecretHash::from_bytes(self.required_hash("secret_hash")?),
+            previous: self.hash("previous_secret_hash")?.map(SecretHash::from_bytes),
+            previous_until: self.maybe("previous_secret_until")?,
+            rotation: RotationState::from_word(&state).ok_or_else(unknown)?,
+        };
+        let fingerprint = match T::schema().options.fingerprint {
+            true => self.hash("fingerprint")?.map(Fingerprint::from_bytes),
+            false => None,
+        };
+        Ok(Loaded { record: Arc::new(self.record(id)?), secrets, fingerprint, now })
+    }
+
+    /// Reads a session that ended at this instant.
+    pub(super) fn ended<T: SessionData>(
+        &self,
+        id: SessionId,
+        ended_at: Timestamp,
+    ) -> Result<EndedRecord<T>, DecodeError> {
+        let was_recorded = self.get("@ended_at").is_some();
+        let status = match self.get("@status") {
+            Some(b"expired") => EndStatus::Expired,
+            None if !was_recorded => EndStatus::Expired,
+            _ => EndStatus::Revoked,
+        };
+        let reason: Option<String> = self.maybe("@end_reason")?;
+        let reason = reason.as_deref().and_then(EndReason::from_word);
+        Ok(EndedRecord { record: self.record(id)?, status, ended_at, reason })
+    }
+}
+
+/// Returns the fields of a new session that the caller knows: those that the store's clock decides
+/// are the script's.
+pub(super) fn new_fields<T: SessionData>(
+    new: &crate::store::NewSession<T>,
+) -> Result<Changes, EncodeError> {
+    let schema = T::schema();
+    let mut fields = payload_fields(&*new.data)?;
+    fields.set("lasting_hash", hex(new.lasting.as_bytes()));
+    fields.set("rotation_state", RotationState::Settled.as_str());
+    fields.set("remembered", new.remembered.to_string());
+    fields.client(schema, new.client.as_ref());
+    if let Some(fingerprint) = new.fingerprint.filter(|_| schema.options.fingerprint) {
+        fields.set("fingerprint", hex(fingerprint.as_bytes()));
+    }
+    Ok(fields)
+}
+
+/// Reads the payload's part of a hash.
+struct Payload<'f>(&'f Fields);
+
+impl Columns for Payload<'_> {
+    fn take(&mut self, _: usize, column: &ColumnSchema) -> Result<Value, ColumnError> {
+        let Self(fields) = self;
+        if let Some(field) = fields.get(column.name) {
+            return value_of(column, field);
+        }
+        if needs_null(column) && fields.get(&null_field(column)).is_some() {
+            return Ok(Value::Null);
+        }
+        if let Some(field) = column.renamed_from.and_then(|earlier| fields.get(earlier)) {
+            return value_of(column, field);
+        }
+        match column.default {
+            Some(default) => literal(column.ty, default).ok_or_else(|| {
+                ColumnError::new(format_args!(
+                    "the session is older than the column, whose default `{}` is not a literal",
+                    default
+                ))
+            }),
+            None if column.nullable => Ok(Value::Null),
+            None => Err(ColumnError::new(
+                "the session is older than the column: give the field a `default`",
+            )),
+        }
+    }
+}
+
+/// Reads a field of the payload. A variant that was renamed is read under its new name.
+fn value_of(column: &ColumnSchema, field: &[u8]) -> Result<Value, ColumnError> {
+    let value = decode(column.ty, field)?;
+    if let (ColumnType::Enum(_), Value::Text(word)) = (column.ty, &value) {
+        let renamed = { column.renamed_variants }.iter().find(|(earlier, _)| earlier == word);
+        if let Some((_, now)) = renamed {
+            return Ok(Value::Text((*now).to_owned()));
+        }
+    }
+    Ok(value)
+}
+
+/// Returns whether the struct says that sessions end which a change of this column leaves without a
+/// value.
+pub(super) fn ends_on_change(schema: &Schema, error: &DecodeError) -> bool {
+    let column = { schema.columns }.iter().find(|column| column.name == error.column());
+    column.is_some_and(|column| column.on_change == OnChange::EndSessions)
+}
+
+/// Logs a live session that the struct cannot decode.
+pub(super) fn log_undecodable(schema: &Schema, id: SessionId, error: &DecodeError) {
+    tracing::warn!(
+        target: "anchor",
+        table = schema.table,
+        %id,
+        column = error.column(),
+        "a live session cannot be decoded and counts as ended: {error}"
+    );
+}

@@ -1,0 +1,2 @@
+-- Returns the time of the server that has this shard.
+return {decimal(now)}

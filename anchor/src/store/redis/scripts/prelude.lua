@@ -1,0 +1,119 @@
+-- Comes before every script.
+--
+-- A script works on the keys of one shard, which Redis Cluster keeps in one slot:
+--   session:<id>       hash: a session; fields that begin with @ are not columns
+--   subject:<subject>  sorted set: the ids of a subject's sessions, by the time of their creation
+--   cut_off:<subject>  the instant of a subject's latest cut-off
+--   away:<subject>     sorted set: other shards that may have sessions of a subject of this shard
+--   due                sorted set: ids that the sweep has to look at, by the time from when on
+--
+-- ARGV[1] is what the names of the shard's keys begin with. ARGV[2] is how long ended sessions are
+-- kept, or -1. Every instant and every span is a whole number of microseconds, which a Lua number
+-- holds exactly until the year 2255. Values of the payload never become Lua numbers.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local shard, keep = ARGV[1], tonumber(ARGV[2])
+local due_key = shard .. 'due'
+
+local function session_key(id) return shard .. 'session:' .. id end
+
+local function subject_key(subject) return shard .. 'subject:' .. subject end
+
+-- tostring would round it to 14 digits.
+local function decimal(number) return string.format('%.0f', number) end
+
+-- The first whole millisecond after an instant.
+local function millis_after(instant) return math.floor(instant / 1000) + 1 end
+
+local function expire_after(key, instant)
+  redis.call('PEXPIREAT', key, decimal(millis_after(instant)))
+end
+
+-- Lets a key that several sessions share live at least until this instant. A minute more costs
+-- nothing, and a set that is gone too early would end sessions.
+local function keep_until(key, instant)
+  local millis = millis_after(instant) + 60000
+  local left = redis.call('PTTL', key)
+  if left < 0 or left < millis - math.floor(now / 1000) then
+    redis.call('PEXPIREAT', key, decimal(millis))
+  end
+end
+
+local function sweep_at(id, instant)
+  redis.call('ZADD', due_key, decimal(instant), id)
+  keep_until(due_key, instant + math.max(keep, 0))
+end
+
+-- Whether a session is 'live', 'ended' or 'absent', and its expiry, its end and its subject.
+-- A session that its subject's set does not name has ended: nobody could end it otherwise.
+local function state(id)
+  local row = redis.call('HMGET', session_key(id), 'expires_at', '@ended_at', '@subject')
+  if not row[1] then return 'absent', row end
+  if row[2] or now >= tonumber(row[1]) then return 'ended', row end
+  if row[3] and not redis.call('ZSCORE', subject_key(row[3]), id) then return 'ended', row end
+  return 'live', row
+end
+
+-- Removes a session, whatever it is.
+local function remove(id, subject)
+  redis.call('DEL', session_key(id))
+  redis.call('ZREM', due_key, id)
+  if subject then redis.call('ZREM', subject_key(subject), id) end
+end
+
+-- Ends a session for good, even if it looks expired, and says whether it was live. The end of a
+-- session that is kept is never overwritten.
+local function finish(id, reason)
+  local how, row = state(id)
+  if how == 'absent' then return false end
+  if keep < 0 then
+    remove(id, row[3])
+  elseif not row[2] then
+    local key, expires_at = session_key(id), tonumber(row[1])
+    local ended_at = math.min(now, expires_at)
+    if now < expires_at then
+      redis.call('HSET', key, '@status', 'revoked', '@end_reason', reason)
+    else
+      redis.call('HSET', key, '@status', 'expired')
+    end
+    redis.call('HSET', key, '@ended_at', decimal(ended_at), 'expires_at', decimal(ended_at))
+    expire_after(key, ended_at + keep)
+    sweep_at(id, ended_at + keep)
+  end
+  return how == 'live'
+end
+
+-- Marks a session as used at an instant, and returns its new expiry.
+local function use(key, at, idle)
+  local expires_at = math.min(at + idle, tonumber(redis.call('HGET', key, 'deadline')))
+  redis.call('HSET', key, 'last_seen_at', decimal(at), 'expires_at', decimal(expires_at))
+  expire_after(key, expires_at + math.max(keep, 0))
+  return decimal(expires_at)
+end
+
+-- Writes what ARGV contains from here on: the number of fields to set, their names and values, and
+-- the names of the fields to remove.
+local function write(key, from)
+  local last = from + 2 * tonumber(ARGV[from])
+  for i = from + 1, last, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
+  for i = last + 1, #ARGV do redis.call('HDEL', key, ARGV[i]) end
+end
+
+-- Puts a session into its subject's set, and returns the subject's latest cut-off: the recorded one
+-- or, for a subject of another shard, the given one.
+local function join(subject, id, created_at, deadline, given)
+  local key = subject_key(subject)
+  redis.call('ZADD', key, decimal(created_at), id)
+  keep_until(key, deadline + math.max(keep, 0))
+  local recorded = redis.call('GET', shard .. 'cut_off:' .. subject)
+  return math.max(tonumber(recorded or 0), tonumber(given))
+end
+
+-- Ends a session whose login began before its subject's cut-off. It was never live. It stays until
+-- the sweep, which counts it.
+local function arrive_dead(id, created_at, cut_off)
+  local key, ended_at = session_key(id), decimal(math.max(cut_off, created_at))
+  redis.call('HSET', key, '@ended_at', ended_at, 'expires_at', ended_at, '@end_reason', 'cut_off')
+  sweep_at(id, now)
+end

@@ -1,0 +1,230 @@
+//! `verify`: whether the server keeps what it is told, and what a change of the struct means for
+//! the sessions that are there.
+
+use std::collections::BTreeMap;
+
+use redis::RedisError;
+
+use super::connection::Primary;
+use super::database::{Arguments, Database};
+use super::failure::store_error;
+use super::reply::id_in_key;
+use super::row::ends_on_change;
+use super::script;
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::payload::SessionData;
+use crate::store::{Verified, VerifyError};
+use crate::timestamp::Timestamp;
+
+/// How many sessions of each server are looked at.
+const SAMPLE: usize = 1_000;
+
+impl Database {
+    pub(super) async fn verify<T: SessionData>(&self) -> Result<Verified, VerifyError> {
+        let (mut refused, mut warnings) = (Vec::new(), self.warnings.to_vec());
+        let mut sample = Sample::default();
+        let failed = |error: RedisError| store_error(&self.server, &error);
+        for primary in self.connection.primaries().await.map_err(failed)? {
+            let name = match &primary {
+                Some((host, port)) => format!("Redis at {host}:{port}"),
+                None => self.server.to_string(),
+            };
+            let settings = Settings::of(&self.info(&primary).await?, self.config(&primary).await);
+            refused.extend(settings.refusals(&name));
+            warnings.extend(settings.warnings(&name));
+            self.look_at::<T>(&primary, &mut sample).await?;
+        }
+        if !refused.is_empty() {
+            return Err(VerifyError::Settings { settings: refused });
+        }
+        warnings.extend(sample.warnings());
+        Ok(Verified::with(T::schema().table, warnings))
+    }
+
+    async fn info(&self, primary: &Primary) -> Result<String, StoreError> {
+        let info = self.connection.ask(primary, redis::cmd("INFO")).await;
+        info.map_err(|error| store_error(&self.server, &error))
+    }
+
+    /// Returns the settings that `INFO` does not show. A managed server may refuse to.
+    async fn config(&self, primary: &Primary) -> Option<BTreeMap<String, String>> {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("GET").arg("*");
+        self.connection.ask(primary, command).await.ok()
+    }
+
+    /// Decodes some of the sessions that are there.
+    async fn look_at<T: SessionData>(
+        &self,
+        primary: &Primary,
+        sample: &mut Sample,
+    ) -> Result<(), StoreError> {
+        let (mut cursor, mut ids): (u64, Vec<SessionId>) = (0, Vec::new());
+        loop {
+            let page = self.connection.scan(primary, cursor, &self.keys.sessions()).await;
+            let (next, keys) = page.map_err(|error| store_error(&self.server, &error))?;
+            ids.extend(keys.iter().filter_map(|key| id_in_key(key)));
+            cursor = next;
+            if cursor == 0 || ids.len() >= SAMPLE {
+                break;
+            }
+        }
+        ids.truncate(SAMPLE);
+        let found = self.for_each(ids, |database: Self, id| async move {
+            let arguments = Arguments::of(id);
+            let mut reply = database.call(&script::LOAD, id.placement(), arguments).await?;
+            if reply.word()? != "live" {
+                return Ok(None);
+            }
+            let now: Timestamp = reply.instant()?;
+            Ok(Some(reply.fields()?.loaded::<T>(id, now).map(drop)))
+        });
+        for live in found.await?.into_iter().flatten() {
+            sample.live += 1;
+            match live {
+                Ok(()) => {}
+                Err(error) if ends_on_change(T::schema(), &error) => {}
+                Err(error) => *sample.undecodable.entry(error.to_string()).or_default() += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What some of the live sessions are.
+#[derive(Default)]
+struct Sample {
+    live: usize,
+    /// How many the struct cannot decode, by the reason.
+    undecodable: BTreeMap<String, usize>,
+}
+
+impl Sample {
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let live = self.live;
+        self.undecodable.iter().map(move |(reason, count)| {
+            format!(
+                "{count} of the {live} live sessions that were looked at cannot be decoded by the \
+                 struct, and count as ended: {reason}. If they are to end, declare \
+                 `#[session(on_change = \"end_sessions\")]` on the field"
+            )
+        })
+    }
+}
+
+/// How a server is set up.
+#[derive(Debug, Default)]
+struct Settings {
+    eviction: String,
+    is_replica: bool,
+    appends: bool,
+    /// `None` if the server does not show it.
+    append_sync: Option<String>,
+    /// When it saves snapshots; `None` if the server does not show it.
+    save: Option<String>,
+}
+
+impl Settings {
+    fn of(info: &str, config: Option<BTreeMap<String, String>>) -> Self {
+        let of_info = |name: &str| {
+            let mut lines = info.lines().filter_map(|line| line.split_once(':'));
+            lines.find(|(line, _)| *line == name).map(|(_, value)| value.trim().to_owned())
+        };
+        let of_config = |name: &str| config.as_ref()?.get(name).cloned();
+        Self {
+            eviction: of_info("maxmemory_policy").unwrap_or_default(),
+            is_replica: of_info("role").as_deref() == Some("slave"),
+            appends: of_info("aof_enabled").as_deref() == Some("1"),
+            append_sync: of_config("appendfsync"),
+            save: of_config("save"),
+        }
+    }
+
+    /// Returns what loses sessions, or their ends, in operation.
+    fn refusals(&self, server: &str) -> Vec<String> {
+        let mut refusals = Vec::new();
+        if !matches!(self.eviction.as_str(), "noeviction" | "") {
+            refusals.push(format!(
+                "{server} removes keys when its memory is full (`maxmemory-policy {}`): users are \
+                 logged out, and a cut-off is forgotten. Set `maxmemory-policy noeviction`",
+                self.eviction
+            ));
+        }
+        if self.is_replica {
+            refusals.push(format!(
+                "{server} is a replica: it answers with an older state, in which a logout may not \
+                 have happened. Connect to the primary"
+            ));
+        }
+        refusals
+    }
+
+    /// Returns what a restart of the server would undo.
+    fn warnings(&self, server: &str) -> Vec<String> {
+        let undone = match (self.appends, self.append_sync.as_deref(), self.save.as_deref()) {
+            (true, Some("always"), _) => return Vec::new(),
+            (true, Some("no"), _) => {
+                "a crash of the machine undoes logouts of the last 30 seconds (`appendfsync no`)"
+            }
+            (true, Some(_), _) => {
+                "a crash of the machine undoes the logouts of the last second (`appendfsync \
+                 everysec`)"
+            }
+            (true, None, _) => {
+                "a crash of the machine undoes the last logouts, unless `appendfsync` is `always`, \
+                 which this server does not show"
+            }
+            (false, _, Some("")) => {
+                "a restart ends all sessions, because nothing is written to disk (`appendonly no`, \
+                 `save \"\"`)"
+            }
+            (false, _, _) => {
+                "a restart undoes what came after the last snapshot, also logouts (`appendonly no`)"
+            }
+        };
+        vec![format!(
+            "{server}: {undone}. For logouts that are final, set `appendonly yes` and `appendfsync \
+             always`"
+        )]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(info: &str, config: &[(&str, &str)]) -> Settings {
+        let config = config.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Settings::of(info, Some(config.collect()))
+    }
+
+    #[test]
+    fn eviction_and_a_replica_are_refused() {
+        let good = settings("role:master\r\nmaxmemory_policy:noeviction\r\n", &[]);
+        assert_eq!(good.refusals("Redis"), [""; 0]);
+        let bad = settings("# Memory\r\nmaxmemory_policy:allkeys-lru\r\nrole:slave\r\n", &[]);
+        let refusals = bad.refusals("Redis at cache:6379");
+        assert_eq!(refusals.len(), 2, "{refusals:?}");
+        assert!(refusals[0].contains("Set `maxmemory-policy noeviction`"), "{refusals:?}");
+        assert!(refusals[1].contains("Connect to the primary"), "{refusals:?}");
+    }
+
+    #[test]
+    fn what_a_restart_undoes_is_said() {
+        let on = "aof_enabled:1\r\n";
+        assert_eq!(settings(on, &[("appendfsync", "always")]).warnings("Redis"), [""; 0]);
+        for (info, config, undone) in [
+            (on, vec![("appendfsync", "everysec")], "the last second"),
+            (on, vec![("appendfsync", "no")], "30 seconds"),
+            (on, vec![], "does not show"),
+            ("aof_enabled:0\r\n", vec![("save", "")], "ends all sessions"),
+            ("aof_enabled:0\r\n", vec![("save", "3600 1")], "the last snapshot"),
+        ] {
+            let warnings = settings(info, &config).warnings("Redis");
+            let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+            assert!(warning.contains(undone), "{warning}");
+            assert!(warning.contains("`appendfsync always`"), "{warning}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a request costs: the commands that the server was sent.
+
+use anchor::prelude::*;
+use anchor_tests::databases::{self, Redis};
+use anchor_tests::http::Served;
+use axum::Router;
+use axum::routing::{get, post};
+use http::StatusCode;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::random_id;
+
+#[tokio::test]
+async fn a_guarded_read_a_login_and_a_logout_are_one_call_each() {
+    #[derive(Clone, SessionData)]
+    #[session(table = "visits", idle = "2h", absolute = "14d", migrations = false)]
+    #[session(max_per_subject = 3, cookie = "__Host-visit")]
+    struct Visit {
+        #[session(subject)]
+        name: String,
+    }
+    async fn log_in(auth: Auth<Visit>) -> Result<(), anchor::Error> {
+        auth.login(Visit { name: "ferris".into() }).await.map(drop)
+    }
+    #[require_session(Visit)]
+    async fn me(session: Session<Visit>) -> String {
+        session.name.clone()
+    }
+    #[logout(Visit)]
+    async fn logout() {}
+
+    let Some(server) = databases::own_redis() else { return };
+    let store = server.store::<Visit>().await;
+    let sessions = SessionManager::<Visit>::builder(store)
+        .keys(KeyRing::new([[7; 32]]).unwrap())
+        .build()
+        .unwrap();
+    let router = Router::new()
+        .route("/login", post(log_in))
+        .route("/me", get(me))
+        .route("/logout", post(logout))
+        .layer(sessions.layer());
+    let served = Served::start(router).await;
+    // The scripts are loaded when they are first called.
+    for _ in 0..2 {
+        let cookie = served.post("/login").send().await.expect(StatusCode::OK).cookie();
+        served.get("/me").cookie(&cookie).send().await.expect(StatusCode::OK);
+        served.post("/logout").cookie(&cookie).send().await.expect(StatusCode::OK);
+    }
+    let mut calls = Calls::of(&server).await;
+    let cookie = served.post("/login").send().await.expect(StatusCode::OK).cookie();
+    assert_eq!(calls.since().await, ["EVALSHA"], "a login");
+    served.get("/me").cookie(&cookie).send().await.expect(StatusCode::OK);
+    assert_eq!(calls.since().await, ["EVALSHA"], "a guarded read");
+    served.post("/login").cookie(&cookie).send().await.expect(StatusCode::OK);
+    assert_eq!(calls.since().await, ["EVALSHA"], "a login that replaces a session");
+    let cookie = served.post("/login").send().await.expect(StatusCode::OK).cookie();
+    calls.since().await;
+    served.post("/logout").cookie(&cookie).send().await.expect(StatusCode::OK);
+    assert_eq!(calls.since().await, ["EVALSHA"], "a logout");
+}
+
+/// The commands that clients send to a server.
+struct Calls {
+    lines: BufReader<TcpStream>,
+    admin: redis::aio::ConnectionManager,
+}
+
+impl Calls {
+    async fn of(server: &Redis) -> Self {
+        let mut stream =
+            TcpStream::connect(server.url.trim_start_matches("redis://")).await.unwrap();
+        stream.write_all(b"MONITOR\r\n").await.unwrap();
+        let mut calls = Self { lines: BufReader::new(stream), admin: server.connection().await };
+        calls.since().await;
+        calls
+    }
+
+    /// The commands since the last call, without those of scripts.
+    async fn since(&mut self) -> Vec<String> {
+        let mark = random_id().to_string();
+        redis::cmd("ECHO").arg(&mark).exec_async(&mut self.admin).await.unwrap();
+        let mut commands = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.lines.read_line(&mut line).await.unwrap(), 0, "the server went away");
+            if line.contains(&mark) {
+                return commands;
+            }
+            // `+1700000000.000000 [0 127.0.0.1:50000] "EVALSHA" ..`, or `[0 lua]`.
+            if !line.contains("[0 lua]")
+                && let Some(command) = line.split('"').nth(1)
+            {
+                commands.push(command.to_owned());
+            }
+        }
+    }
+}

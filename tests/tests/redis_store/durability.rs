@@ -1,0 +1,143 @@
+//! What confirms the end of a session, and what the server may lose.
+
+use std::time::Duration;
+
+use anchor::prelude::*;
+use anchor::store::{Durability, EndReason, Ending, Replaced, SessionStore, VerifyError};
+use anchor::{RedisStore, StoreErrorKind};
+use anchor_tests::databases;
+use anchor_tests::http::Served;
+use axum::Router;
+use axum::routing::{get, post};
+use http::StatusCode;
+
+use super::{UserSession, create, is_live, login, user};
+
+#[tokio::test]
+async fn an_end_that_no_replica_confirms_is_an_error() {
+    let Some(server) = databases::redis().await else { return };
+    let within = Duration::from_millis(100);
+    let replicas = Durability::Replicas { replicas: 1, within };
+    let store = server.store::<UserSession>().await.durability(replicas).await.unwrap();
+    let subject = "ferris".to_owned();
+    let ids = [create(&store, user("ferris")).await, create(&store, user("ferris")).await];
+    let refused = [
+        store.revoke(ids[0], None, EndReason::Logout).await.map(drop).unwrap_err(),
+        // Repeated, it ends nothing, and still nobody has confirmed the end.
+        store.revoke(ids[0], None, EndReason::Logout).await.map(drop).unwrap_err(),
+        store.revoke_subject(&subject, EndReason::LogoutAll).await.map(drop).unwrap_err(),
+        store.cut_off(&subject, EndReason::CutOff).await.map(drop).unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert!(error.to_string().contains("0 of 1 replicas"), "{error}");
+    }
+    for id in ids {
+        assert!(!is_live(&store, id).await);
+    }
+    // A login that replaces a session ends one; if that is not confirmed, there is no new one.
+    let old = login(&store, user("ferris"));
+    store.create(old.clone()).await.unwrap();
+    let mut new = login(&store, user("ferris"));
+    new.replaces = Some(Replaced { id: old.id, proof: old.lasting });
+    store.create(new.clone()).await.map(drop).unwrap_err();
+    assert!(!is_live(&store, new.id).await);
+
+    let forever = Durability::Replicas { replicas: 1, within: Duration::from_secs(5) };
+    assert!(server.store::<UserSession>().await.durability(forever).await.is_err());
+    let given = RedisStore::<UserSession>::new(server.connection().await);
+    let error = given.durability(replicas).await.unwrap_err().to_string();
+    assert!(error.contains("RedisStore::connect"), "{error}");
+}
+
+#[tokio::test]
+async fn an_end_that_a_replica_confirms_is_answered() {
+    let Some(server) = databases::redis_cluster().await else { return };
+    let replicas = Durability::Replicas { replicas: 1, within: Duration::from_secs(4) };
+    let store = server.store::<UserSession>().await.durability(replicas).await.unwrap();
+    for name in ["ferris", "corro", "hopper", "ada", "grace"] {
+        let new = login(&store, user(name));
+        store.create(new.clone()).await.unwrap();
+        let ended = store.revoke(new.id, Some(new.lasting), EndReason::Logout).await.unwrap();
+        assert_eq!(ended, Ending::Ended);
+        create(&store, user(name)).await;
+        assert_eq!(store.revoke_subject(&name.into(), EndReason::LogoutAll).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn each_primary_of_a_cluster_is_looked_at() {
+    let Some(server) = databases::redis_cluster().await else { return };
+    let store = server.store::<UserSession>().await;
+    let name = |number: u32| format!("subject {number}");
+    for number in 0..50 {
+        create(&store, user(&name(number))).await;
+    }
+    let warnings = store.verify().await.unwrap().warnings;
+    let primaries = warnings.iter().filter(|one| one.contains("appendonly yes")).count();
+    assert!(primaries == 0 || primaries >= 3, "{warnings:?}");
+    assert_eq!(store.revoke_everyone(EndReason::Everyone).await.unwrap(), 50);
+}
+
+#[tokio::test]
+async fn a_server_that_loses_sessions_is_refused_and_a_restart_is_warned_of() {
+    let Some(own) = databases::own_redis() else { return };
+    let store = own.store::<UserSession>().await;
+    let warnings = store.verify().await.unwrap().warnings;
+    assert!(warnings.iter().any(|one| one.contains("a restart ends all sessions")), "{warnings:?}");
+    own.run::<String>(&["CONFIG", "SET", "appendonly", "yes"]).await;
+    own.run::<String>(&["CONFIG", "SET", "appendfsync", "always"]).await;
+    assert_eq!(store.verify().await.unwrap().warnings, [""; 0]);
+    own.run::<String>(&["CONFIG", "SET", "appendfsync", "everysec"]).await;
+    let warnings = store.verify().await.unwrap().warnings;
+    assert!(warnings[0].contains("the last second"), "{warnings:?}");
+
+    own.run::<String>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
+    let Err(VerifyError::Settings { settings }) = store.verify().await else {
+        panic!("keys are evicted")
+    };
+    assert!(settings[0].contains("maxmemory-policy noeviction"), "{settings:?}");
+
+    // And one that has no memory left refuses logins, and still carries out logouts.
+    own.run::<String>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
+    let id = create(&store, user("ferris")).await;
+    own.run::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let refused = store.create(login(&store, user("ferris"))).await.map(drop).unwrap_err();
+    assert!(refused.to_string().contains("raise `maxmemory`"), "{refused}");
+    assert!(is_live(&store, id).await);
+    assert_eq!(store.revoke(id, None, EndReason::Logout).await.unwrap(), Ending::Ended);
+}
+
+#[require_session(UserSession)]
+async fn me(session: Session<UserSession>) -> String {
+    session.name.clone()
+}
+
+#[logout(UserSession)]
+async fn logout() {}
+
+async fn log_in(auth: Auth<UserSession>) -> Result<(), anchor::Error> {
+    auth.login(user("ferris")).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_logout_that_no_replica_confirms_is_503() {
+    let Some(server) = databases::redis().await else { return };
+    let within = Duration::from_millis(50);
+    let store = server.store::<UserSession>().await;
+    let store = store.durability(Durability::Replicas { replicas: 1, within }).await.unwrap();
+    let sessions = SessionManager::<UserSession>::builder(store)
+        .keys(KeyRing::new([[7; 32]]).unwrap())
+        .build()
+        .unwrap();
+    let router = Router::new()
+        .route("/login", post(log_in))
+        .route("/me", get(me))
+        .route("/logout", post(logout))
+        .layer(sessions.layer());
+    let served = Served::start(router).await;
+    let cookie = served.post("/login").send().await.expect(StatusCode::OK).cookie();
+    served.get("/me").cookie(&cookie).send().await.expect(StatusCode::OK);
+    let answer = served.post("/logout").cookie(&cookie).send().await;
+    answer.expect(StatusCode::SERVICE_UNAVAILABLE);
+}

@@ -1,0 +1,159 @@
+//! What `RedisStore` promises beyond the contract of every store.
+
+mod calls;
+mod durability;
+mod handed_over;
+mod lost_answers;
+mod releases;
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use anchor::prelude::*;
+use anchor::store::{EndReason, Ending, Load, Loaded, NewSession, Page, Placement, SessionStore};
+use anchor::token::{LastingHash, SecretHash};
+use anchor::{RedisStore, SessionId};
+use anchor_tests::databases::{self, Redis};
+use uuid::Uuid;
+
+const TABLE: &str = "sessions";
+
+#[derive(Debug, Clone, PartialEq, SessionData)]
+#[session(table = "sessions", idle = "2h", absolute = "14d", cut_off, migrations = false)]
+struct UserSession {
+    #[session(subject)]
+    name: String,
+    visits: i64,
+    note: Option<String>,
+}
+
+fn user(name: &str) -> UserSession {
+    UserSession { name: name.into(), visits: 41, note: None }
+}
+
+/// Randomness of the standard library.
+fn random_id() -> SessionId {
+    let [high, low] = [(); 2].map(|()| u128::from(RandomState::new().hash_one(())));
+    SessionId::from_uuid(Uuid::from_u128(high << 64 | low))
+}
+
+/// A session as a login makes it.
+fn login<T: SessionData>(store: &RedisStore<T>, data: T) -> NewSession<T> {
+    let id = random_id().placed(store.placement(&data).expect("it has a subject"));
+    let bytes = *random_id().as_uuid().as_bytes();
+    let hash = [bytes, bytes].concat().try_into().expect("32 bytes");
+    let (lasting, secret) = (LastingHash::from_bytes(hash), SecretHash::from_bytes(hash));
+    NewSession::new(id, lasting, secret, Arc::new(data))
+}
+
+async fn create<T: SessionData>(store: &RedisStore<T>, data: T) -> SessionId {
+    let new = login(store, data);
+    store.create(new.clone()).await.expect("it is created");
+    new.id
+}
+
+async fn live<T: SessionData>(store: &RedisStore<T>, id: SessionId) -> Loaded<T> {
+    match store.load(id).await.expect("load answers") {
+        Load::Live(loaded) => loaded,
+        other => panic!("it is {other:?}"),
+    }
+}
+
+async fn is_live<T: SessionData>(store: &RedisStore<T>, id: SessionId) -> bool {
+    matches!(store.load(id).await.expect("load answers"), Load::Live(_))
+}
+
+async fn hash(server: &Redis, id: SessionId) -> BTreeMap<String, String> {
+    server.run(&["HGETALL", &server.key(TABLE, id, &format!("session:{id}"))]).await
+}
+
+#[tokio::test]
+async fn a_person_with_a_redis_client_recognizes_a_session() {
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    let id = create(&store, UserSession { note: Some("grüße".into()), ..user("ferris") }).await;
+    assert_eq!(id.placement(), Placement::of(b"ferris"));
+    let hash = hash(&server, id).await;
+    for (field, value) in
+        [("name", "ferris"), ("visits", "41"), ("note", "grüße"), ("version", "1")]
+    {
+        assert_eq!(hash[field], value);
+    }
+    let expires_at: i64 = hash["expires_at"].parse().expect("microseconds");
+    assert_eq!(expires_at, live(&store, id).await.record.expires_at.as_micros());
+    let set = server.key(TABLE, id, "subject:ferris");
+    let ids: Vec<String> = server.run(&["ZRANGE", &set, "0", "-1"]).await;
+    assert_eq!(ids, [id.to_string()]);
+    // Nothing stays forever.
+    for key in [server.key(TABLE, id, &format!("session:{id}")), set] {
+        assert!(server.run::<i64>(&["PTTL", &key]).await > 0, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn applications_and_payloads_on_one_server_do_not_meet() {
+    #[derive(Clone, SessionData)]
+    #[session(table = "others", idle = "2h", absolute = "14d", migrations = false)]
+    struct Other {
+        #[session(subject)]
+        name: String,
+    }
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    let other_payload = server.store::<Other>().await;
+    let other_prefix = store.clone().prefix("another application");
+    let id = create(&store, user("ferris")).await;
+    assert!(matches!(other_payload.load(id).await, Ok(Load::Absent)));
+    assert!(matches!(other_prefix.load(id).await, Ok(Load::Absent)));
+    assert_eq!(other_payload.revoke_everyone(EndReason::Everyone).await.unwrap(), 0);
+    assert_eq!(other_prefix.revoke_everyone(EndReason::Everyone).await.unwrap(), 0);
+    assert!(is_live(&store, id).await);
+    assert_eq!(store.revoke_everyone(EndReason::Everyone).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_its_subjects_set_has_lost_has_ended() {
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    let (lost, kept) = (create(&store, user("ferris")).await, create(&store, user("ferris")).await);
+    let set = server.key(TABLE, lost, "subject:ferris");
+    assert_eq!(server.run::<i64>(&["ZREM", &set, &lost.to_string()]).await, 1);
+    assert!(matches!(store.load(lost).await, Ok(Load::Ended)));
+    assert!(is_live(&store, kept).await);
+    assert_eq!(server.run::<i64>(&["DEL", &set]).await, 1);
+    assert!(matches!(store.load(kept).await, Ok(Load::Ended)));
+}
+
+#[tokio::test]
+async fn a_mistyped_field_ends_its_own_session_alone() {
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    let (bad, good) = (create(&store, user("ferris")).await, create(&store, user("ferris")).await);
+    let key = server.key(TABLE, bad, &format!("session:{bad}"));
+    server.run::<i64>(&["HSET", &key, "visits", "hunter2"]).await;
+    let Ok(Load::Undecodable(error)) = store.load(bad).await else { panic!("it is no integer") };
+    assert_eq!(error.column(), "visits");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    assert!(is_live(&store, good).await);
+    let listed = store.list(&"ferris".to_owned(), Page::default()).await.unwrap();
+    assert_eq!(listed.len(), 1, "the other one is left out");
+    let verified = store.verify().await.unwrap();
+    let warning = verified.warnings.iter().find(|warning| warning.contains("`visits`"));
+    assert!(warning.unwrap().contains("1 of the 2 live sessions"), "{verified:?}");
+}
+
+#[tokio::test]
+async fn a_lost_connection_fails_no_call() {
+    let Some(server) = databases::redis().await else { return };
+    let mut connection = server.connection().await;
+    let store = RedisStore::<UserSession>::new(connection.clone()).prefix(&server.prefix);
+    let id = create(&store, user("ferris")).await;
+    for _ in 0..3 {
+        let client: i64 =
+            redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await.unwrap();
+        server.run::<i64>(&["CLIENT", "KILL", "ID", &client.to_string()]).await;
+        assert!(is_live(&store, id).await);
+    }
+    assert_eq!(store.revoke(id, None, EndReason::Logout).await.unwrap(), Ending::Ended);
+}
