@@ -4,14 +4,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::jitter;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 
 /// The maximum number of rows that one statement of the sweep removes, so that it never locks many
-/// rows for long.
-const BATCH: u32 = 1_000;
+/// rows for long, and requests do not wait long for the database.
+const BATCH: u32 = 200;
 
 /// The shortest pause between two sweeps. Even with an interval of zero, the store is not asked
 /// without a pause.
@@ -50,8 +51,12 @@ async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
         tokio::time::sleep(jitter::around(interval).max(SHORTEST_PAUSE)).await;
         let Some(sessions) = sessions.upgrade() else { return };
         loop {
+            let began = Instant::now();
             match sessions.sweep(BATCH).await {
-                Ok(removed) if removed == u64::from(BATCH) => tokio::task::yield_now().await,
+                // It rests as long as it has worked, so that half of the time is the requests'.
+                Ok(removed) if removed == u64::from(BATCH) => {
+                    tokio::time::sleep(began.elapsed()).await;
+                }
                 Ok(_) => break,
                 Err(error) => {
                     tracing::warn!(

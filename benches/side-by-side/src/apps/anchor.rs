@@ -1,7 +1,7 @@
 //! anchor.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::anchor::prelude::*;
 use axum::Router;
@@ -58,7 +58,12 @@ fn routes(store: Arc<dyn SessionStore<UserSession>>, cached: bool) -> App {
     let builder = || SessionManager::<UserSession>::builder(Arc::clone(&store)).keys(keys.clone());
     // The default: a tenth of the idle timeout.
     let reading = builder().touch_interval(Duration::from_secs(720));
-    let reading = if cached { reading.cache(Duration::from_secs(5)) } else { reading };
+    let reading = if cached {
+        // More than the sessions in use.
+        reading.cache(Duration::from_secs(5)).cache_capacity(50_000)
+    } else {
+        reading
+    };
     let sessions = reading.build().expect("settings that work");
     // A cache has no use where each request is recorded.
     let touching = builder().touch_interval(Duration::ZERO).build().expect("settings that work");
@@ -72,9 +77,13 @@ fn routes(store: Arc<dyn SessionStore<UserSession>>, cached: bool) -> App {
     let sweep = move || {
         let sessions = sessions.clone();
         let sweeping: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-            // In batches of the same size as those of `SessionManager::run_sweeper`.
-            while sessions.sweep(1_000).await.expect("a sweep") == 1_000 {
-                tokio::task::yield_now().await;
+            // As `SessionManager::run_sweeper` does it.
+            loop {
+                let began = Instant::now();
+                if sessions.sweep(200).await.expect("a sweep") < 200 {
+                    break;
+                }
+                tokio::time::sleep(began.elapsed()).await;
             }
         });
         sweeping
