@@ -21,6 +21,10 @@ const ADVICE: &[(&str, &str)] = &[
         "MISCONF",
         "it refuses writes because it cannot save its data: see its log, and make room on its disk",
     ),
+    (
+        "TRYAGAIN",
+        "the cluster is moving the slot of these keys to another server: try again when it is done",
+    ),
     ("CLUSTERDOWN", "some of the cluster's slots have no primary: see `redis-cli --cluster check`"),
     ("MOVED", "this server is part of a cluster: connect with `RedisStore::connect_cluster`"),
     ("ASK", "this server is part of a cluster: connect with `RedisStore::connect_cluster`"),

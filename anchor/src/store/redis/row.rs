@@ -184,7 +184,23 @@ impl Fields {
             true => self.hash("fingerprint")?.map(Fingerprint::from_bytes),
             false => None,
         };
-        Ok(Loaded { record: Arc::new(self.record(id)?), secrets, fingerprint, now })
+        let record = self.record::<T>(id)?;
+        self.check_subject(&*record.data)?;
+        Ok(Loaded { record: Arc::new(record), secrets, fingerprint, now })
+    }
+
+    /// Checks that the session is among those of its subject. If another field is the subject since
+    /// the login, it is not, and nobody would find it to end it.
+    fn check_subject<T: SessionData>(&self, data: &T) -> Result<(), DecodeError> {
+        let (Some((_, column)), Some(subject)) = (T::schema().subject(), data.subject()) else {
+            return Ok(());
+        };
+        let named = name_of_subject::<T>(subject).ok().flatten();
+        if named.as_deref().map(str::as_bytes) == self.get("@subject") {
+            return Ok(());
+        }
+        let reason = ColumnError::new("the session was begun with another subject");
+        Err(DecodeError::new(column.name, reason))
     }
 
     /// Reads a session that ended at this instant.

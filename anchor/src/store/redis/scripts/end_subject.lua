@@ -4,6 +4,8 @@
 -- its instant.
 local subject, set, cut_off = ARGV[3], subject_key(ARGV[3]), ARGV[6]
 if cut_off ~= '' then
+  -- As in `finish`: a server without memory accepts a script that begins like this.
+  redis.call('ZREM', due_key, '')
   if cut_off == 'now' then cut_off = decimal(now) end
   local key = shard .. 'cut_off:' .. subject
   local latest = math.max(tonumber(redis.call('GET', key) or 0), tonumber(cut_off))

@@ -11,6 +11,13 @@
 -- kept, or -1. Every instant and every span is a whole number of microseconds, which a Lua number
 -- holds exactly until the year 2255. Values of the payload never become Lua numbers.
 
+-- While a cluster moves the slot, some of its keys are on another server, and a session that is
+-- there would look absent here. Two names that nobody uses cannot be looked up then.
+local moving = redis.pcall('EXISTS', ARGV[1] .. 'x', ARGV[1] .. 'y')
+if type(moving) == 'table' and moving.err then
+  return redis.error_reply('TRYAGAIN the slot is being moved to another server')
+end
+
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local shard, keep = ARGV[1], tonumber(ARGV[2])
@@ -70,6 +77,8 @@ local function finish(id, reason)
   if keep < 0 then
     remove(id, row[3])
   elseif not row[2] then
+    -- First of all something is removed: a server without memory accepts such a script.
+    redis.call('ZREM', due_key, id)
     local key, expires_at = session_key(id), tonumber(row[1])
     local ended_at = math.min(now, expires_at)
     if now < expires_at then
