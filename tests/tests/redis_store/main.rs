@@ -4,6 +4,7 @@ mod calls;
 mod durability;
 mod handed_over;
 mod lost_answers;
+mod moving_slot;
 mod releases;
 
 use std::collections::BTreeMap;

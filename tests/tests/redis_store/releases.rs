@@ -57,6 +57,23 @@ async fn a_session_of_an_earlier_release_is_read_as_a_migration_would_make_it() 
 }
 
 #[tokio::test]
+async fn a_session_that_was_begun_with_another_subject_has_ended() {
+    #[derive(Debug, Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", cut_off, migrations = false)]
+    struct ByVisits {
+        name: String,
+        #[session(subject)]
+        visits: i64,
+    }
+    let Some(server) = databases::redis().await else { return };
+    let id = create(&server.store::<UserSession>().await, user("ferris")).await;
+    let after = server.store::<ByVisits>().await;
+    // The end of all sessions of subject 41 would not find it.
+    let Ok(Load::Undecodable(error)) = after.load(id).await else { panic!("nobody can end it") };
+    assert_eq!(error.column(), "visits");
+}
+
+#[tokio::test]
 async fn a_column_that_ends_sessions_on_change_ends_them_without_a_warning() {
     #[derive(Debug, Clone, SessionData)]
     #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
