@@ -21,7 +21,8 @@ async fn primaries(url: &str) -> BTreeMap<String, String> {
     let primaries = nodes.lines().filter_map(|line| {
         let words: Vec<_> = line.split(' ').collect();
         let address = words[1].split('@').next()?;
-        words[2].contains("master").then(|| (format!("redis://{address}"), words[0].to_owned()))
+        // A replica that has just joined may still be called a primary, but has no slots.
+        (words.len() > 8).then(|| (format!("redis://{address}"), words[0].to_owned()))
     });
     primaries.collect()
 }
