@@ -23,9 +23,13 @@ pub enum Durability {
     #[default]
     Server,
     /// The server, and then so many replicas, in memory (`WAIT`). If fewer confirm in time, the end
-    /// is an error, and a logout is answered with 503. The session has ended on the server then,
-    /// but a failover might bring it back. The logout can be repeated, which asks the replicas
-    /// again.
+    /// is an error, and a logout is answered with 503. The session has usually ended on the server
+    /// then, but a failover might bring it back. The logout can be repeated, which asks the
+    /// replicas again.
+    ///
+    /// Ends take turns on one connection, so that each one waits for its own write. Replicas that
+    /// need 100 ms confirm ten ends per second. An end whose turn does not come in time is a 503,
+    /// too, and may be carried out later or not at all.
     Replicas {
         /// How many.
         replicas: u32,

@@ -61,8 +61,12 @@ use crate::token::LastingHash;
 /// The client is the crate `redis`, because it is the one that most applications have already. It
 /// sends the calls of all requests over one connection, one directly after the other, and
 /// reconnects by itself. A call whose connection was lost is sent once more: called twice, a verb
-/// has the effect of one call. An answer may take five seconds; the manager's `store_timeout` may
-/// be shorter. Clones share the connection.
+/// has the effect of one call, but an end may report that nothing was live, and an update that
+/// another one follows may report a conflict. An answer may take five seconds; the manager's
+/// `store_timeout` may be shorter. Clones share the connection.
+///
+/// While a cluster moves a slot, a session in it is on neither of the two servers alone. Calls for
+/// it wait, and fail if the move takes long: the client receives 503.
 ///
 /// # What a session is
 ///
