@@ -8,6 +8,7 @@ use super::failure;
 use super::statement::Query;
 use crate::error::StoreError;
 use crate::jitter;
+use crate::payload::DecodeError;
 use crate::schema::Schema;
 use crate::timestamp::Timestamp;
 
@@ -71,6 +72,35 @@ impl<D: Driver> Database<D> {
     /// matched no row.
     pub(super) async fn instant(&self, write: Query) -> Result<Option<Timestamp>, StoreError> {
         run_again_after_deadlock!(self, self.pool.instant(&write))
+    }
+
+    /// Locks rows and returns them, after `write` has made the statement that writes to them, if
+    /// there is one. For a database that does not return rows from a write.
+    pub(super) async fn lock_and_write(
+        &self,
+        lock: Query,
+        write: impl Fn(&[D::Row]) -> Result<Option<Query>, DecodeError>,
+    ) -> Result<Vec<D::Row>, StoreError> {
+        run_again_after_deadlock!(self, self.try_lock_and_write(&lock, &write))
+    }
+
+    async fn try_lock_and_write(
+        &self,
+        lock: &Query,
+        write: &impl Fn(&[D::Row]) -> Result<Option<Query>, DecodeError>,
+    ) -> Result<Vec<D::Row>, sqlx::Error> {
+        let mut transaction = self.pool.begin(None).await?;
+        let rows = D::rows_on(&mut transaction, lock).await?;
+        let write = write(&rows).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        if let Some(write) = write
+            && let Err(error) = D::execute_on(&mut transaction, &write).await
+        {
+            // At once, so that the next attempt does not find the rows locked.
+            D::rollback(transaction).await?;
+            return Err(error);
+        }
+        D::commit(transaction).await?;
+        Ok(rows)
     }
 
     /// Returns whether an attempt was aborted to break a deadlock and may be repeated. If so, it

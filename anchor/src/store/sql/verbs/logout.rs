@@ -8,7 +8,7 @@ use crate::store::EndReason;
 use crate::store::gather::{Batch, Outcome};
 use crate::token::LastingHash;
 
-use super::super::database::{Database, run_again_after_deadlock};
+use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::{found_by_id, ids, rows};
 use super::super::row::Cells;
@@ -54,27 +54,21 @@ impl<D: Driver> Logouts<D> {
             Some((size, rows)) => match &self.several[size] {
                 EndSeveral::Reported(end) => self.database.rows(end.with_rows(rows)).await?,
                 EndSeveral::Locked { lock, .. } => {
-                    let lock = lock.with_rows(rows);
-                    run_again_after_deadlock!(self.database, self.lock_and_end(&lock))?
+                    let end = |locked: &[D::Row]| self.end_locked(locked);
+                    self.database.lock_and_write(lock.with_rows(rows), end).await?
                 }
             },
         };
-        rows.iter().map(read::<D>).collect::<Result<_, _>>().map_err(StoreError::unavailable)
+        read_all::<D>(&rows).map_err(StoreError::unavailable)
     }
 
-    /// Locks the live rows, ends them, and returns them.
-    async fn lock_and_end(&self, lock: &Query) -> Result<Vec<D::Row>, sqlx::Error> {
-        let mut transaction = self.database.pool.begin(None).await?;
-        let rows = D::rows_on(&mut transaction, lock).await?;
-        let live: Result<Vec<Logout>, _> = rows.iter().map(read::<D>).collect();
-        let live = live.map_err(|error| sqlx::Error::Decode(error.into()))?;
-        if let Some((size, rows)) = arguments_by_id(&live)
-            && let EndSeveral::Locked { end, .. } = &self.several[size]
-        {
-            D::execute_on(&mut transaction, &end.with_rows(rows)).await?;
-        }
-        D::commit(transaction).await?;
-        Ok(rows)
+    /// Returns the statement that ends the sessions of these rows.
+    fn end_locked(&self, locked: &[D::Row]) -> Result<Option<Query>, DecodeError> {
+        let live = read_all::<D>(locked)?;
+        Ok(arguments_by_id(&live).and_then(|(size, rows)| match &self.several[size] {
+            EndSeveral::Locked { end, .. } => Some(end.with_rows(rows)),
+            EndSeveral::Reported(_) => None,
+        }))
     }
 }
 
@@ -174,7 +168,10 @@ fn arguments_by_id(logouts: &[Logout]) -> Option<(usize, Vec<Arguments<2>>)> {
     Some((size, sorted.into_iter().map(arguments).collect()))
 }
 
-fn read<D: Driver>(row: &D::Row) -> Result<Logout, DecodeError> {
-    let mut cells = Cells::<D>::from_start(row);
-    Ok((cells.id()?, LastingHash::from_bytes(cells.hash("lasting_hash")?)))
+fn read_all<D: Driver>(rows: &[D::Row]) -> Result<Vec<Logout>, DecodeError> {
+    let read = |row| {
+        let mut cells = Cells::<D>::from_start(row);
+        Ok((cells.id()?, LastingHash::from_bytes(cells.hash("lasting_hash")?)))
+    };
+    rows.iter().map(read).collect()
 }

@@ -6,7 +6,7 @@ use crate::payload::DecodeError;
 use crate::schema::{Dialect, system};
 use crate::store::{ClientInfo, Use};
 
-use super::super::database::{Database, pause, run_again_after_deadlock};
+use super::super::database::{Database, pause};
 use super::super::driver::Driver;
 use super::super::expressions::{found_by_id, greatest, ids, least, rows, write_as};
 use super::super::row::Cells;
@@ -76,41 +76,28 @@ impl Uses {
         uses: &[Use],
     ) -> Result<Vec<SessionId>, StoreError> {
         let Some((size, arguments)) = arguments(uses) else { return Ok(Vec::new()) };
-        match &self.sizes[size] {
-            RecordUses::Reported(write) => {
-                let rows = database.rows(write.with_rows(arguments)).await?;
-                read_ids::<D>(&rows).map_err(StoreError::unavailable)
-            }
+        let rows = match &self.sizes[size] {
+            RecordUses::Reported(write) => database.rows(write.with_rows(arguments)).await?,
             RecordUses::Locked { lock, .. } => {
-                let lock = lock.with_rows(arguments);
-                run_again_after_deadlock!(
-                    database,
-                    self.lock_and_record(&database.pool, &lock, uses)
-                )
+                let write = |locked: &[D::Row]| self.write_to::<D>(locked, uses);
+                database.lock_and_write(lock.with_rows(arguments), write).await?
             }
-        }
+        };
+        read_ids::<D>(&rows).map_err(StoreError::unavailable)
     }
 
-    async fn lock_and_record<D: Driver>(
+    /// Returns the statement that records those of these uses whose rows are locked.
+    fn write_to<D: Driver>(
         &self,
-        pool: &D,
-        lock: &Query,
+        locked: &[D::Row],
         uses: &[Use],
-    ) -> Result<Vec<SessionId>, sqlx::Error> {
-        let mut transaction = pool.begin(None).await?;
-        let rows = D::rows_on(&mut transaction, lock).await?;
-        let locked = read_ids::<D>(&rows).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let uses = uses.iter().filter(|one| locked.contains(&one.id)).cloned();
-        if let Some((size, arguments)) = arguments(&uses.collect::<Vec<_>>())
-            && let RecordUses::Locked { write, .. } = &self.sizes[size]
-            && let Err(error) = D::execute_on(&mut transaction, &write.with_rows(arguments)).await
-        {
-            // At once, so that the next attempt does not find the rows locked.
-            D::rollback(transaction).await?;
-            return Err(error);
-        }
-        D::commit(transaction).await?;
-        Ok(locked)
+    ) -> Result<Option<Query>, DecodeError> {
+        let locked = read_ids::<D>(locked)?;
+        let uses: Vec<_> = uses.iter().filter(|one| locked.contains(&one.id)).cloned().collect();
+        Ok(arguments(&uses).and_then(|(size, arguments)| match &self.sizes[size] {
+            RecordUses::Locked { write, .. } => Some(write.with_rows(arguments)),
+            RecordUses::Reported(_) => None,
+        }))
     }
 }
 
