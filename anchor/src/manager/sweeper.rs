@@ -12,7 +12,11 @@ use crate::payload::SessionData;
 
 /// The maximum number of rows that one statement of the sweep removes, so that it never locks many
 /// rows for long, and requests do not wait long for the database.
-const BATCH: u32 = 200;
+const BATCH: u32 = 32;
+
+/// How many times as long as it has worked the sweep rests, so that most of the time is the
+/// requests'. `benches/run scale sweep` measures what is left to them.
+const REST: u32 = 4;
 
 /// The shortest pause between two sweeps. Even with an interval of zero, the store is not asked
 /// without a pause.
@@ -53,9 +57,8 @@ async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
         loop {
             let began = Instant::now();
             match sessions.sweep(BATCH).await {
-                // It rests as long as it has worked, so that half of the time is the requests'.
                 Ok(removed) if removed == u64::from(BATCH) => {
-                    tokio::time::sleep(began.elapsed()).await;
+                    tokio::time::sleep(REST * began.elapsed()).await;
                 }
                 Ok(_) => break,
                 Err(error) => {

@@ -1,8 +1,9 @@
 //! anchor.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ::anchor::manager::Event;
 use ::anchor::prelude::*;
 use axum::Router;
 use axum::routing::{get, post};
@@ -10,6 +11,9 @@ use axum::routing::{get, post};
 use super::{App, NAME, next_user, open};
 use crate::args;
 use crate::databases::Address;
+
+/// When the sweeper has removed nothing for this long, nothing is left.
+const NOTHING_LEFT: Duration = Duration::from_millis(500);
 
 #[derive(Clone, SessionData)]
 #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
@@ -58,6 +62,13 @@ fn routes(store: Arc<dyn SessionStore<UserSession>>, cached: bool) -> App {
     let builder = || SessionManager::<UserSession>::builder(Arc::clone(&store)).keys(keys.clone());
     // The default: a tenth of the idle timeout.
     let reading = builder().touch_interval(Duration::from_secs(720));
+    let last_swept = Arc::new(Mutex::new(Instant::now()));
+    let swept = Arc::clone(&last_swept);
+    let reading = reading.on_event(move |event| {
+        if let Event::Expired { .. } = event {
+            *swept.lock().expect("no panic") = Instant::now();
+        }
+    });
     let reading = if cached {
         // More than the sessions in use.
         reading.cache(Duration::from_secs(5)).cache_capacity(50_000)
@@ -75,15 +86,12 @@ fn routes(store: Arc<dyn SessionStore<UserSession>>, cached: bool) -> App {
         .layer(sessions.layer())
         .merge(Router::new().route("/touch", get(me)).layer(touching.layer()));
     let sweep = move || {
-        let sessions = sessions.clone();
+        let (sessions, last) = (sessions.clone(), Arc::clone(&last_swept));
         let sweeping: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-            // As `SessionManager::run_sweeper` does it.
-            loop {
-                let began = Instant::now();
-                if sessions.sweep(200).await.expect("a sweep") < 200 {
-                    break;
-                }
-                tokio::time::sleep(began.elapsed()).await;
+            *last.lock().expect("no panic") = Instant::now();
+            let _sweeper = sessions.run_sweeper(Duration::ZERO);
+            while last.lock().expect("no panic").elapsed() < NOTHING_LEFT {
+                tokio::time::sleep(NOTHING_LEFT / 10).await;
             }
         });
         sweeping

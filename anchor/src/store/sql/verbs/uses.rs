@@ -8,7 +8,7 @@ use crate::store::{ClientInfo, Use};
 
 use super::super::database::{Database, pause};
 use super::super::driver::Driver;
-use super::super::expressions::{found_by_id, greatest, ids, least, rows, write_as};
+use super::super::expressions::{found_by_id, greatest, ids, least, write_as};
 use super::super::row::Cells;
 use super::super::statement::{Arguments, Query, Statement, padded};
 use super::super::table::{SqlTable, micros};
@@ -103,54 +103,105 @@ impl Uses {
 
 impl RecordUses {
     fn new(table: &SqlTable, size: usize) -> Self {
-        let SqlTable { dialect, name, .. } = table;
-        // Returns the expression that maps each id to the value of its parameter.
-        let of_row = |column: &'static str, parameter: &str| {
-            let cases: Vec<_> = (0..size)
-                .map(|row| {
-                    let value = write_as(*dialect, &system(column), &format!(":{parameter}@{row}"));
-                    format!("WHEN :id@{row} THEN {value}")
-                })
-                .collect();
-            format!("CASE id {} END", cases.join(" "))
-        };
-        let (at, until) = (of_row("last_seen_at", "at"), of_row("expires_at", "until"));
-        // MySQL assigns from left to right: `last_seen_at` is compared first, and changed last.
-        let mut assignments = vec![
-            format!(
-                "expires_at = CASE WHEN last_seen_at < {at} THEN {} ELSE expires_at END",
-                least(*dialect, &until, "deadline")
-            ),
-            format!("last_seen_at = {}", greatest(*dialect, "last_seen_at", &at)),
-        ];
-        if table.schema.options.track {
-            for (column, parameter) in [("ip_address", "ip"), ("user_agent", "user_agent")] {
-                let cases: Vec<_> = (0..size)
-                    .map(|row| {
-                        format!("WHEN id = :id@{row} AND :has_client@{row} THEN :{parameter}@{row}")
-                    })
-                    .collect();
-                let client = format!("CASE {} ELSE {column} END", cases.join(" "));
-                assignments.push(format!("{column} = {client}"));
-            }
-        }
-        let table_by_id = found_by_id(*dialect, name);
-        let write = format!("UPDATE {table_by_id} SET {} WHERE", assignments.join(", "));
-        let lock = "NO KEY UPDATE SKIP LOCKED";
-        let live = rows(*dialect, name, size, lock, &table.live());
         let statement = |text: String| table.statement(&text, PARAMETERS);
-        match dialect {
-            Dialect::Postgres | Dialect::Sqlite => {
-                Self::Reported(statement(format!("{write} {live} RETURNING id")))
-            }
+        match table.dialect {
+            Dialect::Postgres | Dialect::Sqlite => Self::Reported(statement(reported(table, size))),
             Dialect::MySql => Self::Locked {
                 lock: statement(format!(
-                    "SELECT id FROM {table_by_id} WHERE {live} ORDER BY id FOR UPDATE SKIP LOCKED"
+                    "SELECT id FROM {} WHERE id IN ({}) AND {} ORDER BY id FOR UPDATE SKIP LOCKED",
+                    found_by_id(table.dialect, &table.name),
+                    ids(size),
+                    table.live(),
                 )),
-                write: statement(format!("{write} id IN ({})", ids(size))),
+                write: statement(write_by_case(table, size)),
             },
         }
     }
+}
+
+/// Returns the statement that joins the table with the uses, and returns the ids of the rows that
+/// it has written to.
+fn reported(table: &SqlTable, size: usize) -> String {
+    let SqlTable { dialect, name, .. } = table;
+    let track = table.schema.options.track;
+    let (columns, values) = if track {
+        ("session, at, until, has_client, ip, agent", PARAMETERS.as_slice())
+    } else {
+        ("session, at, until", &PARAMETERS[..3])
+    };
+    let uses: Vec<_> = (0..size)
+        .map(|row| {
+            let values: Vec<_> = values.iter().map(|value| format!(":{value}@{row}")).collect();
+            format!("({})", values.join(", "))
+        })
+        .collect();
+    let live = table.live();
+    let may_write = match dialect {
+        // CASE keeps the order: each row is locked before anything else is checked.
+        Dialect::Postgres => format!(
+            "CASE WHEN {name}.id = ANY(ARRAY(SELECT id FROM {name} \
+             WHERE id = ANY(ARRAY(SELECT session FROM new_use)) \
+             ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)) THEN {live} ELSE FALSE END"
+        ),
+        Dialect::Sqlite | Dialect::MySql => live,
+    };
+    let client = if track {
+        ", ip_address = CASE WHEN has_client THEN ip ELSE ip_address END, \
+         user_agent = CASE WHEN has_client THEN agent ELSE user_agent END"
+    } else {
+        ""
+    };
+    format!(
+        "WITH new_use ({columns}) AS (VALUES {uses}) UPDATE {name} SET {used}{client} \
+         FROM new_use WHERE {name}.id = session AND {may_write} RETURNING {name}.id",
+        uses = uses.join(", "),
+        used = used(*dialect, "at", "until"),
+    )
+}
+
+/// Returns the statement that maps each id to the values of its use. In a join of tables, MySQL
+/// assigns in any order.
+fn write_by_case(table: &SqlTable, size: usize) -> String {
+    let dialect = table.dialect;
+    let of_row = |column: &'static str, parameter: &str| {
+        let cases: Vec<_> = (0..size)
+            .map(|row| {
+                let value = write_as(dialect, &system(column), &format!(":{parameter}@{row}"));
+                format!("WHEN :id@{row} THEN {value}")
+            })
+            .collect();
+        format!("CASE id {} END", cases.join(" "))
+    };
+    let (at, until) = (of_row("last_seen_at", "at"), of_row("expires_at", "until"));
+    let mut assignments = vec![used(dialect, &at, &until)];
+    if table.schema.options.track {
+        for (column, parameter) in [("ip_address", "ip"), ("user_agent", "user_agent")] {
+            let cases: Vec<_> = (0..size)
+                .map(|row| {
+                    format!("WHEN id = :id@{row} AND :has_client@{row} THEN :{parameter}@{row}")
+                })
+                .collect();
+            let client = format!("CASE {} ELSE {column} END", cases.join(" "));
+            assignments.push(format!("{column} = {client}"));
+        }
+    }
+    format!(
+        "UPDATE {} SET {} WHERE id IN ({})",
+        found_by_id(dialect, &table.name),
+        assignments.join(", "),
+        ids(size),
+    )
+}
+
+/// Returns what a use at an instant assigns. MySQL assigns from left to right: `last_seen_at` is
+/// compared first, and changed last.
+fn used(dialect: Dialect, at: &str, until: &str) -> String {
+    format!(
+        "expires_at = CASE WHEN last_seen_at < {at} THEN {} ELSE expires_at END, \
+         last_seen_at = {}",
+        least(dialect, until, "deadline"),
+        greatest(dialect, "last_seen_at", at),
+    )
 }
 
 fn read_ids<D: Driver>(rows: &[D::Row]) -> Result<Vec<SessionId>, DecodeError> {
