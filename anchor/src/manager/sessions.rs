@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use http::request::Parts;
-use tracing::Instrument;
 
 use crate::column::Column;
 use crate::error::StoreError;
@@ -176,10 +175,7 @@ impl<T: SessionData> Sessions<T> {
     ) -> Result<Ending, StoreError> {
         let sessions = Arc::clone(self);
         let ending = async move { sessions.revoke(id, None, reason).await };
-        match self.tasks.spawn(ending.in_current_span()).await {
-            Ok(outcome) => outcome.map_err(StoreError::not_carried_out),
-            Err(error) => Err(StoreError::unavailable(error)),
-        }
+        self.tasks.complete(ending).await?.map_err(StoreError::not_carried_out)
     }
 
     /// Ends all of a subject's sessions, or all but one.

@@ -1,11 +1,16 @@
 //! [`Tasks`]: what a manager runs besides its requests, so that a shutdown can wait for it.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::error::StoreError;
 
 /// A manager's tasks. Tasks that end something (a logout whose client may have disconnected) run to
 /// their end. Tasks that repeat (the sweep, the watches) run until the shutdown. A task that is
@@ -23,11 +28,34 @@ impl Tasks {
     }
 
     /// Runs a task.
-    pub(crate) fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.spawn_boxed(Box::pin(task))
+    }
+
+    /// tokio's code for a task is compiled for each type of future. This one has only one type,
+    /// whatever the application's payloads.
+    fn spawn_boxed(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) -> JoinHandle<()> {
         self.running.spawn(task)
+    }
+
+    /// Runs a task to its end, even if the caller is dropped, and returns its output.
+    pub(crate) async fn complete<O: Send + 'static>(
+        &self,
+        task: impl Future<Output = O> + Send + 'static,
+    ) -> Result<O, StoreError> {
+        let (sender, output) = oneshot::channel();
+        let task = async move {
+            // Nobody may wait for it any more.
+            let _ = sender.send(task.await);
+        };
+        let task = self.spawn(task.in_current_span());
+        match output.await {
+            Ok(output) => Ok(output),
+            Err(ended) => Err(match task.await {
+                Err(reason) => StoreError::unavailable(reason),
+                Ok(()) => StoreError::unavailable(ended),
+            }),
+        }
     }
 
     /// Returns a token that is cancelled when the shutdown begins.

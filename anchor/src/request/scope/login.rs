@@ -4,10 +4,8 @@ use std::any::type_name;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use super::{Admitted, Current, Issue, Live, Outgoing, Scope, Stage};
-use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::manager::sessions::Sessions;
 use crate::manager::{Event, RevokedSessions};
@@ -46,9 +44,9 @@ impl<T: SessionData> Scope<T> {
         };
         self.sessions
             .tasks
-            .spawn(login.in_current_span())
+            .complete(login)
             .await
-            .unwrap_or_else(|error| Err(self.sessions.failed(StoreError::unavailable(error))))
+            .unwrap_or_else(|error| Err(self.sessions.failed(error)))
     }
 
     /// Logs why a login failed. If nobody waits for the login any more, this is not an error of the

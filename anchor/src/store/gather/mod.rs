@@ -18,7 +18,7 @@ mod tests;
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::num::NonZeroU32;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -158,7 +158,7 @@ impl<B: Batch> Gather<B> {
     fn start_task(self: &Arc<Self>, handle: &Handle) {
         let gather = Arc::clone(self);
         let batches = Batches { gather, runtime: handle.id(), place: Place::InFlight };
-        handle.spawn(batches.run());
+        spawn(handle, Box::pin(batches.run()));
     }
 
     /// Locks the queues. It ignores poisoning, because a panic can only happen between two complete
@@ -349,6 +349,11 @@ impl<B: Batch> Drop for Batches<B> {
         // Dropped without the lock, because this wakes the callers.
         drop(left);
     }
+}
+
+/// tokio's code for a task is compiled for each type of future. This one has only one type.
+fn spawn(handle: &Handle, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
+    handle.spawn(task);
 }
 
 fn unanswered() -> StoreError {

@@ -7,7 +7,6 @@ mod subject;
 use std::sync::Arc;
 
 use http::request::Parts;
-use tracing::Instrument;
 
 use super::Scope;
 use crate::error::StoreError;
@@ -52,9 +51,9 @@ impl<T: SessionData> Scope<T> {
         };
         self.sessions
             .tasks
-            .spawn(ending.in_current_span())
+            .complete(ending)
             .await
-            .unwrap_or_else(|error| Err(self.not_carried_out(StoreError::unavailable(error))))
+            .unwrap_or_else(|error| Err(self.not_carried_out(error)))
     }
 
     /// Reports that a logout was not carried out. The session is still live, so the response is
