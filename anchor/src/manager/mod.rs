@@ -166,11 +166,12 @@ impl<T: SessionData> SessionManager<T> {
     }
 
     /// Starts a task that removes ended rows, about every `interval`, in batches of 32. After each
-    /// batch it rests four times as long as the batch took, so that requests hardly notice it: it
-    /// removes some 5,000 rows a second from a local database. The task continues after errors. It
-    /// spreads its runs by a quarter of the interval, so that nodes do not sweep at the same time.
-    /// It stops when the [`Sweeper`] or the last clone of the manager is dropped, or at
-    /// [`shutdown`](Self::shutdown).
+    /// batch it rests four times as long as the batch took, at most 20 milliseconds, so that
+    /// requests hardly notice it: it removes some 5,000 rows a second from a local database, and
+    /// 800 where a batch takes 20 milliseconds. [`sweep`](Self::sweep) does not rest. The task
+    /// continues after errors. It spreads its runs by a quarter of the interval, so that nodes do
+    /// not sweep at the same time. It stops when the [`Sweeper`] or the last clone of the manager
+    /// is dropped, or at [`shutdown`](Self::shutdown).
     ///
     /// An ended row is never accepted, whether it was swept or not. The sweep only frees its space.
     ///

@@ -18,6 +18,10 @@ const BATCH: u32 = 32;
 /// requests'. `benches/run scale sweep` measures what is left to them.
 const REST: u32 = 4;
 
+/// The longest rest. Where a batch takes long because the database is far away, the sweep must
+/// still keep up with the logins.
+const LONGEST_REST: Duration = Duration::from_millis(20);
+
 /// The shortest pause between two sweeps. Even with an interval of zero, the store is not asked
 /// without a pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
@@ -51,23 +55,23 @@ impl Drop for Sweeper {
 }
 
 async fn run<T: SessionData>(sessions: Weak<Sessions<T>>, interval: Duration) {
+    let mut pause = jitter::around(interval);
     loop {
-        tokio::time::sleep(jitter::around(interval).max(SHORTEST_PAUSE)).await;
+        tokio::time::sleep(pause.max(SHORTEST_PAUSE)).await;
+        // It is not kept during the pause, so that the task ends with the manager.
         let Some(sessions) = sessions.upgrade() else { return };
-        loop {
-            let began = Instant::now();
-            match sessions.sweep(BATCH).await {
-                Ok(removed) if removed == u64::from(BATCH) => {
-                    tokio::time::sleep(REST * began.elapsed()).await;
-                }
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(
-                        target: "anchor", "the sweep failed and will be tried again later: {error}"
-                    );
-                    break;
-                }
+        let began = Instant::now();
+        pause = match sessions.sweep(BATCH).await {
+            Ok(removed) if removed == u64::from(BATCH) => {
+                (REST * began.elapsed()).min(LONGEST_REST)
             }
-        }
+            Ok(_) => jitter::around(interval),
+            Err(error) => {
+                tracing::warn!(
+                    target: "anchor", "the sweep failed and will be tried again later: {error}"
+                );
+                jitter::around(interval)
+            }
+        };
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anchor::store::{
-    Change, EndReason, EndStatus, Ending, Load, NewSession, Page, Record, Replaced, SessionStore,
-    Touch, Touched, Updated, Use, Verified, VerifyError,
+    Change, ClientInfo, EndReason, EndStatus, Ending, Load, NewSession, Page, Record, Replaced,
+    SessionStore, Touch, Touched, Updated, Use, Verified, VerifyError,
 };
 use anchor::token::{LastingHash, SecretHash};
 use anchor::{
@@ -239,6 +239,7 @@ on_every_database! {
 }
 
 mod shared;
+mod uses;
 
 /// A store whose table is there.
 async fn ready<T: SessionData, D: Database>(database: &D) -> D::Store<T> {

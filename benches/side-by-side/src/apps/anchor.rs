@@ -13,7 +13,7 @@ use crate::args;
 use crate::databases::Address;
 
 /// When the sweeper has removed nothing for this long, nothing is left.
-const NOTHING_LEFT: Duration = Duration::from_millis(500);
+const NOTHING_LEFT: Duration = Duration::from_millis(150);
 
 #[derive(Clone, SessionData)]
 #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]

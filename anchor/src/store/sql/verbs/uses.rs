@@ -15,6 +15,9 @@ use super::super::table::{SqlTable, micros};
 
 const PARAMETERS: [&str; 6] = ["id", "at", "until", "has_client", "ip", "user_agent"];
 
+/// The uses that a statement joins the table with.
+const USES: &str = "anchor_new_use";
+
 /// The largest number of uses that one statement records.
 const LARGEST: usize = 64;
 
@@ -56,11 +59,18 @@ impl Uses {
                 Err(error) if error.is_refusal() && uses.len() > 1 => {
                     // PostgreSQL reports an error before it unlocks the rows.
                     pause().await;
+                    let (before, mut refused) = (recorded.len(), None);
                     for one in uses.chunks(1) {
                         match self.record_some(database, one).await {
-                            Err(error) if error.is_refusal() => {}
+                            Err(error) if error.is_refusal() => refused = Some(error),
                             some => recorded.extend(some?),
                         }
+                    }
+                    // Then no row is the cause.
+                    if let Some(error) = refused
+                        && recorded.len() == before
+                    {
+                        return Err(error);
                     }
                 }
                 some => recorded.extend(some?),
@@ -123,40 +133,43 @@ impl RecordUses {
 /// it has written to.
 fn reported(table: &SqlTable, size: usize) -> String {
     let SqlTable { dialect, name, .. } = table;
-    let track = table.schema.options.track;
-    let (columns, values) = if track {
-        ("session, at, until, has_client, ip, agent", PARAMETERS.as_slice())
-    } else {
-        ("session, at, until", &PARAMETERS[..3])
+    let parameters = if table.schema.options.track { &PARAMETERS } else { &PARAMETERS[..3] };
+    let list = |item: &dyn Fn(&str) -> String| {
+        parameters.iter().map(|parameter| item(parameter)).collect::<Vec<_>>().join(", ")
     };
     let uses: Vec<_> = (0..size)
-        .map(|row| {
-            let values: Vec<_> = values.iter().map(|value| format!(":{value}@{row}")).collect();
-            format!("({})", values.join(", "))
-        })
+        .map(|row| format!("({})", list(&|parameter| format!(":{parameter}@{row}"))))
         .collect();
     let live = table.live();
     let may_write = match dialect {
         // CASE keeps the order: each row is locked before anything else is checked.
         Dialect::Postgres => format!(
             "CASE WHEN {name}.id = ANY(ARRAY(SELECT id FROM {name} \
-             WHERE id = ANY(ARRAY(SELECT session FROM new_use)) \
+             WHERE id = ANY(ARRAY(SELECT {USES}.use_id FROM {USES})) \
              ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)) THEN {live} ELSE FALSE END"
         ),
         Dialect::Sqlite | Dialect::MySql => live,
     };
-    let client = if track {
-        ", ip_address = CASE WHEN has_client THEN ip ELSE ip_address END, \
-         user_agent = CASE WHEN has_client THEN agent ELSE user_agent END"
-    } else {
-        ""
-    };
+    let mut assignments = used(*dialect, &of_use("at"), &of_use("until"));
+    if table.schema.options.track {
+        for (column, parameter) in [("ip_address", "ip"), ("user_agent", "user_agent")] {
+            let (has_client, value) = (of_use("has_client"), of_use(parameter));
+            assignments +=
+                &format!(", {column} = CASE WHEN {has_client} THEN {value} ELSE {column} END");
+        }
+    }
     format!(
-        "WITH new_use ({columns}) AS (VALUES {uses}) UPDATE {name} SET {used}{client} \
-         FROM new_use WHERE {name}.id = session AND {may_write} RETURNING {name}.id",
+        "WITH {USES} ({columns}) AS (VALUES {uses}) UPDATE {name} SET {assignments} \
+         FROM {USES} WHERE {name}.id = {id} AND {may_write} RETURNING id",
+        columns = list(&|parameter| format!("use_{parameter}")),
         uses = uses.join(", "),
-        used = used(*dialect, "at", "until"),
+        id = of_use("id"),
     )
+}
+
+/// Returns a column of [`USES`]. It is qualified, because the payload may have a column of any name.
+fn of_use(parameter: &str) -> String {
+    format!("{USES}.use_{parameter}")
 }
 
 /// Returns the statement that maps each id to the values of its use. In a join of tables, MySQL
