@@ -9,9 +9,7 @@ use anchor::store::{
     Replaced, Rotated, Rotation, Touch, Touched, Updated, Use,
 };
 
-use super::history::{
-    Answer, Call, Edit, FIRST_SECRET, Login, Proof, Session, Subject, Turn,
-};
+use super::history::{Answer, Call, Edit, FIRST_SECRET, Login, Proof, Session, Subject, Turn};
 use super::payload::Numbered;
 use super::plan::{Held, Pause};
 use super::tasks::Actor;
@@ -69,12 +67,13 @@ impl<T: Numbered> Actor<T> {
         let (scene, store) = (Arc::clone(&self.scene), self.store());
         let names = &scene.names;
         let data = T::numbered(*names.subject(subject), login.number);
-        let (lasting, secret) =
-            (names.proof(session, true), names.secret(session, FIRST_SECRET));
+        let (lasting, secret) = (names.proof(session, true), names.secret(session, FIRST_SECRET));
         let mut new = NewSession::new(names.id(session), lasting, secret, Arc::new(data));
         (new.idle, new.absolute, new.limit) = (idle(number), DAY, scene.limit);
-        new.replaces = replaced
-            .map(|(old, is_right)| Replaced { id: names.id(old), proof: names.proof(old, is_right) });
+        new.replaces = replaced.map(|(old, is_right)| Replaced {
+            id: names.id(old),
+            proof: names.proof(old, is_right),
+        });
         if let Some(pause) = began {
             let began = Instant::now();
             (new.began, login.began) = (Some(began.into()), Some(began - scene.start));
@@ -165,7 +164,13 @@ impl<T: Numbered> Actor<T> {
         }
     }
 
-    pub(super) async fn touch(&mut self, number: u32, session: Session, view: View, presents: bool) {
+    pub(super) async fn touch(
+        &mut self,
+        number: u32,
+        session: Session,
+        view: View,
+        presents: bool,
+    ) {
         let (scene, store) = (Arc::clone(&self.scene), self.store());
         let presented = presents.then_some(view.secret);
         let mut touch = Touch::new(scene.names.id(session), idle(number));
@@ -317,7 +322,8 @@ impl<T: Numbered> Actor<T> {
         let names = &scene.names;
         let answer = async {
             answer_of(store.list(names.subject(subject), Page::default()).await, |listed| {
-                let seen = listed.iter().map(|record| (names.session(record.id), names.seen(record)));
+                let seen =
+                    listed.iter().map(|record| (names.session(record.id), names.seen(record)));
                 Answer::Listed(seen.collect())
             })
         };

@@ -216,9 +216,9 @@ impl Answer {
 impl History {
     /// The call that creates a session.
     pub fn creation(&self, session: Session) -> Option<&Recorded> {
-        self.calls.iter().find(
-            |made| matches!(&made.call, Call::Create(login) if login.session == session),
-        )
+        self.calls
+            .iter()
+            .find(|made| matches!(&made.call, Call::Create(login) if login.session == session))
     }
 
     /// The subjects that a session may have: the one that it is created with, and those that

@@ -130,14 +130,13 @@ impl State {
                 Answer::Live(seen) => Some(seen),
                 _ => None,
             }),
-            Call::List(subject) if self.live().is_none_or(|live| live.subject == *subject) => {
-                self.shown(answer, |answer| match answer {
+            Call::List(subject) if self.live().is_none_or(|live| live.subject == *subject) => self
+                .shown(answer, |answer| match answer {
                     Answer::Listed(listed) => {
                         listed.iter().find(|(of, _)| *of == session).map(|(_, seen)| seen)
                     }
                     _ => None,
-                })
-            }
+                }),
             // Of another subject.
             Call::List(_) => match answer {
                 Some(answer) if answer.shows_live(session) => Vec::new(),
@@ -193,12 +192,7 @@ impl State {
     }
 
     /// After a login that replaces this session, or makes room by its end.
-    fn after_login(
-        &self,
-        session: Session,
-        login: &Login,
-        answer: Option<&Answer>,
-    ) -> Vec<State> {
+    fn after_login(&self, session: Session, login: &Login, answer: Option<&Answer>) -> Vec<State> {
         let replaces = login.replaces == Some((session, true));
         match (answer, self.live()) {
             (Some(Answer::Created { ended, .. }), live) if ended.contains(&session) => {

@@ -12,7 +12,10 @@ pub fn picture(history: &History, refusal: &Refusal) -> String {
         Some(session) => format!("session {session}: {}", refusal.reason),
         None => refusal.reason.clone(),
     };
-    text.push_str("\nthe calls with a star contradict each other, whatever the others did");
+    text.push_str(match refusal.session {
+        Some(_) => "\nthe calls with a star contradict each other, whatever the others did",
+        None => "\nit is about the calls with a star",
+    });
     text.push_str("\n      called   answered  task node  call");
     let mut calls: Vec<_> = history.calls.iter().enumerate().collect();
     if let Some(session) = refusal.session {

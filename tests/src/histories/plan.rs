@@ -116,8 +116,7 @@ impl Plan {
         let mut dice = Dice::new(seed);
         let limit = dice.one_in(4).then(|| {
             let refuses = dice.one_in(3);
-            let overflow =
-                if refuses { LimitExceeded::Refuse } else { LimitExceeded::EndOldest };
+            let overflow = if refuses { LimitExceeded::Refuse } else { LimitExceeded::EndOldest };
             SubjectLimit::new(2 + dice.below(2) as u32, overflow)
         });
         let subjects = 1 + dice.below(2);
@@ -150,9 +149,8 @@ impl Draft {
     /// Plans round by round. In the first one the first tasks create the first sessions.
     fn complete(mut self) -> Plan {
         let first = self.known;
-        let lengths: Vec<_> = (0..TASKS)
-            .map(|_| CALLS[0] + self.dice.below(CALLS[1] - CALLS[0] + 1))
-            .collect();
+        let lengths: Vec<_> =
+            (0..TASKS).map(|_| CALLS[0] + self.dice.below(CALLS[1] - CALLS[0] + 1)).collect();
         for round in 0..CALLS[1] {
             for task in (0..TASKS).filter(|task| round < lengths[*task]) {
                 let pause = self.pause();

@@ -92,7 +92,7 @@ pub(super) struct Actor<T> {
 }
 
 impl Pause {
-    async fn pass(self) {
+    pub(super) async fn pass(self) {
         match self {
             Pause::None => {}
             Pause::Yields(times) => {

@@ -52,8 +52,7 @@ fn check_strangers(history: &History) -> Result<(), Refusal> {
             *session >= history.sessions || !history.subjects_of(*session).contains(subject)
         }),
         (Call::Create(login), Answer::Created { ended, .. }) => ended.iter().any(|session| {
-            *session >= history.sessions
-                || !history.subjects_of(*session).contains(&login.subject)
+            *session >= history.sessions || !history.subjects_of(*session).contains(&login.subject)
         }),
         _ => false,
     };
@@ -82,14 +81,15 @@ fn check_limit(history: &History) -> Result<(), Refusal> {
         })
         .collect();
     for (subject, from, _) in &lives {
-        let at_once = lives.iter().filter(|(of, since, until)| {
-            of == subject && since <= from && from < until
-        });
+        let at_once = lives
+            .iter()
+            .filter(|(of, since, until)| of == subject && since <= from && from < until);
         let at_once = at_once.count();
         if at_once > limit {
-            let evidence = places(history, |made| {
-                matches!(&made.call, Call::Create(login) if login.subject == *subject)
-            });
+            let evidence = places(
+                history,
+                |made| matches!(&made.call, Call::Create(login) if login.subject == *subject),
+            );
             let reason =
                 format!("{at_once} sessions of subject {subject} are live at once, of {limit}");
             return Err(Refusal { session: None, reason, evidence });
@@ -109,9 +109,8 @@ fn check_counts(history: &History, cases: &[Case<'_>]) -> Result<(), Refusal> {
         let concerned = cases.iter().filter(|case| case.calls.contains(&at));
         let (mut least, mut most) = (0, 0);
         for case in concerned {
-            let arrives_first = history
-                .creation(case.session)
-                .is_some_and(|created| created.is_before(made));
+            let arrives_first =
+                history.creation(case.session).is_some_and(|created| created.is_before(made));
             let has_one_subject = history.subjects_of(case.session).len() == 1;
             let may_end = case.is_allowed_with(at, &Answer::Ended);
             let must_end = may_end && !case.is_allowed_with(at, &Answer::NotLive);
@@ -176,9 +175,8 @@ impl<'h> Case<'h> {
         let calls = || self.calls.iter().map(|at| (*at, &self.history.calls[*at]));
         let ends = calls().filter(|(_, made)| self.shows_an_end(created, made));
         let Some((end, ended)) = ends.min_by_key(|(_, made)| made.answered) else { return Ok(()) };
-        let is_late = |made: &Recorded| {
-            ended.answered < made.called && made.answer.shows_live(self.session)
-        };
+        let is_late =
+            |made: &Recorded| ended.answered < made.called && made.answer.shows_live(self.session);
         match calls().find(|(_, made)| is_late(made)) {
             Some((late, _)) => {
                 let reason = "a success began after the answer of the session's end";

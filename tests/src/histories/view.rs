@@ -100,16 +100,11 @@ impl Names {
     }
 
     /// What a load of a session shows. The secrets of another session are not its own.
-    pub(super) fn loaded<T: Numbered>(
-        &self,
-        session: Session,
-        loaded: &Loaded<T>,
-    ) -> (Seen, View) {
+    pub(super) fn loaded<T: Numbered>(&self, session: Session, loaded: &Loaded<T>) -> (Seen, View) {
         let secrets = &loaded.secrets;
-        let is_own = loaded.record.id == self.id(session)
-            && secrets.lasting == self.proof(session, true);
-        let number =
-            |hash| if is_own { self.secret_of(session, hash) } else { Secret::MAX };
+        let is_own =
+            loaded.record.id == self.id(session) && secrets.lasting == self.proof(session, true);
+        let number = |hash| if is_own { self.secret_of(session, hash) } else { Secret::MAX };
         let shown = SeenSecrets {
             current: number(secrets.current),
             previous: secrets.previous.map(number),

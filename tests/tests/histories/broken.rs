@@ -89,7 +89,7 @@ refuses! {
         // Lists and logins.
         ListShowsOthers ListShowsEnded UpdateForgetsTheOldSubject
         CreateForgetsWhatItReplaces CreateIgnoresTheProof
-        LimitIsIgnored LimitChecksBeforeItWrites LimitEndsTheNewest LimitEndsInSilence;
+        LimitIsIgnored LimitChecksBeforeItWrites LimitEndsInSilence;
     batching(Confusion):
         LookupsJoinABatchThatWasSent LookupsAreMixedUp CreatesMixUpTheirPayloads
         WrongProofSavesItsBatch TouchesAreMixedUp;

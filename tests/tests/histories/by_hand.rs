@@ -151,11 +151,8 @@ fn a_write_that_overlaps_a_logout_does_not_bring_the_session_back() {
 
 #[test]
 fn a_load_of_a_state_before_its_start_is_refused() {
-    let calls = vec![
-        (5, 30, LOAD, live()),
-        (10, 20, update(), WRITTEN_TWO),
-        (25, 40, LOAD, live()),
-    ];
+    let calls =
+        vec![(5, 30, LOAD, live()), (10, 20, update(), WRITTEN_TWO), (25, 40, LOAD, live())];
     assert_eq!(refused(calls), [1, 2]);
     // Nor may a later load go back to what an earlier one has left behind.
     let calls = vec![
@@ -298,9 +295,8 @@ fn a_count_is_of_what_was_live() {
         assert_eq!(check(&history(2, calls)).is_ok(), is_right, "{count}");
     }
     let also_ended = (15, 30, logout(), Answer::Ended);
-    let calls = |count| {
-        vec![(10, 20, Call::RevokeSubject(0), Answer::Count(count)), also_ended.clone()]
-    };
+    let calls =
+        |count| vec![(10, 20, Call::RevokeSubject(0), Answer::Count(count)), also_ended.clone()];
     for (count, is_right) in [(0, false), (1, true), (2, false)] {
         assert_eq!(check(&history(2, calls(count))).is_ok(), is_right, "{count}");
     }
