@@ -1,5 +1,5 @@
-//! Looks for an order of calls: the search of Wing and Gong, which remembers, as Lowe's, which
-//! calls it has made and what the state was.
+//! Looks for an order of calls. This is the search of Wing and Gong. Like Lowe's, it remembers
+//! which calls it has made and what the state was then, so that it tries nothing twice.
 
 use std::collections::HashSet;
 use std::hash::Hash;
