@@ -99,6 +99,8 @@ impl fmt::Display for Answer {
             Answer::Live(seen) => {
                 write!(f, "live: subject {}, number {}", seen.subject, seen.number)?;
                 write!(f, ", version {}, idle {}", seen.version, seen.idle)?;
+                write!(f, " until {}", seen.expires_at)?;
+                write!(f, ", authenticated at {}", seen.authenticated_at)?;
                 let Some(secrets) = &seen.secrets else { return Ok(()) };
                 write!(f, ", secret {}", secrets.current)?;
                 if let Some(previous) = secrets.previous {

@@ -1,6 +1,7 @@
 //! What tasks know of a session, and how its numbers stand in the store.
 
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use anchor::store::{Loaded, Record};
 use anchor::token::{LastingHash, SecretHash};
@@ -9,6 +10,8 @@ use uuid::Uuid;
 
 use super::history::{Secret, Seen, SeenSecrets, Session, Subject};
 use super::payload::Numbered;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// A live session, as a client and its node know it.
 #[derive(Debug, Clone, Copy)]
@@ -105,11 +108,14 @@ impl Names {
         let is_own =
             loaded.record.id == self.id(session) && secrets.lasting == self.proof(session, true);
         let number = |hash| if is_own { self.secret_of(session, hash) } else { Secret::MAX };
+        // A load may show a rotation that began at an instant after the load's own. A grace period
+        // that is over at once is not one that lasts.
+        let soon = loaded.now.saturating_add(HOUR);
         let shown = SeenSecrets {
             current: number(secrets.current),
             previous: secrets.previous.map(number),
             rotation: secrets.rotation,
-            in_grace: secrets.previous_until.is_some_and(|until| loaded.now < until),
+            in_grace: secrets.previous_until.is_some_and(|until| until > soon),
         };
         let seen = self.seen(&loaded.record);
         let view = View {

@@ -333,7 +333,7 @@ fn the_picture_shows_the_calls_of_the_session_and_marks_the_contradiction() {
         [
             "*      10000      20000     2    0  revoke(0, its proof) -> ended",
             "*      30000      40000     4    0  load(0) -> live: subject 0, number 0, version 1, \
-             idle 1, secret 0, settled",
+             idle 1 until 100, authenticated at 5, secret 0, settled",
         ]
     );
     assert!(text.starts_with("session 0: "), "{text}");
