@@ -5,6 +5,8 @@ mod backend;
 pub mod batching;
 pub mod careless;
 pub mod databases;
+pub mod dice;
+pub mod histories;
 pub mod http;
 pub mod late;
 pub mod naive;

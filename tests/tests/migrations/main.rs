@@ -6,7 +6,6 @@ mod busy;
 mod chains;
 mod cut_offs;
 mod deployments;
-mod dice;
 mod emitted;
 mod extras;
 mod folders;

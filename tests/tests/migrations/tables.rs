@@ -3,8 +3,7 @@
 
 use anchor::column::ColumnType;
 use anchor::schema::{ColumnSchema, Dialect, OnChange, OnDelete, Reference, Schema, SchemaOptions};
-
-use crate::dice::Dice;
+use anchor_tests::dice::Dice;
 
 /// Names that are legal in Rust or SQL and that a careless generator trips over.
 const NAMES: &[&str] = &[
