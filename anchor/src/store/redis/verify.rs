@@ -14,6 +14,7 @@ use super::script;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
+use crate::store::verified::{a_replica, final_logouts};
 use crate::store::{Verified, VerifyError};
 use crate::timestamp::Timestamp;
 
@@ -152,10 +153,7 @@ impl Settings {
             ));
         }
         if self.is_replica {
-            refusals.push(format!(
-                "{server} is a replica: it answers with an older state, in which a logout may not \
-                 have happened. Connect to the primary"
-            ));
+            refusals.push(a_replica(server));
         }
         refusals
     }
@@ -183,10 +181,7 @@ impl Settings {
                 "a restart undoes what came after the last snapshot, also logouts (`appendonly no`)"
             }
         };
-        vec![format!(
-            "{server}: {undone}. For logouts that are final, set `appendonly yes` and `appendfsync \
-             always`"
-        )]
+        vec![final_logouts(server, undone, "`appendonly yes` and `appendfsync always`")]
     }
 }
 
