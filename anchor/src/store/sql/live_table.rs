@@ -53,7 +53,10 @@ pub(crate) async fn verify<D: Driver>(database: &Database<D>) -> Result<Verified
 
 async fn durability<D: Driver>(database: &Database<D>) -> Result<Durability, StoreError> {
     let arguments = match D::DIALECT {
-        Dialect::Sqlite => vec![Argument::from(namespaced(database.schema.table).0.unwrap_or("main"))],
+        Dialect::Sqlite => {
+            let (namespace, _) = namespaced(database.schema.table);
+            vec![Argument::from(namespace.unwrap_or("main"))]
+        }
         Dialect::Postgres | Dialect::MySql => Vec::new(),
     };
     let sql = AssertSqlSafe(Durability::query(D::DIALECT)).into_sql_str();
