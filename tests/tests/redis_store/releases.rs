@@ -175,9 +175,7 @@ async fn no_release_reads_a_variant_as_the_one_that_it_swapped_names_with() {
     let Some(server) = databases::redis().await else { return };
     let before = server.store::<WithPlan>().await;
     let after = server.store::<WithSwappedPlan>().await;
-    for (plan, swapped) in
-        [(Plan::Gold, SwappedPlan::Gold), (Plan::Silver, SwappedPlan::Silver)]
-    {
+    for (plan, swapped) in [(Plan::Gold, SwappedPlan::Gold), (Plan::Silver, SwappedPlan::Silver)] {
         let old = create(&before, WithPlan { name: "ferris".into(), plan }).await;
         assert!(matches!(after.load(old).await, Ok(Load::Undecodable(_))));
         let new = WithSwappedPlan { name: "ferris".into(), plan: swapped };

@@ -44,7 +44,10 @@ async fn verify_refuses_postgres_that_cannot_be_written_to() {
     pool.store::<Everything>().migrate().await.unwrap();
     let read_only = on_postgres_with(&pool, "default_transaction_read_only", "on");
     let refusal = refusal(&read_only).await;
-    assert!(refusal.contains("accepts no writes (`default_transaction_read_only = on`)"), "{refusal}");
+    assert!(
+        refusal.contains("accepts no writes (`default_transaction_read_only = on`)"),
+        "{refusal}"
+    );
     on_postgres_with(&pool, "default_transaction_read_only", "off").verify().await.unwrap();
 }
 

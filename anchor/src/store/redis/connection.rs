@@ -217,11 +217,7 @@ impl RedisConnection {
     }
 
     /// Runs a command on one of the servers.
-    pub(super) async fn ask<R: FromRedisValue>(
-        &self,
-        node: &Node,
-        command: Cmd,
-    ) -> RedisResult<R> {
+    pub(super) async fn ask<R: FromRedisValue>(&self, node: &Node, command: Cmd) -> RedisResult<R> {
         match (self.kind.clone(), node) {
             (Kind::Cluster(mut connection), Some((host, port))) => {
                 let (host, port) = (host.clone(), *port);

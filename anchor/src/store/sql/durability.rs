@@ -77,7 +77,7 @@ impl Durability {
                     // 3 is 1 with one more synchronization, on MariaDB.
                     _ => {}
                 }
-                if binlog == "1" && sync_binlog != "1" {
+                if matches!(binlog, "1" | "ON") && sync_binlog != "1" {
                     let what = format!(
                         "a crash of the machine undoes logouts that its binary log does not have \
                          on the disk (`sync_binlog = {sync_binlog}`)"
@@ -138,7 +138,7 @@ mod tests {
             (Dialect::MySql, ["0", "0", "0", "0"], "crash of the server", "commit = 1`"),
             (Dialect::MySql, ["0", "2", "0", "0"], "crash of the machine", "commit = 1`"),
             (Dialect::MySql, ["0", "1", "1", "0"], "sync_binlog = 0", "set `sync_binlog = 1`"),
-            (Dialect::MySql, ["0", "1", "1", "100"], "= 100", "set `sync_binlog = 1`"),
+            (Dialect::MySql, ["0", "1", "ON", "100"], "= 100", "set `sync_binlog = 1`"),
             (Dialect::Sqlite, ["0", "", "", ""], "loss of power", "`synchronous = FULL`"),
         ] {
             let Durability { refusals, warnings } = of(dialect, settings);
