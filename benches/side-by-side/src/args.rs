@@ -45,7 +45,7 @@ impl Mode {
     pub fn runs_on(self, store: Store) -> bool {
         match self {
             Mode::AxumLogin => store == Store::Memory,
-            // Its stores for Redis are made for other versions of its core.
+            // Not measured there.
             Mode::AxumSession => store != Store::Redis,
             Mode::AxumSessionCached => !matches!(store, Store::Memory | Store::Redis),
             Mode::Gathered => store != Store::Memory,
