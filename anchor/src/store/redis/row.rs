@@ -197,8 +197,8 @@ impl Fields {
         Ok(known.then(|| ClientInfo::new(ip, user_agent.as_deref())))
     }
 
-    /// Checks that the names in the hash mean what they mean in the struct. Where names have changed
-    /// hands, a column of another release has another one's values.
+    /// Checks that the names in the hash mean what they mean in the struct. Where names have
+    /// changed hands, a column of another release has another one's values.
     fn check_names(&self, schema: &'static Schema) -> Result<(), DecodeError> {
         let (found, declared) = (self.get(TAKEN), taken_field(schema));
         if found == declared.as_deref().map(str::as_bytes) {
