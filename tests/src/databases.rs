@@ -21,7 +21,9 @@ use anchor::{RedisStore, SessionData, SessionId};
 use redis::FromRedisValue;
 use redis::aio::ConnectionManager;
 
-use crate::servers::{MYSQL, POSTGRES, REDIS, REDIS_CLUSTER, ScratchFolder, Server};
+use crate::servers::{
+    MYSQL, POSTGRES, POSTGRES_STANDBY, REDIS, REDIS_CLUSTER, ScratchFolder, Server,
+};
 
 const PREFIX: &str = "anchor_test_";
 const LEFTOVER_AFTER_SECONDS: u64 = 3600;
@@ -58,6 +60,17 @@ pub async fn postgres() -> Option<PgPool> {
     Some(options.connect_lazy_with(server.options([("search_path", schema)])))
 }
 
+/// A pool on a standby of PostgreSQL, which accepts no writes; `None`, said on standard error, when
+/// there is none.
+///
+/// # Panics
+///
+/// When its URL is not one.
+pub fn postgres_standby() -> Option<PgPool> {
+    let server = PgConnectOptions::from_str(POSTGRES_STANDBY.url()?).expect("a PostgreSQL URL");
+    Some(PgPoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(server))
+}
+
 /// A pool on an empty database of MySQL or MariaDB; `None`, said on standard error, when there is
 /// no server.
 ///
@@ -65,8 +78,22 @@ pub async fn postgres() -> Option<PgPool> {
 ///
 /// When the server refuses.
 pub async fn mysql() -> Option<MySqlPool> {
+    Some(empty_database(MYSQL.url()?).await)
+}
+
+/// The same on a MariaDB with a binary log that this process alone uses, and one test in it.
+///
+/// # Panics
+///
+/// When the server refuses.
+pub async fn own_mysql() -> Option<MySqlPool> {
+    static OWN: Server = Server::own_mysql();
+    Some(empty_database(OWN.url()?).await)
+}
+
+async fn empty_database(url: &str) -> MySqlPool {
     static TIDIED: Once = Once::new();
-    let server = MySqlConnectOptions::from_str(MYSQL.url()?).expect("a MySQL URL");
+    let server = MySqlConnectOptions::from_str(url).expect("a MySQL URL");
     let mut admin: MySqlConnection = server.connect().await.expect("MySQL answers");
     if first_time(&TIDIED) {
         let list = "SELECT CAST(schema_name AS CHAR) FROM information_schema.schemata";
@@ -87,7 +114,7 @@ pub async fn mysql() -> Option<MySqlPool> {
         .expect("MySQL makes a database");
     admin.close().await.expect("MySQL says goodbye");
     let options = MySqlPoolOptions::new().max_connections(CONNECTIONS);
-    Some(options.connect_lazy_with(server.database(&database)))
+    options.connect_lazy_with(server.database(&database))
 }
 
 /// A pool on an empty SQLite file, which is removed when this process ends.
@@ -121,7 +148,7 @@ pub async fn redis_cluster() -> Option<Redis> {
 /// A server of Redis that this process alone uses, and one test in it; `None`, said on standard
 /// error, when there is none to start.
 pub fn own_redis() -> Option<Redis> {
-    static ONES: [Server; 2] = [Server::own_redis(), Server::own_redis()];
+    static ONES: [Server; 4] = [const { Server::own_redis() }; 4];
     static TAKEN: AtomicUsize = AtomicUsize::new(0);
     let one = ONES.get(TAKEN.fetch_add(1, Ordering::Relaxed)).expect("a server for each test");
     Some(Redis { url: one.url()?.to_owned(), prefix: new_name() })

@@ -40,12 +40,26 @@ pub enum VerifyError {
         /// What is missing or different, in the struct's order.
         differences: Vec<String>,
     },
-    /// The server is set up so that sessions, or their ends, are lost in operation.
-    #[error("the server loses sessions:{}", list(settings))]
+    /// The server is set up so that sessions, or their ends, are lost in operation, or cannot be
+    /// written.
+    #[error("the server does not keep sessions:{}", list(settings))]
     Settings {
         /// Each setting, and what to set instead.
         settings: Vec<String>,
     },
+}
+
+/// Refuses a server that is a replica.
+pub(crate) fn a_replica(server: &str) -> String {
+    format!(
+        "{server} is a replica: it answers with an older state, in which a logout may not have \
+         happened. Connect to the primary"
+    )
+}
+
+/// Warns about what undoes logouts on a server, and says which settings prevent it.
+pub(crate) fn final_logouts(server: &str, undone: &str, set: &str) -> String {
+    format!("{server}: {undone}. For logouts that are final, set {set}")
 }
 
 fn list(lines: &[String]) -> String {

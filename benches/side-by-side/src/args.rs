@@ -6,13 +6,14 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// Where the sessions are. To add a store, add it here, in [`databases`](crate::databases), and in
-/// the applications that can use it. Redis follows when anchor has a store for it.
+/// the applications that can use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 pub enum Store {
     Memory,
     Sqlite,
     Postgres,
     Mysql,
+    Redis,
 }
 
 /// An application with the routes of [`apps`](crate::apps).
@@ -25,7 +26,7 @@ pub enum Mode {
     Anchor,
     /// anchor with `.cache(..)`, with a lease of five seconds.
     AnchorCached,
-    /// tower-sessions with a signed cookie and its sqlx stores.
+    /// tower-sessions with a signed cookie and its own stores.
     TowerSessions,
     /// axum-login over tower-sessions, with its users in memory.
     AxumLogin,
@@ -33,7 +34,7 @@ pub enum Mode {
     AxumSession,
     /// axum_session with its memory cache in front of the database.
     AxumSessionCached,
-    /// Written by hand: a signed cookie, and one SELECT through a sqlx pool.
+    /// Written by hand: a signed cookie, and one SELECT through a sqlx pool, or one GET.
     Select,
     /// Written by hand: the lookups, logins and logouts of concurrent requests share statements.
     Gathered,
@@ -44,7 +45,10 @@ impl Mode {
     pub fn runs_on(self, store: Store) -> bool {
         match self {
             Mode::AxumLogin => store == Store::Memory,
-            Mode::AxumSessionCached | Mode::Gathered => store != Store::Memory,
+            // Not measured there.
+            Mode::AxumSession => store != Store::Redis,
+            Mode::AxumSessionCached => !matches!(store, Store::Memory | Store::Redis),
+            Mode::Gathered => store != Store::Memory,
             _ => true,
         }
     }
@@ -57,6 +61,7 @@ impl fmt::Display for Store {
             Store::Sqlite => "SQLite",
             Store::Postgres => "PostgreSQL",
             Store::Mysql => "MariaDB",
+            Store::Redis => "Redis",
         })
     }
 }

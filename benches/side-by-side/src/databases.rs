@@ -2,13 +2,15 @@
 //! and its pools.
 //!
 //! The servers are those of the tests ([`anchor_tests::servers`]). They do not wait for the disk,
-//! so the comparison is between programs and not between disks. `ANCHOR_TEST_POSTGRES_URL` and
-//! `ANCHOR_TEST_MYSQL_URL` name servers of your own, with your own settings.
+//! so the comparison is between programs and not between disks. `ANCHOR_TEST_POSTGRES_URL`,
+//! `ANCHOR_TEST_MYSQL_URL` and `ANCHOR_TEST_REDIS_URL` name servers of your own, with your own
+//! settings.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use anchor_tests::servers::{MYSQL, POSTGRES};
+use anchor_tests::servers::{MYSQL, POSTGRES, REDIS};
 use serde::{Deserialize, Serialize};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -19,7 +21,7 @@ use tower_sessions_sqlx_store::sqlx as older;
 use crate::args::Store;
 
 /// The number of connections in each pool: sqlx's default.
-const CONNECTIONS: u32 = 10;
+pub const CONNECTIONS: u32 = 10;
 
 /// Where an application's rows are.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -72,10 +74,26 @@ impl Address {
                 admin.close().await.expect("a goodbye");
                 Address::Server(in_database(url, &name))
             }
+            Store::Redis => Self::make_on_redis().await,
         }
     }
 
-    fn url(&self) -> &str {
+    /// Takes the next database of Redis, which calls it by its number.
+    async fn make_on_redis() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let url = REDIS.url().expect("install Redis, see above");
+        let (scheme, rest) = url.split_once("://").expect("a URL");
+        let server = rest.split('/').next().expect("a server");
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = Address::Server(format!("{scheme}://{server}/{number}"));
+        let mut connection = address.redis().await;
+        let size: u64 = redis::cmd("DBSIZE").query_async(&mut connection).await.expect("a size");
+        assert_eq!(size, 0, "the database {number} of Redis is in use: name another server");
+        address
+    }
+
+    /// Returns the URL of a server, whose path names the database.
+    pub fn url(&self) -> &str {
         let Address::Server(url) = self else { panic!("{self:?} is not a server's") };
         url
     }
@@ -102,6 +120,12 @@ impl Address {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal);
         SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(options)
+    }
+
+    /// Opens a connection that many calls share.
+    pub async fn redis(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.url()).expect("a URL");
+        client.get_multiplexed_async_connection().await.expect("Redis answers")
     }
 
     /// Opens a pool of the sqlx version that the stores of tower-sessions need.

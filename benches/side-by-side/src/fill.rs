@@ -24,7 +24,8 @@ impl Table {
     /// Returns the table, or `None` if the application has no table.
     pub fn of(mode: Mode, store: Store, address: &Address) -> Option<Self> {
         let pool = match store {
-            Store::Memory => return None,
+            // Redis has no command that copies many keys.
+            Store::Memory | Store::Redis => return None,
             Store::Sqlite => Pool::Sqlite(address.sqlite()),
             Store::Postgres => Pool::Postgres(address.postgres()),
             Store::Mysql => Pool::MySql(address.mysql()),
@@ -83,7 +84,7 @@ impl Table {
     /// Makes the database do now what it would otherwise do in the middle of a measurement.
     pub async fn settle(&self) {
         match self.store {
-            Store::Memory => {}
+            Store::Memory | Store::Redis => {}
             Store::Sqlite => {
                 self.execute("ANALYZE".to_owned()).await;
                 self.execute("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await;

@@ -2,6 +2,7 @@
 
 pub mod apps;
 pub mod args;
+pub mod commands;
 pub mod counting;
 pub mod databases;
 pub mod fill;

@@ -7,6 +7,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 
 use crate::apps::{self, App};
 use crate::args::{Mode, Store};
+use crate::commands::Commands;
 use crate::databases::Address;
 use crate::load::{self, Until, Work};
 use crate::statements;
@@ -123,15 +125,27 @@ pub fn serve_if_asked() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let App { router, sweep } = apps::application(task.mode, task.store, &task.address).await;
+        let commands = (task.store == Store::Redis && task.mode != Mode::Bare)
+            .then(|| Arc::new(Commands::of(task.address.url())));
+        let counted = commands.clone();
         let control = Router::new()
             .route(
                 "/statements/start",
-                post(async || {
-                    statements::start();
+                post(async move || {
+                    match &commands {
+                        Some(commands) => commands.start(),
+                        None => statements::start(),
+                    }
                     "0"
                 }),
             )
-            .route("/statements/stop", post(async || statements::stop().to_string()))
+            .route(
+                "/statements/stop",
+                post(async move || match &counted {
+                    Some(commands) => commands.stop().to_string(),
+                    None => statements::stop().to_string(),
+                }),
+            )
             .route(
                 "/sweep",
                 post(async move || {

@@ -7,12 +7,21 @@ use super::supervised::{Supervised, free_port, make_folder};
 use super::{Running, programs};
 
 pub(super) fn start() -> Result<Running, String> {
+    start_with("mariadb", &[])
+}
+
+/// Starts one with a binary log.
+pub(super) fn start_with_binlog() -> Result<Running, String> {
+    start_with("mariadb-binlog", &["--log-bin", "--sync-binlog=0"])
+}
+
+fn start_with(name: &str, settings: &[&str]) -> Result<Running, String> {
     let (Some(install), Some(mariadbd)) =
         (programs::find("mariadb-install-db", &[]), programs::find("mariadbd", &[]))
     else {
         return Err("install MariaDB (`apt-get install mariadb-server`)".into());
     };
-    let folder = make_folder("mariadb")?;
+    let folder = make_folder(name)?;
     let data = folder.join("data");
 
     let mut prepare = Command::new(install);
@@ -40,6 +49,7 @@ pub(super) fn start() -> Result<Running, String> {
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-flush-method=nosync",
         ])
+        .args(settings)
         .args(run_as(&folder));
     let supervised = Supervised::start(&folder, "KILL", &server, "ready for connections")?;
     let url = format!("mysql://root@127.0.0.1:{port}/mysql");

@@ -4,6 +4,7 @@
 //! | server | variable | started from |
 //! | --- | --- | --- |
 //! | PostgreSQL | `ANCHOR_TEST_POSTGRES_URL` | `initdb` and `postgres` in `PATH` or `/usr/lib/postgresql/*/bin` |
+//! | PostgreSQL, a standby | `ANCHOR_TEST_POSTGRES_STANDBY_URL` | the same |
 //! | MySQL, MariaDB | `ANCHOR_TEST_MYSQL_URL` | `mariadb-install-db` and `mariadbd` |
 //! | Redis | `ANCHOR_TEST_REDIS_URL` | `redis-server` |
 //! | Redis Cluster | `ANCHOR_TEST_REDIS_CLUSTER_URL`, with commas between its servers | `redis-server`, `redis-cli` |
@@ -27,6 +28,9 @@ use supervised::Supervised;
 /// PostgreSQL.
 pub static POSTGRES: Server =
     Server::new("PostgreSQL", "ANCHOR_TEST_POSTGRES_URL", postgres::start);
+/// A standby of PostgreSQL, which accepts no writes.
+pub static POSTGRES_STANDBY: Server =
+    Server::new("PostgreSQL", "ANCHOR_TEST_POSTGRES_STANDBY_URL", postgres::start_standby);
 /// MariaDB, or MySQL by its variable.
 pub static MYSQL: Server = Server::new("MariaDB", "ANCHOR_TEST_MYSQL_URL", mariadb::start);
 /// Redis.
@@ -62,6 +66,11 @@ impl Server {
     /// A server of Redis besides [`REDIS`], which no variable names.
     pub(crate) const fn own_redis() -> Self {
         Self::new("Redis", "ANCHOR_TEST_OWN_REDIS_URL", redis::start)
+    }
+
+    /// A MariaDB with a binary log besides [`MYSQL`], which no variable names.
+    pub(crate) const fn own_mysql() -> Self {
+        Self::new("MariaDB", "ANCHOR_TEST_OWN_MYSQL_URL", mariadb::start_with_binlog)
     }
 
     /// Where the server listens; `None`, said on standard error, when there is none.

@@ -8,10 +8,19 @@ use super::supervised::{Supervised, free_port, make_folder};
 use super::{Running, programs};
 
 pub(super) fn start() -> Result<Running, String> {
+    start_as("postgres", false)
+}
+
+/// Starts a standby, whose primary is gone.
+pub(super) fn start_standby() -> Result<Running, String> {
+    start_as("postgres-standby", true)
+}
+
+fn start_as(name: &str, is_standby: bool) -> Result<Running, String> {
     let (Some(initdb), Some(postgres)) = (program("initdb"), program("postgres")) else {
         return Err("install PostgreSQL (`apt-get install postgresql`)".into());
     };
-    let folder = make_folder("postgres")?;
+    let folder = make_folder(name)?;
     let owner = Owner::of_server_in(&folder)?;
     let data = folder.join("data");
 
@@ -24,6 +33,10 @@ pub(super) fn start() -> Result<Running, String> {
         "--locale=C",
     ]);
     programs::run(prepare).inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
+
+    if is_standby {
+        fs::write(data.join("standby.signal"), "").map_err(|error| error.to_string())?;
+    }
 
     let port = free_port()?;
     let mut server = owner.command(&postgres);
@@ -39,7 +52,11 @@ pub(super) fn start() -> Result<Running, String> {
         server.arg("-c").arg(setting);
     }
     // SIGQUIT: an immediate shutdown, for data that nobody will read again.
-    let ready = "database system is ready to accept connections";
+    let ready = match is_standby {
+        // `read-only` or, up to 13, `read only`.
+        true => "database system is ready to accept read",
+        false => "database system is ready to accept connections",
+    };
     let supervised = Supervised::start(&folder, "QUIT", &server, ready)?;
     let url = format!("postgres://anchor@127.0.0.1:{port}/postgres");
     Ok(Running { url, _supervised: vec![supervised] })

@@ -1,6 +1,6 @@
 //! What confirms the end of a session, and what the server may lose.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anchor::prelude::*;
 use anchor::store::{Durability, EndReason, Ending, Replaced, SessionStore, VerifyError};
@@ -11,6 +11,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use http::StatusCode;
 
+use super::moving_slot::on;
 use super::{UserSession, create, is_live, login, user};
 
 #[tokio::test]
@@ -77,6 +78,84 @@ async fn each_primary_of_a_cluster_is_looked_at() {
     let primaries = warnings.iter().filter(|one| one.contains("appendonly yes")).count();
     assert!(primaries == 0 || primaries >= 3, "{warnings:?}");
     assert_eq!(store.revoke_everyone(EndReason::Everyone).await.unwrap(), 50);
+
+    // A replica evicts nothing until it is a primary, and then it does.
+    let mut replica = None;
+    for url in server.url.split(',') {
+        if on::<String>(url, &["INFO", "replication"]).await.contains("role:slave") {
+            replica = Some(url);
+        }
+    }
+    let replica = replica.expect("each primary has a replica");
+    let policy =
+        async |policy| on::<()>(replica, &["CONFIG", "SET", "maxmemory-policy", policy]).await;
+    policy("allkeys-lru").await;
+    let began = Instant::now();
+    // The primaries may not have told one another of it.
+    let refused = loop {
+        match store.verify().await {
+            Err(VerifyError::Settings { settings }) => break settings,
+            other => assert!(began.elapsed() < Duration::from_secs(30), "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    policy("noeviction").await;
+    let [refused] = &refused[..] else { panic!("{refused:?}") };
+    assert!(refused.contains(replica.trim_start_matches("redis://")), "{refused}");
+    assert!(refused.contains("Set `maxmemory-policy noeviction`"), "{refused}");
+    store.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn ends_wait_for_their_confirmations_side_by_side() {
+    let Some(server) = databases::redis().await else { return };
+    let within = Duration::from_millis(500);
+    let replicas = Durability::Replicas { replicas: 1, within };
+    let store = server.store::<UserSession>().await.durability(replicas).await.unwrap();
+    let mut ends = tokio::task::JoinSet::new();
+    let began = Instant::now();
+    for number in 0..8 {
+        let (store, subject) = (store.clone(), format!("subject {number}"));
+        ends.spawn(async move { store.revoke_subject(&subject, EndReason::LogoutAll).await });
+    }
+    for end in ends.join_all().await {
+        assert!(end.unwrap_err().to_string().contains("0 of 1 replicas"));
+    }
+    let took = began.elapsed();
+    assert!(took >= within && took < 4 * within, "{took:?} for 8 ends");
+}
+
+#[tokio::test]
+async fn an_end_is_confirmed_on_the_disk_where_redis_can() {
+    let Some(own) = databases::own_redis() else { return };
+    let disks = Durability::Disks { replicas: 0, within: Duration::from_secs(4) };
+    let store = own.store::<UserSession>().await.durability(disks).await.unwrap();
+    let id = create(&store, user("ferris")).await;
+    let info: String = own.run(&["INFO", "server"]).await;
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap();
+    let numbers: Vec<u32> = version.split('.').map_while(|number| number.parse().ok()).collect();
+    let refusal = async || match store.verify().await {
+        Err(VerifyError::Settings { settings }) => settings.concat(),
+        other => panic!("{other:?}"),
+    };
+    if numbers[..2] < [7, 2][..] {
+        let refusal = refusal().await;
+        assert!(refusal.contains(&format!("is Redis {version}, which does not know `WAITAOF`")));
+        store.revoke(id, None, EndReason::Logout).await.unwrap_err();
+        assert!(!is_live(&store, id).await);
+        return;
+    }
+    assert!(refusal().await.contains("Set `appendonly yes`"));
+    store.revoke(id, None, EndReason::Logout).await.unwrap_err();
+    own.run::<String>(&["CONFIG", "SET", "appendonly", "yes"]).await;
+    assert_eq!(store.verify().await.unwrap().warnings, [""; 0]);
+    let id = create(&store, user("ferris")).await;
+    assert_eq!(store.revoke(id, None, EndReason::Logout).await.unwrap(), Ending::Ended);
+    // Nobody else has a disk for it.
+    let disks = Durability::Disks { replicas: 1, within: Duration::from_millis(100) };
+    let store = own.store::<UserSession>().await.durability(disks).await.unwrap();
+    let id = create(&store, user("ferris")).await;
+    store.revoke(id, None, EndReason::Logout).await.unwrap_err();
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anchor::RedisStore;
+use anchor::payload::{LimitExceeded, SubjectLimit};
 use anchor::store::{
     Change, Created, EndReason, OldSecret, Page, Rotated, Rotation, SessionStore, Updated,
 };
@@ -81,6 +82,15 @@ async fn a_call_whose_answer_is_lost_has_the_effect_of_one_call() {
     assert!(matches!(created, Created::Session { .. }), "{created:?}");
     assert_eq!(store.list(&"ferris".to_owned(), Page::default()).await.unwrap().len(), 1);
 
+    // Whom a login has ended is said again.
+    let mut instead = login(&store, user("ferris"));
+    instead.limit = Some(SubjectLimit::new(1, LimitExceeded::EndOldest));
+    proxy.lose_the_next_answer();
+    let created = store.create(instead).await.unwrap();
+    proxy.assert_lost();
+    let Created::Session { ended, .. } = created else { panic!("{created:?}") };
+    assert_eq!(ended, [new.id]);
+
     let change = |version, visits| {
         let from = Arc::clone(&loaded.record.data);
         let to = Arc::new(UserSession { visits, ..UserSession::clone(&from) });
@@ -110,7 +120,6 @@ async fn a_call_whose_answer_is_lost_has_the_effect_of_one_call() {
     assert_eq!(secrets.current, SecretHash::from_bytes([2; 32]));
     assert_eq!(secrets.previous, Some(SecretHash::from_bytes([1; 32])));
 
-    store.revoke(new.id, None, EndReason::Logout).await.unwrap();
     proxy.lose_the_next_answer();
     store.revoke(warm, Some(loaded.secrets.lasting), EndReason::Logout).await.unwrap();
     proxy.assert_lost();

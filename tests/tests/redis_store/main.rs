@@ -2,6 +2,7 @@
 
 mod calls;
 mod durability;
+mod full;
 mod handed_over;
 mod lost_answers;
 mod moving_slot;

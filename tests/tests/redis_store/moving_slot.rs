@@ -7,7 +7,7 @@ use redis::{Client, Cmd, FromRedisValue};
 use super::*;
 
 /// Runs a command on one server of the cluster.
-async fn on<R: FromRedisValue>(url: &str, words: &[&str]) -> R {
+pub(super) async fn on<R: FromRedisValue>(url: &str, words: &[&str]) -> R {
     let mut connection =
         Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
     let mut command = Cmd::new();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anchor::Column;
 use anchor::prelude::*;
 use anchor::store::{Change, Load, SessionStore};
 use anchor_tests::databases;
@@ -89,4 +90,97 @@ async fn a_column_that_ends_sessions_on_change_ends_them_without_a_warning() {
     assert!(matches!(after.load(id).await, Ok(Load::Ended)));
     let verified = after.verify().await.unwrap();
     assert!(!verified.warnings.iter().any(|warning| warning.contains("tenant")), "{verified:?}");
+}
+
+/// The release before names are swapped.
+#[derive(Debug, Clone, PartialEq, SessionData)]
+#[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+struct Before {
+    #[session(subject)]
+    name: String,
+    is_admin: bool,
+    is_verified: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, SessionData)]
+#[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+struct Swapped {
+    #[session(subject)]
+    name: String,
+    #[session(renamed_from = "is_verified")]
+    is_admin: bool,
+    #[session(renamed_from = "is_admin")]
+    is_verified: bool,
+}
+
+#[tokio::test]
+async fn no_release_reads_a_column_as_the_one_that_it_swapped_names_with() {
+    let Some(server) = databases::redis().await else { return };
+    let before = server.store::<Before>().await;
+    let after = server.store::<Swapped>().await;
+    let name = "ferris".to_owned();
+    let old = create(&before, Before { name, is_admin: false, is_verified: true }).await;
+    let name = "ferris".to_owned();
+    let new = create(&after, Swapped { name, is_admin: true, is_verified: false }).await;
+    let Ok(Load::Undecodable(error)) = after.load(old).await else { panic!("it is verified") };
+    assert_eq!(error.column(), "is_admin");
+    let Ok(Load::Undecodable(error)) = before.load(new).await else { panic!("it is an admin's") };
+    assert!(error.to_string().contains("keep each `renamed_from`"), "{error}");
+    assert!(live(&before, old).await.record.data.is_verified);
+
+    // One of them is changed, and the other one stays as it is.
+    let loaded = live(&after, new).await;
+    let data = Swapped::clone(&loaded.record.data);
+    let to = Swapped { is_verified: true, ..data };
+    let change = Change {
+        id: new,
+        secret: loaded.secrets.current,
+        version: 1,
+        from: Arc::clone(&loaded.record.data),
+        to: Arc::new(to.clone()),
+        idle: Duration::from_secs(60),
+    };
+    after.update(change).await.unwrap();
+    assert_eq!(*live(&after, new).await.record.data, to);
+}
+
+#[tokio::test]
+async fn no_release_reads_a_variant_as_the_one_that_it_swapped_names_with() {
+    #[derive(Debug, Clone, Copy, PartialEq, Column)]
+    enum Plan {
+        Gold,
+        Silver,
+    }
+    #[derive(Debug, Clone, Copy, PartialEq, Column)]
+    enum SwappedPlan {
+        #[column(renamed_from = "silver")]
+        Gold,
+        #[column(renamed_from = "gold")]
+        Silver,
+    }
+    #[derive(Debug, Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+    struct WithPlan {
+        #[session(subject)]
+        name: String,
+        plan: Plan,
+    }
+    #[derive(Debug, Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+    struct WithSwappedPlan {
+        #[session(subject)]
+        name: String,
+        plan: SwappedPlan,
+    }
+    let Some(server) = databases::redis().await else { return };
+    let before = server.store::<WithPlan>().await;
+    let after = server.store::<WithSwappedPlan>().await;
+    for (plan, swapped) in [(Plan::Gold, SwappedPlan::Gold), (Plan::Silver, SwappedPlan::Silver)] {
+        let old = create(&before, WithPlan { name: "ferris".into(), plan }).await;
+        assert!(matches!(after.load(old).await, Ok(Load::Undecodable(_))));
+        let new = WithSwappedPlan { name: "ferris".into(), plan: swapped };
+        let new = create(&after, new).await;
+        assert_eq!(live(&after, new).await.record.data.plan, swapped);
+        assert!(matches!(before.load(new).await, Ok(Load::Undecodable(_))));
+    }
 }

@@ -1,6 +1,7 @@
 //! How the store reaches Redis: one server, or a cluster.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
@@ -183,54 +184,41 @@ impl RedisConnection {
     }
 }
 
-/// A server that holds sessions: `None` for the only one.
-pub(super) type Primary = Option<(String, u16)>;
+/// One of the servers: `None` for the only one.
+pub(super) type Node = Option<(String, u16)>;
 
 impl RedisConnection {
     /// Returns the servers that hold sessions.
-    pub(super) async fn primaries(&self) -> RedisResult<Vec<Primary>> {
-        let Kind::Cluster(mut connection) = self.kind.clone() else { return Ok(vec![None]) };
-        let mut command = redis::cmd("CLUSTER");
-        command.arg("SLOTS");
-        let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
-        let Value::Array(ranges) = connection.route_command(command, any).await? else {
-            return Ok(Vec::new());
-        };
-        let mut primaries: Vec<Primary> = Vec::new();
-        for range in ranges {
-            // The first slot, the last one, the primary, and its replicas.
-            let Value::Array(range) = range else { continue };
-            let Some(Value::Array(primary)) = range.into_iter().nth(2) else { continue };
-            let mut primary = primary.into_iter();
-            if let (Some(host), Some(port)) = (primary.next(), primary.next()) {
-                let primary = (redis::from_redis_value(host)?, redis::from_redis_value(port)?);
-                primaries.push(Some(primary));
-            }
+    pub(super) async fn primaries(&self) -> RedisResult<Vec<Node>> {
+        match &self.kind {
+            Kind::One(_) => Ok(vec![None]),
+            Kind::Cluster(connection) => nodes(connection.clone(), 0..1).await,
         }
-        primaries.sort_unstable();
-        primaries.dedup();
-        Ok(primaries)
+    }
+
+    /// Returns the servers of a cluster that may take the place of another one.
+    pub(super) async fn replicas(&self) -> RedisResult<Vec<Node>> {
+        match &self.kind {
+            Kind::One(_) => Ok(Vec::new()),
+            Kind::Cluster(connection) => nodes(connection.clone(), 1..usize::MAX).await,
+        }
     }
 
     /// Returns some of the keys of a server, and the cursor for the next ones; 0 ends the scan.
     pub(super) async fn scan(
         &self,
-        primary: &Primary,
+        node: &Node,
         cursor: u64,
         pattern: &str,
     ) -> RedisResult<(u64, Vec<String>)> {
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
-        self.ask(primary, command).await
+        self.ask(node, command).await
     }
 
     /// Runs a command on one of the servers.
-    pub(super) async fn ask<R: FromRedisValue>(
-        &self,
-        primary: &Primary,
-        command: Cmd,
-    ) -> RedisResult<R> {
-        match (self.kind.clone(), primary) {
+    pub(super) async fn ask<R: FromRedisValue>(&self, node: &Node, command: Cmd) -> RedisResult<R> {
+        match (self.kind.clone(), node) {
             (Kind::Cluster(mut connection), Some((host, port))) => {
                 let (host, port) = (host.clone(), *port);
                 let node = SingleNodeRoutingInfo::ByAddress { host, port };
@@ -241,6 +229,33 @@ impl RedisConnection {
             _ => self.read(&command).await,
         }
     }
+}
+
+/// Returns servers of a cluster. Of each range of slots, the primary is number 0, and its replicas
+/// follow.
+async fn nodes(mut connection: ClusterConnection, which: Range<usize>) -> RedisResult<Vec<Node>> {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("SLOTS");
+    let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
+    let Value::Array(ranges) = connection.route_command(command, any).await? else {
+        return Ok(Vec::new());
+    };
+    let mut nodes: Vec<Node> = Vec::new();
+    for range in ranges {
+        // The first slot, the last one, the primary, and its replicas.
+        let Value::Array(range) = range else { continue };
+        for node in range.into_iter().skip(2 + which.start).take(which.len()) {
+            let Value::Array(node) = node else { continue };
+            let mut node = node.into_iter();
+            if let (Some(host), Some(port)) = (node.next(), node.next()) {
+                let node = (redis::from_redis_value(host)?, redis::from_redis_value(port)?);
+                nodes.push(Some(node));
+            }
+        }
+    }
+    nodes.sort_unstable();
+    nodes.dedup();
+    Ok(nodes)
 }
 
 fn transport_warning(address: &ConnectionAddr) -> Option<String> {

@@ -36,7 +36,7 @@ const ADVICE: &[(&str, &str)] = &[
         "its ACL does not permit what the store does: give the user the store's keys, and the \
          commands of hashes, sorted sets and strings, `EVALSHA`, `SCRIPT LOAD`, `SCAN`, `TIME`, \
          `DEL`, `EXISTS`, `PTTL` and `PEXPIREAT`; `verify` needs `INFO` and `CONFIG GET`, and \
-         `durability` needs `WAIT`",
+         `durability` needs `WAIT` or `WAITAOF`",
     ),
     (
         "WRONGTYPE",

@@ -44,8 +44,8 @@ use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
 use crate::token::LastingHash;
 
-/// Stores sessions in Redis (7.0 or newer), Redis Cluster, or Valkey, which speaks the same
-/// protocol and is not tested.
+/// Stores sessions in Redis (7.0 or newer), Redis Cluster, or Valkey. It is tested on Redis 7.0 and
+/// its cluster; the tests of this store also pass on Valkey 8.0.
 ///
 /// ```no_run
 /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
@@ -96,6 +96,10 @@ use crate::token::LastingHash;
 /// Two releases may run side by side as long as the older one does not read sessions in which the
 /// newer one has changed a renamed column.
 ///
+/// If two columns or two variants swap names, sessions of one release count as ended in the other:
+/// neither reads a value of the one as the other's. Keep both `renamed_from` until the sessions
+/// from before the swap, and those from after it, have expired.
+///
 /// # Cost
 ///
 /// Each verb is one call of a script, with these exceptions:
@@ -119,8 +123,8 @@ use crate::token::LastingHash;
 /// lost; with snapshots alone, everything since the last one. [`verify`](Self::verify) says which
 /// it is. Replication is asynchronous: a failover may bring back sessions that were ended just
 /// before it, until they expire. [`Durability::Replicas`] answers a logout with 503 unless so many
-/// replicas have received it. In a cluster, keep the servers' clocks together: a session's times
-/// are those of the server that has its shard.
+/// replicas have received it, and [`Durability::Disks`] unless it is on the disk. In a cluster,
+/// keep the servers' clocks together: a session's times are those of the server that has its shard.
 ///
 /// # Errors
 ///
@@ -200,8 +204,9 @@ impl<T: SessionData> RedisStore<T> {
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Settings`] when the server removes keys to save memory (any
-    /// `maxmemory-policy` but `noeviction`), or is a replica.
+    /// [`VerifyError::Settings`] when the server, or a replica that a cluster may promote, removes
+    /// keys to save memory (any `maxmemory-policy` but `noeviction`); when the server is a replica;
+    /// and when it cannot confirm what [`Durability::Disks`] asks for.
     pub async fn verify(&self) -> Result<Verified, VerifyError> {
         self.database.verify::<T>().await
     }
@@ -210,8 +215,8 @@ impl<T: SessionData> RedisStore<T> {
     ///
     /// # Errors
     ///
-    /// Fails when the second connection that this needs cannot be made: the server does not answer,
-    /// or the application gave the store its connection.
+    /// Fails when the connections that this needs cannot be made: the server does not answer, or
+    /// the application gave the store its connection.
     pub async fn durability(mut self, durability: Durability) -> Result<Self, StoreError> {
         self.database.confirmation = Confirmation::new(&self.database, durability).await?;
         Ok(self)

@@ -1,7 +1,8 @@
 //! A session's hash: the fields that a verb writes, and how they are read back.
 //!
 //! A field that the hash lacks was written by an earlier release of the struct: nothing migrates
-//! the hashes. So what a migration would do is done when a field is read.
+//! the hashes. So what a migration would do is done when a field is read. Names that changed hands,
+//! as when two columns swap theirs, are too much for that: sessions from before it have ended.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,15 +40,20 @@ impl Changes {
     }
 
     /// Writes a column of the payload.
-    fn column(&mut self, column: &ColumnSchema, value: &Value) -> Result<(), EncodeError> {
+    fn column(
+        &mut self,
+        schema: &Schema,
+        column: &ColumnSchema,
+        value: &Value,
+    ) -> Result<(), EncodeError> {
         let text = encode(column.ty, value);
         let text = text.map_err(|reason| EncodeError::new(column.name, reason))?;
-        if needs_null(column) {
+        if needs_null(schema, column) {
             self.write(&null_field(column), text.is_none().then(|| b"true".to_vec()));
         }
         self.write(column.name, text);
         // What an earlier release wrote is no longer the column's value.
-        if let Some(earlier) = column.renamed_from {
+        if let Some(earlier) = earlier_name(schema, column) {
             self.removed.push(earlier.to_owned());
         }
         Ok(())
@@ -64,8 +70,46 @@ impl Changes {
 
 /// Returns whether a hash without this field might be of an earlier release, for which the column
 /// has another value than `NULL`.
-fn needs_null(column: &ColumnSchema) -> bool {
-    column.nullable && (column.default.is_some() || column.renamed_from.is_some())
+fn needs_null(schema: &Schema, column: &ColumnSchema) -> bool {
+    let has_earlier = column.default.is_some() || earlier_name(schema, column).is_some();
+    column.nullable && has_earlier
+}
+
+/// The field that says which names have changed hands.
+const TAKEN: &str = "@taken_names";
+
+/// Returns the earlier name of a column, unless it is the name of a column again.
+fn earlier_name(schema: &Schema, column: &ColumnSchema) -> Option<&'static str> {
+    column.renamed_from.filter(|earlier| !is_column(schema, earlier))
+}
+
+fn is_column(schema: &Schema, name: &str) -> bool {
+    schema.columns.iter().any(|column| column.name == name)
+}
+
+fn is_variant(column: &ColumnSchema, word: &str) -> bool {
+    matches!(column.ty, ColumnType::Enum(words) if words.contains(&word))
+}
+
+/// Returns the earlier names that are names again, of columns and of variants, each with its
+/// column.
+fn taken_names(schema: &'static Schema) -> Vec<(&'static ColumnSchema, String)> {
+    let mut taken = Vec::new();
+    for column in schema.columns {
+        let ColumnSchema { name, renamed_from, renamed_variants, .. } = column;
+        let earlier = renamed_from.filter(|earlier| is_column(schema, earlier));
+        taken.extend(earlier.map(|earlier| (column, format!("{earlier} {name}"))));
+        let earlier = renamed_variants.iter().filter(|(earlier, _)| is_variant(column, earlier));
+        let words = earlier.map(|(earlier, now)| (column, format!("{name}: {earlier} {now}")));
+        taken.extend(words);
+    }
+    taken
+}
+
+/// Returns the names that have changed hands, as a hash has them; `None` if none have.
+fn taken_field(schema: &'static Schema) -> Option<String> {
+    let names: Vec<_> = taken_names(schema).into_iter().map(|(_, names)| names).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// The field that says that a column is `NULL`.
@@ -75,9 +119,12 @@ fn null_field(column: &ColumnSchema) -> String {
 
 /// Returns the fields of a whole payload.
 pub(super) fn payload_fields<T: SessionData>(data: &T) -> Result<Changes, EncodeError> {
-    let mut changes = Changes::default();
-    for (column, value) in T::schema().columns.iter().zip(&Encoder::values_of(data)?) {
-        changes.column(column, value)?;
+    let (mut changes, schema) = (Changes::default(), T::schema());
+    for (column, value) in schema.columns.iter().zip(&Encoder::values_of(data)?) {
+        changes.column(schema, column, value)?;
+    }
+    if let Some(taken) = taken_field(schema) {
+        changes.set(TAKEN, taken);
     }
     // A new hash has nothing to remove.
     changes.removed.clear();
@@ -86,11 +133,11 @@ pub(super) fn payload_fields<T: SessionData>(data: &T) -> Result<Changes, Encode
 
 /// Returns the fields in which two payloads differ.
 pub(super) fn differing_fields<T: SessionData>(from: &T, to: &T) -> Result<Changes, EncodeError> {
-    let mut changes = Changes::default();
+    let (mut changes, schema) = (Changes::default(), T::schema());
     let (from, to) = (Encoder::values_of(from)?, Encoder::values_of(to)?);
-    for (column, (from, to)) in T::schema().columns.iter().zip(from.iter().zip(&to)) {
+    for (column, (from, to)) in schema.columns.iter().zip(from.iter().zip(&to)) {
         if from != to {
-            changes.column(column, to)?;
+            changes.column(schema, column, to)?;
         }
     }
     Ok(changes)
@@ -150,7 +197,23 @@ impl Fields {
         Ok(known.then(|| ClientInfo::new(ip, user_agent.as_deref())))
     }
 
+    /// Checks that the names in the hash mean what they mean in the struct. Where names have
+    /// changed hands, a column of another release has another one's values.
+    fn check_names(&self, schema: &'static Schema) -> Result<(), DecodeError> {
+        let (found, declared) = (self.get(TAKEN), taken_field(schema));
+        if found == declared.as_deref().map(str::as_bytes) {
+            return Ok(());
+        }
+        let column = taken_names(schema).first().map_or(TAKEN, |(column, _)| column.name);
+        let reason = match declared {
+            Some(_) => "the session was begun before its earlier name was given to another",
+            None => "it was begun when names had changed hands: keep each `renamed_from`",
+        };
+        Err(DecodeError::new(column, ColumnError::new(reason)))
+    }
+
     pub(super) fn record<T: SessionData>(&self, id: SessionId) -> Result<Record<T>, DecodeError> {
+        self.check_names(T::schema())?;
         Ok(Record {
             id,
             created_at: self.read("created_at")?,
@@ -161,7 +224,7 @@ impl Fields {
             version: self.read("version")?,
             remembered: self.read("remembered")?,
             client: self.client(T::schema())?,
-            data: Arc::new(Decoder::payload_of(&mut Payload(self))?),
+            data: Arc::new(Decoder::payload_of(&mut Payload(self, T::schema()))?),
         })
     }
 
@@ -239,18 +302,18 @@ pub(super) fn new_fields<T: SessionData>(
 }
 
 /// Reads the payload's part of a hash.
-struct Payload<'f>(&'f Fields);
+struct Payload<'f>(&'f Fields, &'static Schema);
 
 impl Columns for Payload<'_> {
     fn take(&mut self, _: usize, column: &ColumnSchema) -> Result<Value, ColumnError> {
-        let Self(fields) = self;
+        let Self(fields, schema) = self;
         if let Some(field) = fields.get(column.name) {
             return value_of(column, field);
         }
-        if needs_null(column) && fields.get(&null_field(column)).is_some() {
+        if needs_null(schema, column) && fields.get(&null_field(column)).is_some() {
             return Ok(Value::Null);
         }
-        if let Some(field) = column.renamed_from.and_then(|earlier| fields.get(earlier)) {
+        if let Some(field) = earlier_name(schema, column).and_then(|earlier| fields.get(earlier)) {
             return value_of(column, field);
         }
         match column.default {
@@ -272,7 +335,8 @@ impl Columns for Payload<'_> {
 fn value_of(column: &ColumnSchema, field: &[u8]) -> Result<Value, ColumnError> {
     let value = decode(column.ty, field)?;
     if let (ColumnType::Enum(_), Value::Text(word)) = (column.ty, &value) {
-        let renamed = { column.renamed_variants }.iter().find(|(earlier, _)| earlier == word);
+        let mut renamed = column.renamed_variants.iter();
+        let renamed = renamed.find(|(earlier, _)| earlier == word && !is_variant(column, earlier));
         if let Some((_, now)) = renamed {
             return Ok(Value::Text((*now).to_owned()));
         }

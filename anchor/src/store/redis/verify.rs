@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use redis::RedisError;
 
-use super::connection::Primary;
+use super::connection::Node;
 use super::database::{Arguments, Database};
 use super::failure::store_error;
 use super::reply::id_in_key;
@@ -14,6 +14,7 @@ use super::script;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
+use crate::store::verified::{a_replica, final_logouts};
 use crate::store::{Verified, VerifyError};
 use crate::timestamp::Timestamp;
 
@@ -32,8 +33,20 @@ impl Database {
             };
             let settings = Settings::of(&self.info(&primary).await?, self.config(&primary).await);
             refused.extend(settings.refusals(&name));
-            warnings.extend(settings.warnings(&name));
+            if self.waits_for_disks() {
+                refused.extend(settings.refusals_of_disks(&name));
+            } else {
+                warnings.extend(settings.warnings(&name));
+            }
             self.look_at::<T>(&primary, &mut sample).await?;
+        }
+        for replica in self.connection.replicas().await.map_err(failed)? {
+            let Some((host, port)) = &replica else { continue };
+            let name = format!("Redis at {host}:{port}, a replica,");
+            match self.info(&replica).await {
+                Ok(info) => refused.extend(Settings::of(&info, None).evictions(&name)),
+                Err(error) => warnings.push(format!("{name} cannot be looked at: {error}")),
+            }
         }
         if !refused.is_empty() {
             return Err(VerifyError::Settings { settings: refused });
@@ -42,13 +55,13 @@ impl Database {
         Ok(Verified::with(T::schema().table, warnings))
     }
 
-    async fn info(&self, primary: &Primary) -> Result<String, StoreError> {
-        let info = self.connection.ask(primary, redis::cmd("INFO")).await;
+    async fn info(&self, node: &Node) -> Result<String, StoreError> {
+        let info = self.connection.ask(node, redis::cmd("INFO")).await;
         info.map_err(|error| store_error(&self.server, &error))
     }
 
     /// Returns the settings that `INFO` does not show. A managed server may refuse to.
-    async fn config(&self, primary: &Primary) -> Option<BTreeMap<String, String>> {
+    async fn config(&self, primary: &Node) -> Option<BTreeMap<String, String>> {
         let mut command = redis::cmd("CONFIG");
         command.arg("GET").arg("*");
         self.connection.ask(primary, command).await.ok()
@@ -57,7 +70,7 @@ impl Database {
     /// Decodes some of the sessions that are there.
     async fn look_at<T: SessionData>(
         &self,
-        primary: &Primary,
+        primary: &Node,
         sample: &mut Sample,
     ) -> Result<(), StoreError> {
         let (mut cursor, mut ids): (u64, Vec<SessionId>) = (0, Vec::new());
@@ -116,6 +129,7 @@ impl Sample {
 /// How a server is set up.
 #[derive(Debug, Default)]
 struct Settings {
+    version: String,
     eviction: String,
     is_replica: bool,
     appends: bool,
@@ -133,6 +147,7 @@ impl Settings {
         };
         let of_config = |name: &str| config.as_ref()?.get(name).cloned();
         Self {
+            version: of_info("redis_version").unwrap_or_default(),
             eviction: of_info("maxmemory_policy").unwrap_or_default(),
             is_replica: of_info("role").as_deref() == Some("slave"),
             appends: of_info("aof_enabled").as_deref() == Some("1"),
@@ -141,21 +156,44 @@ impl Settings {
         }
     }
 
+    /// Returns what loses sessions on a server that holds them.
+    fn evictions(&self, server: &str) -> Option<String> {
+        let Self { eviction, .. } = self;
+        (!matches!(eviction.as_str(), "noeviction" | "")).then(|| {
+            format!(
+                "{server} removes keys when its memory is full (`maxmemory-policy {eviction}`): \
+                 users are logged out, and a cut-off is forgotten. Set `maxmemory-policy \
+                 noeviction`"
+            )
+        })
+    }
+
+    /// Returns why nothing could confirm an end on the disk.
+    fn refusals_of_disks(&self, server: &str) -> Option<String> {
+        let Self { version, .. } = self;
+        let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+        let is_older = match (numbers.next(), numbers.next()) {
+            (Some(major), Some(minor)) => (major, minor) < (7, 2),
+            _ => false,
+        };
+        match (is_older, self.appends) {
+            (true, _) => Some(format!(
+                "{server} is Redis {version}, which does not know `WAITAOF`, so it confirms no \
+                 logout. Run Redis 7.2 or newer, or use `Durability::Replicas`"
+            )),
+            (false, false) => Some(format!(
+                "{server} keeps no append-only file (`appendonly no`), so it confirms no logout. \
+                 Set `appendonly yes`, or use `Durability::Replicas`"
+            )),
+            (false, true) => None,
+        }
+    }
+
     /// Returns what loses sessions, or their ends, in operation.
     fn refusals(&self, server: &str) -> Vec<String> {
-        let mut refusals = Vec::new();
-        if !matches!(self.eviction.as_str(), "noeviction" | "") {
-            refusals.push(format!(
-                "{server} removes keys when its memory is full (`maxmemory-policy {}`): users are \
-                 logged out, and a cut-off is forgotten. Set `maxmemory-policy noeviction`",
-                self.eviction
-            ));
-        }
+        let mut refusals = Vec::from_iter(self.evictions(server));
         if self.is_replica {
-            refusals.push(format!(
-                "{server} is a replica: it answers with an older state, in which a logout may not \
-                 have happened. Connect to the primary"
-            ));
+            refusals.push(a_replica(server));
         }
         refusals
     }
@@ -183,10 +221,7 @@ impl Settings {
                 "a restart undoes what came after the last snapshot, also logouts (`appendonly no`)"
             }
         };
-        vec![format!(
-            "{server}: {undone}. For logouts that are final, set `appendonly yes` and `appendfsync \
-             always`"
-        )]
+        vec![final_logouts(server, undone, "`appendonly yes` and `appendfsync always`")]
     }
 }
 
@@ -208,6 +243,23 @@ mod tests {
         assert_eq!(refusals.len(), 2, "{refusals:?}");
         assert!(refusals[0].contains("Set `maxmemory-policy noeviction`"), "{refusals:?}");
         assert!(refusals[1].contains("Connect to the primary"), "{refusals:?}");
+    }
+
+    #[test]
+    fn ends_are_confirmed_on_disks_from_redis_7_2_on() {
+        let of = |version, appends: u8| {
+            let info = format!("redis_version:{version}\r\naof_enabled:{appends}\r\n");
+            settings(&info, &[]).refusals_of_disks("Redis")
+        };
+        for old in ["6.2.21", "7.0.15", "7.1.0"] {
+            let refusal = of(old, 1).unwrap();
+            assert!(refusal.contains(&format!("is Redis {old}, which")), "{refusal}");
+            assert!(refusal.contains("Run Redis 7.2 or newer"), "{refusal}");
+        }
+        for new in ["7.2.4", "7.10.0", "8.0.0", "another", ""] {
+            assert_eq!(of(new, 1), None, "{new}");
+            assert!(of(new, 0).unwrap().contains("Set `appendonly yes`"), "{new}");
+        }
     }
 
     #[test]

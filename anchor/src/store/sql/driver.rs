@@ -92,6 +92,9 @@ pub trait Driver: Clone + Send + Sync + 'static {
         statements: Vec<String>,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Returns how messages call the database.
+    fn server(&self) -> String;
+
     /// Returns a warning if others can read what is sent to the database.
     fn transport_warning(&self) -> Option<String> {
         None

@@ -1,9 +1,11 @@
-//! Compares the live table with the struct, and lists all differences at once.
+//! `verify`: compares the live table with the struct, and lists all differences at once. A database
+//! that cannot be written to is refused before that.
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::database::Database;
 use super::driver::Driver;
+use super::durability::Durability;
 use super::statement::{Argument, Query};
 use crate::column::{ColumnType, Value};
 use crate::error::StoreError;
@@ -27,6 +29,10 @@ struct LiveIndex {
 pub(crate) async fn verify<D: Driver>(database: &Database<D>) -> Result<Verified, VerifyError> {
     let schema = database.schema;
     let table = schema.table;
+    let Durability { refusals, mut warnings } = durability(database).await?;
+    if !refusals.is_empty() {
+        return Err(VerifyError::Settings { settings: refusals });
+    }
     let columns = live_columns(database, table).await?;
     let indexes = catalogue(database, table, indexes_query(D::DIALECT)).await?;
     let indexes: Vec<LiveIndex> = indexes
@@ -41,8 +47,23 @@ pub(crate) async fn verify<D: Driver>(database: &Database<D>) -> Result<Verified
     if !differences.is_empty() {
         return Err(VerifyError::Table { table, differences });
     }
-    let warnings: Vec<String> = database.pool.transport_warning().into_iter().collect();
+    warnings.extend(database.pool.transport_warning());
     Ok(Verified::with(table, warnings))
+}
+
+async fn durability<D: Driver>(database: &Database<D>) -> Result<Durability, StoreError> {
+    let arguments = match D::DIALECT {
+        Dialect::Sqlite => {
+            let (namespace, _) = namespaced(database.schema.table);
+            vec![Argument::from(namespace.unwrap_or("main"))]
+        }
+        Dialect::Postgres | Dialect::MySql => Vec::new(),
+    };
+    let sql = AssertSqlSafe(Durability::query(D::DIALECT)).into_sql_str();
+    let settings = texts(database, Query { sql, arguments }).await?;
+    let server = database.pool.server();
+    let of = |settings| Durability::of(D::DIALECT, &server, settings);
+    Ok(settings.first().map(of).unwrap_or_default())
 }
 
 async fn live_columns<D: Driver>(
@@ -152,8 +173,7 @@ async fn catalogue<D: Driver>(
     sql: &'static str,
 ) -> Result<Vec<[String; 4]>, StoreError> {
     let text = |text: &str| Argument::from(text);
-    let (namespace, bare) =
-        table.rsplit_once('.').map_or((None, table), |(namespace, bare)| (Some(namespace), bare));
+    let (namespace, bare) = namespaced(table);
     let arguments = match D::DIALECT {
         Dialect::Postgres => vec![text(&D::DIALECT.table(table))],
         Dialect::Sqlite => vec![text(bare), namespace.map_or(text("main"), text)],
@@ -161,7 +181,19 @@ async fn catalogue<D: Driver>(
             vec![text(bare), namespace.into()]
         }
     };
-    let query = Query { sql: AssertSqlSafe(sql).into_sql_str(), arguments };
+    texts(database, Query { sql: AssertSqlSafe(sql).into_sql_str(), arguments }).await
+}
+
+/// Splits a table's name from that of its schema.
+fn namespaced(table: &str) -> (Option<&str>, &str) {
+    table.rsplit_once('.').map_or((None, table), |(namespace, bare)| (Some(namespace), bare))
+}
+
+/// Returns rows of four texts.
+async fn texts<D: Driver>(
+    database: &Database<D>,
+    query: Query,
+) -> Result<Vec<[String; 4]>, StoreError> {
     let rows = database.rows(query).await?;
     let read = |row, index| match D::cell(row, index, ColumnType::Text) {
         Ok(Value::Text(text)) => Ok(text),

@@ -4,14 +4,15 @@
 //! answer is read. `table.rs` and `expressions.rs` contain the parts of the statements,
 //! `statement.rs` binds their parameters, and `row.rs` describes a session's row. `database.rs`
 //! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
-//! its errors, and `live_table.rs` compares a live table with the struct. `postgres.rs`,
-//! `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing. `postgres_notices.rs`
-//! connects the caches of several nodes.
+//! its errors, `live_table.rs` compares a live table with the struct, and `durability.rs` says what
+//! a crash would undo. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide
+//! nothing. `postgres_notices.rs` connects the caches of several nodes.
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod cells;
 mod database;
 mod driver;
+mod durability;
 mod expressions;
 mod failure;
 mod live_table;
@@ -263,15 +264,21 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         defined.map_err(|error| self.database.failure(&error))
     }
 
-    /// Compares the live table with the struct, in two statements. Call it at start-up.
+    /// Compares the live table with the struct, and looks at the database's settings, in three
+    /// statements. Call it at start-up.
     ///
-    /// It warns, in its result and in the log (target `anchor`), about a connection to PostgreSQL
-    /// or MySQL that leaves the machine and does not require TLS. That is a connection that does
-    /// not use a Unix socket, goes to a host other than `localhost` or a loopback address, and has
-    /// an `sslmode` less strict than `require`.
+    /// It warns, in its result and in the log (target `anchor`), about
+    ///
+    /// - a setting with which a crash undoes logouts that were answered: `synchronous_commit` and
+    ///   `fsync` on PostgreSQL, `innodb_flush_log_at_trx_commit` and `sync_binlog` on MySQL,
+    ///   `synchronous = OFF` on SQLite. It is the setting of one of the pool's connections.
+    /// - a connection to PostgreSQL or MySQL that leaves the machine and does not require TLS. That
+    ///   is a connection that does not use a Unix socket, goes to a host other than `localhost` or
+    ///   a loopback address, and has an `sslmode` less strict than `require`.
     ///
     /// # Errors
     ///
+    /// [`VerifyError::Settings`] when the database is a replica, or accepts no writes.
     /// [`VerifyError::Table`] lists all differences at once: each column that is missing or has
     /// another type or nullability, and each missing index.
     pub async fn verify(&self) -> Result<Verified, VerifyError> {

@@ -99,6 +99,11 @@ impl Driver for MySqlPool {
         Ok(())
     }
 
+    fn server(&self) -> String {
+        let options = self.connect_options();
+        format!("MySQL at {}:{}", options.get_host(), options.get_port())
+    }
+
     fn transport_warning(&self) -> Option<String> {
         let options = self.connect_options();
         let transport = Transport {

@@ -123,6 +123,11 @@ impl Driver for PgPool {
         transaction.commit().await
     }
 
+    fn server(&self) -> String {
+        let options = self.connect_options();
+        format!("PostgreSQL at {}:{}", options.get_host(), options.get_port())
+    }
+
     fn transport_warning(&self) -> Option<String> {
         let options = self.connect_options();
         let host = options.get_host();

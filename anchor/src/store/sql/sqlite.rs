@@ -76,6 +76,10 @@ impl Driver for SqlitePool {
         transaction.commit().await
     }
 
+    fn server(&self) -> String {
+        "SQLite".to_owned()
+    }
+
     fn cell(row: &SqliteRow, index: usize, ty: ColumnType) -> Result<Value, ColumnError> {
         match ty {
             ColumnType::Bytes | ColumnType::Uuid => {

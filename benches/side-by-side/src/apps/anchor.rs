@@ -54,6 +54,10 @@ pub(super) async fn app(store: args::Store, address: &Address, cached: bool) -> 
             store.migrate().await.expect("a table");
             routes(Arc::new(store), cached)
         }
+        args::Store::Redis => {
+            let store = ::anchor::RedisStore::connect(address.url()).await.expect("Redis answers");
+            routes(Arc::new(store), cached)
+        }
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) async fn router(store: Store, address: &Address, cached: bool) -> Rou
         Store::Sqlite => routes(Some(SessionSqlitePool::from(address.sqlite())), cached).await,
         Store::Postgres => routes(Some(SessionPgPool::from(address.postgres())), cached).await,
         Store::Mysql => routes(Some(SessionMySqlPool::from(address.mysql())), cached).await,
+        Store::Redis => unreachable!("`Mode::runs_on` says so"),
     }
 }
 

@@ -15,6 +15,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::gather::Gather;
+use super::keys::Keys;
 use super::rows::{Id, LIFETIME_SECONDS, LONGEST, Row, Rows, Table, seconds_now};
 use super::{NAME, next_user, open};
 use crate::args::Store;
@@ -61,7 +62,7 @@ impl Sessions for InMemory {
 #[derive(Clone)]
 struct OneByOne<T>(T);
 
-fn unavailable(_: sqlx::Error) -> StatusCode {
+fn unavailable(_: Box<dyn std::error::Error + Send + Sync>) -> StatusCode {
     StatusCode::SERVICE_UNAVAILABLE
 }
 
@@ -209,6 +210,7 @@ pub(super) async fn router(store: Store, address: &Address) -> Router {
         Store::Sqlite => routes(OneByOne(made(Table::from(address.sqlite())).await)),
         Store::Postgres => routes(OneByOne(made(Table::from(address.postgres())).await)),
         Store::Mysql => routes(OneByOne(made(Table::from(address.mysql())).await)),
+        Store::Redis => routes(OneByOne(Keys::from(address.redis().await))),
     }
 }
 
@@ -218,6 +220,7 @@ pub(super) async fn gathered_router(store: Store, address: &Address) -> Router {
         Store::Sqlite => routes(Together::new(made(Table::from(address.sqlite())).await)),
         Store::Postgres => routes(Together::new(made(Table::from(address.postgres())).await)),
         Store::Mysql => routes(Together::new(made(Table::from(address.mysql())).await)),
+        Store::Redis => routes(Together::new(Keys::from(address.redis().await))),
     }
 }
 

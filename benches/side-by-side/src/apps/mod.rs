@@ -14,6 +14,7 @@ mod axum_session;
 mod bare;
 mod by_hand;
 mod gather;
+mod keys;
 mod rows;
 mod tower_sessions;
 

@@ -1,5 +1,6 @@
-//! The table of the hand-written applications: one statement per verb, for each database.
+//! The table of the hand-written applications: one statement per verb, for each SQL database.
 
+use std::error::Error;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
@@ -24,14 +25,17 @@ const LENGTHS: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 /// The longest list.
 pub(super) const LONGEST: usize = 128;
 
+/// What a database answers, or the error of its client.
+pub(super) type Answer<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
 /// A table of sessions.
 pub(super) trait Rows: Clone + Send + Sync + 'static {
-    fn create_table(&self) -> impl Future<Output = sqlx::Result<()>> + Send;
-    fn select(&self, id: Id) -> impl Future<Output = sqlx::Result<Option<Row>>> + Send;
-    fn select_many(&self, ids: &[Id]) -> impl Future<Output = sqlx::Result<Vec<(Id, Row)>>> + Send;
-    fn insert_many(&self, rows: &[(Id, Row)]) -> impl Future<Output = sqlx::Result<()>> + Send;
-    fn delete_many(&self, ids: &[Id]) -> impl Future<Output = sqlx::Result<()>> + Send;
-    fn extend(&self, id: Id) -> impl Future<Output = sqlx::Result<()>> + Send;
+    fn create_table(&self) -> impl Future<Output = Answer<()>> + Send;
+    fn select(&self, id: Id) -> impl Future<Output = Answer<Option<Row>>> + Send;
+    fn select_many(&self, ids: &[Id]) -> impl Future<Output = Answer<Vec<(Id, Row)>>> + Send;
+    fn insert_many(&self, rows: &[(Id, Row)]) -> impl Future<Output = Answer<()>> + Send;
+    fn delete_many(&self, ids: &[Id]) -> impl Future<Output = Answer<()>> + Send;
+    fn extend(&self, id: Id) -> impl Future<Output = Answer<()>> + Send;
 }
 
 /// Returns `count` placeholders. The first one has the number `first`.
@@ -137,11 +141,12 @@ impl From<MySqlPool> for Table<MySqlPool> {
 macro_rules! rows {
     ($($pool:ty)*) => {$(
         impl Rows for Table<$pool> {
-            async fn create_table(&self) -> sqlx::Result<()> {
-                sqlx::query(self.statements.create).execute(&self.pool).await.map(drop)
+            async fn create_table(&self) -> Answer<()> {
+                sqlx::query(self.statements.create).execute(&self.pool).await?;
+                Ok(())
             }
 
-            async fn select(&self, id: Id) -> sqlx::Result<Option<Row>> {
+            async fn select(&self, id: Id) -> Answer<Option<Row>> {
                 let row: Option<(i64, String)> = sqlx::query_as(self.statements.select)
                     .bind(id.to_vec())
                     .bind(seconds_now())
@@ -150,7 +155,7 @@ macro_rules! rows {
                 Ok(row.map(|(user_id, name)| Row { user_id, name }))
             }
 
-            async fn select_many(&self, ids: &[Id]) -> sqlx::Result<Vec<(Id, Row)>> {
+            async fn select_many(&self, ids: &[Id]) -> Answer<Vec<(Id, Row)>> {
                 let length = length_for(ids.len());
                 let sql = self.statements.select_many[length].as_str();
                 let mut query = sqlx::query_as::<_, (Vec<u8>, i64, String)>(AssertSqlSafe(sql))
@@ -168,7 +173,7 @@ macro_rules! rows {
                     .collect())
             }
 
-            async fn insert_many(&self, mut rows: &[(Id, Row)]) -> sqlx::Result<()> {
+            async fn insert_many(&self, mut rows: &[(Id, Row)]) -> Answer<()> {
                 // A list of rows cannot be padded. It is split into the lengths that add up to it,
                 // in one transaction.
                 let mut transaction = None;
@@ -200,12 +205,12 @@ macro_rules! rows {
                     }
                 }
                 match transaction {
-                    Some(transaction) => transaction.commit().await,
+                    Some(transaction) => Ok(transaction.commit().await?),
                     None => Ok(()),
                 }
             }
 
-            async fn delete_many(&self, ids: &[Id]) -> sqlx::Result<()> {
+            async fn delete_many(&self, ids: &[Id]) -> Answer<()> {
                 let length = length_for(ids.len());
                 let sql = self.statements.delete_many[length].as_str();
                 let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -213,16 +218,17 @@ macro_rules! rows {
                 for id in ids.iter().chain(padding) {
                     query = query.bind(id.to_vec());
                 }
-                query.execute(&self.pool).await.map(drop)
+                query.execute(&self.pool).await?;
+                Ok(())
             }
 
-            async fn extend(&self, id: Id) -> sqlx::Result<()> {
+            async fn extend(&self, id: Id) -> Answer<()> {
                 sqlx::query(self.statements.extend)
                     .bind(seconds_now() + LIFETIME_SECONDS)
                     .bind(id.to_vec())
                     .execute(&self.pool)
-                    .await
-                    .map(drop)
+                    .await?;
+                Ok(())
             }
         }
     )*};

@@ -10,11 +10,13 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
+use tower_sessions_redis_store::RedisStore;
+use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
 use tower_sessions_sqlx_store::{MySqlStore, PostgresStore, SqliteStore};
 
 use super::{App, NAME, next_user, open};
 use crate::args::Store;
-use crate::databases::Address;
+use crate::databases::{Address, CONNECTIONS};
 
 const KEY: &str = "user";
 
@@ -59,6 +61,12 @@ pub(super) async fn app(store: Store, address: &Address) -> App {
                 .expect("a name");
             store.migrate().await.expect("a table");
             swept(store)
+        }
+        Store::Redis => {
+            let config = Config::from_url(address.url()).expect("a URL");
+            let pool = Pool::new(config, None, None, None, CONNECTIONS as usize).expect("a pool");
+            pool.init().await.expect("Redis answers");
+            routes(RedisStore::new(pool)).into()
         }
     }
 }

@@ -16,7 +16,7 @@ use side_by_side::table::{Table, figure, report};
 #[derive(Parser)]
 struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [
-        Store::Memory, Store::Sqlite, Store::Postgres, Store::Mysql,
+        Store::Memory, Store::Sqlite, Store::Postgres, Store::Mysql, Store::Redis,
     ])]
     store: Vec<Store>,
     /// The applications to measure besides bare axum.

@@ -6,10 +6,12 @@
 -- 15 what distinguishes this call from others, 16 fields.
 local id, key, subject = ARGV[3], session_key(ARGV[3]), ARGV[7]
 local existing = redis.call('HMGET', key, '@update', 'created_at', 'authenticated_at',
-  'expires_at', 'deadline')
+  'expires_at', 'deadline', '@ended_others')
 if existing[1] == ARGV[15] then
   -- This very call has been sent a second time, because its answer was lost.
-  return {'created', existing[2], existing[3], existing[4], existing[5]}
+  local answer = {'created', existing[2], existing[3], existing[4], existing[5]}
+  for other in string.gmatch(existing[6] or '', '%S+') do answer[#answer + 1] = other end
+  return answer
 end
 if redis.call('EXISTS', key) == 1 then return {'taken'} end
 
@@ -57,6 +59,7 @@ end
 redis.call('HSET', key, '@update', ARGV[15], 'secret_hash', ARGV[13], 'created_at', decimal(now),
   'authenticated_at', decimal(authenticated_at), 'last_seen_at', decimal(now),
   'expires_at', decimal(expires_at), 'deadline', decimal(deadline), 'version', '1')
+if #ended > 0 then redis.call('HSET', key, '@ended_others', table.concat(ended, ' ')) end
 write(key, 16)
 expire_after(key, expires_at + math.max(keep, 0))
 if keep >= 0 then sweep_at(id, expires_at) end
