@@ -9,6 +9,7 @@ pub mod dice;
 pub mod histories;
 pub mod http;
 pub mod late;
+pub mod logs;
 pub mod naive;
 mod on_every_store;
 mod postgres_tap;

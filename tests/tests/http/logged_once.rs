@@ -4,7 +4,6 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use anchor::prelude::*;
 use anchor::store::{Record, SessionStore};
 use anchor::{Error, Rejection, SessionId, StoreError};
 use anchor_tests::http::Served;
-use anchor_tests::{Backend, Verb, Watched};
+use anchor_tests::{Backend, Verb, Watched, logs};
 use axum::Router;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
@@ -24,34 +23,9 @@ use http::request::Parts;
 use crate::application::{Application, OPTIONAL, REQUIRING, Role, UserSession};
 use crate::tokens::id_of;
 
-/// What the library logs, without sqlx's statements, while `doing` is done, on this thread: where
-/// the server of a test with a runtime of one thread runs, too.
+/// The lines that the library logs, without sqlx's statements, while `doing` is done.
 async fn logged<R>(doing: impl Future<Output = R>) -> (R, Vec<String>) {
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let sink = Sink::default();
-    let writer = sink.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
-    let result = doing.await;
-    drop(guard);
-    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let (result, text) = logs::logged(doing).await;
     let ours = text.lines().filter(|line| line.contains("anchor") && !line.contains(" sqlx"));
     let lines: Vec<String> = ours.map(|line| line.trim().to_owned()).collect();
     for line in &lines {

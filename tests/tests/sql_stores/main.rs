@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::store::{
@@ -15,7 +15,7 @@ use anchor::{
     Column, MySqlStore, PostgresStore, SessionData, SessionId, SqliteStore, StoreError,
     StoreErrorKind, Timestamp,
 };
-use anchor_tests::databases;
+use anchor_tests::{databases, logs};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, MySqlPool, PgPool, SqlitePool};
@@ -741,21 +741,6 @@ async fn on_postgres_types_of_the_users_own_are_written_and_read() {
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
 }
 
-/// What a test logs on its own thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Through `near` and through `far`, the same database: warned of is the second alone.
 async fn assert_warned<T: SessionData>(
     near: impl TableStore<T>,
@@ -771,13 +756,9 @@ async fn assert_warned<T: SessionData>(
 
 /// The warnings of `verify` that contain these words. The same ones are in the log.
 async fn warnings<T: SessionData>(store: &impl TableStore<T>, words: &str) -> Vec<String> {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
-    let mut warnings = store.verify().await.unwrap().warnings;
+    let (verified, logged) = logs::logged(store.verify()).await;
+    let mut warnings = verified.unwrap().warnings;
     warnings.retain(|warning| warning.contains(words));
-    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(logged.matches(words).count(), warnings.len(), "{logged}");
     for warning in &warnings {
         assert!(logged.contains(warning), "{logged}");
