@@ -167,7 +167,8 @@ fn reported(table: &SqlTable, size: usize) -> String {
     )
 }
 
-/// Returns a column of [`USES`]. It is qualified, because the payload may have a column of any name.
+/// Returns a column of [`USES`]. It is qualified, because the payload may have a column of any
+/// name.
 fn of_use(parameter: &str) -> String {
     format!("{USES}.use_{parameter}")
 }
