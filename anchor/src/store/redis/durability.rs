@@ -62,7 +62,7 @@ impl Confirmation {
                  `within`"
             )));
         }
-        let another = database.connection.another().await;
+        let another = database.connection.another(within).await;
         let another = another.map_err(|error| store_error(&database.server, &error))?;
         let connection = another.ok_or_else(|| {
             StoreError::unavailable(
