@@ -7,6 +7,11 @@ use super::supervised::{Supervised, free_port, make_folder};
 use super::{Running, programs};
 
 pub(super) fn start() -> Result<Running, String> {
+    start_with(&["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"])
+}
+
+/// Starts a server with these options. Its own defaults lose nothing in a crash.
+pub(super) fn start_with(options: &[&str]) -> Result<Running, String> {
     let (Some(install), Some(mariadbd)) =
         (programs::find("mariadb-install-db", &[]), programs::find("mariadbd", &[]))
     else {
@@ -33,17 +38,12 @@ pub(super) fn start() -> Result<Running, String> {
         .arg(format!("--tmpdir={}", folder.display()))
         .arg(format!("--pid-file={}", folder.join("mariadb.pid").display()))
         .arg(format!("--port={port}"))
-        .args([
-            "--bind-address=127.0.0.1",
-            "--skip-name-resolve",
-            "--max-connections=300",
-            "--innodb-flush-log-at-trx-commit=0",
-            "--innodb-flush-method=nosync",
-        ])
+        .args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--max-connections=300"])
+        .args(options)
         .args(run_as(&folder));
     let supervised = Supervised::start(&folder, "KILL", &server, "ready for connections")?;
     let url = format!("mysql://root@127.0.0.1:{port}/mysql");
-    Ok(Running { url, _supervised: vec![supervised] })
+    Ok(Running { url, supervised: vec![supervised] })
 }
 
 /// MariaDB runs as root only when told to.

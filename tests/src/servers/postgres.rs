@@ -8,6 +8,11 @@ use super::supervised::{Supervised, free_port, make_folder};
 use super::{Running, programs};
 
 pub(super) fn start() -> Result<Running, String> {
+    start_with(&["fsync=off", "synchronous_commit=off", "full_page_writes=off"])
+}
+
+/// Starts a server with these settings. Its own defaults lose nothing in a crash.
+pub(super) fn start_with(settings: &[&str]) -> Result<Running, String> {
     let (Some(initdb), Some(postgres)) = (program("initdb"), program("postgres")) else {
         return Err("install PostgreSQL (`apt-get install postgresql`)".into());
     };
@@ -28,21 +33,15 @@ pub(super) fn start() -> Result<Running, String> {
     let port = free_port()?;
     let mut server = owner.command(&postgres);
     server.arg("-D").arg(&data).arg("-p").arg(port.to_string());
-    for setting in [
-        "listen_addresses=127.0.0.1",
-        "unix_socket_directories=",
-        "max_connections=300",
-        "fsync=off",
-        "synchronous_commit=off",
-        "full_page_writes=off",
-    ] {
+    let placed = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"];
+    for setting in placed.iter().chain(settings) {
         server.arg("-c").arg(setting);
     }
     // SIGQUIT: an immediate shutdown, for data that nobody will read again.
     let ready = "database system is ready to accept connections";
     let supervised = Supervised::start(&folder, "QUIT", &server, ready)?;
     let url = format!("postgres://anchor@127.0.0.1:{port}/postgres");
-    Ok(Running { url, _supervised: vec![supervised] })
+    Ok(Running { url, supervised: vec![supervised] })
 }
 
 /// Debian keeps PostgreSQL's server programs out of `PATH`. The newest version wins.
