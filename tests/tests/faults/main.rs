@@ -9,5 +9,8 @@
 extern crate anchor_tests;
 
 mod application;
+mod killed;
 mod lost_answers;
 mod lost_logins;
+mod node;
+mod storm;
