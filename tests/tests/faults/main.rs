@@ -9,6 +9,7 @@
 extern crate anchor_tests;
 
 mod application;
+mod failover;
 mod killed;
 mod lost_answers;
 mod lost_logins;
