@@ -14,4 +14,5 @@ mod killed;
 mod lost_answers;
 mod lost_logins;
 mod node;
+mod slow;
 mod storm;
