@@ -9,6 +9,7 @@
 extern crate anchor_tests;
 
 mod application;
+mod clocks;
 mod failover;
 mod killed;
 mod lost_answers;
