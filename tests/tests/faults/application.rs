@@ -21,7 +21,7 @@ const KEY: [u8; 32] = *b"the signing key of these tests!!";
 /// How late a hasty logout is.
 const HASTE: Duration = Duration::from_millis(50);
 
-type Builder = SessionManagerBuilder<UserSession>;
+pub(crate) type Builder = SessionManagerBuilder<UserSession>;
 
 pub(crate) const TABLE: &str = "faulty_sessions";
 
@@ -81,7 +81,10 @@ impl Deref for Application {
 }
 
 /// Logs a user in; the answer where that failed.
-pub(crate) async fn try_log_in(served: &Served, name: &str) -> Result<LoggedIn, Option<Answer>> {
+pub(crate) async fn try_log_in(
+    served: &Served,
+    name: &str,
+) -> Result<LoggedIn, Option<Box<Answer>>> {
     match served.post(&format!("/login/{name}")).try_send().await {
         Some(answer) => logged_in(answer).map_err(Some),
         None => Err(None),
@@ -89,12 +92,12 @@ pub(crate) async fn try_log_in(served: &Served, name: &str) -> Result<LoggedIn, 
 }
 
 /// The session that an answer to a login has begun, if it has.
-pub(crate) fn logged_in(answer: Answer) -> Result<LoggedIn, Answer> {
+pub(crate) fn logged_in(answer: Answer) -> Result<LoggedIn, Box<Answer>> {
     match answer.status {
         StatusCode::OK => {
             Ok(LoggedIn { cookie: answer.cookie(), id: answer.text().parse().unwrap() })
         }
-        _ => Err(answer),
+        _ => Err(Box::new(answer)),
     }
 }
 

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::SessionId;
-use anchor::manager::SessionManagerBuilder;
 use anchor::store::{Load, SessionStore};
 use anchor_tests::{Backend, Direction, Loss, Proxy};
 use http::StatusCode;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::application::{Application, LoggedIn, UserSession, log_in, me};
+use crate::application::{Application, Builder, LoggedIn, UserSession, log_in, me};
 
 on_every_server![
     a_logout_whose_connection_is_cut_anywhere_is_503_or_true,
@@ -30,8 +29,8 @@ pub(crate) const BOUND: Duration = Duration::from_millis(1_500);
 /// More pieces than any request sends.
 const MOST: usize = 100;
 
-/// After how many attempts that were not cut none will be. Pieces that follow one another may arrive
-/// as one.
+/// After how many attempts that were not cut none will be. Pieces that follow one another may
+/// arrive as one.
 const MISSES: usize = 3;
 
 /// Where a connection is cut.
@@ -65,7 +64,7 @@ impl Behind {
     pub(crate) async fn start(
         backend: &Backend,
         connections: u32,
-        configure: impl FnOnce(SessionManagerBuilder<UserSession>) -> SessionManagerBuilder<UserSession>,
+        configure: impl FnOnce(Builder) -> Builder,
     ) -> Self {
         let direct = backend.store().await;
         let (backend, proxy) = backend.behind_a_proxy(connections).expect("a connection to cut");
