@@ -1,13 +1,19 @@
 //! [`Backend`]: the stores that a behaviour is tested on.
 
 use std::any::Any;
+use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anchor::store::SessionStore;
 use anchor::{MemoryStore, MySqlStore, PostgresStore, SessionData, SqliteStore};
+use sqlx::mysql::MySqlConnectOptions;
 use sqlx::pool::PoolOptions;
-use sqlx::{AssertSqlSafe, Database, MySqlPool, PgPool, Pool, SqlitePool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Database, MySqlPool, PgPool, Pool, SqlitePool};
 
+use crate::Proxy;
 use crate::databases::{self, Redis};
 
 /// An empty store of one kind.
@@ -93,6 +99,98 @@ impl Backend {
             Backend::MySql(pool) => Backend::MySql(again(pool, connections)),
             // Each of its stores has a connection of its own.
             Backend::Redis(server) => Backend::Redis(server.clone()),
+        }
+    }
+
+    /// The same database behind a proxy, through a pool of its own of at most so many connections.
+    /// `None` where there is no connection that a proxy could cut.
+    pub fn behind_a_proxy(&self, connections: u32) -> Option<(Self, Proxy)> {
+        let place = |proxy: &Proxy| (proxy.address().ip().to_string(), proxy.address().port());
+        match self {
+            Backend::Memory | Backend::Sqlite(_) => None,
+            Backend::Postgres(direct) => {
+                let options = PgConnectOptions::clone(&direct.connect_options());
+                let server = format!("{}:{}", options.get_host(), options.get_port());
+                let proxy = Proxy::before(server);
+                let (host, port) = place(&proxy);
+                let pool = PoolOptions::new().max_connections(connections);
+                let pool = pool.connect_lazy_with(options.host(&host).port(port));
+                Some((Backend::Postgres(pool), proxy))
+            }
+            Backend::MySql(direct) => {
+                let options = MySqlConnectOptions::clone(&direct.connect_options());
+                let server = format!("{}:{}", options.get_host(), options.get_port());
+                let proxy = Proxy::before(server);
+                let (host, port) = place(&proxy);
+                let pool = PoolOptions::new().max_connections(connections);
+                let pool = pool.connect_lazy_with(options.host(&host).port(port));
+                Some((Backend::MySql(pool), proxy))
+            }
+            Backend::Redis(direct) => {
+                let server = direct.address();
+                let proxy = Proxy::before(server.clone());
+                let url = direct.url.replacen(&server, &proxy.address().to_string(), 1);
+                Some((Backend::Redis(Redis { url, ..direct.clone() }), proxy))
+            }
+        }
+    }
+
+    /// What another process passes to [`at`](Self::at) to have the same rows, except in memory.
+    ///
+    /// # Panics
+    ///
+    /// When the file of SQLite has a name that is not UTF-8.
+    pub fn url(&self) -> String {
+        match self {
+            Backend::Memory => "memory:".to_owned(),
+            Backend::Sqlite(pool) => {
+                let options = pool.connect_options();
+                format!("sqlite:{}", options.get_filename().to_str().expect("UTF-8"))
+            }
+            Backend::Postgres(pool) => {
+                let options = pool.connect_options();
+                let mut url = options.to_url_lossy();
+                // sqlx leaves them out, and the schema is among them.
+                if let Some(settings) = options.get_options() {
+                    url.query_pairs_mut().append_pair("options", settings);
+                }
+                url.into()
+            }
+            Backend::MySql(pool) => pool.connect_options().to_url_lossy().into(),
+            Backend::Redis(server) => format!("{}#{}", server.url, server.prefix),
+        }
+    }
+
+    /// What is at a URL that [`url`](Self::url) has made, or at the URL of a server. SQLite writes
+    /// so that a loss of power loses nothing.
+    ///
+    /// # Panics
+    ///
+    /// When this is not such a URL.
+    pub fn at(url: &str) -> Self {
+        /// A pool that does not wait long for a server that is gone.
+        fn pool<D: Database>() -> PoolOptions<D> {
+            PoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(3))
+        }
+        match url.split(':').next() {
+            Some("memory") => Backend::Memory,
+            Some("sqlite") => {
+                let options = SqliteConnectOptions::from_str(url).expect("a URL of SQLite");
+                let options = options
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full);
+                Backend::Sqlite(pool().connect_lazy_with(options))
+            }
+            Some("postgres") => {
+                Backend::Postgres(pool().connect_lazy(url).expect("a URL of PostgreSQL"))
+            }
+            Some("mysql") => Backend::MySql(pool().connect_lazy(url).expect("a URL of MySQL")),
+            Some("redis") => {
+                let (url, prefix) = url.split_once('#').unwrap_or((url, "anchor"));
+                Backend::Redis(Redis { url: url.to_owned(), prefix: prefix.to_owned() })
+            }
+            _ => panic!("no store is at `{url}`"),
         }
     }
 

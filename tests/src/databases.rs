@@ -177,6 +177,16 @@ impl Redis {
         store.expect("Redis answers").prefix(&self.prefix)
     }
 
+    /// Where its one server listens: `host:port`.
+    ///
+    /// # Panics
+    ///
+    /// When the URL does not say that.
+    pub fn address(&self) -> String {
+        let client = redis::Client::open(self.url.as_str()).expect("a URL of Redis");
+        client.get_connection_info().addr().to_string()
+    }
+
     /// A connection of its own.
     ///
     /// # Panics

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 pub struct Served {
     address: SocketAddr,
     client: Client<HttpConnector, Full<Bytes>>,
-    _stop: oneshot::Sender<()>,
+    _stop: Option<oneshot::Sender<()>>,
 }
 
 impl Served {
@@ -30,12 +30,17 @@ impl Served {
     pub async fn start(router: Router) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
-        let (_stop, stopped) = oneshot::channel::<()>();
+        let (stop, stopped) = oneshot::channel::<()>();
         let serving = axum::serve(listener, router).with_graceful_shutdown(async {
             let _ = stopped.await;
         });
         tokio::spawn(async { serving.await });
-        Self { address, client: Client::builder(TokioExecutor::new()).build_http(), _stop }
+        Self { _stop: Some(stop), ..Self::elsewhere(address) }
+    }
+
+    /// A router that another process serves at this address.
+    pub fn elsewhere(address: SocketAddr) -> Self {
+        Self { address, client: Client::builder(TokioExecutor::new()).build_http(), _stop: None }
     }
 
     /// Where it listens.

@@ -1,11 +1,13 @@
-//! What the workspace's tests share: real database servers, a real HTTP server and client, and a
-//! store that is watched and made to fail.
+//! What the workspace's tests share: real database servers, a real HTTP server and client, a store
+//! that is watched and made to fail, a network that loses what it is told to lose, and clocks that
+//! are wrong.
 
 mod backend;
 pub mod batching;
 pub mod careless;
 pub mod databases;
 pub mod dice;
+mod fake_clock;
 pub mod histories;
 pub mod http;
 pub mod late;
@@ -13,11 +15,14 @@ pub mod logs;
 pub mod naive;
 mod on_every_store;
 mod postgres_tap;
+mod proxy;
 pub mod servers;
 mod table_lock;
 mod watched;
 
 pub use backend::Backend;
+pub use fake_clock::FakeClock;
 pub use postgres_tap::Tap;
+pub use proxy::{Direction, Loss, Proxy};
 pub use table_lock::{TableLock, Waiting};
 pub use watched::{Hold, Verb, Watched};

@@ -1,4 +1,5 @@
-//! [`on_every_store!`](crate::on_every_store): a test of each behaviour for each store.
+//! [`on_every_store!`](crate::on_every_store) and [`on_every_server!`](crate::on_every_server): a
+//! test of each behaviour for each store.
 
 /// Makes a test of each of these functions for each store. Each takes a
 /// [`Backend`](crate::Backend).
@@ -22,5 +23,16 @@ macro_rules! on_every_store {
                 }
             )+
         }
+    };
+}
+
+/// As [`on_every_store!`](crate::on_every_store), for the stores that are on the other end of a
+/// connection.
+#[macro_export]
+macro_rules! on_every_server {
+    ($($behaviour:ident),+ $(,)?) => {
+        $crate::on_every_store! { @store postgres $($behaviour)+ }
+        $crate::on_every_store! { @store mysql $($behaviour)+ }
+        $crate::on_every_store! { @store redis $($behaviour)+ }
     };
 }

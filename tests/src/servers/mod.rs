@@ -12,6 +12,7 @@
 //! With `ANCHOR_TEST_REQUIRE_SERVERS=1` a missing server or program fails the tests that need it,
 //! as continuous integration should.
 
+mod killable;
 mod mariadb;
 mod postgres;
 mod programs;
@@ -22,6 +23,7 @@ mod supervised;
 use std::io::Write;
 use std::sync::OnceLock;
 
+pub use killable::Killable;
 pub(crate) use supervised::ScratchFolder;
 use supervised::Supervised;
 
@@ -51,7 +53,7 @@ pub struct Server {
 /// A server's address and, where this process started it, its supervisors.
 struct Running {
     url: String,
-    _supervised: Vec<Supervised>,
+    supervised: Vec<Supervised>,
 }
 
 impl Server {
@@ -82,7 +84,7 @@ impl Server {
     /// Under `ANCHOR_TEST_REQUIRE_SERVERS=1`, when there is none.
     pub fn url(&self) -> Option<&str> {
         let found = self.found.get_or_init(|| match std::env::var(self.variable) {
-            Ok(url) => Ok(Running { url, _supervised: Vec::new() }),
+            Ok(url) => Ok(Running { url, supervised: Vec::new() }),
             Err(_) => (self.start)().inspect_err(|reason| self.announce_skip(reason)),
         });
         match found {
@@ -125,10 +127,10 @@ pub fn program(name: &str, variable: &str, install: &str) -> Option<String> {
 
 /// Written past libtest's capture, which would hide it from whoever believes that everything was
 /// tested.
-fn announce(skipped: &str) {
+pub(crate) fn announce(skipped: &str) {
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {skipped} ***\n");
 }
 
-fn servers_are_required() -> bool {
+pub(crate) fn servers_are_required() -> bool {
     std::env::var("ANCHOR_TEST_REQUIRE_SERVERS").is_ok_and(|value| value == "1")
 }

@@ -7,16 +7,24 @@ use std::process::Command;
 use super::supervised::{Supervised, free_port, make_folder};
 use super::{Running, programs};
 
+/// Settings that do not wait for the disk.
+const NO_WAITING: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+
 pub(super) fn start() -> Result<Running, String> {
-    start_as("postgres", false)
+    start_as("postgres", false, &NO_WAITING)
 }
 
 /// Starts a standby, whose primary is gone.
 pub(super) fn start_standby() -> Result<Running, String> {
-    start_as("postgres-standby", true)
+    start_as("postgres-standby", true, &NO_WAITING)
 }
 
-fn start_as(name: &str, is_standby: bool) -> Result<Running, String> {
+/// Starts a server with these settings. Its own defaults lose nothing in a crash.
+pub(super) fn start_with(name: &str, settings: &[&str]) -> Result<Running, String> {
+    start_as(name, false, settings)
+}
+
+fn start_as(name: &str, is_standby: bool, settings: &[&str]) -> Result<Running, String> {
     let (Some(initdb), Some(postgres)) = (program("initdb"), program("postgres")) else {
         return Err("install PostgreSQL (`apt-get install postgresql`)".into());
     };
@@ -41,14 +49,8 @@ fn start_as(name: &str, is_standby: bool) -> Result<Running, String> {
     let port = free_port()?;
     let mut server = owner.command(&postgres);
     server.arg("-D").arg(&data).arg("-p").arg(port.to_string());
-    for setting in [
-        "listen_addresses=127.0.0.1",
-        "unix_socket_directories=",
-        "max_connections=300",
-        "fsync=off",
-        "synchronous_commit=off",
-        "full_page_writes=off",
-    ] {
+    let placed = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"];
+    for setting in placed.iter().chain(settings) {
         server.arg("-c").arg(setting);
     }
     // SIGQUIT: an immediate shutdown, for data that nobody will read again.
@@ -59,7 +61,7 @@ fn start_as(name: &str, is_standby: bool) -> Result<Running, String> {
     };
     let supervised = Supervised::start(&folder, "QUIT", &server, ready)?;
     let url = format!("postgres://anchor@127.0.0.1:{port}/postgres");
-    Ok(Running { url, _supervised: vec![supervised] })
+    Ok(Running { url, supervised: vec![supervised] })
 }
 
 /// Debian keeps PostgreSQL's server programs out of `PATH`. The newest version wins.

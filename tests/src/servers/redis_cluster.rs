@@ -16,8 +16,8 @@ pub(super) fn start() -> Result<Running, String> {
     let redis = programs::find("redis-server", &[]).ok_or(install)?;
     let cli = programs::find("redis-cli", &[]).ok_or(install)?;
     let (mut supervised, mut nodes) = (Vec::new(), Vec::new());
-    for node in 0..NODES {
-        let folder = make_folder(&format!("redis-cluster-{node}"))?;
+    for _ in 0..NODES {
+        let folder = make_folder("redis-cluster")?;
         let (port, bus) = (free_port()?, free_port()?);
         let mut server = Command::new(&redis);
         server
@@ -37,7 +37,7 @@ pub(super) fn start() -> Result<Running, String> {
     programs::run(create)?;
     agree(&cli, &nodes)?;
     let urls: Vec<_> = nodes.iter().map(|node| format!("redis://{node}")).collect();
-    Ok(Running { url: urls.join(","), _supervised: supervised })
+    Ok(Running { url: urls.join(","), supervised })
 }
 
 /// Waits until every node knows the whole cluster.

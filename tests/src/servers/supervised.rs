@@ -2,27 +2,30 @@
 //!
 //! A shell between the two reads a pipe that only the test process holds open. Its end of file,
 //! which the kernel delivers even when the process is killed, makes the shell stop the server and
-//! remove the folder.
+//! remove the folder. A line in it makes the shell start the server again.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The server runs in a subshell that notes its pid and, should it end early, says so in the log.
 const SUPERVISOR: &str = r#"
 folder=$1 signal=$2
 shift 2
-if [ $# -gt 0 ]; then
+start() {
     (
         "$@" </dev/null &
         echo $! >"$folder/pid"
         wait $!
         echo "the server exited with status $?"
     ) >"$folder/log" 2>&1 &
-fi
-while read -r _; do :; done
+}
+if [ $# -gt 0 ]; then start "$@"; fi
+while read -r _; do start "$@"; done
 if [ -s "$folder/pid" ]; then
     kill -"$signal" "$(cat "$folder/pid")" 2>/dev/null
     wait
@@ -34,7 +37,10 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running server that stops when this process ends.
 pub(super) struct Supervised {
-    _supervisor: Child,
+    supervisor: Child,
+    folder: PathBuf,
+    /// What its log says when it is ready.
+    ready: String,
 }
 
 impl Supervised {
@@ -50,20 +56,92 @@ impl Supervised {
         command: &Command,
         ready: &str,
     ) -> Result<Self, String> {
-        let supervised = Self { _supervisor: supervise(folder, signal, Some(command))? };
+        let supervisor = supervise(folder, signal, Some(command))?;
+        let supervised = Self { supervisor, folder: folder.to_owned(), ready: ready.to_owned() };
+        supervised.wait_until_ready().map_err(|why| format!("{command:?} {why}"))?;
+        Ok(supervised)
+    }
+
+    fn wait_until_ready(&self) -> Result<(), String> {
         let started = Instant::now();
         loop {
-            let log = fs::read(folder.join("log")).unwrap_or_default();
+            let log = fs::read(self.folder.join("log")).unwrap_or_default();
             let log = String::from_utf8_lossy(&log);
-            if log.contains(ready) {
-                return Ok(supervised);
+            if log.contains(&self.ready) {
+                return Ok(());
             }
             if log.contains(EXITED) || started.elapsed() > START_LIMIT {
-                return Err(format!("{command:?} did not become ready; its log:\n{log}"));
+                return Err(format!("did not become ready; its log:\n{log}"));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
+
+    /// Sends SIGKILL to the server and its processes, and returns when they are gone.
+    ///
+    /// # Errors
+    ///
+    /// When it is not known which process it is.
+    pub(super) fn kill(&self) -> Result<(), String> {
+        let pid = fs::read_to_string(self.folder.join("pid")).map_err(|error| error.to_string())?;
+        let pid: u32 = pid.trim().parse().map_err(|error| format!("{pid}: {error}"))?;
+        let mut processes = children_of(pid);
+        if !processes.is_empty() {
+            // So that it does not start another one meanwhile.
+            send("STOP", &[pid])?;
+            processes = children_of(pid);
+        }
+        processes.push(pid);
+        // One of them may have ended by itself.
+        let _ = send("KILL", &processes);
+        let killed = Instant::now();
+        while processes.iter().any(|process| parent_of(*process).is_some()) {
+            if killed.elapsed() > START_LIMIT {
+                return Err(format!("{processes:?} do not end"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Starts the server again, after it has ended.
+    ///
+    /// # Errors
+    ///
+    /// The server's log, when it ended or was not ready in time.
+    pub(super) fn restart(&mut self) -> Result<(), String> {
+        // What the last start has written is not to be taken for what this one writes.
+        for file in ["log", "pid"] {
+            let _ = fs::remove_file(self.folder.join(file));
+        }
+        let line = self.supervisor.stdin.as_mut().map(|shell| shell.write_all(b"start\n"));
+        line.transpose().map_err(|error| format!("the supervisor is gone: {error}"))?;
+        self.wait_until_ready().map_err(|why| format!("the server {why}"))
+    }
+}
+
+/// Sends a signal to processes of this test.
+fn send(signal: &str, processes: &[u32]) -> Result<(), String> {
+    let mut kill = Command::new("sh");
+    kill.args(["-c", r#"kill -"$@""#, "kill", signal]);
+    kill.args(processes.iter().map(u32::to_string));
+    super::programs::run(kill)
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten();
+    let processes = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    processes.filter(|process| parent_of(*process) == Some(parent)).collect()
+}
+
+/// Which process has started this one; `None` if it has ended.
+fn parent_of(process: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name, in parentheses, may contain anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    // A zombie has ended, and waits only to be counted.
+    fields.next().filter(|state| !matches!(*state, "Z" | "X"))?;
+    fields.next()?.parse().ok()
 }
 
 /// A folder that is removed when this value is dropped, or when this process ends.
@@ -91,7 +169,10 @@ impl ScratchFolder {
 
 /// Makes an empty folder of this process.
 pub(super) fn make_folder(name: &str) -> Result<PathBuf, String> {
-    let path = std::env::temp_dir().join(format!("anchor-tests-{}-{name}", std::process::id()));
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("anchor-tests-{}-{name}-{count}", std::process::id());
+    let path = std::env::temp_dir().join(name);
     // A process of the same id may have been here before.
     let _ = fs::remove_dir_all(&path);
     fs::create_dir(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;

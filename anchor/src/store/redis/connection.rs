@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
@@ -14,6 +15,7 @@ use redis::{
 };
 
 use super::failure::store_error;
+use super::one_server::OneServer;
 use crate::error::StoreError;
 use crate::store::transport::Transport;
 
@@ -40,7 +42,7 @@ pub struct RedisConnection {
 
 #[derive(Clone)]
 enum Kind {
-    One(ConnectionManager),
+    One(Arc<OneServer>),
     Cluster(ClusterConnection),
 }
 
@@ -52,7 +54,7 @@ enum Origin {
 
 impl From<ConnectionManager> for RedisConnection {
     fn from(connection: ConnectionManager) -> Self {
-        Self { kind: Kind::One(connection), origin: None }
+        Self { kind: Kind::One(Arc::new(OneServer::given(connection))), origin: None }
     }
 }
 
@@ -88,7 +90,7 @@ impl RedisConnection {
         let address = client.get_connection_info().addr();
         let server = format!("Redis at {address}");
         let warnings = transport_warning(address).into_iter().collect();
-        let connection = Self::made_by(Origin::One(Box::new(client))).await;
+        let connection = Self::made_by(Origin::One(Box::new(client)), Duration::ZERO).await;
         let connection = connection.map_err(|error| store_error(&server, &error))?;
         Ok(Reached { connection, server, warnings })
     }
@@ -111,12 +113,13 @@ impl RedisConnection {
             .max_retry_wait(500)
             .build();
         let client = client.map_err(|error| store_error(&server, &error))?;
-        let connection = Self::made_by(Origin::Cluster(Box::new(client))).await;
+        let connection = Self::made_by(Origin::Cluster(Box::new(client)), Duration::ZERO).await;
         let connection = connection.map_err(|error| store_error(&server, &error))?;
         Ok(Reached { connection, server, warnings })
     }
 
-    async fn made_by(origin: Origin) -> RedisResult<Self> {
+    /// Connects, for commands of which none makes the server wait for longer than `waits`.
+    async fn made_by(origin: Origin, waits: Duration) -> RedisResult<Self> {
         let kind = match origin.clone() {
             Origin::One(client) => {
                 // An answer that fails is better than one that comes too late for its request.
@@ -125,17 +128,18 @@ impl RedisConnection {
                     .set_response_timeout(Some(ANSWER))
                     .set_number_of_retries(1)
                     .set_pipeline_buffer_size(WAITING);
-                Kind::One(ConnectionManager::new_with_config(*client, config).await?)
+                Kind::One(Arc::new(OneServer::connect(*client, config, waits).await?))
             }
             Origin::Cluster(client) => Kind::Cluster(client.get_async_connection().await?),
         };
         Ok(Self { kind, origin: Some(origin) })
     }
 
-    /// Makes another connection to the same server; `None` if the application made this one.
-    pub(super) async fn another(&self) -> RedisResult<Option<Self>> {
+    /// Makes another connection to the same server, for commands that may make it wait for so long;
+    /// `None` if the application made this one.
+    pub(super) async fn another(&self, waits: Duration) -> RedisResult<Option<Self>> {
         match self.origin.clone() {
-            Some(origin) => Self::made_by(origin).await.map(Some),
+            Some(origin) => Self::made_by(origin, waits).await.map(Some),
             None => Ok(None),
         }
     }
@@ -144,7 +148,11 @@ impl RedisConnection {
     pub(super) async fn run_together(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
         let count = commands.len();
         match self.kind.clone() {
-            Kind::One(mut connection) => connection.req_packed_commands(commands, 0, count).await,
+            Kind::One(server) => {
+                let asked = server.ask();
+                let answers = asked.connection().req_packed_commands(commands, 0, count).await;
+                asked.heard(answers)
+            }
             Kind::Cluster(mut connection) => {
                 connection.req_packed_commands(commands, 0, count).await
             }
@@ -154,7 +162,11 @@ impl RedisConnection {
     /// Loads a script that the server does not know.
     pub(super) async fn load(&self, script: &Script) -> RedisResult<()> {
         match self.kind.clone() {
-            Kind::One(mut connection) => script.load_async(&mut connection).await.map(drop),
+            Kind::One(server) => {
+                let asked = server.ask();
+                let loaded = script.load_async(&mut asked.connection()).await;
+                asked.heard(loaded).map(drop)
+            }
             Kind::Cluster(mut connection) => script.load_async(&mut connection).await.map(drop),
         }
     }
@@ -163,10 +175,15 @@ impl RedisConnection {
     /// that is called twice has the effect of one call.
     pub(super) async fn call(&self, script: &ScriptInvocation<'_>) -> RedisResult<Value> {
         match self.kind.clone() {
-            Kind::One(mut connection) => match script.invoke_async(&mut connection).await {
-                Err(error) if is_lost(&error) => script.invoke_async(&mut connection).await,
-                answer => answer,
-            },
+            Kind::One(server) => {
+                let asked = server.ask();
+                let mut connection = asked.connection();
+                let mut answer = script.invoke_async(&mut connection).await;
+                if answer.as_ref().is_err_and(is_lost) {
+                    answer = script.invoke_async(&mut connection).await;
+                }
+                asked.heard(answer)
+            }
             // It does so by itself.
             Kind::Cluster(mut connection) => script.invoke_async(&mut connection).await,
         }
@@ -175,10 +192,15 @@ impl RedisConnection {
     /// Runs a command that only reads.
     pub(super) async fn read<R: FromRedisValue>(&self, command: &Cmd) -> RedisResult<R> {
         match self.kind.clone() {
-            Kind::One(mut connection) => match command.query_async(&mut connection).await {
-                Err(error) if is_lost(&error) => command.query_async(&mut connection).await,
-                answer => answer,
-            },
+            Kind::One(server) => {
+                let asked = server.ask();
+                let mut connection = asked.connection();
+                let mut answer = command.query_async(&mut connection).await;
+                if answer.as_ref().is_err_and(is_lost) {
+                    answer = command.query_async(&mut connection).await;
+                }
+                asked.heard(answer)
+            }
             Kind::Cluster(mut connection) => command.query_async(&mut connection).await,
         }
     }

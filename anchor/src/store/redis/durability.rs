@@ -88,7 +88,7 @@ impl Confirmation {
         }
         let mut connections = Vec::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
-            let another = database.connection.another().await;
+            let another = database.connection.another(within).await;
             let another = another.map_err(|error| store_error(&database.server, &error))?;
             connections.push(another.ok_or_else(|| {
                 StoreError::unavailable(

@@ -3,8 +3,8 @@
 //! Each session is one hash, and each verb is one script (`scripts/`), which Redis runs as a whole.
 //! `create.rs`, `write.rs`, `end.rs`, `list.rs` and `sweep.rs` call the scripts. `row.rs` converts
 //! between a session and the fields of its hash, `codec.rs` between a value and its text.
-//! `keys.rs` names the keys, `connection.rs` reaches the server, `reply.rs` reads its answers, and
-//! `failure.rs` converts its errors.
+//! `keys.rs` names the keys, `connection.rs` and `one_server.rs` reach the server, `reply.rs` reads
+//! its answers, and `failure.rs` converts its errors.
 
 mod codec;
 mod connection;
@@ -15,6 +15,7 @@ mod end;
 mod failure;
 mod keys;
 mod list;
+mod one_server;
 mod reply;
 mod row;
 mod script;
@@ -63,7 +64,9 @@ use crate::token::LastingHash;
 /// reconnects by itself. A call whose connection was lost is sent once more: called twice, a verb
 /// has the effect of one call, but an end may report that nothing was live, and an update that
 /// another one follows may report a conflict. An answer may take five seconds; the manager's
-/// `store_timeout` may be shorter. Clones share the connection.
+/// `store_timeout` may be shorter. If a call waits in vain, and nothing else is answered on its
+/// connection meanwhile, the next call makes a new one: the machine at the other end may have lost
+/// its power, which TCP notices after 15 minutes. Clones share the connection.
 ///
 /// While a cluster moves a slot, a session in it is on neither of the two servers alone. Calls for
 /// it wait, and fail if the move takes long: the client receives 503.

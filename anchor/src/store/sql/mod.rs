@@ -81,7 +81,11 @@ const ONE: NonZeroU32 = NonZeroU32::MIN;
 #[cfg(feature = "postgres")]
 pub type PostgresStore<T> = SqlStore<sqlx::PgPool, T>;
 
-/// Stores sessions in a SQLite table. Its clock has a resolution of one millisecond.
+/// Stores sessions in a SQLite table.
+///
+/// Its clock is the machine's, with a resolution of one millisecond. If that clock is set, sessions
+/// expire earlier or later, and a session that has expired and has not been removed yet may be live
+/// again. A session that was logged out stays ended, whatever the clock shows.
 ///
 /// ```no_run
 /// # async fn connect<T: anchor::SessionData>() -> Result<(), Box<dyn std::error::Error>> {
