@@ -87,10 +87,12 @@ impl Database {
         R: Send + 'static,
         F: Future<Output = Result<R, StoreError>> + Send + 'static,
     {
+        // More would wait for a connection until their time is over.
+        let at_once = self.confirmation.as_ref().map_or(AT_ONCE, Confirmation::at_once);
         let mut answers = Vec::with_capacity(items.len());
         let (mut items, mut calls) = (items.into_iter(), JoinSet::new());
         loop {
-            while calls.len() < AT_ONCE
+            while calls.len() < at_once
                 && let Some(item) = items.next()
             {
                 calls.spawn(call(self.clone(), item));

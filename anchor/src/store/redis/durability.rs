@@ -41,7 +41,8 @@ pub enum Durability {
     },
     /// The server and so many replicas, each in its append-only file on the disk (`WAITAOF`). This
     /// needs Redis 7.2 or newer, or Valkey, with `appendonly yes`; [`verify`] refuses another one.
-    /// With `appendfsync everysec`, a confirmation takes up to a second.
+    /// With `appendfsync everysec`, a confirmation takes up to a second, so these are some 8 ends
+    /// per second: `appendfsync always` suits it better.
     ///
     /// [`verify`]: super::RedisStore::verify
     Disks {
@@ -161,6 +162,11 @@ impl Database {
 }
 
 impl Confirmation {
+    /// Returns how many ends can be confirmed at the same time.
+    pub(super) fn at_once(&self) -> usize {
+        self.connections.len()
+    }
+
     fn connection(&self) -> &RedisConnection {
         &self.connections[self.turns.fetch_add(1, Ordering::Relaxed) % self.connections.len()]
     }

@@ -108,7 +108,9 @@ fn taken_names(schema: &'static Schema) -> Vec<(&'static ColumnSchema, String)> 
 
 /// Returns the names that have changed hands, as a hash has them; `None` if none have.
 fn taken_field(schema: &'static Schema) -> Option<String> {
-    let names: Vec<_> = taken_names(schema).into_iter().map(|(_, names)| names).collect();
+    let mut names: Vec<_> = taken_names(schema).into_iter().map(|(_, names)| names).collect();
+    // The order of the struct's fields means nothing.
+    names.sort();
     (!names.is_empty()).then(|| names.join(", "))
 }
 

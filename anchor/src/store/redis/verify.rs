@@ -185,6 +185,10 @@ impl Settings {
                 "{server} keeps no append-only file (`appendonly no`), so it confirms no logout. \
                  Set `appendonly yes`, or use `Durability::Replicas`"
             )),
+            (false, true) if self.append_sync.as_deref() == Some("no") => Some(format!(
+                "{server} does not wait for its disk (`appendfsync no`), so it confirms no logout. \
+                 Set `appendfsync always`, or use `Durability::Replicas`"
+            )),
             (false, true) => None,
         }
     }
@@ -259,6 +263,11 @@ mod tests {
         for new in ["7.2.4", "7.10.0", "8.0.0", "another", ""] {
             assert_eq!(of(new, 1), None, "{new}");
             assert!(of(new, 0).unwrap().contains("Set `appendonly yes`"), "{new}");
+        }
+        let info = "redis_version:8.0.0\r\naof_enabled:1\r\n";
+        for (sync, confirms) in [("always", true), ("everysec", true), ("no", false)] {
+            let refusal = settings(info, &[("appendfsync", sync)]).refusals_of_disks("Redis");
+            assert_eq!(refusal.is_none(), confirms, "{refusal:?}");
         }
     }
 
