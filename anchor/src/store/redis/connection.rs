@@ -176,13 +176,8 @@ impl RedisConnection {
     pub(super) async fn call(&self, script: &ScriptInvocation<'_>) -> RedisResult<Value> {
         match self.kind.clone() {
             Kind::One(server) => {
-                let asked = server.ask();
-                let mut connection = asked.connection();
-                let mut answer = script.invoke_async(&mut connection).await;
-                if answer.as_ref().is_err_and(is_lost) {
-                    answer = script.invoke_async(&mut connection).await;
-                }
-                asked.heard(answer)
+                let invoke = |mut on| async move { script.invoke_async(&mut on).await };
+                ask_again_if_lost(&server, invoke).await
             }
             // It does so by itself.
             Kind::Cluster(mut connection) => script.invoke_async(&mut connection).await,
@@ -193,17 +188,29 @@ impl RedisConnection {
     pub(super) async fn read<R: FromRedisValue>(&self, command: &Cmd) -> RedisResult<R> {
         match self.kind.clone() {
             Kind::One(server) => {
-                let asked = server.ask();
-                let mut connection = asked.connection();
-                let mut answer = command.query_async(&mut connection).await;
-                if answer.as_ref().is_err_and(is_lost) {
-                    answer = command.query_async(&mut connection).await;
-                }
-                asked.heard(answer)
+                let query = |mut on| async move { command.query_async(&mut on).await };
+                ask_again_if_lost(&server, query).await
             }
             Kind::Cluster(mut connection) => command.query_async(&mut connection).await,
         }
     }
+}
+
+/// Asks a server, and once more if the connection was lost.
+async fn ask_again_if_lost<R, F>(
+    server: &OneServer,
+    ask: impl Fn(ConnectionManager) -> F,
+) -> RedisResult<R>
+where
+    F: Future<Output = RedisResult<R>>,
+{
+    let asked = server.ask();
+    let connection = asked.connection();
+    let mut answer = ask(connection.clone()).await;
+    if answer.as_ref().is_err_and(is_lost) {
+        answer = ask(connection).await;
+    }
+    asked.heard(answer)
 }
 
 /// One of the servers: `None` for the only one.

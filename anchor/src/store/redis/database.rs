@@ -23,7 +23,7 @@ use crate::timestamp::Timestamp;
 const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 86_400);
 
 /// How many calls one verb makes at the same time.
-const AT_ONCE: usize = 128;
+pub(super) const AT_ONCE: usize = 128;
 
 #[derive(Clone)]
 pub(super) struct Database {
@@ -76,10 +76,11 @@ impl Database {
         answer.map_err(|error| store_error(&self.server, &error))
     }
 
-    /// Makes a call for each of these items, many at the same time, and returns their answers in
+    /// Makes a call for each of these items, so many at the same time, and returns their answers in
     /// any order.
     pub(super) async fn for_each<I, R, F>(
         &self,
+        at_once: usize,
         items: Vec<I>,
         call: impl Fn(Self, I) -> F,
     ) -> Result<Vec<R>, StoreError>
@@ -87,8 +88,6 @@ impl Database {
         R: Send + 'static,
         F: Future<Output = Result<R, StoreError>> + Send + 'static,
     {
-        // More would wait for a connection until their time is over.
-        let at_once = self.confirmation.as_ref().map_or(AT_ONCE, Confirmation::at_once);
         let mut answers = Vec::with_capacity(items.len());
         let (mut items, mut calls) = (items.into_iter(), JoinSet::new());
         loop {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{ErrorKind, Pipeline, Script, ServerErrorKind, Value};
 
 use super::connection::{ANSWER, RedisConnection};
-use super::database::{Arguments, Database};
+use super::database::{AT_ONCE, Arguments, Database};
 use super::failure::store_error;
 use super::reply::{Reply, unexpected};
 use crate::error::StoreError;
@@ -109,6 +109,12 @@ impl Database {
         self.confirmation.as_ref().is_some_and(|confirmation| confirmation.is_on_disks)
     }
 
+    /// Returns how many ends to call at the same time. More than can be confirmed would wait for a
+    /// connection until their time is over.
+    pub(super) fn ends_at_once(&self) -> usize {
+        self.confirmation.as_ref().map_or(AT_ONCE, |confirmation| confirmation.connections.len())
+    }
+
     /// Calls a script that ends sessions, and waits for what has to confirm it.
     pub(super) async fn call_end(
         &self,
@@ -162,11 +168,6 @@ impl Database {
 }
 
 impl Confirmation {
-    /// Returns how many ends can be confirmed at the same time.
-    pub(super) fn at_once(&self) -> usize {
-        self.connections.len()
-    }
-
     fn connection(&self) -> &RedisConnection {
         &self.connections[self.turns.fetch_add(1, Ordering::Relaxed) % self.connections.len()]
     }

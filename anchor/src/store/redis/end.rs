@@ -82,9 +82,10 @@ impl Database {
                 let page = self.connection.scan(&primary, cursor, &pattern).await;
                 let (next, keys) = page.map_err(failed)?;
                 let ids = keys.iter().filter_map(|key| id_in_key(key)).collect();
-                let ended = self.for_each(ids, |database: Self, id| async move {
-                    database.end(id, None, None, reason).await
-                });
+                let ended =
+                    self.for_each(self.ends_at_once(), ids, |database: Self, id| async move {
+                        database.end(id, None, None, reason).await
+                    });
                 count += ended.await?.into_iter().map(Ending::count).sum::<u64>();
                 cursor = next;
                 if cursor == 0 {

@@ -1,7 +1,7 @@
 //! `sweep`: what key expiry does not do by itself. Only the shards that have something due are
 //! looked at.
 
-use super::database::{Arguments, Database};
+use super::database::{AT_ONCE, Arguments, Database};
 use super::script;
 use crate::error::StoreError;
 use crate::payload::SessionData;
@@ -32,7 +32,7 @@ impl Database {
     async fn due_shards(&self) -> Result<Vec<Placement>, StoreError> {
         let now = self.now(Placement::new(0)).await?.as_micros();
         let shards = (0..Placement::COUNT).map(Placement::new).collect();
-        let due = self.for_each(shards, |database: Self, shard| async move {
+        let due = self.for_each(AT_ONCE, shards, |database: Self, shard| async move {
             let mut count = redis::cmd("ZCOUNT");
             count.arg(format!("{}due", database.keys.shard(shard))).arg("-inf").arg(now);
             let count: u64 = database.read(&count).await?;

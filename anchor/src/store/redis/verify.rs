@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use redis::RedisError;
 
 use super::connection::Node;
-use super::database::{Arguments, Database};
+use super::database::{AT_ONCE, Arguments, Database};
 use super::failure::store_error;
 use super::reply::id_in_key;
 use super::row::ends_on_change;
@@ -84,7 +84,7 @@ impl Database {
             }
         }
         ids.truncate(SAMPLE);
-        let found = self.for_each(ids, |database: Self, id| async move {
+        let found = self.for_each(AT_ONCE, ids, |database: Self, id| async move {
             let arguments = Arguments::of(id);
             let mut reply = database.call(&script::LOAD, id.placement(), arguments).await?;
             if reply.word()? != "live" {

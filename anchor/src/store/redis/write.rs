@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::database::{Arguments, Database, distinct};
+use super::database::{AT_ONCE, Arguments, Database, distinct};
 use super::reply::{Reply, unexpected};
 use super::row::{Changes, differing_fields, name_of_subject};
 use super::script;
@@ -84,7 +84,7 @@ impl Database {
         &self,
         uses: Vec<Use>,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let live = self.for_each(uses, |database: Self, one: Use| async move {
+        let live = self.for_each(AT_ONCE, uses, |database: Self, one: Use| async move {
             let mut changes = Changes::default();
             changes.client(T::schema(), one.client.as_ref());
             let arguments = Arguments::of(one.id).instant(one.at).span(one.idle).changes(&changes);
