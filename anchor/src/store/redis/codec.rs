@@ -120,6 +120,14 @@ pub(super) fn subject_name(text: &[u8]) -> String {
     }
 }
 
+/// Returns the number under which a shard's index has the sessions of a subject: 52 bits, which a
+/// sorted set's score holds exactly.
+pub(super) fn subject_number(name: &str) -> u64 {
+    let hash = Sha256::digest(name.as_bytes());
+    let first = hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+    first >> 12
+}
+
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);

@@ -1,21 +1,25 @@
 //! How the store reaches Redis: one server, or a cluster.
 
+use std::error::Error;
 use std::fmt;
-use std::ops::Range;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
+use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{
-    Client, Cmd, ConnectionAddr, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
-    ScriptInvocation, Value,
+    Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
+    RedisResult, Script, ScriptInvocation, Value,
 };
 
 use super::failure::store_error;
 use super::one_server::OneServer;
+use super::servers::{Node, Servers};
 use crate::error::StoreError;
 use crate::store::transport::Transport;
 
@@ -27,6 +31,15 @@ pub(super) const ANSWER: Duration = Duration::from_secs(5);
 
 /// How many commands may wait to be sent.
 const WAITING: usize = 1_024;
+
+/// After how long without a sign of life the system asks the machine at the other end for one.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// How long what was sent may stay without an acknowledgement of the machine at the other end. The
+/// connection counts as lost then, before a call that waits for its answer fails. Without this, it
+/// takes 15 minutes.
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 
 /// A connection to Redis that the application has made with the crate `redis`. `.into()` makes one
 /// of a [`ConnectionManager`] or a [`ClusterConnection`].
@@ -49,7 +62,11 @@ enum Kind {
 #[derive(Clone)]
 enum Origin {
     One(Box<Client>),
-    Cluster(Box<ClusterClient>),
+    Cluster {
+        client: Box<ClusterClient>,
+        /// The host of the servers, if they have only one.
+        host: Option<Arc<str>>,
+    },
 }
 
 impl From<ConnectionManager> for RedisConnection {
@@ -86,7 +103,10 @@ pub(super) struct Reached {
 impl RedisConnection {
     /// Connects to one server.
     pub(super) async fn to_server(url: &str) -> Result<Reached, StoreError> {
-        let client = Client::open(url).map_err(|error| not_a_url(&error))?;
+        let client = url.into_connection_info().and_then(|information| {
+            Client::open(information.set_tcp_settings(noticing_dead_machines()))
+        });
+        let client = client.map_err(|error| not_a_url(&error))?;
         let address = client.get_connection_info().addr();
         let server = format!("Redis at {address}");
         let warnings = transport_warning(address).into_iter().collect();
@@ -97,13 +117,18 @@ impl RedisConnection {
 
     /// Connects to a cluster.
     pub(super) async fn to_cluster(urls: &[String]) -> Result<Reached, StoreError> {
-        let (mut servers, mut warnings) = (Vec::new(), Vec::new());
+        let (mut servers, mut hosts, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for url in urls {
             let client = Client::open(url.as_str()).map_err(|error| not_a_url(&error))?;
             let address = client.get_connection_info().addr();
+            if let ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } = address {
+                hosts.push(Arc::<str>::from(host.as_str()));
+            }
             servers.push(address.to_string());
             warnings.extend(transport_warning(address));
         }
+        hosts.dedup();
+        let host = hosts.pop().filter(|_| hosts.is_empty());
         let server = format!("Redis Cluster at {}", servers.join(", "));
         let client = ClusterClient::builder(urls.iter().map(String::as_str))
             .connection_timeout(CONNECT)
@@ -111,9 +136,11 @@ impl RedisConnection {
             .retries(6)
             .min_retry_wait(10)
             .max_retry_wait(500)
+            .tcp_settings(noticing_dead_machines())
             .build();
         let client = client.map_err(|error| store_error(&server, &error))?;
-        let connection = Self::made_by(Origin::Cluster(Box::new(client)), Duration::ZERO).await;
+        let origin = Origin::Cluster { client: Box::new(client), host };
+        let connection = Self::made_by(origin, Duration::ZERO).await;
         let connection = connection.map_err(|error| store_error(&server, &error))?;
         Ok(Reached { connection, server, warnings })
     }
@@ -130,7 +157,7 @@ impl RedisConnection {
                     .set_pipeline_buffer_size(WAITING);
                 Kind::One(Arc::new(OneServer::connect(*client, config, waits).await?))
             }
-            Origin::Cluster(client) => Kind::Cluster(client.get_async_connection().await?),
+            Origin::Cluster { client, .. } => Kind::Cluster(client.get_async_connection().await?),
         };
         Ok(Self { kind, origin: Some(origin) })
     }
@@ -144,17 +171,37 @@ impl RedisConnection {
         }
     }
 
-    /// Runs commands of one slot directly one after the other, on one connection.
-    pub(super) async fn run_together(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+    /// Returns whether verbs may be plain commands instead of scripts: on one server, whose
+    /// connection the store has made. Another one may have a cache, which answers with an older
+    /// state, but not for scripts.
+    pub(super) fn takes_plain_commands(&self) -> bool {
+        matches!((&self.kind, &self.origin), (Kind::One(_), Some(_)))
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.kind, Kind::Cluster(_))
+    }
+
+    /// Runs commands directly one after the other, on one connection: in a cluster, on that to the
+    /// primary of this key. If the connection was lost, they are run once more on a new one.
+    pub(super) async fn run_together(
+        &self,
+        key: &str,
+        commands: &Pipeline,
+    ) -> RedisResult<Vec<Value>> {
         let count = commands.len();
         match self.kind.clone() {
             Kind::One(server) => {
-                let asked = server.ask();
-                let answers = asked.connection().req_packed_commands(commands, 0, count).await;
-                asked.heard(answers)
+                let run = |mut on: ConnectionManager| async move {
+                    on.req_packed_commands(commands, 0, count).await
+                };
+                ask_again_if_lost(&server, run).await
             }
+            // It does so by itself.
             Kind::Cluster(mut connection) => {
-                connection.req_packed_commands(commands, 0, count).await
+                let route = Route::with_key(key, SlotAddr::Master);
+                let route = SingleNodeRoutingInfo::SpecificNode(route);
+                connection.route_pipeline(commands.clone(), 0, count, route).await
             }
         }
     }
@@ -163,7 +210,7 @@ impl RedisConnection {
     pub(super) async fn load(&self, script: &Script) -> RedisResult<()> {
         match self.kind.clone() {
             Kind::One(server) => {
-                let asked = server.ask();
+                let asked = server.ask().await;
                 let loaded = script.load_async(&mut asked.connection()).await;
                 asked.heard(loaded).map(drop)
             }
@@ -204,7 +251,7 @@ async fn ask_again_if_lost<R, F>(
 where
     F: Future<Output = RedisResult<R>>,
 {
-    let asked = server.ask();
+    let asked = server.ask().await;
     let connection = asked.connection();
     let mut answer = ask(connection.clone()).await;
     if answer.as_ref().is_err_and(is_lost) {
@@ -213,24 +260,26 @@ where
     asked.heard(answer)
 }
 
-/// One of the servers: `None` for the only one.
-pub(super) type Node = Option<(String, u16)>;
-
 impl RedisConnection {
-    /// Returns the servers that hold sessions.
-    pub(super) async fn primaries(&self) -> RedisResult<Vec<Node>> {
-        match &self.kind {
-            Kind::One(_) => Ok(vec![None]),
-            Kind::Cluster(connection) => nodes(connection.clone(), 0..1).await,
-        }
+    /// Returns the servers that hold sessions, and those that may take their place.
+    pub(super) async fn servers(&self) -> RedisResult<Servers> {
+        let Kind::Cluster(mut connection) = self.kind.clone() else {
+            return Ok(Servers { primaries: vec![None], ..Servers::default() });
+        };
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SLOTS");
+        let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
+        let ranges = connection.route_command(command, any).await?;
+        let host = match &self.origin {
+            Some(Origin::Cluster { host, .. }) => host.as_deref(),
+            _ => None,
+        };
+        Servers::read(ranges, host)
     }
 
-    /// Returns the servers of a cluster that may take the place of another one.
-    pub(super) async fn replicas(&self) -> RedisResult<Vec<Node>> {
-        match &self.kind {
-            Kind::One(_) => Ok(Vec::new()),
-            Kind::Cluster(connection) => nodes(connection.clone(), 1..usize::MAX).await,
-        }
+    /// Returns the servers that hold sessions.
+    pub(super) async fn primaries(&self) -> RedisResult<Vec<Node>> {
+        self.servers().await.map(|servers| servers.primaries)
     }
 
     /// Returns some of the keys of a server, and the cursor for the next ones; 0 ends the scan.
@@ -260,31 +309,16 @@ impl RedisConnection {
     }
 }
 
-/// Returns servers of a cluster. Of each range of slots, the primary is number 0, and its replicas
-/// follow.
-async fn nodes(mut connection: ClusterConnection, which: Range<usize>) -> RedisResult<Vec<Node>> {
-    let mut command = redis::cmd("CLUSTER");
-    command.arg("SLOTS");
-    let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
-    let Value::Array(ranges) = connection.route_command(command, any).await? else {
-        return Ok(Vec::new());
-    };
-    let mut nodes: Vec<Node> = Vec::new();
-    for range in ranges {
-        // The first slot, the last one, the primary, and its replicas.
-        let Value::Array(range) = range else { continue };
-        for node in range.into_iter().skip(2 + which.start).take(which.len()) {
-            let Value::Array(node) = node else { continue };
-            let mut node = node.into_iter();
-            if let (Some(host), Some(port)) = (node.next(), node.next()) {
-                let node = (redis::from_redis_value(host)?, redis::from_redis_value(port)?);
-                nodes.push(Some(node));
-            }
-        }
-    }
-    nodes.sort_unstable();
-    nodes.dedup();
-    Ok(nodes)
+/// Returns how a connection notices that the machine at the other end is gone.
+fn noticing_dead_machines() -> TcpSettings {
+    let probes = TcpKeepalive::new().with_time(QUIET);
+    #[cfg(any(target_os = "linux", target_os = "macos", target_os = "windows"))]
+    let probes = probes.with_interval(Duration::from_secs(1)).with_retries(5);
+    // A call must not wait until an earlier one is acknowledged.
+    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(probes);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let settings = settings.set_user_timeout(UNACKNOWLEDGED);
+    settings
 }
 
 fn transport_warning(address: &ConnectionAddr) -> Option<String> {
@@ -301,7 +335,10 @@ fn transport_warning(address: &ConnectionAddr) -> Option<String> {
 
 /// Returns whether the connection was lost, before or after the command was carried out.
 fn is_lost(error: &RedisError) -> bool {
-    error.is_connection_dropped() && !error.is_connection_refusal()
+    // The system's own word for it, such as that nothing was acknowledged for too long.
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let by_system = io.is_some_and(|io| io.raw_os_error().is_some());
+    (error.is_connection_dropped() || by_system) && !error.is_connection_refusal()
 }
 
 fn not_a_url(error: &RedisError) -> StoreError {

@@ -4,53 +4,69 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::database::{Arguments, Database, distinct, micros};
+use super::insert::Inserts;
 use super::keys::{shard_name, shard_of_name};
+use super::list::Wanted;
 use super::reply::{Reply, unexpected};
 use super::row::{Changes, name_of_subject, new_fields};
 use super::script;
 use crate::error::{StoreError, StoreErrorKind};
-use crate::payload::{LimitExceeded, SessionData};
+use crate::id::SessionId;
+use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
+use crate::store::gather::Gather;
 use crate::store::{Created, Cursor, EndReason, NewSession, Page, Placement, Record, Replaced};
+use crate::timestamp::Timestamp;
 
-/// What a login passes to the script, besides what the session itself is.
-struct Login {
+/// How late a call may arrive whose caller has given it up: longer than TCP repeats what was lost.
+const LATE_AT_MOST: Duration = Duration::from_secs(3_600);
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a login inserts, and what it ends.
+pub(super) struct Login {
+    pub(super) id: SessionId,
+    pub(super) idle: Duration,
+    pub(super) absolute: Duration,
+    limit: Option<SubjectLimit>,
     /// How keys name the subject.
-    subject: Option<String>,
-    /// The cut-off of a subject of another shard.
+    pub(super) subject: Option<String>,
+    /// The cut-off of a subject of another shard; empty if there are no cut-offs.
     cut_off: String,
-    /// When it began.
-    began: String,
+    pub(super) began: Began,
     /// The session that it replaces, if it is of the same shard.
     replaced_here: Option<Replaced>,
     /// What distinguishes this call from others.
-    distinct: String,
-    fields: Changes,
+    pub(super) distinct: String,
+    pub(super) fields: Changes,
+}
+
+/// When a login began.
+pub(super) enum Began {
+    Now,
+    /// By this node's clock.
+    Here(Instant),
+    /// By the server's clock.
+    At(Timestamp),
 }
 
 impl Database {
     pub(super) async fn create<T: SessionData>(
         &self,
+        inserts: &Arc<Gather<Inserts>>,
         new: NewSession<T>,
     ) -> Result<Created<T>, StoreError> {
         new.check()?;
-        let (shard, fields) = (new.id.placement(), new_fields(&new)?);
-        let subject = new.data.subject().map(name_of_subject::<T>).transpose()?.flatten();
-        if let (Some(_), Some(home)) = (new.limit, subject.as_deref().map(home_of))
-            && home != shard
-        {
-            return Err(misplaced(home));
+        let login = self.login(&new).await?;
+        if new.replaces.is_none() && self.is_plain(&login) {
+            let mut reply = inserts.get(login).await?;
+            let answer = reply.word()?;
+            return created(&new, &answer, reply);
         }
-        let cut_off = match &subject {
-            Some(subject) => self.cut_off_for(subject, shard, new.absolute).await?,
-            None => "0".to_owned(),
-        };
-        let replaced_here = new.replaces.filter(|replaced| replaced.id.placement() == shard);
-        let began = self.began(&new).await?;
-        let distinct = distinct()?;
-        let login = Login { subject, cut_off, began, replaced_here, distinct, fields };
         let mut elsewhere = Vec::new();
-        let mut reply = self.insert(&new, &login, "unknown".to_owned()).await?;
+        let mut reply = self.insert(&new, &login, "unknown").await?;
         let mut answer = reply.word()?;
         if answer == "elsewhere"
             && let Some(subject) = &login.subject
@@ -58,7 +74,7 @@ impl Database {
             // An update has given the subject sessions of other shards.
             elsewhere = self.live_in(subject, shards(reply.rest()?)?, new.replaces).await?;
             let known: Vec<String> = elsewhere.iter().map(of_other_shard).collect();
-            reply = self.insert(&new, &login, known.join(" ")).await?;
+            reply = self.insert(&new, &login, &known.join(" ")).await?;
             answer = reply.word()?;
         }
         let created = created(&new, &answer, reply)?;
@@ -76,36 +92,65 @@ impl Database {
         Ok(created)
     }
 
+    async fn login<T: SessionData>(&self, new: &NewSession<T>) -> Result<Login, StoreError> {
+        let (id, idle, absolute, limit) = (new.id, new.idle, new.absolute, new.limit);
+        let shard = id.placement();
+        let subject = new.data.subject().map(name_of_subject::<T>).transpose()?.flatten();
+        let fields = new_fields(new, subject.as_deref())?;
+        if let (Some(_), Some(home)) = (limit, subject.as_deref().map(home_of))
+            && home != shard
+        {
+            return Err(misplaced(home));
+        }
+        let cut_off = match &subject {
+            Some(subject) => self.cut_off_for(subject, shard, absolute).await?,
+            None => "0".to_owned(),
+        };
+        let cut_off = if T::schema().options.cut_off { cut_off } else { String::new() };
+        let replaced_here = new.replaces.filter(|replaced| replaced.id.placement() == shard);
+        let (began, distinct) = (self.began(new).await?, distinct()?);
+        Ok(Login {
+            id,
+            idle,
+            absolute,
+            limit,
+            subject,
+            cut_off,
+            began,
+            replaced_here,
+            distinct,
+            fields,
+        })
+    }
+
+    /// Returns whether plain commands can insert a session that replaces none. Each sixteenth is
+    /// inserted by the script, which also tidies the index.
+    fn is_plain(&self, login: &Login) -> bool {
+        let does_nothing_else =
+            login.limit.is_none() && login.cut_off.is_empty() && self.keep.is_none();
+        does_nothing_else && self.connection.takes_plain_commands() && !login.tidies()
+    }
+
     async fn insert<T: SessionData>(
         &self,
         new: &NewSession<T>,
         login: &Login,
-        elsewhere: String,
+        elsewhere: &str,
     ) -> Result<Reply, StoreError> {
-        let (max, overflow) = match new.limit {
-            Some(limit) => (limit.max.get(), limit.overflow),
-            None => (0, LimitExceeded::EndOldest),
-        };
-        let replaced = login.replaced_here.as_ref();
-        let arguments = Arguments::of(new.id)
-            .span(new.idle)
-            .span(new.absolute)
-            .text(login.began.as_str())
-            .text(login.subject.as_deref().unwrap_or_default())
-            .text(login.cut_off.as_str())
-            .text(max.to_string())
-            .text(if overflow == LimitExceeded::Refuse { "refuse" } else { "end_oldest" })
-            .text(replaced.map_or_else(String::new, |replaced| replaced.id.to_string()))
-            .maybe_hash(replaced.map(|replaced| replaced.proof.as_bytes()))
-            .hash(new.secret.as_bytes())
-            .text(elsewhere)
-            .text(login.distinct.as_str())
-            .changes(&login.fields);
         if new.replaces.is_none() && new.limit.is_none() {
-            return self.call(&script::CREATE, new.id.placement(), arguments).await;
+            return self.insert_by_script(login, elsewhere).await;
         }
-        let inserted = self.call_end(&script::CREATE, new.id.placement(), arguments).await;
+        let arguments = login.arguments(elsewhere);
+        let inserted = self.call_end(&script::CREATE, login.id.placement(), arguments).await;
         self.or_undo(new, inserted).await
+    }
+
+    pub(super) async fn insert_by_script(
+        &self,
+        login: &Login,
+        elsewhere: &str,
+    ) -> Result<Reply, StoreError> {
+        self.call(&script::CREATE, login.id.placement(), login.arguments(elsewhere)).await
     }
 
     /// Returns a subject's live sessions in these shards, except the one that a login replaces.
@@ -117,7 +162,7 @@ impl Database {
     ) -> Result<Vec<Cursor>, StoreError> {
         let mut live = Vec::new();
         for shard in shards {
-            let found = self.entries_in(&script::LIST, subject, shard, Page::first(Page::MOST));
+            let found = self.entries_in(Wanted::Live, subject, shard, Page::first(Page::MOST));
             live.extend(found.await?.1.into_iter().map(|(place, _)| place));
         }
         live.retain(|place| replaces.is_none_or(|replaced| replaced.id != place.id));
@@ -138,20 +183,19 @@ impl Database {
         let abandoned = Arguments::of(new.id)
             .text(EndReason::Abandoned.as_str())
             .hash(new.lasting.as_bytes())
-            .text("");
-        let _ = self.call(&script::END, new.id.placement(), abandoned).await;
+            .span(LATE_AT_MOST);
+        let _ = self.call(&script::UNDO, new.id.placement(), abandoned).await;
         Err(error)
     }
 
-    /// Returns when the login began, as the script takes it.
-    async fn began<T: SessionData>(&self, new: &NewSession<T>) -> Result<String, StoreError> {
-        let Some(began) = new.began else { return Ok(String::new()) };
+    async fn began<T: SessionData>(&self, new: &NewSession<T>) -> Result<Began, StoreError> {
+        let Some(began) = new.began else { return Ok(Began::Now) };
         if !T::schema().options.cut_off {
-            return Ok(format!("-{}", micros(began.elapsed())));
+            return Ok(Began::Here(began));
         }
         // Not later than it was: the answer has been under way for a part of the time.
         let now = self.now(new.id.placement()).await?;
-        Ok(now.saturating_sub(began.elapsed()).as_micros().to_string())
+        Ok(Began::At(now.saturating_sub(began.elapsed())))
     }
 
     /// Returns the cut-off of a subject for a shard that is not the subject's own, which from then
@@ -169,8 +213,42 @@ impl Database {
         let arguments = Arguments::default()
             .text(subject)
             .text(shard_name(shard))
-            .span(lifetime.saturating_add(self.keep.unwrap_or_default()));
+            // The session is inserted a little later.
+            .span([lifetime, self.keep.unwrap_or_default(), MINUTE].iter().sum());
         self.call(&script::AWAY, home, arguments).await?.word()
+    }
+}
+
+impl Login {
+    /// Returns whether the script tidies the index when it inserts this session.
+    fn tidies(&self) -> bool {
+        self.id.as_uuid().as_bytes()[15] & 0xf == 0
+    }
+
+    /// Returns the arguments of the script.
+    fn arguments(&self, elsewhere: &str) -> Arguments {
+        let (max, overflow) = match self.limit {
+            Some(limit) => (limit.max.get(), limit.overflow),
+            None => (0, LimitExceeded::EndOldest),
+        };
+        let replaced = self.replaced_here.as_ref();
+        Arguments::of(self.id)
+            .span(self.idle)
+            .span(self.absolute)
+            .text(match self.began {
+                Began::Now => String::new(),
+                Began::Here(began) => format!("-{}", micros(began.elapsed())),
+                Began::At(instant) => instant.as_micros().to_string(),
+            })
+            .subject(self.subject.as_deref())
+            .text(self.cut_off.as_str())
+            .text(max.to_string())
+            .text(if overflow == LimitExceeded::Refuse { "refuse" } else { "end_oldest" })
+            .text(replaced.map_or_else(String::new, |replaced| replaced.id.to_string()))
+            .maybe_hash(replaced.map(|replaced| replaced.proof.as_bytes()))
+            .text(elsewhere)
+            .text(self.distinct.as_str())
+            .fields(&self.fields)
     }
 }
 

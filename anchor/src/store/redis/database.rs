@@ -1,12 +1,12 @@
 //! [`Database`]: calls the scripts on the keys of one payload.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue, Script};
 use tokio::task::JoinSet;
 
-use super::codec::hex;
+use super::codec::{hex, subject_number};
 use super::connection::RedisConnection;
 use super::durability::Confirmation;
 use super::failure::store_error;
@@ -20,7 +20,7 @@ use crate::store::Placement;
 use crate::timestamp::Timestamp;
 
 /// The longest span that a script gets. The sum of such a span and today is still exact in Lua.
-const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 86_400);
+pub(super) const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 86_400);
 
 /// How many calls one verb makes at the same time.
 pub(super) const AT_ONCE: usize = 128;
@@ -33,8 +33,12 @@ pub(super) struct Database {
     /// What is a risk about how it is reached.
     pub(super) warnings: Arc<[String]>,
     pub(super) keys: Keys,
+    /// The names of the fields from which a session is read.
+    pub(super) names: Arc<[String]>,
     /// How long ended sessions are kept, if they are.
     pub(super) keep: Option<Duration>,
+    /// The shards that a sweep has found due and has not finished.
+    pub(super) due: Arc<Mutex<Vec<Placement>>>,
     /// What has to confirm the end of a session besides the server.
     pub(super) confirmation: Option<Confirmation>,
 }
@@ -136,6 +140,12 @@ impl Arguments {
         self
     }
 
+    /// Adds the name of a subject and its number, or twice nothing.
+    pub(super) fn subject(self, name: Option<&str>) -> Self {
+        let number = name.map_or_else(String::new, |name| subject_number(name).to_string());
+        self.text(name.unwrap_or_default()).text(number)
+    }
+
     pub(super) fn span(self, span: Duration) -> Self {
         self.text(micros(span))
     }
@@ -153,14 +163,25 @@ impl Arguments {
         self.text(hash.map_or_else(String::new, |hash| hex(hash)))
     }
 
+    /// Adds the names of fields.
+    pub(super) fn texts(mut self, texts: &[String]) -> Self {
+        self.0.extend(texts.iter().map(|text| text.as_bytes().to_vec()));
+        self
+    }
+
+    /// Adds the names and the values of fields. They are always the last arguments.
+    pub(super) fn fields(mut self, fields: &Changes) -> Self {
+        for (name, value) in &fields.set {
+            self = self.text(name.as_ref()).text(value.as_slice());
+        }
+        self
+    }
+
     /// Adds what the script writes into a hash. It is always the last argument.
     pub(super) fn changes(mut self, changes: &Changes) -> Self {
-        self = self.text(changes.set.len().to_string());
-        for (name, value) in &changes.set {
-            self = self.text(name.as_str()).text(value.as_slice());
-        }
+        self = self.text(changes.set.len().to_string()).fields(changes);
         for name in &changes.removed {
-            self = self.text(name.as_str());
+            self = self.text(name.as_ref());
         }
         self
     }

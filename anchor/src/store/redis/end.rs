@@ -3,7 +3,7 @@
 use redis::RedisError;
 
 use super::create::{home_of, shards};
-use super::database::{Arguments, Database};
+use super::database::{AT_ONCE, Arguments, Database};
 use super::failure::store_error;
 use super::reply::{id_in_key, unexpected};
 use super::row::name_of_subject;
@@ -56,7 +56,7 @@ impl Database {
         let Some(subject) = name_of_subject::<T>(subject)? else { return Ok(0) };
         let arguments = |cut_off: &str| {
             Arguments::default()
-                .text(subject.as_str())
+                .subject(Some(&subject))
                 .text(reason.as_str())
                 .text(spared.map_or_else(String::new, |id| id.to_string()))
                 .text(cut_off)
@@ -82,10 +82,9 @@ impl Database {
                 let page = self.connection.scan(&primary, cursor, &pattern).await;
                 let (next, keys) = page.map_err(failed)?;
                 let ids = keys.iter().filter_map(|key| id_in_key(key)).collect();
-                let ended =
-                    self.for_each(self.ends_at_once(), ids, |database: Self, id| async move {
-                        database.end(id, None, None, reason).await
-                    });
+                let ended = self.for_each(AT_ONCE, ids, |database: Self, id| async move {
+                    database.end(id, None, None, reason).await
+                });
                 count += ended.await?.into_iter().map(Ending::count).sum::<u64>();
                 cursor = next;
                 if cursor == 0 {

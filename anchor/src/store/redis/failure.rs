@@ -10,7 +10,7 @@ const ADVICE: &[(&str, &str)] = &[
     (
         "OOM",
         "it has no memory left for writes: raise `maxmemory`, or give the sessions a server of \
-         their own; logouts still work",
+         their own. Logouts still work, except with `durability`, whose confirmation needs memory",
     ),
     (
         "READONLY",
@@ -35,8 +35,8 @@ const ADVICE: &[(&str, &str)] = &[
         "NOPERM",
         "its ACL does not permit what the store does: give the user the store's keys, and the \
          commands of hashes, sorted sets and strings, `EVALSHA`, `SCRIPT LOAD`, `SCAN`, `TIME`, \
-         `DEL`, `EXISTS`, `PTTL` and `PEXPIREAT`; `verify` needs `INFO` and `CONFIG GET`, and \
-         `durability` needs `WAIT` or `WAITAOF`",
+         `DEL`, `EXISTS`, `PTTL`, `PEXPIREAT`, `RENAMENX`, `MULTI` and `EXEC`; `verify` needs \
+         `INFO` and `CONFIG GET`, and `durability` needs `WAIT` or `WAITAOF`",
     ),
     (
         "WRONGTYPE",

@@ -1,38 +1,30 @@
-//! `load`, `list` and `history`: the verbs that only read.
+//! `list` and `history`.
+
+use std::sync::Arc;
 
 use super::create::{home_of, shards};
 use super::database::{Arguments, Database};
-use super::reply::{Reply, unexpected};
-use super::row::{Fields, ends_on_change, log_undecodable, name_of_subject};
+use super::reply::Reply;
+use super::row::{Fields, log_undecodable, name_of_subject};
 use super::script;
 use crate::error::StoreError;
-use crate::id::SessionId;
 use crate::payload::{DecodeError, SessionData};
-use crate::store::{Cursor, EndedRecord, Listed, Load, Page, Placement, Record};
+use crate::store::{Cursor, EndedRecord, Listed, Page, Placement, Record};
+
+/// Which sessions of a subject are listed.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted {
+    Live,
+    Ended,
+}
 
 impl Database {
-    pub(super) async fn load<T: SessionData>(&self, id: SessionId) -> Result<Load<T>, StoreError> {
-        let mut reply = self.call(&script::LOAD, id.placement(), Arguments::of(id)).await?;
-        match reply.word()?.as_str() {
-            "live" => {}
-            "ended" => return Ok(Load::Ended),
-            "absent" => return Ok(Load::Absent),
-            _ => return Err(unexpected()),
-        }
-        let now = reply.instant()?;
-        Ok(match reply.fields()?.loaded(id, now) {
-            Ok(loaded) => Load::Live(loaded),
-            Err(error) if ends_on_change(T::schema(), &error) => Load::Ended,
-            Err(error) => Load::Undecodable(error),
-        })
-    }
-
     pub(super) async fn list<T: SessionData>(
         &self,
         subject: &T::Subject,
         page: Page,
     ) -> Result<Listed<Record<T>>, StoreError> {
-        let entries = self.entries::<T>(&script::LIST, subject, page).await?;
+        let entries = self.entries::<T>(Wanted::Live, subject, page).await?;
         Ok(listed::<T, _>(entries, page, |place, fields| fields.record(place.id)))
     }
 
@@ -44,22 +36,22 @@ impl Database {
         if self.keep.is_none() {
             return Ok(Listed::default());
         }
-        let entries = self.entries::<T>(&script::HISTORY, subject, page).await?;
+        let entries = self.entries::<T>(Wanted::Ended, subject, page).await?;
         Ok(listed::<T, _>(entries, page, |place, fields| fields.ended(place.id, place.at)))
     }
 
     /// Returns the entries of a page, and one more if there is one, latest first.
     async fn entries<T: SessionData>(
         &self,
-        script: &redis::Script,
+        wanted: Wanted,
         subject: &T::Subject,
         page: Page,
     ) -> Result<Vec<(Cursor, Fields)>, StoreError> {
         let Some(subject) = name_of_subject::<T>(subject)? else { return Ok(Vec::new()) };
         let (away, mut entries) =
-            self.entries_in(script, &subject, home_of(&subject), page).await?;
+            self.entries_in(wanted, &subject, home_of(&subject), page).await?;
         for shard in away {
-            entries.append(&mut self.entries_in(script, &subject, shard, page).await?.1);
+            entries.append(&mut self.entries_in(wanted, &subject, shard, page).await?.1);
         }
         entries.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
         Ok(entries)
@@ -68,28 +60,36 @@ impl Database {
     /// Returns the entries of one shard, and the other shards that may have some.
     pub(super) async fn entries_in(
         &self,
-        script: &redis::Script,
+        wanted: Wanted,
         subject: &str,
         shard: Placement,
         page: Page,
     ) -> Result<(Vec<Placement>, Vec<(Cursor, Fields)>), StoreError> {
         let after = page.cursor();
         let arguments = Arguments::default()
-            .text(subject)
+            .subject(Some(subject))
+            .text(match wanted {
+                Wanted::Live => "live",
+                Wanted::Ended => "ended",
+            })
             .text((page.limit() + 1).to_string())
             .text(after.map_or_else(String::new, |after| after.at.as_micros().to_string()))
-            .text(after.map_or_else(String::new, |after| after.id.to_string()));
-        let mut reply = self.call(script, shard, arguments).await?;
-        Ok((shards(reply.list()?.rest()?)?, read_entries(reply.list()?)?))
+            .text(after.map_or_else(String::new, |after| after.id.to_string()))
+            .texts(&self.names);
+        let mut reply = self.call(&script::LIST, shard, arguments).await?;
+        Ok((shards(reply.list()?.rest()?)?, read_entries(reply.list()?, &self.names)?))
     }
 }
 
-fn read_entries(mut reply: Reply) -> Result<Vec<(Cursor, Fields)>, StoreError> {
+fn read_entries(
+    mut reply: Reply,
+    names: &Arc<[String]>,
+) -> Result<Vec<(Cursor, Fields)>, StoreError> {
     let mut entries = Vec::new();
     while !reply.is_empty() {
         let mut entry = reply.list()?;
         let (id, at) = (entry.read()?, entry.instant()?);
-        entries.push((Cursor { at, id }, entry.fields()?));
+        entries.push((Cursor { at, id }, entry.fields(names)?));
     }
     Ok(entries)
 }

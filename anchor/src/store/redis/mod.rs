@@ -1,30 +1,41 @@
 //! [`RedisStore`]: sessions in Redis, Valkey, or Redis Cluster.
 //!
-//! Each session is one hash, and each verb is one script (`scripts/`), which Redis runs as a whole.
-//! `create.rs`, `write.rs`, `end.rs`, `list.rs` and `sweep.rs` call the scripts. `row.rs` converts
+//! Each session is one hash, and a verb is one script (`scripts/`), which Redis runs as a whole.
+//! `create.rs`, `write.rs`, `end.rs`, `list.rs` and `sweep.rs` call the scripts. On one server, the
+//! verbs that are called most use plain commands instead, which concurrent callers send together:
+//! `load.rs` and, for logins that do nothing else, `insert.rs`. `row.rs` converts
 //! between a session and the fields of its hash, `codec.rs` between a value and its text.
-//! `keys.rs` names the keys, `connection.rs` and `one_server.rs` reach the server, `reply.rs` reads
-//! its answers, and `failure.rs` converts its errors.
+//! `keys.rs` names the keys, `connection.rs` and `one_server.rs` reach the server, and `servers.rs`
+//! knows those of a cluster. `durability.rs` and `confirmed.rs` wait until an end is safe.
+//! `reply.rs` reads the server's answers, and `failure.rs` converts its errors.
 
 mod codec;
+mod confirmed;
 mod connection;
 mod create;
 mod database;
 mod durability;
 mod end;
 mod failure;
+mod insert;
 mod keys;
 mod list;
+mod load;
 mod one_server;
+#[cfg(any(test, feature = "_fuzz"))]
+pub(crate) mod properties;
 mod reply;
 mod row;
 mod script;
+mod servers;
 mod sweep;
 mod verify;
 mod write;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use connection::Reached;
 pub use connection::RedisConnection;
@@ -32,9 +43,12 @@ use create::home_of;
 use database::Database;
 use durability::Confirmation;
 pub use durability::Durability;
+use insert::Inserts;
 use keys::Keys;
-use row::name_of_subject;
+use load::Lookups;
+use row::{field_names, name_of_subject};
 
+use super::gather::Gather;
 use super::{
     Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page, Placement,
     Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
@@ -63,10 +77,17 @@ use crate::token::LastingHash;
 /// sends the calls of all requests over one connection, one directly after the other, and
 /// reconnects by itself. A call whose connection was lost is sent once more: called twice, a verb
 /// has the effect of one call, but an end may report that nothing was live, and an update that
-/// another one follows may report a conflict. An answer may take five seconds; the manager's
-/// `store_timeout` may be shorter. If a call waits in vain, and nothing else is answered on its
-/// connection meanwhile, the next call makes a new one: the machine at the other end may have lost
-/// its power, which TCP notices after 15 minutes. Clones share the connection.
+/// another one follows may report a conflict, after which `Session::update` runs its closure again
+/// on what is there by then, its own change included. An answer may take five seconds, and a call
+/// that is sent once more, or waits for a connection, as long again; the manager's `store_timeout`
+/// bounds all of it. The machine at the other end may lose its power, and nobody says so: on Linux,
+/// a connection counts as lost when nothing is acknowledged for some seconds. With one server,
+/// another connection is made even before that, when a call has waited in vain and nothing else was
+/// answered meanwhile. Clones share the connection.
+///
+/// **In a cluster, under load**, the client may stop answering for good when many connections are
+/// lost at the same time, as when a server is killed: all calls fail, the client receives 503, and
+/// nothing fails open, but only a new store, or a restart of the application, helps.
 ///
 /// While a cluster moves a slot, a session in it is on neither of the two servers alone. Calls for
 /// it wait, and fail if the move takes long: the client receives 503.
@@ -79,10 +100,11 @@ use crate::token::LastingHash;
 /// anchor's own.
 ///
 /// The sessions of a subject are together in one of 4,096 shards (`abc` above), which Redis Cluster
-/// keeps in one slot, so each verb is one script on one server. Twelve bits of a session's id lead
-/// to its shard ([`Placement`]). The ids of a subject's sessions are in a set, and **a session that
-/// the set does not name has ended**: no session can exist that "end all sessions of this subject"
-/// does not find. Redis' clock decides, and Redis removes expired sessions; `sweep` has work only
+/// keeps in one slot, so a verb needs one server. Twelve bits of a session's id lead
+/// to its shard ([`Placement`]). The shard's index, a sorted set, has the ids of its sessions, by a
+/// number that stands for the subject, and **a session that the index does not have under its
+/// subject has ended**: no session can exist that "end all sessions of this subject" does not find.
+/// Redis' clock decides, and Redis removes expired sessions; `sweep` has work only
 /// for payloads with `keep_ended` or `cut_off`. The scripts use keys that they find in other keys
 /// of the same slot, which Redis and Valkey permit.
 ///
@@ -99,6 +121,8 @@ use crate::token::LastingHash;
 /// Two releases may run side by side as long as the older one does not read sessions in which the
 /// newer one has changed a renamed column.
 ///
+/// While one release has `cut_off` and the other has not, logins at the latter are not measured.
+///
 /// If two columns or two variants swap names, sessions of one release count as ended in the other:
 /// neither reads a value of the one as the other's. Keep both `renamed_from` until the sessions
 /// from before the swap, and those from after it, have expired.
@@ -107,12 +131,19 @@ use crate::token::LastingHash;
 ///
 /// Each verb is one call of a script, with these exceptions:
 ///
+/// - With [`connect`](Self::connect), a `load` is `TIME`, `HMGET` and `ZSCORE`, sent together;
+///   concurrent ones share the `TIME`. They cost the server a third of what a script costs.
+/// - With [`connect`](Self::connect), logins that arrive at the same time share a `TIME`, and then
+///   each is a transaction of eight plain commands, sent together: two round trips. That needs a
+///   payload without `max_per_subject`, `cut_off` and `keep_ended`, and a login that replaces no
+///   session.
 /// - A `create` whose login is measured against cut-offs first asks for the server's clock. One
 ///   that replaces a session of another subject ends it by a second call.
 /// - [`record_uses`](RecordUses::record_uses) is one call for each use; they are sent together.
 /// - `revoke_everyone` looks at all keys of each server, and makes a call for each session. In a
 ///   cluster, do not move slots meanwhile.
-/// - `sweep` asks each shard whether something is due, with one command each.
+/// - `sweep` asks each shard whether something is due, with one command each, and remembers those
+///   that it does not finish for the next call.
 /// - An update that gives a session to another subject registers it with that subject's shard by a
 ///   call of its own. The verbs of that subject then make one more call for each such shard.
 ///
@@ -137,6 +168,8 @@ use crate::token::LastingHash;
 /// reached or refuses; the message says what to do.
 pub struct RedisStore<T> {
     database: Database,
+    lookups: Arc<Gather<Lookups>>,
+    inserts: Arc<Gather<Inserts>>,
     payload: PhantomData<fn() -> T>,
 }
 
@@ -185,8 +218,22 @@ impl<T: SessionData> RedisStore<T> {
     fn reached(Reached { connection, server, warnings }: Reached) -> Self {
         let keys = Keys::new(PREFIX, T::schema().table);
         let (server, warnings, keep) = (server.into(), warnings.into(), T::KEEP_ENDED);
-        let database = Database { connection, server, warnings, keys, keep, confirmation: None };
-        Self { database, payload: PhantomData }
+        Self::on(Database {
+            connection,
+            server,
+            warnings,
+            keys,
+            names: field_names(T::schema()),
+            keep,
+            due: Arc::default(),
+            confirmation: None,
+        })
+    }
+
+    fn on(database: Database) -> Self {
+        let lookups = Gather::new(Lookups::new(&database), NonZeroU32::MIN);
+        let inserts = Gather::new(Inserts::new(&database), NonZeroU32::MIN);
+        Self { database, lookups, inserts, payload: PhantomData }
     }
 
     /// Sets what the names of the store's keys begin with, instead of `anchor`. Applications that
@@ -194,7 +241,8 @@ impl<T: SessionData> RedisStore<T> {
     #[must_use]
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.database.keys = Keys::new(prefix, T::schema().table);
-        self
+        self.database.due = Arc::default();
+        Self::on(self.database)
     }
 }
 
@@ -202,8 +250,9 @@ impl<T: SessionData> RedisStore<T> {
     /// Looks at the server, and at some of the sessions that are there. Call it at start-up.
     ///
     /// It warns, in its result and in the log (target `anchor`), about what a restart of the server
-    /// would undo, with the setting that prevents it, and about live sessions that the struct
-    /// cannot decode: nothing migrates them. At most 1,000 sessions of each server are looked at.
+    /// would undo, with the setting that prevents it, about what [`Durability`] would wait for in
+    /// vain, and about live sessions that the struct cannot decode: nothing migrates them. At most
+    /// 1,000 sessions of each server are looked at.
     ///
     /// # Errors
     ///
@@ -228,7 +277,12 @@ impl<T: SessionData> RedisStore<T> {
 
 impl<T> Clone for RedisStore<T> {
     fn clone(&self) -> Self {
-        Self { database: self.database.clone(), payload: PhantomData }
+        Self {
+            database: self.database.clone(),
+            lookups: Arc::clone(&self.lookups),
+            inserts: Arc::clone(&self.inserts),
+            payload: PhantomData,
+        }
     }
 }
 
@@ -244,7 +298,7 @@ impl<T: SessionData> fmt::Debug for RedisStore<T> {
 
 impl<T: SessionData> SessionStore<T> for RedisStore<T> {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
-        Box::pin(self.database.create(new))
+        Box::pin(self.database.create(&self.inserts, new))
     }
 
     fn placement(&self, data: &T) -> Option<Placement> {
@@ -253,7 +307,7 @@ impl<T: SessionData> SessionStore<T> for RedisStore<T> {
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
-        Box::pin(self.database.load(id))
+        Box::pin(self.database.load(&self.lookups, id))
     }
 
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {

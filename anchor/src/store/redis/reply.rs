@@ -1,8 +1,9 @@
 //! A script's answer, read one element after the other.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
-use redis::Value;
+use redis::{RedisResult, Value};
 
 use super::row::Fields;
 use crate::error::StoreError;
@@ -13,6 +14,10 @@ use crate::timestamp::Timestamp;
 pub(super) struct Reply(std::vec::IntoIter<Value>);
 
 impl Reply {
+    pub(super) fn of(elements: impl Iterator<Item = Value>) -> Self {
+        Self(elements.collect::<Vec<_>>().into_iter())
+    }
+
     pub(super) fn new(value: Value) -> Result<Self, StoreError> {
         match value {
             Value::Array(elements) => Ok(Self(elements.into_iter())),
@@ -20,7 +25,7 @@ impl Reply {
         }
     }
 
-    fn next(&mut self) -> Result<Value, StoreError> {
+    pub(super) fn next(&mut self) -> Result<Value, StoreError> {
         self.0.next().ok_or_else(unexpected)
     }
 
@@ -41,13 +46,15 @@ impl Reply {
         Self::new(self.next()?)
     }
 
-    pub(super) fn fields(&mut self) -> Result<Fields, StoreError> {
-        let mut flat = self.list()?;
-        let mut fields = Vec::with_capacity(flat.0.len() / 2);
-        while !flat.is_empty() {
-            fields.push((bytes(flat.next()?)?, bytes(flat.next()?)?));
-        }
-        Ok(Fields(fields))
+    /// Reads the values of these fields.
+    pub(super) fn fields(&mut self, names: &Arc<[String]>) -> Result<Fields, StoreError> {
+        fields(self.next()?, names)
+    }
+
+    /// Reads the answer of `TIME`: seconds and microseconds.
+    pub(super) fn time(mut self) -> Result<Timestamp, StoreError> {
+        let (seconds, micros): (i64, i64) = (self.read()?, self.read()?);
+        Ok(Timestamp::from_micros(seconds * 1_000_000 + micros))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -61,6 +68,32 @@ impl Reply {
             rest.push(self.read()?);
         }
         Ok(rest)
+    }
+}
+
+/// Reads the values of these fields, or of the first ones.
+pub(super) fn fields(value: Value, names: &Arc<[String]>) -> Result<Fields, StoreError> {
+    let values = Reply::new(value)?.0.map(|value| match value {
+        Value::Nil => Ok(None),
+        value => bytes(value).map(Some),
+    });
+    Ok(Fields::new(Arc::clone(names), values.collect::<Result<_, _>>()?))
+}
+
+/// Reads the score of a sorted set's element, if there is one.
+pub(super) fn number(value: Value) -> Result<Option<u64>, StoreError> {
+    match value {
+        Value::Nil => Ok(None),
+        Value::Double(number) => Ok(Some(number as u64)),
+        value => text(value)?.parse().map(Some).map_err(|_| unexpected()),
+    }
+}
+
+/// Returns the error if a command was answered with one. Those within an answer are not looked for.
+pub(super) fn refused(answer: Value) -> RedisResult<Value> {
+    match answer {
+        Value::ServerError(error) => Err(error.into()),
+        answer => Ok(answer),
     }
 }
 

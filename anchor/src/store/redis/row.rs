@@ -4,18 +4,20 @@
 //! the hashes. So what a migration would do is done when a field is read. Names that changed hands,
 //! as when two columns swap theirs, are too much for that: sessions from before it have ended.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::codec::{bytes_of_hex, decode, encode, hex, literal, subject_name};
+use super::codec::{bytes_of_hex, decode, encode, hex, literal, subject_name, subject_number};
 use crate::column::{Column, ColumnError, ColumnType, Value};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{Columns, DecodeError, Decoder, EncodeError, Encoder, SessionData};
 use crate::schema::{ColumnSchema, OnChange, Schema};
 use crate::store::{
-    ClientInfo, EndReason, EndStatus, EndedRecord, Fingerprint, Loaded, Record, RotationState,
-    Secrets,
+    ClientInfo, EndReason, EndStatus, EndedRecord, Fingerprint, Loaded, NewSession, Record,
+    RotationState, Secrets,
 };
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, SecretHash};
@@ -23,19 +25,19 @@ use crate::token::{LastingHash, SecretHash};
 /// What a script writes into a hash: fields to set, and fields to remove.
 #[derive(Default)]
 pub(super) struct Changes {
-    pub(super) set: Vec<(String, Vec<u8>)>,
-    pub(super) removed: Vec<String>,
+    pub(super) set: Vec<(Cow<'static, str>, Vec<u8>)>,
+    pub(super) removed: Vec<Cow<'static, str>>,
 }
 
 impl Changes {
-    pub(super) fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
-        self.set.push((name.to_owned(), value.into()));
+    pub(super) fn set(&mut self, name: &'static str, value: impl Into<Vec<u8>>) {
+        self.set.push((Cow::Borrowed(name), value.into()));
     }
 
-    fn write(&mut self, name: &str, value: Option<Vec<u8>>) {
+    fn write(&mut self, name: impl Into<Cow<'static, str>>, value: Option<Vec<u8>>) {
         match value {
-            Some(value) => self.set(name, value),
-            None => self.removed.push(name.to_owned()),
+            Some(value) => self.set.push((name.into(), value)),
+            None => self.removed.push(name.into()),
         }
     }
 
@@ -49,12 +51,12 @@ impl Changes {
         let text = encode(column.ty, value);
         let text = text.map_err(|reason| EncodeError::new(column.name, reason))?;
         if needs_null(schema, column) {
-            self.write(&null_field(column), text.is_none().then(|| b"true".to_vec()));
+            self.write(null_field(column), text.is_none().then(|| b"true".to_vec()));
         }
         self.write(column.name, text);
         // What an earlier release wrote is no longer the column's value.
         if let Some(earlier) = earlier_name(schema, column) {
-            self.removed.push(earlier.to_owned());
+            self.removed.push(Cow::Borrowed(earlier));
         }
         Ok(())
     }
@@ -74,6 +76,9 @@ fn needs_null(schema: &Schema, column: &ColumnSchema) -> bool {
     let has_earlier = column.default.is_some() || earlier_name(schema, column).is_some();
     column.nullable && has_earlier
 }
+
+/// The field that has the number of the session's subject.
+const SUBJECT_NUMBER: &str = "@subject_number";
 
 /// The field that says which names have changed hands.
 const TAKEN: &str = "@taken_names";
@@ -155,13 +160,76 @@ pub(super) fn name_of_subject<T: SessionData>(
     Ok(text.as_deref().map(subject_name))
 }
 
+/// Returns the names of the fields from which a session is read, in the order in which they are
+/// read.
+pub(super) fn field_names(schema: &'static Schema) -> Arc<[String]> {
+    let secrets = ["rotation_state", "lasting_hash", "secret_hash", "previous_secret_hash"];
+    let record = ["created_at", "authenticated_at", "last_seen_at", "deadline", "version"];
+    let mut names = vec!["@ended_at", "expires_at", SUBJECT_NUMBER];
+    names.extend(secrets);
+    names.push("previous_secret_until");
+    names.extend(schema.options.fingerprint.then_some("fingerprint"));
+    names.push(TAKEN);
+    names.extend(record);
+    names.push("remembered");
+    if schema.options.track {
+        names.extend(["ip_address", "user_agent"]);
+    }
+    let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    for column in schema.columns {
+        names.push(column.name.to_owned());
+        names.extend(needs_null(schema, column).then(|| null_field(column)));
+        names.extend(earlier_name(schema, column).map(str::to_owned));
+    }
+    names.extend(["@subject", "@status", "@end_reason"].map(str::to_owned));
+    names.into()
+}
+
+/// Returns how many of these names, the first ones, are those of a live session.
+pub(super) fn of_live(names: &[String]) -> &[String] {
+    &names[..names.len() - 2]
+}
+
 /// The fields of a hash.
-pub(super) struct Fields(pub(super) Vec<(Vec<u8>, Vec<u8>)>);
+pub(super) struct Fields {
+    names: Arc<[String]>,
+    /// In the order of the names.
+    values: Vec<Option<Vec<u8>>>,
+    /// Where the next field probably is.
+    next: Cell<usize>,
+}
 
 impl Fields {
+    pub(super) fn new(names: Arc<[String]>, values: Vec<Option<Vec<u8>>>) -> Self {
+        Self { names, values, next: Cell::new(0) }
+    }
+
+    /// Returns whether there is no such hash.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.iter().all(Option::is_none)
+    }
+
     fn get(&self, name: &str) -> Option<&[u8]> {
-        let found = self.0.iter().find(|(field, _)| field == name.as_bytes());
-        found.map(|(_, value)| value.as_slice())
+        let (before, after) = self.names.split_at(self.next.get());
+        let steps = after.iter().chain(before).position(|other| other == name)?;
+        let at = (self.next.get() + steps) % self.names.len();
+        self.next.set((at + 1) % self.names.len());
+        self.values.get(at)?.as_deref()
+    }
+
+    /// Returns whether the session has ended.
+    pub(super) fn has_ended(&self, now: Timestamp) -> Result<bool, DecodeError> {
+        Ok(self.get("@ended_at").is_some() || now >= self.read("expires_at")?)
+    }
+
+    pub(super) fn has_subject(&self) -> bool {
+        self.get("@subject").is_some()
+    }
+
+    /// Returns the number of the session's subject.
+    pub(super) fn subject_number(&self) -> Result<Option<u64>, DecodeError> {
+        let number: Option<i64> = self.maybe(SUBJECT_NUMBER)?;
+        Ok(number.map(i64::cast_unsigned))
     }
 
     /// Reads a column that anchor itself keeps.
@@ -289,11 +357,18 @@ impl Fields {
 /// Returns the fields of a new session that the caller knows: those that the store's clock decides
 /// are the script's.
 pub(super) fn new_fields<T: SessionData>(
-    new: &crate::store::NewSession<T>,
+    new: &NewSession<T>,
+    subject: Option<&str>,
 ) -> Result<Changes, EncodeError> {
     let schema = T::schema();
     let mut fields = payload_fields(&*new.data)?;
     fields.set("lasting_hash", hex(new.lasting.as_bytes()));
+    fields.set("secret_hash", hex(new.secret.as_bytes()));
+    fields.set("version", "1");
+    if let Some(subject) = subject {
+        fields.set("@subject", subject);
+        fields.set(SUBJECT_NUMBER, subject_number(subject).to_string());
+    }
     fields.set("rotation_state", RotationState::Settled.as_str());
     fields.set("remembered", new.remembered.to_string());
     fields.client(schema, new.client.as_ref());

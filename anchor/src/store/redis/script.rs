@@ -19,13 +19,13 @@ scripts! {
     CREATE = "create.lua";
     END = "end.lua";
     END_SUBJECT = "end_subject.lua";
-    HISTORY = "history.lua";
     LIST = "list.lua";
     LOAD = "load.lua";
     NOW = "now.lua";
     ROTATE = "rotate.lua";
     SWEEP = "sweep.lua";
     TOUCH = "touch.lua";
+    UNDO = "undo.lua";
     UPDATE = "update.lua";
     USE = "use.lua";
 }

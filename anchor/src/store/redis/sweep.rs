@@ -1,6 +1,9 @@
 //! `sweep`: what key expiry does not do by itself. Only the shards that have something due are
 //! looked at.
 
+use std::mem;
+use std::sync::{MutexGuard, PoisonError};
+
 use super::database::{AT_ONCE, Arguments, Database};
 use super::script;
 use crate::error::StoreError;
@@ -16,16 +19,31 @@ impl Database {
         if !options.keep_ended && !options.cut_off {
             return Ok(0);
         }
-        for shard in self.due_shards().await? {
-            let mut more = true;
-            while more && swept < batch {
-                let arguments = Arguments::default().text((batch - swept).to_string());
-                let mut reply = self.call(&script::SWEEP, shard, arguments).await?;
-                swept += reply.read::<u64>()?;
-                more = reply.word()? == "more";
+        // What an earlier batch has left.
+        let mut due = mem::take(&mut *self.due());
+        let mut is_asked = false;
+        while swept < batch {
+            let Some(shard) = due.pop() else {
+                if is_asked {
+                    break;
+                }
+                (due, is_asked) = (self.due_shards().await?, true);
+                continue;
+            };
+            let arguments = Arguments::default().text((batch - swept).to_string());
+            let mut reply = self.call(&script::SWEEP, shard, arguments).await?;
+            swept += reply.read::<u64>()?;
+            if reply.word()? == "more" {
+                due.push(shard);
             }
         }
+        *self.due() = due;
         Ok(swept)
+    }
+
+    /// The shards that a sweep has found due and has not finished.
+    fn due(&self) -> MutexGuard<'_, Vec<Placement>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the shards that have something due. Many are asked at the same time.

@@ -2,21 +2,24 @@
 //! the sessions that are there.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use redis::RedisError;
 
-use super::connection::Node;
-use super::database::{AT_ONCE, Arguments, Database};
+use super::database::{AT_ONCE, Database};
+use super::durability::Asked;
 use super::failure::store_error;
 use super::reply::id_in_key;
 use super::row::ends_on_change;
-use super::script;
+use super::servers::Node;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
 use crate::store::verified::{a_replica, final_logouts};
 use crate::store::{Verified, VerifyError};
-use crate::timestamp::Timestamp;
+
+/// How long `appendfsync everysec` takes.
+const EVERY_SECOND: Duration = Duration::from_secs(1);
 
 /// How many sessions of each server are looked at.
 const SAMPLE: usize = 1_000;
@@ -26,25 +29,44 @@ impl Database {
         let (mut refused, mut warnings) = (Vec::new(), self.warnings.to_vec());
         let mut sample = Sample::default();
         let failed = |error: RedisError| store_error(&self.server, &error);
-        for primary in self.connection.primaries().await.map_err(failed)? {
+        self.tries_plain_commands().await?;
+        let servers = self.connection.servers().await.map_err(failed)?;
+        for primary in servers.primaries {
             let name = match &primary {
                 Some((host, port)) => format!("Redis at {host}:{port}"),
                 None => self.server.to_string(),
             };
             let settings = Settings::of(&self.info(&primary).await?, self.config(&primary).await);
             refused.extend(settings.refusals(&name));
-            if self.waits_for_disks() {
-                refused.extend(settings.refusals_of_disks(&name));
-            } else {
-                warnings.extend(settings.warnings(&name));
+            let asked = self.asks_for();
+            warnings.extend(asked.and_then(|asked| settings.lacks_replicas(&name, asked)));
+            match asked.filter(|asked| asked.is_on_disks) {
+                Some(asked) => {
+                    refused.extend(settings.refusals_of_disks(&name));
+                    warnings.extend(settings.warnings_of_disks(&name, asked));
+                }
+                None => warnings.extend(settings.warnings(&name)),
             }
             self.look_at::<T>(&primary, &mut sample).await?;
         }
-        for replica in self.connection.replicas().await.map_err(failed)? {
+        if servers.hidden > 0 {
+            warnings.push(format!(
+                "the cluster does not show the addresses of {} replicas, which cannot be looked \
+                 at: set `cluster-announce-ip`, and `cluster-preferred-endpoint-type ip`",
+                servers.hidden
+            ));
+        }
+        for replica in servers.replicas {
             let Some((host, port)) = &replica else { continue };
             let name = format!("Redis at {host}:{port}, a replica,");
             match self.info(&replica).await {
-                Ok(info) => refused.extend(Settings::of(&info, None).evictions(&name)),
+                Ok(info) => {
+                    let settings = Settings::of(&info, None);
+                    refused.extend(settings.evictions(&name));
+                    let waits = |asked: &Asked| asked.is_on_disks && asked.replicas > 0;
+                    let lacks = self.asks_for().filter(waits);
+                    warnings.extend(lacks.and_then(|_| settings.refusals_of_disks(&name)));
+                }
                 Err(error) => warnings.push(format!("{name} cannot be looked at: {error}")),
             }
         }
@@ -85,13 +107,8 @@ impl Database {
         }
         ids.truncate(SAMPLE);
         let found = self.for_each(AT_ONCE, ids, |database: Self, id| async move {
-            let arguments = Arguments::of(id);
-            let mut reply = database.call(&script::LOAD, id.placement(), arguments).await?;
-            if reply.word()? != "live" {
-                return Ok(None);
-            }
-            let now: Timestamp = reply.instant()?;
-            Ok(Some(reply.fields()?.loaded::<T>(id, now).map(drop)))
+            let (now, row) = database.row(id).await?;
+            Ok(row.live::<T>(id, now).map(|live| live.map(drop)).transpose())
         });
         for live in found.await?.into_iter().flatten() {
             sample.live += 1;
@@ -135,8 +152,12 @@ struct Settings {
     appends: bool,
     /// `None` if the server does not show it.
     append_sync: Option<String>,
+    /// Whether it also flushes the file while it writes all of it anew, or a snapshot.
+    flushes_while_rewriting: bool,
     /// When it saves snapshots; `None` if the server does not show it.
     save: Option<String>,
+    /// How many replicas are connected; `None` if the server does not show it.
+    replicas: Option<u32>,
 }
 
 impl Settings {
@@ -152,7 +173,10 @@ impl Settings {
             is_replica: of_info("role").as_deref() == Some("slave"),
             appends: of_info("aof_enabled").as_deref() == Some("1"),
             append_sync: of_config("appendfsync"),
+            flushes_while_rewriting: of_config("no-appendfsync-on-rewrite").as_deref()
+                != Some("yes"),
             save: of_config("save"),
+            replicas: of_info("connected_slaves").and_then(|count| count.parse().ok()),
         }
     }
 
@@ -193,6 +217,37 @@ impl Settings {
         }
     }
 
+    /// Returns why an end may not be confirmed on the disk in time.
+    fn warnings_of_disks(&self, server: &str, asked: Asked) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.append_sync.as_deref() == Some("everysec") && asked.within <= EVERY_SECOND {
+            warnings.push(format!(
+                "{server} flushes its disk every second (`appendfsync everysec`), and a \
+                 confirmation may take {:?}: logouts are answered with 503. Set `appendfsync \
+                 always`, or write a `within` of two seconds or more",
+                asked.within
+            ));
+        }
+        if !self.flushes_while_rewriting {
+            warnings.push(format!(
+                "{server} does not flush its disk while it rewrites its file \
+                 (`no-appendfsync-on-rewrite yes`): logouts are answered with 503 meanwhile. Set \
+                 `no-appendfsync-on-rewrite no`"
+            ));
+        }
+        warnings
+    }
+
+    /// Returns why no end can be confirmed at present.
+    fn lacks_replicas(&self, server: &str, asked: Asked) -> Option<String> {
+        let connected = self.replicas.filter(|connected| *connected < asked.replicas)?;
+        Some(format!(
+            "{server} has {connected} connected replicas of the {} that `durability` asks for: \
+             logouts are answered with 503. Connect more replicas, or ask for fewer",
+            asked.replicas
+        ))
+    }
+
     /// Returns what loses sessions, or their ends, in operation.
     fn refusals(&self, server: &str) -> Vec<String> {
         let mut refusals = Vec::from_iter(self.evictions(server));
@@ -205,7 +260,11 @@ impl Settings {
     /// Returns what a restart of the server would undo.
     fn warnings(&self, server: &str) -> Vec<String> {
         let undone = match (self.appends, self.append_sync.as_deref(), self.save.as_deref()) {
-            (true, Some("always"), _) => return Vec::new(),
+            (true, Some("always"), _) if self.flushes_while_rewriting => return Vec::new(),
+            (true, Some("always"), _) => {
+                "a crash of the machine undoes logouts since the server has begun to rewrite its \
+                 file (`no-appendfsync-on-rewrite yes`)"
+            }
             (true, Some("no"), _) => {
                 "a crash of the machine undoes logouts of the last 30 seconds (`appendfsync no`)"
             }
@@ -225,7 +284,11 @@ impl Settings {
                 "a restart undoes what came after the last snapshot, also logouts (`appendonly no`)"
             }
         };
-        vec![final_logouts(server, undone, "`appendonly yes` and `appendfsync always`")]
+        let set = match self.flushes_while_rewriting {
+            true => "`appendonly yes` and `appendfsync always`",
+            false => "`appendonly yes`, `appendfsync always` and `no-appendfsync-on-rewrite no`",
+        };
+        vec![final_logouts(server, undone, set)]
     }
 }
 
@@ -269,6 +332,35 @@ mod tests {
             let refusal = settings(info, &[("appendfsync", sync)]).refusals_of_disks("Redis");
             assert_eq!(refusal.is_none(), confirms, "{refusal:?}");
         }
+    }
+
+    #[test]
+    fn what_a_confirmation_waits_for_in_vain_is_said() {
+        let asked = |millis| {
+            let within = Duration::from_millis(millis);
+            Asked { replicas: 2, within, is_on_disks: true }
+        };
+        for (connected, missing) in [("0", true), ("1", true), ("2", false), ("3", false)] {
+            let info = format!("connected_slaves:{connected}\r\n");
+            let lacks = settings(&info, &[]).lacks_replicas("Redis", asked(100));
+            assert_eq!(lacks.is_some(), missing, "{lacks:?}");
+        }
+        for (sync, millis, late) in
+            [("everysec", 1_000, true), ("everysec", 2_000, false), ("always", 100, false)]
+        {
+            let settings = settings("", &[("appendfsync", sync)]);
+            let warnings = settings.warnings_of_disks("Redis", asked(millis));
+            assert_eq!(warnings.len(), usize::from(late), "{warnings:?}");
+        }
+        let rewriting = [("appendfsync", "always"), ("no-appendfsync-on-rewrite", "yes")];
+        let settings = settings("aof_enabled:1\r\n", &rewriting);
+        let mut warnings = settings.warnings_of_disks("Redis", asked(100));
+        warnings.extend(settings.warnings("Redis"));
+        let [of_disks, of_restart] = &warnings[..] else { panic!("{warnings:?}") };
+        for warning in [of_disks, of_restart] {
+            assert!(warning.contains("`no-appendfsync-on-rewrite no`"), "{warning}");
+        }
+        assert!(of_restart.contains("begun to rewrite its file"), "{of_restart}");
     }
 
     #[test]

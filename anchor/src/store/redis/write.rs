@@ -53,7 +53,7 @@ impl Database {
             .hash(change.secret.as_bytes())
             .text(change.version.to_string())
             .span(change.idle)
-            .text(subject.unwrap_or_default())
+            .subject(subject.as_deref())
             .text(cut_off)
             .text(distinct()?)
             .changes(&changes);

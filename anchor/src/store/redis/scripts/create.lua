@@ -1,25 +1,27 @@
 -- Inserts a session, ends the one that it replaces, and makes room under its subject's limit.
 -- ARGV: 3 id, 4 idle, 5 absolute, 6 when the login began: an instant, how long ago with a minus, or
--- nothing for now, 7 subject or nothing, 8 cut-off of a subject of another shard, or 0, 9 limit or
--- 0, 10 'refuse' or 'end_oldest', 11 id to replace or nothing, 12 its proof, 13 hash of the secret,
--- 14 the subject's live sessions in other shards, each as its creation and its id, or 'unknown',
--- 15 what distinguishes this call from others, 16 fields.
-local id, key, subject = ARGV[3], session_key(ARGV[3]), ARGV[7]
-local existing = redis.call('HMGET', key, '@update', 'created_at', 'authenticated_at',
-  'expires_at', 'deadline', '@ended_others')
-if existing[1] == ARGV[15] then
+-- nothing for now, 7 subject or nothing, 8 its number, 9 cut-off of a subject of another shard, or
+-- nothing where there are none, 10 limit or 0, 11 'refuse' or 'end_oldest', 12 id to replace or
+-- nothing, 13 its proof, 14 the subject's live sessions in other shards, each as its creation and
+-- its id, or 'unknown', 15 what distinguishes this call from others, 16 names and values of fields.
+local id, key, subject, number = ARGV[3], session_key(ARGV[3]), ARGV[7], ARGV[8]
+if redis.call('EXISTS', key) == 1 then
+  -- Plain commands could not rename it.
+  redis.call('DEL', shard .. 'new:' .. id)
+  local existing = redis.call('HMGET', key, '@update', 'created_at', 'authenticated_at',
+    'expires_at', 'deadline', '@ended_others')
+  if existing[1] ~= ARGV[15] then return {'taken'} end
   -- This very call has been sent a second time, because its answer was lost.
   local answer = {'created', existing[2], existing[3], existing[4], existing[5]}
   for other in string.gmatch(existing[6] or '', '%S+') do answer[#answer + 1] = other end
   return answer
 end
-if redis.call('EXISTS', key) == 1 then return {'taken'} end
 
-local replaced = ARGV[11]
-if replaced ~= '' and redis.call('HGET', session_key(replaced), 'lasting_hash') ~= ARGV[12] then
+local replaced = ARGV[12]
+if replaced ~= '' and redis.call('HGET', session_key(replaced), 'lasting_hash') ~= ARGV[13] then
   replaced = ''
 end
-local ended, limit = {}, tonumber(ARGV[9])
+local ended, limit = {}, tonumber(ARGV[10])
 if limit > 0 and subject ~= '' then
   local live = {}
   if ARGV[14] == 'unknown' then
@@ -30,17 +32,18 @@ if limit > 0 and subject ~= '' then
   for at, other in string.gmatch(ARGV[14], '(%d+):(%S+)') do
     live[#live + 1] = {tonumber(at), other}
   end
-  local set = redis.call('ZRANGE', subject_key(subject), 0, -1, 'WITHSCORES')
-  for i = 1, #set, 2 do
-    local other, how = set[i], state(set[i])
-    if how == 'absent' then redis.call('ZREM', subject_key(subject), other) end
-    if how == 'live' and other ~= replaced then live[#live + 1] = {tonumber(set[i + 1]), other} end
+  for _, other in ipairs(indexed(number)) do
+    local how, row = state(other)
+    if how == 'absent' then redis.call('ZREM', index_key, other) end
+    if how == 'live' and row[3] == subject and other ~= replaced then
+      live[#live + 1] = {tonumber(row[5]), other}
+    end
   end
   table.sort(live, function(one, other)
     if one[1] ~= other[1] then return one[1] < other[1] end
     return one[2] < other[2]
   end)
-  if #live >= limit and ARGV[10] == 'refuse' then return {'full'} end
+  if #live >= limit and ARGV[11] == 'refuse' then return {'full'} end
   for i = 1, #live - limit + 1 do
     -- It does nothing to those of other shards, which the caller ends.
     ended[i] = live[i][2]
@@ -56,25 +59,21 @@ if ARGV[6] ~= '' then
   if began <= 0 then began = now + began end
   authenticated_at = math.min(now, began)
 end
-redis.call('HSET', key, '@update', ARGV[15], 'secret_hash', ARGV[13], 'created_at', decimal(now),
-  'authenticated_at', decimal(authenticated_at), 'last_seen_at', decimal(now),
-  'expires_at', decimal(expires_at), 'deadline', decimal(deadline), 'version', '1')
+local times = {decimal(now), decimal(authenticated_at), decimal(expires_at), decimal(deadline)}
+redis.call('HSET', key, '@update', ARGV[15], 'created_at', times[1], 'authenticated_at', times[2],
+  'last_seen_at', times[1], 'expires_at', times[3], 'deadline', times[4], unpack(ARGV, 16))
 if #ended > 0 then redis.call('HSET', key, '@ended_others', table.concat(ended, ' ')) end
-write(key, 16)
 expire_after(key, expires_at + math.max(keep, 0))
 if keep >= 0 then sweep_at(id, expires_at) end
 if subject ~= '' then
-  redis.call('HSET', key, '@subject', subject)
-  local cut_off = join(subject, id, now, deadline, ARGV[8])
-  if ARGV[6] ~= '' and authenticated_at <= cut_off then arrive_dead(id, now, cut_off) end
-  -- Of sessions that have expired, only these ids are left.
-  for _, other in ipairs(redis.call('ZRANDMEMBER', subject_key(subject), 3)) do
-    if redis.call('EXISTS', session_key(other)) == 0 then
-      redis.call('ZREM', subject_key(subject), other)
-    end
+  enter(number, id, deadline)
+  if ARGV[9] ~= '' and ARGV[6] ~= '' then
+    local cut_off = cut_off_of(subject, ARGV[9])
+    if authenticated_at <= cut_off then arrive_dead(id, now, cut_off) end
   end
+  -- Each sixteenth login looks at 64 ids, so that at most a third of the index are dead.
+  if string.sub(id, -1) == '0' then tidy_index() end
 end
-local answer = {'created', decimal(now), decimal(authenticated_at), decimal(expires_at),
-  decimal(deadline)}
+local answer = {'created', times[1], times[2], times[3], times[4]}
 for _, other in ipairs(ended) do answer[#answer + 1] = other end
 return answer

@@ -1,8 +1,8 @@
 -- Ends the sessions of a subject in this shard. Returns how many were live, the instant of the
 -- cut-off, and the other shards that may have sessions of the subject.
--- ARGV: 3 subject, 4 reason, 5 the id to spare, or nothing, 6 cut-off: nothing for none, 'now', or
--- its instant.
-local subject, set, cut_off = ARGV[3], subject_key(ARGV[3]), ARGV[6]
+-- ARGV: 3 subject, 4 its number, 5 reason, 6 the id to spare, or nothing, 7 cut-off: nothing for
+-- none, 'now', or its instant.
+local subject, cut_off = ARGV[3], ARGV[7]
 if cut_off ~= '' then
   -- As in `finish`: a server without memory accepts a script that begins like this.
   redis.call('ZREM', due_key, '')
@@ -14,9 +14,10 @@ if cut_off ~= '' then
   expire_after(key, latest + 2 * 86400000000)
 end
 local count = 0
-for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
-  if id ~= ARGV[5] and finish(id, ARGV[4]) then count = count + 1 end
-  if redis.call('EXISTS', session_key(id)) == 0 then redis.call('ZREM', set, id) end
+for _, id in ipairs(indexed(ARGV[4])) do
+  local owner = redis.call('HGET', session_key(id), '@subject')
+  if owner == subject and id ~= ARGV[6] and finish(id, ARGV[5]) then count = count + 1 end
+  if not owner then redis.call('ZREM', index_key, id) end
 end
 local answer = {decimal(count), cut_off}
 local away = shard .. 'away:' .. subject

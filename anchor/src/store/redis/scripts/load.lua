@@ -1,4 +1,5 @@
--- Returns a live session. ARGV[3]: its id.
-local how = state(ARGV[3])
-if how ~= 'live' then return {how} end
-return {how, decimal(now), redis.call('HGETALL', session_key(ARGV[3]))}
+-- Returns what decides whether a session is live: the time, its fields, and its subject's number in
+-- the index.
+-- ARGV: 3 its id, 4 names of fields.
+return {time, redis.call('HMGET', session_key(ARGV[3]), unpack(ARGV, 4)),
+  redis.call('ZSCORE', index_key, ARGV[3])}

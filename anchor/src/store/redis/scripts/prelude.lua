@@ -2,10 +2,14 @@
 --
 -- A script works on the keys of one shard, which Redis Cluster keeps in one slot:
 --   session:<id>       hash: a session; fields that begin with @ are not columns
---   subject:<subject>  sorted set: the ids of a subject's sessions, by the time of their creation
+--   new:<id>           hash: a session that is being inserted
+--   index              sorted set: the ids of the sessions that have a subject, by its number
 --   cut_off:<subject>  the instant of a subject's latest cut-off
 --   away:<subject>     sorted set: other shards that may have sessions of a subject of this shard
 --   due                sorted set: ids that the sweep has to look at, by the time from when on
+--
+-- A subject's number is a hash of its name, of 52 bits. The sessions of two subjects with the same
+-- number are told apart by their field @subject.
 --
 -- ARGV[1] is what the names of the shard's keys begin with. ARGV[2] is how long ended sessions are
 -- kept, or -1. Every instant and every span is a whole number of microseconds, which a Lua number
@@ -21,11 +25,9 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local shard, keep = ARGV[1], tonumber(ARGV[2])
-local due_key = shard .. 'due'
+local due_key, index_key = shard .. 'due', shard .. 'index'
 
 local function session_key(id) return shard .. 'session:' .. id end
-
-local function subject_key(subject) return shard .. 'subject:' .. subject end
 
 -- tostring would round it to 14 digits.
 local function decimal(number) return string.format('%.0f', number) end
@@ -52,21 +54,41 @@ local function sweep_at(id, instant)
   keep_until(due_key, instant + math.max(keep, 0))
 end
 
--- Whether a session is 'live', 'ended' or 'absent', and its expiry, its end and its subject.
--- A session that its subject's set does not name has ended: nobody could end it otherwise.
+-- Whether a session is 'live', 'ended' or 'absent', and its expiry, its end, its subject, its
+-- subject's number and its creation. A session that the index does not have under its subject has
+-- ended: nobody could end it otherwise.
 local function state(id)
-  local row = redis.call('HMGET', session_key(id), 'expires_at', '@ended_at', '@subject')
+  local row = redis.call('HMGET', session_key(id), 'expires_at', '@ended_at', '@subject',
+    '@subject_number', 'created_at')
   if not row[1] then return 'absent', row end
   if row[2] or now >= tonumber(row[1]) then return 'ended', row end
-  if row[3] and not redis.call('ZSCORE', subject_key(row[3]), id) then return 'ended', row end
+  if row[3] then
+    local number = tonumber(row[4])
+    if not number or tonumber(redis.call('ZSCORE', index_key, id)) ~= number then
+      return 'ended', row
+    end
+  end
   return 'live', row
 end
 
+-- The ids that the index has under a subject's number.
+local function indexed(number) return redis.call('ZRANGEBYSCORE', index_key, number, number) end
+
 -- Removes a session, whatever it is.
-local function remove(id, subject)
+local function remove(id)
   redis.call('DEL', session_key(id))
   redis.call('ZREM', due_key, id)
-  if subject then redis.call('ZREM', subject_key(subject), id) end
+  redis.call('ZREM', index_key, id)
+end
+
+-- Of sessions that have expired, the index keeps the ids until a login finds them here.
+local function tidy_index()
+  local ids, keys = redis.call('ZRANDMEMBER', index_key, 64), {}
+  for i, id in ipairs(ids) do keys[i] = session_key(id) end
+  if redis.call('EXISTS', unpack(keys)) == #keys then return end
+  for i, id in ipairs(ids) do
+    if redis.call('EXISTS', keys[i]) == 0 then redis.call('ZREM', index_key, id) end
+  end
 end
 
 -- Ends a session for good, even if it looks expired, and says whether it was live. The end of a
@@ -75,7 +97,7 @@ local function finish(id, reason)
   local how, row = state(id)
   if how == 'absent' then return false end
   if keep < 0 then
-    remove(id, row[3])
+    remove(id)
   elseif not row[2] then
     -- First of all something is removed: a server without memory accepts such a script.
     redis.call('ZREM', due_key, id)
@@ -109,12 +131,14 @@ local function write(key, from)
   for i = last + 1, #ARGV do redis.call('HDEL', key, ARGV[i]) end
 end
 
--- Puts a session into its subject's set, and returns the subject's latest cut-off: the recorded one
--- or, for a subject of another shard, the given one.
-local function join(subject, id, created_at, deadline, given)
-  local key = subject_key(subject)
-  redis.call('ZADD', key, decimal(created_at), id)
-  keep_until(key, deadline + math.max(keep, 0))
+-- Puts a session into the index.
+local function enter(number, id, deadline)
+  redis.call('ZADD', index_key, number, id)
+  keep_until(index_key, deadline + math.max(keep, 0))
+end
+
+-- A subject's latest cut-off: the recorded one or, for a subject of another shard, the given one.
+local function cut_off_of(subject, given)
   local recorded = redis.call('GET', shard .. 'cut_off:' .. subject)
   return math.max(tonumber(recorded or 0), tonumber(given))
 end

@@ -6,13 +6,13 @@ local ids = redis.call('ZRANGEBYSCORE', due_key, '-inf', decimal(now), 'LIMIT', 
 for _, id in ipairs(ids) do
   if swept == most then break end
   local key = session_key(id)
-  local row = redis.call('HMGET', key, 'expires_at', '@ended_at', '@subject', '@status')
+  local row = redis.call('HMGET', key, 'expires_at', '@ended_at', '@status')
   local expires_at, ended_at = tonumber(row[1] or 0), tonumber(row[2] or row[1] or 0)
   if row[1] and not row[2] and now < expires_at then
     -- It was used since.
     sweep_at(id, expires_at)
   elseif keep >= 0 and row[1] and now < ended_at + keep then
-    if not row[4] then
+    if not row[3] then
       redis.call('HSET', key, '@status', row[2] and 'revoked' or 'expired')
       redis.call('HSET', key, '@ended_at', decimal(ended_at))
       expire_after(key, ended_at + keep)
@@ -21,8 +21,8 @@ for _, id in ipairs(ids) do
     sweep_at(id, ended_at + keep)
   else
     -- If nothing is left of it, Redis has removed it by itself.
-    remove(id, row[3])
+    remove(id)
     swept = swept + 1
   end
 end
-return {decimal(swept), #ids == 1000 and 'more' or ''}
+return {decimal(swept), (swept == most or #ids == 1000) and 'more' or ''}

@@ -1,0 +1,209 @@
+//! Logins that insert a session and do nothing else: plain commands in a transaction of Redis each,
+//! which concurrent logins send together. A script would cost the server three times as much.
+//!
+//! A session's times are instants of the server's clock, so it is asked first, once for all of
+//! them. The session is written under another name and then renamed, which fails if there is one
+//! with its id already: then the script has to find out why.
+
+use redis::{Pipeline, RedisError, RedisResult, Value};
+
+use super::codec::subject_number;
+use super::create::{Began, Login};
+use super::database::{Database, LONGEST_SPAN};
+use super::failure::store_error;
+use super::keys::Keys;
+use super::reply::{Reply, refused, unexpected};
+use crate::error::StoreError;
+use crate::store::Placement;
+use crate::store::gather::{Batch, Outcome};
+use crate::timestamp::Timestamp;
+
+/// How many sessions are inserted together.
+const LARGEST: usize = 64;
+
+/// The logins of one store on one server.
+pub(super) struct Inserts {
+    database: Database,
+}
+
+/// The times of a new session.
+struct Times {
+    created: Timestamp,
+    authenticated: Timestamp,
+    expires: Timestamp,
+    deadline: Timestamp,
+}
+
+impl Inserts {
+    pub(super) fn new(database: &Database) -> Self {
+        Self { database: database.clone() }
+    }
+
+    /// Inserts these sessions.
+    async fn insert(&self, logins: &[Login]) -> Result<Vec<Inserted>, StoreError> {
+        let Database { connection, server, keys, .. } = &self.database;
+        let failed = |error: RedisError| store_error(server, &error);
+        let Some(first) = logins.first() else { return Ok(Vec::new()) };
+        let shard = keys.shard(first.id.placement());
+        let mut clock = Pipeline::with_capacity(1);
+        clock.cmd("TIME");
+        let time = connection.run_together(&shard, &clock).await.map_err(failed)?.pop();
+        let time = refused(time.ok_or_else(unexpected)?).map_err(failed)?;
+        let now = Reply::new(time)?.time()?;
+        let times: Vec<_> = logins.iter().map(|login| Times::of(login, now)).collect();
+        let mut commands = Pipeline::with_capacity(COMMANDS * logins.len());
+        for (login, times) in logins.iter().zip(&times) {
+            transaction(&mut commands, keys, login, times);
+        }
+        // Sent twice, because the connection was lost, a session is found by the script.
+        let answers = connection.run_together(&shard, &commands).await.map_err(failed)?;
+        let mut answers = answers.into_iter();
+        let inserted = logins.iter().zip(&times).map(|(login, times)| {
+            // All of its answers are taken, whatever they are: those of the next login follow.
+            let own: Vec<Value> = answers.by_ref().take(login.commands()).collect();
+            Ok(outcome(own).map_err(failed)??.then(|| times.reply()))
+        });
+        Ok(inserted.collect())
+    }
+}
+
+impl Database {
+    /// Fails if the server refuses commands that only concurrent logins send.
+    pub(super) async fn tries_plain_commands(&self) -> Result<(), StoreError> {
+        if !self.connection.takes_plain_commands() {
+            return Ok(());
+        }
+        let shard = self.keys.shard(Placement::new(0));
+        let mut commands = Pipeline::new();
+        commands.cmd("MULTI");
+        commands.cmd("EXEC");
+        // No session has this name, so there is nothing to rename.
+        commands.cmd("RENAMENX").arg(format!("{shard}new:")).arg(format!("{shard}session:"));
+        let answers = self.connection.run_together(&shard, &commands).await;
+        let refusals =
+            answers.map(|answers| answers.into_iter().filter_map(|it| refused(it).err()));
+        match refusals.map(|mut all| all.find(|error| error.code() == Some("NOPERM"))) {
+            Ok(None) => Ok(()),
+            Ok(Some(error)) | Err(error) => Err(store_error(&self.server, &error)),
+        }
+    }
+}
+
+/// What an insertion has come to: the script's answer, or `None` if there already is a session with
+/// its id. Each has its own outcome.
+type Inserted = Result<Option<Reply>, StoreError>;
+
+/// Returns whether a transaction has inserted a session.
+fn outcome(answers: Vec<Value>) -> RedisResult<Result<bool, StoreError>> {
+    let mut last = None;
+    for answer in answers {
+        last = Some(refused(answer)?);
+    }
+    let Some(Value::Array(done)) = last else { return Ok(Err(unexpected())) };
+    let mut is_renamed = Err(unexpected());
+    for (place, answer) in done.into_iter().enumerate() {
+        if place != RENAMED {
+            refused(answer)?;
+        } else {
+            // It is an error if the session has expired before it was there.
+            is_renamed = Ok(matches!(answer, Value::Int(1)));
+        }
+    }
+    Ok(is_renamed)
+}
+
+/// Adds the commands of one login.
+fn transaction(commands: &mut Pipeline, keys: &Keys, login: &Login, times: &Times) {
+    let (shard, id) = (keys.shard(login.id.placement()), login.id);
+    let (new, session, index) =
+        (format!("{shard}new:{id}"), format!("{shard}session:{id}"), format!("{shard}index"));
+    let (created, expires) = (times.created.as_micros(), times.expires.as_micros());
+    commands.cmd("MULTI");
+    let write = commands.cmd("HSET").arg(&new).arg("@update").arg(login.distinct.as_str());
+    write.arg("created_at").arg(created).arg("last_seen_at").arg(created);
+    write.arg("authenticated_at").arg(times.authenticated.as_micros());
+    write.arg("expires_at").arg(expires).arg("deadline").arg(times.deadline.as_micros());
+    for (name, value) in &login.fields.set {
+        write.arg(name.as_ref()).arg(value.as_slice());
+    }
+    commands.cmd("PEXPIREAT").arg(&new).arg(millis_after(times.expires));
+    commands.cmd("RENAMENX").arg(&new).arg(&session);
+    if let Some(subject) = &login.subject {
+        // As the scripts do it in `enter`.
+        let until = millis_after(times.deadline) + 60_000;
+        let number = subject_number(subject);
+        commands.cmd("ZADD").arg(&index).arg("NX").arg(number).arg(id.to_string());
+        commands.cmd("PEXPIREAT").arg(&index).arg(until).arg("NX");
+        commands.cmd("PEXPIREAT").arg(&index).arg(until).arg("GT");
+    }
+    commands.cmd("EXEC");
+}
+
+/// The place of the `RENAMENX` in a transaction.
+const RENAMED: usize = 2;
+
+/// How many commands insert one session of a subject.
+const COMMANDS: usize = 8;
+
+impl Login {
+    /// Returns how many commands insert the session.
+    fn commands(&self) -> usize {
+        if self.subject.is_some() { COMMANDS } else { COMMANDS - 3 }
+    }
+}
+
+/// Returns the first whole millisecond after an instant.
+fn millis_after(instant: Timestamp) -> i64 {
+    instant.as_micros() / 1_000 + 1
+}
+
+impl Times {
+    fn of(login: &Login, now: Timestamp) -> Self {
+        let deadline = now.saturating_add(login.absolute.min(LONGEST_SPAN));
+        let expires = now.saturating_add(login.idle.min(LONGEST_SPAN)).min(deadline);
+        let authenticated = match login.began {
+            Began::Here(began) => now.saturating_sub(began.elapsed()),
+            Began::Now | Began::At(_) => now,
+        };
+        Self { created: now, authenticated, expires, deadline }
+    }
+
+    /// Returns what the script would answer.
+    fn reply(&self) -> Reply {
+        let Self { created, authenticated, expires, deadline } = self;
+        let times = [created, authenticated, expires, deadline];
+        let times = times.map(|instant| Value::Int(instant.as_micros()));
+        Reply::of([Value::SimpleString("created".to_owned())].into_iter().chain(times))
+    }
+}
+
+impl Batch for Inserts {
+    type Item = Login;
+
+    type Answer = Reply;
+
+    type Kept = ();
+
+    fn size(waiting: usize) -> usize {
+        waiting.min(LARGEST)
+    }
+
+    async fn run_alone(&self, login: Login) -> Result<Reply, StoreError> {
+        self.database.insert_by_script(&login, "unknown").await
+    }
+
+    async fn run(&self, logins: Vec<Login>, (): &mut ()) -> Vec<Outcome<Login, Reply>> {
+        let inserted = match self.insert(&logins).await {
+            Ok(inserted) => inserted,
+            Err(error) => {
+                return logins.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect();
+            }
+        };
+        let outcomes = logins.into_iter().zip(inserted).map(|(login, inserted)| match inserted {
+            Ok(Some(reply)) => Outcome::Answered(Ok(reply)),
+            Ok(None) => Outcome::RunAlone(login),
+            Err(error) => Outcome::Answered(Err(error)),
+        });
+        outcomes.collect()
+    }
+}
