@@ -10,7 +10,7 @@ mod changes;
 mod client_info;
 mod ended;
 mod fingerprint;
-#[cfg(feature = "_sql")]
+#[cfg(any(feature = "_sql", feature = "redis"))]
 pub(crate) mod gather;
 pub(crate) mod keyed_mutex;
 #[cfg(feature = "memory")]
@@ -22,11 +22,11 @@ mod page;
 mod placement;
 mod record;
 #[cfg(feature = "redis")]
-mod redis;
+pub(crate) mod redis;
 mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
-mod sql;
+pub(crate) mod sql;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
 mod transport;
 mod uses;

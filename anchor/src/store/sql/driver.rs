@@ -6,19 +6,20 @@ use std::ops::DerefMut;
 #[cfg(feature = "cache")]
 use std::sync::Arc;
 
+use super::cluster::Cluster;
+use super::durability::Durability;
 use super::statement::Query;
 use super::subject_lock::SubjectLock;
 use crate::column::{ColumnError, ColumnType, Value, wanted};
-use crate::schema::Dialect;
-#[cfg(feature = "cache")]
-use crate::schema::Schema;
+use crate::schema::{Dialect, Schema};
 #[cfg(feature = "cache")]
 use crate::store::Notices;
 use crate::timestamp::Timestamp;
 
 /// A pool of one database. No other crate can name or implement this trait.
 ///
-/// A statement is prepared once per connection, and cached by its text.
+/// A statement is prepared once per connection, and cached by its text, if the pool keeps prepared
+/// statements.
 pub trait Driver: Clone + Send + Sync + 'static {
     /// The database's dialect.
     const DIALECT: Dialect;
@@ -38,6 +39,11 @@ pub trait Driver: Clone + Send + Sync + 'static {
 
     /// Takes a connection from the pool.
     fn connection(&self) -> impl Future<Output = Result<Self::Acquired, sqlx::Error>> + Send;
+
+    /// Returns whether the pool's connections keep prepared statements.
+    fn keeps_statements(&self) -> bool {
+        true
+    }
 
     /// Returns the rows that a query finds.
     fn rows_on(
@@ -68,11 +74,17 @@ pub trait Driver: Clone + Send + Sync + 'static {
         async { Ok(false) }
     }
 
+    /// Finds out whether other servers accept writes, too.
+    fn cluster(&self) -> impl Future<Output = Result<Cluster, sqlx::Error>> + Send {
+        async { Ok(Cluster::OneWriter) }
+    }
+
     /// Begins a transaction that reads what other transactions have committed. With a lock, it
-    /// waits until no other transaction holds the lock.
+    /// waits until no other transaction of this server holds the lock.
     fn begin(
         &self,
         lock: Option<SubjectLock>,
+        cluster: Cluster,
     ) -> impl Future<Output = Result<Self::Transaction, sqlx::Error>> + Send;
 
     /// Ends a transaction, and keeps what it has written.
@@ -85,6 +97,21 @@ pub trait Driver: Clone + Send + Sync + 'static {
         transaction: Self::Transaction,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Ends a transaction, and keeps what it has written if that succeeded. Returns the outcome.
+    fn end<R: Send>(
+        transaction: Self::Transaction,
+        done: Result<R, sqlx::Error>,
+    ) -> impl Future<Output = Result<R, sqlx::Error>> + Send {
+        async {
+            match done {
+                Ok(_) => Self::commit(transaction).await?,
+                // The connection may be the cause, and is then not used again.
+                Err(_) => drop(Self::rollback(transaction).await),
+            }
+            done
+        }
+    }
+
     /// Runs statements that define `table`, one node at a time.
     fn define(
         &self,
@@ -92,8 +119,24 @@ pub trait Driver: Clone + Send + Sync + 'static {
         statements: Vec<String>,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Returns why a store cannot use the database, if it cannot for a reason that its settings do
+    /// not show.
+    fn refusal(&self, schema: &'static Schema) -> impl Future<Output = Option<String>> + Send {
+        let _ = schema;
+        async { None }
+    }
+
     /// Returns how messages call the database.
     fn server(&self) -> String;
+
+    /// Says what keeps the contract from holding if other servers accept writes, or take over.
+    fn judge_cluster(
+        &self,
+        said: &mut Durability,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        let _ = said;
+        async { Ok(()) }
+    }
 
     /// Returns a warning if others can read what is sent to the database.
     fn transport_warning(&self) -> Option<String> {
@@ -130,6 +173,11 @@ pub trait Driver: Clone + Send + Sync + 'static {
         query: &Query,
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send {
         async {
+            if !query.is_kept {
+                let mut transaction = self.begin(None, Cluster::OneWriter).await?;
+                let done = Self::rows_on(&mut transaction, query).await;
+                return Self::end(transaction, done).await;
+            }
             let mut connection = match kept.take() {
                 Some(connection) => connection,
                 None => self.connection().await?,
@@ -149,7 +197,14 @@ pub trait Driver: Clone + Send + Sync + 'static {
 
     /// Calls [`execute_on`](Self::execute_on) on a connection from the pool.
     fn execute(&self, write: &Query) -> impl Future<Output = Result<u64, sqlx::Error>> + Send {
-        async { Self::execute_on(&mut *self.connection().await?, write).await }
+        async {
+            if write.is_kept {
+                return Self::execute_on(&mut *self.connection().await?, write).await;
+            }
+            let mut transaction = self.begin(None, Cluster::OneWriter).await?;
+            let done = Self::execute_on(&mut transaction, write).await;
+            Self::end(transaction, done).await
+        }
     }
 
     /// Calls [`instant_on`](Self::instant_on) on a connection from the pool.
@@ -157,7 +212,14 @@ pub trait Driver: Clone + Send + Sync + 'static {
         &self,
         write: &Query,
     ) -> impl Future<Output = Result<Option<Timestamp>, sqlx::Error>> + Send {
-        async { Self::instant_on(&mut *self.connection().await?, write).await }
+        async {
+            if write.is_kept {
+                return Self::instant_on(&mut *self.connection().await?, write).await;
+            }
+            let mut transaction = self.begin(None, Cluster::OneWriter).await?;
+            let done = Self::instant_on(&mut transaction, write).await;
+            Self::end(transaction, done).await
+        }
     }
 }
 

@@ -8,6 +8,11 @@ use crate::schema::{Dialect, Schema};
 /// Returns the error as a store reports it. Only its text is kept, because the `Debug` of a
 /// driver's error contains the server's detail, which quotes rows.
 pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error) -> StoreError {
+    if dialect == Dialect::Postgres
+        && let Some(advice) = pooler_advice(error)
+    {
+        return StoreError::unavailable(advice);
+    }
     let error = match error {
         sqlx::Error::Database(error) => error,
         sqlx::Error::PoolClosed => {
@@ -43,6 +48,37 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
         (false, false) if is_refusal(dialect, &code) => StoreError::unavailable(said).refused(),
         (false, false) => StoreError::unavailable(said),
     }
+}
+
+/// Returns what to set if an error of PostgreSQL is due to a pooler, such as PgBouncer.
+pub(crate) fn pooler_advice(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    let (code, message) = (error.code().unwrap_or_default(), error.message());
+    // Statements with another statement's parameters have been prepared by another client.
+    let is_of_statement = matches!(&*code, "26000" | "42P05")
+        || code == "08P01" && message.contains("prepared statement");
+    if is_of_statement {
+        return Some(format!(
+            "a pooler between this application and PostgreSQL, such as PgBouncer in transaction \
+             mode, does not keep prepared statements ({message}). In PgBouncer 1.21 or newer, set \
+             `max_prepared_statements = 200`. With an older one, add \
+             `?statement-cache-capacity=0` to the database's URL, with which a session store \
+             needs none, or set `pool_mode = session`. Without a pooler, something runs `DISCARD \
+             ALL` or `DEALLOCATE ALL` on the pool's connections"
+        ));
+    }
+    let parameter = message.strip_prefix("unsupported startup parameter")?;
+    Some(match parameter.contains("extra_float_digits") {
+        true => format!(
+            "the pooler does not let the application connect ({message}): set \
+             `ignore_startup_parameters = extra_float_digits` in pgbouncer.ini"
+        ),
+        false => format!(
+            "the pooler does not let the application connect ({message}): remove `options` from \
+             the database's URL, and set them for the user, as in `ALTER ROLE shop SET \
+             search_path = shop`"
+        ),
+    })
 }
 
 /// Returns whether an error that is neither a constraint's nor a value's may be due to one row: a

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::database::Database;
 use super::driver::Driver;
-use super::durability::Durability;
+use super::durability::{Durability, Settings};
 use super::statement::{Argument, Query};
 use crate::column::{ColumnType, Value};
 use crate::error::StoreError;
@@ -59,11 +59,13 @@ async fn durability<D: Driver>(database: &Database<D>) -> Result<Durability, Sto
         }
         Dialect::Postgres | Dialect::MySql => Vec::new(),
     };
-    let sql = AssertSqlSafe(Durability::query(D::DIALECT)).into_sql_str();
-    let settings = texts(database, Query { sql, arguments }).await?;
+    let settings = texts(database, Settings::query(D::DIALECT), arguments).await?;
     let server = database.pool.server();
-    let of = |settings| Durability::of(D::DIALECT, &server, settings);
-    Ok(settings.first().map(of).unwrap_or_default())
+    let mut said = Durability::of(D::DIALECT, &server, &Settings::new(settings));
+    said.refusals.extend(database.pool.refusal(database.schema).await);
+    let judged = database.pool.judge_cluster(&mut said).await;
+    judged.map_err(|error| database.failure(&error))?;
+    Ok(said)
 }
 
 async fn live_columns<D: Driver>(
@@ -181,7 +183,7 @@ async fn catalogue<D: Driver>(
             vec![text(bare), namespace.into()]
         }
     };
-    texts(database, Query { sql: AssertSqlSafe(sql).into_sql_str(), arguments }).await
+    texts(database, sql, arguments).await
 }
 
 /// Splits a table's name from that of its schema.
@@ -189,22 +191,29 @@ fn namespaced(table: &str) -> (Option<&str>, &str) {
     table.rsplit_once('.').map_or((None, table), |(namespace, bare)| (Some(namespace), bare))
 }
 
-/// Returns rows of four texts.
-async fn texts<D: Driver>(
+/// Returns rows of texts.
+async fn texts<D: Driver, const N: usize>(
     database: &Database<D>,
-    query: Query,
-) -> Result<Vec<[String; 4]>, StoreError> {
-    let rows = database.rows(query).await?;
-    let read = |row, index| match D::cell(row, index, ColumnType::Text) {
-        Ok(Value::Text(text)) => Ok(text),
-        Ok(_) => Ok(String::new()),
-        Err(error) => {
-            Err(StoreError::unavailable(format!("the catalogue cannot be read: {error}")))
+    sql: &'static str,
+    arguments: Vec<Argument>,
+) -> Result<Vec<[String; N]>, StoreError> {
+    let (sql, is_kept) = (AssertSqlSafe(sql).into_sql_str(), database.keeps_statements);
+    let rows = database.rows(Query { sql, arguments, is_kept }).await?;
+    let read = |row: &D::Row| {
+        let mut texts = [const { String::new() }; N];
+        for (index, text) in texts.iter_mut().enumerate() {
+            match D::cell(row, index, ColumnType::Text) {
+                Ok(Value::Text(read)) => *text = read,
+                Ok(_) => {}
+                Err(error) => {
+                    let error = format!("the catalogue cannot be read: {error}");
+                    return Err(StoreError::unavailable(error));
+                }
+            }
         }
+        Ok(texts)
     };
-    rows.iter()
-        .map(|row| Ok([read(row, 0)?, read(row, 1)?, read(row, 2)?, read(row, 3)?]))
-        .collect()
+    rows.iter().map(read).collect()
 }
 
 fn differences(

@@ -4,12 +4,14 @@
 //! answer is read. `table.rs` and `expressions.rs` contain the parts of the statements,
 //! `statement.rs` binds their parameters, and `row.rs` describes a session's row. `database.rs`
 //! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
-//! its errors, `live_table.rs` compares a live table with the struct, and `durability.rs` says what
-//! a crash would undo. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values, and decide
-//! nothing. `postgres_notices.rs` connects the caches of several nodes.
+//! its errors, `live_table.rs` compares a live table with the struct, `durability.rs` says what a
+//! crash would undo, and `cluster.rs` what several servers that write need. `postgres.rs`,
+//! `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing. `postgres_notices.rs`
+//! connects the caches of several nodes, and `postgres_pooler.rs` notices an unsuitable pooler.
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod cells;
+mod cluster;
 mod database;
 mod driver;
 mod durability;
@@ -22,6 +24,10 @@ mod mysql;
 mod postgres;
 #[cfg(all(feature = "cache", feature = "postgres"))]
 mod postgres_notices;
+#[cfg(feature = "postgres")]
+mod postgres_pooler;
+#[cfg(all(feature = "sqlite", feature = "postgres", any(test, feature = "_fuzz")))]
+pub(crate) mod properties;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -39,7 +45,7 @@ use std::sync::Arc;
 use database::Database;
 use driver::Driver;
 use verbs::Verbs;
-use verbs::create::Inserts;
+use verbs::insert::Inserts;
 use verbs::load::Lookups;
 use verbs::logout::Logouts;
 
@@ -78,6 +84,13 @@ const ONE: NonZeroU32 = NonZeroU32::MIN;
 /// had not received: a session that was ended in that time is live again, until it expires.
 /// `synchronous_commit = remote_apply` with a synchronous standby prevents this. Give the pool the
 /// primary's address, because a replica answers `load` with an older state.
+///
+/// # Behind a pooler
+///
+/// PgBouncer in transaction mode needs `max_prepared_statements`, from 1.21 on. Behind an older
+/// one, set `statement_cache_capacity(0)` on the pool's options, or `?statement-cache-capacity=0`
+/// in its URL. Each statement then runs unprepared, in a transaction of its own, and takes four
+/// round trips.
 #[cfg(feature = "postgres")]
 pub type PostgresStore<T> = SqlStore<sqlx::PgPool, T>;
 
@@ -129,9 +142,23 @@ pub type SqliteStore<T> = SqlStore<sqlx::SqlitePool, T>;
 /// With `innodb_flush_log_at_trx_commit = 1`, the default, a logout that was answered survives a
 /// crash of the server. With 0 or 2, the last second before a crash may be lost. Replication is
 /// asynchronous by default: a failover may bring back sessions that were ended within the replica's
-/// lag, until they expire. Semi-synchronous replication, or a Galera cluster, shortens that time.
-/// Give the pool the primary's address, because a replica answers `load` with an older state. On
-/// Galera, set `wsrep_sync_wait = 1`.
+/// lag, until they expire. Semi-synchronous replication shortens that time. Give the pool the
+/// primary's address, because a replica answers `load` with an older state.
+///
+/// # Galera
+///
+/// The contract holds on all servers of a MariaDB Galera cluster, whatever server a call goes to.
+/// Before its first statement, a store asks the server whether it is one of a cluster. If so,
+///
+/// - each statement waits until its server has applied what the other servers had answered
+///   (`wsrep_sync_wait`, which it sets for itself). A server without a majority answers nothing.
+/// - a login under a limit also inserts a row and deletes it again, so that it collides with logins
+///   of its subject on other servers. Triggers on the table see that row.
+/// - what collides with a write of another server was undone, and is repeated up to ten times.
+///
+/// The server that is asked decides about expiry and cut-offs by its clock: synchronize the clocks.
+/// On Galera without MariaDB, [`verify`](SqlStore::verify) refuses a server whose `wsrep_sync_wait`
+/// is not 7. It also refuses a group of MySQL with several primaries.
 #[cfg(feature = "mysql")]
 pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 
@@ -146,11 +173,14 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 ///   cut-offs, `create` first asks for the database's clock.
 /// - An `update`, `rotate` or `reauthenticate` that matched no row asks a second time, to
 ///   distinguish a conflict from an ended session.
-/// - A `revoke` that matched no live row asks once or twice more, and a `revoke_of` once more.
+/// - A `revoke` or `revoke_of` that matched no live row asks once or twice more.
 /// - [`record_uses`](RecordUses::record_uses) is one statement for each 64 uses; on MySQL one
 ///   transaction of two.
-/// - `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two statements.
+/// - `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two statements. On
+///   PostgreSQL, the first three are three if there is nothing to end: the third one makes sure
+///   that a failover brings nothing back.
 /// - `sweep` is two more statements if there are cut-offs, and one more if ended rows are kept.
+/// - On MySQL, the first call asks the server first whether it is one of a cluster.
 ///
 /// Under a limit, the logins of one subject run one after the other. On one node they wait without
 /// a connection: however many there are, they hold one connection. Clones share the queue; a second
@@ -201,8 +231,8 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// Creates a store in the table of `T` that uses this pool. It connects when it is first used.
     pub fn new(pool: D) -> Self {
         let schema = T::schema();
-        let verbs = Arc::new(Verbs::new(D::DIALECT, schema));
-        let database = Database { pool, schema };
+        let database = Database::new(pool, schema);
+        let verbs = Arc::new(Verbs::new(&database));
         let lookups = Gather::new(Lookups::new(database.clone()), ONE);
         let inserts = Gather::new(Inserts::new(database.clone()), ONE);
         let logouts = Gather::new(Logouts::new(database.clone()), ONE);
@@ -269,20 +299,25 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     }
 
     /// Compares the live table with the struct, and looks at the database's settings, in three
-    /// statements. Call it at start-up.
+    /// statements, on MySQL in four. Call it at start-up. On PostgreSQL, it also opens two
+    /// connections for a moment, in addition to those of the pool, to see whether a pooler loses
+    /// prepared statements. On SQLite, it also tries to write, which changes nothing.
     ///
     /// It warns, in its result and in the log (target `anchor`), about
     ///
     /// - a setting with which a crash undoes logouts that were answered: `synchronous_commit` and
     ///   `fsync` on PostgreSQL, `innodb_flush_log_at_trx_commit` and `sync_binlog` on MySQL,
-    ///   `synchronous = OFF` on SQLite. It is the setting of one of the pool's connections.
+    ///   `synchronous = OFF` on SQLite, or `NORMAL` in WAL mode. It is the setting of one of the
+    ///   pool's connections.
     /// - a connection to PostgreSQL or MySQL that leaves the machine and does not require TLS. That
     ///   is a connection that does not use a Unix socket, goes to a host other than `localhost` or
     ///   a loopback address, and has an `sslmode` less strict than `require`.
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Settings`] when the database is a replica, or accepts no writes.
+    /// [`VerifyError::Settings`] when the database is a replica, accepts no writes, is behind a
+    /// pooler that loses prepared statements, or is one of several servers that accept writes and
+    /// do not keep the contract together.
     /// [`VerifyError::Table`] lists all differences at once: each column that is missing or has
     /// another type or nullability, and each missing index.
     pub async fn verify(&self) -> Result<Verified, VerifyError> {

@@ -10,7 +10,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Arguments, AssertSqlSafe, Decode, Executor, MySql, Row, TypeInfo, ValueRef};
 
 use super::cells;
+use super::cluster::{Cluster, Variables};
 use super::driver::{Driver, mistyped};
+use super::durability::Durability;
+use super::failure;
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
 use crate::column::{ColumnError, ColumnType, Value};
@@ -59,8 +62,17 @@ impl Driver for MySqlPool {
         Ok(reported(&write.execute(connection).await?))
     }
 
-    async fn begin(&self, lock: Option<SubjectLock>) -> Result<Locked, sqlx::Error> {
-        let lock = lock.map(|lock| lock.name());
+    async fn cluster(&self) -> Result<Cluster, sqlx::Error> {
+        Ok(variables(self).await?.cluster())
+    }
+
+    async fn begin(
+        &self,
+        lock: Option<SubjectLock>,
+        cluster: Cluster,
+    ) -> Result<Locked, sqlx::Error> {
+        // On a cluster, it would be a lock of one server, and some releases refuse it.
+        let lock = lock.filter(|_| !cluster.has_several_writers()).map(|lock| lock.name());
         let mut transaction = Locked { connection: self.acquire().await?, lock, is_open: true };
         let Locked { connection, lock, .. } = &mut transaction;
         if let Some(name) = lock {
@@ -78,7 +90,8 @@ impl Driver for MySqlPool {
         // At MySQL's default level, a DELETE of a row that is gone locks the gap where the row
         // would be, and logins deadlock on each other's gaps.
         connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
-        connection.execute("START TRANSACTION").await?;
+        let begin = format!("{}START TRANSACTION", cluster.wait());
+        connection.execute(AssertSqlSafe(begin)).await?;
         Ok(transaction)
     }
 
@@ -96,6 +109,11 @@ impl Driver for MySqlPool {
         for statement in statements {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(self).await?;
         }
+        Ok(())
+    }
+
+    async fn judge_cluster(&self, said: &mut Durability) -> Result<(), sqlx::Error> {
+        variables(self).await?.judge(&self.server(), said);
         Ok(())
     }
 
@@ -152,6 +170,15 @@ impl Driver for MySqlPool {
     }
 }
 
+/// Asks what says whether the server shares its tables with others.
+async fn variables(pool: &MySqlPool) -> Result<Variables, sqlx::Error> {
+    let rows = sqlx::raw_sql(Variables::QUERY).fetch_all(pool).await?;
+    // MySQL may declare these texts as bytes.
+    let text = |row: &MySqlRow, index| row.try_get_unchecked::<String, usize>(index);
+    let rows = rows.iter().map(|row| Ok((text(row, 0)?, text(row, 1)?)));
+    Ok(Variables::new(rows.collect::<Result<_, sqlx::Error>>()?))
+}
+
 /// A transaction, and the lock that it runs under, if any. The server keeps the lock for the
 /// connection, not for the transaction.
 pub struct Locked {
@@ -163,12 +190,19 @@ pub struct Locked {
 
 impl Locked {
     async fn end(mut self, statement: &'static str) -> Result<(), sqlx::Error> {
-        self.connection.execute(statement).await?;
+        let ended = match self.connection.execute(statement).await {
+            // The server has undone the transaction, and the connection is good.
+            Err(error) if failure::is_deadlock(&error) => {
+                self.connection.execute("ROLLBACK").await?;
+                Err(error)
+            }
+            ended => Ok(ended?),
+        };
         if let Some(name) = self.lock.take() {
             sqlx::query("DO RELEASE_LOCK(?)").bind(name).execute(&mut *self.connection).await?;
         }
         self.is_open = false;
-        Ok(())
+        ended.map(drop)
     }
 }
 

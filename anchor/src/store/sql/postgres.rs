@@ -2,6 +2,7 @@
 //! features.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::{Deref, DerefMut};
 #[cfg(feature = "cache")]
 use std::sync::Arc;
 
@@ -10,21 +11,23 @@ use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{
-    PgArgumentBuffer, PgArguments, PgConnection, PgPool, PgRow, PgSslMode, PgTypeInfo,
-    PgValueFormat, PgValueRef, Postgres,
+    PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow, PgSslMode,
+    PgTypeInfo, PgValueFormat, PgValueRef, Postgres,
 };
-use sqlx::{Arguments, AssertSqlSafe, Connection, Row, Transaction, Type, TypeInfo, ValueRef};
+use sqlx::{
+    Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor, Row, Type, TypeInfo, ValueRef,
+};
 use uuid::Uuid;
 
+use super::cluster::Cluster;
 use super::driver::{Driver, mistyped};
 #[cfg(feature = "cache")]
 use super::postgres_notices::PostgresNotices;
+use super::postgres_pooler;
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
 use crate::column::{ColumnError, ColumnType, Value};
-use crate::schema::Dialect;
-#[cfg(feature = "cache")]
-use crate::schema::Schema;
+use crate::schema::{Dialect, Schema};
 #[cfg(feature = "cache")]
 use crate::store::Notices;
 use crate::store::transport::Transport;
@@ -37,6 +40,15 @@ const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 const INET_V4: u8 = 2;
 const INET_V6: u8 = 3;
 
+/// Returns whether connections with these options keep prepared statements.
+fn keeps_statements(options: &PgConnectOptions) -> bool {
+    // sqlx has no other way to ask. Of the host and the user it makes no URL if the host is a
+    // folder, or an IPv6 address.
+    let url = options.clone().host("localhost").username("anchor").to_url_lossy();
+    let capacity = url.query_pairs().find(|(name, _)| name == "statement-cache-capacity");
+    capacity.is_none_or(|(_, capacity)| capacity != "0")
+}
+
 impl Driver for PgPool {
     const DIALECT: Dialect = Dialect::Postgres;
 
@@ -46,30 +58,33 @@ impl Driver for PgPool {
 
     type Acquired = PoolConnection<Postgres>;
 
-    type Transaction = Transaction<'static, Postgres>;
+    type Transaction = OpenTransaction;
 
     async fn connection(&self) -> Result<Self::Acquired, sqlx::Error> {
         self.acquire().await
+    }
+
+    fn keeps_statements(&self) -> bool {
+        keeps_statements(&self.connect_options())
     }
 
     async fn rows_on(
         connection: &mut PgConnection,
         query: &Query,
     ) -> Result<Vec<Self::Row>, sqlx::Error> {
-        sqlx::query_with(query.sql.clone(), arguments(query)?).fetch_all(connection).await
+        statement(query)?.fetch_all(connection).await
     }
 
     async fn execute_on(connection: &mut PgConnection, write: &Query) -> Result<u64, sqlx::Error> {
-        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
-        Ok(write.execute(connection).await?.rows_affected())
+        Ok(statement(write)?.execute(connection).await?.rows_affected())
     }
 
     async fn instant_on(
         connection: &mut PgConnection,
         write: &Query,
     ) -> Result<Option<Timestamp>, sqlx::Error> {
-        let write = sqlx::query_with(write.sql.clone(), arguments(write)?);
-        write.fetch_all(connection).await?.first().map(reported).transpose()
+        let written = statement(write)?.fetch_all(connection).await?;
+        written.first().map(reported).transpose()
     }
 
     async fn prepare_anew(
@@ -86,24 +101,27 @@ impl Driver for PgPool {
         Ok(outdated)
     }
 
-    async fn begin(&self, lock: Option<SubjectLock>) -> Result<Self::Transaction, sqlx::Error> {
+    async fn begin(
+        &self,
+        lock: Option<SubjectLock>,
+        _: Cluster,
+    ) -> Result<Self::Transaction, sqlx::Error> {
+        let mut transaction = OpenTransaction { connection: self.acquire().await?, is_open: true };
         // At a stricter level, the count would show the state before the wait for the lock.
-        let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        transaction.execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         if let Some(lock) = lock {
-            sqlx::query("SELECT pg_advisory_xact_lock($1)")
-                .bind(lock.number())
-                .execute(&mut *transaction)
-                .await?;
+            let lock = format!("SELECT pg_advisory_xact_lock({})", lock.number());
+            sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *transaction).await?;
         }
         Ok(transaction)
     }
 
     async fn commit(transaction: Self::Transaction) -> Result<(), sqlx::Error> {
-        transaction.commit().await
+        transaction.end("COMMIT").await
     }
 
     async fn rollback(transaction: Self::Transaction) -> Result<(), sqlx::Error> {
-        transaction.rollback().await
+        transaction.end("ROLLBACK").await
     }
 
     async fn define(
@@ -111,16 +129,24 @@ impl Driver for PgPool {
         table: &'static str,
         statements: Vec<String>,
     ) -> Result<(), sqlx::Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = Driver::begin(self, None, Cluster::OneWriter).await?;
         // CREATE TABLE IF NOT EXISTS alone fails when two nodes run it at the same time.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('anchor:' || $1, 0))")
             .bind(table)
+            .persistent(false)
             .execute(&mut *transaction)
             .await?;
         for statement in statements {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
         }
-        transaction.commit().await
+        Self::commit(transaction).await
+    }
+
+    async fn refusal(&self, _: &'static Schema) -> Option<String> {
+        match self.keeps_statements() {
+            true => postgres_pooler::refusal(self).await,
+            false => None,
+        }
     }
 
     fn server(&self) -> String {
@@ -178,6 +204,45 @@ impl Driver for PgPool {
     }
 }
 
+/// A transaction. sqlx's own would leave the transaction open if the caller leaves while it begins,
+/// and then a pooler can give its connection to nobody else.
+pub struct OpenTransaction {
+    connection: PoolConnection<Postgres>,
+    /// Whether the transaction still has to be ended.
+    is_open: bool,
+}
+
+impl OpenTransaction {
+    async fn end(mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        self.connection.execute(statement).await?;
+        self.is_open = false;
+        Ok(())
+    }
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        if self.is_open {
+            // When the connection closes, the server undoes the transaction.
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Deref for OpenTransaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for OpenTransaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
+
 /// Returns a cell with its value in the binary format, or `None` for `NULL`.
 fn binary(row: &PgRow, index: usize) -> Result<Option<(PgValueRef<'_>, &[u8])>, ColumnError> {
     let cell = row.try_get_raw(index).map_err(ColumnError::new)?;
@@ -205,6 +270,12 @@ fn reported(row: &PgRow) -> Result<Timestamp, sqlx::Error> {
     }
 }
 
+/// Returns a query for sqlx. A statement that the connection does not keep has no name.
+fn statement(query: &Query) -> Result<sqlx::query::Query<'_, Postgres, PgArguments>, sqlx::Error> {
+    let statement = sqlx::query_with(query.sql.clone(), arguments(query)?);
+    Ok(statement.persistent(query.is_kept))
+}
+
 fn arguments(query: &Query) -> Result<PgArguments, sqlx::Error> {
     let mut arguments = PgArguments::default();
     for Argument { ty, value } in &query.arguments {
@@ -215,7 +286,7 @@ fn arguments(query: &Query) -> Result<PgArguments, sqlx::Error> {
 
 /// Returns PostgreSQL's number for the type that a value is sent as. The numbers of its built-in
 /// types are fixed.
-fn oid(ty: ColumnType) -> u32 {
+pub(super) fn oid(ty: ColumnType) -> u32 {
     match ty {
         ColumnType::Bool => 16,
         ColumnType::Bytes => 17,
@@ -291,12 +362,24 @@ impl Encode<'_, Postgres> for Sent<'_> {
     }
 }
 
+/// Returns the bytes in which a value is sent.
+#[cfg(any(test, feature = "_fuzz"))]
+pub(super) fn sent(ty: ColumnType, value: &Value) -> Option<Vec<u8>> {
+    let mut buffer = PgArgumentBuffer::default();
+    let sent = Sent { ty, value }.encode_by_ref(&mut buffer).ok()?;
+    matches!(sent, IsNull::No).then(|| buffer.to_vec())
+}
+
 /// Reads a value in the binary format. `found` is the type that the server reports, because eight
 /// bytes of a float are not an integer.
-fn decode(ty: ColumnType, found: Option<u32>, bytes: &[u8]) -> Option<Value> {
+pub(super) fn decode(ty: ColumnType, found: Option<u32>, bytes: &[u8]) -> Option<Value> {
     let is = |ty: ColumnType| found == Some(oid(ty));
     Some(match ty {
-        ColumnType::Bool if is(ty) => Value::Bool(bytes == [1]),
+        ColumnType::Bool if is(ty) => match bytes {
+            [0] => Value::Bool(false),
+            [1] => Value::Bool(true),
+            _ => return None,
+        },
         ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => {
             Value::Int(if is(ColumnType::SmallInt) {
                 i16::from_be_bytes(bytes.try_into().ok()?).into()
@@ -343,4 +426,20 @@ fn decode(ty: ColumnType, found: Option<u32>, bytes: &[u8]) -> Option<Value> {
         },
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_kept_unless_the_capacity_is_zero_wherever_the_server_is() {
+        for host in ["localhost", "db.example.com", "/var/run/postgresql", "::1", ""] {
+            let options = PgConnectOptions::new_without_pgpass().host(host).username("a:b@c");
+            assert!(keeps_statements(&options), "{host}");
+            assert!(!keeps_statements(&options.statement_cache_capacity(0)), "{host}");
+        }
+        let socket = PgConnectOptions::new_without_pgpass().socket("/tmp").database("a b/c?d");
+        assert!(keeps_statements(&socket));
+    }
 }

@@ -3,10 +3,12 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use sqlx::PgPool;
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, FromRow, PgPool, Row};
 
+use super::cluster::Cluster;
 use super::database::Database;
+use super::driver::Driver;
 use crate::error::StoreError;
 use crate::schema::{Dialect, Schema};
 use crate::store::gather::{Batch, Gather, Outcome};
@@ -15,6 +17,9 @@ use crate::store::{Notices, StoreFuture, Subscription};
 /// The channel is named after the table's number, so that tables of several schemas, and names of
 /// any length, do not meet.
 const CHANNEL: &str = "'anchor:' || to_regclass($1)::oid";
+
+/// How often a listener's connection is compared with another one.
+const COMPARISONS: usize = 5;
 
 /// The largest number of messages that one statement sends.
 const LARGEST: usize = 64;
@@ -36,7 +41,7 @@ struct Messages(Arc<Channel>);
 impl PostgresNotices {
     pub(super) fn new(pool: PgPool, schema: &'static Schema) -> Self {
         let table = Dialect::Postgres.table(schema.table);
-        let channel = Arc::new(Channel { database: Database { pool, schema }, table });
+        let channel = Arc::new(Channel { database: Database::new(pool, schema), table });
         let messages = Gather::new(Messages(Arc::clone(&channel)), NonZeroU32::MIN);
         Self { channel, messages }
     }
@@ -69,12 +74,11 @@ impl Channel {
         let mut listener = PgListener::connect_with(&pool).await?;
         // Messages are lost during a reconnection: whoever listens has to know.
         listener.eager_reconnect(false);
-        let channel = format!("SELECT {CHANNEL}, current_setting('server_encoding')");
-        let (channel, encoding): (Option<String>, String) =
-            sqlx::query_as(sqlx::AssertSqlSafe(channel))
-                .bind(&self.table)
-                .fetch_one(&mut listener)
-                .await?;
+        let table = Dialect::Postgres.literal(&self.table);
+        let channel = CHANNEL.replace("$1", &table);
+        let channel = format!("SELECT {channel}, current_setting('server_encoding')");
+        let answer = sqlx::raw_sql(AssertSqlSafe(channel)).fetch_one(&mut listener).await?;
+        let (channel, encoding): (Option<String>, String) = FromRow::from_row(&answer)?;
         let missing = || sqlx::Error::Protocol(format!("there is no table {}", self.table));
         if encoding == "SQL_ASCII" {
             // A message may then be no UTF-8, which sqlx cannot read.
@@ -84,17 +88,62 @@ impl Channel {
                     .into(),
             ));
         }
-        listener.listen(&channel.ok_or_else(missing)?).await?;
+        let channel = channel.ok_or_else(missing)?;
+        if shares_connections(&mut listener, &options).await? {
+            return Err(sqlx::Error::Protocol(
+                "a pooler in transaction mode does not give LISTEN a connection of its own: \
+                 connect to the database directly, or remove `.cache(..)`"
+                    .into(),
+            ));
+        }
+        listener.listen(&channel).await?;
         Ok(listener)
     }
 
     async fn send(&self, messages: Vec<String>) -> Result<(), StoreError> {
         let notify =
             format!("SELECT pg_notify({CHANNEL}, message) FROM unnest($2::text[]) AS message");
-        let notify = sqlx::query(sqlx::AssertSqlSafe(notify)).bind(&self.table).bind(messages);
-        let sent = notify.execute(&self.database.pool).await;
-        sent.map(drop).map_err(|error| self.database.failure(&error))
+        let notify = sqlx::query(AssertSqlSafe(notify)).bind(&self.table).bind(messages);
+        let Database { pool, keeps_statements, .. } = &self.database;
+        let sent = async {
+            if *keeps_statements {
+                return notify.execute(pool).await.map(drop);
+            }
+            let mut transaction = Driver::begin(pool, None, Cluster::OneWriter).await?;
+            notify.persistent(false).execute(&mut *transaction).await?;
+            PgPool::commit(transaction).await
+        };
+        sent.await.map_err(|error| self.database.failure(&error))
     }
+}
+
+/// Returns whether a pooler runs the statements of this client on connections to the server that
+/// other clients use, too.
+///
+/// There, one of those connections would listen, and its notifications would reach whichever client
+/// uses that connection next. sqlx then fails that client's statement.
+async fn shares_connections(
+    listener: &mut PgListener,
+    options: &PgConnectOptions,
+) -> Result<bool, sqlx::Error> {
+    let mut other = options.connect().await?;
+    let first = server_process(&mut *listener).await?;
+    // If the pooler is idle, it runs both on one connection. If it is busy, it changes them.
+    for _ in 0..COMPARISONS {
+        let processes = [server_process(&mut other).await?, server_process(&mut *listener).await?];
+        if processes[0] == first || processes[1] != first {
+            return Ok(true);
+        }
+    }
+    other.close().await?;
+    Ok(false)
+}
+
+/// Returns the process of the server that runs this statement.
+async fn server_process<'c>(
+    client: impl Executor<'c, Database = Postgres>,
+) -> Result<i32, sqlx::Error> {
+    sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(client).await?.try_get(0)
 }
 
 impl Batch for Messages {

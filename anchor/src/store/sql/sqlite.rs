@@ -6,11 +6,13 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Row, Sqlite, Transaction, TypeInfo, ValueRef};
 
 use super::cells;
+use super::cluster::Cluster;
 use super::driver::{Driver, mistyped};
+use super::durability::read_only_file;
 use super::statement::{Argument, Query};
 use super::subject_lock::SubjectLock;
 use crate::column::{ColumnError, ColumnType, Value};
-use crate::schema::Dialect;
+use crate::schema::{Dialect, Schema};
 use crate::timestamp::Timestamp;
 
 /// Takes the write lock at once. A transaction that begins with a read cannot wait for the lock
@@ -55,7 +57,11 @@ impl Driver for SqlitePool {
         write.fetch_all(connection).await?.first().map(reported).transpose()
     }
 
-    async fn begin(&self, _: Option<SubjectLock>) -> Result<Self::Transaction, sqlx::Error> {
+    async fn begin(
+        &self,
+        _: Option<SubjectLock>,
+        _: Cluster,
+    ) -> Result<Self::Transaction, sqlx::Error> {
         // Only one transaction at a time writes to the file.
         self.begin_with(BEGIN).await
     }
@@ -74,6 +80,14 @@ impl Driver for SqlitePool {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
         }
         transaction.commit().await
+    }
+
+    async fn refusal(&self, schema: &'static Schema) -> Option<String> {
+        // Nothing else reports a file that is write-protected. The statement writes nothing.
+        let write = format!("DELETE FROM {} WHERE 0", Dialect::Sqlite.table(schema.table));
+        let written = sqlx::raw_sql(AssertSqlSafe(write)).execute(self).await;
+        let is_read_only = written.is_err_and(|error| is_of_read_only(&error));
+        is_read_only.then(|| read_only_file(&self.server()))
     }
 
     fn server(&self) -> String {
@@ -107,6 +121,13 @@ impl Driver for SqlitePool {
         let has_other = self.num_idle() > 0 || self.size() < self.options().get_max_connections();
         has_other && !self.is_closed()
     }
+}
+
+/// Returns whether a write failed because the database is read-only. The primary code is in the
+/// lower byte (<https://www.sqlite.org/rescode.html>).
+fn is_of_read_only(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 8)
 }
 
 fn reported(row: &SqliteRow) -> Result<Timestamp, sqlx::Error> {

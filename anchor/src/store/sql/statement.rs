@@ -16,6 +16,20 @@ use crate::token::{LastingHash, SecretHash};
 pub struct Query {
     pub(crate) sql: SqlStr,
     pub(crate) arguments: Vec<Argument>,
+    /// Whether the connection keeps the prepared statement for the next time. If not, the query
+    /// runs in a transaction.
+    pub(crate) is_kept: bool,
+}
+
+impl Query {
+    /// Puts a text without placeholders before the statement.
+    pub(crate) fn after(self, text: &str) -> Self {
+        if text.is_empty() {
+            return self;
+        }
+        let sql: Arc<str> = format!("{text}{}", self.sql.as_str()).into();
+        Self { sql: AssertSqlSafe(sql).into_sql_str(), ..self }
+    }
 }
 
 /// A value, and the type that it is sent as. A `NULL` has a type, too, so that a statement is
@@ -35,6 +49,7 @@ pub(crate) struct Argument {
 pub(crate) struct Statement<const N: usize> {
     sql: SqlStr,
     placeholders: Vec<Placeholder>,
+    is_kept: bool,
 }
 
 /// What one placeholder stands for, and in which row.
@@ -114,7 +129,12 @@ impl<const N: usize> Statement<N> {
         sql.push_str(rest);
         // A clone of an `Arc` copies no text when the statement is used.
         let sql: Arc<str> = sql.into();
-        Self { sql: AssertSqlSafe(sql).into_sql_str(), placeholders }
+        Self { sql: AssertSqlSafe(sql).into_sql_str(), placeholders, is_kept: true }
+    }
+
+    /// Sets whether a connection keeps the statement once it has been prepared.
+    pub(crate) fn kept(self, is_kept: bool) -> Self {
+        Self { is_kept, ..self }
     }
 
     /// Returns the statement with its arguments, in the order of the names that it was created
@@ -137,7 +157,8 @@ impl<const N: usize> Statement<N> {
                 Argument { ty, value: std::mem::replace(&mut rows[row].payload[at], Value::Null) }
             }
         });
-        Query { arguments: arguments.collect(), sql: self.sql.clone() }
+        let (sql, is_kept) = (self.sql.clone(), self.is_kept);
+        Query { arguments: arguments.collect(), sql, is_kept }
     }
 
     #[cfg(test)]

@@ -1,8 +1,10 @@
 //! [`SubjectLock`]: the lock that the logins of one subject wait for when they count its sessions.
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::column::Value;
+use crate::id::SessionId;
 
 /// The name of the lock for one subject of one table. It is the same on every node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +35,14 @@ impl SubjectLock {
         let mut number = [0; 8];
         number.copy_from_slice(&self.0[..8]);
         i64::from_be_bytes(number)
+    }
+
+    /// Returns the id of the row that stands for the lock where a name does not lock all servers.
+    /// No session has it: it has no random part.
+    pub(crate) fn row(&self) -> SessionId {
+        let mut id = [0; 16];
+        id.copy_from_slice(&self.0[..16]);
+        SessionId::from_uuid(Uuid::from_bytes(id))
     }
 
     /// Returns the name of MySQL's lock, which has at most 64 characters.

@@ -9,6 +9,8 @@
 
 use std::time::Duration;
 
+use super::database::Database;
+use super::driver::Driver;
 use super::expressions::{
     after, clock, found_by_id, greatest, least, now, read, read_expression, row, write_as,
 };
@@ -37,13 +39,22 @@ pub(super) struct SqlTable {
     pub(super) clock: String,
     /// The condition that selects the row of `:id`, and locks it before anything else is checked.
     pub(super) row: String,
+    /// Whether connections keep its statements once they have been prepared.
+    keeps_statements: bool,
 }
 
 impl SqlTable {
     pub(super) fn new(dialect: Dialect, schema: &'static Schema) -> Self {
         let name = dialect.table(schema.table);
         let row = row(dialect, &name);
-        Self { dialect, schema, name, now: now(dialect), clock: clock(dialect), row }
+        let (now, clock) = (now(dialect), clock(dialect));
+        Self { dialect, schema, name, now, clock, row, keeps_statements: true }
+    }
+
+    /// Returns the table of a database.
+    pub(super) fn of<D: Driver>(database: &Database<D>) -> Self {
+        let keeps_statements = database.keeps_statements;
+        Self { keeps_statements, ..Self::new(D::DIALECT, database.schema) }
     }
 
     pub(super) fn statement<const N: usize>(
@@ -51,7 +62,8 @@ impl SqlTable {
         text: &str,
         parameters: [&str; N],
     ) -> Statement<N> {
-        Statement::new(self.dialect, self.schema, text, parameters)
+        let statement = Statement::new(self.dialect, self.schema, text, parameters);
+        statement.kept(self.keeps_statements)
     }
 
     /// Returns system columns as a statement selects them.

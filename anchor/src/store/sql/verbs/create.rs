@@ -1,54 +1,30 @@
-//! `create`: one `INSERT`, which concurrent logins share. A login that replaces a session, or whose
-//! subject has a limit, runs its own `INSERT`, in one transaction with the statements that end
-//! other sessions.
+//! `create`: one `INSERT`, which concurrent logins share (`insert.rs`). A login that replaces a
+//! session, or whose subject has a limit, runs its own `INSERT`, in one transaction with the
+//! statements that end other sessions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::column::Value;
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::payload::{DecodeError, LimitExceeded, SessionData, SubjectLimit};
-use crate::schema::{Dialect, system};
-use crate::store::gather::{Batch, Gather, Outcome};
+use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
+use crate::store::gather::Gather;
 use crate::store::keyed_mutex::{KeyedMutex, KeyedMutexGuard};
 use crate::store::{ClientInfo, Created, EndReason, NewSession, Record, Replaced};
 use crate::timestamp::Timestamp;
 
+use super::super::cluster::Cluster;
 use super::super::database::{Database, run_again_after_deadlock};
 use super::super::driver::Driver;
-use super::super::expressions::{after, least, reported, returning, write_as};
 use super::super::row::{Cells, NOW};
 use super::super::statement::{Argument, Arguments, Query, Statement};
 use super::super::storable;
 use super::super::subject_lock::SubjectLock;
 use super::super::table::{SqlTable, micros, subject_argument};
 use super::end::{End, EndRows};
-
-const PARAMETERS: [&str; 11] = [
-    "id",
-    "lasting",
-    "secret",
-    "began_at",
-    "since",
-    "idle",
-    "absolute",
-    "remembered",
-    "ip",
-    "user_agent",
-    "fingerprint",
-];
-
-/// How many rows a statement can insert. There are few sizes, so that a connection prepares few
-/// different statements.
-const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
-
-/// How many bytes of payloads rows may have that share a statement. A server refuses what is too
-/// large: MariaDB 16 MB (`max_allowed_packet`).
-const LARGEST_BYTES: usize = 1024 * 1024;
+use super::insert::{Inserts, PARAMETERS, insert};
 
 pub(in super::super) struct Create {
     insert: Statement<11>,
@@ -59,6 +35,8 @@ pub(in super::super) struct Create {
     live_ids: Option<Statement<1>>,
     end_replaced: EndRows<3>,
     end_overflow: EndRows<2>,
+    /// Removes the row that stood for a lock.
+    unlock: Statement<1>,
     /// Queues the logins that have to count their subject's sessions.
     logins: Arc<KeyedMutex<SubjectLock>>,
 }
@@ -79,6 +57,7 @@ impl Create {
             }),
             end_replaced: End::proven(table),
             end_overflow: End::by_id(table),
+            unlock: table.statement(&format!("DELETE FROM {name} WHERE id = :id"), ["id"]),
             logins: Arc::new(KeyedMutex::new()),
         }
     }
@@ -120,9 +99,13 @@ impl Create {
         let (created_at, ended) = if new.replaces.is_none() && limit_check.is_none() {
             (inserts.get(row).await?, Vec::new())
         } else {
+            let cluster = database.cluster().await?;
+            let row_lock = limit_check.as_ref().filter(|_| cluster.has_several_writers());
+            let row_lock = row_lock.map(|limit_check| self.row_lock(limit_check.lock, &row));
             let insert = self.insert.with_rows(vec![row]);
-            let login = Login { create: self, replaces: new.replaces, limit_check, insert };
-            let outcome = run_again_after_deadlock!(database, login.run(&database.pool))?;
+            let login =
+                Login { create: self, replaces: new.replaces, limit_check, row_lock, insert };
+            let outcome = run_again_after_deadlock!(database, login.run(database, cluster))?;
             match outcome {
                 LoginOutcome::Written { created_at, ended } => (created_at, ended),
                 LoginOutcome::Full => return Ok(Created::SubjectFull),
@@ -153,6 +136,14 @@ impl Create {
             data: new.data,
         };
         Ok(Created::Session { record, ended })
+    }
+
+    /// Returns the statements that keep the logins of a subject on other servers from committing:
+    /// the first inserts this row under the id of the lock, and the second one deletes it.
+    fn row_lock(&self, lock: SubjectLock, row: &Arguments<11>) -> [Query; 2] {
+        let mut of_lock = row.clone();
+        of_lock.named[0] = lock.row().into();
+        [self.insert.with_rows(vec![of_lock]), self.unlock.with([lock.row().into()])]
     }
 
     /// Returns an instant of the database's clock that is not after `began`. The time that the
@@ -198,159 +189,6 @@ impl Create {
     }
 }
 
-/// The insertions of one store that run outside a transaction, and share a statement.
-pub(in super::super) struct Inserts<D> {
-    database: Database<D>,
-    /// One for each of [`SIZES`].
-    inserts: [Statement<11>; SIZES.len()],
-}
-
-impl<D: Driver> Inserts<D> {
-    pub(in super::super) fn new(database: Database<D>) -> Self {
-        let table = SqlTable::new(D::DIALECT, database.schema);
-        let inserts = SIZES.map(|size| table.statement(&insert(&table, size), PARAMETERS));
-        Self { database, inserts }
-    }
-
-    /// Inserts rows with one statement, and returns for each row when it was created.
-    async fn insert(&self, rows: Vec<Arguments<11>>) -> Result<Vec<Option<Timestamp>>, StoreError> {
-        let count = rows.len();
-        let Some(size) = SIZES.iter().position(|size| *size == count) else {
-            return Err(StoreError::unavailable("no statement inserts this many rows"));
-        };
-        let ids: Vec<_> = rows.iter().map(|row| row.named[0].value.clone()).collect();
-        let insert = self.inserts[size].with_rows(rows);
-        if D::DIALECT == Dialect::MySql {
-            return Ok(vec![self.database.instant(insert).await?; count]);
-        }
-        // A trigger can leave a row out: then that row is not among those that are returned.
-        let inserted = self.database.rows(insert).await?;
-        let mut created_at = HashMap::with_capacity(count);
-        for row in &inserted {
-            let (at, id) = inserted_row::<D>(row).map_err(StoreError::unavailable)?;
-            created_at.insert(id, at);
-        }
-        let created_at = |id: &Value| match id {
-            Value::Uuid(id) => created_at.get(&SessionId::from_uuid(*id)).copied(),
-            _ => None,
-        };
-        Ok(ids.iter().map(created_at).collect())
-    }
-}
-
-/// Reads what an insertion returns.
-fn inserted_row<D: Driver>(row: &D::Row) -> Result<(Timestamp, SessionId), DecodeError> {
-    let mut cells = Cells::<D>::from_start(row);
-    Ok((cells.read("created_at")?, cells.id()?))
-}
-
-impl<D: Driver> Batch for Inserts<D> {
-    type Item = Arguments<11>;
-
-    /// When the row was created; `None` if the database did not report it.
-    type Answer = Option<Timestamp>;
-
-    fn size(waiting: usize) -> usize {
-        let fits = SIZES.iter().rev().find(|size| **size <= waiting);
-        fits.copied().unwrap_or(1)
-    }
-
-    type Kept = ();
-
-    async fn run_alone(&self, row: Arguments<11>) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.insert(vec![row]).await?.pop().flatten())
-    }
-
-    async fn run(
-        &self,
-        rows: Vec<Arguments<11>>,
-        (): &mut (),
-    ) -> Vec<Outcome<Arguments<11>, Option<Timestamp>>> {
-        let bytes: usize = rows.iter().flat_map(|row| &row.payload).map(length).sum();
-        let is_one = rows.len() == 1;
-        if bytes > LARGEST_BYTES && !is_one {
-            return rows.into_iter().map(Outcome::RunAlone).collect();
-        }
-        match self.insert(rows.clone()).await {
-            Ok(created_at) => created_at.into_iter().map(|at| Outcome::Answered(Ok(at))).collect(),
-            // One row may be the cause. If each row is inserted alone, only that row fails.
-            Err(error) if error.is_refusal() && !is_one => {
-                rows.into_iter().map(Outcome::RunAlone).collect()
-            }
-            Err(error) => rows.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect(),
-        }
-    }
-}
-
-/// Returns the length of a value in bytes, if it may be long.
-fn length(value: &Value) -> usize {
-    match value {
-        Value::Text(text) | Value::Json(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        _ => 0,
-    }
-}
-
-/// Returns the text that inserts this many rows, and reports the time.
-fn insert(table: &SqlTable, rows: usize) -> String {
-    let (names, first): (Vec<_>, Vec<_>) = written(table, 0).into_iter().unzip();
-    let mut values = vec![first];
-    values.extend(
-        (1..rows).map(|row| written(table, row).into_iter().map(|(_, value)| value).collect()),
-    );
-    let values: Vec<_> =
-        values.into_iter().map(|values: Vec<String>| format!("({})", values.join(", "))).collect();
-    format!(
-        "INSERT INTO {} ({}) VALUES {}{}",
-        table.name,
-        names.join(", "),
-        values.join(", "),
-        returning(table.dialect, "created_at, id"),
-    )
-}
-
-/// Returns the columns of a new row, and their values.
-fn written(table: &SqlTable, row: usize) -> Vec<(String, String)> {
-    let SqlTable { dialect, schema, now, .. } = table;
-    let (dialect, extras) = (*dialect, schema.options);
-    let parameter = |name: &str| format!(":{name}@{row}");
-    let deadline = after(dialect, now, &parameter("absolute"));
-    let authenticated_at = if extras.cut_off {
-        let began = write_as(dialect, &system("created_at"), &parameter("began_at"));
-        format!("COALESCE({began}, {now})")
-    } else {
-        after(dialect, now, &parameter("since"))
-    };
-    let idle_expiry = after(dialect, now, &parameter("idle"));
-    let mut columns: Vec<(String, String)> = [
-        ("id", parameter("id")),
-        ("lasting_hash", parameter("lasting")),
-        ("secret_hash", parameter("secret")),
-        ("created_at", reported(dialect, now)),
-        ("authenticated_at", authenticated_at),
-        ("last_seen_at", (*now).into()),
-        ("expires_at", least(dialect, &idle_expiry, &deadline)),
-        ("deadline", deadline),
-        ("version", "1".into()),
-        ("remembered", parameter("remembered")),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    let mut extra = |wanted: bool, name: &str, value: String| {
-        columns.extend(wanted.then(|| (name.to_owned(), value)));
-    };
-    extra(extras.keep_ended, "status", "'active'".into());
-    extra(extras.track, "ip_address", parameter("ip"));
-    extra(extras.track, "user_agent", parameter("user_agent"));
-    extra(extras.fingerprint, "fingerprint", parameter("fingerprint"));
-    let payload = schema.columns.iter().enumerate();
-    columns.extend(payload.map(|(index, column)| {
-        let value = write_as(dialect, column, &parameter(&format!("p{index}")));
-        (dialect.reference(column.name), value)
-    }));
-    columns
-}
-
 /// What a login needs to check its subject's limit.
 struct LimitCheck {
     /// The lock that the logins of this subject wait for.
@@ -369,6 +207,8 @@ struct Login<'a> {
     create: &'a Create,
     replaces: Option<Replaced>,
     limit_check: Option<LimitCheck>,
+    /// If there is a `limit_check`, and other servers accept writes.
+    row_lock: Option<[Query; 2]>,
     insert: Query,
 }
 
@@ -379,22 +219,26 @@ enum LoginOutcome {
 }
 
 impl Login<'_> {
-    async fn run<D: Driver>(&self, pool: &D) -> Result<LoginOutcome, sqlx::Error> {
+    async fn run<D: Driver>(
+        &self,
+        database: &Database<D>,
+        cluster: Cluster,
+    ) -> Result<LoginOutcome, sqlx::Error> {
         let lock = self.limit_check.as_ref().map(|limit_check| limit_check.lock);
-        let mut transaction = pool.begin(lock).await?;
-        let outcome = self.enter::<D>(&mut transaction).await?;
-        match &outcome {
-            LoginOutcome::Written { .. } => D::commit(transaction).await?,
-            LoginOutcome::Full => D::rollback(transaction).await?,
+        let mut transaction = database.pool.begin(lock, cluster).await?;
+        let outcome = self.enter::<D>(&mut transaction).await;
+        if let Ok(LoginOutcome::Full) = outcome {
+            D::rollback(transaction).await?;
+            return outcome;
         }
-        Ok(outcome)
+        D::end(transaction, outcome).await
     }
 
     async fn enter<D: Driver>(
         &self,
         connection: &mut D::Connection,
     ) -> Result<LoginOutcome, sqlx::Error> {
-        let Create { end_replaced: EndRows { live, rest }, end_overflow, .. } = self.create;
+        let EndRows { live, rest } = &self.create.end_replaced;
         if let Some(Replaced { id, proof }) = self.replaces {
             let arguments =
                 || [id.into(), EndReason::Replaced.as_str().into(), proof.into()] as [Argument; 3];
@@ -403,25 +247,46 @@ impl Login<'_> {
             }
         }
         let mut ended = Vec::new();
-        if let Some(limit_check) = &self.limit_check {
-            let live = D::rows_on(connection, &limit_check.live_ids).await?;
-            let max = usize::try_from(limit_check.limit.max.get()).unwrap_or(usize::MAX);
-            let overflowing = (live.len() + 1).saturating_sub(max);
-            if overflowing > 0 && limit_check.limit.overflow == LimitExceeded::Refuse {
+        if !self.make_room::<D>(connection, &mut ended).await? {
+            return Ok(LoginOutcome::Full);
+        }
+        if let Some([lock, unlock]) = &self.row_lock {
+            // After the rows that end: the payload may have a unique value of one of them.
+            D::execute_on(connection, lock).await?;
+            D::execute_on(connection, unlock).await?;
+            // From here on, a login of another server collides with this one.
+            if !self.make_room::<D>(connection, &mut ended).await? {
                 return Ok(LoginOutcome::Full);
-            }
-            for row in live.into_iter().take(overflowing) {
-                let Ok(id) = Cells::<D>::from_start(&row).id() else {
-                    return Err(sqlx::Error::Protocol("an id is not a UUID".into()));
-                };
-                let end =
-                    end_overflow.live.with([id.into(), EndReason::LimitExceeded.as_str().into()]);
-                if D::execute_on(connection, &end).await? > 0 {
-                    ended.push(id);
-                }
             }
         }
         let created_at = D::instant_on(connection, &self.insert).await?;
         Ok(LoginOutcome::Written { created_at, ended })
+    }
+
+    /// Ends the sessions for which the subject's limit leaves no room. Returns `false` if the limit
+    /// refuses the login instead.
+    async fn make_room<D: Driver>(
+        &self,
+        connection: &mut D::Connection,
+        ended: &mut Vec<SessionId>,
+    ) -> Result<bool, sqlx::Error> {
+        let Some(limit_check) = &self.limit_check else { return Ok(true) };
+        let live = D::rows_on(connection, &limit_check.live_ids).await?;
+        let max = usize::try_from(limit_check.limit.max.get()).unwrap_or(usize::MAX);
+        let overflowing = (live.len() + 1).saturating_sub(max);
+        if overflowing > 0 && limit_check.limit.overflow == LimitExceeded::Refuse {
+            return Ok(false);
+        }
+        let end_overflow = &self.create.end_overflow.live;
+        for row in live.into_iter().take(overflowing) {
+            let Ok(id) = Cells::<D>::from_start(&row).id() else {
+                return Err(sqlx::Error::Protocol("an id is not a UUID".into()));
+            };
+            let end = end_overflow.with([id.into(), EndReason::LimitExceeded.as_str().into()]);
+            if D::execute_on(connection, &end).await? > 0 {
+                ended.push(id);
+            }
+        }
+        Ok(true)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
+use crate::schema::Dialect;
 use crate::store::gather::Gather;
 use crate::store::{EndReason, EndStatus, Ending};
 use crate::token::LastingHash;
@@ -57,7 +58,9 @@ impl<const N: usize> EndRows<N> {
         if database.execute(self.live.with(arguments.clone())).await? > 0 {
             return Ok(Ending::Ended);
         }
-        database.execute(self.rest.with(arguments)).await?;
+        if database.execute(self.rest.with(arguments)).await? == 0 {
+            confirm(database).await?;
+        }
         Ok(Ending::NotLive)
     }
 
@@ -68,8 +71,45 @@ impl<const N: usize> EndRows<N> {
         arguments: [Argument; N],
     ) -> Result<u64, StoreError> {
         let live = database.execute(self.live.with(arguments.clone())).await?;
-        database.execute(self.rest.with(arguments)).await?;
+        let rest = database.execute(self.rest.with(arguments)).await?;
+        if live + rest == 0 {
+            confirm(database).await?;
+        }
         Ok(live)
+    }
+}
+
+/// Makes PostgreSQL wait for its synchronous standbys when the statement commits, if it has any.
+///
+/// A statement that finds nothing to end writes nothing, and then PostgreSQL does not wait. But
+/// what it has seen may be the end of a session that the standbys do not have: one whose answer was
+/// lost with the server, which committed it when it started again. A failover would undo it.
+const CONFIRM: &str = "CASE WHEN current_setting('synchronous_standby_names') <> '' \
+                       AND current_setting('synchronous_commit') NOT IN ('off', 'local') \
+                       THEN CAST(pg_logical_emit_message(true, 'anchor', '') AS text) END";
+
+/// Waits until a failover undoes nothing of what earlier statements have seen.
+async fn confirm<D: Driver>(database: &Database<D>) -> Result<(), StoreError> {
+    if D::DIALECT == Dialect::Postgres {
+        let confirm: Statement<0> =
+            SqlTable::of(database).statement(&format!("SELECT {CONFIRM}"), []);
+        database.rows(confirm.with([])).await?;
+    }
+    Ok(())
+}
+
+/// Returns the text that selects the lasting hash of a row, live or not. There is no row, or its
+/// hash is `NULL`, if there is none.
+fn select_lasting(table: &SqlTable) -> String {
+    let SqlTable { name, dialect, .. } = table;
+    match dialect {
+        Dialect::Postgres => format!(
+            "SELECT lasting_hash FROM (SELECT {CONFIRM} AS lsn OFFSET 0) AS anchor_confirmed \
+             LEFT JOIN {name} ON id = :id"
+        ),
+        Dialect::MySql | Dialect::Sqlite => {
+            format!("SELECT lasting_hash FROM {name} WHERE id = :id")
+        }
     }
 }
 
@@ -84,7 +124,7 @@ pub(in super::super) struct End {
     by_id: EndRows<2>,
     proven: EndRows<3>,
     everyone: EndRows<1>,
-    /// Selects the lasting hash of a row, live or not.
+    /// Selects the lasting hash of a row, live or not. What it has seen is not undone afterwards.
     lasting: Statement<1>,
     /// `None` if the payload has no subject.
     of_subject: Option<EndOfSubject>,
@@ -92,12 +132,11 @@ pub(in super::super) struct End {
 
 impl End {
     pub(super) fn new(table: &SqlTable) -> Self {
-        let lasting = format!("SELECT lasting_hash FROM {} WHERE id = :id", table.name);
         Self {
             by_id: Self::by_id(table),
             proven: Self::proven(table),
             everyone: EndRows::new(table, "1 = 1", ["reason"]),
-            lasting: table.statement(&lasting, ["id"]),
+            lasting: table.statement(&select_lasting(table), ["id"]),
             of_subject: table.of_subject().map(|of_subject| EndOfSubject {
                 one: EndRows::new(
                     table,
@@ -216,7 +255,8 @@ impl End {
         id: SessionId,
     ) -> Result<Option<LastingHash>, StoreError> {
         let rows = database.rows(self.lasting.with([id.into()])).await?;
-        let lasting = rows.first().map(|row| Cells::<D>::from_start(row).hash("lasting_hash"));
+        let found = rows.first().filter(|row| !matches!(D::bytes(row, 0), Ok(None)));
+        let lasting = found.map(|row| Cells::<D>::from_start(row).hash("lasting_hash"));
         let lasting = lasting.transpose().map_err(StoreError::unavailable)?;
         Ok(lasting.map(LastingHash::from_bytes))
     }

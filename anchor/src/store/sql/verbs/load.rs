@@ -51,7 +51,7 @@ pub(in super::super) struct Found<D: Driver> {
 
 impl<D: Driver> Lookups<D> {
     pub(in super::super) fn new(database: Database<D>) -> Self {
-        let table = SqlTable::new(D::DIALECT, database.schema);
+        let table = SqlTable::of(&database);
         let SqlTable { name, schema, .. } = &table;
         let mut columns = record_columns(&table);
         columns.extend(table.columns(&SECRETS));

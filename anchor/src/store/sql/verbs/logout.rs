@@ -40,7 +40,7 @@ pub(in super::super) struct Logouts<D> {
 
 impl<D: Driver> Logouts<D> {
     pub(in super::super) fn new(database: Database<D>) -> Self {
-        let table = SqlTable::new(D::DIALECT, database.schema);
+        let table = SqlTable::of(&database);
         let condition = format!("id = :id AND lasting_hash = :lasting AND {}", table.live());
         let one = table.statement(&end_by_logout(&table, &condition), PARAMETERS);
         Self { database, one, several: SIZES.map(|size| EndSeveral::new(&table, size)) }

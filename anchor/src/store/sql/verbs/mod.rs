@@ -1,9 +1,10 @@
 //! The verbs of the contract in SQL, one file per verb: its statements, their arguments, and how
 //! the answer is read.
 
-pub(super) mod create;
+mod create;
 mod cut_off;
 mod end;
+pub(super) mod insert;
 mod list;
 pub(super) mod load;
 pub(super) mod logout;
@@ -14,8 +15,9 @@ mod update;
 mod uses;
 mod version;
 
+use super::database::Database;
+use super::driver::Driver;
 use super::table::SqlTable;
-use crate::schema::{Dialect, Schema};
 
 /// The verbs of one table.
 pub(super) struct Verbs {
@@ -31,8 +33,8 @@ pub(super) struct Verbs {
 }
 
 impl Verbs {
-    pub(super) fn new(dialect: Dialect, schema: &'static Schema) -> Self {
-        let table = SqlTable::new(dialect, schema);
+    pub(super) fn new<D: Driver>(database: &Database<D>) -> Self {
+        let table = SqlTable::of(database);
         Self {
             create: create::Create::new(&table),
             touch: touch::TouchRow::new(&table),

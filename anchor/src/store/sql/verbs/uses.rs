@@ -58,7 +58,7 @@ impl Uses {
                 // One row may be the cause: only its own use is not recorded.
                 Err(error) if error.is_refusal() && uses.len() > 1 => {
                     // PostgreSQL reports an error before it unlocks the rows.
-                    pause().await;
+                    pause(0).await;
                     let (before, mut refused) = (recorded.len(), None);
                     for one in uses.chunks(1) {
                         match self.record_some(database, one).await {
