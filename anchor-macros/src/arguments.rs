@@ -4,11 +4,14 @@
 
 use std::fmt;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Meta, Result, Token, Type};
+use syn::{
+    Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Meta, Result, Token, Type,
+    parenthesized,
+};
 
 use crate::errors::Errors;
 use crate::{duration, suggest};
@@ -311,20 +314,32 @@ pub(crate) fn each(
     mut parse: impl FnMut(ParseStream<'_>) -> Result<()>,
 ) {
     let parser = |input: ParseStream<'_>| {
-        while !input.is_empty() {
-            let parsed = parse(input).and_then(|()| {
-                if is_at_end(input) { Ok(()) } else { Err(input.error("expected a comma")) }
+        let list;
+        parenthesized!(list in input);
+        while !list.is_empty() {
+            let parsed = parse(&list).and_then(|()| {
+                if is_at_end(&list) { Ok(()) } else { Err(list.error("expected a comma")) }
             });
             if let Err(error) = parsed {
                 errors.push(error);
-                while !is_at_end(input) {
-                    input.parse::<TokenTree>()?;
+                while !is_at_end(&list) {
+                    list.parse::<TokenTree>()?;
                 }
             }
-            input.parse::<Option<Token![,]>>()?;
+            list.parse::<Option<Token![,]>>()?;
         }
         Ok(())
     };
     // The parser adds its errors to `errors` and consumes all its input.
-    let _: Result<()> = parser.parse2(tokens);
+    let _: Result<()> = parser.parse2(ended_by_its_last_token(tokens));
+}
+
+/// Puts the tokens into parentheses at the place of the last token. An argument that lacks its end
+/// is then reported there. At the end of a whole input, syn reports it at the macro's call, which
+/// is the `derive` far from the attribute.
+fn ended_by_its_last_token(tokens: TokenStream) -> TokenStream {
+    let last = tokens.clone().into_iter().last();
+    let mut list = Group::new(Delimiter::Parenthesis, tokens);
+    list.set_span(last.map_or_else(Span::call_site, |token| token.span()));
+    TokenTree::Group(list).into()
 }

@@ -12,6 +12,8 @@ mod duration;
 mod errors;
 mod guards;
 mod krate;
+#[cfg(test)]
+mod properties;
 mod session_data;
 #[cfg(test)]
 mod snapshots;

@@ -32,7 +32,7 @@
 //! that has ended is refused within the lease at the latest.
 
 // The macros refer to `::anchor`, so this crate's own tests need that name too.
-#[cfg(test)]
+#[cfg(any(test, feature = "_fuzz"))]
 extern crate self as anchor;
 
 pub mod column;
@@ -83,6 +83,11 @@ pub use token::KeyRing;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+
+#[cfg(any(test, feature = "_fuzz"))]
+#[doc(hidden)]
+#[path = "properties.rs"]
+pub mod __properties;
 
 /// Checks that the examples in README.md compile.
 #[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "cache"))]

@@ -56,6 +56,15 @@ mod tests {
     }
 
     #[test]
+    fn it_is_the_authorization_header_which_a_script_sets() {
+        // Another name would make every token that was issued for this one invalid.
+        assert_eq!(Bearer.channel(), "bearer");
+        assert_eq!(Bearer.headers(), [header::AUTHORIZATION]);
+        assert_eq!(Bearer.challenge(), Some(HeaderValue::from_static("Bearer")));
+        assert!(!Bearer.is_sent_by_browsers() && !Bearer.reissues());
+    }
+
+    #[test]
     fn takes_the_token_of_the_bearer_scheme_alone() {
         assert_eq!(presented(&["Bearer abc"]), "abc");
         assert_eq!(presented(&["bEARER   abc"]), "abc");

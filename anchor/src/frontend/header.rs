@@ -57,3 +57,29 @@ impl Frontend for CustomHeader {
         append(response, self.name.clone(), "");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn it_carries_the_token_both_ways_and_is_empty_after_a_logout() {
+        let name = HeaderName::from_static("x-session");
+        let frontend = CustomHeader::new(name.clone());
+        // Another name would make every token that was issued for this one invalid.
+        assert_eq!(frontend.channel(), "header:x-session");
+        assert_eq!(frontend.headers(), std::slice::from_ref(&name));
+        assert!(frontend.reissues() && !frontend.is_sent_by_browsers());
+        let mut headers = HeaderMap::new();
+        assert_eq!(frontend.presented(&headers), Presented::Nothing);
+        let token = crate::token::tests::any_token();
+        frontend.issue(&token, None, &mut headers);
+        let presented = Presented::Token(token.expose().as_bytes());
+        assert_eq!(frontend.presented(&headers), presented);
+        headers.clear();
+        frontend.remove(&mut headers);
+        assert_eq!(headers.get(&name), Some(&HeaderValue::from_static("")));
+    }
+}

@@ -59,8 +59,8 @@ pub trait Frontend: Send + Sync + 'static {
     ///
     /// Returns an error if they cannot work. The message says which setting is wrong and what to
     /// write instead.
+    #[allow(unused_variables, reason = "the names are documentation")]
     fn check(&self, longest: Duration) -> Result<(), ConfigError> {
-        let _ = longest;
         Ok(())
     }
 
@@ -76,9 +76,8 @@ pub trait Frontend: Send + Sync + 'static {
     /// until the client is closed if `lifetime` is `None`. The default writes nothing: the
     /// application sends [`LoggedIn::token`](crate::request::LoggedIn::token) itself, in the body
     /// of its login response.
-    fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {
-        let _ = (token, lifetime, response);
-    }
+    #[allow(unused_variables, reason = "the names are documentation")]
+    fn issue(&self, token: &SessionToken, lifetime: Option<Duration>, response: &mut HeaderMap) {}
 
     /// Returns whether [`issue`](Self::issue) reaches the owner with any response. If it does, any
     /// response can replace a token that was signed with an old key or whose successor was lost.
@@ -88,9 +87,8 @@ pub trait Frontend: Send + Sync + 'static {
     }
 
     /// Tells the owner to forget the token. The default writes nothing.
-    fn remove(&self, response: &mut HeaderMap) {
-        let _ = response;
-    }
+    #[allow(unused_variables, reason = "the names are documentation")]
+    fn remove(&self, response: &mut HeaderMap) {}
 
     /// Returns whether a browser may send the token on its own, as it sends cookies, without a
     /// script of the application. If so, another site can make the browser send the token, so
@@ -192,6 +190,59 @@ mod tests {
         assert!(collect(&[]) == Presented::Nothing);
         assert!(collect(&["a", "a"]) == Presented::Token(b"a"));
         assert!(collect(&["b", "b", "a", "b", "a"]) == Presented::Conflicting(vec![b"a", b"b"]));
+    }
+
+    #[test]
+    fn every_value_that_may_be_a_token_is_concealed_and_no_other() {
+        for values in 1..=3 {
+            let mut headers = HeaderMap::new();
+            headers.insert(http::header::HOST, HeaderValue::from_static("app.example"));
+            for _ in 0..values {
+                headers.append(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer a"));
+            }
+            conceal(&Bearer, &mut headers);
+            let tokens = headers.get_all(http::header::AUTHORIZATION);
+            assert!(tokens.iter().all(HeaderValue::is_sensitive), "{headers:?}");
+            assert!(!headers[http::header::HOST].is_sensitive());
+        }
+    }
+
+    #[test]
+    fn a_header_is_written_concealed_or_not_at_all() {
+        let mut headers = HeaderMap::new();
+        let name = HeaderName::from_static("x-session");
+        append(&mut headers, name.clone(), "a token");
+        append(&mut headers, name.clone(), "not\na header");
+        let written: Vec<_> = headers.get_all(&name).iter().collect();
+        assert_eq!(written, ["a token"]);
+        assert!(written[0].is_sensitive());
+    }
+
+    /// The defaults are those of a frontend whose tokens a browser may send, and which sends none.
+    #[test]
+    fn a_frontend_of_a_few_lines_issues_nothing() {
+        struct Own;
+
+        impl Frontend for Own {
+            fn channel(&self) -> String {
+                "own".into()
+            }
+
+            fn presented<'r>(&self, _: &'r HeaderMap) -> Presented<'r> {
+                Presented::Nothing
+            }
+
+            fn headers(&self) -> &[HeaderName] {
+                &[]
+            }
+        }
+
+        let mut headers = HeaderMap::new();
+        Own.issue(&crate::token::tests::any_token(), None, &mut headers);
+        Own.remove(&mut headers);
+        assert!(headers.is_empty());
+        assert_eq!(Own.check(Duration::MAX), Ok(()));
+        assert!(Own.is_sent_by_browsers() && !Own.reissues() && Own.challenge().is_none());
     }
 
     #[test]

@@ -121,9 +121,13 @@ mod tests {
 
     #[test]
     fn a_navigation_names_html_and_a_script_does_not() {
-        for accept in
-            [BROWSER, "text/html", "TEXT/HTML;level=1", "application/json;q=0.5, text/html"]
-        {
+        for accept in [
+            BROWSER,
+            "text/html",
+            "TEXT/HTML;level=1",
+            "application/json;q=0.5, text/html",
+            "text/plain, text/html;q=0.9",
+        ] {
             assert!(wants(accept), "{accept}");
         }
         for accept in [
@@ -146,6 +150,18 @@ mod tests {
         let request = Request::builder().method(method).uri(address).header("accept", BROWSER);
         let (request, ()) = request.body(()).unwrap().into_parts();
         location("/login", rejection, &request).map(|at| at.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_refusal_is_a_redirect_or_the_rejections_own_answer() {
+        let answer = Refusal::from(Rejection::NoSession).into_response();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        let location = Some(HeaderValue::from_static("/login?next=/me"));
+        let refusal = Refusal { rejection: Rejection::NoSession, location };
+        let answer = refusal.into_response();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert_eq!(answer.headers()[header::LOCATION], "/login?next=/me");
+        assert!(answer.extensions().get::<Rejection>().is_some());
     }
 
     #[test]

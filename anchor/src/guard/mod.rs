@@ -5,6 +5,8 @@
 pub(crate) mod login_page;
 pub(crate) mod next;
 pub(crate) mod policy;
+#[cfg(any(test, feature = "_fuzz"))]
+pub(crate) mod properties;
 pub(crate) mod required;
 
 pub use next::{Next, safe_next};

@@ -4,7 +4,7 @@ pub(crate) mod builder;
 mod callback;
 pub(crate) mod client;
 mod cross_origin;
-mod environment;
+pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod last_verdict;
 #[cfg(feature = "cache")]

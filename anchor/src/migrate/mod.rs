@@ -196,10 +196,12 @@ mod migrations;
 pub(crate) mod migrations_of;
 mod name;
 mod plan;
+#[cfg(any(test, feature = "_fuzz"))]
+pub(crate) mod properties;
 mod refusal;
 mod revision;
 mod shape;
-mod state;
+pub(crate) mod state;
 mod steps;
 mod unreadable_default;
 mod write;
@@ -289,6 +291,10 @@ fn write_files(schema: &Schema, migrations: &Migrations) -> Result<Changes, Migr
     for (folder, dialect) in migrations.folders()? {
         let dialect = dialect.ok_or_else(|| Migrations::unknown_dialect(&folder))?;
         let revision = Revision::of(&folder, schema, dialect, migrations)?;
+        if !revision.drafts.is_empty() {
+            // sqlx would refuse the folder, and so would the next check.
+            folder.check_versions()?;
+        }
         folders.push((folder, revision));
     }
     let now = name::timestamp(std::time::SystemTime::now());

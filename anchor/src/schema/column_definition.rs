@@ -95,13 +95,13 @@ impl Table {
 pub(crate) fn default_clause(dialect: Dialect, column: &TableColumn) -> Option<String> {
     let default = column.default.as_deref()?;
     // SQLite and MySQL accept an expression only in parentheses. For its long types, MySQL accepts
-    // even a literal only in parentheses.
+    // even a literal only in parentheses, and for a time with microseconds the time in seconds.
     let long =
         matches!(column.kind, Kind::Plain(ColumnType::Text | ColumnType::Bytes | ColumnType::Json));
     let bare = match dialect {
         Dialect::Postgres => true,
         Dialect::Sqlite => is_literal(default),
-        Dialect::MySql => is_literal(default) && !long,
+        Dialect::MySql => is_literal(default) && !long && !is_current_timestamp(default),
     };
     Some(if bare || is_in_parentheses(default) {
         format!("DEFAULT {default}")
@@ -126,10 +126,12 @@ pub(crate) fn is_literal(expression: &str) -> bool {
         && expression.starts_with('\'')
         && expression.ends_with('\'')
         && !expression[1..expression.len() - 1].replace("''", "").contains('\'');
-    let word = ["null", "true", "false", "current_timestamp"]
-        .iter()
-        .any(|word| expression.eq_ignore_ascii_case(word));
-    quoted || word || expression.parse::<f64>().is_ok()
+    let word = ["null", "true", "false"].iter().any(|word| expression.eq_ignore_ascii_case(word));
+    quoted || word || is_current_timestamp(expression) || expression.parse::<f64>().is_ok()
+}
+
+fn is_current_timestamp(expression: &str) -> bool {
+    expression.eq_ignore_ascii_case("current_timestamp")
 }
 
 pub(crate) fn references(dialect: Dialect, target: &ForeignKey) -> String {
@@ -158,6 +160,9 @@ mod tests {
             assert_eq!(clause(Dialect::Sqlite, literal), format!("DEFAULT {literal}"));
         }
         assert_eq!(clause(Dialect::Sqlite, "'a' || 'b'"), "DEFAULT ('a' || 'b')");
+        assert_eq!(clause(Dialect::MySql, "NULL"), "DEFAULT NULL");
+        let now = "CURRENT_TIMESTAMP";
+        assert_eq!(clause(Dialect::MySql, now), "DEFAULT (CURRENT_TIMESTAMP)");
         assert_eq!(clause(Dialect::MySql, "(1 + 1)"), "DEFAULT (1 + 1)");
         assert_eq!(clause(Dialect::MySql, "(1) + (1)"), "DEFAULT ((1) + (1))");
     }

@@ -299,6 +299,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "_sql")]
     fn a_table_in_a_schema_has_its_indexes_there() {
         static SCHEMA: Schema = Schema::new("auth.sessions", &[]);
         let index =

@@ -10,6 +10,8 @@
 mod base64url;
 mod key_file;
 pub(crate) mod keys;
+#[cfg(any(test, feature = "_fuzz"))]
+pub(crate) mod properties;
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -246,9 +248,13 @@ hash_type! {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::token::keys::KeyRing;
+
+    pub(crate) fn any_token() -> SessionToken {
+        token(&keys())
+    }
 
     fn keys() -> TokenKeys {
         KeyRing::new([[7; 32]]).unwrap().derive("cookie:__Host-id", "sessions")

@@ -59,3 +59,64 @@ pub(crate) fn split_prefix(name: &str) -> (Option<&'static str>, &str) {
     }
     (None, name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_has_short_labels_of_letters_digits_and_hyphens() {
+        let longest_label = format!("{}.example", "a".repeat(63));
+        let longest = format!("{}com", "abcdefghi.".repeat(25));
+        assert_eq!(longest.len(), 253);
+        for domain in ["localhost", "a.b", "1.example", "a-b.example", &longest_label, &longest] {
+            assert!(is_domain(domain), "{domain}");
+        }
+        let longer_label = format!("{}.example", "a".repeat(64));
+        let longer = format!("{longest}m");
+        for other in [
+            "",
+            ".",
+            "a",
+            "example",
+            "a..b",
+            ".a.b",
+            "a.b.",
+            "-a.example",
+            "a-.example",
+            "a_b.example",
+            "a b.example",
+            "ä.example",
+            &longer_label,
+            &longer,
+        ] {
+            assert!(!is_domain(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_of_the_characters_of_a_token() {
+        let found: String =
+            (0..=u8::MAX).filter(|byte| is_token_byte(*byte)).map(char::from).collect();
+        assert_eq!(
+            found,
+            "!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~"
+        );
+    }
+
+    #[test]
+    fn a_prefix_is_found_in_any_case_and_the_longest_first() {
+        for (name, parts) in [
+            ("__Host-id", (Some("__Host-"), "id")),
+            ("__hOST-id", (Some("__Host-"), "id")),
+            ("__Host-Http-id", (Some("__Host-Http-"), "id")),
+            ("__Http-id", (Some("__Http-"), "id")),
+            ("__Secure-", (Some("__Secure-"), "")),
+            ("id", (None, "id")),
+            ("_Host-id", (None, "_Host-id")),
+            ("__Host_id", (None, "__Host_id")),
+        ] {
+            assert_eq!(split_prefix(name), parts);
+        }
+    }
+}

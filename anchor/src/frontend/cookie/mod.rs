@@ -265,8 +265,91 @@ mod tests {
     #[test]
     fn cookies_past_the_bound_are_not_looked_through() {
         let mut headers = HeaderMap::new();
-        let large = format!("id=a; x={}", "y".repeat(64 * 1024));
-        headers.insert(header::COOKIE, HeaderValue::from_str(&large).unwrap());
+        headers.append(header::COOKIE, HeaderValue::from_static("id=a"));
+        let large = "y".repeat(32_768 - "id=a".len());
+        headers.append(header::COOKIE, HeaderValue::from_str(&large).unwrap());
+        assert_eq!(SessionCookie::new("id").presented(&headers), Presented::Token(b"a"));
+        headers.append(header::COOKIE, HeaderValue::from_static("z"));
         assert_eq!(SessionCookie::new("id").presented(&headers), Presented::Oversized);
+    }
+
+    #[test]
+    fn it_sets_and_removes_the_cookie_concealed() {
+        let (cookie, token) = (SessionCookie::default(), crate::token::tests::any_token());
+        let mut headers = HeaderMap::new();
+        cookie.issue(&token, Some(DAY), &mut headers);
+        cookie.remove(&mut headers);
+        let written: Vec<_> = headers.get_all(header::SET_COOKIE).iter().collect();
+        let expected = [
+            cookie.with(token.expose(), Some(DAY)),
+            "__Host-id=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0".to_owned(),
+        ];
+        assert_eq!(written, expected.each_ref().map(String::as_str));
+        assert!(written.iter().all(|value| value.is_sensitive()));
+    }
+
+    #[test]
+    fn what_weakens_the_cookie_is_logged() {
+        let prefix = "this session cookie's name has neither the prefix";
+        let development = "development cookie: it is sent over plain HTTP";
+        let insecure = "this session cookie is also sent over plain HTTP";
+        for (cookie, expected) in [
+            (SessionCookie::default(), &[][..]),
+            (SessionCookie::new("__Secure-id"), &[]),
+            (SessionCookie::new("id"), &[prefix]),
+            (SessionCookie::new("id").secure(false), &[prefix, insecure]),
+            (SessionCookie::development(), &[development]),
+        ] {
+            let logged = Logged::default();
+            let messages = std::sync::Arc::clone(&logged.0);
+            tracing::subscriber::with_default(logged, || cookie.check(DAY)).unwrap();
+            let messages = messages.lock().unwrap();
+            assert_eq!(messages.len(), expected.len(), "{cookie:?}: {messages:?}");
+            for (message, start) in messages.iter().zip(expected) {
+                assert!(message.starts_with(start), "{cookie:?}: {message}");
+            }
+        }
+        let cookie = SessionCookie::development();
+        assert_eq!(cookie.with("v", None), "id=v; HttpOnly; SameSite=Lax; Path=/");
+    }
+
+    /// The messages of the events that are logged.
+    #[derive(Default)]
+    struct Logged(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+    impl tracing::Subscriber for Logged {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            let mut messages = self.0.lock().unwrap();
+            event.record(&mut |field: &tracing::field::Field, value: &dyn fmt::Debug| {
+                if field.name() == "message" {
+                    messages.push(format!("{value:?}"));
+                }
+            });
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn it_is_the_cookie_header_which_a_browser_sends() {
+        let cookie = SessionCookie::default();
+        assert_eq!(cookie.channel(), "cookie:__Host-id");
+        assert_eq!(cookie.headers(), [header::COOKIE]);
+        assert!(cookie.is_sent_by_browsers() && cookie.reissues());
+        assert_eq!(cookie.challenge(), None);
     }
 }

@@ -143,9 +143,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// - sends one `NOTIFY` after each end, update and rotation of a session, before the call
     ///   returns. Concurrent ones share a statement. It names the session's id, or 32 bits of the
     ///   hash of a subject. The server commits transactions that notify one after the other;
-    /// - sends itself a message every five seconds. Without an answer, such as behind a pooler in
-    ///   transaction mode, or while the connection is lost, each request reads the store. The log
-    ///   says so.
+    /// - sends itself a message every five seconds. Without an answer, such as while the connection
+    ///   is lost, each request reads the store. The log says so. Behind a pooler in transaction
+    ///   mode, it does not listen at all.
     ///
     /// It listens from the first request until [`SessionManager::shutdown`] or the end of the
     /// manager. After the shutdown, requests read the store.

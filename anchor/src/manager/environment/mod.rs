@@ -3,6 +3,8 @@
 
 mod cookie_variables;
 mod near_miss;
+#[cfg(any(test, feature = "_fuzz"))]
+pub(crate) mod properties;
 mod reader;
 
 use std::ffi::OsString;

@@ -53,7 +53,7 @@ impl Folder {
     }
 
     /// Checks that no two files have the same version, because sqlx runs one file per version.
-    fn check_versions(&self) -> Result<(), MigrateError> {
+    pub(in crate::migrate) fn check_versions(&self) -> Result<(), MigrateError> {
         for (first, second) in self.forward().zip(self.forward().skip(1)) {
             if first.name.version == second.name.version {
                 let files = [first.path.clone(), second.path.clone()];

@@ -9,6 +9,8 @@
 
 mod lines;
 mod parse;
+#[cfg(any(test, feature = "_fuzz"))]
+pub(crate) mod properties;
 #[cfg(test)]
 mod tests;
 mod words;
