@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Database, MySqlPool, PgPool, Pool, Sql
 
 use crate::Proxy;
 use crate::databases::{self, Redis};
+use crate::servers::Proxied;
 
 /// An empty store of one kind.
 pub enum Backend {
@@ -54,6 +55,12 @@ impl Backend {
     /// Redis; `None`, said on standard error, when there is no server.
     pub async fn redis() -> Option<Self> {
         databases::redis().await.map(Backend::Redis)
+    }
+
+    /// Redis Cluster, which [`behind_a_proxy`](Self::behind_a_proxy) can cut; `None`, said on
+    /// standard error, when there is none to start.
+    pub async fn redis_cluster() -> Option<Self> {
+        databases::proxied_redis_cluster().await.map(Backend::Redis)
     }
 
     /// A store for `T` with its table made. A second call gives the same rows on a database, and
@@ -125,6 +132,12 @@ impl Backend {
                 let pool = PoolOptions::new().max_connections(connections);
                 let pool = pool.connect_lazy_with(options.host(&host).port(port));
                 Some((Backend::MySql(pool), proxy))
+            }
+            Backend::Redis(direct) if direct.url.contains(',') => {
+                let proxy = Proxied::at(&direct.url)?.proxy().clone();
+                let urls = proxy.addresses().iter().map(|address| format!("redis://{address}"));
+                let url = urls.collect::<Vec<_>>().join(",");
+                Some((Backend::Redis(Redis { url, ..direct.clone() }), proxy))
             }
             Backend::Redis(direct) => {
                 let server = direct.address();

@@ -5,6 +5,7 @@
 mod backend;
 pub mod batching;
 pub mod careless;
+pub mod cluster;
 pub mod databases;
 pub mod dice;
 mod fake_clock;
@@ -15,6 +16,7 @@ pub mod logs;
 pub mod naive;
 mod on_every_store;
 mod postgres_tap;
+pub mod process;
 mod proxy;
 pub mod servers;
 mod table_lock;

@@ -27,12 +27,13 @@ macro_rules! on_every_store {
 }
 
 /// As [`on_every_store!`](crate::on_every_store), for the stores that are on the other end of a
-/// connection.
+/// connection. What follows a semicolon is not tested on Redis Cluster.
 #[macro_export]
 macro_rules! on_every_server {
-    ($($behaviour:ident),+ $(,)?) => {
-        $crate::on_every_store! { @store postgres $($behaviour)+ }
-        $crate::on_every_store! { @store mysql $($behaviour)+ }
-        $crate::on_every_store! { @store redis $($behaviour)+ }
+    ($($behaviour:ident),+ $(,)? $(; not_in_a_cluster: $($other:ident),+ $(,)?)?) => {
+        $crate::on_every_store! { @store postgres $($behaviour)+ $($($other)+)? }
+        $crate::on_every_store! { @store mysql $($behaviour)+ $($($other)+)? }
+        $crate::on_every_store! { @store redis $($behaviour)+ $($($other)+)? }
+        $crate::on_every_store! { @store redis_cluster $($behaviour)+ }
     };
 }

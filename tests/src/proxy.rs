@@ -1,11 +1,14 @@
 //! [`Proxy`]: a server in front of a database, which cuts, holds or delays what passes.
 //!
-//! It understands no protocol. It counts the pieces in which bytes arrive, so a test can lose each
-//! of them in turn, and does not need to know which one is the statement, and which its answer.
+//! It understands no protocol, except that it recognizes the replicas of Redis. It counts the
+//! pieces in which bytes arrive, so a test can lose each of them in turn, and does not need to know
+//! which one is the statement, and which its answer.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +16,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
+
+/// What a replica of Redis says to its primary.
+const REPLICA: &[u8] = b"PSYNC";
 
 /// Which way bytes pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +39,18 @@ pub enum Loss {
     /// One connection stays open, and nothing passes on it any more. The next one works.
     /// [`Proxy::heal`] cuts it.
     OneHangs,
+    /// One connection stays open, and what is sent on it arrives after [`Proxy::heal`].
+    OneIsLate,
     /// Connections stay open, and nothing passes until [`Proxy::heal`].
     Silence,
 }
 
-/// A proxy on a loopback port, on a thread of its own, until it is dropped.
+/// A proxy on a loopback port for each server, on a thread of its own, until it is dropped.
+#[derive(Clone)]
 pub struct Proxy {
-    address: SocketAddr,
+    addresses: Arc<[SocketAddr]>,
     network: Arc<Network>,
-    _stop: oneshot::Sender<()>,
+    _stop: Arc<oneshot::Sender<()>>,
 }
 
 impl Proxy {
@@ -51,27 +60,68 @@ impl Proxy {
     ///
     /// When there is no free port.
     pub fn before(server: String) -> Self {
-        let listener = StdListener::bind(("127.0.0.1", 0)).expect("a free port");
-        listener.set_nonblocking(true).expect("a socket that does not block");
-        let address = listener.local_addr().expect("a bound address");
-        let network = Arc::new(Network { state: watch::Sender::new(State::default()) });
-        let (_stop, stopped) = oneshot::channel();
+        Self::before_each(vec![server])
+    }
+
+    /// Stands in front of several servers. What is lost, is lost of what passes to and from any of
+    /// them.
+    ///
+    /// # Panics
+    ///
+    /// When there is no free port.
+    pub fn before_each(servers: Vec<String>) -> Self {
+        let mut listeners = Vec::new();
+        for server in servers {
+            let listener = StdListener::bind(("127.0.0.1", 0)).expect("a free port");
+            listener.set_nonblocking(true).expect("a socket that does not block");
+            listeners.push((listener, server));
+        }
+        let address = |(listener, _): &(StdListener, String)| listener.local_addr();
+        let addresses: Result<_, _> = listeners.iter().map(address).collect();
+        let addresses = addresses.expect("a bound address");
+        let (state, connections) = (watch::Sender::new(State::default()), AtomicUsize::new(0));
+        let swallowed = listeners.iter().map(|_| watch::Sender::new(0)).collect();
+        let network = Arc::new(Network { state, connections, swallowed });
+        let (stop, stopped) = oneshot::channel();
         let passing = Arc::clone(&network);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
-                tokio::select! {
-                    () = accept(listener, server, passing) => {}
-                    _ = stopped => {}
+                for (number, (listener, server)) in listeners.into_iter().enumerate() {
+                    tokio::spawn(accept(listener, server, number, Arc::clone(&passing)));
                 }
+                let _ = stopped.await;
             });
         });
-        Self { address, network, _stop }
+        Self { addresses, network, _stop: Arc::new(stop) }
     }
 
-    /// Where it listens.
+    /// Where it listens; the first one of several addresses.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// Where it listens for each server.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// How many connections it has accepted.
+    pub fn connections(&self) -> usize {
+        self.network.connections.load(Ordering::SeqCst)
+    }
+
+    /// Swallows all that comes on the connections that are open now: nothing acknowledges it any
+    /// more, as when a machine has lost its power. New connections work.
+    pub fn swallow(&self) {
+        for number in 0..self.addresses.len() {
+            self.swallow_those_to(number);
+        }
+    }
+
+    /// The same for the connections to one of the servers, by its number.
+    pub fn swallow_those_to(&self, number: usize) {
+        self.network.swallowed[number].send_modify(|times| *times += 1);
     }
 
     /// Loses what passes next in this direction, or, after so many pieces, what follows them.
@@ -82,9 +132,22 @@ impl Proxy {
         });
     }
 
+    /// Stands in front of another server from now on, and lets everything pass. The connections to
+    /// the first one are cut.
+    pub fn redirect(&self, server: String) {
+        self.network.state.send_modify(|state| {
+            *state = State { instead: Some(server.into()), ..state.healed() };
+        });
+    }
+
     /// Lets nothing pass in either direction, from now on.
     pub fn silence(&self) {
         self.network.state.send_modify(|state| state.is_silent = true);
+    }
+
+    /// Lets nothing pass between replicas of Redis and their primaries, from now on.
+    pub fn silence_replicas(&self) {
+        self.network.state.send_modify(|state| state.are_replicas_silent = true);
     }
 
     /// Lets everything that the client sends arrive this much later.
@@ -107,7 +170,7 @@ impl Proxy {
         let mut has_lost = false;
         self.network.state.send_modify(|state| {
             has_lost = state.has_lost;
-            *state = State { heals: state.heals + 1, ..State::default() };
+            *state = state.healed();
         });
         has_lost
     }
@@ -119,9 +182,18 @@ struct State {
     has_lost: bool,
     is_down: bool,
     is_silent: bool,
+    are_replicas_silent: bool,
     delay: Duration,
     /// How often it was healed.
     heals: u64,
+    /// `host:port` of the server that takes the place of the first one.
+    instead: Option<Arc<str>>,
+}
+
+impl State {
+    fn healed(&self) -> Self {
+        Self { heals: self.heals + 1, instead: self.instead.clone(), ..Self::default() }
+    }
 }
 
 #[derive(Debug)]
@@ -133,6 +205,9 @@ struct Planned {
 
 struct Network {
     state: watch::Sender<State>,
+    connections: AtomicUsize,
+    /// How often the connections to each server were swallowed.
+    swallowed: Vec<watch::Sender<u64>>,
 }
 
 impl Network {
@@ -153,6 +228,7 @@ impl Network {
                 Loss::OneConnection => is_cut = true,
                 Loss::EveryConnection => (is_cut, state.is_down) = (true, true),
                 Loss::OneHangs => (is_cut, hangs_until) = (true, Some(state.heals + 1)),
+                Loss::OneIsLate => hangs_until = Some(state.heals + 1),
                 Loss::Silence => state.is_silent = true,
             }
             (state.planned, state.has_lost) = (None, true);
@@ -164,8 +240,26 @@ impl Network {
         if is_cut { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
+    /// Waits until the connections are swallowed, and lets nothing of this one arrive from then on.
+    async fn swallow(&self, client: io::Result<socket2::Socket>, number: usize) {
+        let mut swallowed = self.swallowed[number].subscribe();
+        let before = *swallowed.borrow_and_update();
+        let Ok(client) = client else { return };
+        let _ = swallowed.wait_for(|times| *times > before).await;
+        // A filter that keeps 0 bytes of each packet: the system drops it, and says nothing.
+        let nothing = socket2::SockFilter::new(0x06, 0, 0, 0);
+        client.attach_filter(&[nothing]).expect("a filter on a socket");
+    }
+
+    /// Waits until the network is healed.
+    async fn healed(&self) {
+        let mut state = self.state.subscribe();
+        let heals = state.borrow_and_update().heals;
+        let _ = state.wait_for(|state| state.heals > heals).await;
+    }
+
     /// Waits until what arrived then may pass.
-    async fn let_pass(&self, direction: Direction, arrived: Instant) {
+    async fn let_pass(&self, direction: Direction, arrived: Instant, is_replica: &AtomicBool) {
         let mut state = self.state.subscribe();
         loop {
             let (is_silent, due) = {
@@ -174,7 +268,8 @@ impl Network {
                     Direction::ToServer => state.delay,
                     Direction::ToClient => Duration::ZERO,
                 };
-                (state.is_silent, arrived + delay)
+                let is_silenced = state.are_replicas_silent && is_replica.load(Ordering::SeqCst);
+                (state.is_silent || is_silenced, arrived + delay)
             };
             if !is_silent && due <= Instant::now() {
                 return;
@@ -187,29 +282,42 @@ impl Network {
     }
 }
 
-async fn accept(listener: StdListener, server: String, network: Arc<Network>) {
+async fn accept(listener: StdListener, server: String, number: usize, network: Arc<Network>) {
     let listener = TcpListener::from_std(listener).expect("a listener");
     while let Ok((client, _)) = listener.accept().await {
-        tokio::spawn(connect(client, server.clone(), Arc::clone(&network)));
+        network.connections.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(connect(client, server.clone(), number, Arc::clone(&network)));
     }
 }
 
 /// Passes on what one connection sends, until one side closes it or it is cut.
-async fn connect(client: TcpStream, server: String, network: Arc<Network>) {
+async fn connect(client: TcpStream, server: String, number: usize, network: Arc<Network>) {
     let mut state = network.state.subscribe();
     if state.borrow().is_down {
         return;
     }
-    let Ok(server) = TcpStream::connect(server).await else { return };
+    let instead = state.borrow().instead.clone();
+    let place = instead.as_deref().unwrap_or(&server);
+    let Ok(server) = TcpStream::connect(place).await else { return };
     for stream in [&client, &server] {
         let _ = stream.set_nodelay(true);
     }
+    let swallowed = network.swallow(socket2::SockRef::from(&client).try_clone(), number);
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    tokio::select! {
-        _ = pass(from_client, to_server, Direction::ToServer, &network) => {}
-        _ = pass(from_server, to_client, Direction::ToClient, &network) => {}
-        _ = state.wait_for(|state| state.is_down) => {}
+    let replica = AtomicBool::new(false);
+    let to_server = pass(from_client, to_server, Direction::ToServer, &network, &replica);
+    let to_client = pass(from_server, to_client, Direction::ToClient, &network, &replica);
+    let (mut to_server, mut to_client) = (pin!(to_server), pin!(to_client));
+    let is_swallowed = tokio::select! {
+        _ = &mut to_server => false,
+        _ = &mut to_client => false,
+        _ = state.wait_for(|state| state.is_down || state.instead != instead) => false,
+        () = swallowed => true,
+    };
+    if is_swallowed {
+        // Both sockets stay open, and nothing is read or written any more.
+        network.healed().await;
     }
 }
 
@@ -218,6 +326,7 @@ async fn pass(
     mut to: OwnedWriteHalf,
     direction: Direction,
     network: &Network,
+    is_replica: &AtomicBool,
 ) -> io::Result<()> {
     let (sender, mut queue) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
     let reading = async move {
@@ -227,17 +336,20 @@ async fn pass(
             if length == 0 {
                 return Ok(());
             }
+            if bytes[..length].windows(REPLICA.len()).any(|word| word == REPLICA) {
+                is_replica.store(true, Ordering::SeqCst);
+            }
             network.meet(direction).await?;
             let _ = sender.send((Instant::now(), bytes[..length].to_vec()));
         }
     };
     let writing = async {
         while let Some((arrived, bytes)) = queue.recv().await {
-            network.let_pass(direction, arrived).await;
+            network.let_pass(direction, arrived, is_replica).await;
             to.write_all(&bytes).await?;
         }
         // In silence, nobody learns that the other side has closed the connection.
-        network.let_pass(direction, Instant::now()).await;
+        network.let_pass(direction, Instant::now(), is_replica).await;
         Ok::<_, io::Error>(())
     };
     tokio::try_join!(reading, writing).map(drop)

@@ -1,10 +1,13 @@
 //! Starts MariaDB.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::supervised::{Supervised, free_port, make_folder};
 use super::{Running, programs};
+
+const INSTALL: &str = "install MariaDB (`apt-get install mariadb-server`)";
 
 pub(super) fn start() -> Result<Running, String> {
     start_with("mariadb", &["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"])
@@ -18,21 +21,10 @@ pub(super) fn start_with_binlog() -> Result<Running, String> {
 
 /// Starts a server with these options. Its own defaults lose nothing in a crash.
 pub(super) fn start_with(name: &str, options: &[&str]) -> Result<Running, String> {
-    let (Some(install), Some(mariadbd)) =
-        (programs::find("mariadb-install-db", &[]), programs::find("mariadbd", &[]))
-    else {
-        return Err("install MariaDB (`apt-get install mariadb-server`)".into());
-    };
+    let mariadbd = programs::find("mariadbd", &[]).ok_or(INSTALL)?;
     let folder = make_folder(name)?;
     let data = folder.join("data");
-
-    let mut prepare = Command::new(install);
-    prepare
-        .arg("--no-defaults")
-        .arg(format!("--datadir={}", data.display()))
-        .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
-        .args(run_as(&folder));
-    programs::run(prepare).inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
+    prepare(&folder)?;
 
     let port = free_port()?;
     let mut server = Command::new(mariadbd);
@@ -52,8 +44,19 @@ pub(super) fn start_with(name: &str, options: &[&str]) -> Result<Running, String
     Ok(Running { url, supervised: vec![supervised] })
 }
 
+/// Makes an empty database in `data` in this folder. Removes the folder if that fails.
+pub(super) fn prepare(folder: &Path) -> Result<(), String> {
+    let mut prepare = Command::new(programs::find("mariadb-install-db", &[]).ok_or(INSTALL)?);
+    prepare
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}", folder.join("data").display()))
+        .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
+        .args(run_as(folder));
+    programs::run(prepare).inspect_err(|_| drop(fs::remove_dir_all(folder)))
+}
+
 /// MariaDB runs as root only when told to.
-fn run_as(folder: &std::path::Path) -> Option<&'static str> {
+fn run_as(folder: &Path) -> Option<&'static str> {
     #[cfg(unix)]
     if fs::metadata(folder).is_ok_and(|folder| std::os::unix::fs::MetadataExt::uid(&folder) == 0) {
         return Some("--user=root");

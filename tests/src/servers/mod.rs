@@ -6,16 +6,21 @@
 //! | PostgreSQL | `ANCHOR_TEST_POSTGRES_URL` | `initdb` and `postgres` in `PATH` or `/usr/lib/postgresql/*/bin` |
 //! | PostgreSQL, a standby | `ANCHOR_TEST_POSTGRES_STANDBY_URL` | the same |
 //! | MySQL, MariaDB | `ANCHOR_TEST_MYSQL_URL` | `mariadb-install-db` and `mariadbd` |
+//! | Galera, three servers | `ANCHOR_TEST_GALERA_URLS`, with commas between them | `mariadbd` with `libgalera_smm.so`, `rsync` |
 //! | Redis | `ANCHOR_TEST_REDIS_URL` | `redis-server` |
+//! | PgBouncer | `ANCHOR_TEST_PGBOUNCER` names the program, not a URL | `pgbouncer`, in front of the first |
 //! | Redis Cluster | `ANCHOR_TEST_REDIS_CLUSTER_URL`, with commas between its servers | `redis-server`, `redis-cli` |
 //!
 //! With `ANCHOR_TEST_REQUIRE_SERVERS=1` a missing server or program fails the tests that need it,
 //! as continuous integration should.
 
+mod galera;
 mod killable;
 mod mariadb;
+pub(crate) mod pgbouncer;
 mod postgres;
 mod programs;
+mod proxied;
 mod redis;
 mod redis_cluster;
 mod supervised;
@@ -24,6 +29,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 pub use killable::Killable;
+pub(crate) use proxied::Proxied;
 pub(crate) use supervised::ScratchFolder;
 use supervised::Supervised;
 
@@ -35,6 +41,8 @@ pub static POSTGRES_STANDBY: Server =
     Server::new("PostgreSQL", "ANCHOR_TEST_POSTGRES_STANDBY_URL", postgres::start_standby);
 /// MariaDB, or MySQL by its variable.
 pub static MYSQL: Server = Server::new("MariaDB", "ANCHOR_TEST_MYSQL_URL", mariadb::start);
+/// Three servers of a Galera cluster. Its URL is those of its servers, with commas between.
+pub static GALERA: Server = Server::new("Galera", "ANCHOR_TEST_GALERA_URLS", galera::start);
 /// Redis.
 pub static REDIS: Server = Server::new("Redis", "ANCHOR_TEST_REDIS_URL", redis::start);
 
@@ -104,6 +112,11 @@ impl Server {
     }
 }
 
+/// The version of the PgBouncer that tests start, such as `(1, 18)`; `None` when there is none.
+pub fn pgbouncer_version() -> Option<(u32, u32)> {
+    pgbouncer::version()
+}
+
 /// A program that a test runs: the one that the variable names, else `name` from `PATH`. `None`,
 /// said on standard error, when there is none.
 ///
@@ -127,7 +140,7 @@ pub fn program(name: &str, variable: &str, install: &str) -> Option<String> {
 
 /// Written past libtest's capture, which would hide it from whoever believes that everything was
 /// tested.
-pub(crate) fn announce(skipped: &str) {
+pub fn announce(skipped: &str) {
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {skipped} ***\n");
 }
 

@@ -7,6 +7,8 @@ use std::process::Command;
 use super::supervised::{Supervised, free_port, make_folder};
 use super::{Running, programs};
 
+const INSTALL: &str = "install PostgreSQL (`apt-get install postgresql`)";
+
 /// Settings that do not wait for the disk.
 const NO_WAITING: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
@@ -24,10 +26,29 @@ pub(super) fn start_with(name: &str, settings: &[&str]) -> Result<Running, Strin
     start_as(name, false, settings)
 }
 
+/// Starts a standby that copies the server at this port, and follows it from then on. The server
+/// knows it as `name`.
+pub(super) fn start_standby_of(
+    port: u16,
+    name: &str,
+    settings: &[&str],
+) -> Result<Running, String> {
+    let copy = program("pg_basebackup").ok_or(INSTALL)?;
+    let folder = make_folder(name)?;
+    let owner = Owner::of_server_in(&folder)?;
+    let data = folder.join("data");
+    let mut prepare = owner.command(&copy);
+    prepare
+        .arg("--pgdata")
+        .arg(&data)
+        .arg(format!("--dbname=host=127.0.0.1 port={port} user=anchor application_name={name}"))
+        .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+    programs::run(prepare).inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
+    run(&owner, &folder, true, settings)
+}
+
 fn start_as(name: &str, is_standby: bool, settings: &[&str]) -> Result<Running, String> {
-    let (Some(initdb), Some(postgres)) = (program("initdb"), program("postgres")) else {
-        return Err("install PostgreSQL (`apt-get install postgresql`)".into());
-    };
+    let initdb = program("initdb").ok_or(INSTALL)?;
     let folder = make_folder(name)?;
     let owner = Owner::of_server_in(&folder)?;
     let data = folder.join("data");
@@ -45,10 +66,20 @@ fn start_as(name: &str, is_standby: bool, settings: &[&str]) -> Result<Running, 
     if is_standby {
         fs::write(data.join("standby.signal"), "").map_err(|error| error.to_string())?;
     }
+    run(&owner, &folder, is_standby, settings)
+}
 
+/// Runs the server whose data is in this folder.
+fn run(
+    owner: &Owner,
+    folder: &Path,
+    is_standby: bool,
+    settings: &[&str],
+) -> Result<Running, String> {
+    let postgres = program("postgres").ok_or(INSTALL)?;
     let port = free_port()?;
     let mut server = owner.command(&postgres);
-    server.arg("-D").arg(&data).arg("-p").arg(port.to_string());
+    server.arg("-D").arg(folder.join("data")).arg("-p").arg(port.to_string());
     let placed = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"];
     for setting in placed.iter().chain(settings) {
         server.arg("-c").arg(setting);
@@ -59,7 +90,7 @@ fn start_as(name: &str, is_standby: bool, settings: &[&str]) -> Result<Running, 
         true => "database system is ready to accept read",
         false => "database system is ready to accept connections",
     };
-    let supervised = Supervised::start(&folder, "QUIT", &server, ready)?;
+    let supervised = Supervised::start(folder, "QUIT", &server, ready)?;
     let url = format!("postgres://anchor@127.0.0.1:{port}/postgres");
     Ok(Running { url, supervised: vec![supervised] })
 }
@@ -81,14 +112,14 @@ fn version(bin: &Path) -> Option<u32> {
 
 /// Who runs the server: this process's user or, because PostgreSQL refuses to run as root, another
 /// one.
-struct Owner {
+pub(super) struct Owner {
     become_user: Option<(u32, u32)>,
 }
 
 impl Owner {
     /// Gives the folder to the user who will run the server.
     #[cfg(unix)]
-    fn of_server_in(folder: &Path) -> Result<Self, String> {
+    pub(super) fn of_server_in(folder: &Path) -> Result<Self, String> {
         use std::os::unix::fs::{MetadataExt, chown};
 
         let this_user = fs::metadata(folder).map_err(|error| error.to_string())?.uid();
@@ -105,11 +136,11 @@ impl Owner {
     }
 
     #[cfg(not(unix))]
-    fn of_server_in(_: &Path) -> Result<Self, String> {
+    pub(super) fn of_server_in(_: &Path) -> Result<Self, String> {
         Ok(Self { become_user: None })
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub(super) fn command(&self, program: &Path) -> Command {
         let Some((user, group)) = self.become_user else { return Command::new(program) };
         let mut command = Command::new("setpriv");
         command

@@ -39,7 +39,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 pub(super) struct Supervised {
     supervisor: Child,
     folder: PathBuf,
-    /// What its log says when it is ready.
+    /// What its log says when it is ready: each of these lines.
     ready: String,
 }
 
@@ -67,7 +67,7 @@ impl Supervised {
         loop {
             let log = fs::read(self.folder.join("log")).unwrap_or_default();
             let log = String::from_utf8_lossy(&log);
-            if log.contains(&self.ready) {
+            if self.ready.lines().all(|line| log.contains(line)) {
                 return Ok(());
             }
             if log.contains(EXITED) || started.elapsed() > START_LIMIT {
@@ -83,8 +83,7 @@ impl Supervised {
     ///
     /// When it is not known which process it is.
     pub(super) fn kill(&self) -> Result<(), String> {
-        let pid = fs::read_to_string(self.folder.join("pid")).map_err(|error| error.to_string())?;
-        let pid: u32 = pid.trim().parse().map_err(|error| format!("{pid}: {error}"))?;
+        let pid = self.pid()?;
         let mut processes = children_of(pid);
         if !processes.is_empty() {
             // So that it does not start another one meanwhile.
@@ -102,6 +101,20 @@ impl Supervised {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
+    }
+
+    /// Sends a signal to the server.
+    ///
+    /// # Errors
+    ///
+    /// When it is not known which process it is, or it has ended.
+    pub(super) fn signal(&self, signal: &str) -> Result<(), String> {
+        send(signal, &[self.pid()?])
+    }
+
+    fn pid(&self) -> Result<u32, String> {
+        let pid = fs::read_to_string(self.folder.join("pid")).map_err(|error| error.to_string())?;
+        pid.trim().parse().map_err(|error| format!("{pid}: {error}"))
     }
 
     /// Starts the server again, after it has ended.

@@ -8,9 +8,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anchor_tests::Backend;
 use anchor_tests::http::Served;
 use anchor_tests::servers::Killable;
+use anchor_tests::{Backend, cluster};
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
@@ -78,6 +78,50 @@ impl Victim for Server {
                 server.run::<String>(&["SAVE"]).await;
             }
             Backend::Memory | Backend::Sqlite(_) => {}
+        }
+    }
+}
+
+/// A Redis Cluster without replicas, with the application in this process. Its primaries are killed
+/// in turns.
+struct Cluster {
+    server: Server,
+    kills: usize,
+}
+
+impl Cluster {
+    async fn of(options: &[&str]) -> Option<Self> {
+        // Nobody takes the place of a primary: it comes back.
+        let servers = block_in_place(|| Killable::redis_cluster(3, 0, "5000", options))?;
+        Some(Self { server: Server::of(servers).await, kills: 0 })
+    }
+
+    /// The URL of the primary that is killed, or was killed last.
+    fn victim(&self) -> String {
+        self.server.server.url().split(',').nth(self.kills % 3).unwrap().to_owned()
+    }
+}
+
+impl Victim for Cluster {
+    fn served(&self) -> Arc<Served> {
+        self.server.served()
+    }
+
+    fn kill(&mut self) {
+        self.kills += 1;
+        let victim = self.server.server.number_of(&self.victim());
+        block_in_place(|| self.server.server.kill_one(victim));
+    }
+
+    async fn restart(&mut self) {
+        let victim = self.victim();
+        let victim = self.server.server.number_of(&victim);
+        block_in_place(|| self.server.server.restart_one(victim));
+    }
+
+    async fn settle(&self) {
+        for url in self.server.server.url().split(',') {
+            cluster::on::<String>(url, &["SAVE"]).await;
         }
     }
 }
@@ -208,6 +252,20 @@ async fn redis_with_snapshots_alone_undoes_logouts() {
     let options = ["--save", "3600", "1", "--appendonly", "no"];
     let Some(server) = Killable::redis(&options) else { return };
     assert_loses("Redis with snapshots alone", Server::of(server).await, "/logout").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_cluster_with_appendfsync_always_keeps_what_was_answered() {
+    let options = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+    let Some(cluster) = Cluster::of(&options).await else { return };
+    assert_keeps("Redis Cluster", cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_cluster_with_snapshots_alone_undoes_logouts() {
+    let options = ["--save", "3600", "1", "--appendonly", "no"];
+    let Some(cluster) = Cluster::of(&options).await else { return };
+    assert_loses("Redis Cluster with snapshots alone", cluster, "/logout").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

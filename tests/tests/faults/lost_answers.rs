@@ -18,9 +18,9 @@ use crate::application::{Application, Builder, LoggedIn, UserSession, log_in, me
 on_every_server![
     a_logout_whose_connection_is_cut_anywhere_is_503_or_true,
     a_logout_that_falls_silent_anywhere_is_503_or_true,
-    a_connection_that_hangs_delays_one_request,
     logouts_that_share_a_statement_are_503_or_true_wherever_it_is_cut,
-    a_handler_that_does_not_look_at_the_answer_is_found_by_the_same_cuts,
+    a_handler_that_does_not_look_at_the_answer_is_found_by_the_same_cuts;
+    not_in_a_cluster: a_connection_that_hangs_delays_one_request,
 ];
 
 /// How long a call of the store may take when nothing answers it.

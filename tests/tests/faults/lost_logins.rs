@@ -14,8 +14,9 @@ use crate::lost_answers::{BOUND, Behind, Cut, at_every_cut};
 
 on_every_server![
     a_login_whose_connection_is_cut_anywhere_leaves_at_most_one_session_that_expires,
-    a_login_over_a_session_that_is_cut_anywhere_leaves_at_most_one_session,
-    a_handler_that_logs_in_again_after_an_error_is_found_by_the_same_cuts,
+    a_login_over_a_session_that_is_cut_anywhere_leaves_at_most_one_session;
+    // A client of a cluster repeats a call by itself until there is nobody to ask.
+    not_in_a_cluster: a_handler_that_logs_in_again_after_an_error_is_found_by_the_same_cuts,
 ];
 
 const IDLE: Duration = Duration::from_secs(4);

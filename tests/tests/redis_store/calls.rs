@@ -1,6 +1,9 @@
 //! What a request costs: the commands that the server was sent.
 
+use std::time::Duration;
+
 use anchor::prelude::*;
+use anchor::store::{Placement, SessionStore};
 use anchor_tests::databases::{self, Redis};
 use anchor_tests::http::Served;
 use axum::Router;
@@ -9,7 +12,7 @@ use http::StatusCode;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use super::random_id;
+use super::{login, random_id};
 
 #[tokio::test]
 async fn a_guarded_read_a_login_and_a_logout_are_one_call_each() {
@@ -52,7 +55,8 @@ async fn a_guarded_read_a_login_and_a_logout_are_one_call_each() {
     let cookie = served.post("/login").send().await.expect(StatusCode::OK).cookie();
     assert_eq!(calls.since().await, ["EVALSHA"], "a login");
     served.get("/me").cookie(&cookie).send().await.expect(StatusCode::OK);
-    assert_eq!(calls.since().await, ["EVALSHA"], "a guarded read");
+    // Sent together, and faster than a script.
+    assert_eq!(calls.since().await, ["TIME", "HMGET", "ZSCORE"], "a guarded read");
     served.post("/login").cookie(&cookie).send().await.expect(StatusCode::OK);
     assert_eq!(calls.since().await, ["EVALSHA"], "a login that replaces a session");
     let cookie = served.post("/login").send().await.expect(StatusCode::OK).cookie();
@@ -96,4 +100,31 @@ impl Calls {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_sweep_asks_the_shards_once_for_all_of_its_batches() {
+    #[derive(Clone, SessionData)]
+    #[session(table = "swept", idle = "2h", absolute = "14d", migrations = false)]
+    #[session(keep_ended = "30d")]
+    struct Kept {
+        #[session(subject)]
+        name: String,
+    }
+    let Some(server) = databases::own_redis() else { return };
+    let store = server.store::<Kept>().await;
+    for number in 0..10 {
+        let mut new = login(&store, Kept { name: number.to_string() });
+        new.idle = Duration::from_millis(1);
+        store.create(new).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut calls = Calls::of(&server).await;
+    let mut swept = Vec::new();
+    while swept.last().is_none_or(|count| *count == 4) {
+        swept.push(store.sweep(4).await.unwrap());
+    }
+    assert_eq!(swept, [4, 4, 2]);
+    let asked = calls.since().await.into_iter().filter(|command| command == "ZCOUNT").count();
+    assert_eq!(asked, 2 * usize::from(Placement::COUNT), "once at the beginning, once at the end");
 }

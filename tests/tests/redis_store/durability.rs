@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use anchor::prelude::*;
 use anchor::store::{Durability, EndReason, Ending, Replaced, SessionStore, VerifyError};
 use anchor::{RedisStore, StoreErrorKind};
+use anchor_tests::cluster::on;
 use anchor_tests::databases;
 use anchor_tests::http::Served;
 use axum::Router;
 use axum::routing::{get, post};
 use http::StatusCode;
 
-use super::moving_slot::on;
 use super::{UserSession, create, is_live, login, user};
 
 #[tokio::test]
@@ -123,6 +123,68 @@ async fn ends_wait_for_their_confirmations_side_by_side() {
     }
     let took = began.elapsed();
     assert!(took >= within && took < 4 * within, "{took:?} for 8 ends");
+}
+
+/// One confirmation is for all ends that have gathered before it.
+#[tokio::test]
+async fn many_ends_take_hardly_longer_than_one() {
+    const ENDS: usize = 400;
+    let Some(server) = databases::redis().await else { return };
+    let within = Duration::from_millis(500);
+    let replicas = Durability::Replicas { replicas: 1, within };
+    let store = server.store::<UserSession>().await.durability(replicas).await.unwrap();
+    let mut ids = Vec::new();
+    for number in 0..ENDS {
+        ids.push(create(&store, user(&format!("subject {number}"))).await);
+    }
+    let mut ends = tokio::task::JoinSet::new();
+    let began = Instant::now();
+    for id in ids.clone() {
+        let store = store.clone();
+        ends.spawn(async move { store.revoke(id, None, EndReason::Logout).await });
+    }
+    // Nobody has confirmed them, so each has waited for as long as it may.
+    for end in ends.join_all().await {
+        assert!(end.unwrap_err().to_string().contains("0 of 1 replicas"));
+    }
+    let took = began.elapsed();
+    println!("{ENDS} ends in {took:?}");
+    assert!(took >= within && took < 4 * within, "{took:?} for {ENDS} ends");
+    for id in ids {
+        assert!(!is_live(&store, id).await);
+    }
+}
+
+#[tokio::test]
+async fn too_few_replicas_are_warned_of() {
+    let Some(server) = databases::own_redis() else { return };
+    let within = Duration::from_millis(100);
+    for (replicas, are_warned_of) in [(0, false), (1, true)] {
+        let replicas = Durability::Replicas { replicas, within };
+        let store = server.store::<UserSession>().await.durability(replicas).await.unwrap();
+        let warnings = store.verify().await.unwrap().warnings;
+        let lacks = warnings.iter().any(|one| one.contains("has 0 connected replicas of the 1"));
+        assert_eq!(lacks, are_warned_of, "{warnings:?}");
+    }
+}
+
+/// A cluster can be set up to say only that a server is where the client has found it.
+#[tokio::test]
+async fn servers_whose_address_a_cluster_hides_are_looked_at() {
+    let Some(server) = databases::proxied_redis_cluster().await else { return };
+    let store = RedisStore::<UserSession>::connect_cluster(server.url.split(',')).await.unwrap();
+    let prefer = async |endpoint| {
+        for url in server.url.split(',') {
+            let setting = "cluster-preferred-endpoint-type";
+            on::<()>(url, &["CONFIG", "SET", setting, endpoint]).await;
+        }
+    };
+    prefer("unknown-endpoint").await;
+    let (verified, ended) =
+        (store.verify().await, store.revoke_everyone(EndReason::Everyone).await);
+    prefer("ip").await;
+    verified.unwrap();
+    ended.unwrap();
 }
 
 #[tokio::test]

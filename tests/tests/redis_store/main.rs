@@ -7,6 +7,8 @@ mod handed_over;
 mod lost_answers;
 mod moving_slot;
 mod releases;
+mod replaced;
+mod together;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -84,7 +86,7 @@ async fn a_person_with_a_redis_client_recognizes_a_session() {
     }
     let expires_at: i64 = hash["expires_at"].parse().expect("microseconds");
     assert_eq!(expires_at, live(&store, id).await.record.expires_at.as_micros());
-    let set = server.key(TABLE, id, "subject:ferris");
+    let set = server.key(TABLE, id, "index");
     let ids: Vec<String> = server.run(&["ZRANGE", &set, "0", "-1"]).await;
     assert_eq!(ids, [id.to_string()]);
     // Nothing stays forever.
@@ -115,15 +117,18 @@ async fn applications_and_payloads_on_one_server_do_not_meet() {
 }
 
 #[tokio::test]
-async fn a_session_that_its_subjects_set_has_lost_has_ended() {
+async fn a_session_that_the_index_has_lost_has_ended() {
     let Some(server) = databases::redis().await else { return };
     let store = server.store::<UserSession>().await;
     let (lost, kept) = (create(&store, user("ferris")).await, create(&store, user("ferris")).await);
-    let set = server.key(TABLE, lost, "subject:ferris");
-    assert_eq!(server.run::<i64>(&["ZREM", &set, &lost.to_string()]).await, 1);
+    let index = server.key(TABLE, lost, "index");
+    assert_eq!(server.run::<i64>(&["ZREM", &index, &lost.to_string()]).await, 1);
     assert!(matches!(store.load(lost).await, Ok(Load::Ended)));
     assert!(is_live(&store, kept).await);
-    assert_eq!(server.run::<i64>(&["DEL", &set]).await, 1);
+    // Under another subject's number, it would not be found either.
+    server.run::<i64>(&["ZADD", &index, "4711", &kept.to_string()]).await;
+    assert!(matches!(store.load(kept).await, Ok(Load::Ended)));
+    assert_eq!(server.run::<i64>(&["DEL", &index]).await, 1);
     assert!(matches!(store.load(kept).await, Ok(Load::Ended)));
 }
 

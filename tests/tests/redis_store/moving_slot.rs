@@ -1,31 +1,8 @@
 //! While a cluster moves a slot, its keys are on two servers, and nothing is known of a session.
 
-use std::collections::BTreeMap;
-
-use redis::{Client, Cmd, FromRedisValue};
+use anchor_tests::cluster::{on, primaries};
 
 use super::*;
-
-/// Runs a command on one server of the cluster.
-pub(super) async fn on<R: FromRedisValue>(url: &str, words: &[&str]) -> R {
-    let mut connection =
-        Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
-    let mut command = Cmd::new();
-    command.arg(words);
-    command.query_async(&mut connection).await.unwrap()
-}
-
-/// Returns the primaries: each address with its id.
-async fn primaries(url: &str) -> BTreeMap<String, String> {
-    let nodes: String = on(url, &["CLUSTER", "NODES"]).await;
-    let primaries = nodes.lines().filter_map(|line| {
-        let words: Vec<_> = line.split(' ').collect();
-        let address = words[1].split('@').next()?;
-        // A replica that has just joined may still be called a primary, but has no slots.
-        (words.len() > 8).then(|| (format!("redis://{address}"), words[0].to_owned()))
-    });
-    primaries.collect()
-}
 
 #[tokio::test]
 async fn a_session_of_a_slot_that_is_being_moved_is_neither_absent_nor_ended() {

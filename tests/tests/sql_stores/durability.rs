@@ -1,7 +1,8 @@
 //! `verify` says what a crash would undo, and refuses a database that cannot be written to.
 
+use anchor_tests::servers::Killable;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::*;
 
@@ -87,11 +88,45 @@ async fn verify_warns_of_sqlite_that_does_not_wait_for_the_disk() {
     pool.store::<Everything>().migrate().await.unwrap();
     for (synchronous, remedies) in [
         (SqliteSynchronous::Off, &["`synchronous = FULL`"][..]),
-        (SqliteSynchronous::Normal, &[]),
+        (SqliteSynchronous::Normal, &["`synchronous = FULL`"]),
         (SqliteSynchronous::Full, &[]),
     ] {
         let options = SqliteConnectOptions::clone(&pool.connect_options()).synchronous(synchronous);
         let store = SqlitePoolOptions::new().connect_lazy_with(options).store::<Everything>();
         assert_eq!(asked_for(&store).await, remedies);
     }
+}
+
+#[tokio::test]
+async fn sqlite_without_a_write_ahead_log_may_wait_less() {
+    let pool = databases::sqlite().await;
+    pool.store::<Everything>().migrate().await.unwrap();
+    pool.end().await;
+    let options = SqliteConnectOptions::clone(&pool.connect_options())
+        .journal_mode(SqliteJournalMode::Delete)
+        .synchronous(SqliteSynchronous::Normal);
+    let store = SqlitePoolOptions::new().connect_lazy_with(options).store::<Everything>();
+    assert_eq!(asked_for(&store).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn verify_refuses_sqlite_that_cannot_be_written_to() {
+    let pool = databases::sqlite().await;
+    pool.store::<Everything>().migrate().await.unwrap();
+    let options = SqliteConnectOptions::clone(&pool.connect_options());
+    for read_only in [options.clone().read_only(true), options.pragma("query_only", "ON")] {
+        let store = SqlitePoolOptions::new().connect_lazy_with(read_only).store::<Everything>();
+        let refusal = refusal(&store).await;
+        assert!(refusal.starts_with("SQLite accepts no writes"), "{refusal}");
+        assert!(refusal.contains("`mode=rwc`"), "{refusal}");
+    }
+}
+
+/// As a reader of an Aurora cluster is, and no other server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verify_refuses_mysql_whose_engine_is_read_only() {
+    let Some(server) = Killable::mariadb(&["--innodb-read-only"]) else { return };
+    let pool = MySqlPoolOptions::new().connect_lazy(server.url()).unwrap();
+    let refusal = refusal(&pool.store::<Everything>()).await;
+    assert!(refusal.contains("accepts no writes (`innodb_read_only = ON`)"), "{refusal}");
 }
