@@ -3,7 +3,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Error};
+use syn::{Data, DeriveInput, Error, Type};
 
 use super::expand::extractors;
 use super::known_arguments;
@@ -23,8 +23,8 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
                 ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static,
             #bounds
     };
-    let session_data = session_data(private);
-    let role = role(input).map(|role| {
+    let session_data = session_data(type_of_field(input, "subject"), private);
+    let role = type_of_field(input, "role").map(|role| {
         quote! {
             #[automatically_derived]
             impl #impl_generics #private::HasRole for #ident #type_generics #clause {
@@ -61,9 +61,10 @@ pub(super) fn expand(input: &DeriveInput, error: &Error, private: &TokenStream) 
     }
 }
 
-fn session_data(private: &TokenStream) -> TokenStream {
+fn session_data(subject: Option<&Type>, private: &TokenStream) -> TokenStream {
+    let subject = subject.map_or_else(|| quote!(#private::NoSubject), |ty| quote!(#ty));
     quote! {
-        type Subject = #private::NoSubject;
+        type Subject = #subject;
         const IDLE: ::core::time::Duration = ::core::time::Duration::ZERO;
         const ABSOLUTE: ::core::time::Duration = ::core::time::Duration::ZERO;
 
@@ -97,14 +98,14 @@ fn has_cut_off(input: &DeriveInput) -> bool {
     arguments.name("cut_off").is_some()
 }
 
-/// Returns the type of the field marked `role`, so that code that uses it does not report a missing
-/// role.
-fn role(input: &DeriveInput) -> Option<&syn::Type> {
+/// Returns the type of the field with this argument, so that code that uses it does not report
+/// another type.
+fn type_of_field<'a>(input: &'a DeriveInput, argument: &str) -> Option<&'a Type> {
     let Data::Struct(data) = &input.data else { return None };
     data.fields.iter().find_map(|field| {
         let mut reported_already = Errors::new();
         let arguments = known_arguments::of_field(&field.attrs, &mut reported_already);
         let _: syn::Result<()> = reported_already.finish();
-        arguments.name("role").map(|_| &field.ty)
+        arguments.name(argument).map(|_| &field.ty)
     })
 }

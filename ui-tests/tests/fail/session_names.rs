@@ -79,4 +79,15 @@ struct ForeignKeys {
     no_name: i64,
 }
 
+#[derive(Clone, SessionData)]
+struct SubjectOfATakenName {
+    #[session(subject)]
+    id: i64,
+}
+
+/// What uses the subject reports no further error.
+fn list(sessions: &anchor::SessionManager<SubjectOfATakenName>, user: i64) {
+    drop(sessions.list(&user));
+}
+
 fn main() {}
