@@ -84,3 +84,47 @@ async fn a_call_whose_answer_is_lost_has_the_effect_of_one_call() {
     assert_lost(&proxy);
     assert!(!is_live(&store, warm).await);
 }
+
+/// How much later a call that is sent again arrives.
+const LATER: Duration = Duration::from_millis(400);
+
+#[tokio::test]
+async fn an_update_that_is_sent_again_after_others_is_not_made_again() {
+    let Some(server) = databases::redis().await else { return };
+    let proxy = Proxy::before(server.address());
+    let url = format!("redis://{}", proxy.address());
+    let behind = RedisStore::<UserSession>::connect(&url).await.unwrap().prefix(&server.prefix);
+    let direct = server.store::<UserSession>().await;
+    let id = create(&direct, user("ferris")).await;
+    let secret = live(&direct, id).await.secrets.current;
+    let one_more = |from: &Arc<UserSession>, version| {
+        let (idle, visits) = (Duration::from_secs(60), from.visits + 1);
+        let to = Arc::new(UserSession { visits, ..UserSession::clone(from) });
+        Change { id, secret, version, from: Arc::clone(from), to, idle }
+    };
+    for others in [1, 7] {
+        let before = live(&direct, id).await.record;
+        let change = one_more(&before.data, before.version);
+        proxy.delay(LATER);
+        lose_the_next_answer(&proxy);
+        let update = {
+            let behind = behind.clone();
+            tokio::spawn(async move { behind.update(change).await })
+        };
+        while live(&direct, id).await.record.version == before.version {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for _ in 0..others {
+            let now = live(&direct, id).await.record;
+            let updated = direct.update(one_more(&now.data, now.version)).await.unwrap();
+            assert_eq!(updated, Updated::Written { version: now.version + 1 });
+        }
+        assert!(!update.is_finished(), "it was sent again before the others came");
+        let updated = update.await.unwrap().unwrap();
+        assert_lost(&proxy);
+        assert_eq!(updated, Updated::Written { version: before.version + 1 });
+        let after = live(&direct, id).await.record;
+        assert_eq!(after.data.visits, before.data.visits + 1 + others);
+        assert_eq!(after.version, before.version + 1 + others);
+    }
+}

@@ -118,9 +118,9 @@ pub(super) fn micros(span: Duration) -> String {
     span.min(LONGEST_SPAN).as_micros().to_string()
 }
 
-/// Returns a text that no other call of a script has.
+/// Returns a text that no other call for the same session has.
 pub(super) fn distinct() -> Result<String, StoreError> {
-    let mut random = [0; 16];
+    let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(StoreError::unavailable)?;
     Ok(hex(&random))
 }

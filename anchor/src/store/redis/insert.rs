@@ -119,7 +119,8 @@ fn transaction(commands: &mut Pipeline, keys: &Keys, login: &Login, times: &Time
         (format!("{shard}new:{id}"), format!("{shard}session:{id}"), format!("{shard}index"));
     let (created, expires) = (times.created.as_micros(), times.expires.as_micros());
     commands.cmd("MULTI");
-    let write = commands.cmd("HSET").arg(&new).arg("@update").arg(login.distinct.as_str());
+    // As the scripts do it in `with_update`.
+    let write = commands.cmd("HSET").arg(&new).arg("@updates").arg(format!("{}=1", login.distinct));
     write.arg("created_at").arg(created).arg("last_seen_at").arg(created);
     write.arg("authenticated_at").arg(times.authenticated.as_micros());
     write.arg("expires_at").arg(expires).arg("deadline").arg(times.deadline.as_micros());

@@ -76,14 +76,15 @@ use crate::token::LastingHash;
 /// The client is the crate `redis`, because it is the one that most applications have already. It
 /// sends the calls of all requests over one connection, one directly after the other, and
 /// reconnects by itself. A call whose connection was lost is sent once more: called twice, a verb
-/// has the effect of one call, but an end may report that nothing was live, and an update that
-/// another one follows may report a conflict, after which `Session::update` runs its closure again
-/// on what is there by then, its own change included. An answer may take five seconds, and a call
-/// that is sent once more, or waits for a connection, as long again; the manager's `store_timeout`
-/// bounds all of it. The machine at the other end may lose its power, and nobody says so: on Linux,
-/// a connection counts as lost when nothing is acknowledged for some seconds. With one server,
-/// another connection is made even before that, when a call has waited in vain and nothing else was
-/// answered meanwhile. Clones share the connection.
+/// has the effect of one call, but an end may report that nothing was live. (An update is
+/// recognized unless eight others of the same session came in between. Then it reports a conflict,
+/// and `Session::update` runs its closure again on what is there by then, its own change included.)
+/// An answer may take five seconds, and a call that is sent once more, or waits for a connection,
+/// as long again; the manager's `store_timeout` bounds all of it. The machine at the other end may
+/// lose its power, and nobody says so: on Linux, a connection counts as lost when nothing is
+/// acknowledged for some seconds. With one server, another connection is made even before that,
+/// when a call has waited in vain and nothing else was answered meanwhile. Clones share the
+/// connection.
 ///
 /// **In a cluster, under load**, the client may stop answering for good when many connections are
 /// lost at the same time, as when a server is killed: all calls fail, the client receives 503, and

@@ -8,9 +8,9 @@ local id, key, subject, number = ARGV[3], session_key(ARGV[3]), ARGV[7], ARGV[8]
 if redis.call('EXISTS', key) == 1 then
   -- Plain commands could not rename it.
   redis.call('DEL', shard .. 'new:' .. id)
-  local existing = redis.call('HMGET', key, '@update', 'created_at', 'authenticated_at',
+  local existing = redis.call('HMGET', key, '@updates', 'created_at', 'authenticated_at',
     'expires_at', 'deadline', '@ended_others')
-  if existing[1] ~= ARGV[15] then return {'taken'} end
+  if not version_of(existing[1], ARGV[15]) then return {'taken'} end
   -- This very call has been sent a second time, because its answer was lost.
   local answer = {'created', existing[2], existing[3], existing[4], existing[5]}
   for other in string.gmatch(existing[6] or '', '%S+') do answer[#answer + 1] = other end
@@ -60,8 +60,9 @@ if ARGV[6] ~= '' then
   authenticated_at = math.min(now, began)
 end
 local times = {decimal(now), decimal(authenticated_at), decimal(expires_at), decimal(deadline)}
-redis.call('HSET', key, '@update', ARGV[15], 'created_at', times[1], 'authenticated_at', times[2],
-  'last_seen_at', times[1], 'expires_at', times[3], 'deadline', times[4], unpack(ARGV, 16))
+redis.call('HSET', key, '@updates', with_update(nil, ARGV[15], '1'), 'created_at', times[1],
+  'authenticated_at', times[2], 'last_seen_at', times[1], 'expires_at', times[3],
+  'deadline', times[4], unpack(ARGV, 16))
 if #ended > 0 then redis.call('HSET', key, '@ended_others', table.concat(ended, ' ')) end
 expire_after(key, expires_at + math.max(keep, 0))
 if keep >= 0 then sweep_at(id, expires_at) end

@@ -131,6 +131,26 @@ local function write(key, from)
   for i = last + 1, #ARGV do redis.call('HDEL', key, ARGV[i]) end
 end
 
+-- The field @updates has the latest writes of a session's columns, latest first: each as what
+-- distinguishes the call from others, and the version that it led to. A call may be sent a second
+-- time, because its answer was lost, after others have come in between.
+local updates_kept = 8
+
+-- Returns the version that a call led to, if it has come before.
+local function version_of(updates, call)
+  for made, version in string.gmatch(updates or '', '(%S+)=(%d+)') do
+    if made == call then return version end
+  end
+end
+
+local function with_update(updates, call, version)
+  local latest = {call .. '=' .. version}
+  for update in string.gmatch(updates or '', '%S+') do
+    if #latest < updates_kept then latest[#latest + 1] = update end
+  end
+  return table.concat(latest, ' ')
+end
+
 -- Puts a session into the index.
 local function enter(number, id, deadline)
   redis.call('ZADD', index_key, number, id)

@@ -5,16 +5,17 @@ local id, key, subject = ARGV[3], session_key(ARGV[3]), ARGV[7]
 local how, row = state(id)
 if how ~= 'live' then return {'gone'} end
 local found = redis.call('HMGET', key, 'version', 'secret_hash', 'previous_secret_hash',
-  'previous_secret_until', 'rotation_state', 'authenticated_at', 'deadline', '@update')
+  'previous_secret_until', 'rotation_state', 'authenticated_at', 'deadline', '@updates')
 -- This very call has been sent a second time, because its answer was lost.
-if found[8] == ARGV[10] then return {'written', found[1]} end
+local written = version_of(found[8], ARGV[10])
+if written then return {'written', written} end
 local previous_is_good = found[5] ~= 'settled' or (found[4] and now < tonumber(found[4]))
 local accepted = ARGV[4] == found[2] or (ARGV[4] == found[3] and previous_is_good)
 if found[1] ~= ARGV[5] or not accepted then return {'conflict'} end
 
-redis.call('HSET', key, '@update', ARGV[10])
 write(key, 11)
-local version = redis.call('HINCRBY', key, 'version', 1)
+local version = decimal(redis.call('HINCRBY', key, 'version', 1))
+redis.call('HSET', key, '@updates', with_update(found[8], ARGV[10], version))
 use(key, now, tonumber(ARGV[6]))
 if subject ~= (row[3] or '') then
   if subject ~= '' then
@@ -27,4 +28,4 @@ if subject ~= (row[3] or '') then
     redis.call('ZREM', index_key, id)
   end
 end
-return {'written', decimal(version)}
+return {'written', version}
