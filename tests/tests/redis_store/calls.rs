@@ -12,7 +12,7 @@ use http::StatusCode;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use super::{login, random_id};
+use super::{live, login, login_at, random_id};
 
 #[tokio::test]
 async fn a_guarded_read_a_login_and_a_logout_are_one_call_each() {
@@ -63,6 +63,22 @@ async fn a_guarded_read_a_login_and_a_logout_are_one_call_each() {
     calls.since().await;
     served.post("/logout").cookie(&cookie).send().await.expect(StatusCode::OK);
     assert_eq!(calls.since().await, ["EVALSHA"], "a logout");
+}
+
+#[tokio::test]
+async fn a_load_of_a_payload_without_a_subject_does_not_ask_the_index() {
+    #[derive(Clone, SessionData)]
+    #[session(table = "guests", idle = "2h", absolute = "14d", migrations = false)]
+    struct Guest {
+        pages: i64,
+    }
+    let Some(server) = databases::own_redis() else { return };
+    let store = server.store::<Guest>().await;
+    let new = login_at(random_id(), Guest { pages: 7 });
+    store.create(new.clone()).await.unwrap();
+    let mut calls = Calls::of(&server).await;
+    assert_eq!(live(&store, new.id).await.record.data.pages, 7);
+    assert_eq!(calls.since().await, ["TIME", "HMGET"]);
 }
 
 /// The commands that clients send to a server.

@@ -44,7 +44,10 @@ fn random_id() -> SessionId {
 
 /// A session as a login makes it.
 fn login<T: SessionData>(store: &RedisStore<T>, data: T) -> NewSession<T> {
-    let id = random_id().placed(store.placement(&data).expect("it has a subject"));
+    login_at(random_id().placed(store.placement(&data).expect("it has a subject")), data)
+}
+
+fn login_at<T: SessionData>(id: SessionId, data: T) -> NewSession<T> {
     let bytes = *random_id().as_uuid().as_bytes();
     let hash = [bytes, bytes].concat().try_into().expect("32 bytes");
     let (lasting, secret) = (LastingHash::from_bytes(hash), SecretHash::from_bytes(hash));
@@ -69,7 +72,11 @@ async fn is_live<T: SessionData>(store: &RedisStore<T>, id: SessionId) -> bool {
 }
 
 async fn hash(server: &Redis, id: SessionId) -> BTreeMap<String, String> {
-    server.run(&["HGETALL", &server.key(TABLE, id, &format!("session:{id}"))]).await
+    let key = server.key(TABLE, id, &format!("session:{id}"));
+    let fields: BTreeMap<String, Vec<u8>> = server.run(&["HGETALL", &key]).await;
+    // What is `NULL` is not text.
+    let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+    fields.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
 #[tokio::test]
@@ -79,13 +86,14 @@ async fn a_person_with_a_redis_client_recognizes_a_session() {
     let id = create(&store, UserSession { note: Some("grüße".into()), ..user("ferris") }).await;
     assert_eq!(id.placement(), Placement::of(b"ferris"));
     let hash = hash(&server, id).await;
-    for (field, value) in
-        [("name", "ferris"), ("visits", "41"), ("note", "grüße"), ("version", "1")]
-    {
+    for (field, value) in [("name", "ferris"), ("visits", "41"), ("note", "grüße")] {
         assert_eq!(hash[field], value);
     }
-    let expires_at: i64 = hash["expires_at"].parse().expect("microseconds");
-    assert_eq!(expires_at, live(&store, id).await.record.expires_at.as_micros());
+    let own = &hash["@session"];
+    let expires_at = live(&store, id).await.record.expires_at.as_micros();
+    for entry in [format!("expires_at={expires_at}"), "version=1".into(), "subject=ferris".into()] {
+        assert!(own.split(';').any(|other| other == entry), "{entry}: {own}");
+    }
     let set = server.key(TABLE, id, "index");
     let ids: Vec<String> = server.run(&["ZRANGE", &set, "0", "-1"]).await;
     assert_eq!(ids, [id.to_string()]);
@@ -148,6 +156,43 @@ async fn a_mistyped_field_ends_its_own_session_alone() {
     let verified = store.verify().await.unwrap();
     let warning = verified.warnings.iter().find(|warning| warning.contains("`visits`"));
     assert!(warning.unwrap().contains("1 of the 2 live sessions"), "{verified:?}");
+}
+
+#[tokio::test]
+async fn a_malformed_own_field_ends_its_own_session_alone() {
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    let good = create(&store, user("ferris")).await;
+    let genuine = hash(&server, good).await["@session"].clone();
+    let malformed = [
+        ("@session", "hunter2".to_owned()),
+        ("@session", format!("{genuine};hunter2=1")),
+        ("@session", format!("{genuine};version=1")),
+        ("expires_at", genuine.replace("expires_at=", "expires_at=hunter2")),
+        ("@session", genuine.replace("deadline=", "hunter2=")),
+        ("deadline", genuine.replace("deadline=", "deadline=hunter2")),
+        ("lasting_hash", genuine.replace("lasting_hash=", "lasting_hash=g")),
+        ("subject_number", genuine.replace("subject_number=", "subject_number=hunter2")),
+    ];
+    for (name, field) in malformed {
+        let bad = create(&store, user("ferris")).await;
+        let key = server.key(TABLE, bad, &format!("session:{bad}"));
+        server.run::<i64>(&["HSET", &key, "@session", &field]).await;
+        let Ok(Load::Undecodable(error)) = store.load(bad).await else { panic!("{field}") };
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        assert_eq!(error.column(), name, "{error}");
+        assert!(is_live(&store, good).await);
+        let listed = store.list(&"ferris".to_owned(), Page::default()).await.unwrap();
+        // A list does not look at the secrets.
+        assert_eq!(listed.len(), if name == "lasting_hash" { 2 } else { 1 }, "{field}");
+        store.revoke(bad, None, EndReason::Logout).await.unwrap();
+        assert!(!is_live(&store, bad).await);
+    }
+    let bad = create(&store, user("ferris")).await;
+    let key = server.key(TABLE, bad, &format!("session:{bad}"));
+    server.run::<i64>(&["HSET", &key, "@session", "hunter2"]).await;
+    assert_eq!(store.revoke_subject(&"ferris".into(), EndReason::LogoutAll).await.unwrap(), 1);
+    assert!(!is_live(&store, good).await && !is_live(&store, bad).await);
 }
 
 #[tokio::test]

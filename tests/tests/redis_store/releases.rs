@@ -58,6 +58,48 @@ async fn a_session_of_an_earlier_release_is_read_as_a_migration_would_make_it() 
 }
 
 #[tokio::test]
+async fn a_renamed_column_that_was_null_stays_null() {
+    #[derive(Debug, Clone, PartialEq, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", cut_off, migrations = false)]
+    struct Renamed {
+        #[session(subject)]
+        name: String,
+        visits: i64,
+        #[session(renamed_from = "note", default = "'none'")]
+        remark: Option<String>,
+    }
+    let Some(server) = databases::redis().await else { return };
+    let before = server.store::<UserSession>().await;
+    let after = server.store::<Renamed>().await;
+    for note in [None, Some("grüße".to_owned()), Some(String::new())] {
+        let id = create(&before, UserSession { note: note.clone(), ..user("ferris") }).await;
+        assert_eq!(live(&after, id).await.record.data.remark, note);
+        // One that is older than the column.
+        let key = server.key(super::TABLE, id, &format!("session:{id}"));
+        server.run::<i64>(&["HDEL", &key, "note"]).await;
+        assert_eq!(live(&after, id).await.record.data.remark.as_deref(), Some("none"));
+    }
+}
+
+#[tokio::test]
+async fn a_payload_that_has_no_subject_any_more_reads_the_sessions_that_have_one() {
+    #[derive(Debug, Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+    struct Anonymous {
+        visits: i64,
+    }
+    let Some(server) = databases::redis().await else { return };
+    let before = server.store::<UserSession>().await;
+    let after = server.store::<Anonymous>().await;
+    let id = create(&before, user("ferris")).await;
+    assert_eq!(live(&after, id).await.record.data.visits, 41);
+    // Nobody could end it as one of its subject's any more.
+    let index = server.key(super::TABLE, id, "index");
+    server.run::<i64>(&["ZREM", &index, &id.to_string()]).await;
+    assert!(matches!(after.load(id).await, Ok(Load::Ended)));
+}
+
+#[tokio::test]
 async fn a_session_that_was_begun_with_another_subject_has_ended() {
     #[derive(Debug, Clone, SessionData)]
     #[session(table = "sessions", idle = "2h", absolute = "14d", cut_off, migrations = false)]

@@ -67,6 +67,12 @@ async fn logins_that_are_sent_together_are_what_one_alone_is() {
         names.into_iter().collect()
     };
     let expected = fields(alone.id).await;
+    let entries = async |id: SessionId| -> Vec<String> {
+        let own: String =
+            server.run(&["HGET", &key(id, &format!("session:{id}")), "@session"]).await;
+        own.split(';').filter_map(|entry| Some(entry.split_once('=')?.0.to_owned())).collect()
+    };
+    let expected_entries = entries(alone.id).await;
 
     let mut together = logins(&store, 64);
     for new in together.iter_mut().step_by(3) {
@@ -87,6 +93,7 @@ async fn logins_that_are_sent_together_are_what_one_alone_is() {
         let before = record.created_at.saturating_since(record.authenticated_at);
         assert_eq!(before >= Duration::from_secs(90), new.began.is_some(), "{before:?}");
         assert_eq!(fields(new.id).await, expected);
+        assert_eq!(entries(new.id).await, expected_entries);
         // Redis removes the session when it has expired, and the index no earlier.
         let left: i64 = server.run(&["PTTL", &key(new.id, &format!("session:{}", new.id))]).await;
         let idle = new.idle.as_millis() as i64;
@@ -163,13 +170,7 @@ async fn logins_without_a_subject_are_made_and_in_no_index() {
         pages: i64,
     }
     let store = server.store::<Guest>().await;
-    let guest = |pages| {
-        let id = random_id();
-        let hash = [*id.as_uuid().as_bytes(); 2].concat().try_into().expect("32 bytes");
-        let (lasting, secret) = (LastingHash::from_bytes(hash), SecretHash::from_bytes(hash));
-        NewSession::new(id, lasting, secret, Arc::new(Guest { pages }))
-    };
-    let guests: Vec<_> = (0..32).map(guest).collect();
+    let guests: Vec<_> = (0..32).map(|pages| login_at(random_id(), Guest { pages })).collect();
     for (new, created) in guests.iter().zip(create_all(&store, guests.clone()).await) {
         assert!(matches!(created, Ok(Created::Session { .. })), "{created:?}");
         assert!(is_live(&store, new.id).await);

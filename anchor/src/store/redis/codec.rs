@@ -11,14 +11,19 @@
 //! | IP address | as usual |
 //! | instant | microseconds since 1970, decimal |
 //!
-//! A value that is `NULL` has no field.
+//! `NULL` is the field [`NULL`], which is not a text. A column without a field is younger than the
+//! session.
 
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::column::{ColumnError, ColumnType, Value, wanted};
+use crate::column::{Column, ColumnError, ColumnType, Value, wanted};
+use crate::payload::DecodeError;
 use crate::timestamp::Timestamp;
+
+/// The field of a column that is `NULL`.
+pub(super) const NULL: &[u8] = b"\xffNULL";
 
 /// Returns the text of a value; `None` for `NULL`.
 ///
@@ -79,6 +84,16 @@ pub(super) fn decode(ty: ColumnType, field: &[u8]) -> Result<Value, ColumnError>
     })
 }
 
+/// Reads a field that a session may lack.
+pub(super) fn maybe<C: Column>(
+    name: &'static str,
+    field: Option<&[u8]>,
+) -> Result<Option<C>, DecodeError> {
+    let Some(field) = field else { return Ok(None) };
+    let value = decode(C::TYPE, field).and_then(C::from_value);
+    value.map(Some).map_err(|reason| DecodeError::new(name, reason))
+}
+
 /// Reads the default of a column, which is an SQL expression; `None` if it is not a literal.
 pub(super) fn literal(ty: ColumnType, expression: &str) -> Option<Value> {
     let expression = expression.trim();
@@ -99,19 +114,20 @@ pub(super) fn literal(ty: ColumnType, expression: &str) -> Option<Value> {
     decode(ty, text.as_bytes()).ok()
 }
 
-/// The longest subject that is written as it is.
-const LONGEST_SUBJECT: usize = 128;
+/// The longest name that is written as it is.
+const LONGEST_NAME: usize = 128;
 
-/// What the name of a hashed subject begins with.
+/// What the hash of a name begins with.
 const HASHED: &str = "sha256:";
 
-/// Returns how keys name a subject: by its text, or by the hash of a text that is empty, long, or
-/// has characters that are not printed. No two subjects have the same name.
-pub(super) fn subject_name(text: &[u8]) -> String {
+/// Returns how keys and entries name a subject: by its text, or by the hash of a text that is
+/// empty, long, or has semicolons or characters that are not printed. No two subjects have the same
+/// name.
+pub(super) fn plain_name(text: &[u8]) -> String {
     match std::str::from_utf8(text) {
         Ok(plain)
-            if (1..=LONGEST_SUBJECT).contains(&plain.len())
-                && !plain.contains(char::is_control)
+            if (1..=LONGEST_NAME).contains(&plain.len())
+                && !plain.contains(|c: char| c == ';' || c.is_control())
                 && !plain.starts_with(HASHED) =>
         {
             plain.to_owned()
@@ -130,14 +146,33 @@ pub(super) fn subject_number(name: &str) -> u64 {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(digit)]));
+        }
+    }
+    text
 }
 
 pub(super) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = text.as_bytes().as_chunks() else { return None };
+    pairs.iter().map(byte_of_hex).collect()
+}
+
+pub(super) fn hash_of_hex(text: &str) -> Option<[u8; 32]> {
+    let (pairs, []) = text.as_bytes().as_chunks() else { return None };
+    let pairs: &[_; 32] = pairs.try_into().ok()?;
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(pairs) {
+        *byte = byte_of_hex(pair)?;
+    }
+    Some(hash)
+}
+
+fn byte_of_hex([high, low]: &[u8; 2]) -> Option<u8> {
     let digit = |c: u8| char::from(c).to_digit(16).map(|digit| digit as u8);
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    Some(digit(*high)? << 4 | digit(*low)?)
 }
 
 fn parsed<V: FromStr>(text: &str) -> Option<V> {
@@ -290,11 +325,13 @@ mod tests {
 
     #[test]
     fn no_two_subjects_have_one_name() {
-        assert_eq!(subject_name(b"ferris"), "ferris");
-        let hashed = subject_name(&[b'a'; 200]);
+        assert_eq!(plain_name(b"ferris"), "ferris");
+        let hashed = plain_name(&[b'a'; 200]);
         assert!(hashed.starts_with(HASHED) && hashed.len() == 71, "{hashed}");
-        assert_ne!(subject_name(hashed.as_bytes()), hashed);
-        assert_ne!(subject_name(b""), subject_name(b"\0"));
-        assert!(subject_name(b"").starts_with(HASHED));
+        assert_ne!(plain_name(hashed.as_bytes()), hashed);
+        assert_ne!(plain_name(b""), plain_name(b"\0"));
+        for odd in ["", "a;b", "a\nb"] {
+            assert!(plain_name(odd.as_bytes()).starts_with(HASHED), "{odd}");
+        }
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Login {
     replaced_here: Option<Replaced>,
     /// What distinguishes this call from others.
     pub(super) distinct: String,
+    /// What anchor itself keeps of the session, after its times.
+    pub(super) entries: String,
     pub(super) fields: Changes,
 }
 
@@ -96,7 +98,7 @@ impl Database {
         let (id, idle, absolute, limit) = (new.id, new.idle, new.absolute, new.limit);
         let shard = id.placement();
         let subject = new.data.subject().map(name_of_subject::<T>).transpose()?.flatten();
-        let fields = new_fields(new, subject.as_deref())?;
+        let (entries, fields) = new_fields(new, subject.as_deref())?;
         if let (Some(_), Some(home)) = (limit, subject.as_deref().map(home_of))
             && home != shard
         {
@@ -119,6 +121,7 @@ impl Database {
             began,
             replaced_here,
             distinct,
+            entries,
             fields,
         })
     }
@@ -248,6 +251,7 @@ impl Login {
             .maybe_hash(replaced.map(|replaced| replaced.proof.as_bytes()))
             .text(elsewhere)
             .text(self.distinct.as_str())
+            .text(self.entries.as_str())
             .fields(&self.fields)
     }
 }

@@ -172,7 +172,7 @@ impl Arguments {
     /// Adds the names and the values of fields. They are always the last arguments.
     pub(super) fn fields(mut self, fields: &Changes) -> Self {
         for (name, value) in &fields.set {
-            self = self.text(name.as_ref()).text(value.as_slice());
+            self = self.text(*name).text(value.as_slice());
         }
         self
     }
@@ -181,7 +181,7 @@ impl Arguments {
     pub(super) fn changes(mut self, changes: &Changes) -> Self {
         self = self.text(changes.set.len().to_string()).fields(changes);
         for name in &changes.removed {
-            self = self.text(name.as_ref());
+            self = self.text(*name);
         }
         self
     }

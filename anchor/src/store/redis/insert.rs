@@ -12,6 +12,7 @@ use super::create::{Began, Login};
 use super::database::{Database, LONGEST_SPAN};
 use super::failure::store_error;
 use super::keys::Keys;
+use super::own::{OWN, Times};
 use super::reply::{Reply, refused, unexpected};
 use crate::error::StoreError;
 use crate::store::Placement;
@@ -24,14 +25,6 @@ const LARGEST: usize = 64;
 /// The logins of one store on one server.
 pub(super) struct Inserts {
     database: Database,
-}
-
-/// The times of a new session.
-struct Times {
-    created: Timestamp,
-    authenticated: Timestamp,
-    expires: Timestamp,
-    deadline: Timestamp,
 }
 
 impl Inserts {
@@ -50,7 +43,7 @@ impl Inserts {
         let time = connection.run_together(&shard, &clock).await.map_err(failed)?.pop();
         let time = refused(time.ok_or_else(unexpected)?).map_err(failed)?;
         let now = Reply::new(time)?.time()?;
-        let times: Vec<_> = logins.iter().map(|login| Times::of(login, now)).collect();
+        let times: Vec<_> = logins.iter().map(|login| times(login, now)).collect();
         let mut commands = Pipeline::with_capacity(COMMANDS * logins.len());
         for (login, times) in logins.iter().zip(&times) {
             transaction(&mut commands, keys, login, times);
@@ -61,7 +54,7 @@ impl Inserts {
         let inserted = logins.iter().zip(&times).map(|(login, times)| {
             // All of its answers are taken, whatever they are: those of the next login follow.
             let own: Vec<Value> = answers.by_ref().take(login.commands()).collect();
-            Ok(outcome(own).map_err(failed)??.then(|| times.reply()))
+            Ok(outcome(own).map_err(failed)??.then(|| reply(times)))
         });
         Ok(inserted.collect())
     }
@@ -117,17 +110,15 @@ fn transaction(commands: &mut Pipeline, keys: &Keys, login: &Login, times: &Time
     let (shard, id) = (keys.shard(login.id.placement()), login.id);
     let (new, session, index) =
         (format!("{shard}new:{id}"), format!("{shard}session:{id}"), format!("{shard}index"));
-    let (created, expires) = (times.created.as_micros(), times.expires.as_micros());
     commands.cmd("MULTI");
-    // As the scripts do it in `with_update`.
-    let write = commands.cmd("HSET").arg(&new).arg("@updates").arg(format!("{}=1", login.distinct));
-    write.arg("created_at").arg(created).arg("last_seen_at").arg(created);
-    write.arg("authenticated_at").arg(times.authenticated.as_micros());
-    write.arg("expires_at").arg(expires).arg("deadline").arg(times.deadline.as_micros());
+    let write = commands.cmd("HSET").arg(&new);
+    // As the scripts do it in `save` and in `with_update`.
+    write.arg(OWN).arg(format!("{};{}", times.entries(), login.entries));
+    write.arg("@updates").arg(format!("{}=1", login.distinct));
     for (name, value) in &login.fields.set {
-        write.arg(name.as_ref()).arg(value.as_slice());
+        write.arg(name).arg(value.as_slice());
     }
-    commands.cmd("PEXPIREAT").arg(&new).arg(millis_after(times.expires));
+    commands.cmd("PEXPIREAT").arg(&new).arg(millis_after(times.expires_at));
     commands.cmd("RENAMENX").arg(&new).arg(&session);
     if let Some(subject) = &login.subject {
         // As the scripts do it in `enter`.
@@ -158,24 +149,27 @@ fn millis_after(instant: Timestamp) -> i64 {
     instant.as_micros() / 1_000 + 1
 }
 
-impl Times {
-    fn of(login: &Login, now: Timestamp) -> Self {
-        let deadline = now.saturating_add(login.absolute.min(LONGEST_SPAN));
-        let expires = now.saturating_add(login.idle.min(LONGEST_SPAN)).min(deadline);
-        let authenticated = match login.began {
+/// Returns the times of a session that a login begins now.
+fn times(login: &Login, now: Timestamp) -> Times {
+    let deadline = now.saturating_add(login.absolute.min(LONGEST_SPAN));
+    Times {
+        created_at: now,
+        authenticated_at: match login.began {
             Began::Here(began) => now.saturating_sub(began.elapsed()),
             Began::Now | Began::At(_) => now,
-        };
-        Self { created: now, authenticated, expires, deadline }
+        },
+        last_seen_at: now,
+        expires_at: now.saturating_add(login.idle.min(LONGEST_SPAN)).min(deadline),
+        deadline,
     }
+}
 
-    /// Returns what the script would answer.
-    fn reply(&self) -> Reply {
-        let Self { created, authenticated, expires, deadline } = self;
-        let times = [created, authenticated, expires, deadline];
-        let times = times.map(|instant| Value::Int(instant.as_micros()));
-        Reply::of([Value::SimpleString("created".to_owned())].into_iter().chain(times))
-    }
+/// Returns what the script would answer.
+fn reply(times: &Times) -> Reply {
+    let Times { created_at, authenticated_at, expires_at, deadline, .. } = times;
+    let times = [created_at, authenticated_at, expires_at, deadline];
+    let times = times.map(|instant| Value::Int(instant.as_micros()));
+    Reply::of([Value::SimpleString("created".to_owned())].into_iter().chain(times))
 }
 
 impl Batch for Inserts {

@@ -25,7 +25,7 @@ impl Database {
         page: Page,
     ) -> Result<Listed<Record<T>>, StoreError> {
         let entries = self.entries::<T>(Wanted::Live, subject, page).await?;
-        Ok(listed::<T, _>(entries, page, |place, fields| fields.record(place.id)))
+        Ok(listed::<T, _>(entries, page, |place, fields| fields.record(&fields.own()?, place.id)))
     }
 
     pub(super) async fn history<T: SessionData>(
@@ -37,7 +37,9 @@ impl Database {
             return Ok(Listed::default());
         }
         let entries = self.entries::<T>(Wanted::Ended, subject, page).await?;
-        Ok(listed::<T, _>(entries, page, |place, fields| fields.ended(place.id, place.at)))
+        Ok(listed::<T, _>(entries, page, |place, fields| {
+            fields.ended(&fields.own()?, place.id, place.at)
+        }))
     }
 
     /// Returns the entries of a page, and one more if there is one, latest first.

@@ -5,6 +5,9 @@
 //! read, if the index has it afterwards. If it does not, the script is asked: an update may have
 //! given the session to another subject in between.
 //!
+//! A payload without a subject is in no index. If a session of an earlier release has one, the
+//! script is asked, too.
+//!
 //! In a cluster, the script alone knows that a slot is being moved.
 
 use std::sync::Arc;
@@ -15,8 +18,9 @@ use super::connection::RedisConnection;
 use super::database::{Arguments, Database};
 use super::failure::store_error;
 use super::keys::Keys;
+use super::own::Own;
 use super::reply::{Reply, fields, number, refused, unexpected};
-use super::row::{Fields, ends_on_change, of_live};
+use super::row::{Fields, ends_on_change};
 use super::script;
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -28,37 +32,45 @@ use crate::timestamp::Timestamp;
 /// How many sessions are looked up together.
 const LARGEST: usize = 128;
 
+/// The length of an id's text.
+const ID: usize = 36;
+
 /// The lookups of one store on one server.
 pub(super) struct Lookups {
     connection: RedisConnection,
     server: Arc<str>,
     keys: Keys,
     names: Arc<[String]>,
+    /// Whether the index has the sessions.
+    have_subjects: bool,
 }
 
 /// What the server has of one session, not read yet.
-pub(super) struct Found {
+pub(super) struct Read {
     now: Timestamp,
     fields: Value,
-    /// The number of the session's subject in the index.
+    /// The number of the session's subject in the index; nil if it has none, or nobody asked.
     number: Value,
 }
 
 impl Lookups {
-    pub(super) fn new(database: &Database) -> Self {
+    pub(super) fn new(database: &Database, have_subjects: bool) -> Self {
         let Database { connection, server, keys, names, .. } = database.clone();
-        Self { connection, server, keys, names }
+        Self { connection, server, keys, names, have_subjects }
     }
 
-    async fn look_up(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError> {
+    async fn look_up(&self, ids: &[SessionId]) -> Result<Vec<Read>, StoreError> {
         let Some(first) = ids.first() else { return Ok(Vec::new()) };
         let mut commands = Pipeline::with_capacity(1 + 2 * ids.len());
         commands.cmd("TIME");
         for id in ids {
             let shard = self.keys.shard(id.placement());
             let key = format!("{shard}session:{id}");
-            commands.cmd("HMGET").arg(key).arg(of_live(&self.names));
-            commands.cmd("ZSCORE").arg(format!("{shard}index")).arg(id.to_string());
+            commands.cmd("HMGET").arg(&key).arg(&self.names[..]);
+            if self.have_subjects {
+                let id = &key[key.len() - ID..];
+                commands.cmd("ZSCORE").arg(format!("{shard}index")).arg(id);
+            }
         }
         let shard = self.keys.shard(first.placement());
         let answers = self.connection.run_together(&shard, &commands).await;
@@ -66,10 +78,12 @@ impl Lookups {
         let mut answers = answers.into_iter();
         let now = answers.next().ok_or_else(unexpected).and_then(|time| self.time(time))?;
         let found = ids.iter().map(|_| {
-            let (Some(fields), Some(number)) = (answers.next(), answers.next()) else {
-                return Err(unexpected());
+            let fields = answers.next().ok_or_else(unexpected)?;
+            let number = match self.have_subjects {
+                true => answers.next().ok_or_else(unexpected)?,
+                false => Value::Nil,
             };
-            Ok(Found { now, fields, number })
+            Ok(Read { now, fields, number })
         });
         found.collect()
     }
@@ -83,7 +97,7 @@ impl Lookups {
 impl Batch for Lookups {
     type Item = SessionId;
 
-    type Answer = Found;
+    type Answer = Read;
 
     type Kept = ();
 
@@ -91,11 +105,11 @@ impl Batch for Lookups {
         waiting.min(LARGEST)
     }
 
-    async fn run_alone(&self, id: SessionId) -> Result<Found, StoreError> {
+    async fn run_alone(&self, id: SessionId) -> Result<Read, StoreError> {
         self.look_up(&[id]).await?.pop().ok_or_else(unexpected)
     }
 
-    async fn run(&self, ids: Vec<SessionId>, (): &mut ()) -> Vec<Outcome<SessionId, Found>> {
+    async fn run(&self, ids: Vec<SessionId>, (): &mut ()) -> Vec<Outcome<SessionId, Read>> {
         match self.look_up(&ids).await {
             Ok(found) => found.into_iter().map(|found| Outcome::Answered(Ok(found))).collect(),
             Err(error) => ids.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect(),
@@ -111,25 +125,25 @@ impl Database {
     ) -> Result<Load<T>, StoreError> {
         if self.connection.takes_plain_commands() {
             let (now, row) = self.read_row(lookups.get(id).await?)?;
-            if row.is_indexed() {
-                return Ok(row.read(id, now));
+            if let Some(load) = row.read(id, now) {
+                return Ok(load);
             }
         }
         let (now, row) = self.row(id).await?;
-        Ok(row.read(id, now))
+        Ok(row.read(id, now).unwrap_or(Load::Ended))
     }
 
     /// Returns a session, as a script finds it, and the server's time.
     pub(super) async fn row(&self, id: SessionId) -> Result<(Timestamp, Row), StoreError> {
-        let arguments = Arguments::of(id).texts(of_live(&self.names));
+        let arguments = Arguments::of(id).texts(&self.names);
         let mut reply = self.call(&script::LOAD, id.placement(), arguments).await?;
         let now = reply.list()?.time()?;
         let (fields, number) = (reply.next()?, reply.next()?);
-        self.read_row(Found { now, fields, number })
+        self.read_row(Read { now, fields, number })
     }
 
-    fn read_row(&self, found: Found) -> Result<(Timestamp, Row), StoreError> {
-        let Found { now, fields: found, number: indexed } = found;
+    fn read_row(&self, read: Read) -> Result<(Timestamp, Row), StoreError> {
+        let Read { now, fields: found, number: indexed } = read;
         let failed = |error: RedisError| store_error(&self.server, &error);
         let fields = fields(refused(found).map_err(failed)?, &self.names)?;
         let number = number(refused(indexed).map_err(failed)?)?;
@@ -144,22 +158,55 @@ pub(super) struct Row {
     number: Option<u64>,
 }
 
+/// What a session is.
+enum Found<T> {
+    Absent,
+    Ended,
+    /// The index does not have it under its subject. Nobody would find it to end it.
+    NotIndexed,
+    Live(Loaded<T>),
+}
+
 impl Row {
-    /// Returns whether the index has the session under its subject, if it has one. Otherwise nobody
-    /// would find it to end it.
-    fn is_indexed(&self) -> bool {
-        let own = self.fields.subject_number().ok().flatten();
-        !self.fields.has_subject() || (own.is_some() && own == self.number)
+    /// Returns whether the index has the session under its subject, if it has one.
+    fn is_indexed(&self, own: &Own<'_>) -> Result<bool, DecodeError> {
+        let number = own.subject_number()?;
+        Ok(own.subject().is_none() || (number.is_some() && number == self.number))
     }
 
-    fn read<T: SessionData>(&self, id: SessionId, now: Timestamp) -> Load<T> {
-        match self.live(id, now) {
-            Ok(Some(loaded)) => Load::Live(loaded),
-            Ok(None) if self.fields.is_empty() => Load::Absent,
-            Ok(None) => Load::Ended,
+    /// Returns when the session ends at the latest.
+    pub(super) fn deadline(&self) -> Result<Timestamp, DecodeError> {
+        self.fields.own()?.deadline()
+    }
+
+    fn found<T: SessionData>(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Found<T>, DecodeError> {
+        if self.fields.is_empty() {
+            return Ok(Found::Absent);
+        }
+        let own = self.fields.own()?;
+        if own.has_ended(now)? {
+            return Ok(Found::Ended);
+        }
+        if !self.is_indexed(&own)? {
+            return Ok(Found::NotIndexed);
+        }
+        self.fields.loaded(&own, id, now).map(Found::Live)
+    }
+
+    /// Returns the session, or `None` if it would be live, but the index does not have it.
+    fn read<T: SessionData>(&self, id: SessionId, now: Timestamp) -> Option<Load<T>> {
+        Some(match self.found(id, now) {
+            Ok(Found::Live(loaded)) => Load::Live(loaded),
+            Ok(Found::Absent) => Load::Absent,
+            Ok(Found::Ended) => Load::Ended,
+            Ok(Found::NotIndexed) => return None,
             Err(error) if ends_on_change(T::schema(), &error) => Load::Ended,
             Err(error) => Load::Undecodable(error),
-        }
+        })
     }
 
     pub(super) fn live<T: SessionData>(
@@ -167,9 +214,9 @@ impl Row {
         id: SessionId,
         now: Timestamp,
     ) -> Result<Option<Loaded<T>>, DecodeError> {
-        if self.fields.is_empty() || self.fields.has_ended(now)? || !self.is_indexed() {
-            return Ok(None);
-        }
-        self.fields.loaded(id, now).map(Some)
+        Ok(match self.found(id, now)? {
+            Found::Live(loaded) => Some(loaded),
+            Found::Absent | Found::Ended | Found::NotIndexed => None,
+        })
     }
 }

@@ -4,7 +4,8 @@
 //! `create.rs`, `write.rs`, `end.rs`, `list.rs` and `sweep.rs` call the scripts. On one server, the
 //! verbs that are called most use plain commands instead, which concurrent callers send together:
 //! `load.rs` and, for logins that do nothing else, `insert.rs`. `row.rs` converts
-//! between a session and the fields of its hash, `codec.rs` between a value and its text.
+//! between a session and the fields of its hash, `own.rs` reads the field that is anchor's own, and
+//! `codec.rs` converts between a value and its text.
 //! `keys.rs` names the keys, `connection.rs` and `one_server.rs` reach the server, and `servers.rs`
 //! knows those of a cluster. `durability.rs` and `confirmed.rs` wait until an end is safe.
 //! `reply.rs` reads the server's answers, and `failure.rs` converts its errors.
@@ -22,6 +23,7 @@ mod keys;
 mod list;
 mod load;
 mod one_server;
+mod own;
 #[cfg(any(test, feature = "_fuzz"))]
 pub(crate) mod properties;
 mod reply;
@@ -95,10 +97,11 @@ use crate::token::LastingHash;
 ///
 /// # What a session is
 ///
-/// Each session is one hash, `{anchor:sessions:abc}:session:<id>`. Its fields are the columns of a
-/// SQL table, as text that a person can read. Instants are microseconds since 1970, bytes and
-/// hashes are hexadecimal, `NULL` is a missing field. Fields whose names begin with `@` are
-/// anchor's own.
+/// Each session is one hash, `{anchor:sessions:abc}:session:<id>`. Each column of the struct is one
+/// field, as text that a person can read. Instants are microseconds since 1970, bytes are
+/// hexadecimal, `NULL` is `\\xffNULL`. The other columns of a SQL table are together in the field
+/// `@session`: `created_at=1763000000000000;authenticated_at=..`. Fields whose names begin with `@`
+/// are anchor's own.
 ///
 /// The sessions of a subject are together in one of 4,096 shards (`abc` above), which Redis Cluster
 /// keeps in one slot, so a verb needs one server. Twelve bits of a session's id lead
@@ -115,9 +118,11 @@ use crate::token::LastingHash;
 /// # A struct that changes
 ///
 /// There are no migrations: add `migrations = false` to the struct. A field that a session lacks is
-/// read as a migration would have written it: from the column of `renamed_from`, else as the
-/// `default` if that is a literal, else as `NULL`. Renamed variants of an enum are read under their
-/// new names. A session that the struct still cannot decode counts as ended; `on_change =
+/// read as a migration would have written it: from the column of `renamed_from`, which may be
+/// `NULL`, else as the `default` if that is a literal, else as `NULL`. (A session may lack the
+/// earlier column, too, because it is older. Migrations would have given it the earlier column's
+/// default; here it has the present one.) Renamed variants of an enum are read under their new
+/// names. A session that the struct still cannot decode counts as ended; `on_change =
 /// "end_sessions"` says that this is intended. [`verify`](Self::verify) reports how many there are.
 /// Two releases may run side by side as long as the older one does not read sessions in which the
 /// newer one has changed a renamed column.
@@ -132,8 +137,9 @@ use crate::token::LastingHash;
 ///
 /// Each verb is one call of a script, with these exceptions:
 ///
-/// - With [`connect`](Self::connect), a `load` is `TIME`, `HMGET` and `ZSCORE`, sent together;
-///   concurrent ones share the `TIME`. They cost the server a third of what a script costs.
+/// - With [`connect`](Self::connect), a `load` is `TIME`, `HMGET` and, if the payload has a
+///   subject, `ZSCORE`, sent together; concurrent ones share the `TIME`. They cost the server a
+///   third of what a script costs.
 /// - With [`connect`](Self::connect), logins that arrive at the same time share a `TIME`, and then
 ///   each is a transaction of eight plain commands, sent together: two round trips. That needs a
 ///   payload without `max_per_subject`, `cut_off` and `keep_ended`, and a login that replaces no
@@ -145,8 +151,9 @@ use crate::token::LastingHash;
 ///   cluster, do not move slots meanwhile.
 /// - `sweep` asks each shard whether something is due, with one command each, and remembers those
 ///   that it does not finish for the next call.
-/// - An update that gives a session to another subject registers it with that subject's shard by a
-///   call of its own. The verbs of that subject then make one more call for each such shard.
+/// - An update that gives a session to a subject of another shard first asks for the session's
+///   deadline, and registers it with that shard: two more calls. Until the deadline, the verbs of
+///   that subject make one more call for each such shard.
 ///
 /// The verbs on a subject depend on how many sessions the subject has. While a script runs, Redis
 /// does nothing else: about 50 ms for a subject with 10,000 sessions.
@@ -232,7 +239,8 @@ impl<T: SessionData> RedisStore<T> {
     }
 
     fn on(database: Database) -> Self {
-        let lookups = Gather::new(Lookups::new(&database), NonZeroU32::MIN);
+        let have_subjects = T::schema().subject().is_some();
+        let lookups = Gather::new(Lookups::new(&database, have_subjects), NonZeroU32::MIN);
         let inserts = Gather::new(Inserts::new(&database), NonZeroU32::MIN);
         Self { database, lookups, inserts, payload: PhantomData }
     }

@@ -3,7 +3,8 @@
 
 use uuid::Uuid;
 
-use super::codec::{decode, encode, literal, subject_name};
+use super::codec::{decode, encode, literal, plain_name};
+use super::own::{ENTRIES, OWN};
 use super::row::{Fields, field_names, payload_fields};
 use crate::__properties::Choices;
 use crate::SessionData;
@@ -45,21 +46,10 @@ struct Payload {
     device: Option<Uuid>,
 }
 
-/// The fields that a hash has, each under the byte that names it.
-const FIELDS: [&str; 31] = [
-    "created_at",
-    "authenticated_at",
-    "last_seen_at",
-    "expires_at",
-    "deadline",
-    "version",
-    "remembered",
-    "lasting_hash",
-    "secret_hash",
-    "previous_secret_hash",
-    "previous_secret_until",
-    "rotation_state",
-    "fingerprint",
+/// The fields that a hash has. The bytes after those of the entries of anchor's own field name
+/// them.
+const FIELDS: [&str; 13] = [
+    OWN,
     "ip_address",
     "user_agent",
     "user_id",
@@ -71,17 +61,11 @@ const FIELDS: [&str; 31] = [
     "ratio",
     "salt",
     "device",
-    "@subject",
-    "@status",
-    "@end_reason",
-    "@ended_at",
-    "@null:theme",
-    "@taken_names",
     "unknown",
 ];
 
-/// How many of them anchor itself keeps for every session.
-const SYSTEM: usize = 15;
+/// How many bytes name different fields or entries. None of the next ones is a line's end.
+const PLACES: usize = ENTRIES.len() + FIELDS.len();
 
 /// The first byte chooses the property.
 pub fn redis_row(data: &[u8]) {
@@ -95,7 +79,7 @@ pub fn redis_row(data: &[u8]) {
         }
         2 => {
             let (one, other) = (choices.bytes(), choices.rest());
-            assert_eq!(subject_name(one) == subject_name(other), one == other);
+            assert_eq!(plain_name(one) == plain_name(other), one == other);
         }
         _ => hash(choices.rest()),
     }
@@ -125,31 +109,35 @@ fn field(ty: ColumnType, field: &[u8]) {
     assert_eq!(decode(ty, &text), Ok(value));
 }
 
-/// Each line is a field: the byte that names it, and its value.
+/// Each line is an entry of anchor's own field, or another field: the byte that names it, and its
+/// value. Of two with one name, the first one counts.
 fn hash(data: &[u8]) {
-    let lines = data.split(|byte| *byte == b'\n').filter_map(<[u8]>::split_first);
-    let fields: Vec<_> = lines
-        .map(|(name, value)| {
-            let name = FIELDS[usize::from(*name) % FIELDS.len()];
-            (name.as_bytes().to_vec(), value.to_vec())
-        })
-        .collect();
-    let id = SessionId::from_uuid(Uuid::nil());
-    let hash = fields;
-    let fields = read(&hash);
-    let _ = fields.ended::<Payload>(id, Timestamp::from_micros(0));
-    let Ok(loaded) = fields.loaded::<Payload>(id, Timestamp::from_micros(0)) else { return };
+    let (mut own, mut fields) = (Vec::<Vec<u8>>::new(), Vec::new());
+    for (name, value) in data.split(|byte| *byte == b'\n').filter_map(<[u8]>::split_first) {
+        let place = usize::from(*name) % PLACES;
+        let Some(entry) = ENTRIES.get(place) else {
+            let name = FIELDS[place - ENTRIES.len()];
+            fields.push((name.as_bytes().to_vec(), value.to_vec()));
+            continue;
+        };
+        let start = [entry.as_bytes(), b"="].concat();
+        if !own.iter().any(|other| other.starts_with(&start)) {
+            own.push([start.as_slice(), value].concat());
+        }
+    }
+    fields.push((OWN.into(), own.join(&b';')));
+    let (id, now) = (SessionId::from_uuid(Uuid::nil()), Timestamp::from_micros(0));
+    let found = read(&fields);
+    let Ok(own) = found.own() else { return };
+    let _ = found.ended::<Payload>(&own, id, now);
+    let Ok(loaded) = found.loaded::<Payload>(&own, id, now) else { return };
     let data = &*loaded.record.data;
-    let subject = hash.iter().find(|(name, _)| name == b"@subject").map(|(_, value)| value);
-    assert_eq!(subject, Some(&data.user_id.to_string().into_bytes()));
+    assert_eq!(own.subject(), Some(data.user_id.to_string().as_str()));
     let written = payload_fields(data).expect("what was read can be written");
-    // Of two fields with one name, the first counts: what is written comes first.
-    let payload =
-        written.set.into_iter().map(|(name, value)| (name.into_owned().into_bytes(), value));
-    let is_system = |name: &[u8]| FIELDS[..SYSTEM].iter().any(|own| own.as_bytes() == name);
-    let others = hash.into_iter().filter(|(name, _)| is_system(name) || name == b"@subject");
-    let again: Vec<_> = payload.chain(others).collect();
-    let again = read(&again).loaded::<Payload>(id, loaded.now);
+    let payload = written.set.into_iter().map(|(name, value)| (name.into(), value));
+    let of_anchor = fields.into_iter().filter(|(name, _)| name == OWN.as_bytes());
+    let again = read(&payload.chain(of_anchor).collect::<Vec<_>>());
+    let again = again.own().and_then(|own| again.loaded::<Payload>(&own, id, now));
     let again = again.expect("what was written can be read");
     let values = |data: &Payload| Encoder::values_of(data).expect("it was read");
     assert_eq!(values(&again.record.data), values(data));
@@ -197,19 +185,19 @@ mod tests {
         ) {
             redis_row(&[&[2, one.len() as u8], one.as_slice(), &other].concat());
             redis_row(&[&[2, one.len() as u8], one.as_slice(), &one].concat());
-            let named = subject_name(&one);
+            let named = plain_name(&one);
             redis_row(&[&[2, named.len() as u8], named.as_bytes(), &one].concat());
         }
 
         #[test]
         fn a_hash_that_is_loaded_is_written_alike(
-            changes in vec((0..FIELDS.len(), prop::sample::select(VALUES)), 0..4),
+            changes in vec((0..PLACES, prop::sample::select(VALUES)), 0..4),
         ) {
             let mut lines: Vec<(usize, &[u8])> = changes;
             lines.extend(GENUINE.iter().map(|(place, value)| (*place, value.as_bytes())));
             let lines: Vec<_> = lines
                 .into_iter()
-                .map(|(place, value)| [&[place as u8], value].concat())
+                .map(|(place, value)| [&[(place + PLACES) as u8], value].concat())
                 .collect();
             redis_row(&[&[3], lines.join(&b'\n').as_slice()].concat());
         }
@@ -217,12 +205,17 @@ mod tests {
 
     #[test]
     fn the_genuine_fields_are_a_session() {
-        let fields = GENUINE
-            .iter()
-            .map(|(place, value)| (FIELDS[*place].as_bytes().to_vec(), value.as_bytes().to_vec()));
-        let id = SessionId::from_uuid(Uuid::nil());
-        let hash: Vec<_> = fields.collect();
-        assert!(read(&hash).loaded::<Payload>(id, Timestamp::from_micros(0)).is_ok());
+        let (own, fields): (Vec<_>, Vec<_>) =
+            GENUINE.iter().partition(|(place, _)| *place < ENTRIES.len());
+        let own: Vec<_> =
+            own.iter().map(|(place, value)| format!("{}={value}", ENTRIES[*place])).collect();
+        let of_payload = fields.iter().map(|(place, value)| {
+            (FIELDS[place - ENTRIES.len()].as_bytes().to_vec(), value.as_bytes().to_vec())
+        });
+        let hash: Vec<_> = of_payload.chain([(OWN.into(), own.join(";").into())]).collect();
+        let (fields, id) = (read(&hash), SessionId::from_uuid(Uuid::nil()));
+        let own = fields.own().unwrap();
+        assert!(fields.loaded::<Payload>(&own, id, Timestamp::from_micros(0)).is_ok());
     }
 
     const HASH: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -236,15 +229,15 @@ mod tests {
         (4, "1701209600000000"),
         (5, "1"),
         (6, "true"),
-        (7, HASH),
+        (7, "settled"),
         (8, HASH),
-        (11, "settled"),
+        (9, HASH),
         (15, "7"),
-        (19, "[1]"),
-        (20, "7"),
-        (21, "0.5"),
-        (22, "00ff"),
-        (24, "7"),
+        (22, "7"),
+        (26, "[1]"),
+        (27, "7"),
+        (28, "0.5"),
+        (29, "00ff"),
     ];
 
     const VALUES: &[&[u8]] = &[
@@ -279,6 +272,11 @@ mod tests {
         b"settled",
         b"pending",
         b"revoked",
+        b"\xffNULL",
+        b"a=b",
+        b"7;subject=7",
+        b"1;ended_at=1",
+        b";",
         b"\xff",
         HASH.as_bytes(),
     ];

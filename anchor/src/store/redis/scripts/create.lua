@@ -3,24 +3,23 @@
 -- nothing for now, 7 subject or nothing, 8 its number, 9 cut-off of a subject of another shard, or
 -- nothing where there are none, 10 limit or 0, 11 'refuse' or 'end_oldest', 12 id to replace or
 -- nothing, 13 its proof, 14 the subject's live sessions in other shards, each as its creation and
--- its id, or 'unknown', 15 what distinguishes this call from others, 16 names and values of fields.
+-- its id, or 'unknown', 15 what distinguishes this call from others, 16 the session's entries
+-- without its times, 17 names and values of fields.
 local id, key, subject, number = ARGV[3], session_key(ARGV[3]), ARGV[7], ARGV[8]
 if redis.call('EXISTS', key) == 1 then
   -- Plain commands could not rename it.
   redis.call('DEL', shard .. 'new:' .. id)
-  local existing = redis.call('HMGET', key, '@updates', 'created_at', 'authenticated_at',
-    'expires_at', 'deadline', '@ended_others')
+  local existing = redis.call('HMGET', key, '@updates', '@session', '@ended_others')
   if not version_of(existing[1], ARGV[15]) then return {'taken'} end
   -- This very call has been sent a second time, because its answer was lost.
-  local answer = {'created', existing[2], existing[3], existing[4], existing[5]}
-  for other in string.gmatch(existing[6] or '', '%S+') do answer[#answer + 1] = other end
+  local row = entries_of(existing[2])
+  local answer = {'created', row.created_at, row.authenticated_at, row.expires_at, row.deadline}
+  for other in string.gmatch(existing[3] or '', '%S+') do answer[#answer + 1] = other end
   return answer
 end
 
 local replaced = ARGV[12]
-if replaced ~= '' and redis.call('HGET', session_key(replaced), 'lasting_hash') ~= ARGV[13] then
-  replaced = ''
-end
+if replaced ~= '' and (read(replaced) or {}).lasting_hash ~= ARGV[13] then replaced = '' end
 local ended, limit = {}, tonumber(ARGV[10])
 if limit > 0 and subject ~= '' then
   local live = {}
@@ -35,8 +34,8 @@ if limit > 0 and subject ~= '' then
   for _, other in ipairs(indexed(number)) do
     local how, row = state(other)
     if how == 'absent' then redis.call('ZREM', index_key, other) end
-    if how == 'live' and row[3] == subject and other ~= replaced then
-      live[#live + 1] = {tonumber(row[5]), other}
+    if how == 'live' and row.subject == subject and other ~= replaced then
+      live[#live + 1] = {tonumber(row.created_at), other}
     end
   end
   table.sort(live, function(one, other)
@@ -59,10 +58,14 @@ if ARGV[6] ~= '' then
   if began <= 0 then began = now + began end
   authenticated_at = math.min(now, began)
 end
-local times = {decimal(now), decimal(authenticated_at), decimal(expires_at), decimal(deadline)}
-redis.call('HSET', key, '@updates', with_update(nil, ARGV[15], '1'), 'created_at', times[1],
-  'authenticated_at', times[2], 'last_seen_at', times[1], 'expires_at', times[3],
-  'deadline', times[4], unpack(ARGV, 16))
+local row = entries_of(ARGV[16])
+row.created_at, row.last_seen_at = decimal(now), decimal(now)
+row.authenticated_at, row.expires_at = decimal(authenticated_at), decimal(expires_at)
+row.deadline = decimal(deadline)
+local answer = {'created', row.created_at, row.authenticated_at, row.expires_at, row.deadline}
+for _, other in ipairs(ended) do answer[#answer + 1] = other end
+redis.call('HSET', key, '@updates', with_update(nil, ARGV[15], '1'), unpack(ARGV, 17))
+save(id, row)
 if #ended > 0 then redis.call('HSET', key, '@ended_others', table.concat(ended, ' ')) end
 expire_after(key, expires_at + math.max(keep, 0))
 if keep >= 0 then sweep_at(id, expires_at) end
@@ -70,11 +73,9 @@ if subject ~= '' then
   enter(number, id, deadline)
   if ARGV[9] ~= '' and ARGV[6] ~= '' then
     local cut_off = cut_off_of(subject, ARGV[9])
-    if authenticated_at <= cut_off then arrive_dead(id, now, cut_off) end
+    if authenticated_at <= cut_off then arrive_dead(id, row, cut_off) end
   end
   -- Each sixteenth login looks at 64 ids, so that at most a third of the index are dead.
   if string.sub(id, -1) == '0' then tidy_index() end
 end
-local answer = {'created', times[1], times[2], times[3], times[4]}
-for _, other in ipairs(ended) do answer[#answer + 1] = other end
 return answer

@@ -15,7 +15,7 @@ if cut_off ~= '' then
 end
 local count = 0
 for _, id in ipairs(indexed(ARGV[4])) do
-  local owner = redis.call('HGET', session_key(id), '@subject')
+  local owner = (read(id) or {}).subject
   if owner == subject and id ~= ARGV[6] and finish(id, ARGV[5]) then count = count + 1 end
   if not owner then redis.call('ZREM', index_key, id) end
 end

@@ -8,8 +8,8 @@ local after_at, after_id = tonumber(ARGV[7]), ARGV[8]
 for _, id in ipairs(indexed(ARGV[4])) do
   local how, row = state(id)
   if how == 'absent' then redis.call('ZREM', index_key, id) end
-  if how == wanted and row[3] == ARGV[3] then
-    local at = tonumber(how == 'live' and row[5] or row[2] or row[1])
+  if how == wanted and row.subject == ARGV[3] then
+    local at = tonumber(how == 'live' and row.created_at or row.ended_at or row.expires_at)
     if not after_at or at < after_at or (at == after_at and id < after_id) then
       found[#found + 1] = {id, at}
     end

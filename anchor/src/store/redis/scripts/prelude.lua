@@ -1,7 +1,7 @@
 -- Comes before every script.
 --
 -- A script works on the keys of one shard, which Redis Cluster keeps in one slot:
---   session:<id>       hash: a session; fields that begin with @ are not columns
+--   session:<id>       hash: a session: its columns, and fields that begin with @
 --   new:<id>           hash: a session that is being inserted
 --   index              sorted set: the ids of the sessions that have a subject, by its number
 --   cut_off:<subject>  the instant of a subject's latest cut-off
@@ -9,7 +9,7 @@
 --   due                sorted set: ids that the sweep has to look at, by the time from when on
 --
 -- A subject's number is a hash of its name, of 52 bits. The sessions of two subjects with the same
--- number are told apart by their field @subject.
+-- number are told apart by the subject itself.
 --
 -- ARGV[1] is what the names of the shard's keys begin with. ARGV[2] is how long ended sessions are
 -- kept, or -1. Every instant and every span is a whole number of microseconds, which a Lua number
@@ -54,16 +54,46 @@ local function sweep_at(id, instant)
   keep_until(due_key, instant + math.max(keep, 0))
 end
 
--- Whether a session is 'live', 'ended' or 'absent', and its expiry, its end, its subject, its
--- subject's number and its creation. A session that the index does not have under its subject has
--- ended: nobody could end it otherwise.
+-- What anchor itself keeps of a session are entries of one field, `created_at=1763..;..`: no value
+-- has a semicolon. In the order in which they are written:
+local entries = {'created_at', 'authenticated_at', 'last_seen_at', 'expires_at', 'deadline',
+  'version', 'remembered', 'rotation_state', 'lasting_hash', 'secret_hash', 'previous_secret_hash',
+  'previous_secret_until', 'fingerprint', 'taken_names', 'subject_number', 'subject', 'ended_at',
+  'status', 'end_reason'}
+
+-- Returns the entries by name. Each is a text, or nil.
+local function entries_of(text)
+  local row = {}
+  for name, value in string.gmatch(text, '([^=;]+)=([^;]*)') do row[name] = value end
+  return row
+end
+
+-- Returns the entries of a session, or nil if there is no such session.
+local function read(id)
+  local text = redis.call('HGET', session_key(id), '@session')
+  return text and entries_of(text)
+end
+
+-- Writes the entries of a session.
+local function save(id, row)
+  local texts = {}
+  for _, name in ipairs(entries) do
+    if row[name] then texts[#texts + 1] = name .. '=' .. row[name] end
+  end
+  redis.call('HSET', session_key(id), '@session', table.concat(texts, ';'))
+end
+
+-- When a session expires. One that does not say so has expired.
+local function expiry(row) return tonumber(row.expires_at) or 0 end
+
+-- Whether a session is 'live', 'ended' or 'absent', and its entries. A session that the index does
+-- not have under its subject has ended: nobody could end it otherwise.
 local function state(id)
-  local row = redis.call('HMGET', session_key(id), 'expires_at', '@ended_at', '@subject',
-    '@subject_number', 'created_at')
-  if not row[1] then return 'absent', row end
-  if row[2] or now >= tonumber(row[1]) then return 'ended', row end
-  if row[3] then
-    local number = tonumber(row[4])
+  local row = read(id)
+  if not row then return 'absent', {} end
+  if row.ended_at or now >= expiry(row) then return 'ended', row end
+  if row.subject then
+    local number = tonumber(row.subject_number)
     if not number or tonumber(redis.call('ZSCORE', index_key, id)) ~= number then
       return 'ended', row
     end
@@ -98,29 +128,31 @@ local function finish(id, reason)
   if how == 'absent' then return false end
   if keep < 0 then
     remove(id)
-  elseif not row[2] then
+  elseif not row.ended_at then
     -- First of all something is removed: a server without memory accepts such a script.
     redis.call('ZREM', due_key, id)
-    local key, expires_at = session_key(id), tonumber(row[1])
+    local expires_at = expiry(row)
     local ended_at = math.min(now, expires_at)
     if now < expires_at then
-      redis.call('HSET', key, '@status', 'revoked', '@end_reason', reason)
+      row.status, row.end_reason = 'revoked', reason
     else
-      redis.call('HSET', key, '@status', 'expired')
+      row.status = 'expired'
     end
-    redis.call('HSET', key, '@ended_at', decimal(ended_at), 'expires_at', decimal(ended_at))
-    expire_after(key, ended_at + keep)
+    row.ended_at, row.expires_at = decimal(ended_at), decimal(ended_at)
+    save(id, row)
+    expire_after(session_key(id), ended_at + keep)
     sweep_at(id, ended_at + keep)
   end
   return how == 'live'
 end
 
--- Marks a session as used at an instant, and returns its new expiry.
-local function use(key, at, idle)
-  local expires_at = math.min(at + idle, tonumber(redis.call('HGET', key, 'deadline')))
-  redis.call('HSET', key, 'last_seen_at', decimal(at), 'expires_at', decimal(expires_at))
-  expire_after(key, expires_at + math.max(keep, 0))
-  return decimal(expires_at)
+-- Marks a session as used at an instant, writes its entries, and returns its new expiry.
+local function use(id, row, at, idle)
+  local expires_at = math.min(at + idle, tonumber(row.deadline))
+  row.last_seen_at, row.expires_at = decimal(at), decimal(expires_at)
+  save(id, row)
+  expire_after(session_key(id), expires_at + math.max(keep, 0))
+  return row.expires_at
 end
 
 -- Writes what ARGV contains from here on: the number of fields to set, their names and values, and
@@ -165,8 +197,9 @@ end
 
 -- Ends a session whose login began before its subject's cut-off. It was never live. It stays until
 -- the sweep, which counts it.
-local function arrive_dead(id, created_at, cut_off)
-  local key, ended_at = session_key(id), decimal(math.max(cut_off, created_at))
-  redis.call('HSET', key, '@ended_at', ended_at, 'expires_at', ended_at, '@end_reason', 'cut_off')
+local function arrive_dead(id, row, cut_off)
+  local ended_at = decimal(math.max(cut_off, tonumber(row.created_at)))
+  row.ended_at, row.expires_at, row.end_reason = ended_at, ended_at, 'cut_off'
+  save(id, row)
   sweep_at(id, now)
 end

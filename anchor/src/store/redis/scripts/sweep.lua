@@ -5,17 +5,18 @@ local most, swept = tonumber(ARGV[3]), 0
 local ids = redis.call('ZRANGEBYSCORE', due_key, '-inf', decimal(now), 'LIMIT', 0, 1000)
 for _, id in ipairs(ids) do
   if swept == most then break end
-  local key = session_key(id)
-  local row = redis.call('HMGET', key, 'expires_at', '@ended_at', '@status')
-  local expires_at, ended_at = tonumber(row[1] or 0), tonumber(row[2] or row[1] or 0)
-  if row[1] and not row[2] and now < expires_at then
+  local row = read(id)
+  local expires_at = row and expiry(row) or 0
+  local ended_at = row and tonumber(row.ended_at) or expires_at
+  if row and not row.ended_at and now < expires_at then
     -- It was used since.
     sweep_at(id, expires_at)
-  elseif keep >= 0 and row[1] and now < ended_at + keep then
-    if not row[3] then
-      redis.call('HSET', key, '@status', row[2] and 'revoked' or 'expired')
-      redis.call('HSET', key, '@ended_at', decimal(ended_at))
-      expire_after(key, ended_at + keep)
+  elseif keep >= 0 and row and now < ended_at + keep then
+    if not row.status then
+      row.status = row.ended_at and 'revoked' or 'expired'
+      row.ended_at = decimal(ended_at)
+      save(id, row)
+      expire_after(session_key(id), ended_at + keep)
       swept = swept + 1
     end
     sweep_at(id, ended_at + keep)

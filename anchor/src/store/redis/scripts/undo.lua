@@ -2,7 +2,7 @@
 -- call that creates the session, should that arrive late, or a second time: it finds the id taken.
 -- ARGV: 3 id, 4 reason, 5 proof, 6 how long from now the mark stays.
 local key = session_key(ARGV[3])
-local lasting = redis.call('HGET', key, 'lasting_hash')
+local lasting = (read(ARGV[3]) or {}).lasting_hash
 if lasting and lasting ~= ARGV[5] then return {'unproven'} end
 finish(ARGV[3], ARGV[4])
 if redis.call('EXISTS', key) == 0 then
