@@ -8,7 +8,7 @@ use anchor::store::{Change, Created, EndReason, Page, Placement, SessionStore};
 use anchor::{RedisStore, SessionId, StoreErrorKind};
 use anchor_tests::databases::{self, Redis};
 
-use super::{UserSession, create, is_live, live, login, user};
+use super::{UserSession, create, is_live, live, login, random_id, user};
 
 /// Gives a session to another subject.
 async fn hand_over(store: &RedisStore<UserSession>, id: SessionId, heir: &str) {
@@ -68,6 +68,24 @@ async fn a_session_that_was_handed_over_is_its_new_subjects_on_one_server() {
 async fn a_session_that_was_handed_over_is_its_new_subjects_in_a_cluster() {
     let Some(server) = databases::redis_cluster().await else { return };
     a_session_that_was_handed_over_is_its_new_subjects(server).await;
+}
+
+#[tokio::test]
+async fn another_shard_is_remembered_for_as_long_as_its_session_can_live() {
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    let mut lasts_an_hour = login(&store, user("ferris"));
+    lasts_an_hour.absolute = Duration::from_secs(3_600);
+    store.create(lasts_an_hour.clone()).await.unwrap();
+    hand_over(&store, lasts_an_hour.id, "corro").await;
+    let home = random_id().placed(Placement::of(b"corro"));
+    let away = server.key(super::TABLE, home, "away:corro");
+    let left: i64 = server.run(&["PTTL", &away]).await;
+    assert!((3_590_000..3_780_000).contains(&left), "{left}");
+    let shards: Vec<(String, f64)> = server.run(&["ZRANGE", &away, "0", "-1", "WITHSCORES"]).await;
+    let [(_, until)] = &shards[..] else { panic!("{shards:?}") };
+    let deadline = live(&store, lasts_an_hour.id).await.record.deadline.as_micros() as f64;
+    assert!((deadline..deadline + 120e6).contains(until), "{until}, {deadline}");
 }
 
 #[tokio::test]

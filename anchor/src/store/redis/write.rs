@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::create::home_of;
 use super::database::{AT_ONCE, Arguments, Database, distinct};
 use super::reply::{Reply, unexpected};
 use super::row::{Changes, differing_fields, name_of_subject};
@@ -11,11 +12,6 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
 use crate::store::{Change, Reauthenticated, Rotated, Rotation, Touch, Touched, Updated, Use};
-
-/// How long a subject's shard remembers that an update gave the subject a session of another shard,
-/// if the payload's own lifetime is not longer. No session that is in use lives longer: a cookie
-/// lasts for 400 days at most.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(800 * 86_400);
 
 /// What a script answers that writes if the session is live.
 enum Outcome {
@@ -44,8 +40,8 @@ impl Database {
         let (before, subject) = (name(&change.from)?.flatten(), name(&change.to)?.flatten());
         let shard = change.id.placement();
         let cut_off = match &subject {
-            Some(subject) if before.as_ref() != Some(subject) => {
-                self.cut_off_for(subject, shard, T::ABSOLUTE.max(LONGEST_LIFETIME)).await?
+            Some(subject) if before.as_ref() != Some(subject) && home_of(subject) != shard => {
+                self.cut_off_for(subject, shard, self.longest_life(change.id).await?).await?
             }
             _ => "0".to_owned(),
         };
@@ -62,6 +58,12 @@ impl Database {
             Outcome::Conflict => Updated::Conflict,
             Outcome::Gone => Updated::Gone,
         })
+    }
+
+    /// Returns for how long a session can live from now on; zero if it has ended.
+    async fn longest_life(&self, id: SessionId) -> Result<Duration, StoreError> {
+        let (now, row) = self.row(id).await?;
+        Ok(row.deadline().map_or(Duration::ZERO, |deadline| deadline.saturating_since(now)))
     }
 
     pub(super) async fn touch<T: SessionData>(&self, touch: Touch) -> Result<Touched, StoreError> {
