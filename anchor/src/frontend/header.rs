@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
 use super::{Frontend, Presented, append};
+use crate::error::ConfigError;
 use crate::token::SessionToken;
 
 /// The token in a custom request header, such as `x-session`. The response to a login carries the
@@ -31,6 +32,16 @@ impl CustomHeader {
 impl Frontend for CustomHeader {
     fn channel(&self) -> String {
         format!("header:{}", self.name)
+    }
+
+    fn check(&self, _: Duration) -> Result<(), ConfigError> {
+        if self.name == header::COOKIE {
+            return Err(ConfigError::new(
+                "`CustomHeader` cannot be `cookie`, which browsers send by themselves, also for \
+                 other sites: write `SessionCookie::new(\"__Host-id\")`",
+            ));
+        }
+        Ok(())
     }
 
     fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r> {
@@ -72,6 +83,9 @@ mod tests {
         assert_eq!(frontend.channel(), "header:x-session");
         assert_eq!(frontend.headers(), std::slice::from_ref(&name));
         assert!(frontend.reissues() && !frontend.is_sent_by_browsers());
+        assert_eq!(frontend.check(Duration::MAX), Ok(()));
+        let refusal = CustomHeader::new(header::COOKIE).check(Duration::MAX).unwrap_err();
+        assert!(refusal.to_string().contains("browsers send by themselves"), "{refusal}");
         let mut headers = HeaderMap::new();
         assert_eq!(frontend.presented(&headers), Presented::Nothing);
         let token = crate::token::tests::any_token();

@@ -2,6 +2,7 @@
 
 pub(crate) mod builder;
 mod callback;
+pub(crate) mod channels;
 pub(crate) mod client;
 mod cross_origin;
 pub(crate) mod environment;
@@ -38,8 +39,8 @@ use crate::payload::{CutOff, SessionData};
 use crate::rejection::Error;
 use crate::store::{EndReason, EndedRecord, Ending, Record};
 
-/// Holds everything that the sessions of one payload type need: the store, the frontend, the keys,
-/// the verifier and the lifetimes. Cheap to clone.
+/// Holds everything that the sessions of one payload type need: the store, the frontends, the
+/// keys, the verifier and the lifetimes. Cheap to clone.
 ///
 /// Within a request, use the extractors. The manager is for code outside requests: an
 /// administrator's list, a revocation from a job, the sweep.
@@ -81,14 +82,30 @@ impl<T: SessionData> SessionManager<T> {
     /// live.
     ///
     /// To let users end their own sessions by id, use
-    /// [`Session::end_sibling`](crate::Session::end_sibling): this method ends the session of any
-    /// id that a client sends.
+    /// [`Session::end_sibling`](crate::Session::end_sibling) or [`revoke_of`](Self::revoke_of):
+    /// this method ends the session of any id that a client sends.
     ///
     /// # Errors
     ///
     /// Returns an error if the store cannot answer. The session may then still be live.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, Error> {
         let ending = self.inner.revoke(id, None, EndReason::Revoked).await;
+        Ok(self.logged(ending)? == Ending::Ended)
+    }
+
+    /// Ends a session if it is one of this subject's, and returns whether it was live. The id may
+    /// come from a client: the statement compares it together with the subject, so the id of
+    /// another subject's session ends nothing.
+    ///
+    /// It is for a page of one payload that shows sessions of another one, such as API tokens.
+    /// Within one payload, use [`Session::end_sibling`](crate::Session::end_sibling). Costs one
+    /// statement, or two if no such session was live.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store cannot answer. The session may then still be live.
+    pub async fn revoke_of(&self, subject: &T::Subject, id: SessionId) -> Result<bool, Error> {
+        let ending = self.inner.revoke_of(subject, id, EndReason::Revoked).await;
         Ok(self.logged(ending)? == Ending::Ended)
     }
 
@@ -229,7 +246,7 @@ impl<T: SessionData> fmt::Debug for SessionManager<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionManager")
             .field("table", &T::schema().table)
-            .field("channel", &self.inner.channel)
+            .field("channels", &self.inner.channels.names())
             .field("idle", &self.inner.idle)
             .field("absolute", &self.inner.absolute)
             .finish_non_exhaustive()

@@ -45,6 +45,15 @@ impl Registration {
         if let Some(other) =
             live.iter().find(|other| other.channel == channel && other.payload != payload)
         {
+            if !channel.starts_with("cookie:") {
+                return Err(ConfigError::new(format_args!(
+                    "the sessions of `{}` already travel by `{channel}`, and each of the two would \
+                     refuse the other's token: give one of them a header of its own, such as \
+                     `CustomHeader::new(HeaderName::from_static(\"x-api-token\"))` (the tests of \
+                     one process share this: give each payload its own header there as well)",
+                    other.name
+                )));
+            }
             return Err(ConfigError::new(format_args!(
                 "the sessions of `{}` already travel by `{channel}`, and each of the two would \
                  overwrite the other's token: give one of them its own name, with \

@@ -10,13 +10,12 @@ use http::request::Parts;
 
 use crate::column::Column;
 use crate::error::StoreError;
-use crate::frontend::Frontend;
 use crate::id::SessionId;
+use crate::manager::channels::Channels;
 use crate::manager::client::ClientSettings;
 use crate::manager::cross_origin::CrossOriginProtection;
 #[cfg(feature = "cache")]
 use crate::manager::listener::Listener;
-use crate::manager::registry::Registration;
 use crate::manager::tasks::Tasks;
 use crate::manager::touches::Touches;
 use crate::manager::verifier::AnyVerifier;
@@ -27,14 +26,10 @@ use crate::rejection::{Error, Rejection};
 use crate::store::keyed_mutex::KeyedMutex;
 use crate::store::{Bounded, EndReason, Ending, Load, Loaded, Record};
 use crate::token::LastingHash;
-use crate::token::keys::TokenKeys;
 
 pub(crate) struct Sessions<T> {
     pub(crate) store: Bounded<T>,
-    pub(crate) frontend: Box<dyn Frontend>,
-    pub(crate) channel: String,
-    pub(crate) _registration: Registration,
-    pub(crate) keys: TokenKeys,
+    pub(crate) channels: Channels,
     pub(crate) verifier: Option<Box<dyn AnyVerifier<T>>>,
     pub(crate) on_reject: Option<Box<OnReject>>,
     pub(crate) cross_origin: Option<CrossOriginProtection>,
@@ -114,6 +109,9 @@ impl<T: SessionData> Sessions<T> {
     /// Returns the refusal of a request that another site made a browser send.
     pub(crate) fn cross_origin_refusal<B>(&self, request: &Request<B>) -> Option<Rejection> {
         let rejection = self.cross_origin.as_ref()?.refusal(request)?;
+        if self.channels.are_set_by_a_script(request.headers()) {
+            return None;
+        }
         self.emit(&Event::Refused { rejection: &rejection });
         Some(rejection)
     }

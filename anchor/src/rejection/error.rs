@@ -67,6 +67,15 @@ pub enum Error {
         "the response has begun, so no session cookie can be set: log in before the handler returns"
     )]
     ResponseBegun,
+    /// A login asked for a frontend that its manager does not have; nothing was written.
+    #[error(
+        "the manager has no frontend `{channel}`: add it with `.add_frontend(..)` before \
+         `.build()`, or remove `.via(..)` from the login"
+    )]
+    UnknownFrontend {
+        /// The [`channel`](crate::frontend::Frontend::channel) of the frontend.
+        channel: String,
+    },
     /// The subject already has as many live sessions as
     /// `#[session(max_per_subject = .., on_limit = "refuse")]` allows; nothing was written.
     #[error("the subject has reached its limit of sessions: let it end one of them first")]

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
+use crate::frontend::Frontend;
+use crate::manager::channels::ChannelId;
 use crate::manager::last_verdict::LastVerdict;
 use crate::payload::SessionData;
 use crate::rejection::Error;
@@ -57,8 +59,13 @@ impl<T: SessionData> Auth<T> {
     /// sessions as it may have (409); and [`Error::ResponseBegun`] if the response has been sent,
     /// so that no cookie can be set.
     pub fn login(&self, data: T) -> Login<'_, T> {
-        let options = LoginOptions { remembered: true, starting_now: false, revokes_others: false };
-        Login { auth: self, data, options }
+        let options = LoginOptions {
+            remembered: true,
+            starting_now: false,
+            revokes_others: false,
+            channel: ChannelId::FIRST,
+        };
+        Login { auth: self, data, options, via: None }
     }
 
     /// Logs out: ends the request's session and removes its cookie. Returns whether there was a
@@ -107,6 +114,8 @@ pub struct Login<'a, T: SessionData> {
     auth: &'a Auth<T>,
     data: T,
     options: LoginOptions,
+    /// The name of the channel that was asked for.
+    via: Option<String>,
 }
 
 impl<T: SessionData> Login<'_, T> {
@@ -126,6 +135,32 @@ impl<T: SessionData> Login<'_, T> {
         Self { options: LoginOptions { starting_now: true, ..self.options }, ..self }
     }
 
+    /// Sends the token on this frontend of the manager, instead of the first one: see
+    /// [`add_frontend`](crate::manager::SessionManagerBuilder::add_frontend). Write the frontend as
+    /// on the builder; it is recognized by its [`channel`](Frontend::channel).
+    ///
+    /// As with every login, the session that the request presents ends, and its token is removed,
+    /// also if it came on another frontend.
+    ///
+    /// ```
+    /// use anchor::frontend::Bearer;
+    /// # use anchor::prelude::*;
+    /// # async fn handler<T: SessionData>(
+    /// #     auth: Auth<T>, payload: T,
+    /// # ) -> Result<String, anchor::Error> {
+    /// let login = auth.login(payload).via(Bearer).await?;
+    /// Ok(login.token().expose().to_owned())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The login returns [`Error::UnknownFrontend`] if the manager does not have this frontend
+    /// (500). Nothing has changed then.
+    pub fn via(self, frontend: impl Frontend) -> Self {
+        Self { via: Some(frontend.channel()), ..self }
+    }
+
     /// Ends every other session of the subject in the login's own transaction, whatever
     /// `max_per_subject` says, with the reason
     /// [`EndReason::LimitExceeded`](crate::store::EndReason::LimitExceeded). For a login page that
@@ -143,7 +178,12 @@ impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let scope = &self.auth.scope;
-            let (admitted, token) = scope.login(self.data, self.options).await?;
+            let channel = match self.via {
+                Some(name) => scope.channel(name)?,
+                None => self.options.channel,
+            };
+            let options = LoginOptions { channel, ..self.options };
+            let (admitted, token) = scope.login(self.data, options).await?;
             Ok(LoggedIn { session: self.auth.handle(admitted), token })
         })
     }
@@ -157,7 +197,7 @@ impl<T: SessionData> fmt::Debug for Login<'_, T> {
 
 /// A session that was just created, with its token.
 ///
-/// With a cookie frontend, the response already carries the token. With
+/// With a cookie, the response already carries the token. With
 /// [`Bearer`](crate::frontend::Bearer), the handler sends it.
 pub struct LoggedIn<T: SessionData> {
     session: Session<T>,

@@ -12,7 +12,6 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::frontend::conceal;
 use crate::manager::SessionManager;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
@@ -57,7 +56,7 @@ impl<T: SessionData> Clone for SessionLayer<T> {
 impl<T: SessionData> fmt::Debug for SessionLayer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLayer")
-            .field("channel", &self.sessions.channel)
+            .field("channels", &self.sessions.channels.names())
             .finish_non_exhaustive()
     }
 }
@@ -94,7 +93,7 @@ impl<S: Clone, T: SessionData> Clone for SessionService<S, T> {
 impl<S, T: SessionData> fmt::Debug for SessionService<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionService")
-            .field("channel", &self.sessions.channel)
+            .field("channels", &self.sessions.channels.names())
             .finish_non_exhaustive()
     }
 }
@@ -114,7 +113,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        conceal(&*self.sessions.frontend, request.headers_mut());
+        self.sessions.channels.conceal(request.headers_mut());
         if let Some(rejection) = self.sessions.cross_origin_refusal(&request) {
             let (request, _) = request.into_parts();
             let response = self.sessions.respond(rejection, &request);

@@ -86,6 +86,11 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
+    /// Returns whether the other token has the same secret of the same session.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.id == other.id && self.secret.hash() == other.secret.hash()
+    }
+
     /// Decodes and verifies a presented token, on the stack and without a store call.
     ///
     /// Accepts only the one text that [`SessionToken::sign`] would write: the exact length, no

@@ -53,6 +53,8 @@ mod refusals;
 mod rejections;
 #[path = "../../tests/http/rotation.rs"]
 mod rotation;
+#[path = "../../tests/http/several_frontends.rs"]
+mod several_frontends;
 #[path = "../../tests/http/siblings.rs"]
 mod siblings;
 #[path = "../../tests/http/tokens.rs"]

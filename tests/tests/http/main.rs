@@ -35,6 +35,7 @@ mod policies;
 mod refusals;
 mod rejections;
 mod rotation;
+mod several_frontends;
 mod shutdown;
 mod siblings;
 mod timeouts;

@@ -8,10 +8,10 @@ use super::SessionManagerBuilder;
 use crate::error::ConfigError;
 use crate::frontend::SessionCookie;
 use crate::manager::SessionManager;
+use crate::manager::channels::Channels;
 use crate::manager::cross_origin::CrossOriginProtection;
 #[cfg(feature = "cache")]
 use crate::manager::listener::Listener;
-use crate::manager::registry::Registration;
 use crate::manager::sessions::Sessions;
 use crate::manager::tasks::Tasks;
 use crate::manager::touches::Touches;
@@ -27,10 +27,11 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ///
     /// Returns an error if the environment has a mistake, there are no keys, a lifetime or another
     /// duration is zero, the idle timeout exceeds the absolute timeout, the touch interval is not
-    /// below the idle timeout, the lease of the cache is too long, the frontend refuses its
-    /// settings, a trusted origin is not one that a browser sends, an open path is not a path, or a
-    /// live manager of another payload in this process uses the same cookie or header. Each message
-    /// says what to write instead.
+    /// below the idle timeout, the lease of the cache is too long, a frontend refuses its
+    /// settings, two frontends use the same cookie or header, there are more than eight frontends,
+    /// a trusted origin is not one that a browser sends, an open path is not a path, or a live
+    /// manager of another payload in this process uses the same cookie or header. Each message says
+    /// what to write instead.
     pub fn build(self) -> Result<SessionManager<T>, ConfigError> {
         let payload = type_name::<T>();
         let sessions = self
@@ -51,25 +52,21 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         #[cfg(feature = "cache")]
         self.cache.check(self.idle, touch_interval)?;
         self.check_fingerprint()?;
-        let frontend = self.frontend.unwrap_or_else(|| {
+        let mut frontends = vec![self.frontend.unwrap_or_else(|| {
             Box::new(T::COOKIE.map_or_else(SessionCookie::default, SessionCookie::new))
-        });
-        frontend.check(self.absolute)?;
+        })];
+        frontends.extend(self.more_frontends);
+        let channels = Channels::new::<T>(frontends, &keys, self.absolute)?;
         let cross_origin =
             CrossOriginProtection::new(&self.trusted_origins, self.cross_origin_posts)?;
-        let is_protected = frontend.is_sent_by_browsers() && !self.allows_cross_origin_requests;
-        let channel = frontend.channel();
-        let registration = Registration::new::<T>(&channel)?;
+        let is_protected = channels.are_sent_by_browsers() && !self.allows_cross_origin_requests;
         let store = Bounded::new(self.store, self.store_timeout);
         #[cfg(feature = "cache")]
         let store = self.cache.in_front_of(store);
         let tasks = Tasks::new(self.shutdown_timeout);
         Ok(Sessions {
             store,
-            keys: keys.derive(&channel, T::schema().table),
-            frontend,
-            channel,
-            _registration: registration,
+            channels,
             verifier: self.verifier,
             on_reject: self.on_reject,
             cross_origin: is_protected.then_some(cross_origin),

@@ -32,6 +32,7 @@ impl<T: SessionData> SessionManager<T> {
             store_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
             frontend: None,
+            more_frontends: Vec::new(),
             keys: None,
             verifier: None,
             on_reject: None,
@@ -60,6 +61,7 @@ pub struct SessionManagerBuilder<T: SessionData> {
     store_timeout: Duration,
     shutdown_timeout: Duration,
     frontend: Option<Box<dyn Frontend>>,
+    more_frontends: Vec<Box<dyn Frontend>>,
     keys: Option<KeyRing>,
     verifier: Option<Box<dyn AnyVerifier<T>>>,
     on_reject: Option<Box<OnReject>>,
@@ -87,8 +89,41 @@ impl<T: SessionData> SessionManagerBuilder<T> {
 
     /// Sets how the token travels. Default: a [`SessionCookie`](crate::frontend::SessionCookie)
     /// with the name that the struct's `#[session(cookie = "..")]` gives, or `__Host-id`.
+    /// [`add_frontend`](Self::add_frontend) adds other ways.
     pub fn frontend(self, frontend: impl Frontend) -> Self {
         Self { frontend: Some(Box::new(frontend)), ..self }
+    }
+
+    /// Adds another way on which the token may travel, such as a bearer token for a mobile app
+    /// beside the cookie for browsers. The same handlers serve both. Call it once per frontend; a
+    /// manager has at most eight.
+    ///
+    /// | request | what happens |
+    /// | --- | --- |
+    /// | carries one token, on any frontend | it is accepted on that frontend, and a rotation, a renewal and a logout answer on that frontend |
+    /// | carries tokens on several frontends | 401, unless all are of the same session and secret; the log says `several different tokens`. `Option<Session<T>>` is `None`. A logout ends the sessions of all of them, and removes them from every frontend on which there was one |
+    /// | logs in | the token goes to the first frontend, or to the one that [`via`](crate::request::Login::via) names; the sessions of the request's tokens end, and those tokens are removed |
+    ///
+    /// A token is bound to its frontend: the token of the cookie is not valid as a bearer token.
+    /// Cross-origin protection does not apply to a request that carries a token on a frontend that
+    /// is not [sent by browsers](Frontend::is_sent_by_browsers), and nothing on one that is. With
+    /// something on both, it applies, and also with nothing on either, as for a login.
+    ///
+    /// ```
+    /// use anchor::frontend::Bearer;
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// // The default cookie, and `Authorization: Bearer ..`.
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .add_frontend(Bearer)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add_frontend(mut self, frontend: impl Frontend) -> Self {
+        self.more_frontends.push(Box::new(frontend));
+        self
     }
 
     /// Sets the application's own check of a loaded session. Default: none. Every live session is

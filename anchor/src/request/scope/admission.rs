@@ -8,6 +8,7 @@ use super::presentation::Presentation;
 use super::{Current, Live, Outgoing, Reading, Scope};
 use crate::id::SessionId;
 use crate::manager::Event;
+use crate::manager::channels::ChannelId;
 use crate::manager::client::FingerprintMismatch;
 use crate::payload::SessionData;
 use crate::rejection::Error;
@@ -23,20 +24,21 @@ impl<T: SessionData> Scope<T> {
             self.read(request);
         }
         let state = self.state();
-        if let Current::Live(Live { record, secret, is_due, .. }) = &state.current {
+        if let Current::Live(Live { record, secret, channel, is_due, .. }) = &state.current {
             return Ok(Held {
                 id: record.id,
                 secret: secret.clone(),
+                channel: *channel,
                 stale_key: *is_due,
                 is_presented: !matches!(state.outgoing, Outgoing::Issue(_)),
             });
         }
         match &state.presentation {
             None | Some(Presentation::Nothing) => Err(Rejection::NoSession),
-            Some(Presentation::Refused { reason, .. }) => Err(Rejection::BadToken(*reason)),
-            Some(Presentation::Token(token)) => {
+            Some(Presentation::Refused(refused)) => Err(Rejection::BadToken(refused.reason)),
+            Some(Presentation::Token(token, channel)) => {
                 let (secret, stale_key) = (token.secret.clone(), token.stale_key);
-                Ok(Held { id: token.id, secret, stale_key, is_presented: true })
+                Ok(Held { id: token.id, secret, channel: *channel, stale_key, is_presented: true })
             }
         }
     }
@@ -59,7 +61,7 @@ impl<T: SessionData> Scope<T> {
         }
         #[cfg(feature = "cache")]
         self.sessions.listener.listen(&self.sessions.store, &self.sessions.tasks);
-        let Held { id, secret, stale_key, is_presented } = held;
+        let Held { id, secret, channel, stale_key, is_presented } = held;
         let sessions = &self.sessions;
         let loaded = match sessions.store.load_for_request(id).await? {
             Load::Live(loaded) => loaded,
@@ -99,9 +101,10 @@ impl<T: SessionData> Scope<T> {
             record: loaded.record,
             now: loaded.now,
             secret,
+            channel,
             is_current: matches!(standing, Standing::Current { .. }),
             is_new: false,
-            is_due: is_due && sessions.frontend.reissues(),
+            is_due: is_due && sessions.channels[channel].frontend.reissues(),
             is_cached: false,
         })
     }
@@ -129,9 +132,10 @@ impl<T: SessionData> Scope<T> {
             record: loaded.record,
             now: loaded.now,
             secret: held.secret.clone(),
+            channel: held.channel,
             is_current: true,
             is_new: false,
-            is_due: held.stale_key && sessions.frontend.reissues(),
+            is_due: held.stale_key && sessions.channels[held.channel].frontend.reissues(),
             is_cached: true,
         })
     }
@@ -201,6 +205,8 @@ impl<T: SessionData> Scope<T> {
 struct Held {
     id: SessionId,
     secret: Secret,
+    /// The channel that it is for.
+    channel: ChannelId,
     /// Whether it was signed with an old key.
     stale_key: bool,
     /// Whether the client has it. It has not if this request has replaced the secret.

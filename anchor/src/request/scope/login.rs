@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{Admitted, Current, Issue, Live, Outgoing, Scope, Stage};
 use crate::id::SessionId;
+use crate::manager::channels::{ChannelId, ChannelSet};
 use crate::manager::sessions::Sessions;
 use crate::manager::{Event, RevokedSessions};
 use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
@@ -26,6 +27,8 @@ pub(crate) struct LoginOptions {
     pub(crate) starting_now: bool,
     /// Whether it ends the subject's other sessions.
     pub(crate) revokes_others: bool,
+    /// The channel that the token is for.
+    pub(crate) channel: ChannelId,
 }
 
 impl<T: SessionData> Scope<T> {
@@ -47,6 +50,16 @@ impl<T: SessionData> Scope<T> {
             .complete(login)
             .await
             .unwrap_or_else(|error| Err(self.sessions.failed(error)))
+    }
+
+    /// Returns the channel with this name.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the manager does not have it, and logs the error.
+    pub(crate) fn channel(&self, name: String) -> Result<ChannelId, Error> {
+        let found = self.sessions.channels.find(&name);
+        found.ok_or_else(|| self.sessions.failed(Error::UnknownFrontend { channel: name }))
     }
 
     /// Logs why a login failed. If nobody waits for the login any more, this is not an error of the
@@ -120,8 +133,9 @@ impl<T: SessionData> Scope<T> {
         if let Some(replaced) = replaced {
             sessions.watches.ended(replaced);
         }
-        let token = SessionToken::sign(id, &secret, &sessions.keys);
-        if !self.found_created(&record, secret, &token) {
+        let channel = options.channel;
+        let token = SessionToken::sign(id, &secret, &sessions.channels[channel].keys);
+        if !self.found_created(&record, secret, &token, channel) {
             sessions.revoke(id, None, EndReason::Abandoned).await?;
             return Err(Error::ResponseBegun);
         }
@@ -131,7 +145,13 @@ impl<T: SessionData> Scope<T> {
     }
 
     /// Records that the session was created, and returns whether its token can still be sent.
-    fn found_created(&self, record: &Arc<Record<T>>, secret: Secret, token: &SessionToken) -> bool {
+    fn found_created(
+        &self,
+        record: &Arc<Record<T>>,
+        secret: Secret,
+        token: &SessionToken,
+        channel: ChannelId,
+    ) -> bool {
         let mut state = self.state();
         if state.is_closed() {
             return false;
@@ -140,13 +160,16 @@ impl<T: SessionData> Scope<T> {
             now: record.created_at,
             record: Arc::clone(record),
             secret,
+            channel,
             is_current: true,
             is_new: true,
             is_due: false,
             is_cached: false,
         };
         let lifetime = live.lifetime();
-        let issue = Issue { token: token.clone(), lifetime, rotated: None };
+        let forgets = state.carried.without(channel);
+        state.carried.insert(channel);
+        let issue = Issue { token: token.clone(), channel, lifetime, forgets, rotated: None };
         state.outgoing = Outgoing::Issue(Box::new(issue));
         state.current = Current::Live(live);
         true
@@ -159,18 +182,30 @@ impl<T: SessionData> Scope<T> {
         id: SessionId,
         old: OldSecret,
     ) -> Result<Option<SessionToken>, Error> {
-        if self.state().is_closed() {
+        let channel = self.open_channel(id)?;
+        let rotated = self.rotate_from_here(id, old).await?;
+        self.check_sent(channel)?;
+        Ok(rotated)
+    }
+
+    /// Returns the channel of the request's session.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the response can no longer carry a token, or the session is no longer
+    /// the request's.
+    fn open_channel(&self, id: SessionId) -> Result<ChannelId, Error> {
+        let mut state = self.state();
+        if state.is_closed() {
             return Err(Error::ResponseBegun);
         }
-        let rotated = self.rotate_from_here(id, old).await?;
-        self.check_sent()?;
-        Ok(rotated)
+        state.live(id).map(|live| live.channel).ok_or(Error::Ended { id })
     }
 
     /// Returns an error if the response was sent without its new token, which nothing else can
     /// carry.
-    fn check_sent(&self) -> Result<(), Error> {
-        if self.state().is_closed() && self.sessions.frontend.reissues() {
+    fn check_sent(&self, channel: ChannelId) -> Result<(), Error> {
+        if self.state().is_closed() && self.sessions.channels[channel].frontend.reissues() {
             return Err(Error::ResponseBegun);
         }
         Ok(())
@@ -182,7 +217,7 @@ impl<T: SessionData> Scope<T> {
         id: SessionId,
         old: OldSecret,
     ) -> Result<Option<SessionToken>, Error> {
-        let (rotation, secret) = self.rotation(id, old)?;
+        let (rotation, secret, channel) = self.rotation(id, old)?;
         match self.sessions.store.rotate(rotation).await? {
             Rotated::Written => {}
             Rotated::Conflict => return Ok(None),
@@ -191,7 +226,7 @@ impl<T: SessionData> Scope<T> {
                 return Err(Error::Ended { id });
             }
         }
-        let token = self.found_rotated(id, secret);
+        let token = self.found_rotated(id, secret, channel);
         self.sessions.emit(&Event::Rotated { id });
         Ok(Some(token))
     }
@@ -201,10 +236,8 @@ impl<T: SessionData> Scope<T> {
         &self,
         id: SessionId,
     ) -> Result<(Timestamp, SessionToken), Error> {
-        if self.state().is_closed() {
-            return Err(Error::ResponseBegun);
-        }
-        let (rotation, secret) = self.rotation(id, OldSecret::Kept)?;
+        self.open_channel(id)?;
+        let (rotation, secret, channel) = self.rotation(id, OldSecret::Kept)?;
         let authenticated_at = match self.sessions.store.reauthenticate(rotation).await? {
             Reauthenticated::Written { authenticated_at } => authenticated_at,
             Reauthenticated::Conflict => return Err(Error::SecretReplaced { id }),
@@ -213,35 +246,44 @@ impl<T: SessionData> Scope<T> {
                 return Err(Error::Ended { id });
             }
         };
-        let token = self.found_rotated(id, secret);
+        let token = self.found_rotated(id, secret, channel);
         self.sessions.emit(&Event::Reauthenticated { id });
         self.sessions.emit(&Event::Rotated { id });
-        self.check_sent()?;
+        self.check_sent(channel)?;
         Ok((authenticated_at, token))
     }
 
-    /// Makes a rotation from the secret that this request has to a new one.
-    fn rotation(&self, id: SessionId, old: OldSecret) -> Result<(Rotation, Secret), Error> {
+    /// Makes a rotation from the secret that this request has to a new one. Returns it with the
+    /// new secret and the channel on which that travels.
+    fn rotation(
+        &self,
+        id: SessionId,
+        old: OldSecret,
+    ) -> Result<(Rotation, Secret, ChannelId), Error> {
         let mut state = self.state();
         let live = state.live(id).ok_or(Error::Ended { id })?;
         let secret = live.secret.rotated().map_err(Error::Randomness)?;
-        let (from, to) = (live.secret.hash(), secret.hash());
+        let (from, to, channel) = (live.secret.hash(), secret.hash(), live.channel);
         let Sessions { idle, rotation_grace: grace, .. } = *self.sessions;
-        Ok((Rotation { id, from, to, grace, old, idle }, secret))
+        Ok((Rotation { id, from, to, grace, old, idle }, secret, channel))
     }
 
     /// Records that the session has a new secret, whose token the response carries. Returns the
     /// token.
-    fn found_rotated(&self, id: SessionId, secret: Secret) -> SessionToken {
-        let token = SessionToken::sign(id, &secret, &self.sessions.keys);
+    fn found_rotated(&self, id: SessionId, secret: Secret, channel: ChannelId) -> SessionToken {
+        let token = SessionToken::sign(id, &secret, &self.sessions.channels[channel].keys);
         let mut state = self.state();
+        let forgets = match &state.outgoing {
+            Outgoing::Issue(issue) => issue.forgets,
+            Outgoing::Nothing | Outgoing::Remove(_) => ChannelSet::default(),
+        };
         // A logout that was carried out meanwhile stays in effect.
         if let Some(live) = state.live(id) {
             live.secret = secret;
             live.is_current = true;
             let lifetime = live.lifetime();
             let rotated = Some(Instant::now());
-            let issue = Issue { token: token.clone(), lifetime, rotated };
+            let issue = Issue { token: token.clone(), channel, lifetime, forgets, rotated };
             state.outgoing = Outgoing::Issue(Box::new(issue));
         }
         token

@@ -29,6 +29,7 @@ use tokio::time::Instant;
 
 use crate::id::SessionId;
 use crate::manager::Event;
+use crate::manager::channels::{ChannelId, ChannelSet};
 use crate::manager::client::Client;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
@@ -50,6 +51,8 @@ pub(crate) struct Scope<T: SessionData> {
 struct State<T> {
     /// `None` until it is first needed.
     presentation: Option<Presentation>,
+    /// The channels on which the client has a token, or receives one with the response.
+    carried: ChannelSet,
     client: Client,
     current: Current<T>,
     outgoing: Outgoing,
@@ -117,6 +120,8 @@ struct Live<T> {
     now: Timestamp,
     /// The secret that the request presents, or that it has received since.
     secret: Secret,
+    /// The channel on which the request presents it, or has received it.
+    channel: ChannelId,
     /// Whether that was the session's current secret when it was last checked.
     is_current: bool,
     /// Whether this request logged in.
@@ -163,12 +168,16 @@ enum Outgoing {
     /// Without a lifetime, the client keeps the token until the client is closed. Boxed, because
     /// few requests get a token.
     Issue(Box<Issue>),
-    Remove,
+    /// The client is to forget its tokens of these channels.
+    Remove(ChannelSet),
 }
 
 struct Issue {
     token: SessionToken,
+    channel: ChannelId,
     lifetime: Option<Duration>,
+    /// The other channels, on which the client has tokens of sessions that the login replaced.
+    forgets: ChannelSet,
     /// When the session got this secret in place of another one, or `None` for a new session.
     rotated: Option<Instant>,
 }
@@ -192,6 +201,7 @@ impl<T: SessionData> Scope<T> {
             loading: tokio::sync::Mutex::new(()),
             state: Mutex::new(State {
                 presentation: None,
+                carried: ChannelSet::default(),
                 client: Client::default(),
                 current: Current::Unasked,
                 outgoing: Outgoing::Nothing,
@@ -222,11 +232,12 @@ impl<T: SessionData> Scope<T> {
             return;
         }
         let sessions = &self.sessions;
-        let presented = sessions.frontend.presented(&request.headers);
-        let presentation = Presentation::of(presented, &sessions.keys, sessions.absolute);
+        let (presentation, carried) =
+            Presentation::of(&sessions.channels, &request.headers, sessions.absolute);
         let client = sessions.client.look::<T>(request);
         let mut state = self.state();
         state.client = client;
+        state.carried = carried;
         state.presentation = Some(presentation);
     }
 

@@ -117,7 +117,7 @@ impl<T: SessionData> Scope<T> {
     /// Writes the session's headers into the response.
     pub(crate) fn write(&self, response: &mut Response) {
         let mut state = self.state();
-        let frontend = &self.sessions.frontend;
+        let channels = &self.sessions.channels;
         if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
             // The handler may have failed with another rejection than the one that it received.
             if let Some((refused, mut refusal)) = state.refusal.take().map(|refusal| *refusal)
@@ -126,21 +126,26 @@ impl<T: SessionData> Scope<T> {
                 refusal.extensions_mut().insert(rejection);
                 *response = refusal;
             }
+            // A handler may have set something better.
             if response.status() == StatusCode::UNAUTHORIZED
-                && let Some(challenge) = frontend.challenge()
+                && !response.headers().contains_key(header::WWW_AUTHENTICATE)
             {
-                response.headers_mut().entry(header::WWW_AUTHENTICATE).or_insert(challenge);
+                for challenge in channels.iter().filter_map(|(_, it)| it.frontend.challenge()) {
+                    response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+                }
             }
         }
         let headers = response.headers_mut();
         let changes = match std::mem::replace(&mut state.outgoing, Outgoing::Nothing) {
             Outgoing::Nothing => false,
             Outgoing::Issue(issue) => {
+                channels.of(issue.forgets).for_each(|channel| channel.frontend.remove(headers));
+                let frontend = &channels[issue.channel].frontend;
                 frontend.issue(&issue.token, issue.lifetime, headers);
                 true
             }
-            Outgoing::Remove => {
-                frontend.remove(headers);
+            Outgoing::Remove(carried) => {
+                channels.of(carried).for_each(|channel| channel.frontend.remove(headers));
                 true
             }
         };
@@ -152,7 +157,7 @@ impl<T: SessionData> Scope<T> {
             // A handler that only reads the session may set something better.
             headers.entry(header::CACHE_CONTROL).or_insert(no_store);
         }
-        for name in frontend.headers() {
+        for name in channels.headers() {
             vary(headers, name);
         }
     }

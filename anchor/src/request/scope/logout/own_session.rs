@@ -1,6 +1,5 @@
 //! The logout of the request's own session.
 
-use super::super::presentation::Presentation;
 use super::super::{Current, Outgoing, Scope};
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
@@ -12,14 +11,13 @@ impl<T: SessionData> Scope<T> {
     /// A token that cannot be judged, or is not proven, may belong to a live session. The genuine
     /// ones end anyway, but the logout reports that it was not carried out.
     pub(super) async fn logout_this(&self) -> Result<u64, Rejection> {
-        let (ending, presented, unjudged) = {
+        let (ending, unjudged) = {
             let state = self.state();
-            let presented = !matches!(state.presentation, None | Some(Presentation::Nothing));
             let unjudged = match (&state.current, &state.presentation) {
                 (Current::Live(_) | Current::Ended(_), _) | (_, None) => None,
                 (_, Some(presentation)) => presentation.unjudged(),
             };
-            (self.presented(&state), presented, unjudged)
+            (self.presented(&state), unjudged)
         };
         let (ended, unproven) = self.end_each(&ending).await?;
         if let Some(refusal) = unproven.or(unjudged.map(Rejection::BadToken)) {
@@ -32,8 +30,8 @@ impl<T: SessionData> Scope<T> {
         {
             return Ok(ended);
         }
-        if presented || matches!(state.outgoing, Outgoing::Issue(_)) {
-            state.outgoing = Outgoing::Remove;
+        if !state.carried.is_empty() {
+            state.outgoing = Outgoing::Remove(state.carried);
         }
         state.current = Current::Ended(ending.first().map(|ended| ended.id));
         Ok(ended)
