@@ -3,10 +3,10 @@
 
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::guard::next::{Next, add_parameter};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, wants_html};
 
 /// The page to which a guard sends a browser without a session. `()` stands for no page.
 pub trait LoginPage: Send + Sync + 'static {
@@ -81,27 +81,6 @@ fn location(page: &str, rejection: &Rejection, request: &Parts) -> Option<Header
     HeaderValue::try_from(address).ok()
 }
 
-/// Returns whether `Accept` names HTML and does not prefer JSON. Scripts and `curl` send `*/*`; the
-/// navigations of every browser name HTML.
-fn wants_html(headers: &HeaderMap) -> bool {
-    let (mut html, mut json) = (0.0, 0.0);
-    for value in headers.get_all(header::ACCEPT) {
-        for range in value.to_str().unwrap_or("").split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let kind = parts.next().unwrap_or("").to_ascii_lowercase();
-            let quality = parts
-                .find_map(|parameter| parameter.strip_prefix("q=").or(parameter.strip_prefix("Q=")))
-                .map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
-            match kind.as_str() {
-                "text/html" | "application/xhtml+xml" => html = f32::max(html, quality),
-                json_kind if json_kind.ends_with("json") => json = f32::max(json, quality),
-                _ => {}
-            }
-        }
-    }
-    html > 0.0 && html >= json
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -112,39 +91,6 @@ mod tests {
     use crate::id::SessionId;
 
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-
-    fn wants(accept: &str) -> bool {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
-        wants_html(&headers)
-    }
-
-    #[test]
-    fn a_navigation_names_html_and_a_script_does_not() {
-        for accept in [
-            BROWSER,
-            "text/html",
-            "TEXT/HTML;level=1",
-            "application/json;q=0.5, text/html",
-            "text/plain, text/html;q=0.9",
-        ] {
-            assert!(wants(accept), "{accept}");
-        }
-        for accept in [
-            "*/*",
-            "",
-            "application/json",
-            "application/json, text/plain, */*",
-            "text/html;q=0",
-            "text/html;q=0.1, application/json",
-            "text/html; q=x",
-            "text/*",
-            "application/problem+json, text/html;q=0.9",
-        ] {
-            assert!(!wants(accept), "{accept}");
-        }
-        assert!(!wants_html(&HeaderMap::new()));
-    }
 
     fn answer(method: &str, address: &str, rejection: &Rejection) -> Option<String> {
         let request = Request::builder().method(method).uri(address).header("accept", BROWSER);

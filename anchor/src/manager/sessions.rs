@@ -22,7 +22,7 @@ use crate::manager::verifier::AnyVerifier;
 use crate::manager::watch::table::Watches;
 use crate::manager::{BoxError, Event, RevokedSessions, Verdict, callback};
 use crate::payload::{CutOff, SessionData};
-use crate::rejection::{Error, Rejection};
+use crate::rejection::{Error, Rejection, show_as_page, wants_html};
 use crate::store::keyed_mutex::KeyedMutex;
 use crate::store::{Bounded, EndReason, Ending, Load, Loaded, Record};
 use crate::token::LastingHash;
@@ -118,13 +118,17 @@ impl<T: SessionData> Sessions<T> {
 
     /// Returns the response to a refusal: the application's own if it has one.
     pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response {
-        match self.own_response(&rejection, request) {
+        let mut response = match self.own_response(&rejection, request) {
             None => rejection.into_response(),
             Some(mut response) => {
                 response.extensions_mut().insert(rejection);
                 response
             }
+        };
+        if wants_html(&request.headers) {
+            show_as_page(&mut response);
         }
+        response
     }
 
     /// Returns the application's own response to a refusal, or `None` if it has none or panics.

@@ -1,15 +1,19 @@
 //! [`Rejection`]: why a request is refused; [`Error`]: why an operation on a session failed. Each
 //! converts to the other, so that `?` accepts both in one handler.
 
+mod accept;
 mod error;
+mod page;
 mod response;
 
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use accept::wants_html;
 pub use error::Error;
 use http::{Method, StatusCode};
+pub(crate) use response::show_as_page;
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::excerpt::{ERROR, excerpt, sources};
@@ -44,8 +48,10 @@ use crate::token::BadToken;
 /// | `UntypedGuard` | `untyped_guard` | 500 | `untyped_guard`, and the message |
 /// | `SeveralManagers` | `several_managers` | 500 | `several_managers`, and the message |
 ///
-/// The response's body is `{"error":"<public code>"}`. It never shows an outsider which of the 401
-/// cases it was; the log (target `anchor`) does. The response carries the rejection in its
+/// The response's body is `{"error":"<public code>"}`. For a request whose `Accept` names HTML and
+/// does not prefer JSON, as those of a browser's links and forms, the session layer shows a small
+/// page instead, with the same status. Neither shows an outsider which of the 401 cases it was; the
+/// log (target `anchor`) does. The response carries the rejection in its
 /// extensions, so a layer of your own can count or log it.
 /// [`SessionManagerBuilder::on_reject`](crate::manager::SessionManagerBuilder::on_reject) replaces
 /// the response.

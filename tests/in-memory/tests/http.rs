@@ -43,6 +43,8 @@ mod logout_methods;
 mod logs;
 #[path = "../../tests/http/managers.rs"]
 mod managers;
+#[path = "../../tests/http/pages.rs"]
+mod pages;
 #[path = "../../tests/http/payloads.rs"]
 mod payloads;
 #[path = "../../tests/http/policies.rs"]

@@ -30,6 +30,7 @@ mod logout;
 mod logout_methods;
 mod managers;
 mod old_tokens;
+mod pages;
 mod payloads;
 mod policies;
 mod refusals;

@@ -134,7 +134,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
 
     /// Replaces the response to a refused request. `respond` is called when an extractor or a guard
     /// refuses. It is not called for an `Option`, which turns the 401 cases into `None`. If it
-    /// panics, the panic is logged as an error, and the default response is sent.
+    /// panics, the panic is logged as an error, and the default response is sent: JSON, or a page
+    /// for a browser ([`Rejection`]). What `respond` makes of [`Rejection`] itself is the default
+    /// response, too.
     ///
     /// ```
     /// use anchor::prelude::*;

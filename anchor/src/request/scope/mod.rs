@@ -34,7 +34,7 @@ use crate::manager::client::Client;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 use crate::rejection::Error;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, wants_html};
 use crate::store::{Loaded, Record, Replaced, Standing};
 use crate::timestamp::Timestamp;
 use crate::token::{Secret, SecretHash, SessionToken};
@@ -54,6 +54,8 @@ struct State<T> {
     /// The channels on which the client has a token, or receives one with the response.
     carried: ChannelSet,
     client: Client,
+    /// Whether the request asks for a page.
+    wants_html: bool,
     current: Current<T>,
     outgoing: Outgoing,
     /// The application's own response to this request's last refusal, kept until the response is
@@ -203,6 +205,7 @@ impl<T: SessionData> Scope<T> {
                 presentation: None,
                 carried: ChannelSet::default(),
                 client: Client::default(),
+                wants_html: false,
                 current: Current::Unasked,
                 outgoing: Outgoing::Nothing,
                 refusal: None,
@@ -237,6 +240,7 @@ impl<T: SessionData> Scope<T> {
         let client = sessions.client.look::<T>(request);
         let mut state = self.state();
         state.client = client;
+        state.wants_html = wants_html(&request.headers);
         state.carried = carried;
         state.presentation = Some(presentation);
     }

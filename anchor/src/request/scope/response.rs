@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::{Current, Outgoing, Scope};
 use crate::id::SessionId;
 use crate::payload::SessionData;
-use crate::rejection::{Error, Rejection};
+use crate::rejection::{Error, Rejection, show_as_page};
 use crate::store::{EndReason, OldSecret};
 
 /// How far the request has come.
@@ -125,6 +125,9 @@ impl<T: SessionData> Scope<T> {
             {
                 refusal.extensions_mut().insert(rejection);
                 *response = refusal;
+            }
+            if state.wants_html {
+                show_as_page(response);
             }
             // A handler may have set something better.
             if response.status() == StatusCode::UNAUTHORIZED
