@@ -101,6 +101,13 @@ pub trait Frontend: Send + Sync + 'static {
         true
     }
 
+    /// Returns whether a browser keeps what [`issue`](Self::issue) sends only if it came over
+    /// HTTPS, as with a `Secure` cookie. If so, a login over plain HTTP is logged as a warning,
+    /// once per manager. The default is `false`.
+    fn needs_https(&self) -> bool {
+        false
+    }
+
     /// Returns the `WWW-Authenticate` challenge of a 401 response (RFC 9110 section 11.6.1), if
     /// this channel has one.
     fn challenge(&self) -> Option<HeaderValue> {
@@ -243,6 +250,7 @@ mod tests {
         assert!(headers.is_empty());
         assert_eq!(Own.check(Duration::MAX), Ok(()));
         assert!(Own.is_sent_by_browsers() && !Own.reissues() && Own.challenge().is_none());
+        assert!(!Own.needs_https());
     }
 
     #[test]

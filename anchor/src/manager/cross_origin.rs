@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use axum::extract::OriginalUri;
-use http::{HeaderMap, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use tower_http::csrf::{Csrf, CsrfLayer, ProtectionError};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -19,8 +19,8 @@ use crate::error::ConfigError;
 use crate::excerpt::excerpt;
 use crate::rejection::Rejection;
 
-/// How many characters of an `Origin` are shown.
-const LONGEST_ORIGIN: usize = 100;
+/// How many characters of an `Origin` or a `Host` are shown.
+pub(super) const LONGEST_ORIGIN: usize = 100;
 
 pub(crate) struct CrossOriginProtection {
     csrf: Csrf<Allow, fn(ProtectionError) -> Response<Verdict>>,
@@ -80,11 +80,10 @@ impl CrossOriginProtection {
         }
         let method = if safe { &Method::POST } else { request.method() };
         let verdict = self.ask(method.clone(), request.uri().clone(), headers);
-        let origin = || {
-            let origin = headers.get(header::ORIGIN)?.as_bytes();
-            Some(format!("\"{}\"", excerpt(origin.escape_ascii(), LONGEST_ORIGIN)))
-        };
-        (verdict == Verdict::Refused).then(|| Rejection::CrossOrigin { origin: origin() })
+        (verdict == Verdict::Refused).then(|| Rejection::CrossOrigin {
+            origin: headers.get(header::ORIGIN).map(|origin| quoted(origin.as_bytes())),
+            host: compared_host(request).map(quoted),
+        })
     }
 
     /// Returns whether the request is a `POST` to a path that is open to other sites. The path is
@@ -116,6 +115,20 @@ impl CrossOriginProtection {
             Poll::Pending => Verdict::Refused,
         }
     }
+}
+
+/// Returns what the `Origin` is compared with: the authority of the request's target, or else
+/// `Host`. A browser that sends `Sec-Fetch-Site` has compared by itself, and its answer counts.
+fn compared_host<B>(request: &Request<B>) -> Option<&[u8]> {
+    if request.headers().contains_key("sec-fetch-site") {
+        return None;
+    }
+    let target = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    target.or_else(|| request.headers().get(header::HOST).map(HeaderValue::as_bytes))
+}
+
+fn quoted(text: &[u8]) -> String {
+    format!("\"{}\"", excerpt(text.escape_ascii(), LONGEST_ORIGIN))
 }
 
 fn opens_websocket(headers: &HeaderMap) -> bool {
@@ -229,6 +242,45 @@ mod tests {
         ] {
             assert!(!passes("POST", headers), "{headers:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_compared() {
+        let refusal = |headers: &[(&str, &str)]| {
+            let mut request = Request::builder().method("POST").uri("/");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let protection = CrossOriginProtection::new(&[], Vec::new()).unwrap();
+            protection.refusal(&request.body(()).unwrap()).unwrap().to_string()
+        };
+        let (origin, host) = (("origin", "https://shop.example"), ("host", "127.0.0.1:3000"));
+        assert_eq!(
+            refusal(&[origin, host]),
+            "a browser sent this request for another origin: its `Origin` is \
+             \"https://shop.example\", and its `Host` is \"127.0.0.1:3000\"; if a proxy has \
+             replaced `Host`, configure it to forward what the browser sent, as nginx does with \
+             `proxy_set_header Host $host;`; if that origin is another one of the application's \
+             own, name it with `.trusted_origin(..)` before `.build()`; for one callback, name its \
+             path with `.allow_cross_origin_post(..)`"
+        );
+        let by_target = Request::builder().method("POST").uri("http://b.example/");
+        let by_target = by_target.header("origin", "https://shop.example").header("host", "c");
+        let protection = CrossOriginProtection::new(&[], Vec::new()).unwrap();
+        let by_target = protection.refusal(&by_target.body(()).unwrap()).unwrap().to_string();
+        assert!(by_target.contains("its `Host` is \"b.example\""), "{by_target}");
+        // The browser has compared, so no proxy is to blame.
+        let site = ("sec-fetch-site", "cross-site");
+        assert_eq!(
+            refusal(&[origin, host, site]),
+            "a browser sent this request for another origin: its `Origin` is \
+             \"https://shop.example\"; if that origin is another one of the application's own, \
+             name it with `.trusted_origin(..)` before `.build()`; for one callback, name its path \
+             with `.allow_cross_origin_post(..)`"
+        );
+        assert!(refusal(&[host, site]).contains("another origin: it has no `Origin`; if that"));
+        let long = refusal(&[("origin", "https://a\u{fc}"), ("host", &"x".repeat(200))]);
+        assert!(long.contains("https://a\\xc3\\xbc") && long.contains("[cut]"), "{long}");
     }
 
     #[test]

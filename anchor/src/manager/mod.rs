@@ -11,6 +11,7 @@ pub(crate) mod last_verdict;
 #[cfg(feature = "cache")]
 pub(crate) mod listener;
 pub(crate) mod listing;
+mod plain_http;
 pub(crate) mod registry;
 pub(crate) mod sessions;
 mod sweeper;

@@ -16,6 +16,7 @@ use crate::manager::client::ClientSettings;
 use crate::manager::cross_origin::CrossOriginProtection;
 #[cfg(feature = "cache")]
 use crate::manager::listener::Listener;
+use crate::manager::plain_http::PlainHttp;
 use crate::manager::tasks::Tasks;
 use crate::manager::touches::Touches;
 use crate::manager::verifier::AnyVerifier;
@@ -35,6 +36,7 @@ pub(crate) struct Sessions<T> {
     pub(crate) cross_origin: Option<CrossOriginProtection>,
     pub(crate) on_event: Option<Box<OnEvent<T>>>,
     pub(crate) client: ClientSettings,
+    pub(crate) plain_http: PlainHttp,
     pub(crate) watches: Watches<T>,
     /// The queues of requests that met a conflict.
     pub(crate) updates: Arc<KeyedMutex<SessionId>>,

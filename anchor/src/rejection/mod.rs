@@ -129,15 +129,17 @@ pub enum Rejection {
     /// Another site made a browser send the request with the session's cookie (CSRF). The layer
     /// refuses the request before any handler runs.
     #[error(
-        "a browser sent this request for another origin ({}): if that origin is the \
+        "a browser sent this request for another origin: {}; if that origin is another one of the \
          application's own, name it with `.trusted_origin(..)` before `.build()`; for one \
-         callback, name its path with `.allow_cross_origin_post(..)`; behind a proxy, configure \
-         the proxy to forward `Host` and `Origin` unchanged",
-        origin.as_deref().unwrap_or("it does not say which")
+         callback, name its path with `.allow_cross_origin_post(..)`",
+        compared(origin.as_deref(), host.as_deref())
     )]
     CrossOrigin {
         /// The request's `Origin`: quoted, escaped, and cut to 100 characters.
         origin: Option<String>,
+        /// The `Host` that the `Origin` was compared with, likewise. `None` if the browser has
+        /// compared by itself, and sent `Sec-Fetch-Site`.
+        host: Option<String>,
     },
     /// The request reached a `#[logout]` handler with a safe method. A link or an image on another
     /// site can make a browser send such a request, so no session was ended.
@@ -327,6 +329,19 @@ impl Rejection {
             }
             _ => false,
         }
+    }
+}
+
+/// Returns what a cross-origin request shows about its origin, and what a proxy may have changed.
+fn compared(origin: Option<&str>, host: Option<&str>) -> String {
+    match (origin, host) {
+        (Some(origin), Some(host)) => format!(
+            "its `Origin` is {origin}, and its `Host` is {host}; if a proxy has replaced `Host`, \
+             configure it to forward what the browser sent, as nginx does with \
+             `proxy_set_header Host $host;`"
+        ),
+        (Some(origin), None) => format!("its `Origin` is {origin}"),
+        (None, _) => "it has no `Origin`".to_owned(),
     }
 }
 

@@ -47,6 +47,8 @@ mod managers;
 mod pages;
 #[path = "../../tests/http/payloads.rs"]
 mod payloads;
+#[path = "../../tests/http/plain_http.rs"]
+mod plain_http;
 #[path = "../../tests/http/policies.rs"]
 mod policies;
 #[path = "../../tests/http/refusals.rs"]

@@ -32,6 +32,7 @@ mod managers;
 mod old_tokens;
 mod pages;
 mod payloads;
+mod plain_http;
 mod policies;
 mod refusals;
 mod rejections;

@@ -198,6 +198,10 @@ impl Frontend for SessionCookie {
         true
     }
 
+    fn needs_https(&self) -> bool {
+        self.secure
+    }
+
     fn remove(&self, response: &mut HeaderMap) {
         append(response, header::SET_COOKIE, &self.with("", Some(Duration::ZERO)));
     }

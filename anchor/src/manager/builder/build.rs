@@ -12,6 +12,7 @@ use crate::manager::channels::Channels;
 use crate::manager::cross_origin::CrossOriginProtection;
 #[cfg(feature = "cache")]
 use crate::manager::listener::Listener;
+use crate::manager::plain_http::PlainHttp;
 use crate::manager::sessions::Sessions;
 use crate::manager::tasks::Tasks;
 use crate::manager::touches::Touches;
@@ -72,6 +73,7 @@ impl<T: SessionData> SessionManagerBuilder<T> {
             cross_origin: is_protected.then_some(cross_origin),
             on_event: self.on_event,
             client: self.client,
+            plain_http: PlainHttp::default(),
             watches: Watches::default(),
             updates: Arc::new(KeyedMutex::new()),
             #[cfg(feature = "cache")]

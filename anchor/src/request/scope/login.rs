@@ -45,11 +45,17 @@ impl<T: SessionData> Scope<T> {
         let login = async move {
             scope.create(data, options).await.map_err(|error| scope.not_logged_in(error))
         };
-        self.sessions
+        let sessions = &self.sessions;
+        let logged_in = sessions
             .tasks
             .complete(login)
             .await
-            .unwrap_or_else(|error| Err(self.sessions.failed(error)))
+            .unwrap_or_else(|error| Err(sessions.failed(error)));
+        let plain_http = self.state().plain_http.take();
+        if let (Ok(_), Some(origin)) = (&logged_in, plain_http) {
+            sessions.plain_http.warn::<T>(&origin, &sessions.channels[options.channel]);
+        }
+        logged_in
     }
 
     /// Returns the channel with this name.

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::response::Response;
+use http::HeaderValue;
 use http::request::Parts;
 pub(crate) use login::LoginOptions;
 pub use logout::LogoutReach;
@@ -56,6 +57,8 @@ struct State<T> {
     client: Client,
     /// Whether the request asks for a page.
     wants_html: bool,
+    /// The origin of the page that sent the request, if it came over plain HTTP.
+    plain_http: Option<HeaderValue>,
     current: Current<T>,
     outgoing: Outgoing,
     /// The application's own response to this request's last refusal, kept until the response is
@@ -206,6 +209,7 @@ impl<T: SessionData> Scope<T> {
                 carried: ChannelSet::default(),
                 client: Client::default(),
                 wants_html: false,
+                plain_http: None,
                 current: Current::Unasked,
                 outgoing: Outgoing::Nothing,
                 refusal: None,
@@ -241,6 +245,7 @@ impl<T: SessionData> Scope<T> {
         let mut state = self.state();
         state.client = client;
         state.wants_html = wants_html(&request.headers);
+        state.plain_http = sessions.plain_http.origin(request);
         state.carried = carried;
         state.presentation = Some(presentation);
     }
