@@ -8,6 +8,7 @@ mod bounded;
 pub(crate) mod cache;
 mod changes;
 mod client_info;
+mod device;
 mod ended;
 mod fingerprint;
 #[cfg(any(feature = "_sql", feature = "redis"))]
@@ -39,6 +40,7 @@ pub(crate) use secrets::Standing;
 
 pub use changes::{Change, Ending, Reauthenticated, Rotated, Rotation, Touch, Touched, Updated};
 pub use client_info::ClientInfo;
+pub use device::Device;
 pub use ended::{EndReason, EndStatus, EndedRecord};
 pub use fingerprint::Fingerprint;
 #[cfg(feature = "memory")]

@@ -11,9 +11,10 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use anchor::SessionId;
 use anchor::frontend::SessionCookie;
 use anchor::prelude::*;
-use axum::extract::{FromRef, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -22,19 +23,13 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 
-/// The session: its payload, its table, its lifetime, its extractor.
+/// The session: its payload, its table, its lifetime, its extractor. `track` records the device.
 #[derive(Clone, Serialize, SessionData)]
-#[session(table = "sessions", idle = "2h", absolute = "14d")]
+#[session(table = "sessions", idle = "2h", absolute = "14d", track)]
 struct UserSession {
     #[session(subject, references = "users(id)")]
     user_id: i64,
     username: String,
-}
-
-#[derive(Clone, FromRef)]
-struct App {
-    pool: SqlitePool,
-    sessions: SessionManager<UserSession>,
 }
 
 #[tokio::main]
@@ -48,6 +43,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     users::migrate(&pool).await?;
     let store = SqliteStore::new(pool.clone());
     store.migrate().await?;
+    // Names what the table of an earlier version lacks. Delete quickstart.db then.
+    store.verify().await?;
 
     let sessions = SessionManager::<UserSession>::builder(store)
         .keys(KeyRing::from_file_or_generate("quickstart.key")?)
@@ -60,8 +57,11 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .route("/login", post(login))
         .route("/me", get(me))
         .route("/logout", post(logout))
+        .route("/logout/others", post(logout_others))
+        .route("/logout/all", post(logout_all))
+        .route("/devices/{id}/end", post(end_device))
         .layer(sessions.layer())
-        .with_state(App { pool, sessions: sessions.clone() });
+        .with_state(pool);
 
     let port = match std::env::var("PORT") {
         Ok(port) => port.parse().map_err(|_| format!("PORT is not a port number: {port:?}"))?,
@@ -79,12 +79,9 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(())
 }
 
-async fn home(
-    session: Option<Session<UserSession>>,
-    State(sessions): State<SessionManager<UserSession>>,
-) -> Result<Html<String>, AppError> {
+async fn home(session: Option<Session<UserSession>>) -> Result<Html<String>, AppError> {
     Ok(Html(match session {
-        Some(session) => page::account(&session, &sessions.list(&session.user_id).await?),
+        Some(session) => page::account(&session, &session.siblings().await?),
         None => page::login(None),
     }))
 }
@@ -116,6 +113,26 @@ async fn me(session: Session<UserSession>) -> Json<UserSession> {
 #[logout(UserSession)]
 async fn logout() -> Redirect {
     Redirect::to("/")
+}
+
+#[logout(UserSession, others)]
+async fn logout_others() -> Redirect {
+    Redirect::to("/")
+}
+
+#[logout(UserSession, all)]
+async fn logout_all() -> Redirect {
+    Redirect::to("/")
+}
+
+/// Ends one device of the user's own. The id of another user's session ends nothing.
+#[require_session(UserSession)]
+async fn end_device(
+    Path(id): Path<SessionId>,
+    session: Session<UserSession>,
+) -> Result<Redirect, AppError> {
+    session.end_sibling(id).await?;
+    Ok(Redirect::to("/"))
 }
 
 /// The errors that a handler returns with `?`.

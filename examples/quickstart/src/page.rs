@@ -23,28 +23,38 @@ pub(crate) fn login(error: Option<&str>) -> String {
     ))
 }
 
-/// Returns the page for a user: who they are, and where they are logged in.
+/// Returns the page for a user: who they are, on which devices they are logged in, and a button to
+/// end each of them. The forms need no script.
 pub(crate) fn account(session: &Session<UserSession>, all: &[Record<UserSession>]) -> String {
     let rows: String = all
         .iter()
         .map(|record| {
-            let this = if record.id == session.id() { " <b>this one</b>" } else { "" };
+            let id = record.id;
+            let device = record.client.clone().unwrap_or_default().device();
+            let end = if id == session.id() {
+                "<b>this device</b>".to_owned()
+            } else {
+                format!("<form method=post action=/devices/{id}/end><button>End</button></form>")
+            };
             format!(
-                "<tr><td><code>{}</code>{this}</td><td>{}</td><td>{}</td></tr>",
-                record.id,
+                "<tr><td>{device}</td><td>{}</td><td>{}</td><td>{end}</td></tr>",
+                minutes(record.last_seen_at),
                 minutes(record.created_at),
-                minutes(record.expires_at),
             )
         })
         .collect();
     document(&format!(
         "<h1>Hello, {}</h1>
-         <p class=hint>You are logged in. Your sessions:</p>
+         <p class=hint>You are logged in on these devices:</p>
          <div class=scroll><table>
-           <thead><tr><th>Session</th><th>Since</th><th>Ends if not used</th></tr></thead>
+           <thead><tr><th>Device</th><th>Last seen</th><th>Since</th><th></th></tr></thead>
            <tbody>{rows}</tbody>
          </table></div>
-         <form method=post action=/logout><button>Log out</button></form>",
+         <div class=buttons>
+           <form method=post action=/logout><button>Log out</button></form>
+           <form method=post action=/logout/others><button>Log out elsewhere</button></form>
+           <form method=post action=/logout/all><button>Log out everywhere</button></form>
+         </div>",
         escape(&session.username)
     ))
 }
@@ -91,5 +101,8 @@ const STYLE: &str = "
     th, td { padding: .5rem .6rem .5rem 0; text-align: left; border-bottom: 1px solid var(--line); \
     white-space: nowrap }
     code { font-size: .85em }
+    td form { margin: 0 }
+    td button { padding: .2rem .7rem }
+    .buttons { display: flex; flex-wrap: wrap; gap: .75rem }
     b { color: var(--accent) }
 ";

@@ -99,10 +99,61 @@ async fn login_me_restart_logout() {
         serde_json::from_str(&site.get("/me", &cookie_value).await.text().await.unwrap()).unwrap();
     assert_eq!(me["username"], "ferris");
     let page = site.get("/", &cookie_value).await.text().await.unwrap();
-    assert!(page.contains("Hello, ferris") && page.contains("this one"), "{page}");
+    assert!(page.contains("Hello, ferris") && page.contains("this device"), "{page}");
 
     let logout = site.post("/logout", &cookie_value, "").await;
     assert_eq!(logout.status(), StatusCode::SEE_OTHER);
     assert!(cookie(&logout).unwrap().ends_with('='));
     assert_eq!(site.get("/me", &cookie_value).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_account_page_shows_devices_by_name_and_ends_them() {
+    const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+    const IPHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) \
+                          AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 \
+                          Safari/604.1";
+    let folder = tempfile::tempdir().unwrap();
+    let site = Quickstart::start(folder.path());
+    let log_in = async |agent: &str| {
+        let login = site.client.post(format!("{}/login", site.url)).header("user-agent", agent);
+        let login = login.header("content-type", "application/x-www-form-urlencoded");
+        let login = login.body("username=ferris&password=rustacean").send().await.unwrap();
+        cookie(&login).unwrap()
+    };
+    let page = async |cookie: &str| site.get("/", cookie).await.text().await.unwrap();
+    // What the form of the page's first other device posts to.
+    let end_of = |page: &str| {
+        let (_, rest) = page.split_once("action=").expect("a form");
+        rest.split_once('>').unwrap().0.to_owned()
+    };
+    let (laptop, phone) = (log_in(FIREFOX).await, log_in(IPHONE).await);
+    let shown = page(&laptop).await;
+    assert!(shown.contains("<td>Firefox on Linux</td>"), "{shown}");
+    assert!(shown.contains("<td>Safari on iPhone</td>"), "{shown}");
+    assert_eq!(shown.matches("this device").count(), 1, "{shown}");
+    assert!(!shown.contains("<script"), "{shown}");
+
+    let end = end_of(&shown);
+    assert!(end.starts_with("/devices/") && end.ends_with("/end"), "{end}");
+    assert_eq!(site.post(&end, "", "").await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(site.post(&end, &laptop, "").await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(site.get("/me", &phone).await.status(), StatusCode::UNAUTHORIZED);
+    assert!(!page(&laptop).await.contains("iPhone"));
+
+    let (phone, tablet) = (log_in(IPHONE).await, log_in("").await);
+    assert!(page(&laptop).await.contains("<td>Unknown device</td>"));
+    let others = site.post("/logout/others", &laptop, "").await;
+    assert_eq!(others.status(), StatusCode::SEE_OTHER);
+    for other in [&phone, &tablet] {
+        assert_eq!(site.get("/me", other).await.status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(site.get("/me", &laptop).await.status(), StatusCode::OK);
+
+    let phone = log_in(IPHONE).await;
+    let all = site.post("/logout/all", &laptop, "").await;
+    assert!(cookie(&all).unwrap().ends_with('='));
+    for device in [&laptop, &phone] {
+        assert_eq!(site.get("/me", device).await.status(), StatusCode::UNAUTHORIZED);
+    }
 }
