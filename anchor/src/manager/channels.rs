@@ -169,6 +169,8 @@ fn check_apart(one: &Channel, name: &str, frontend: &dyn Frontend) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use http::HeaderValue;
 
     use super::*;
@@ -234,11 +236,11 @@ mod tests {
         };
         let token = (HeaderName::from_static("x-on"), "garbage is enough");
         let other = (header::COOKIE, "theme=dark");
-        assert!(asked(&[token.clone()]) && asked(&[token.clone(), other.clone()]));
+        assert!(asked(from_ref(&token)) && asked(&[token.clone(), other.clone()]));
         assert!(!asked(&[]) && !asked(&[other]));
         for cookie in ["__Host-on=x", "on=", "theme=dark; on=x"] {
             let cookie = (header::COOKIE, cookie);
-            assert!(!asked(&[cookie.clone()]), "{cookie:?}");
+            assert!(!asked(from_ref(&cookie)), "{cookie:?}");
             assert!(!asked(&[token.clone(), cookie.clone()]), "{cookie:?}");
         }
         assert!(channels.are_sent_by_browsers());
