@@ -10,14 +10,12 @@ use http::{HeaderName, StatusCode};
 use crate::application::{Application, UserSession};
 
 type Builder = SessionManagerBuilder<UserSession>;
+type Configure = fn(Builder) -> Builder;
 
 const PAGE: &str = "http://shop.example:8080";
 
 /// Logs in twice with these headers, and returns the lines that warn of plain HTTP.
-async fn warnings(
-    configure: fn(Builder) -> Builder,
-    headers: &[(HeaderName, &str)],
-) -> Vec<String> {
+async fn warnings(configure: Configure, headers: &[(HeaderName, &str)]) -> Vec<String> {
     let ((), log) = logged(async {
         let app = Application::configured(&Backend::Memory, configure).await;
         for _ in 0..2 {
@@ -44,7 +42,7 @@ async fn a_login_whose_cookie_the_browser_drops_is_warned_of_once() {
     assert!(line.contains(".frontend(SessionCookie::development())"), "{line}");
     assert!(line.contains("cookie:__Host-id") && line.contains("UserSession"), "{line}");
 
-    let silent: [(fn(Builder) -> Builder, &[(HeaderName, &str)]); 5] = [
+    let silent: [(Configure, &[(HeaderName, &str)]); 5] = [
         (|it| it, &[]),
         (|it| it, &[(ORIGIN, "https://shop.example:8080")]),
         (|it| it, &[(ORIGIN, PAGE), (HeaderName::from_static("x-forwarded-proto"), "https")]),

@@ -312,12 +312,13 @@ async fn another_site_is_refused_unless_a_script_has_set_the_only_token(backend:
 #[test]
 fn frontends_that_collide_fail_at_build() {
     type Builder = anchor::manager::SessionManagerBuilder<UserSession>;
-    let build = |configure: fn(Builder) -> Builder| -> Result<(), ConfigError> {
+    type Configure = fn(Builder) -> Builder;
+    let build = |configure: Configure| -> Result<(), ConfigError> {
         let store = anchor::MemoryStore::<UserSession>::new();
         let builder = SessionManager::builder(store).keys(KeyRing::new([KEY]).unwrap());
         configure(builder).build().map(|_| ())
     };
-    let refused: [(fn(Builder) -> Builder, &str); 5] = [
+    let refused: [(Configure, &str); 5] = [
         (|it| it.add_frontend(SessionCookie::default()), "two frontends travel by `cookie:__Host-"),
         (|it| it.add_frontend(Bearer).add_frontend(Bearer), "two frontends travel by `bearer`"),
         (
