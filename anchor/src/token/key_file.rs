@@ -19,12 +19,13 @@ pub(crate) fn read_or_make(
     path: &Path,
     generate: impl FnMut() -> Result<Zeroizing<String>, ConfigError>,
 ) -> Result<Zeroizing<String>, ConfigError> {
-    read_or_make_by(path, generate, |from, to| fs::hard_link(from, to))
+    read_or_make_by(path, PATIENCE, generate, |from, to| fs::hard_link(from, to))
 }
 
 /// Does the same as [`read_or_make`], with a function that gives a file a second name.
 fn read_or_make_by(
     path: &Path,
+    patience: Duration,
     mut generate: impl FnMut() -> Result<Zeroizing<String>, ConfigError>,
     link: impl Fn(&Path, &Path) -> io::Result<()>,
 ) -> Result<Zeroizing<String>, ConfigError> {
@@ -42,7 +43,7 @@ fn read_or_make_by(
             // Another process is about to write it.
             Found::Empty => {}
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > patience {
             return Err(refused(
                 path,
                 format_args!(
@@ -225,8 +226,8 @@ mod tests {
         for link in LINKS {
             let folder = Folder::new();
             let path = folder.0.join("key");
-            let made = read_or_make_by(&path, fresh, link).unwrap();
-            assert_eq!(*read_or_make_by(&path, fresh, link).unwrap(), *made);
+            let made = read_or_make_by(&path, PATIENCE, fresh, link).unwrap();
+            assert_eq!(*read_or_make_by(&path, PATIENCE, fresh, link).unwrap(), *made);
             assert_eq!(fs::read_to_string(&path).unwrap(), *made);
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
             assert_eq!(folder.names(), ["key"]);
@@ -283,7 +284,9 @@ mod tests {
         let folder = Folder::new();
         let path = folder.0.join("key");
         drop(create_new(&path).unwrap());
-        let message = refusal(&path);
+        let patience = Duration::from_millis(50);
+        let refused = read_or_make_by(&path, patience, fresh, hard_link);
+        let message = refused.unwrap_err().to_string();
         assert!(message.contains(&format!("remove it with `rm {}`", path.display())), "{message}");
         assert_eq!(fs::metadata(&path).unwrap().len(), 0);
     }
@@ -291,14 +294,14 @@ mod tests {
     #[test]
     fn threads_which_share_a_process_id_get_one_key() {
         for link in LINKS {
-            for _ in 0..100 {
+            for _ in 0..30 {
                 let folder = Folder::new();
                 let path = folder.0.join("key");
                 let barrier = Barrier::new(8);
                 let found: Vec<String> = std::thread::scope(|scope| {
                     let start = || {
                         barrier.wait();
-                        read_or_make_by(&path, fresh, link).unwrap().to_string()
+                        read_or_make_by(&path, PATIENCE, fresh, link).unwrap().to_string()
                     };
                     let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
                     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -363,12 +366,13 @@ mod tests {
         let is_here = |entry: &io::Result<fs::DirEntry>| {
             entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("here-")
         };
+        let begun = Instant::now();
         while fs::read_dir(folder).unwrap().filter(is_here).count() < PROCESSES {
-            std::hint::spin_loop();
+            assert!(begun.elapsed() < PATIENCE, "not every process was started");
         }
         for round in 0..ROUNDS {
             let path = folder.join(format!("key-{round}"));
-            println!("\nkey: {}", read_or_make_by(&path, fresh, link).unwrap().trim());
+            println!("\nkey: {}", read_or_make_by(&path, PATIENCE, fresh, link).unwrap().trim());
         }
     }
 }
