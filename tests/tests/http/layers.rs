@@ -1,11 +1,18 @@
 //! The session layer: missing, doubled, and several of them in one application.
 
+use std::convert::Infallible;
+use std::future::{Ready, poll_fn};
+use std::task::{Context, Poll};
+
 use anchor::prelude::*;
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use axum::routing::{get, post};
-use http::StatusCode;
+use http::{Request, StatusCode};
+use tower::{Layer, Service};
 
 use crate::application::{Application, KEY, OPTIONAL, REQUIRING, UserSession, routes};
 use crate::tokens::id_of;
@@ -35,6 +42,33 @@ async fn a_missing_layer_is_500_with_the_message() {
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
         assert_eq!(answer.text(), of_type, "{path}");
     }
+}
+
+/// A service that has no room for a request.
+struct Busy;
+
+impl Service<Request<Body>> for Busy {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Ready<Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        unreachable!("it is not ready")
+    }
+}
+
+#[tokio::test]
+async fn a_service_is_ready_when_what_it_surrounds_is_ready() {
+    let keys = KeyRing::new([KEY]).unwrap();
+    let store = MemoryStore::<UserSession>::new();
+    let sessions = SessionManager::builder(store).keys(keys).build().unwrap();
+    let mut service = sessions.layer().layer(Busy);
+    let ready = poll_fn(|context| Poll::Ready(service.poll_ready(context))).await;
+    assert!(ready.is_pending());
 }
 
 #[derive(Debug, Clone, PartialEq, SessionData)]

@@ -28,6 +28,7 @@ on_every_store![
     a_handler_that_fails_after_a_login_sends_no_cookie_and_leaves_no_session,
     a_login_whose_response_is_never_made_leaves_no_session,
     a_client_that_leaves_during_the_login_leaves_no_session,
+    a_client_that_leaves_a_request_stays_logged_in,
     a_logout_that_was_not_waited_for_leaves_a_later_login_alone,
     a_response_with_a_token_is_kept_by_no_cache,
 ];
@@ -254,6 +255,36 @@ async fn a_client_that_leaves_during_the_login_leaves_no_session(backend: Backen
     }
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert!(app.sessions.list(&gone).await.unwrap().is_empty());
+}
+
+/// Only a login needs its response.
+async fn a_client_that_leaves_a_request_stays_logged_in(backend: Backend) {
+    /// Says that the handler's future was dropped.
+    struct Dropped(Arc<tokio::sync::Notify>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+
+    let gone = Arc::new(tokio::sync::Notify::new());
+    let waiting = {
+        let gone = Arc::clone(&gone);
+        async move |_: Session<UserSession>| {
+            let _dropped = Dropped(gone);
+            std::future::pending::<()>().await;
+        }
+    };
+    let app =
+        Application::with_routes(&backend, Router::new().route("/waiting", post(waiting))).await;
+    let cookie = app.log_in("ferris").await;
+    let request = app.post("/waiting").cookie(&cookie).try_send();
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(300), request).await;
+    gone.notified().await;
+    assert_eq!(app.sessions.shutdown().await, 0, "nothing is left to be done");
+    assert_eq!(app.store.calls(Verb::Revoke), 0);
+    app.me(&cookie).await.expect(StatusCode::OK);
 }
 
 async fn a_logout_that_was_not_waited_for_leaves_a_later_login_alone(backend: Backend) {

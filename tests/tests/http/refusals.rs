@@ -1,17 +1,21 @@
 //! The 401 cases: which requests are refused, what they cost, and what an outsider learns.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anchor::frontend::SessionCookie;
+use anchor::manager::Event;
 use anchor::prelude::*;
 use anchor::store::{OldSecret, Rotated, Rotation, Touch};
 use anchor::token::SecretHash;
-use anchor_tests::{Backend, Verb};
+use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
+use axum::routing::post;
 use http::StatusCode;
 use http::header::{COOKIE, SET_COOKIE};
 
-use crate::application::{Application, KEY, OPTIONAL, REQUIRING};
+use crate::application::{Application, KEY, OPTIONAL, REQUIRING, UserSession};
 use crate::logs;
 use crate::tokens::{bytes_of, id_of, split, with_bytes};
 
@@ -23,6 +27,7 @@ on_every_store![
     every_401_has_the_same_body_and_headers_byte_for_byte,
     every_401_is_told_apart_in_the_log,
     optional_extractors_are_none_in_every_401_case,
+    a_refusal_is_reported_once_however_often_its_request_meets_it,
     the_same_cookie_twice_is_accepted,
     a_cookie_header_of_64_kb_is_refused,
     a_superseded_secret_is_accepted_within_its_grace_and_ends_the_session_after,
@@ -278,6 +283,34 @@ async fn optional_extractors_are_none_in_every_401_case(backend: Backend) {
     for path in OPTIONAL {
         let answer = app.get(path).cookie(&cookie).send().await.expect(StatusCode::OK);
         assert_eq!(answer.text(), "ferris", "{path}");
+    }
+}
+
+async fn a_refusal_is_reported_once_however_often_its_request_meets_it(backend: Backend) {
+    let reported = Arc::new(AtomicUsize::new(0));
+    let hook = {
+        let reported = Arc::clone(&reported);
+        move |event: &Event<'_, UserSession>| {
+            if let Event::Refused { .. } = event {
+                reported.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    };
+    let meet = async |session: Option<Session<UserSession>>, auth: Auth<UserSession>| {
+        if let Some(session) = session {
+            session.end_sibling(session.id()).await?;
+        }
+        for _ in 0..3 {
+            assert!(auth.session().await?.is_none());
+        }
+        Ok::<_, anchor::Error>(())
+    };
+    let store = Watched::new(backend.store().await);
+    let routes = Router::new().route("/meet", post(meet));
+    let app = Application::assemble(store, |sessions| sessions.on_event(hook), routes).await;
+    for cookie in ["__Host-id=forged".to_owned(), app.log_in("ferris").await] {
+        app.post("/meet").cookie(&cookie).send().await.expect(StatusCode::OK);
+        assert_eq!(reported.swap(0, Ordering::SeqCst), 1, "{cookie}");
     }
 }
 

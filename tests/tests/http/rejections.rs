@@ -172,8 +172,11 @@ async fn on_reject_of_one_layer_leaves_the_refusals_of_another_alone(backend: Ba
             ("/tolerant-too", "users"),
         ];
         for (path, by) in expected {
-            let answer = served.get(path).header(AUTHORIZATION, "Bearer x").send().await;
-            assert_eq!(answer.text(), by, "{path}, users inside: {users_inside}");
+            // Without a token, both refusals have the same code.
+            for call in [served.get(path), served.get(path).header(AUTHORIZATION, "Bearer x")] {
+                let answer = call.send().await;
+                assert_eq!(answer.text(), by, "{path}, users inside: {users_inside}");
+            }
         }
     }
 }

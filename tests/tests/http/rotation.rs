@@ -31,6 +31,7 @@ on_every_store![
     a_handle_that_is_kept_writes_and_ends_nothing_after_its_session_or_its_secret,
     a_request_from_before_the_rotation_that_asks_late_is_not_suspected,
     a_rotation_whose_response_took_too_long_sends_no_dead_token,
+    a_rotation_that_no_response_can_carry_says_so,
 ];
 
 async fn rotate(session: Session<UserSession>) -> Result<&'static str, anchor::Error> {
@@ -351,7 +352,7 @@ async fn a_rotation_whose_response_took_too_long_sends_no_dead_token(backend: Ba
     };
     let app = Application::assemble(
         Watched::new(backend.store().await),
-        |sessions| sessions.rotation_grace(Duration::from_millis(100)),
+        |sessions| sessions.rotation_grace(Duration::from_millis(400)),
         Router::new().route("/slow", slow),
     )
     .await;
@@ -359,7 +360,7 @@ async fn a_rotation_whose_response_took_too_long_sends_no_dead_token(backend: Ba
     let slow = app.post("/slow").cookie(&old).send();
     let others = async {
         hold.reached().await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(450)).await;
         let offered = app.me(&old).await.expect(StatusCode::OK).cookie();
         app.me(&offered).await.expect(StatusCode::OK);
         hold.release();
@@ -368,4 +369,28 @@ async fn a_rotation_whose_response_took_too_long_sends_no_dead_token(backend: Ba
     let (slow, offered) = tokio::join!(slow, others);
     assert!(slow.expect(StatusCode::OK).set_cookies().is_empty());
     app.me(&offered).await.expect(StatusCode::OK);
+}
+
+/// The handler leaves the rotation to a task, which nobody waits for.
+async fn a_rotation_that_no_response_can_carry_says_so(backend: Backend) {
+    let held: Arc<Mutex<Option<Hold>>> = Arc::default();
+    let (rotated, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let background = {
+        let held = Arc::clone(&held);
+        post(async move |session: Session<UserSession>| {
+            tokio::spawn(async move { rotated.send(session.rotate().await) });
+            let hold = held.lock().unwrap().clone().unwrap();
+            hold.reached().await;
+        })
+    };
+    let app =
+        Application::with_routes(&backend, Router::new().route("/background", background)).await;
+    let cookie = app.log_in("ferris").await;
+    let hold = app.store.hold(Verb::Rotate);
+    *held.lock().unwrap() = Some(hold.clone());
+    let answer = app.post("/background").cookie(&cookie).send().await.expect(StatusCode::OK);
+    assert!(answer.set_cookies().is_empty());
+    hold.release();
+    let rotated = told.recv().await.unwrap();
+    assert!(matches!(rotated, Err(Error::ResponseBegun)));
 }

@@ -17,6 +17,7 @@ on_every_store![
     an_update_does_not_hand_the_session_to_another_subject,
     an_update_of_an_ended_session_writes_nothing_and_is_401,
     an_update_of_an_ended_session_sends_no_token_signed_again,
+    an_update_of_a_session_that_its_request_replaced_leaves_the_new_one_alone,
     a_counter_incremented_1000_times_by_32_tasks_ends_at_1000,
 ];
 
@@ -166,6 +167,23 @@ async fn an_update_of_an_ended_session_sends_no_token_signed_again(backend: Back
     let (update, ()) = tokio::join!(update, revoke);
     let update = update.expect(StatusCode::OK);
     assert!(update.set_cookies().is_empty(), "{update:?}");
+}
+
+async fn an_update_of_a_session_that_its_request_replaced_leaves_the_new_one_alone(
+    backend: Backend,
+) {
+    let change = async |mut session: Session<UserSession>, auth: Auth<UserSession>| {
+        auth.login(UserSession::of("corro")).await?;
+        let updated = session.update(|user| user.visits += 1).await;
+        Ok::<_, anchor::Error>(matches!(updated, Err(anchor::Error::Ended { .. })).to_string())
+    };
+    let routes = Router::new().route("/change", post(change));
+    let app = Application::with_routes(&backend, routes).await;
+    let cookie = app.log_in("ferris").await;
+    app.store.reset();
+    let changed = app.post("/change").cookie(&cookie).send().await.expect(StatusCode::OK);
+    assert_eq!((changed.text(), app.store.calls(Verb::Update)), ("true", 0));
+    assert_eq!(payload(&app, &changed.cookie()).await, UserSession::of("corro"));
 }
 
 async fn a_counter_incremented_1000_times_by_32_tasks_ends_at_1000(backend: Backend) {

@@ -1,8 +1,11 @@
 //! The application's own yes or no.
 
 use anchor::manager::{BoxError, Verdict, Verifier};
+use anchor::prelude::*;
 use anchor::store::Record;
-use anchor_tests::{Backend, Verb};
+use anchor_tests::{Backend, Verb, Watched};
+use axum::Router;
+use axum::routing::post;
 use http::request::Parts;
 use http::{HeaderName, StatusCode};
 
@@ -15,6 +18,7 @@ on_every_store![
     the_verifiers_error_is_503_for_every_extractor,
     the_verifier_is_asked_for_live_sessions_alone,
     login_and_logout_do_not_depend_on_the_verifier,
+    a_logout_of_the_others_asks_the_verifier_about_its_request,
 ];
 
 const VERDICT: HeaderName = HeaderName::from_static("x-verdict");
@@ -98,4 +102,19 @@ async fn login_and_logout_do_not_depend_on_the_verifier(backend: Backend) {
     assert!(!app.is_live(id_of(&cookie)).await, "a login ends what was presented, verified or not");
     app.log_out(&newer).await.expect(StatusCode::NO_CONTENT);
     assert!(!app.is_live(id_of(&newer)).await);
+}
+
+#[logout(UserSession, others)]
+async fn logout_others() {}
+
+async fn a_logout_of_the_others_asks_the_verifier_about_its_request(backend: Backend) {
+    let store = Watched::new(backend.store().await);
+    let routes = Router::new().route("/logout-others", post(logout_others));
+    let app = Application::assemble(store, |sessions| sessions.verifier(AsAsked), routes).await;
+    let [own, other] = [app.log_in("ferris").await, app.log_in("ferris").await];
+    let refused = app.post("/logout-others").cookie(&own).header(VERDICT, "no").send().await;
+    refused.expect(StatusCode::UNAUTHORIZED);
+    assert!(app.is_live(id_of(&other)).await);
+    app.post("/logout-others").cookie(&own).send().await.expect(StatusCode::OK);
+    assert!(app.is_live(id_of(&own)).await && !app.is_live(id_of(&other)).await);
 }

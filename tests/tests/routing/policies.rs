@@ -1,6 +1,8 @@
 //! `when`, `fresh`, `policy` and `role`, together on one handler.
 
-use anchor::guard::{Decision, Fresh, Policy};
+use std::time::Duration;
+
+use anchor::guard::{CurrentSecret, Decision, Fresh, Policy};
 use anchor::prelude::*;
 use anchor::routing::{Router, get, post};
 
@@ -36,12 +38,16 @@ async fn admin_then_fresh() {}
 #[require_session(UserSession, policy = (Fresh<0>, Admin))]
 async fn fresh_then_admin() {}
 
+#[require_session(UserSession, policy = CurrentSecret, authoritative)]
+async fn by_current_secret() {}
+
 fn application() -> Router {
     Router::new()
         .route("/login/{role}", post(login))
         .route("/role", get(by_role))
         .route("/everything", get(by_everything))
         .route("/another-id", get(by_another_id))
+        .route("/current-secret", get(by_current_secret))
         .route("/admin-then-fresh", get(admin_then_fresh))
         .route("/fresh-then-admin", get(fresh_then_admin))
         .layer(sessions().layer())
@@ -58,6 +64,7 @@ async fn all_of_a_handlers_policies_must_allow_it_in_their_order() {
         ("/role", FORBIDDEN, ""),
         ("/everything", FORBIDDEN, ""),
         ("/another-id", FORBIDDEN, FORBIDDEN),
+        ("/current-secret", "", ""),
         ("/admin-then-fresh", FORBIDDEN, STALE),
         ("/fresh-then-admin", STALE, STALE),
     ] {
@@ -70,6 +77,17 @@ async fn all_of_a_handlers_policies_must_allow_it_in_their_order() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_authentication_is_fresh_until_it_is_as_old_as_allowed() {
+    let app = application();
+    let admin = log_in(&app, "admin").await;
+    for (passed, status) in [(599_999, 200), (1, 403)] {
+        tokio::time::advance(Duration::from_millis(passed)).await;
+        let response = send(&app, "GET", "/everything", &[("cookie", &admin)]).await;
+        assert_eq!(response.status(), status);
+    }
+}
+
 #[test]
 fn the_table_names_each_policy() {
     assert_eq!(
@@ -77,6 +95,7 @@ fn the_table_names_each_policy() {
         "\
 GET   /admin-then-fresh  session UserSession, role Role::Admin, fresh 0s
 GET   /another-id        session UserSession, Admin, when |user| user.user_id == 2
+GET   /current-secret    session UserSession, current secret, authoritative
 GET   /everything        session UserSession, Admin, fresh 10m, when |user| user.user_id == 1, \
 fresh 10m, role Role::Admin
 GET   /fresh-then-admin  session UserSession, fresh 0s, Admin

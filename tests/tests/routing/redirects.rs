@@ -1,9 +1,12 @@
 //! `redirect = "/login"`: browsers go to the login page and back, and nobody else goes anywhere.
 
+use std::sync::Arc;
+
 use anchor::guard::Fresh;
 use anchor::prelude::*;
 use anchor::routing::{Router, get, post};
 use anchor::{Next, Rejection};
+use anchor_tests::{Verb, Watched};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect};
 
@@ -150,14 +153,12 @@ async fn on_reject_answers_where_the_login_page_does_not() {
 
 #[tokio::test]
 async fn a_store_that_cannot_answer_is_no_reason_to_log_in() {
-    let pool = sqlx::SqlitePool::connect("sqlite::memory:").await.unwrap();
-    let store = SqliteStore::<UserSession>::new(pool.clone());
-    store.migrate().await.unwrap();
-    let manager =
-        SessionManager::builder(store).keys(KeyRing::generate().unwrap()).build().unwrap();
+    let store = Watched::new(Arc::new(MemoryStore::<UserSession>::new()));
+    let keys = KeyRing::generate().unwrap();
+    let manager = SessionManager::builder(store.clone()).keys(keys).build().unwrap();
     let app = routes().layer(manager.layer());
     let cookie = log_in(&app, "member").await;
-    pool.close().await;
+    store.fail(Verb::Load, true);
     let headers = [("accept", BROWSER), ("cookie", cookie.as_str())];
     let response = send(&app, "GET", "/shop/orders", &headers).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
