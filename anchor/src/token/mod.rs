@@ -349,6 +349,10 @@ pub(crate) mod tests {
                 assert_eq!(base64url::decode(&text), theirs, "{character} at {position}");
             }
         }
+        // Two wrong characters do not make up for each other.
+        let mut text = [b'A'; TEXT];
+        text[..2].copy_from_slice(b"!!");
+        assert_eq!(base64url::decode(&text), None);
     }
 
     #[test]

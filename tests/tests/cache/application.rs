@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
+use anchor::guard::CurrentSecret;
 use anchor::manager::{Event, SessionManagerBuilder};
 use anchor::prelude::*;
 use anchor::{Error, SessionId};
@@ -137,6 +138,7 @@ impl Deref for Node {
 fn routes() -> Router {
     let inside = Router::new()
         .route("/authoritative-inside", get(authoritative))
+        .route("/current-secret-inside", get(current_secret))
         .route("/logout-all-inside", post(logout_all))
         .route("/rotated-inside", get(authoritative).layer(from_fn(rotate_now_outside)))
         .route("/exchanged-inside", get(authoritative).layer(from_fn(rotate_outside)))
@@ -172,6 +174,9 @@ async fn me(session: Session<UserSession>) -> String {
 
 #[require_session(UserSession, authoritative)]
 async fn authoritative() {}
+
+#[require_session(UserSession, authoritative, policy = CurrentSecret)]
+async fn current_secret() {}
 
 #[require_session(UserSession, when = UserSession::is_admin)]
 async fn admin() {}

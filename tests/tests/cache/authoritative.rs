@@ -9,6 +9,7 @@ use crate::application::Node;
 on_every_store![
     an_authoritative_guard_sees_an_end_on_another_node,
     it_does_so_after_an_extractor_that_was_served_from_the_cache,
+    it_sees_that_another_node_has_replaced_the_secret,
     it_judges_a_secret_that_this_request_has_replaced,
     it_does_not_take_a_secret_of_this_request_for_presented,
 ];
@@ -32,6 +33,18 @@ async fn it_does_so_after_an_extractor_that_was_served_from_the_cache(backend: B
     assert_eq!(node.loads_for(path, &cookie, StatusCode::OK).await, 1);
     other.log_out(&cookie).await;
     assert_eq!(node.loads_for(path, &cookie, StatusCode::UNAUTHORIZED).await, 1);
+}
+
+/// Within the grace of the rotation, so that the request itself is admitted.
+async fn it_sees_that_another_node_has_replaced_the_secret(backend: Backend) {
+    let node = Node::cached(&backend).await;
+    let other = node.silent_neighbour().await;
+    let cookie = node.log_in_warm("ferris").await;
+    let path = "/current-secret-inside";
+    assert_eq!(node.loads_for(path, &cookie, StatusCode::OK).await, 1);
+    other.post("/rotate").cookie(&cookie).send().await.expect(StatusCode::OK);
+    assert_eq!(node.loads_for(path, &cookie, StatusCode::FORBIDDEN).await, 1);
+    assert_eq!(node.loads_for("/authoritative-inside", &cookie, StatusCode::OK).await, 1);
 }
 
 async fn it_judges_a_secret_that_this_request_has_replaced(backend: Backend) {

@@ -30,6 +30,7 @@ on_every_store![
     a_client_that_leaves_during_the_login_leaves_no_session,
     a_client_that_leaves_a_request_stays_logged_in,
     a_logout_that_was_not_waited_for_leaves_a_later_login_alone,
+    a_login_while_the_old_session_is_loaded_stands,
     a_response_with_a_token_is_kept_by_no_cache,
 ];
 
@@ -304,6 +305,33 @@ async fn a_logout_that_was_not_waited_for_leaves_a_later_login_alone(backend: Ba
     *held.lock().unwrap() = Some(app.store.hold(Verb::Revoke));
     let new = app.post("/switch").cookie(&old).send().await.expect(StatusCode::OK);
     assert!(!new.set_cookie().contains("Max-Age=0"), "{new:?}");
+    app.me(&new.cookie()).await.expect(StatusCode::OK);
+    app.me(&old).await.expect(StatusCode::UNAUTHORIZED);
+}
+
+async fn a_login_while_the_old_session_is_loaded_stands(backend: Backend) {
+    let held: Arc<Mutex<Option<anchor_tests::Hold>>> = Arc::default();
+    let switch = {
+        let held = Arc::clone(&held);
+        async move |auth: Auth<UserSession>| {
+            let hold = held.lock().unwrap().take().unwrap();
+            let login = async {
+                hold.reached().await;
+                let login = auth.login(UserSession::of("corro")).await;
+                hold.release();
+                login.map(drop)
+            };
+            let (session, login) = tokio::join!(auth.session(), login);
+            login?;
+            Ok::<_, Error>(session?.map_or_else(String::new, |session| session.name.clone()))
+        }
+    };
+    let app =
+        Application::with_routes(&backend, Router::new().route("/switch", post(switch))).await;
+    let old = app.log_in("ferris").await;
+    *held.lock().unwrap() = Some(app.store.hold_answer_of_next_load());
+    let new = app.post("/switch").cookie(&old).send().await.expect(StatusCode::OK);
+    assert_eq!(new.text(), "corro");
     app.me(&new.cookie()).await.expect(StatusCode::OK);
     app.me(&old).await.expect(StatusCode::UNAUTHORIZED);
 }
