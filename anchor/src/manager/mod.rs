@@ -11,6 +11,7 @@ pub(crate) mod last_verdict;
 #[cfg(feature = "cache")]
 pub(crate) mod listener;
 pub(crate) mod listing;
+pub(crate) mod payload_change;
 mod plain_http;
 pub(crate) mod registry;
 pub(crate) mod sessions;
@@ -159,6 +160,61 @@ impl<T: SessionData> SessionManager<T> {
         T: CutOff,
     {
         self.logged(self.inner.cut_off(subject).await)
+    }
+
+    /// Changes the payload in every live session of a subject, and returns how many sessions it has
+    /// changed. For what the sessions of a user keep a copy of, such as the role of an
+    /// administrator who was demoted.
+    ///
+    /// Each session is changed by compare-and-set, as by
+    /// [`Session::update`](crate::Session::update): concurrent changes of other fields are kept, a
+    /// session that has ended meanwhile is skipped, and only the columns that differ are written. A
+    /// session in which `change` changes nothing is not written. For the others, the change counts
+    /// as a use. `change` may run several times for one session, so it must depend only on its
+    /// argument, and must do nothing else. The [`Verifier`] is not asked.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, PartialEq, Column)]
+    /// # enum Role { Member, Admin }
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, role: Role }
+    /// # async fn demote(
+    /// #     sessions: SessionManager<UserSession>, user_id: i64,
+    /// # ) -> Result<(), anchor::Error> {
+    /// // First the user's row in the application's own table, and then:
+    /// sessions.update_subject(&user_id, |user| user.role = Role::Member).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Logins at the same time
+    ///
+    /// A login that read the old role before the user's row was changed, and inserts its session
+    /// after this call has listed the sessions, keeps the old role. If that must not happen, call
+    /// [`cut_off`](Self::cut_off) instead, which ends the sessions and also reaches such a login.
+    /// Or let the user's row have a number that each change of rights increases, keep that number
+    /// in the payload, and let the [`Verifier`] refuse a session whose number is lower.
+    ///
+    /// # Cost
+    ///
+    /// One statement for each 100 sessions, and for each session that differs two more, plus two
+    /// for each conflict.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SubjectPartlyUpdated`] says how many sessions were changed, and why another one was
+    /// not. If the store cannot answer, the call stops there. If only one session is concerned,
+    /// because its new payload is refused, `change` changes its subject
+    /// ([`Error::SubjectChanged`]), or there were 64 conflicts, the other sessions are still
+    /// changed, and the first such error is returned. The call can be repeated: a `change` that
+    /// sets a value finds nothing to do in the sessions that have it already.
+    pub async fn update_subject(
+        &self,
+        subject: &T::Subject,
+        change: impl FnMut(&mut T) + Send,
+    ) -> Result<u64, Error> {
+        self.inner.update_subject(subject, change).await.map_err(|error| self.inner.failed(error))
     }
 
     /// Returns a subject's ended sessions, with how, when and why each one ended, the most recently

@@ -61,6 +61,18 @@ pub enum Error {
         /// How many times the change was tried.
         attempts: u32,
     },
+    /// [`SessionManager::update_subject`](crate::SessionManager::update_subject) has not changed all
+    /// of the subject's sessions. Its response has the status of `error`.
+    #[error(
+        "{updated} sessions of the subject were updated, and at least one was not (once the cause \
+         is removed, call `update_subject` again): {error}"
+    )]
+    SubjectPartlyUpdated {
+        /// How many sessions were changed.
+        updated: u64,
+        /// Why another one was not.
+        error: Box<Error>,
+    },
     /// The response's headers have been sent, so a cookie can no longer be set. Call the method
     /// before the handler returns.
     #[error(

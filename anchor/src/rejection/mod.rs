@@ -42,7 +42,7 @@ use crate::token::BadToken;
 /// | `Store` | `store_refused` | 409 | the same |
 /// | `Store` | `store_encode` | 500 | the same |
 /// | `Operation` | `too_many_sessions`, `secret_replaced` | 409 | the same |
-/// | `Operation` | `operation_failed` | 503; 500 for [`Error::ResponseBegun`], [`Error::SubjectChanged`], [`Error::UnknownFrontend`], [`Error::Callback`] | `operation_failed` |
+/// | `Operation` | `operation_failed` | 503; 500 for [`Error::ResponseBegun`], [`Error::SubjectChanged`], [`Error::UnknownFrontend`], [`Error::Callback`]; that of its cause for [`Error::SubjectPartlyUpdated`] | `operation_failed` |
 /// | `Verifier` | `verifier_failed` | 503 | `verifier_failed` |
 /// | `MissingLayer` | `missing_layer` | 500 | `missing_layer`, and the message |
 /// | `UntypedGuard` | `untyped_guard` | 500 | `untyped_guard`, and the message |
@@ -258,6 +258,9 @@ impl Rejection {
                 | Error::UnknownFrontend { .. }
                 | Error::Callback { .. },
             ) => StatusCode::INTERNAL_SERVER_ERROR,
+            Rejection::Operation(Error::SubjectPartlyUpdated { error, .. }) => {
+                Rejection::from(Error::clone(error)).status()
+            }
             Rejection::Operation(_) | Rejection::Verifier(_) => StatusCode::SERVICE_UNAVAILABLE,
             Rejection::MissingLayer { .. }
             | Rejection::UntypedGuard

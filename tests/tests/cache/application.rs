@@ -31,7 +31,7 @@ type Builder = SessionManagerBuilder<UserSession>;
 pub(crate) struct UserSession {
     #[session(subject)]
     name: String,
-    admin: bool,
+    pub(crate) admin: bool,
     visits: i64,
 }
 

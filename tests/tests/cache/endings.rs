@@ -18,6 +18,7 @@ on_every_store![
     a_login_that_replaces_a_session_is_seen_at_once,
     a_login_that_leaves_no_room_is_seen_at_once,
     a_change_and_a_rotation_are_seen_at_once,
+    a_change_of_all_sessions_of_a_subject_is_seen_at_once,
 ];
 
 async fn a_logout_is_seen_at_once(backend: Backend) {
@@ -174,4 +175,20 @@ async fn a_change_and_a_rotation_are_seen_at_once(backend: Backend) {
     let new = node.post("/rotate-now").cookie(&old).send().await.expect(StatusCode::OK).cookie();
     node.me(&old).await.expect(StatusCode::UNAUTHORIZED);
     node.warm(&new).await;
+}
+
+async fn a_change_of_all_sessions_of_a_subject_is_seen_at_once(backend: Backend) {
+    let node = Node::cached(&backend).await;
+    let mut cookies = Vec::new();
+    for _ in 0..2 {
+        let cookie = node.log_in("ferris").await;
+        node.post("/promote").cookie(&cookie).send().await.expect(StatusCode::OK);
+        node.warm(&cookie).await;
+        cookies.push(cookie);
+    }
+    let demoted = node.sessions.update_subject(&"ferris".to_owned(), |user| user.admin = false);
+    assert_eq!(demoted.await.unwrap(), 2);
+    for cookie in &cookies {
+        node.get("/admin").cookie(cookie).send().await.expect(StatusCode::FORBIDDEN);
+    }
 }

@@ -40,6 +40,7 @@ mod rotation;
 mod several_frontends;
 mod shutdown;
 mod siblings;
+mod subject_updates;
 mod timeouts;
 mod updates;
 mod uses;

@@ -3,15 +3,11 @@
 use std::sync::Arc;
 
 use super::Session;
-use crate::column::{Column, Value};
+use crate::manager::payload_change::{Changed, Start};
 use crate::manager::{BoxError, Event};
 use crate::payload::SessionData;
 use crate::rejection::Error;
-use crate::store::{Change, Loaded, Record, Updated};
-
-/// How many times [`Session::update`] tries before it gives up. Each conflict means that another
-/// request succeeded.
-const UPDATE_ATTEMPTS: u32 = 64;
+use crate::store::Loaded;
 
 impl<T: SessionData> Session<T> {
     /// Changes the payload in the store: a compare-and-set that writes only the columns that
@@ -57,43 +53,32 @@ impl<T: SessionData> Session<T> {
     async fn try_update(&mut self, mut change: impl FnMut(&mut T)) -> Result<(), Error> {
         self.verify_when_due().await?;
         let sessions = Arc::clone(&self.scope.sessions);
-        let id = self.id();
-        let mut turn = None;
-        for _ in 0..UPDATE_ATTEMPTS {
-            let from = Arc::clone(&self.record.data);
-            let mut to = T::clone(&from);
+        let from = self.held()?;
+        let changed = |data: &T| {
+            let mut to = data.clone();
             change(&mut to);
-            if subject_value(&*from) != subject_value(&to) {
-                return Err(Error::SubjectChanged { id });
+            Some(to)
+        };
+        let again = |loaded| {
+            self.take_over(loaded)?;
+            self.held()
+        };
+        match sessions.change(from, changed, again).await? {
+            Changed::Written(record) => {
+                self.record = record;
+                self.scope.found_updated(&self.record);
+                sessions.emit(&Event::Updated { session: &self.record });
+                Ok(())
             }
-            let to = Arc::new(to);
-            let version = self.record.version;
-            let secret = self.scope.secret_of(id)?;
-            let idle = sessions.idle;
-            let written = Change { id, secret, version, from, to: Arc::clone(&to), idle };
-            match sessions.store.update(written).await? {
-                Updated::Written { version } => {
-                    self.record =
-                        Arc::new(Record { version, data: to, ..Record::clone(&self.record) });
-                    self.scope.found_updated(&self.record);
-                    sessions.emit(&Event::Updated { session: &self.record });
-                    return Ok(());
-                }
-                Updated::Conflict => {
-                    // A request that met a conflict waits for the others on this node that did.
-                    // Otherwise all would load the same version, and all but one would fail again.
-                    if turn.is_none() {
-                        turn = Some(sessions.updates.lock(id).await);
-                    }
-                    match sessions.load_live(id).await? {
-                        Some(loaded) => self.take_over(loaded)?,
-                        None => return Err(self.ended()),
-                    }
-                }
-                Updated::Gone => return Err(self.ended()),
-            }
+            Changed::Unchanged => Ok(()),
+            Changed::Gone => Err(self.ended()),
         }
-        Err(Error::Contended { id, attempts: UPDATE_ATTEMPTS })
+    }
+
+    /// Returns the session as this handle has it, and the secret that its request has.
+    fn held(&self) -> Result<Start<T>, Error> {
+        let secret = self.scope.secret_of(self.id())?;
+        Ok(Start { record: Arc::clone(&self.record), secret })
     }
 
     /// Asks the verifier again, about the session as it is now, if its last acceptance is too old
@@ -128,9 +113,4 @@ impl<T: SessionData> Session<T> {
         self.record = loaded.record;
         Ok(())
     }
-}
-
-/// Returns whose session it is, in a form that can be compared, or `None` if it is nobody's.
-fn subject_value<T: SessionData>(data: &T) -> Option<Value> {
-    data.subject().and_then(|subject| subject.to_value().ok())
 }

@@ -1,0 +1,163 @@
+//! A change of payloads by compare-and-set: the attempts that
+//! [`Session::update`](crate::Session::update) and
+//! [`SessionManager::update_subject`](crate::SessionManager::update_subject) have in common, and
+//! the latter.
+
+use std::sync::Arc;
+
+use super::Event;
+use super::sessions::Sessions;
+use crate::column::{Column, Value};
+use crate::error::StoreErrorKind;
+use crate::payload::{Encoder, SessionData};
+use crate::rejection::Error;
+use crate::store::{Change, Loaded, Page, Record, Updated};
+use crate::token::SecretHash;
+
+/// How many times a change is tried before it is given up. Each conflict means that another request
+/// succeeded.
+const ATTEMPTS: u32 = 64;
+
+/// What a change starts from: the session as it was loaded, and a secret that it accepts.
+pub(crate) struct Start<T> {
+    pub(crate) record: Arc<Record<T>>,
+    pub(crate) secret: SecretHash,
+}
+
+/// The outcome of a change.
+pub(crate) enum Changed<T> {
+    /// The session as it is now.
+    Written(Arc<Record<T>>),
+    /// There was nothing to write.
+    Unchanged,
+    /// The session has ended; nothing was written.
+    Gone,
+}
+
+impl<T: SessionData> Sessions<T> {
+    /// Writes the payload that `change` returns, if it returns one. After a conflict, it starts
+    /// again from what `again` makes of the session as it is then.
+    pub(crate) async fn change(
+        &self,
+        mut from: Start<T>,
+        mut change: impl FnMut(&T) -> Option<T>,
+        mut again: impl FnMut(Loaded<T>) -> Result<Start<T>, Error>,
+    ) -> Result<Changed<T>, Error> {
+        let id = from.record.id;
+        let mut turn = None;
+        for _ in 0..ATTEMPTS {
+            let Start { record, secret } = from;
+            let Some(to) = change(&record.data) else { return Ok(Changed::Unchanged) };
+            check_subject(&record, &to)?;
+            let (version, to) = (record.version, Arc::new(to));
+            let (before, after) = (Arc::clone(&record.data), Arc::clone(&to));
+            let write = Change { id, secret, version, from: before, to: after, idle: self.idle };
+            match self.store.update(write).await? {
+                Updated::Written { version } => {
+                    let written = Record { version, data: to, ..Record::clone(&record) };
+                    return Ok(Changed::Written(Arc::new(written)));
+                }
+                Updated::Gone => return Ok(Changed::Gone),
+                Updated::Conflict => {}
+            }
+            // A request that met a conflict waits for the others on this node that did. Otherwise
+            // all would load the same version, and all but one would fail again.
+            if turn.is_none() {
+                turn = Some(self.updates.lock(id).await);
+            }
+            from = match self.load_live(id).await? {
+                Some(loaded) => again(loaded)?,
+                None => return Ok(Changed::Gone),
+            };
+        }
+        Err(Error::Contended { id, attempts: ATTEMPTS })
+    }
+
+    /// Changes the payload in each of a subject's sessions, and returns how many were written.
+    pub(crate) async fn update_subject(
+        &self,
+        subject: &T::Subject,
+        mut change: impl FnMut(&mut T),
+    ) -> Result<u64, Error> {
+        let mut updated = 0;
+        let mut refused = None;
+        let mut page = Page::default();
+        loop {
+            let listed = match self.store.list(subject, page).await {
+                Ok(listed) => listed,
+                Err(error) => return Err(partly(updated, error.into())),
+            };
+            for record in &listed {
+                match self.update_listed(record, &mut change).await {
+                    Ok(Changed::Written(session)) => {
+                        updated += 1;
+                        self.emit(&Event::Updated { session: &session });
+                    }
+                    Ok(Changed::Unchanged | Changed::Gone) => {}
+                    Err(error) if concerns_one_session(&error) => {
+                        refused.get_or_insert(error);
+                    }
+                    Err(error) => return Err(partly(updated, error)),
+                }
+            }
+            match listed.next {
+                Some(next) => page = page.after(next),
+                None => break,
+            }
+        }
+        refused.map_or(Ok(updated), |error| Err(partly(updated, error)))
+    }
+
+    /// Changes a session that was listed: in the list, it has no secret.
+    async fn update_listed(
+        &self,
+        listed: &Record<T>,
+        change: &mut impl FnMut(&mut T),
+    ) -> Result<Changed<T>, Error> {
+        let Some(to) = differing(&listed.data, change) else { return Ok(Changed::Unchanged) };
+        check_subject(listed, &to)?;
+        let Some(loaded) = self.load_live(listed.id).await? else { return Ok(Changed::Gone) };
+        let from =
+            |loaded: Loaded<T>| Start { record: loaded.record, secret: loaded.secrets.current };
+        self.change(from(loaded), |data| differing(data, change), |loaded| Ok(from(loaded))).await
+    }
+}
+
+/// Returns the changed payload, or `None` if the same would be stored.
+pub(crate) fn differing<T: SessionData>(data: &T, change: &mut impl FnMut(&mut T)) -> Option<T> {
+    let mut to = data.clone();
+    change(&mut to);
+    // What cannot be stored is refused by the store, with its reason.
+    let is_same = match (Encoder::values_of(data), Encoder::values_of(&to)) {
+        (Ok(from), Ok(to)) => from == to,
+        _ => false,
+    };
+    (!is_same).then_some(to)
+}
+
+/// Returns an error if a session would belong to another subject.
+pub(crate) fn check_subject<T: SessionData>(from: &Record<T>, to: &T) -> Result<(), Error> {
+    match subject_value(&*from.data) == subject_value(to) {
+        true => Ok(()),
+        false => Err(Error::SubjectChanged { id: from.id }),
+    }
+}
+
+/// Returns whose session it is, in a form that can be compared, or `None` if it is nobody's.
+fn subject_value<T: SessionData>(data: &T) -> Option<Value> {
+    data.subject().and_then(|subject| subject.to_value().ok())
+}
+
+/// Returns whether another session may be changed all the same.
+fn concerns_one_session(error: &Error) -> bool {
+    match error {
+        Error::Store(error) => {
+            matches!(error.kind(), StoreErrorKind::Constraint | StoreErrorKind::Encode)
+        }
+        _ => true,
+    }
+}
+
+fn partly(updated: u64, error: Error) -> Error {
+    Error::SubjectPartlyUpdated { updated, error: Box::new(error) }
+}
