@@ -16,6 +16,10 @@ pub enum StoreErrorKind {
     /// The store's table, or one of its columns, does not exist: the migrations have not run. The
     /// client receives 503.
     NotMigrated,
+    /// The database undid, or did not begin, what a transaction of the application's was about to
+    /// write, because another transaction came first. Run the whole transaction again. The client
+    /// receives 503.
+    TransactionConflict,
     /// The table's constraints refused the row. The client receives 409.
     Constraint,
     /// The payload cannot be represented in the table: a value does not fit its column. The client
@@ -52,7 +56,9 @@ impl StoreError {
     /// so the answer is 503.
     pub(crate) fn not_carried_out(self) -> Self {
         match self.kind {
-            StoreErrorKind::Unavailable | StoreErrorKind::NotMigrated => self,
+            StoreErrorKind::Unavailable
+            | StoreErrorKind::NotMigrated
+            | StoreErrorKind::TransactionConflict => self,
             StoreErrorKind::Constraint | StoreErrorKind::Encode => Self::unavailable(self),
         }
     }
@@ -97,6 +103,7 @@ impl fmt::Display for StoreError {
         f.write_str(match self.kind {
             StoreErrorKind::Unavailable => "the session store did not answer: ",
             StoreErrorKind::NotMigrated => "the session table is not as declared: ",
+            StoreErrorKind::TransactionConflict => "the transaction cannot go on: ",
             StoreErrorKind::Constraint => "the session table refused the row: ",
             StoreErrorKind::Encode => "the session cannot be stored: ",
         })?;

@@ -12,6 +12,7 @@
 //! | set it up | [`SessionManager`], [`KeyRing`], [`SessionLayer`] |
 //! | log in and out | [`Auth`], [`macro@logout`] |
 //! | read and change it | [`Session`] |
+//! | change sessions together with your own tables | `SessionManager::begin`, on the SQL stores |
 //! | guard a handler | [`macro@require_session`], [`Policy`](guard::Policy) |
 //! | leave no handler unguarded | [`routing`], [`macro@public`] |
 //! | send a browser to the login page and back | `redirect` of [`macro@require_session`], [`Next`] |

@@ -19,6 +19,8 @@ mod sweeper;
 mod tasks;
 mod touch_writer;
 mod touches;
+#[cfg(feature = "_sql")]
+pub(crate) mod transaction;
 mod verifier;
 pub(crate) mod watch;
 
@@ -28,6 +30,8 @@ pub use environment::Environment;
 pub use event::{Event, RevokedSessions};
 pub use listing::Listing;
 pub use sweeper::Sweeper;
+#[cfg(feature = "_sql")]
+pub use transaction::{PendingLogin, SessionTransaction};
 pub use verifier::{BoxError, Verdict, Verifier};
 
 use std::fmt;

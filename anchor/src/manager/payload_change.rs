@@ -114,7 +114,7 @@ impl<T: SessionData> Sessions<T> {
         listed: &Record<T>,
         change: &mut impl FnMut(&mut T),
     ) -> Result<Changed<T>, Error> {
-        let Some(to) = differing(&listed.data, change) else { return Ok(Changed::Unchanged) };
+        let Some(to) = differing(&*listed.data, change) else { return Ok(Changed::Unchanged) };
         check_subject(listed, &to)?;
         let Some(loaded) = self.load_live(listed.id).await? else { return Ok(Changed::Gone) };
         let from =

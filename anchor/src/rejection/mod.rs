@@ -39,6 +39,7 @@ use crate::token::BadToken;
 /// | `CrossOrigin` | `cross_origin` | 403 | `cross_origin` |
 /// | `LogoutBySafeMethod` | `logout_by_safe_method` | 405, with `Allow` | `logout_by_safe_method`, and the message |
 /// | `Store` | `store_unavailable`, `store_not_migrated`: a table or column is missing | 503 | the same |
+/// | `Store` | `transaction_conflict`: run the transaction again | 503 | the same |
 /// | `Store` | `store_refused` | 409 | the same |
 /// | `Store` | `store_encode` | 500 | the same |
 /// | `Operation` | `too_many_sessions`, `secret_replaced` | 409 | the same |
@@ -213,6 +214,7 @@ impl Rejection {
             Rejection::Store(error) => match error.kind() {
                 StoreErrorKind::Unavailable => "store_unavailable",
                 StoreErrorKind::NotMigrated => "store_not_migrated",
+                StoreErrorKind::TransactionConflict => "transaction_conflict",
                 StoreErrorKind::Constraint => "store_refused",
                 StoreErrorKind::Encode => "store_encode",
             },
@@ -243,9 +245,9 @@ impl Rejection {
             | Rejection::CrossOrigin { .. } => StatusCode::FORBIDDEN,
             Rejection::LogoutBySafeMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Rejection::Store(error) => match error.kind() {
-                StoreErrorKind::Unavailable | StoreErrorKind::NotMigrated => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
+                StoreErrorKind::Unavailable
+                | StoreErrorKind::NotMigrated
+                | StoreErrorKind::TransactionConflict => StatusCode::SERVICE_UNAVAILABLE,
                 StoreErrorKind::Constraint => StatusCode::CONFLICT,
                 StoreErrorKind::Encode => StatusCode::INTERNAL_SERVER_ERROR,
             },

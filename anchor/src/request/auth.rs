@@ -171,6 +171,29 @@ impl<T: SessionData> Login<'_, T> {
     }
 }
 
+#[cfg(feature = "_sql")]
+impl<T: SessionData> Login<'_, T> {
+    /// Logs in within a transaction of the application's: the new session is inserted, and the
+    /// presented one ended, when the transaction commits. Then the response gets its cookie. After
+    /// a rollback, the old session is still live, and nothing is sent. Log in as the last step of
+    /// the transaction, and commit before the handler answers.
+    ///
+    /// A login under a limit waits until other logins of its subject have ended, so a transaction
+    /// that has a login should commit soon.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Auth::login`], and an error if the transaction has cut off the
+    /// subject, or is stricter than `READ COMMITTED` and the login has a limit. The transaction can
+    /// then only be rolled back.
+    pub async fn within<D: crate::store::sql::Transactions>(
+        self,
+        transaction: &mut crate::manager::SessionTransaction<T, D>,
+    ) -> Result<crate::manager::PendingLogin, Error> {
+        self.auth.scope.login_within(self.data, self.options, transaction).await
+    }
+}
+
 impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
     type Output = Result<LoggedIn<T>, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;

@@ -90,6 +90,12 @@ impl<T: SessionData> Bounded<T> {
         load
     }
 
+    /// Announces a change that does not go through this store, if there is a cache.
+    #[cfg(all(feature = "_sql", feature = "cache"))]
+    pub(crate) fn changing(&self, stale: Vec<Stale>) -> Option<super::cache::Changing<T>> {
+        self.cache.as_ref().map(|cache| cache.changing(stale))
+    }
+
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }

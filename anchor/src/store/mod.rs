@@ -28,6 +28,8 @@ mod secrets;
 mod shared;
 #[cfg(feature = "_sql")]
 pub(crate) mod sql;
+#[cfg(feature = "_sql")]
+mod transactional;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
 mod transport;
 mod uses;
@@ -62,6 +64,8 @@ pub use sql::PostgresStore;
 pub use sql::SqlStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
+#[cfg(feature = "_sql")]
+pub use transactional::Transactional;
 pub use uses::{RecordUses, Use};
 #[cfg(any(feature = "_sql", feature = "redis"))]
 pub use verified::{Verified, VerifyError};

@@ -186,8 +186,9 @@ async fn a_change_of_all_sessions_of_a_subject_is_seen_at_once(backend: Backend)
         node.warm(&cookie).await;
         cookies.push(cookie);
     }
-    let demoted = node.sessions.update_subject(&"ferris".to_owned(), |user| user.admin = false);
-    assert_eq!(demoted.await.unwrap(), 2);
+    let ferris = "ferris".to_owned();
+    let demoted = node.sessions.update_subject(&ferris, |user| user.admin = false).await;
+    assert_eq!(demoted.unwrap(), 2);
     for cookie in &cookies {
         node.get("/admin").cookie(cookie).send().await.expect(StatusCode::FORBIDDEN);
     }

@@ -1,7 +1,7 @@
 //! `sessions.update_subject(..)`: a change of all sessions of a subject.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use anchor::manager::Event;
 use anchor::prelude::*;
@@ -26,9 +26,7 @@ on_every_store![
     a_change_of_the_subject_is_refused,
 ];
 
-fn ferris() -> String {
-    "ferris".to_owned()
-}
+static FERRIS: LazyLock<String> = LazyLock::new(|| "ferris".to_owned());
 
 fn promote(user: &mut UserSession) {
     user.role = Role::Admin;
@@ -65,7 +63,7 @@ async fn each_session_of_the_subject_is_changed_and_no_other(backend: Backend) {
     .await;
     let cookies = log_in_times(&app, 3).await;
     let other = app.log_in("corro").await;
-    assert_eq!(app.sessions.update_subject(&ferris(), promote).await.unwrap(), 3);
+    assert_eq!(app.sessions.update_subject(&FERRIS, promote).await.unwrap(), 3);
     for cookie in &cookies {
         assert_eq!(session(&app, cookie).await, UserSession { role: Role::Admin, ..of_ferris() });
     }
@@ -80,10 +78,10 @@ fn of_ferris() -> UserSession {
 async fn a_change_that_changes_nothing_writes_nothing(backend: Backend) {
     let app = Application::start(&backend).await;
     let cookies = log_in_times(&app, 2).await;
-    app.sessions.update_subject(&ferris(), promote).await.unwrap();
+    app.sessions.update_subject(&FERRIS, promote).await.unwrap();
     let version = app.sessions.get(id_of(&cookies[0])).await.unwrap().unwrap().version;
     app.store.reset();
-    assert_eq!(app.sessions.update_subject(&ferris(), promote).await.unwrap(), 0);
+    assert_eq!(app.sessions.update_subject(&FERRIS, promote).await.unwrap(), 0);
     assert_eq!((app.store.calls(Verb::List), app.store.all_calls()), (1, 1));
     let again = app.sessions.get(id_of(&cookies[0])).await.unwrap().unwrap();
     assert_eq!(again.version, version);
@@ -92,7 +90,7 @@ async fn a_change_that_changes_nothing_writes_nothing(backend: Backend) {
 async fn more_sessions_than_a_page_has_are_all_changed(backend: Backend) {
     let app = Application::start(&backend).await;
     let cookies = log_in_times(&app, 103).await;
-    assert_eq!(app.sessions.update_subject(&ferris(), promote).await.unwrap(), 103);
+    assert_eq!(app.sessions.update_subject(&FERRIS, promote).await.unwrap(), 103);
     assert_eq!(app.store.calls(Verb::List), 2);
     assert_eq!(role(&app, &cookies[0]).await, Role::Admin);
     assert_eq!(role(&app, &cookies[102]).await, Role::Admin);
@@ -102,11 +100,11 @@ async fn a_session_that_logs_out_meanwhile_is_skipped_and_stays_ended(backend: B
     let app = Application::start(&backend).await;
     let cookies = log_in_times(&app, 2).await;
     for held in [Verb::Load, Verb::Update] {
-        app.sessions.update_subject(&ferris(), |user| user.role = Role::Member).await.unwrap();
+        app.sessions.update_subject(&FERRIS, |user| user.role = Role::Member).await.unwrap();
         let leaving = app.log_in("ferris").await;
         let hold = app.store.hold(held);
         // The newest session is the first one.
-        let update = app.sessions.update_subject(&ferris(), promote);
+        let update = app.sessions.update_subject(&FERRIS, promote);
         let logout = async {
             hold.reached().await;
             assert!(app.sessions.revoke(id_of(&leaving)).await.unwrap());
@@ -124,7 +122,7 @@ async fn a_change_by_the_owner_at_the_same_time_is_kept(backend: Backend) {
     let app = Application::start(&backend).await;
     let cookie = app.log_in("ferris").await;
     let hold = app.store.hold_answer_of_next_load();
-    let update = app.sessions.update_subject(&ferris(), promote);
+    let update = app.sessions.update_subject(&FERRIS, promote);
     let visit = async {
         hold.reached().await;
         let visit = Changes { visits: 1, ..Changes::default() };
@@ -143,7 +141,7 @@ async fn a_session_with_a_new_secret_is_changed_too(backend: Backend) {
     let app = Application::with_routes(&backend, routes).await;
     let cookie = app.log_in("ferris").await;
     let hold = app.store.hold_answer_of_next_load();
-    let update = app.sessions.update_subject(&ferris(), promote);
+    let update = app.sessions.update_subject(&FERRIS, promote);
     let rotate = async {
         hold.reached().await;
         let rotated = app.post("/rotate").cookie(&cookie).send().await.expect(StatusCode::OK);
@@ -168,7 +166,7 @@ async fn an_error_says_how_many_were_changed_and_a_repetition_changes_the_rest(b
     };
     let app = Application::assemble(store, configure, Router::new()).await;
     let cookies = log_in_times(&app, 3).await;
-    let failed = app.sessions.update_subject(&ferris(), promote).await.unwrap_err();
+    let failed = app.sessions.update_subject(&FERRIS, promote).await.unwrap_err();
     let Error::SubjectPartlyUpdated { updated: 1, error } = &failed else { panic!("{failed}") };
     assert!(matches!(**error, Error::Store(_)), "{error}");
     assert!(failed.to_string().starts_with("1 sessions of the subject were updated"), "{failed}");
@@ -176,7 +174,7 @@ async fn an_error_says_how_many_were_changed_and_a_repetition_changes_the_rest(b
     for expected in [1, 1] {
         app.store.fail(Verb::Update, false);
         // The hook makes the next one fail again.
-        let again = app.sessions.update_subject(&ferris(), promote).await;
+        let again = app.sessions.update_subject(&FERRIS, promote).await;
         let updated = match again {
             Ok(updated) => updated,
             Err(Error::SubjectPartlyUpdated { updated, .. }) => updated,
@@ -203,7 +201,7 @@ async fn a_session_whose_new_payload_is_refused_does_not_protect_the_others(back
         promote(user);
         user.theme = user.theme.take().map(|_| "\0".to_owned());
     };
-    let failed = app.sessions.update_subject(&ferris(), change).await.unwrap_err();
+    let failed = app.sessions.update_subject(&FERRIS, change).await.unwrap_err();
     let Error::SubjectPartlyUpdated { updated: 2, .. } = &failed else { panic!("{failed}") };
     assert_eq!(Rejection::from(failed).status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(role(&app, &cookies[0]).await, Role::Admin);
@@ -214,7 +212,7 @@ async fn a_session_whose_new_payload_is_refused_does_not_protect_the_others(back
 async fn a_change_of_the_subject_is_refused(backend: Backend) {
     let app = Application::start(&backend).await;
     let cookie = app.log_in("ferris").await;
-    let refused = app.sessions.update_subject(&ferris(), |user| user.name = "corro".into()).await;
+    let refused = app.sessions.update_subject(&FERRIS, |user| user.name = "corro".into()).await;
     let refused = refused.unwrap_err();
     let Error::SubjectPartlyUpdated { updated: 0, error } = &refused else { panic!("{refused}") };
     assert!(matches!(**error, Error::SubjectChanged { .. }), "{error}");

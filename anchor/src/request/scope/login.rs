@@ -9,11 +9,15 @@ use super::{Admitted, Current, Issue, Live, Outgoing, Scope, Stage};
 use crate::id::SessionId;
 use crate::manager::channels::{ChannelId, ChannelSet};
 use crate::manager::sessions::Sessions;
+#[cfg(feature = "_sql")]
+use crate::manager::transaction::{Effect, PendingLogin, SessionTransaction};
 use crate::manager::{Event, RevokedSessions};
 use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
 use crate::rejection::Error;
+#[cfg(feature = "_sql")]
+use crate::store::sql::Transactions;
 use crate::store::{
-    Created, EndReason, NewSession, OldSecret, Reauthenticated, Record, Rotated, Rotation,
+    Created, EndReason, NewSession, OldSecret, Reauthenticated, Record, Replaced, Rotated, Rotation,
 };
 use crate::timestamp::Timestamp;
 use crate::token::{Secret, SessionToken, new_session_id};
@@ -29,6 +33,14 @@ pub(crate) struct LoginOptions {
     pub(crate) revokes_others: bool,
     /// The channel that the token is for.
     pub(crate) channel: ChannelId,
+}
+
+/// A login whose session has not been inserted.
+struct Begun<T> {
+    new: NewSession<T>,
+    secret: Secret,
+    /// What it ends besides the session that it replaces: a request may present several.
+    others: Vec<Replaced>,
 }
 
 impl<T: SessionData> Scope<T> {
@@ -86,13 +98,59 @@ impl<T: SessionData> Scope<T> {
         data: T,
         options: LoginOptions,
     ) -> Result<(Admitted<T>, SessionToken), Error> {
+        let Begun { new, secret, others } = self.begin(data, options)?;
+        let sessions = &self.sessions;
+        // These end first. Otherwise a failure here would leave a new session whose token nobody
+        // has.
+        for other in others {
+            sessions.revoke(other.id, Some(other.proof), EndReason::Replaced).await?;
+        }
+        let replaced = new.replaces.map(|replaced| replaced.id);
+        let (record, ended) = match sessions.store.create(new).await? {
+            Created::Session { record, ended } => (record, ended),
+            Created::SubjectFull => return Err(Error::TooManySessions),
+        };
+        self.created(record, secret, ended, replaced).await
+    }
+
+    /// Creates a session in a transaction of the application's. Its request learns of it after the
+    /// commit.
+    #[cfg(feature = "_sql")]
+    pub(crate) async fn login_within<D: Transactions>(
+        self: &Arc<Self>,
+        data: T,
+        options: LoginOptions,
+        transaction: &mut SessionTransaction<T, D>,
+    ) -> Result<PendingLogin, Error> {
+        let begun = self.begin(data, options).map_err(|error| self.sessions.failed(error))?;
+        let Begun { new, secret, others } = begun;
+        let (id, replaced) = (new.id, new.replaces.map(|replaced| replaced.id));
+        let token = SessionToken::sign(id, &secret, &self.sessions.keys);
+        let (record, ended) = transaction.create(new, &others).await?;
+        let scope = Arc::clone(self);
+        transaction.after_commit(Effect::LoggedIn(Box::new(move || {
+            Box::pin(async move {
+                for other in others {
+                    scope.sessions.watches.ended(other.id);
+                    let which = RevokedSessions::One(other.id);
+                    let reason = EndReason::Replaced;
+                    scope.sessions.emit(&Event::Revoked { which, count: 1, reason });
+                }
+                scope.created(record, secret, ended, replaced).await.map(drop)
+            })
+        })));
+        Ok(PendingLogin { id, token })
+    }
+
+    /// Makes the session that a login inserts.
+    fn begin(&self, data: T, options: LoginOptions) -> Result<Begun<T>, Error> {
         let (replaces, others, client) = {
             let state = self.state();
             if state.is_closed() {
                 return Err(Error::ResponseBegun);
             }
             let mut presented = self.presented(&state).into_iter();
-            (presented.next(), presented, state.client.clone())
+            (presented.next(), presented.collect(), state.client.clone())
         };
         // A session that should be bound to a client must not begin without its fingerprint.
         let fingerprint = client.fingerprint?;
@@ -100,11 +158,6 @@ impl<T: SessionData> Scope<T> {
         let id = new_session_id().map_err(Error::Randomness)?;
         let id = sessions.store.placement(&data).map_or(id, |placement| id.placed(placement));
         let secret = Secret::generate().map_err(Error::Randomness)?;
-        // These end first. Otherwise a failure here would leave a new session whose token nobody
-        // has.
-        for other in others {
-            sessions.revoke(other.id, Some(other.proof), EndReason::Replaced).await?;
-        }
         let is_measured = T::schema().options.cut_off && !options.starting_now;
         let began = is_measured.then_some(self.arrived);
         let limit = if options.revokes_others {
@@ -112,30 +165,34 @@ impl<T: SessionData> Scope<T> {
         } else {
             T::LIMIT
         };
-        let created = sessions
-            .store
-            .create(NewSession {
-                idle: sessions.idle,
-                absolute: sessions.absolute,
-                replaces,
-                remembered: options.remembered,
-                began,
-                client: client.info,
-                fingerprint,
-                limit,
-                ..NewSession::new(id, secret.lasting_hash(), secret.hash(), Arc::new(data))
-            })
-            .await?;
-        let (record, ended) = match created {
-            Created::Session { record, ended } => (Arc::new(record), ended),
-            Created::SubjectFull => return Err(Error::TooManySessions),
+        let new = NewSession {
+            idle: sessions.idle,
+            absolute: sessions.absolute,
+            replaces,
+            remembered: options.remembered,
+            began,
+            client: client.info,
+            fingerprint,
+            limit,
+            ..NewSession::new(id, secret.lasting_hash(), secret.hash(), Arc::new(data))
         };
+        Ok(Begun { new, secret, others })
+    }
+
+    /// Records that the session exists, and that `replaced` and `ended` have ended.
+    async fn created(
+        &self,
+        record: Record<T>,
+        secret: Secret,
+        ended: Vec<SessionId>,
+        replaced: Option<SessionId>,
+    ) -> Result<(Admitted<T>, SessionToken), Error> {
+        let (sessions, id, record) = (&self.sessions, record.id, Arc::new(record));
         for id in ended {
             sessions.watches.ended(id);
             let which = RevokedSessions::One(id);
             sessions.emit(&Event::Revoked { which, count: 1, reason: EndReason::LimitExceeded });
         }
-        let replaced = replaces.map(|replaced| replaced.id);
         if let Some(replaced) = replaced {
             sessions.watches.ended(replaced);
         }

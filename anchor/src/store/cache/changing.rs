@@ -38,6 +38,22 @@ impl<T: SessionData> Changing<T> {
     }
 }
 
+#[cfg(feature = "_sql")]
+impl<T: SessionData> Changing<T> {
+    /// Adds what else may have changed.
+    pub(crate) fn add(&mut self, stale: Vec<Stale>) {
+        self.stale
+            .extend(stale.into_iter().filter(|new| !self.stale.contains(new)).collect::<Vec<_>>());
+    }
+
+    /// Returns what the other nodes will be told, for a database that tells them by itself.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let Some(publisher) = self.cache.publisher() else { return Vec::new() };
+        let told = self.stale.iter().filter(|stale| !matches!(stale, Stale::Use(_)));
+        told.map(|stale| publisher.message(Content::Stale(vec![*stale]))).collect()
+    }
+}
+
 impl<T: SessionData> Drop for Changing<T> {
     fn drop(&mut self) {
         if self.stale.is_empty() {
@@ -84,9 +100,13 @@ impl Publisher {
         self.sender != 0 && message.sender == self.sender
     }
 
+    fn message(&self, content: Content) -> String {
+        Message { sender: self.sender, content }.to_string()
+    }
+
     /// Sends a message, unless that takes too long.
     pub(crate) async fn send(&self, content: Content, limit: Duration) -> Result<(), StoreError> {
-        let message = Message { sender: self.sender, content }.to_string();
+        let message = self.message(content);
         let sent = tokio::time::timeout(limit, self.channel.publish(message)).await;
         let late = || StoreError::unavailable(format!("it was not sent within {limit:?}"));
         sent.unwrap_or_else(|_| Err(late()))

@@ -39,6 +39,15 @@ pub(super) fn row(dialect: Dialect, table: &str) -> String {
     }
 }
 
+/// Returns what makes a `SELECT` return the latest committed rows, and lock them. SQLite locks the
+/// whole file.
+pub(super) fn for_update(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres | Dialect::MySql => " FOR UPDATE",
+        Dialect::Sqlite => "",
+    }
+}
+
 /// Returns the table, for a statement that finds its rows by their ids. MySQL would otherwise read,
 /// and lock, all rows of a small table. It still does if the ids are those of most rows.
 pub(super) fn found_by_id(dialect: Dialect, table: &str) -> String {

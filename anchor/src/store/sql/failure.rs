@@ -50,6 +50,43 @@ pub(crate) fn store_error(dialect: Dialect, schema: &Schema, error: &sqlx::Error
     }
 }
 
+/// Returns the error of a statement in a transaction of the application's, or of its commit. The
+/// transaction can only be rolled back.
+pub(crate) fn in_transaction(dialect: Dialect, schema: &Schema, error: &sqlx::Error) -> StoreError {
+    let found = store_error(dialect, schema, error);
+    let said = error.as_database_error().map(DatabaseError::message).unwrap_or_default();
+    if is_deadlock(error) {
+        return StoreError::new(
+            StoreErrorKind::TransactionConflict,
+            format!("another transaction came first ({said}): run the whole transaction again"),
+        );
+    }
+    if dialect == Dialect::Sqlite && is_busy(error) {
+        return StoreError::new(
+            StoreErrorKind::TransactionConflict,
+            format!(
+                "another transaction writes to the file, or has since this one began to read \
+                 ({said}): begin it with `sessions.begin(&store)`, which takes the write lock at \
+                 once, and run the whole transaction again"
+            ),
+        );
+    }
+    match error.as_database_error().and_then(|error| advice(dialect, schema, error)) {
+        Some(advice) => StoreError::new(
+            StoreErrorKind::NotMigrated,
+            format!("{advice}. Or the transaction is not on the database of the session store"),
+        ),
+        None => found,
+    }
+}
+
+/// Returns whether SQLite's file is locked by another connection. The primary code is in the lower
+/// byte (<https://www.sqlite.org/rescode.html>).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
 /// Returns what to set if an error of PostgreSQL is due to a pooler, such as PgBouncer.
 pub(crate) fn pooler_advice(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;

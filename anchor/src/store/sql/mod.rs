@@ -1,7 +1,8 @@
 //! The SQL stores: one implementation of the contract, on top of a [`Driver`] for each database.
 //!
-//! `verbs/` has one file per verb of the contract: its statements, their arguments, and how the
-//! answer is read. `table.rs` and `expressions.rs` contain the parts of the statements,
+//! `contract.rs` implements the contract, and `within.rs` the verbs that a transaction of the
+//! application's may contain (`transactions.rs`). `verbs/` has one file per verb: its statements,
+//! their arguments, and how the answer is read. They run where `runs.rs` says. `table.rs` and `expressions.rs` contain the parts of the statements,
 //! `statement.rs` binds their parameters, and `row.rs` describes a session's row. `database.rs`
 //! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
 //! its errors, `live_table.rs` compares a live table with the struct, `durability.rs` says what a
@@ -12,6 +13,7 @@
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod cells;
 mod cluster;
+mod contract;
 mod database;
 mod driver;
 mod durability;
@@ -29,13 +31,16 @@ mod postgres_pooler;
 #[cfg(all(feature = "sqlite", feature = "postgres", any(test, feature = "_fuzz")))]
 pub(crate) mod properties;
 mod row;
+mod runs;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statement;
 mod storable;
 mod subject_lock;
 mod table;
+mod transactions;
 mod verbs;
+mod within;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -49,18 +54,12 @@ use verbs::insert::Inserts;
 use verbs::load::Lookups;
 use verbs::logout::Logouts;
 
-#[cfg(feature = "cache")]
-use super::Notices;
+pub(crate) use transactions::{OwnTransaction, Transactions};
+
 use super::gather::Gather;
-use super::{
-    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
-    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
-    Touched, Updated, Use, Verified, VerifyError,
-};
+use super::{Verified, VerifyError};
 use crate::error::StoreError;
-use crate::id::SessionId;
-use crate::payload::{CutOff, SessionData};
-use crate::token::LastingHash;
+use crate::payload::SessionData;
 
 /// How many shared statements of each kind are in flight, unless the application says otherwise.
 const ONE: NonZeroU32 = NonZeroU32::MIN;
@@ -322,120 +321,6 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// another type or nullability, and each missing index.
     pub async fn verify(&self) -> Result<Verified, VerifyError> {
         live_table::verify(&self.database).await
-    }
-}
-
-impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
-    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
-        Box::pin(self.verbs.create.run(&self.database, &self.inserts, new))
-    }
-
-    fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
-        Box::pin(async move { Ok(self.lookups.get(id).await?.read::<T>()) })
-    }
-
-    fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
-        Box::pin(self.verbs.update.run(&self.database, change))
-    }
-
-    fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
-        Box::pin(self.verbs.touch.run(&self.database, touch))
-    }
-
-    fn uses_recorder(&self) -> Option<&dyn RecordUses> {
-        Some(self)
-    }
-
-    #[cfg(feature = "cache")]
-    fn notices(&self) -> Option<Arc<dyn Notices>> {
-        self.pool().notices(self.database.schema)
-    }
-
-    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
-        Box::pin(self.verbs.rotate.rotate(&self.database, rotation))
-    }
-
-    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
-        Box::pin(self.verbs.rotate.reauthenticate(&self.database, rotation))
-    }
-
-    fn revoke(
-        &self,
-        id: SessionId,
-        proof: Option<LastingHash>,
-        reason: EndReason,
-    ) -> StoreFuture<'_, Ending> {
-        let Self { database, logouts, .. } = self;
-        match proof {
-            Some(proof) => {
-                Box::pin(self.verbs.end.revoke_proven(database, logouts, id, proof, reason))
-            }
-            None => Box::pin(self.verbs.end.revoke(database, id, reason)),
-        }
-    }
-
-    fn revoke_of<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        id: SessionId,
-        reason: EndReason,
-    ) -> StoreFuture<'a, Ending> {
-        Box::pin(self.verbs.end.revoke_of::<D, T>(&self.database, subject, id, reason))
-    }
-
-    fn revoke_subject<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        reason: EndReason,
-    ) -> StoreFuture<'a, u64> {
-        Box::pin(self.verbs.end.revoke_subject::<D, T>(&self.database, subject, None, reason))
-    }
-
-    fn revoke_others<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        keep: SessionId,
-        reason: EndReason,
-    ) -> StoreFuture<'a, u64> {
-        let keep = Some(keep);
-        Box::pin(self.verbs.end.revoke_subject::<D, T>(&self.database, subject, keep, reason))
-    }
-
-    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
-        Box::pin(self.verbs.end.revoke_everyone(&self.database, reason))
-    }
-
-    fn cut_off<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>
-    where
-        T: CutOff,
-    {
-        Box::pin(self.verbs.cut_off.run::<D, T>(&self.database, subject, reason))
-    }
-
-    fn list<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        page: Page,
-    ) -> StoreFuture<'a, Listed<Record<T>>> {
-        Box::pin(self.verbs.list.live::<D, T>(&self.database, subject, page))
-    }
-
-    fn history<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        page: Page,
-    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
-        Box::pin(self.verbs.list.ended::<D, T>(&self.database, subject, page))
-    }
-
-    fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
-        Box::pin(self.verbs.sweep.run::<D, T>(&self.database, &self.verbs.cut_off, batch))
-    }
-}
-
-impl<D: Driver, T: SessionData> RecordUses for SqlStore<D, T> {
-    fn record_uses(&self, uses: Vec<Use>) -> StoreFuture<'_, Vec<SessionId>> {
-        Box::pin(self.verbs.uses.record(&self.database, uses))
     }
 }
 

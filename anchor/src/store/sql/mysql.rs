@@ -75,17 +75,12 @@ impl Driver for MySqlPool {
         let lock = lock.filter(|_| !cluster.has_several_writers()).map(|lock| lock.name());
         let mut transaction = Locked { connection: self.acquire().await?, lock, is_open: true };
         let Locked { connection, lock, .. } = &mut transaction;
-        if let Some(name) = lock {
-            let locked: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK(?, ?)")
-                .bind(name.as_str())
-                .bind(LOCK_TIMEOUT_SECONDS)
-                .fetch_one(&mut **connection)
-                .await?;
-            if locked != Some(1) {
-                transaction.is_open = false;
-                let waited = "other logins of this subject did not end in time";
-                return Err(sqlx::Error::Protocol(waited.into()));
-            }
+        if let Some(name) = lock
+            && let Err(error) = get_lock(connection, name).await
+        {
+            // Without an error of its own, the connection is good.
+            transaction.is_open = !matches!(error, sqlx::Error::Protocol(_));
+            return Err(error);
         }
         // At MySQL's default level, a DELETE of a row that is gone locks the gap where the row
         // would be, and logins deadlock on each other's gaps.
@@ -179,6 +174,29 @@ async fn variables(pool: &MySqlPool) -> Result<Variables, sqlx::Error> {
     Ok(Variables::new(rows.collect::<Result<_, sqlx::Error>>()?))
 }
 
+/// Waits until no other connection holds the lock with this name.
+pub(super) async fn get_lock(
+    connection: &mut MySqlConnection,
+    name: &str,
+) -> Result<(), sqlx::Error> {
+    let locked: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK(?, ?)")
+        .bind(name)
+        .bind(LOCK_TIMEOUT_SECONDS)
+        .fetch_one(connection)
+        .await?;
+    match locked {
+        Some(1) => Ok(()),
+        _ => Err(sqlx::Error::Protocol("other logins of this subject did not end in time".into())),
+    }
+}
+
+pub(super) async fn release_lock(
+    connection: &mut MySqlConnection,
+    name: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DO RELEASE_LOCK(?)").bind(name).execute(connection).await.map(drop)
+}
+
 /// A transaction, and the lock that it runs under, if any. The server keeps the lock for the
 /// connection, not for the transaction.
 pub struct Locked {
@@ -199,7 +217,7 @@ impl Locked {
             ended => Ok(ended?),
         };
         if let Some(name) = self.lock.take() {
-            sqlx::query("DO RELEASE_LOCK(?)").bind(name).execute(&mut *self.connection).await?;
+            release_lock(&mut self.connection, &name).await?;
         }
         self.is_open = false;
         ended.map(drop)

@@ -101,9 +101,7 @@ impl Channel {
     }
 
     async fn send(&self, messages: Vec<String>) -> Result<(), StoreError> {
-        let notify =
-            format!("SELECT pg_notify({CHANNEL}, message) FROM unnest($2::text[]) AS message");
-        let notify = sqlx::query(AssertSqlSafe(notify)).bind(&self.table).bind(messages);
+        let notify = sqlx::query(AssertSqlSafe(notify())).bind(&self.table).bind(messages);
         let Database { pool, keeps_statements, .. } = &self.database;
         let sent = async {
             if *keeps_statements {
@@ -115,6 +113,11 @@ impl Channel {
         };
         sent.await.map_err(|error| self.database.failure(&error))
     }
+}
+
+/// Returns the statement that sends messages (`$2`) on the channel of a table (`$1`).
+pub(super) fn notify() -> String {
+    format!("SELECT pg_notify({CHANNEL}, message) FROM unnest($2::text[]) AS message")
 }
 
 /// Returns whether a pooler runs the statements of this client on connections to the server that

@@ -17,7 +17,7 @@ use crate::timestamp::Timestamp;
 
 /// Takes the write lock at once. A transaction that begins with a read cannot wait for the lock
 /// later: it fails.
-const BEGIN: &str = "BEGIN IMMEDIATE";
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 impl Driver for SqlitePool {
     const DIALECT: Dialect = Dialect::Sqlite;

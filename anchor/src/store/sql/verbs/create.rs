@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::column::Value;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
@@ -18,11 +19,14 @@ use crate::timestamp::Timestamp;
 use super::super::cluster::Cluster;
 use super::super::database::{Database, run_again_after_deadlock};
 use super::super::driver::Driver;
+use super::super::expressions::for_update;
 use super::super::row::{Cells, NOW};
+use super::super::runs::{OnConnection, Runs};
 use super::super::statement::{Argument, Arguments, Query, Statement};
 use super::super::storable;
 use super::super::subject_lock::SubjectLock;
 use super::super::table::{SqlTable, micros, subject_argument};
+use super::super::transactions::Transactions;
 use super::end::{End, EndRows};
 use super::insert::{Inserts, PARAMETERS, insert};
 
@@ -33,6 +37,8 @@ pub(in super::super) struct Create {
     /// Selects the ids of a subject's live sessions, oldest first; `None` if the payload has no
     /// subject.
     live_ids: Option<Statement<1>>,
+    /// The same, and locks them, whatever the transaction has read before.
+    locked_ids: Option<Statement<1>>,
     end_replaced: EndRows<3>,
     end_overflow: EndRows<2>,
     /// Removes the row that stood for a lock.
@@ -45,16 +51,18 @@ impl Create {
     pub(super) fn new(table: &SqlTable) -> Self {
         let SqlTable { name, now, schema, .. } = table;
         let cut_off = schema.options.cut_off;
+        let live_ids = |lock: &str| {
+            let (of_subject, live) = (table.of_subject()?, table.live());
+            let text = format!(
+                "SELECT id FROM {name} WHERE {of_subject} AND {live} ORDER BY created_at, id{lock}"
+            );
+            Some(table.statement(&text, ["subject"]))
+        };
         Self {
             insert: table.statement(&insert(table, 1), PARAMETERS),
             now: cut_off.then(|| table.statement(&format!("SELECT {}", table.instant(now)), [])),
-            live_ids: table.of_subject().map(|of_subject| {
-                let live = table.live();
-                let text = format!(
-                    "SELECT id FROM {name} WHERE {of_subject} AND {live} ORDER BY created_at, id"
-                );
-                table.statement(&text, ["subject"])
-            }),
+            live_ids: live_ids(""),
+            locked_ids: live_ids(for_update(table.dialect)),
             end_replaced: End::proven(table),
             end_overflow: End::by_id(table),
             unlock: table.statement(&format!("DELETE FROM {name} WHERE id = :id"), ["id"]),
@@ -79,23 +87,7 @@ impl Create {
             None => None,
         };
         let since = new.began.map_or(0, |began| micros(began.elapsed()));
-        let client = new.client.as_ref();
-        let row = Arguments {
-            named: [
-                new.id.into(),
-                new.lasting.into(),
-                new.secret.into(),
-                began_at.into(),
-                (-since).into(),
-                micros(new.idle).into(),
-                micros(new.absolute).into(),
-                new.remembered.into(),
-                client.and_then(ClientInfo::ip).into(),
-                client.and_then(ClientInfo::user_agent).into(),
-                new.fingerprint.into(),
-            ],
-            payload,
-        };
+        let row = row(&new, payload, began_at, since);
         let (created_at, ended) = if new.replaces.is_none() && limit_check.is_none() {
             (inserts.get(row).await?, Vec::new())
         } else {
@@ -111,31 +103,101 @@ impl Create {
                 LoginOutcome::Full => return Ok(Created::SubjectFull),
             }
         };
-        let created_at = created_at.ok_or_else(|| {
-            StoreError::unavailable("the database did not report when the row was created")
-        })?;
-        // Adds the same durations as the statement, so the row does not have to be read again.
-        let after = |span| created_at.saturating_add(Duration::from_micros(micros(span) as u64));
-        let deadline = after(new.absolute);
-        let extras = T::schema().options;
-        let authenticated_at = if extras.cut_off {
-            began_at.unwrap_or(created_at)
-        } else {
-            created_at.saturating_sub(Duration::from_micros(since as u64))
+        Ok(Created::Session { record: record(new, created_at, began_at, since)?, ended })
+    }
+
+    /// Creates a session in a transaction of the application's, and ends `others` in it as well.
+    /// The locks that it takes are added to `locks`.
+    pub(in super::super) async fn run_within<D: Transactions, T: SessionData>(
+        &self,
+        on: &mut OnConnection<'_, D>,
+        new: NewSession<T>,
+        others: &[Replaced],
+        locks: &mut Vec<SubjectLock>,
+    ) -> Result<Created<T>, StoreError> {
+        new.check()?;
+        let payload = storable::encode(D::DIALECT, &*new.data)?;
+        let cluster = on.database.cluster().await?;
+        let limit_check = match (new.limit, new.data.subject()) {
+            (Some(limit), Some(subject)) => {
+                self.limit_check_within::<D, T>(on, cluster, subject, limit, locks).await?
+            }
+            _ => None,
         };
-        let record = Record {
-            id: new.id,
-            created_at,
-            authenticated_at,
-            last_seen_at: created_at,
-            expires_at: after(new.idle).min(deadline),
-            deadline,
-            version: 1,
-            remembered: new.remembered,
-            client: new.client.filter(|_| extras.track),
-            data: new.data,
+        let began_at = match new.began {
+            Some(began) => self.not_after(&mut *on, began).await?,
+            None => None,
         };
-        Ok(Created::Session { record, ended })
+        let since = new.began.map_or(0, |began| micros(began.elapsed()));
+        let row = row(&new, payload, began_at, since);
+        let row_lock = limit_check.as_ref().filter(|_| cluster.has_several_writers());
+        let row_lock = row_lock.map(|limit_check| self.row_lock(limit_check.lock, &row));
+        let insert = self.insert.with_rows(vec![row]);
+        let login = Login { create: self, replaces: new.replaces, limit_check, row_lock, insert };
+        let outcome = async {
+            for other in others {
+                self.end_replaced::<D>(on.connection, *other).await?;
+            }
+            login.enter::<D>(on.connection).await
+        };
+        match outcome.await {
+            Ok(LoginOutcome::Written { created_at, ended }) => {
+                Ok(Created::Session { record: record(new, created_at, began_at, since)?, ended })
+            }
+            Ok(LoginOutcome::Full) => Ok(Created::SubjectFull),
+            Err(error) => Err(on.failure(error).await),
+        }
+    }
+
+    /// Takes the subject's lock in a transaction of the application's, and returns what the login
+    /// needs to check its subject's limit.
+    async fn limit_check_within<D: Transactions, T: SessionData>(
+        &self,
+        on: &mut OnConnection<'_, D>,
+        cluster: Cluster,
+        subject: &T::Subject,
+        limit: SubjectLimit,
+        locks: &mut Vec<SubjectLock>,
+    ) -> Result<Option<LimitCheck>, StoreError> {
+        let (Some(locked_ids), Some(subject)) =
+            (&self.locked_ids, subject_argument::<T>(D::DIALECT, subject)?)
+        else {
+            return Ok(None);
+        };
+        match D::reads_committed(on.connection).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(StoreError::unavailable(
+                    "a login under a limit counts its subject's sessions, which needs the level \
+                     READ COMMITTED: begin the transaction with `sessions.begin(&store)`",
+                ));
+            }
+            Err(error) => return Err(on.failure(error).await),
+        }
+        let lock = SubjectLock::of(T::schema().table, &subject.value);
+        if !cluster.has_several_writers() && !locks.contains(&lock) {
+            // Whoever is dropped while it waits may have the lock.
+            locks.push(lock);
+            if let Err(error) = D::lock(on.connection, lock).await {
+                return Err(on.failure(error).await);
+            }
+        }
+        Ok(Some(LimitCheck { lock, _queued: None, live_ids: locked_ids.with([subject]), limit }))
+    }
+
+    /// Ends the session that a login replaces, if the proof belongs to it.
+    async fn end_replaced<D: Driver>(
+        &self,
+        connection: &mut D::Connection,
+        Replaced { id, proof }: Replaced,
+    ) -> Result<(), sqlx::Error> {
+        let EndRows { live, rest } = &self.end_replaced;
+        let arguments =
+            || [id.into(), EndReason::Replaced.as_str().into(), proof.into()] as [Argument; 3];
+        if D::execute_on(connection, &live.with(arguments())).await? == 0 {
+            D::execute_on(connection, &rest.with(arguments())).await?;
+        }
+        Ok(())
     }
 
     /// Returns the statements that keep the logins of a subject on other servers from committing:
@@ -151,11 +213,11 @@ impl Create {
     /// `None` if there are no cut-offs.
     async fn not_after<D: Driver>(
         &self,
-        database: &Database<D>,
+        mut on: impl Runs<D>,
         began: Instant,
     ) -> Result<Option<Timestamp>, StoreError> {
         let Some(now) = &self.now else { return Ok(None) };
-        let rows = database.rows(now.with([])).await?;
+        let rows = on.rows(now.with([])).await?;
         // Both clocks are truncated to microseconds.
         let passed = began.elapsed() + Duration::from_micros(1);
         match rows.first().map(|row| Cells::<D>::from_start(row).read::<Timestamp>(NOW)) {
@@ -182,11 +244,68 @@ impl Create {
         let lock = SubjectLock::of(T::schema().table, &subject.value);
         Ok(Some(LimitCheck {
             lock,
-            _queued: self.logins.lock(lock).await,
+            _queued: Some(self.logins.lock(lock).await),
             live_ids: live_ids.with([subject]),
             limit,
         }))
     }
+}
+
+/// Returns what the statement inserts.
+fn row<T>(
+    new: &NewSession<T>,
+    payload: Vec<Value>,
+    began_at: Option<Timestamp>,
+    since: i64,
+) -> Arguments<11> {
+    let client = new.client.as_ref();
+    let named = [
+        new.id.into(),
+        new.lasting.into(),
+        new.secret.into(),
+        began_at.into(),
+        (-since).into(),
+        micros(new.idle).into(),
+        micros(new.absolute).into(),
+        new.remembered.into(),
+        client.and_then(ClientInfo::ip).into(),
+        client.and_then(ClientInfo::user_agent).into(),
+        new.fingerprint.into(),
+    ];
+    Arguments { named, payload }
+}
+
+/// Returns the session as it was inserted.
+fn record<T: SessionData>(
+    new: NewSession<T>,
+    created_at: Option<Timestamp>,
+    began_at: Option<Timestamp>,
+    since: i64,
+) -> Result<Record<T>, StoreError> {
+    let created_at = created_at.ok_or_else(|| {
+        StoreError::unavailable("the database did not report when the row was created")
+    })?;
+    // Adds the same durations as the statement, so the row does not have to be read again.
+    let after = |span| created_at.saturating_add(Duration::from_micros(micros(span) as u64));
+    let deadline = after(new.absolute);
+    let extras = T::schema().options;
+    let authenticated_at = if extras.cut_off {
+        began_at.unwrap_or(created_at)
+    } else {
+        created_at.saturating_sub(Duration::from_micros(since as u64))
+    };
+    Ok(Record {
+        id: new.id,
+        created_at,
+        authenticated_at,
+        last_seen_at: created_at,
+        expires_at: after(new.idle).min(deadline),
+        deadline,
+        version: 1,
+        remembered: new.remembered,
+        client: new.client.filter(|_| extras.track),
+        data: new.data,
+    })
 }
 
 /// What a login needs to check its subject's limit.
@@ -194,8 +313,8 @@ struct LimitCheck {
     /// The lock that the logins of this subject wait for.
     lock: SubjectLock,
     /// Held while the login has a connection. The subject's other logins on this node wait without
-    /// a connection.
-    _queued: KeyedMutexGuard<SubjectLock>,
+    /// a connection. `None` in a transaction of the application's, which has one.
+    _queued: Option<KeyedMutexGuard<SubjectLock>>,
     /// The ids of the subject's live sessions, oldest first.
     live_ids: Query,
     limit: SubjectLimit,
@@ -238,13 +357,8 @@ impl Login<'_> {
         &self,
         connection: &mut D::Connection,
     ) -> Result<LoginOutcome, sqlx::Error> {
-        let EndRows { live, rest } = &self.create.end_replaced;
-        if let Some(Replaced { id, proof }) = self.replaces {
-            let arguments =
-                || [id.into(), EndReason::Replaced.as_str().into(), proof.into()] as [Argument; 3];
-            if D::execute_on(connection, &live.with(arguments())).await? == 0 {
-                D::execute_on(connection, &rest.with(arguments())).await?;
-            }
+        if let Some(replaced) = self.replaces {
+            self.create.end_replaced::<D>(connection, replaced).await?;
         }
         let mut ended = Vec::new();
         if !self.make_room::<D>(connection, &mut ended).await? {

@@ -11,8 +11,13 @@ use crate::store::{EndReason, LONGEST_LOGIN};
 use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::{after, write_as};
+use super::super::runs::Runs;
 use super::super::statement::Statement;
-use super::super::table::{CutOffs, SqlTable, joins_as_bytes, subject_argument};
+use super::super::table::{CutOffs, SqlTable, joins_as_bytes, micros, subject_argument};
+
+/// How far ahead a transaction of the application's records its cut-off. Until it commits, a login
+/// still finds the old password, so the cut-off must not be earlier than the commit.
+const AHEAD: Duration = Duration::from_secs(10);
 
 /// The resolution of SQLite's clock.
 const SQLITE_CLOCK_STEP: Duration = Duration::from_millis(1);
@@ -22,6 +27,10 @@ pub(in super::super) struct CutOffSubject(Option<Statements>);
 
 struct Statements {
     record: Statement<1>,
+    /// The same, `:ahead` from now.
+    record_ahead: Statement<2>,
+    /// Sets a cut-off that was recorded ahead, and that has been committed, to now.
+    settle: Statement<1>,
     /// Ends the subject's rows, regardless of what is recorded.
     end: Statement<2>,
     /// Ends rows that were dead on arrival.
@@ -36,7 +45,12 @@ impl CutOffSubject {
             let unexpired = table.unexpired_at(&table.clock);
             let end_subject = table.end(&format!("{of_subject} AND {unexpired}"), ":reason");
             Statements {
-                record: table.statement(&record(table, &cut_offs), ["subject"]),
+                record: table.statement(&record(table, &cut_offs, &instant(table)), ["subject"]),
+                record_ahead: {
+                    let ahead = after(table.dialect, &instant(table), ":ahead");
+                    table.statement(&record(table, &cut_offs, &ahead), ["subject", "ahead"])
+                },
+                settle: table.statement(&settle(table, &cut_offs), ["subject"]),
                 end: table.statement(&end_subject, ["subject", "reason"]),
                 sweep: table.statement(&sweep(table, &cut_offs), ["batch"]),
                 forget: table.statement(&forget(table, &cut_offs), []),
@@ -51,23 +65,68 @@ impl CutOffSubject {
         subject: &T::Subject,
         reason: EndReason,
     ) -> Result<u64, StoreError> {
-        let Some(statements) = &self.0 else {
-            return Err(StoreError::unavailable(format!(
-                "the payload of `{}` has cut-offs, but its schema does not: add \
-                 `SchemaOptions::cut_off` to the schema",
-                T::schema().table
-            )));
-        };
+        let statements = self.statements::<T>()?;
         let Some(subject) = subject_argument::<T>(D::DIALECT, subject)? else { return Ok(0) };
         database.execute(statements.record.with([subject.clone()])).await?;
         let ended =
             database.execute(statements.end.with([subject, reason.as_str().into()])).await?;
-        if D::DIALECT == Dialect::Sqlite {
-            // Waits until a login that begins after the answer is also later than the cut-off by
-            // SQLite's clock.
-            tokio::time::sleep(3 * SQLITE_CLOCK_STEP).await;
-        }
+        let_the_clock_pass::<D>().await;
         Ok(ended)
+    }
+
+    fn statements<T: SessionData>(&self) -> Result<&Statements, StoreError> {
+        self.0.as_ref().ok_or_else(|| {
+            StoreError::unavailable(format!(
+                "the payload of `{}` has cut-offs, but its schema does not: add \
+                 `SchemaOptions::cut_off` to the schema",
+                T::schema().table
+            ))
+        })
+    }
+
+    /// Cuts off a subject in a transaction of the application's. Call
+    /// [`record_ahead`](Self::record_ahead) before it commits, and [`settle`](Self::settle) once it
+    /// has.
+    pub(in super::super) async fn run_within<D: Driver, T: SessionData>(
+        &self,
+        mut on: impl Runs<D>,
+        subject: &T::Subject,
+        reason: EndReason,
+    ) -> Result<u64, StoreError> {
+        self.record_ahead::<D, T>(&mut on, subject).await?;
+        let statements = self.statements::<T>()?;
+        let Some(subject) = subject_argument::<T>(D::DIALECT, subject)? else { return Ok(0) };
+        on.execute(statements.end.with([subject, reason.as_str().into()])).await
+    }
+
+    /// Records a cut-off that also reaches the logins that begin before the transaction commits, if
+    /// that is soon. If nothing else happens, it also refuses the logins that begin later, for some
+    /// seconds.
+    pub(in super::super) async fn record_ahead<D: Driver, T: SessionData>(
+        &self,
+        mut on: impl Runs<D>,
+        subject: &T::Subject,
+    ) -> Result<(), StoreError> {
+        let statements = self.statements::<T>()?;
+        if let Some(subject) = subject_argument::<T>(D::DIALECT, subject)? {
+            on.execute(statements.record_ahead.with([subject, micros(AHEAD).into()])).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets logins in that begin from now on, and those that began before, however long ago the
+    /// cut-off was recorded, not.
+    pub(in super::super) async fn settle<D: Driver, T: SessionData>(
+        &self,
+        database: &Database<D>,
+        subject: &T::Subject,
+    ) -> Result<(), StoreError> {
+        let statements = self.statements::<T>()?;
+        if let Some(subject) = subject_argument::<T>(D::DIALECT, subject)? {
+            database.execute(statements.settle.with([subject])).await?;
+            let_the_clock_pass::<D>().await;
+        }
+        Ok(())
     }
 
     /// Removes at most `batch` rows that were dead on arrival, or ends them if ended rows are kept.
@@ -83,26 +142,53 @@ impl CutOffSubject {
     }
 }
 
-/// Returns the text that records a cut-off. The recorded instant is never earlier than now: if the
-/// clock is coarse, it is the clock's next step.
-fn record(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -> String {
+/// Waits until a login that begins afterwards is also later than the cut-off by SQLite's clock.
+async fn let_the_clock_pass<D: Driver>() {
+    if D::DIALECT == Dialect::Sqlite {
+        tokio::time::sleep(3 * SQLITE_CLOCK_STEP).await;
+    }
+}
+
+/// Returns the instant of a cut-off, which is never earlier than now: if the clock is coarse, it is
+/// the clock's next step.
+fn instant(SqlTable { dialect, clock, .. }: &SqlTable) -> String {
+    match dialect {
+        Dialect::Sqlite => format!("{clock} + {}", SQLITE_CLOCK_STEP.as_micros()),
+        Dialect::Postgres | Dialect::MySql => clock.clone(),
+    }
+}
+
+/// Returns the text that sets a recorded cut-off to now.
+fn settle(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -> String {
+    let mut subject = write_as(table.dialect, column, ":subject");
+    if joins_as_bytes(table.dialect, column) {
+        subject = format!("CAST({subject} AS BINARY)");
+    }
+    let instant = instant(table);
+    format!("UPDATE {cut_offs} SET cut_off_at = {instant} WHERE subject = {subject}")
+}
+
+/// Returns the text that records a cut-off at an instant, unless a later one is recorded.
+fn record(
+    table: &SqlTable,
+    CutOffs { table: cut_offs, column, .. }: &CutOffs,
+    instant: &str,
+) -> String {
     let subject = write_as(table.dialect, column, ":subject");
-    let clock = &table.clock;
     match table.dialect {
         Dialect::Postgres => format!(
-            "INSERT INTO {cut_offs} AS c (subject, cut_off_at) VALUES ({subject}, {clock}) \
+            "INSERT INTO {cut_offs} AS c (subject, cut_off_at) VALUES ({subject}, {instant}) \
              ON CONFLICT (subject) DO UPDATE \
              SET cut_off_at = GREATEST(c.cut_off_at, EXCLUDED.cut_off_at)"
         ),
         Dialect::Sqlite => format!(
             "INSERT INTO {cut_offs} AS c (subject, cut_off_at) \
-             VALUES ({subject}, {clock} + {step}) \
+             VALUES ({subject}, {instant}) \
              ON CONFLICT (subject) DO UPDATE \
-             SET cut_off_at = max(c.cut_off_at, excluded.cut_off_at)",
-            step = SQLITE_CLOCK_STEP.as_micros(),
+             SET cut_off_at = max(c.cut_off_at, excluded.cut_off_at)"
         ),
         Dialect::MySql => format!(
-            "INSERT INTO {cut_offs} (subject, cut_off_at) VALUES ({subject}, {clock}) \
+            "INSERT INTO {cut_offs} (subject, cut_off_at) VALUES ({subject}, {instant}) \
              ON DUPLICATE KEY UPDATE cut_off_at = GREATEST(cut_off_at, VALUES(cut_off_at))"
         ),
     }

@@ -14,6 +14,7 @@ use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::least;
 use super::super::row::Cells;
+use super::super::runs::Runs;
 use super::super::statement::{Argument, Statement};
 use super::super::table::{SqlTable, subject_argument};
 use super::logout::{self, Logouts};
@@ -52,14 +53,14 @@ impl<const N: usize> EndRows<N> {
     /// Ends at most one row. A row that looks expired is ended only if no row was live.
     async fn end_one<D: Driver>(
         &self,
-        database: &Database<D>,
+        mut on: impl Runs<D>,
         arguments: [Argument; N],
     ) -> Result<Ending, StoreError> {
-        if database.execute(self.live.with(arguments.clone())).await? > 0 {
+        if on.execute(self.live.with(arguments.clone())).await? > 0 {
             return Ok(Ending::Ended);
         }
-        if database.execute(self.rest.with(arguments)).await? == 0 {
-            confirm(database).await?;
+        if on.execute(self.rest.with(arguments)).await? == 0 {
+            confirm(on).await?;
         }
         Ok(Ending::NotLive)
     }
@@ -67,13 +68,13 @@ impl<const N: usize> EndRows<N> {
     /// Ends every row that meets the condition, and returns how many of them were live.
     async fn end_all<D: Driver>(
         &self,
-        database: &Database<D>,
+        mut on: impl Runs<D>,
         arguments: [Argument; N],
     ) -> Result<u64, StoreError> {
-        let live = database.execute(self.live.with(arguments.clone())).await?;
-        let rest = database.execute(self.rest.with(arguments)).await?;
+        let live = on.execute(self.live.with(arguments.clone())).await?;
+        let rest = on.execute(self.rest.with(arguments)).await?;
         if live + rest == 0 {
-            confirm(database).await?;
+            confirm(on).await?;
         }
         Ok(live)
     }
@@ -89,11 +90,11 @@ const CONFIRM: &str = "CASE WHEN current_setting('synchronous_standby_names') <>
                        THEN CAST(pg_logical_emit_message(true, 'anchor', '') AS text) END";
 
 /// Waits until a failover undoes nothing of what earlier statements have seen.
-async fn confirm<D: Driver>(database: &Database<D>) -> Result<(), StoreError> {
+async fn confirm<D: Driver>(mut on: impl Runs<D>) -> Result<(), StoreError> {
     if D::DIALECT == Dialect::Postgres {
         let confirm: Statement<0> =
-            SqlTable::of(database).statement(&format!("SELECT {CONFIRM}"), []);
-        database.rows(confirm.with([])).await?;
+            SqlTable::of(on.database()).statement(&format!("SELECT {CONFIRM}"), []);
+        on.rows(confirm.with([])).await?;
     }
     Ok(())
 }
@@ -166,11 +167,11 @@ impl End {
 
     pub(in super::super) async fn revoke<D: Driver>(
         &self,
-        database: &Database<D>,
+        on: impl Runs<D>,
         id: SessionId,
         reason: EndReason,
     ) -> Result<Ending, StoreError> {
-        self.by_id.end_one(database, [id.into(), reason.as_str().into()]).await
+        self.by_id.end_one(on, [id.into(), reason.as_str().into()]).await
     }
 
     pub(in super::super) async fn revoke_proven<D: Driver>(
@@ -218,7 +219,7 @@ impl End {
 
     pub(in super::super) async fn revoke_subject<D: Driver, T: SessionData>(
         &self,
-        database: &Database<D>,
+        on: impl Runs<D>,
         subject: &T::Subject,
         keep: Option<SessionId>,
         reason: EndReason,
@@ -231,11 +232,11 @@ impl End {
         match keep {
             None => {
                 let arguments = [subject, reason.as_str().into()];
-                statements.all.end_all(database, arguments).await
+                statements.all.end_all(on, arguments).await
             }
             Some(keep) => {
                 let arguments = [subject, reason.as_str().into(), keep.into()];
-                statements.others.end_all(database, arguments).await
+                statements.others.end_all(on, arguments).await
             }
         }
     }

@@ -1,31 +1,50 @@
 //! `update`: a compare-and-set of the columns that differ, which counts as a use.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::column::Value;
 use crate::error::StoreError;
 use crate::payload::{Encoder, SessionData};
-use crate::store::{Change, Updated};
+use crate::store::{Change, Record, Updated};
+use crate::token::SecretHash;
 
 use super::super::database::Database;
 use super::super::driver::Driver;
-use super::super::expressions::write;
+use super::super::expressions::{for_update, write};
+use super::super::row::{log_undecodable, read_record, record_columns};
+use super::super::runs::Runs;
 use super::super::statement::Statement;
 use super::super::storable;
-use super::super::table::{SqlTable, micros};
+use super::super::table::{SqlTable, micros, subject_argument};
 use super::version::LiveVersion;
 
 pub(in super::super) struct Update {
     live_version: LiveVersion,
+    /// Selects a subject's live sessions, and locks them; `None` if the payload has no subject.
+    locked: Option<Statement<1>>,
     table: SqlTable,
 }
 
 impl Update {
     pub(super) fn new(table: SqlTable) -> Self {
-        Self { live_version: LiveVersion::new(&table), table }
+        let locked = table.of_subject().map(|of_subject| {
+            let text = format!(
+                "SELECT {columns} FROM {name} WHERE {of_subject} AND {live} ORDER BY id{lock}",
+                columns = record_columns(&table).join(", "),
+                name = table.name,
+                live = table.live(),
+                lock = for_update(table.dialect),
+            );
+            table.statement(&text, ["subject"])
+        });
+        Self { live_version: LiveVersion::new(&table), locked, table }
     }
 
     /// Returns the statement that writes these payload columns, if the row is live and at
-    /// `:version`, and `:secret` is accepted. Without columns, it writes only the use. Its text
+    /// `:version`, and meets another condition. Without columns, it writes only the use. Its text
     /// depends only on the set of columns, so a connection prepares it once per set.
-    fn statement(&self, changed: &[usize]) -> Statement<4> {
+    fn statement(&self, changed: &[usize], condition: &str) -> Statement<4> {
         let SqlTable { dialect, schema, name, row, .. } = &self.table;
         let mut assignments: String = changed
             .iter()
@@ -40,9 +59,8 @@ impl Update {
         }
         let text = format!(
             "UPDATE {name} SET {assignments}{used} \
-             WHERE {row} AND version = :version AND {accepts_secret} AND {live}",
+             WHERE {row} AND version = :version AND {condition} AND {live}",
             used = self.table.used(),
-            accepts_secret = self.table.accepts_secret(),
             live = self.table.live(),
         );
         self.table.statement(&text, ["id", "secret", "version", "idle"])
@@ -54,14 +72,10 @@ impl Update {
         change: Change<T>,
     ) -> Result<Updated, StoreError> {
         let Change { id, secret, version, from, to, idle } = change;
-        let payload = storable::encode(D::DIALECT, &*to)?;
-        // The loaded payload may contain a value that can no longer be written. Its column then
-        // counts as changed.
-        let from = Encoder::values_of(&*from).unwrap_or_default();
-        let changed: Vec<usize> =
-            (0..payload.len()).filter(|&at| from.get(at) != Some(&payload[at])).collect();
+        let (payload, changed) = differing::<D, T>(&from, &to)?;
         let arguments = [id.into(), secret.into(), version.into(), micros(idle).into()];
-        let write = self.statement(&changed).with_payload(arguments, payload);
+        let write = self.statement(&changed, &self.table.accepts_secret());
+        let write = write.with_payload(arguments, payload);
         if database.execute(write).await? > 0 {
             let version = if changed.is_empty() { version } else { version + 1 };
             return Ok(Updated::Written { version });
@@ -69,6 +83,58 @@ impl Update {
         let is_live = self.live_version.is_live(database, id).await?;
         Ok(if is_live { Updated::Conflict } else { Updated::Gone })
     }
+
+    /// Returns a subject's live sessions, which nobody else changes or ends until the transaction
+    /// has ended. A row that the struct cannot decode is left out, and logged.
+    pub(in super::super) async fn lock_subject<D: Driver, T: SessionData>(
+        &self,
+        mut on: impl Runs<D>,
+        subject: &T::Subject,
+    ) -> Result<Vec<Record<T>>, StoreError> {
+        let (Some(locked), Some(subject)) =
+            (&self.locked, subject_argument::<T>(D::DIALECT, subject)?)
+        else {
+            return Ok(Vec::new());
+        };
+        let rows = on.rows(locked.with([subject])).await?;
+        let readable = |row: &D::Row| {
+            let record = read_record::<D, T>(row);
+            let log = |error: &_| log_undecodable(T::schema(), "of the subject", error);
+            record.inspect_err(log).ok()
+        };
+        Ok(rows.iter().filter_map(readable).collect())
+    }
+
+    /// Writes the columns that differ to a session that [`lock_subject`](Self::lock_subject) has
+    /// locked. Returns the session as it is now, or `None` if it has expired.
+    pub(in super::super) async fn write_locked<D: Driver, T: SessionData>(
+        &self,
+        mut on: impl Runs<D>,
+        from: Record<T>,
+        to: T,
+        idle: Duration,
+    ) -> Result<Option<Record<T>>, StoreError> {
+        let (payload, changed) = differing::<D, T>(&from.data, &to)?;
+        let nobody = None::<SecretHash>;
+        let arguments = [from.id.into(), nobody.into(), from.version.into(), micros(idle).into()];
+        let write = self.statement(&changed, "1 = 1").with_payload(arguments, payload);
+        let is_written = on.execute(write).await? > 0;
+        let version = from.version + 1;
+        Ok(is_written.then(|| Record { version, data: Arc::new(to), ..from }))
+    }
+}
+
+/// Returns the payload to write, and which of its columns differ.
+fn differing<D: Driver, T: SessionData>(
+    from: &T,
+    to: &T,
+) -> Result<(Vec<Value>, Vec<usize>), StoreError> {
+    let payload = storable::encode(D::DIALECT, to)?;
+    // The loaded payload may contain a value that can no longer be written. Its column then counts
+    // as changed.
+    let from = Encoder::values_of(from).unwrap_or_default();
+    let changed = (0..payload.len()).filter(|&at| from.get(at) != Some(&payload[at])).collect();
+    Ok((payload, changed))
 }
 
 #[cfg(test)]
@@ -92,7 +158,7 @@ mod tests {
             ),
             (Dialect::Sqlite, "UPDATE sessions SET `mood` = ?, version = version + 1, "),
         ] {
-            let update = Update::new(SqlTable::new(dialect, &SCHEMA)).statement(&[1]);
+            let update = Update::new(SqlTable::new(dialect, &SCHEMA)).statement(&[1], "1 = 1");
             let text = update.text();
             assert!(text.starts_with(beginning) && !text.contains("user_id"), "{text}");
         }

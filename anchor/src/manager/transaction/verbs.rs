@@ -1,0 +1,243 @@
+//! The verbs of a [`SessionTransaction`].
+
+use super::{Effect, SessionTransaction, Stage, broken, in_time};
+use crate::column::Column;
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::manager::RevokedSessions;
+use crate::manager::payload_change::{check_subject, differing};
+use crate::payload::{CutOff, SessionData};
+use crate::rejection::Error;
+#[cfg(feature = "cache")]
+use crate::store::cache::Stale;
+use crate::store::sql::Transactions;
+use crate::store::{Created, EndReason, Ending, NewSession, Record, Replaced};
+
+impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
+    /// Ends a session, whoever its subject is, and returns whether it was live:
+    /// [`SessionManager::revoke`](crate::SessionManager::revoke).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot answer, or if the transaction already has a login.
+    pub async fn revoke(&mut self, id: SessionId) -> Result<bool, Error> {
+        let reason = EndReason::Revoked;
+        self.begin_to_end().await?;
+        #[cfg(feature = "cache")]
+        self.changing(Stale::session(id));
+        let timeout = self.sessions.store.timeout();
+        let within = self.store.within(self.transaction.parts().0);
+        let ending = in_time(timeout, "revoke", within.revoke(id, reason)).await;
+        let ending = self.carried_out(ending)?;
+        let (which, count) = (RevokedSessions::One(id), ending.count());
+        self.effects.push(Effect::Revoked { which, subject: None, count, reason });
+        Ok(ending == Ending::Ended)
+    }
+
+    /// Ends every session of a subject, and returns how many there were:
+    /// [`SessionManager::revoke_subject`](crate::SessionManager::revoke_subject).
+    ///
+    /// A login that commits after this call and before this transaction does is not found. To end
+    /// that one, too, use [`cut_off`](Self::cut_off).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot answer, or if the transaction already has a login.
+    pub async fn revoke_subject(&mut self, subject: &T::Subject) -> Result<u64, Error> {
+        self.end_of_subject(subject, None).await
+    }
+
+    /// Ends every session of a subject except one, and returns how many it ended:
+    /// [`SessionManager::revoke_others`](crate::SessionManager::revoke_others).
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`revoke_subject`](Self::revoke_subject).
+    pub async fn revoke_others(
+        &mut self,
+        subject: &T::Subject,
+        keep: SessionId,
+    ) -> Result<u64, Error> {
+        self.end_of_subject(subject, Some(keep)).await
+    }
+
+    async fn end_of_subject(
+        &mut self,
+        subject: &T::Subject,
+        keep: Option<SessionId>,
+    ) -> Result<u64, Error> {
+        let reason = EndReason::Revoked;
+        self.begin_to_end().await?;
+        #[cfg(feature = "cache")]
+        self.changing(Stale::subject::<T>(subject));
+        let timeout = self.sessions.store.timeout();
+        let within = self.store.within(self.transaction.parts().0);
+        let call = within.revoke_subject(subject, keep, reason);
+        let count = in_time(timeout, "revoke_subject", call).await;
+        let count = self.carried_out(count)?;
+        let which = keep.map_or(RevokedSessions::Subject, RevokedSessions::Others);
+        let subject = subject.to_value().ok();
+        self.effects.push(Effect::Revoked { which, subject, count, reason });
+        Ok(count)
+    }
+
+    /// Ends every session of a subject, and those of its logins that have begun, or begin before
+    /// the commit: [`SessionManager::cut_off`](crate::SessionManager::cut_off). Until the commit,
+    /// logins still find the old password, so they must not stay.
+    ///
+    /// The cut-off is recorded 10 seconds ahead, and set to the time of the commit after it. If
+    /// that fails, which is logged, logins of the subject are refused in these seconds.
+    ///
+    /// To log the user in again, call [`Auth::login`](crate::Auth::login) with
+    /// [`starting_now`](crate::request::Login::starting_now) after the commit.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`revoke_subject`](Self::revoke_subject).
+    pub async fn cut_off(&mut self, subject: &T::Subject) -> Result<u64, Error>
+    where
+        T: CutOff,
+    {
+        let reason = EndReason::CutOff;
+        self.begin_to_end().await?;
+        #[cfg(feature = "cache")]
+        self.changing(Stale::subject::<T>(subject));
+        let timeout = self.sessions.store.timeout();
+        let within = self.store.within(self.transaction.parts().0);
+        let count = in_time(timeout, "cut_off", within.cut_off(subject, reason)).await;
+        let count = self.carried_out(count)?;
+        let value = subject.to_value().ok();
+        let again = value.clone().and_then(|value| T::Subject::from_value(value).ok());
+        self.cut_off.extend(again);
+        let which = RevokedSessions::Subject;
+        self.effects.push(Effect::Revoked { which, subject: value, count, reason });
+        Ok(count)
+    }
+
+    /// Changes the payload in every live session of a subject, and returns how many sessions it has
+    /// changed: [`SessionManager::update_subject`](crate::SessionManager::update_subject). All of
+    /// them are locked first, so `change` runs once for each, and nobody else changes them until
+    /// the transaction has ended.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot answer, if one of the payloads cannot be stored, and
+    /// [`Error::SubjectChanged`] if `change` changes the subject. No session is changed then,
+    /// because the transaction can only be rolled back.
+    pub async fn update_subject(
+        &mut self,
+        subject: &T::Subject,
+        change: impl FnMut(&mut T) + Send,
+    ) -> Result<u64, Error> {
+        self.begin_verb().await?;
+        #[cfg(feature = "cache")]
+        self.changing(Stale::subject::<T>(subject));
+        let updated = self.update_locked(subject, change).await;
+        let updated = updated.map_err(|error| self.sessions.failed(error))?;
+        self.stage = Stage::Used;
+        let count = updated.len() as u64;
+        updated.into_iter().for_each(|record| self.effects.push(Effect::Updated(record)));
+        Ok(count)
+    }
+
+    async fn update_locked(
+        &mut self,
+        subject: &T::Subject,
+        mut change: impl FnMut(&mut T) + Send,
+    ) -> Result<Vec<Record<T>>, Error> {
+        let (timeout, idle) = (self.sessions.store.timeout(), self.sessions.idle);
+        let within = self.store.within(self.transaction.parts().0);
+        let locked = in_time(timeout, "update_subject", within.lock_subject(subject)).await?;
+        let mut updated = Vec::new();
+        for record in locked {
+            let Some(to) = differing(&*record.data, &mut change) else { continue };
+            check_subject(&record, &to)?;
+            let within = self.store.within(self.transaction.parts().0);
+            let write = within.write_locked(record, to, idle);
+            updated.extend(in_time(timeout, "update_subject", write).await?);
+        }
+        Ok(updated)
+    }
+
+    /// Inserts a session, and ends those that it replaces. Returns what was created, and the ids of
+    /// the sessions that left room for it.
+    pub(crate) async fn create(
+        &mut self,
+        new: NewSession<T>,
+        others: &[Replaced],
+    ) -> Result<(Record<T>, Vec<SessionId>), Error> {
+        let subject = new.data.subject().and_then(|subject| subject.to_value().ok());
+        let mut cut_off = self.cut_off.iter().filter_map(|subject| subject.to_value().ok());
+        if subject.is_some_and(|subject| cut_off.any(|cut_off| cut_off == subject)) {
+            let reason = "the transaction has cut off this subject, so that its login would be \
+                          ended by the commit: log in after the commit, with `.starting_now()`";
+            return Err(self.sessions.failed(StoreError::unavailable(reason)));
+        }
+        self.begin_verb().await?;
+        #[cfg(feature = "cache")]
+        {
+            let mut stale = Stale::login(&new);
+            stale.extend(others.iter().map(|other| Stale::Session(other.id)));
+            self.changing(stale);
+        }
+        let timeout = self.sessions.store.timeout();
+        let (connection, locks) = self.transaction.parts();
+        let within = self.store.within(connection);
+        match in_time(timeout, "create", within.create(new, others, locks)).await {
+            Ok(Created::Session { record, ended }) => {
+                self.stage = Stage::Used;
+                Ok((record, ended))
+            }
+            Ok(Created::SubjectFull) => Err(self.sessions.failed(Error::TooManySessions)),
+            Err(error) => Err(self.sessions.failed(error)),
+        }
+    }
+
+    /// Adds what a request does when it is logged in.
+    pub(crate) fn after_commit(&mut self, effect: Effect<T>) {
+        self.effects.push(effect);
+    }
+
+    /// Begins a verb that ends sessions. It could end the one of a login before it, whose response
+    /// would then have a token that is refused.
+    async fn begin_to_end(&mut self) -> Result<(), Error> {
+        if self.effects.has_login() {
+            let reason = "a transaction that has a login cannot end sessions after it: log in as \
+                          the last step";
+            return Err(self.sessions.failed(StoreError::unavailable(reason)));
+        }
+        self.begin_verb().await
+    }
+
+    /// Begins a verb. If it is dropped half way, the transaction is broken.
+    async fn begin_verb(&mut self) -> Result<(), Error> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Broken);
+        let begun = match stage {
+            Stage::Broken => Err(broken()),
+            Stage::Used => Ok(()),
+            Stage::Unused => {
+                let timeout = self.sessions.store.timeout();
+                let within = self.store.within(self.transaction.parts().0);
+                in_time(timeout, "SAVEPOINT", within.mark()).await
+            }
+        };
+        begun.map_err(|error| self.sessions.failed(error))
+    }
+
+    /// Notes that a verb has succeeded, or logs why not.
+    fn carried_out<R>(&mut self, answer: Result<R, StoreError>) -> Result<R, Error> {
+        if answer.is_ok() {
+            self.stage = Stage::Used;
+        }
+        answer.map_err(|error| self.sessions.failed(error))
+    }
+
+    /// Notes what the caches must not serve once the transaction has ended, however it ends.
+    #[cfg(feature = "cache")]
+    fn changing(&mut self, stale: Vec<Stale>) {
+        match &mut self.changing {
+            Some(changing) => changing.add(stale),
+            none => *none = self.sessions.store.changing(stale),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! [`Transactions`]: what a transaction of the application's needs from its database, besides what
+//! a [`Driver`] has.
+
+use std::future::Future;
+use std::ops::DerefMut;
+
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::cluster::Cluster;
+use super::driver::Driver;
+use super::subject_lock::SubjectLock;
+
+/// The savepoint that exists as long as nothing has undone what the verbs have written.
+const SAVEPOINT: &str = "anchor_sessions";
+
+/// A pool whose transactions an application can share with its sessions. No other crate can name
+/// or implement this trait.
+pub trait Transactions: Driver {
+    /// sqlx's own transaction. If it is dropped, it changes nothing.
+    type Owned: DerefMut<Target = Self::Connection> + Send + 'static;
+
+    /// Begins a transaction that reads what other transactions have committed, and that can write.
+    fn begin_own(
+        &self,
+        cluster: Cluster,
+    ) -> impl Future<Output = Result<Self::Owned, sqlx::Error>> + Send;
+
+    /// Ends a transaction, and keeps what it has written.
+    fn commit_own(transaction: Self::Owned)
+    -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Ends a transaction, and undoes what it has written.
+    fn rollback_own(
+        transaction: Self::Owned,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Waits until no other transaction holds the lock. It is held until the transaction has ended
+    /// and [`unlock`](Self::unlock) was called.
+    fn lock(
+        connection: &mut Self::Connection,
+        lock: SubjectLock,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        let (_, _) = (connection, lock);
+        async { Ok(()) }
+    }
+
+    /// Whether a lock outlives its transaction, so that it has to be unlocked.
+    const LOCKS_OUTLIVE: bool = false;
+
+    /// Gives a lock back after its transaction has ended.
+    fn unlock(
+        connection: &mut Self::Connection,
+        lock: SubjectLock,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        let (_, _) = (connection, lock);
+        async { Ok(()) }
+    }
+
+    /// Returns whether a statement sees what was committed before it, and not only what was
+    /// committed before the transaction.
+    fn reads_committed(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
+        let _ = connection;
+        async { Ok(true) }
+    }
+
+    /// Makes the database tell other nodes what has changed, if and when the transaction commits.
+    #[cfg(feature = "cache")]
+    fn notify(
+        connection: &mut Self::Connection,
+        table: String,
+        messages: Vec<String>,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        let (_, _, _) = (connection, table, messages);
+        async { Ok(()) }
+    }
+
+    /// Runs a statement without arguments.
+    fn run(
+        connection: &mut Self::Connection,
+        statement: String,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Marks the place from which on nothing may be undone.
+    fn mark(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        Self::run(connection, format!("SAVEPOINT {SAVEPOINT}"))
+    }
+
+    /// Fails if something was undone since [`mark`](Self::mark): the transaction was aborted, or
+    /// ended by a statement, or went back to an earlier savepoint.
+    fn check_mark(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        Self::run(connection, format!("RELEASE SAVEPOINT {SAVEPOINT}"))
+    }
+
+    /// Ends a transaction by a statement, and gives its locks back. sqlx would give the connection
+    /// away before.
+    fn end_and_unlock(
+        mut transaction: Self::Owned,
+        statement: &'static str,
+        locks: Vec<SubjectLock>,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        async move {
+            let ended = Self::run(&mut transaction, statement.to_owned()).await;
+            for lock in locks {
+                Self::unlock(&mut transaction, lock).await?;
+            }
+            // Undoes what the statement did not end, and tells sqlx that there is no transaction.
+            Self::rollback_own(transaction).await?;
+            ended
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Transactions for sqlx::PgPool {
+    type Owned = sqlx::Transaction<'static, sqlx::Postgres>;
+
+    async fn commit_own(transaction: Self::Owned) -> Result<(), sqlx::Error> {
+        transaction.commit().await
+    }
+
+    async fn rollback_own(transaction: Self::Owned) -> Result<(), sqlx::Error> {
+        transaction.rollback().await
+    }
+
+    async fn begin_own(&self, _: Cluster) -> Result<Self::Owned, sqlx::Error> {
+        self.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await
+    }
+
+    async fn lock(
+        connection: &mut sqlx::PgConnection,
+        lock: SubjectLock,
+    ) -> Result<(), sqlx::Error> {
+        Self::run(connection, format!("SELECT pg_advisory_xact_lock({})", lock.number())).await
+    }
+
+    async fn reads_committed(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
+        let level = "SELECT current_setting('transaction_isolation')";
+        let level = sqlx::raw_sql(level).fetch_one(connection).await?;
+        let level: String = sqlx::Row::try_get(&level, 0)?;
+        Ok(matches!(level.as_str(), "read committed" | "read uncommitted"))
+    }
+
+    #[cfg(feature = "cache")]
+    async fn notify(
+        connection: &mut sqlx::PgConnection,
+        table: String,
+        messages: Vec<String>,
+    ) -> Result<(), sqlx::Error> {
+        let notify = super::postgres_notices::notify();
+        let notify = sqlx::query(AssertSqlSafe(notify)).bind(table).bind(messages);
+        notify.persistent(false).execute(connection).await.map(drop)
+    }
+
+    async fn run(
+        connection: &mut sqlx::PgConnection,
+        statement: String,
+    ) -> Result<(), sqlx::Error> {
+        connection.execute(AssertSqlSafe(statement)).await.map(drop)
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl Transactions for sqlx::MySqlPool {
+    type Owned = sqlx::Transaction<'static, sqlx::MySql>;
+
+    async fn commit_own(transaction: Self::Owned) -> Result<(), sqlx::Error> {
+        transaction.commit().await
+    }
+
+    async fn rollback_own(transaction: Self::Owned) -> Result<(), sqlx::Error> {
+        transaction.rollback().await
+    }
+
+    async fn begin_own(&self, cluster: Cluster) -> Result<Self::Owned, sqlx::Error> {
+        let mut connection = self.acquire().await?;
+        // For the next transaction. At MySQL's default level, a DELETE of a row that is gone locks
+        // the gap where the row would be, and logins deadlock on each other's gaps.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+        let begin = AssertSqlSafe(format!("{}START TRANSACTION", cluster.wait()));
+        sqlx::Transaction::begin(connection, Some(sqlx::SqlSafeStr::into_sql_str(begin))).await
+    }
+
+    const LOCKS_OUTLIVE: bool = true;
+
+    async fn lock(
+        connection: &mut sqlx::MySqlConnection,
+        lock: SubjectLock,
+    ) -> Result<(), sqlx::Error> {
+        super::mysql::get_lock(connection, &lock.name()).await
+    }
+
+    async fn unlock(
+        connection: &mut sqlx::MySqlConnection,
+        lock: SubjectLock,
+    ) -> Result<(), sqlx::Error> {
+        super::mysql::release_lock(connection, &lock.name()).await
+    }
+
+    async fn run(
+        connection: &mut sqlx::MySqlConnection,
+        statement: String,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.map(drop)
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Transactions for sqlx::SqlitePool {
+    type Owned = sqlx::Transaction<'static, sqlx::Sqlite>;
+
+    async fn commit_own(transaction: Self::Owned) -> Result<(), sqlx::Error> {
+        transaction.commit().await
+    }
+
+    async fn rollback_own(transaction: Self::Owned) -> Result<(), sqlx::Error> {
+        transaction.rollback().await
+    }
+
+    async fn begin_own(&self, _: Cluster) -> Result<Self::Owned, sqlx::Error> {
+        self.begin_with(super::sqlite::BEGIN).await
+    }
+
+    async fn run(
+        connection: &mut sqlx::SqliteConnection,
+        statement: String,
+    ) -> Result<(), sqlx::Error> {
+        connection.execute(AssertSqlSafe(statement)).await.map(drop)
+    }
+}
+
+/// A transaction of the application's, and the locks that outlive it. If it is dropped, it changes
+/// nothing.
+pub(crate) struct OwnTransaction<D: Transactions> {
+    /// Taken when it ends.
+    open: Option<D::Owned>,
+    locks: Vec<SubjectLock>,
+}
+
+impl<D: Transactions> OwnTransaction<D> {
+    pub(crate) fn new(open: D::Owned) -> Self {
+        Self { open: Some(open), locks: Vec::new() }
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+        self.end("COMMIT", true).await
+    }
+
+    pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
+        self.end("ROLLBACK", false).await
+    }
+
+    async fn end(mut self, statement: &'static str, commits: bool) -> Result<(), sqlx::Error> {
+        let locks = std::mem::take(&mut self.locks);
+        match self.open.take() {
+            Some(open) if D::LOCKS_OUTLIVE && !locks.is_empty() => {
+                D::end_and_unlock(open, statement, locks).await
+            }
+            Some(open) if commits => D::commit_own(open).await,
+            Some(open) => D::rollback_own(open).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the connection, and the locks that it holds.
+    pub(crate) fn parts(&mut self) -> (&mut D::Connection, &mut Vec<SubjectLock>) {
+        let Self { open, locks } = self;
+        match open {
+            Some(open) => (&mut *open, locks),
+            None => unreachable!("whatever ends a transaction consumes it"),
+        }
+    }
+
+    pub(crate) fn connection(&self) -> &D::Connection {
+        match &self.open {
+            Some(open) => open,
+            None => unreachable!("whatever ends a transaction consumes it"),
+        }
+    }
+}
+
+impl<D: Transactions> Drop for OwnTransaction<D> {
+    fn drop(&mut self) {
+        if !D::LOCKS_OUTLIVE || self.locks.is_empty() {
+            return;
+        }
+        let locks = std::mem::take(&mut self.locks);
+        if let Some(open) = self.open.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                if let Err(error) = D::end_and_unlock(open, "ROLLBACK", locks).await {
+                    tracing::warn!(
+                        target: "anchor",
+                        "a transaction was dropped, and the lock of its login is held until its \
+                         connection is closed: {error}"
+                    );
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A login in a transaction of the application's.
+
+use anchor::SessionData;
+use anchor::prelude::*;
+use anchor_tests::http::Served;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::post;
+use http::StatusCode;
+
+use crate::application::Application;
+use crate::engine::{Engine, Transaction, on_every_database};
+
+on_every_database![
+    a_registration_logs_in_when_it_commits,
+    a_registration_that_is_rolled_back_logs_nobody_in,
+    a_limit_holds_for_logins_in_transactions,
+];
+
+async fn a_registration_logs_in_when_it_commits<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let before = app.log_in(8).await;
+    app.events();
+    let answer = app.post("/register/9/commit").cookie(&before).send().await;
+    let answer = answer.expect(StatusCode::OK);
+    // Before the commit, the request still has its old session.
+    assert_eq!(answer.text(), "Some(8) Some(9) true");
+    let cookie = answer.cookie();
+    assert!(app.is_live(&cookie).await);
+    assert!(!app.is_live(&before).await, "it was replaced");
+    assert_eq!(app.pool.number("SELECT COUNT(*) FROM users WHERE id = 9").await, 1);
+    assert_eq!(app.events(), ["created"]);
+}
+
+async fn a_registration_that_is_rolled_back_logs_nobody_in<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let before = app.log_in(8).await;
+    app.events();
+    for end in ["rollback", "drop"] {
+        let answer = app.post(&format!("/register/9/{end}")).cookie(&before).send().await;
+        let answer = answer.expect(StatusCode::OK);
+        assert_eq!(answer.text(), "Some(8) Some(8) false");
+        assert!(answer.set_cookies().is_empty(), "{answer:?}");
+        assert!(app.is_live(&before).await);
+        assert_eq!(app.pool.number("SELECT COUNT(*) FROM users WHERE id = 9").await, 0);
+        assert_eq!(app.sessions.list(&9).await.unwrap().len(), 0);
+    }
+    assert_eq!(app.events(), [""; 0]);
+}
+
+#[derive(Clone, SessionData)]
+#[session(table = "tx_few", cookie = "__Host-tx-few", max_per_subject = 2)]
+struct Few {
+    #[session(subject)]
+    user_id: i64,
+}
+
+type Shared<E> = (E, SessionManager<Few>, <E as Engine>::Store<Few>);
+
+/// Every other one by a transaction.
+async fn login<E: Engine>(
+    auth: Auth<Few>,
+    State((_, sessions, store)): State<Shared<E>>,
+    Path(number): Path<u32>,
+) -> Result<(), anchor::Error> {
+    let session = Few { user_id: 7 };
+    if number % 2 == 0 {
+        return auth.login(session).await.map(drop);
+    }
+    let mut transaction: Transaction<E, Few> = sessions.begin(&store).await?;
+    auth.login(session).within(&mut transaction).await?;
+    match number % 3 {
+        0 => transaction.rollback().await,
+        1 => transaction.commit().await,
+        _ => {
+            drop(transaction);
+            Ok(())
+        }
+    }
+}
+
+async fn a_limit_holds_for_logins_in_transactions<E: Engine>(pool: E) {
+    let store = pool.store::<Few>().await;
+    let keys = KeyRing::new([[7; 32]]).unwrap();
+    let sessions = SessionManager::builder(store.clone()).keys(keys).build().unwrap();
+    let shared = (pool, sessions.clone(), store);
+    let routes = Router::new().route("/login/{number}", post(login::<E>)).with_state(shared);
+    let app = std::sync::Arc::new(Served::start(routes.layer(sessions.layer())).await);
+    let logins: Vec<_> = (0..24)
+        .map(|number| {
+            let app = std::sync::Arc::clone(&app);
+            tokio::spawn(async move {
+                let login = app.post(&format!("/login/{number}")).send().await;
+                login.expect(StatusCode::OK);
+            })
+        })
+        .collect();
+    for login in logins {
+        login.await.unwrap();
+    }
+    assert_eq!(sessions.list(&7).await.unwrap().len(), 2);
+    // No lock is left.
+    app.post("/login/0").send().await.expect(StatusCode::OK);
+    app.post("/login/1").send().await.expect(StatusCode::OK);
+    assert_eq!(sessions.list(&7).await.unwrap().len(), 2);
+}

@@ -1,0 +1,104 @@
+//! What a rollback leaves as it was, and what cannot be committed.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use http::StatusCode;
+
+use crate::application::{Application, FERRIS, Role, set_password};
+use crate::engine::{Engine, Transaction, on_every_database};
+
+on_every_database![
+    a_transaction_that_is_dropped_or_rolled_back_changes_nothing,
+    a_call_that_was_dropped_half_way_commits_nothing,
+    what_a_statement_has_undone_is_not_committed_and_not_reported,
+    a_transaction_on_another_database_says_so,
+    a_change_of_the_subject_commits_nothing,
+];
+
+async fn a_transaction_that_is_dropped_or_rolled_back_changes_nothing<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let cookie = app.log_in(FERRIS).await;
+    app.events();
+    for by_drop in [false, true] {
+        let mut transaction = app.begin().await;
+        set_password::<E>(&mut transaction).await;
+        let demoted = transaction.update_subject(&FERRIS, |user| user.role = Role::Member).await;
+        assert_eq!(demoted.unwrap(), 1);
+        assert!(transaction.revoke(app.id(&cookie).await).await.unwrap());
+        transaction.revoke_subject(&FERRIS).await.unwrap();
+        transaction.cut_off(&FERRIS).await.unwrap();
+        match by_drop {
+            true => drop(transaction),
+            false => transaction.rollback().await.unwrap(),
+        }
+        assert_eq!(app.me(&cookie).await.expect(StatusCode::OK).text(), "Admin 0");
+        assert_eq!((app.password().await, app.events()), (1, vec![]));
+        let login = app.log_in(FERRIS).await;
+        assert!(app.is_live(&login).await, "no cut-off remains");
+        app.post("/logout").cookie(&login).send().await.expect(StatusCode::NO_CONTENT);
+        app.events();
+    }
+}
+
+async fn a_call_that_was_dropped_half_way_commits_nothing<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let cookie = app.log_in(FERRIS).await;
+    let mut transaction = app.begin().await;
+    set_password::<E>(&mut transaction).await;
+    {
+        let mut call = pin!(transaction.revoke_subject(&FERRIS));
+        let is_done = poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await;
+        assert!(!is_done, "it was polled once");
+    }
+    let refused = transaction.commit().await.unwrap_err();
+    assert!(refused.to_string().contains("begin another one"), "{refused}");
+    assert_eq!((app.password().await, app.is_live(&cookie).await), (1, true));
+}
+
+async fn what_a_statement_has_undone_is_not_committed_and_not_reported<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let cookie = app.log_in(FERRIS).await;
+    app.events();
+    let undone = async |before: &str, after: &str| {
+        let mut transaction: Transaction<E, _> = app.begin().await;
+        if !before.is_empty() {
+            E::execute_in(&mut transaction, before).await.unwrap();
+        }
+        assert_eq!(transaction.revoke_subject(&FERRIS).await.unwrap(), 1);
+        let _ = E::execute_in(&mut transaction, after).await;
+        transaction.commit().await.unwrap_err();
+        assert!(app.is_live(&cookie).await, "{after}");
+        assert_eq!(app.events(), [""; 0], "{after}");
+    };
+    undone("SAVEPOINT mine", "ROLLBACK TO SAVEPOINT mine").await;
+    if std::any::type_name::<E>().contains("Postgres") {
+        // Whoever ignores this error finds that PostgreSQL answers a COMMIT with a rollback.
+        undone("", "SELECT 1 / 0").await;
+    }
+    // Last, because sqlx then has a wrong count of the connection's transactions.
+    undone("", "ROLLBACK").await;
+}
+
+async fn a_transaction_on_another_database_says_so<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let other = E::elsewhere().await.unwrap();
+    let begun = other.hand_over(&app.sessions, &app.store, "BEGIN").await;
+    let mut transaction = begun.unwrap();
+    let refused = transaction.revoke_subject(&FERRIS).await.unwrap_err().to_string();
+    assert!(refused.contains("`tx_sessions` does not exist"), "{refused}");
+    assert!(refused.contains("not on the database of the session store"), "{refused}");
+    transaction.commit().await.unwrap_err();
+}
+
+async fn a_change_of_the_subject_commits_nothing<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let cookie = app.log_in(FERRIS).await;
+    let mut transaction = app.begin().await;
+    set_password::<E>(&mut transaction).await;
+    let refused = transaction.update_subject(&FERRIS, |user| user.user_id = 8).await;
+    assert!(matches!(refused, Err(anchor::Error::SubjectChanged { .. })), "{refused:?}");
+    transaction.commit().await.unwrap_err();
+    assert_eq!((app.password().await, app.is_live(&cookie).await), (1, true));
+}
