@@ -161,6 +161,12 @@ impl<T: SessionData> Login<'_, T> {
         Self { via: Some(frontend.channel()), ..self }
     }
 
+    /// Returns the options, with the channel that was asked for.
+    fn options(&self) -> Result<LoginOptions, Error> {
+        let Some(name) = &self.via else { return Ok(self.options) };
+        Ok(LoginOptions { channel: self.auth.scope.channel(name)?, ..self.options })
+    }
+
     /// Ends every other session of the subject in the login's own transaction, whatever
     /// `max_per_subject` says, with the reason
     /// [`EndReason::LimitExceeded`](crate::store::EndReason::LimitExceeded). For a login page that
@@ -190,7 +196,8 @@ impl<T: SessionData> Login<'_, T> {
         self,
         transaction: &mut crate::manager::SessionTransaction<T, D>,
     ) -> Result<crate::manager::PendingLogin, Error> {
-        self.auth.scope.login_within(self.data, self.options, transaction).await
+        let options = self.options()?;
+        self.auth.scope.login_within(self.data, options, transaction).await
     }
 }
 
@@ -200,13 +207,8 @@ impl<'a, T: SessionData> IntoFuture for Login<'a, T> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let scope = &self.auth.scope;
-            let channel = match self.via {
-                Some(name) => scope.channel(name)?,
-                None => self.options.channel,
-            };
-            let options = LoginOptions { channel, ..self.options };
-            let (admitted, token) = scope.login(self.data, options).await?;
+            let options = self.options()?;
+            let (admitted, token) = self.auth.scope.login(self.data, options).await?;
             Ok(LoggedIn { session: self.auth.handle(admitted), token })
         })
     }

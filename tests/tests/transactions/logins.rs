@@ -1,12 +1,13 @@
 //! A login in a transaction of the application's.
 
 use anchor::SessionData;
+use anchor::frontend::CustomHeader;
 use anchor::prelude::*;
 use anchor_tests::http::Served;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::post;
-use http::StatusCode;
+use axum::routing::{get, post};
+use http::{HeaderName, StatusCode};
 
 use crate::application::Application;
 use crate::engine::{Engine, Transaction, on_every_database};
@@ -15,6 +16,7 @@ on_every_database![
     a_registration_logs_in_when_it_commits,
     a_registration_that_is_rolled_back_logs_nobody_in,
     a_limit_holds_for_logins_in_transactions,
+    the_token_goes_to_the_frontend_that_the_login_names,
 ];
 
 async fn a_registration_logs_in_when_it_commits<E: Engine>(pool: E) {
@@ -103,4 +105,40 @@ async fn a_limit_holds_for_logins_in_transactions<E: Engine>(pool: E) {
     app.post("/login/0").send().await.expect(StatusCode::OK);
     app.post("/login/1").send().await.expect(StatusCode::OK);
     assert_eq!(sessions.list(&7).await.unwrap().len(), 2);
+}
+
+const X_FEW: HeaderName = HeaderName::from_static("x-few");
+
+/// Logs in on the frontend that the path names.
+async fn login_via<E: Engine>(
+    auth: Auth<Few>,
+    State((_, sessions, store)): State<Shared<E>>,
+    Path(frontend): Path<String>,
+) -> Result<String, anchor::Error> {
+    let mut transaction: Transaction<E, Few> = sessions.begin(&store).await?;
+    let frontend = CustomHeader::new(frontend.parse().unwrap());
+    let login = auth.login(Few { user_id: 7 }).via(frontend);
+    let login = login.within(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(login.token().expose().to_owned())
+}
+
+async fn the_token_goes_to_the_frontend_that_the_login_names<E: Engine>(pool: E) {
+    let store = pool.store::<Few>().await;
+    let sessions = SessionManager::builder(store.clone()).keys(KeyRing::new([[7; 32]]).unwrap());
+    let sessions = sessions.add_frontend(CustomHeader::new(X_FEW)).build().unwrap();
+    let shared = (pool, sessions.clone(), store);
+    let routes = Router::new()
+        .route("/login/{frontend}", post(login_via::<E>))
+        .route("/me", get(async |few: Few| few.user_id.to_string()))
+        .with_state(shared);
+    let app = Served::start(routes.layer(sessions.layer())).await;
+    let login = app.post("/login/x-few").send().await.expect(StatusCode::OK);
+    assert!(login.set_cookies().is_empty(), "{login:?}");
+    let token = login.header(X_FEW).unwrap();
+    assert_eq!(token, login.text());
+    app.get("/me").header(X_FEW, token).send().await.expect(StatusCode::OK);
+    let unknown = app.post("/login/x-unknown").send().await;
+    unknown.expect(StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(sessions.list(&7).await.unwrap().len(), 1);
 }

@@ -57,17 +57,11 @@ impl<T: SessionData> Scope<T> {
         let login = async move {
             scope.create(data, options).await.map_err(|error| scope.not_logged_in(error))
         };
-        let sessions = &self.sessions;
-        let logged_in = sessions
+        self.sessions
             .tasks
             .complete(login)
             .await
-            .unwrap_or_else(|error| Err(sessions.failed(error)));
-        let plain_http = self.state().plain_http.take();
-        if let (Ok(_), Some(origin)) = (&logged_in, plain_http) {
-            sessions.plain_http.warn::<T>(&origin, &sessions.channels[options.channel]);
-        }
-        logged_in
+            .unwrap_or_else(|error| Err(self.sessions.failed(error)))
     }
 
     /// Returns the channel with this name.
@@ -75,9 +69,9 @@ impl<T: SessionData> Scope<T> {
     /// # Errors
     ///
     /// Returns an error if the manager does not have it, and logs the error.
-    pub(crate) fn channel(&self, name: String) -> Result<ChannelId, Error> {
-        let found = self.sessions.channels.find(&name);
-        found.ok_or_else(|| self.sessions.failed(Error::UnknownFrontend { channel: name }))
+    pub(crate) fn channel(&self, name: &str) -> Result<ChannelId, Error> {
+        let unknown = || Error::UnknownFrontend { channel: name.to_owned() };
+        self.sessions.channels.find(name).ok_or_else(|| self.sessions.failed(unknown()))
     }
 
     /// Logs why a login failed. If nobody waits for the login any more, this is not an error of the
@@ -110,7 +104,7 @@ impl<T: SessionData> Scope<T> {
             Created::Session { record, ended } => (record, ended),
             Created::SubjectFull => return Err(Error::TooManySessions),
         };
-        self.created(record, secret, ended, replaced).await
+        self.created(record, secret, options.channel, ended, replaced).await
     }
 
     /// Creates a session in a transaction of the application's. Its request learns of it after the
@@ -125,7 +119,8 @@ impl<T: SessionData> Scope<T> {
         let begun = self.begin(data, options).map_err(|error| self.sessions.failed(error))?;
         let Begun { new, secret, others } = begun;
         let (id, replaced) = (new.id, new.replaces.map(|replaced| replaced.id));
-        let token = SessionToken::sign(id, &secret, &self.sessions.keys);
+        let channel = options.channel;
+        let token = SessionToken::sign(id, &secret, &self.sessions.channels[channel].keys);
         let (record, ended) = transaction.create(new, &others).await?;
         let scope = Arc::clone(self);
         transaction.after_commit(Effect::LoggedIn(Box::new(move || {
@@ -136,7 +131,7 @@ impl<T: SessionData> Scope<T> {
                     let reason = EndReason::Replaced;
                     scope.sessions.emit(&Event::Revoked { which, count: 1, reason });
                 }
-                scope.created(record, secret, ended, replaced).await.map(drop)
+                scope.created(record, secret, channel, ended, replaced).await.map(drop)
             })
         })));
         Ok(PendingLogin { id, token })
@@ -184,6 +179,7 @@ impl<T: SessionData> Scope<T> {
         &self,
         record: Record<T>,
         secret: Secret,
+        channel: ChannelId,
         ended: Vec<SessionId>,
         replaced: Option<SessionId>,
     ) -> Result<(Admitted<T>, SessionToken), Error> {
@@ -196,13 +192,16 @@ impl<T: SessionData> Scope<T> {
         if let Some(replaced) = replaced {
             sessions.watches.ended(replaced);
         }
-        let channel = options.channel;
         let token = SessionToken::sign(id, &secret, &sessions.channels[channel].keys);
         if !self.found_created(&record, secret, &token, channel) {
             sessions.revoke(id, None, EndReason::Abandoned).await?;
             return Err(Error::ResponseBegun);
         }
         sessions.emit(&Event::Created { session: &record, replaced });
+        let plain_http = self.state().plain_http.take();
+        if let Some(origin) = plain_http {
+            sessions.plain_http.warn::<T>(&origin, &sessions.channels[channel]);
+        }
         let now = record.created_at;
         Ok((Admitted { record, now, current_secret: true }, token))
     }
