@@ -14,6 +14,7 @@
 //! | read and change it | [`Session`] |
 //! | change sessions together with your own tables | `SessionManager::begin`, on the SQL stores |
 //! | guard a handler | [`macro@require_session`], [`Policy`](guard::Policy) |
+//! | guard a whole router or a tower service | [`RequireSession`](guard::RequireSession) |
 //! | leave no handler unguarded | [`routing`], [`macro@public`] |
 //! | send a browser to the login page and back | `redirect` of [`macro@require_session`], [`Next`] |
 //! | configure from the environment | [`Environment`] |

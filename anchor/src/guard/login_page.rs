@@ -26,14 +26,15 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Sends the browser to the login page `L` if there is one and it can help. Otherwise, answers
-    /// with the rejection itself, which `refuse` offers to `on_reject`.
-    pub(crate) fn new<L: LoginPage>(
+    /// Sends the browser to the login page if there is one and it can help. Otherwise, answers with
+    /// the rejection itself, which `refuse` offers to `on_reject`.
+    pub(crate) fn new(
         rejection: Rejection,
+        login_page: Option<&str>,
         request: &Parts,
         refuse: impl FnOnce(Rejection, &Parts) -> Rejection,
     ) -> Self {
-        match L::PATH.and_then(|page| location(page, &rejection, request)) {
+        match login_page.and_then(|page| location(page, &rejection, request)) {
             Some(location) => Self { rejection, location: Some(location) },
             None => Self { rejection: refuse(rejection, request), location: None },
         }

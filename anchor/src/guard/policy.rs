@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::payload::SessionData;
-use crate::rejection::Rejection;
 use crate::request::Session;
 use crate::type_name::short;
 
@@ -107,21 +106,33 @@ pub struct Fresh<const SECONDS: u64>;
 
 impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
     fn check(session: &Session<T>) -> Decision {
-        let max_age = Duration::from_secs(SECONDS);
-        if session.presents_current_secret() && session.authenticated_for() < max_age {
-            Decision::Allow
-        } else {
-            Decision::Reauthenticate(max_age)
-        }
+        fresh(session, Duration::from_secs(SECONDS))
     }
 
     fn describe() -> String {
-        let (number, unit) = [(86_400, "d"), (3600, "h"), (60, "m")]
-            .into_iter()
-            .find(|(unit, _)| SECONDS > 0 && SECONDS.is_multiple_of(*unit))
-            .map_or((SECONDS, "s"), |(seconds, unit)| (SECONDS / seconds, unit));
-        format!("fresh {number}{unit}")
+        describe_fresh(Duration::from_secs(SECONDS))
     }
+}
+
+/// Decides by the time since the session's subject proved who they are.
+pub(super) fn fresh<T: SessionData>(session: &Session<T>, max_age: Duration) -> Decision {
+    if session.presents_current_secret() && session.authenticated_for() < max_age {
+        Decision::Allow
+    } else {
+        Decision::Reauthenticate(max_age)
+    }
+}
+
+pub(super) fn describe_fresh(max_age: Duration) -> String {
+    let seconds = max_age.as_secs();
+    if max_age.subsec_nanos() > 0 {
+        return format!("fresh {max_age:?}");
+    }
+    let (number, unit) = [(86_400, "d"), (3600, "h"), (60, "m")]
+        .into_iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit))
+        .map_or((seconds, "s"), |(length, unit)| (seconds / length, unit));
+    format!("fresh {number}{unit}")
 }
 
 /// Requires that the request presents the session's current secret, and not the one before the last
@@ -187,15 +198,4 @@ pub trait HasRole: SessionData {
 /// Allows the request if `allowed` is true. This is what `role = ..` expands to.
 pub fn allow_if(allowed: bool) -> Decision {
     if allowed { Decision::Allow } else { Decision::Deny }
-}
-
-/// Checks the policy, and converts its decision to a result.
-pub(crate) fn enforce<T: SessionData, P: Policy<T>>(session: &Session<T>) -> Result<(), Rejection> {
-    match P::check(session) {
-        Decision::Allow => Ok(()),
-        Decision::Deny => Err(Rejection::Forbidden { id: session.id(), policy: P::describe() }),
-        Decision::Reauthenticate(max_age) => {
-            Err(Rejection::ReauthenticationRequired { id: session.id(), max_age })
-        }
-    }
 }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
+use crate::guard::demands::{Demands, OfPolicy, enforce};
 use crate::guard::login_page::{LoginPage, Refusal};
-use crate::guard::policy::{Policy, enforce};
+use crate::guard::policy::Policy;
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::request::Session;
@@ -35,31 +36,40 @@ where
 
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let scope = Scope::<T>::of(request)?;
-        let reading = if P::AUTHORITATIVE { Reading::Authoritative } else { Reading::MayBeCached };
-        let admitted = match scope.resolve(Some(request), reading).await {
-            Ok(admitted) => match enforce::<T, P>(&Session::new(Arc::clone(&scope), admitted)) {
-                // The session may have more rights by now than the cache knows.
-                Err(_) if scope.is_cached() => {
-                    Box::pin(enforce_again::<T, P>(&scope, request)).await
-                }
-                enforced => enforced.map_err(|rejection| scope.refused(rejection)),
-            },
-            Err(rejection) => Err(rejection),
-        };
-        let refuse = |rejection, request: &Parts| scope.refuse(rejection, request);
-        admitted
-            .map(|()| Self(PhantomData))
-            .map_err(|rejection| Refusal::new::<L>(rejection, request, refuse))
+        admit(&scope, request, &OfPolicy::<P>::new(), L::PATH).await.map(|()| Self(PhantomData))
     }
 }
 
-/// Checks the policy against the session that the store has.
-async fn enforce_again<T: SessionData, P: Policy<T>>(
+/// Lets a request in if it has a live session that meets the demands. A browser without one is sent
+/// to the login page, if there is one.
+pub(super) async fn admit<T: SessionData>(
     scope: &Arc<Scope<T>>,
     request: &Parts,
+    demands: &impl Demands<T>,
+    login_page: Option<&str>,
+) -> Result<(), Refusal> {
+    let authoritative = demands.is_authoritative();
+    let reading = if authoritative { Reading::Authoritative } else { Reading::MayBeCached };
+    let admitted = match scope.resolve(Some(request), reading).await {
+        Ok(admitted) => match enforce(&Session::new(Arc::clone(scope), admitted), demands) {
+            // The session may have more rights by now than the cache knows.
+            Err(_) if scope.is_cached() => Box::pin(enforce_again(scope, request, demands)).await,
+            enforced => enforced.map_err(|rejection| scope.refused(rejection)),
+        },
+        Err(rejection) => Err(rejection),
+    };
+    let refuse = |rejection, request: &Parts| scope.refuse(rejection, request);
+    admitted.map_err(|rejection| Refusal::new(rejection, login_page, request, refuse))
+}
+
+/// Checks the demands against the session that the store has.
+async fn enforce_again<T: SessionData>(
+    scope: &Arc<Scope<T>>,
+    request: &Parts,
+    demands: &impl Demands<T>,
 ) -> Result<(), Rejection> {
     let admitted = scope.resolve(Some(request), Reading::Authoritative).await?;
-    enforce::<T, P>(&Session::new(Arc::clone(scope), admitted))
+    enforce(&Session::new(Arc::clone(scope), admitted), demands)
         .map_err(|rejection| scope.refused(rejection))
 }
 
@@ -76,7 +86,7 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
         let admitted = Arc::clone(&scope).guard(request).await;
         admitted
             .map(|()| Self(PhantomData))
-            .map_err(|rejection| Refusal::new::<L>(rejection, request, refuse))
+            .map_err(|rejection| Refusal::new(rejection, L::PATH, request, refuse))
     }
 }
 

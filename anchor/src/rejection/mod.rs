@@ -165,8 +165,8 @@ pub enum Rejection {
     /// The route has no session layer.
     #[error(
         "no session layer for `{payload}` on this route: add `.layer(sessions.layer())` to the \
-         router, after its routes \
-         (axum applies a layer to the routes that were added before it), where `sessions` is a \
+         router, after its routes and guards \
+         (axum applies a layer to what was added before it), where `sessions` is a \
          `SessionManager<{payload}>`"
     )]
     MissingLayer {
@@ -184,7 +184,7 @@ pub enum Rejection {
     /// The route has layers of two managers of the same payload type. The inner one would replace
     /// the outer one's verifier.
     #[error(
-        "two managers of `{payload}` have a layer on this route: build one \
+        "two managers of `{payload}` have a layer or a guard on this route: build one \
          `SessionManager<{payload}>` and clone it, or add each one's `.layer(sessions.layer())` \
          to a router that is not nested in the other's"
     )]

@@ -1,6 +1,7 @@
 //! How a request uses its session: the [layer](SessionLayer) opens the request's scope, the
 //! extractors [`Session`] and [`Auth`] use it, and the layer writes `Set-Cookie` into the response.
 
+pub(crate) mod applied;
 pub(crate) mod auth;
 pub(crate) mod extract;
 pub(crate) mod layer;

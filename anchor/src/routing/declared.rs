@@ -74,6 +74,36 @@ pub enum DeclaredPolicy {
     /// Unknown: the routes of an axum router, added by
     /// [`Router::merge_unchecked`](super::Router::merge_unchecked).
     Unchecked,
+    /// All of these, in this order: the guards of the groups that the route is in, the outermost
+    /// first, and then what the handler itself declares.
+    All(Vec<DeclaredPolicy>),
+}
+
+impl DeclaredPolicy {
+    /// Returns whether every request needs a live session: on the handler itself, or on a group
+    /// around it.
+    pub fn requires_session(&self) -> bool {
+        match self {
+            DeclaredPolicy::Session { .. } => true,
+            DeclaredPolicy::All(policies) => policies.iter().any(Self::requires_session),
+            _ => false,
+        }
+    }
+
+    /// Returns the policy of a route with this one that is under a guard.
+    pub(super) fn under(self, guard: DeclaredPolicy) -> Self {
+        match self {
+            DeclaredPolicy::Public | DeclaredPolicy::PublicService | DeclaredPolicy::Unchecked => {
+                guard
+            }
+            same if same == guard => guard,
+            DeclaredPolicy::All(mut policies) => {
+                policies.insert(0, guard);
+                DeclaredPolicy::All(policies)
+            }
+            own => DeclaredPolicy::All(vec![guard, own]),
+        }
+    }
 }
 
 impl fmt::Display for DeclaredPolicy {
@@ -98,6 +128,10 @@ impl fmt::Display for DeclaredPolicy {
             DeclaredPolicy::PublicService => f.write_str("public service"),
             DeclaredPolicy::Other(policy) => f.write_str(policy),
             DeclaredPolicy::Unchecked => f.write_str("UNCHECKED"),
+            DeclaredPolicy::All(policies) => {
+                let policies: Vec<_> = policies.iter().map(ToString::to_string).collect();
+                f.write_str(&policies.join("; "))
+            }
         }
     }
 }
@@ -180,7 +214,8 @@ pub enum UnsafeMethods {}
         write `#[require_session(UserSession)]`, `#[logout(UserSession)]` or `#[public]`",
     label = "this is not an `async fn` with a first argument that says it",
     note = "a plain value has no arguments: return it from an `async fn` under `#[public]`",
-    note = "a tower service is declared open by `anchor::routing::public_service`"
+    note = "`sessions.require().layer(service)` guards a tower service, and \
+        `anchor::routing::public_service(service)` declares it open"
 )]
 pub trait FirstArgument {
     /// The first argument's type, or [`NoArgument`] if there is none.

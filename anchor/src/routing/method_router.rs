@@ -6,19 +6,22 @@ use std::fmt;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::IntoResponse;
-use axum::routing::{MethodFilter, Route};
+use axum::routing::{MethodFilter, Route as AxumRoute};
 use http::Method;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument, IncludeSafe};
+use super::route::{Route, layers_in};
 use super::route_table::RouteMethod;
+use crate::guard::Guarded;
+use crate::payload::SessionData;
 
 /// axum's [`MethodRouter`](axum::routing::MethodRouter) for handlers that declare a policy.
 #[must_use]
 pub struct MethodRouter<S = ()> {
     pub(super) inner: axum::routing::MethodRouter<S>,
-    pub(super) policies: Vec<(RouteMethod, DeclaredPolicy)>,
+    pub(super) routes: Vec<Route>,
 }
 
 /// The argument of [`Router::route`](super::Router::route): the [`MethodRouter`] that this module's
@@ -28,6 +31,7 @@ pub struct MethodRouter<S = ()> {
     label = "this is not a `MethodRouter` of `anchor::routing`",
     note = "write `use anchor::routing::{{get, post}};` instead of `use axum::routing::{{get, \
         post}};`",
+    note = "`sessions.require().layer(handlers)` guards all handlers of a path",
     note = "`.merge_unchecked(router)` adds a whole axum router, unchecked"
 )]
 pub trait DeclaredHandlers<S> {
@@ -38,6 +42,19 @@ pub trait DeclaredHandlers<S> {
 impl<S> DeclaredHandlers<S> for MethodRouter<S> {
     fn into_method_router(self) -> Self {
         self
+    }
+}
+
+/// The guard covers all handlers of the path, and the answer to a method without a handler.
+impl<S, T> DeclaredHandlers<S> for Guarded<axum::routing::MethodRouter<S>, T>
+where
+    S: Clone + Send + Sync + 'static,
+    T: SessionData,
+{
+    fn into_method_router(self) -> MethodRouter<S> {
+        let (guard, inner) = self.into_parts();
+        let routes = vec![Route::new(RouteMethod::Any, DeclaredPolicy::Unchecked)];
+        MethodRouter { inner, routes }.layer(guard)
     }
 }
 
@@ -117,14 +134,14 @@ where
 {
     MethodRouter {
         inner: axum::routing::any(handler),
-        policies: vec![(RouteMethod::Any, T::First::policy())],
+        routes: vec![Route::new(RouteMethod::Any, T::First::policy())],
     }
 }
 
 impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     /// Creates a router without handlers.
     pub fn new() -> Self {
-        Self { inner: axum::routing::MethodRouter::new(), policies: Vec::new() }
+        Self { inner: axum::routing::MethodRouter::new(), routes: Vec::new() }
     }
 
     /// Also routes requests with these methods to a handler that declares a policy.
@@ -138,8 +155,12 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
         H: Handler<T, S>,
         T: FirstArgument<First: Declaration<M>> + 'static,
     {
-        let policies = added(self.policies, filter, &T::First::policy());
-        Self { inner: self.inner.on(filter, handler), policies }
+        let mut routes = self.routes;
+        routes.extend(
+            methods_in(filter)
+                .map(|method| Route::new(RouteMethod::Only(method), T::First::policy())),
+        );
+        Self { inner: self.inner.on(filter, handler), routes }
     }
 
     /// Routes requests with the methods that have no handler to this one, which declares a policy.
@@ -148,8 +169,8 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
         H: Handler<T, S>,
         T: FirstArgument<First: Declaration<M>> + 'static,
     {
-        self.policies.retain(|(method, _)| matches!(method, RouteMethod::Only(_)));
-        self.policies.push((RouteMethod::Other, T::First::policy()));
+        self.routes.retain(|route| matches!(route.method, RouteMethod::Only(_)));
+        self.routes.push(Route::new(RouteMethod::Other, T::First::policy()));
         Self { inner: self.inner.fallback(handler), ..self }
     }
 
@@ -160,19 +181,21 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     /// Panics if a method has a handler in both, or if both have a fallback.
     #[track_caller]
     pub fn merge(mut self, other: Self) -> Self {
-        self.policies.extend(other.policies);
+        self.routes.extend(other.routes);
         Self { inner: self.inner.merge(other.inner), ..self }
     }
 
     /// Adds a layer around all handlers, including the fallback.
-    pub fn layer<L>(self, layer: L) -> Self
+    pub fn layer<L>(mut self, layer: L) -> Self
     where
-        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L: Layer<AxumRoute> + Clone + Send + Sync + 'static,
         L::Service: Service<Request> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request>>::Response: IntoResponse + 'static,
         <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
+        let applied = layers_in(&layer);
+        self.routes.iter_mut().for_each(|route| route.surround(&applied));
         Self { inner: self.inner.layer(layer), ..self }
     }
 
@@ -182,35 +205,31 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     ///
     /// Panics if there is no handler yet.
     #[track_caller]
-    pub fn route_layer<L>(self, layer: L) -> Self
+    pub fn route_layer<L>(mut self, layer: L) -> Self
     where
-        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L: Layer<AxumRoute> + Clone + Send + Sync + 'static,
         L::Service: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request>>::Response: IntoResponse + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
+        let applied = layers_in(&layer);
+        self.routes.iter_mut().for_each(|route| route.surround(&applied));
         Self { inner: self.inner.route_layer(layer), ..self }
     }
 
     /// Gives the handlers their state.
     pub fn with_state<S2>(self, state: S) -> MethodRouter<S2> {
-        MethodRouter { inner: self.inner.with_state(state), policies: self.policies }
+        MethodRouter { inner: self.inner.with_state(state), routes: self.routes }
     }
 }
 
-/// Returns the policies, with this one added for each method of the filter.
-fn added(
-    mut policies: Vec<(RouteMethod, DeclaredPolicy)>,
-    filter: MethodFilter,
-    policy: &DeclaredPolicy,
-) -> Vec<(RouteMethod, DeclaredPolicy)> {
-    for (one, method) in METHODS {
-        // Adding a method that the filter already has does not change it.
-        if filter.or(*one) == filter {
-            policies.push((RouteMethod::Only(method.clone()), policy.clone()));
-        }
-    }
-    policies
+/// Returns the methods of the filter.
+fn methods_in(filter: MethodFilter) -> impl Iterator<Item = Method> {
+    // Adding a method that the filter already has does not change it.
+    METHODS
+        .iter()
+        .filter(move |(one, _)| filter.or(*one) == filter)
+        .map(|(_, method)| method.clone())
 }
 
 impl<S: Clone + Send + Sync + 'static> Default for MethodRouter<S> {
@@ -221,12 +240,12 @@ impl<S: Clone + Send + Sync + 'static> Default for MethodRouter<S> {
 
 impl<S> Clone for MethodRouter<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), policies: self.policies.clone() }
+        Self { inner: self.inner.clone(), routes: self.routes.clone() }
     }
 }
 
 impl<S> fmt::Debug for MethodRouter<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MethodRouter").field("policies", &self.policies).finish_non_exhaustive()
+        f.debug_struct("MethodRouter").field("routes", &self.routes).finish_non_exhaustive()
     }
 }

@@ -48,10 +48,44 @@
 //!
 //! A tower service has no arguments that could declare a policy: [`public_service`] declares it
 //! open. [`Router::merge_unchecked`] adds an axum router. Both are listed in the table.
+//!
+//! What is under a [guard](crate::guard::RequireSession) may be plain: the guard declares the
+//! policy of a whole router of axum, of the handlers of a path, or of a service.
+//!
+//! ```
+//! use anchor::prelude::*;
+//! use anchor::routing::{Router, get};
+//! # #[derive(Clone, SessionData)]
+//! # #[session(cookie = "__Host-routing")]
+//! # struct UserSession { admin: bool }
+//! # impl UserSession { fn is_admin(&self) -> bool { self.admin } }
+//! # #[public]
+//! # async fn home() {}
+//! # async fn stats() {}
+//! # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+//! #     .keys(KeyRing::generate()?).build()?;
+//! # let files = axum::routing::any(|| async {});
+//!
+//! let admin = axum::Router::new().route("/stats", axum::routing::get(stats));
+//! let app: Router = Router::new()
+//!     .route("/", get(home))
+//!     .nest("/admin", sessions.require().when(UserSession::is_admin).layer(admin))
+//!     .nest_service("/files", sessions.require().layer(files))
+//!     .layer(sessions.layer());
+//!
+//! assert_eq!(app.policies().to_string(), "\
+//! GET  /         public
+//! any  /admin/*  session UserSession, when UserSession::is_admin
+//! any  /files/*  session UserSession
+//! ");
+//! # Ok::<_, anchor::ConfigError>(())
+//! ```
 
 mod declared;
+mod group;
 mod method_router;
 mod public_service;
+mod route;
 mod route_table;
 mod router;
 
@@ -60,11 +94,12 @@ pub use declared::{
     AllMethods, Declaration, Declared, DeclaredPolicy, FirstArgument, IncludeSafe, NoArgument,
     UnsafeMethods,
 };
+pub use group::DeclaredRoutes;
 pub use method_router::{
     DeclaredHandlers, MethodRouter, any, connect, delete, get, head, on, options, patch, post, put,
     trace,
 };
-pub use public_service::{PublicService, public_service};
+pub use public_service::{DeclaredService, PublicService, public_service};
 pub use route_table::{RouteMethod, RoutePolicies, RoutePolicy};
 pub use router::Router;
 

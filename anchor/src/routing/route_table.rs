@@ -75,22 +75,10 @@ pub struct RoutePolicy {
     /// The methods that the route answers.
     pub method: RouteMethod,
     /// The path from the root of the outermost router. The path of a fallback, of a nested service
-    /// or of a merged axum router ends with `/*`.
+    /// or of an axum router ends with `/*`.
     pub path: String,
     /// What the route requires.
     pub policy: DeclaredPolicy,
-    /// Whether this is the router's fallback, which is removed when the fallback is reset.
-    pub(super) fallback: bool,
-}
-
-impl RoutePolicy {
-    pub(super) fn new(
-        method: RouteMethod,
-        path: impl Into<String>,
-        policy: DeclaredPolicy,
-    ) -> Self {
-        Self { method, path: path.into(), policy, fallback: false }
-    }
 }
 
 /// The methods that a route answers.

@@ -8,14 +8,17 @@ use std::task::{Context, Poll};
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::IntoResponse;
-use axum::routing::{IntoMakeService, Route};
+use axum::routing::{IntoMakeService, Route as AxumRoute};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument};
+use super::group::DeclaredRoutes;
 use super::method_router::{DeclaredHandlers, MethodRouter};
-use super::public_service::PublicService;
-use super::route_table::{RouteMethod, RoutePolicies, RoutePolicy};
+use super::public_service::DeclaredService;
+use super::route::{Route, layers_in};
+use super::route_table::{RouteMethod, RoutePolicies};
+use crate::request::applied::applied_by;
 
 /// axum's [`Router`](axum::Router), but it only accepts handlers that declare a policy. Otherwise
 /// it does what axum's router does, at no cost per request.
@@ -27,14 +30,14 @@ use super::route_table::{RouteMethod, RoutePolicies, RoutePolicy};
 /// See the [module](super) for an example.
 #[must_use]
 pub struct Router<S = ()> {
-    inner: axum::Router<S>,
-    policies: Vec<RoutePolicy>,
+    pub(super) inner: axum::Router<S>,
+    pub(super) routes: Vec<Route>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Creates a router without routes.
     pub fn new() -> Self {
-        Self { inner: axum::Router::new(), policies: Vec::new() }
+        Self { inner: axum::Router::new(), routes: Vec::new() }
     }
 
     /// Adds the handlers of a path, like [`axum::Router::route`].
@@ -44,70 +47,63 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Panics if axum does not accept the path, or if it overlaps with another route.
     #[track_caller]
     pub fn route(mut self, path: &str, handlers: impl DeclaredHandlers<S>) -> Self {
-        let MethodRouter { inner, policies } = handlers.into_method_router();
-        let routes =
-            policies.into_iter().map(|(method, policy)| RoutePolicy::new(method, path, policy));
-        self.policies.extend(routes);
+        let MethodRouter { inner, routes } = handlers.into_method_router();
+        self.routes.extend(routes.into_iter().map(|route| route.at(path)));
         Self { inner: self.inner.route(path, inner), ..self }
     }
 
-    /// Adds a service that is declared open, like [`axum::Router::route_service`].
+    /// Adds a service that is declared open or guarded, like [`axum::Router::route_service`].
     ///
     /// # Panics
     ///
     /// Panics in the same cases as [`route`](Self::route).
     #[track_caller]
-    pub fn route_service<T>(self, path: &str, service: PublicService<T>) -> Self
-    where
-        T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
-        T::Response: IntoResponse,
-        T::Future: Send + 'static,
-    {
-        let route = RoutePolicy::new(RouteMethod::Any, path, DeclaredPolicy::PublicService);
-        self.with(route, |router| router.route_service(path, service.0))
+    pub fn route_service(self, path: &str, service: impl DeclaredService) -> Self {
+        let route = service_route(&service).at(path);
+        self.with(route, |router| router.route_service(path, service.into_service()))
     }
 
     /// Adds the routes of another router below a path, like [`axum::Router::nest`].
     ///
+    /// A router under a guard, `sessions.require().layer(router)`, can also be a router of axum.
+    /// Then the guard covers everything below the path: a path without a route is 404 only for a
+    /// request that the guard lets in. (As in axum, `/admin/` itself is not below `/admin`. It is
+    /// 404, unless this router has a route for it.)
+    ///
     /// # Panics
     ///
-    /// Panics if the path is `/` or empty, or if a route overlaps with another.
+    /// Panics if the path is `/` or empty, or if a route overlaps with another. Also panics if an
+    /// axum router under a guard has a fallback: give it its state, and write
+    /// [`nest_service`](Self::nest_service).
     #[track_caller]
-    pub fn nest(mut self, path: &str, router: Self) -> Self {
-        let nested = router
-            .policies
-            .into_iter()
-            .map(|route| RoutePolicy { path: joined(path, &route.path), ..route });
-        self.policies.extend(nested);
-        Self { inner: self.inner.nest(path, router.inner), ..self }
+    pub fn nest(self, path: &str, routes: impl DeclaredRoutes<S>) -> Self {
+        routes.nest_into(path, self)
     }
 
-    /// Adds a service that is declared open below a path, like [`axum::Router::nest_service`].
+    /// Adds a service that is declared open or guarded below a path, like
+    /// [`axum::Router::nest_service`].
     ///
     /// # Panics
     ///
     /// Panics in the same cases as [`nest`](Self::nest).
     #[track_caller]
-    pub fn nest_service<T>(self, path: &str, service: PublicService<T>) -> Self
-    where
-        T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
-        T::Response: IntoResponse,
-        T::Future: Send + 'static,
-    {
-        let below = joined(path, "/*");
-        let route = RoutePolicy::new(RouteMethod::Any, below, DeclaredPolicy::PublicService);
-        self.with(route, |router| router.nest_service(path, service.0))
+    pub fn nest_service(self, path: &str, service: impl DeclaredService) -> Self {
+        let route = service_route(&service).at(joined(path, "/*"));
+        self.with(route, |router| router.nest_service(path, service.into_service()))
     }
 
     /// Adds the routes of another router, like [`axum::Router::merge`].
+    ///
+    /// A router under a guard, `sessions.require().layer(router)`, can also be a router of axum.
+    /// Then the guard covers its routes, other methods on their paths, and its fallback if it has
+    /// one.
     ///
     /// # Panics
     ///
     /// Panics if a route overlaps with another, or if both routers have a fallback.
     #[track_caller]
-    pub fn merge(mut self, other: Self) -> Self {
-        self.policies.extend(other.policies);
-        Self { inner: self.inner.merge(other.inner), ..self }
+    pub fn merge(self, routes: impl DeclaredRoutes<S>) -> Self {
+        routes.merge_into(self)
     }
 
     /// Adds the routes of an axum router, whose handlers do not declare anything. Only their author
@@ -118,20 +114,22 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Panics in the same cases as [`merge`](Self::merge).
     #[track_caller]
     pub fn merge_unchecked(self, other: axum::Router<S>) -> Self {
-        let route = RoutePolicy::new(RouteMethod::Any, "/*", DeclaredPolicy::Unchecked);
+        let route = Route::new(RouteMethod::Any, DeclaredPolicy::Unchecked).at("/*");
         self.with(route, |router| router.merge(other))
     }
 
     /// Adds a layer around the routes that were added before, and around the fallback, like
     /// [`axum::Router::layer`].
-    pub fn layer<L>(self, layer: L) -> Self
+    pub fn layer<L>(mut self, layer: L) -> Self
     where
-        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L: Layer<AxumRoute> + Clone + Send + Sync + 'static,
         L::Service: Service<Request> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request>>::Response: IntoResponse + 'static,
         <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
+        let applied = layers_in(&layer);
+        self.routes.iter_mut().for_each(|route| route.surround(&applied));
         Self { inner: self.inner.layer(layer), ..self }
     }
 
@@ -142,14 +140,17 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///
     /// Panics if there is no route yet.
     #[track_caller]
-    pub fn route_layer<L>(self, layer: L) -> Self
+    pub fn route_layer<L>(mut self, layer: L) -> Self
     where
-        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L: Layer<AxumRoute> + Clone + Send + Sync + 'static,
         L::Service: Service<Request> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request>>::Response: IntoResponse + 'static,
         <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
+        let applied = layers_in(&layer);
+        let routes = self.routes.iter_mut().filter(|route| !route.is_fallback);
+        routes.for_each(|route| route.surround(&applied));
         Self { inner: self.inner.route_layer(layer), ..self }
     }
 
@@ -161,20 +162,15 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H: Handler<T, S>,
         T: FirstArgument<First: Declaration<M>> + 'static,
     {
-        self.with_fallback(T::First::policy(), |router| router.fallback(handler))
+        let route = Route::new(RouteMethod::Any, T::First::policy());
+        self.with_fallback(route, |router| router.fallback(handler))
     }
 
-    /// Uses a service that is declared open for requests that match no route, like
+    /// Uses a service that is declared open or guarded for requests that match no route, like
     /// [`axum::Router::fallback_service`].
-    pub fn fallback_service<T>(self, service: PublicService<T>) -> Self
-    where
-        T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
-        T::Response: IntoResponse,
-        T::Future: Send + 'static,
-    {
-        self.with_fallback(DeclaredPolicy::PublicService, |router| {
-            router.fallback_service(service.0)
-        })
+    pub fn fallback_service(self, service: impl DeclaredService) -> Self {
+        let route = service_route(&service);
+        self.with_fallback(route, |router| router.fallback_service(service.into_service()))
     }
 
     /// Uses a handler that declares a policy for requests whose path has a route, but not for their
@@ -186,43 +182,36 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         T: FirstArgument<First: Declaration<M>> + 'static,
     {
         let is_answered = |path: &str| {
-            self.policies
+            self.routes
                 .iter()
                 .any(|route| route.path == path && !matches!(route.method, RouteMethod::Only(_)))
         };
-        let mut open: Vec<_> = self
-            .policies
-            .iter()
-            .map(|route| &route.path)
-            .filter(|path| !is_answered(path))
-            .collect();
+        let mut open: Vec<_> =
+            self.routes.iter().map(|route| &route.path).filter(|path| !is_answered(path)).collect();
         open.sort();
         open.dedup();
-        let policy = T::First::policy();
-        let added: Vec<_> = open
-            .into_iter()
-            .map(|path| RoutePolicy::new(RouteMethod::Other, path, policy.clone()))
-            .collect();
-        self.policies.extend(added);
+        let route = Route::new(RouteMethod::Other, T::First::policy());
+        let added: Vec<_> = open.into_iter().map(|path| route.clone().at(path)).collect();
+        self.routes.extend(added);
         Self { inner: self.inner.method_not_allowed_fallback(handler), ..self }
     }
 
     /// Answers requests that match no route with 404 again, like [`axum::Router::reset_fallback`].
     pub fn reset_fallback(mut self) -> Self {
-        self.policies.retain(|route| !route.fallback);
+        self.routes.retain(|route| !route.is_fallback);
         Self { inner: self.inner.reset_fallback(), ..self }
     }
 
     /// Gives the handlers their state, like [`axum::Router::with_state`].
     pub fn with_state<S2>(self, state: S) -> Router<S2> {
-        Router { inner: self.inner.with_state(state), policies: self.policies }
+        Router { inner: self.inner.with_state(state), routes: self.routes }
     }
 
     /// Returns every route with its policy, sorted by path. Print it for a review, or compare it in
     /// a test.
     #[must_use]
     pub fn policies(&self) -> RoutePolicies {
-        RoutePolicies::new(self.policies.clone())
+        RoutePolicies::new(self.routes.iter().cloned().map(Route::into_policy).collect())
     }
 
     /// Returns the axum router inside.
@@ -230,23 +219,23 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.inner
     }
 
-    fn with(
-        mut self,
-        route: RoutePolicy,
-        add: impl FnOnce(axum::Router<S>) -> axum::Router<S>,
-    ) -> Self {
-        self.policies.push(route);
+    /// Returns whether the router has a fallback of its own.
+    pub(super) fn has_fallback(&self) -> bool {
+        self.routes.iter().any(|route| route.is_fallback && route.path == "/*")
+    }
+
+    fn with(mut self, route: Route, add: impl FnOnce(axum::Router<S>) -> axum::Router<S>) -> Self {
+        self.routes.push(route);
         Self { inner: add(self.inner), ..self }
     }
 
     fn with_fallback(
         mut self,
-        policy: DeclaredPolicy,
+        route: Route,
         add: impl FnOnce(axum::Router<S>) -> axum::Router<S>,
     ) -> Self {
-        self.policies.retain(|route| !(route.fallback && route.path == "/*"));
-        let route = RoutePolicy::new(RouteMethod::Any, "/*", policy);
-        self.with(RoutePolicy { fallback: true, ..route }, add)
+        self.routes.retain(|route| !(route.is_fallback && route.path == "/*"));
+        self.with(Route { is_fallback: true, ..route.at("/*") }, add)
     }
 }
 
@@ -258,8 +247,15 @@ impl Router {
     }
 }
 
+/// Returns the route of a service, with the guard around it.
+fn service_route(service: &impl DeclaredService) -> Route {
+    let mut route = Route::new(RouteMethod::Any, DeclaredPolicy::PublicService);
+    route.surround(&applied_by(|| service.note()));
+    route
+}
+
 /// Returns the path of a route below another path, joined as axum joins them.
-fn joined(outer: &str, inner: &str) -> String {
+pub(super) fn joined(outer: &str, inner: &str) -> String {
     match (outer.strip_suffix('/'), inner) {
         (Some(outer), _) => format!("{outer}{inner}"),
         (None, "/") => outer.to_owned(),
@@ -299,12 +295,12 @@ impl<S: Clone + Send + Sync + 'static> Default for Router<S> {
 
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), policies: self.policies.clone() }
+        Self { inner: self.inner.clone(), routes: self.routes.clone() }
     }
 }
 
 impl<S> fmt::Debug for Router<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Router").field("policies", &self.policies).finish_non_exhaustive()
+        f.debug_struct("Router").field("routes", &self.routes).finish_non_exhaustive()
     }
 }

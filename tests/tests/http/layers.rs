@@ -30,8 +30,8 @@ async fn a_missing_layer_is_500_with_the_message() {
     let of_type = concat!(
         "{\"error\":\"missing_layer\",\"message\":\"no session layer for `UserSession` on this \
          route: ",
-        "add `.layer(sessions.layer())` to the router, after its routes (axum applies a layer to \
-         the routes that were added before it), ",
+        "add `.layer(sessions.layer())` to the router, after its routes and guards (axum applies a \
+         layer to what was added before it), ",
         "where `sessions` is a `SessionManager<UserSession>`\"}"
     );
     let gets = REQUIRING.into_iter().chain(OPTIONAL).map(|path| (path, served.get(path)));

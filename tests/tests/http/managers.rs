@@ -157,7 +157,7 @@ async fn two_managers_of_one_payload_on_one_route_are_500_that_says_so(backend: 
         .layer(outer.layer());
     let served = Served::start(router).await;
     inner.store.reset();
-    let message = "two managers of `UserSession` have a layer on this route: \
+    let message = "two managers of `UserSession` have a layer or a guard on this route: \
                    build one `SessionManager<UserSession>` and clone it, \
                    or add each one's `.layer(sessions.layer())` to a router that is not \
                    nested in the other's";
@@ -174,7 +174,8 @@ async fn two_managers_of_one_payload_on_one_route_are_500_that_says_so(backend: 
     assert_eq!(inner.store.all_calls(), 0);
     assert!(inner.is_live(id_of(&cookie)).await);
     // The log has the path as well.
-    let logged = "two managers of `http::application::UserSession` have a layer on this route";
+    let logged =
+        "two managers of `http::application::UserSession` have a layer or a guard on this route";
     assert!(logs::lines_with(logged).iter().any(|line| line.contains("ERROR")));
     // A route that asks for no session has nothing to be unsure of.
     served.get("/open").cookie(&cookie).send().await.expect(StatusCode::OK);

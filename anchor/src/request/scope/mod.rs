@@ -227,6 +227,19 @@ impl<T: SessionData> Scope<T> {
         scope.ok_or_else(|| logged(Rejection::MissingLayer { payload }, payload))
     }
 
+    /// Returns the scope that the layer of this manager opened for this request.
+    pub(crate) fn of_manager(
+        manager: &Arc<Sessions<T>>,
+        request: &Parts,
+    ) -> Result<Arc<Self>, Rejection> {
+        let payload = type_name::<T>();
+        let scope = Self::of(request)?;
+        match Arc::ptr_eq(&scope.sessions, manager) {
+            true => Ok(scope),
+            false => Err(logged(Rejection::SeveralManagers { payload }, payload)),
+        }
+    }
+
     /// Locks the state. A lock is only poisoned by a panic in a few lines of assignments, so the
     /// state is still consistent.
     fn state(&self) -> MutexGuard<'_, State<T>> {
