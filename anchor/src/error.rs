@@ -135,6 +135,20 @@ impl ConfigError {
         Self(message.to_string())
     }
 
+    /// Returns an error with all of these mistakes, if there are any. `place` is named if there are
+    /// several.
+    pub(crate) fn of_all(mistakes: &[String], place: &str) -> Result<(), Self> {
+        match mistakes {
+            [] => Ok(()),
+            [only] => Err(Self(only.clone())),
+            several => Err(Self(format!(
+                "{} mistakes in {place}:\n- {}",
+                several.len(),
+                several.join("\n- ")
+            ))),
+        }
+    }
+
     /// Puts the place of the error in front of its message.
     pub(crate) fn within(self, place: impl fmt::Display) -> Self {
         Self(format!("{place}: {}", self.0))

@@ -22,7 +22,7 @@ use crate::guard::required::admit;
 use crate::manager::SessionManager;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
-use crate::request::applied::{Applied, AppliedGuard, note};
+use crate::request::applied::{Applied, AppliedGuard, Manager, note};
 use crate::request::scope::Scope;
 use crate::type_name::short;
 
@@ -71,6 +71,7 @@ use crate::type_name::short;
 /// The session layer has to be outside of the guard: add `.layer(sessions.layer())` after it, since
 /// axum runs the layer that was added last first. Otherwise, each request is answered with 500 and
 /// the message says so. This also happens if the session layer is that of another manager.
+/// [`anchor::routing::Router::build`](crate::routing::Router::build) finds both at the start.
 ///
 /// A `#[logout]` inside the group is refused, like everything else, if the session has already
 /// ended. Route it outside.
@@ -155,6 +156,7 @@ impl<T: SessionData> RequireSession<T> {
     fn note(&self) {
         note(|| {
             Applied::Guard(AppliedGuard {
+                manager: Manager::of(&self.sessions),
                 payload: short::<T>(),
                 demands: self.demands.describe(),
                 login_page: self.login_page,

@@ -1,7 +1,14 @@
-//! [`Applied`]: which of anchor's layers a layer consists of. A router that is given any tower layer
-//! learns this by applying it once, so that a stack of layers is understood as well.
+//! [`Applied`]: which of anchor's layers a layer consists of. A router that is given any tower
+//! layer learns this by applying it once, so that a stack of layers is understood as well.
 
+use std::any::{TypeId, type_name};
 use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::manager::sessions::Sessions;
+use crate::payload::SessionData;
+use crate::rejection::Rejection;
+use crate::request::{Auth, Session};
 
 thread_local! {
     /// What is applied while [`applied_by`] runs, the innermost first.
@@ -11,16 +18,59 @@ thread_local! {
 /// A layer of anchor's that was applied.
 #[derive(Debug, Clone)]
 pub(crate) enum Applied {
+    /// The session layer of a manager.
+    Sessions(Manager),
     /// The guard of a group.
     Guard(AppliedGuard),
 }
 
-/// What the table of routes shows of a group's guard.
+impl Applied {
+    pub(crate) fn manager(&self) -> &Manager {
+        match self {
+            Applied::Sessions(manager) => manager,
+            Applied::Guard(guard) => &guard.manager,
+        }
+    }
+}
+
+/// A group's guard.
 #[derive(Debug, Clone)]
 pub(crate) struct AppliedGuard {
+    pub(crate) manager: Manager,
+    // What the table of routes shows.
     pub(crate) payload: String,
     pub(crate) demands: String,
     pub(crate) login_page: Option<&'static str>,
+}
+
+/// The manager that a layer or a guard comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Manager {
+    pub(crate) payload: TypeId,
+    /// The payload's name, with its path.
+    pub(crate) name: &'static str,
+    /// Distinguishes two managers of one payload.
+    pub(crate) address: usize,
+    /// The arguments of handlers that need the layer.
+    pub(crate) extractors: [TypeId; 6],
+}
+
+impl Manager {
+    pub(crate) fn of<T: SessionData>(sessions: &Arc<Sessions<T>>) -> Self {
+        Self {
+            payload: TypeId::of::<T>(),
+            name: type_name::<T>(),
+            address: Arc::as_ptr(sessions).addr(),
+            extractors: [
+                TypeId::of::<Session<T>>(),
+                TypeId::of::<Option<Session<T>>>(),
+                TypeId::of::<Result<Session<T>, Rejection>>(),
+                TypeId::of::<T>(),
+                TypeId::of::<Option<T>>(),
+                TypeId::of::<Auth<T>>(),
+            ],
+        }
+    }
 }
 
 /// Notes that a layer of anchor's is applied. Does nothing unless someone has asked.

@@ -15,6 +15,7 @@ use tower_service::Service;
 use crate::manager::SessionManager;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
+use crate::request::applied::{Applied, Manager, note};
 use crate::request::scope::{Closing, CurrentScope, Scope};
 
 /// The tower layer that gives routes their sessions, returned by
@@ -65,6 +66,7 @@ impl<S, T: SessionData> Layer<S> for SessionLayer<T> {
     type Service = SessionService<S, T>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        note(|| Applied::Sessions(Manager::of(&self.sessions)));
         SessionService { inner, sessions: Arc::clone(&self.sessions) }
     }
 }

@@ -1,5 +1,6 @@
 //! [`Declared`]: which handlers count as declaring a policy, and how the compiler finds the policy.
 
+use std::any::{TypeId, type_name};
 use std::fmt;
 
 use crate::guard::Policy;
@@ -43,6 +44,12 @@ pub trait Declared {
     /// Returns what the argument requires, for the table of
     /// [`Router::policies`](super::Router::policies).
     fn policy() -> DeclaredPolicy;
+
+    /// Returns the payload whose session layer the argument needs, with its name.
+    #[doc(hidden)]
+    fn payload() -> Option<(TypeId, &'static str)> {
+        None
+    }
 }
 
 /// What a route requires of a request.
@@ -140,6 +147,10 @@ impl<T: SessionData, P: Policy<T>, L: LoginPage> Declared for Require<T, P, L> {
     fn policy() -> DeclaredPolicy {
         DeclaredPolicy::Session { payload: short::<T>(), demands: P::describe(), redirect: L::PATH }
     }
+
+    fn payload() -> Option<(TypeId, &'static str)> {
+        Some((TypeId::of::<T>(), type_name::<T>()))
+    }
 }
 
 impl Declared for Public {
@@ -165,6 +176,10 @@ impl Declared for Public {
 pub trait Declaration<M> {
     /// Returns what the argument requires.
     fn policy() -> DeclaredPolicy;
+
+    /// Returns the payload whose session layer the argument needs, with its name.
+    #[doc(hidden)]
+    fn payload() -> Option<(TypeId, &'static str)>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -172,12 +187,20 @@ impl<D: Declared> Declaration<AllMethods> for D {
     fn policy() -> DeclaredPolicy {
         D::policy()
     }
+
+    fn payload() -> Option<(TypeId, &'static str)> {
+        D::payload()
+    }
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: SessionData, R: Reaches> Declaration<UnsafeMethods> for Revoke<T, R> {
     fn policy() -> DeclaredPolicy {
         DeclaredPolicy::Logout { payload: short::<T>(), reach: R::REACH }
+    }
+
+    fn payload() -> Option<(TypeId, &'static str)> {
+        Some((TypeId::of::<T>(), type_name::<T>()))
     }
 }
 
@@ -220,6 +243,10 @@ pub enum UnsafeMethods {}
 pub trait FirstArgument {
     /// The first argument's type, or [`NoArgument`] if there is none.
     type First;
+
+    /// Returns the types of all arguments.
+    #[doc(hidden)]
+    fn all() -> Vec<TypeId>;
 }
 
 /// The first argument of a handler that has none.
@@ -229,13 +256,23 @@ pub enum NoArgument {}
 #[diagnostic::do_not_recommend]
 impl FirstArgument for ((),) {
     type First = NoArgument;
+
+    fn all() -> Vec<TypeId> {
+        Vec::new()
+    }
 }
 
 macro_rules! first_argument {
     ($($other:ident)*) => {
         #[diagnostic::do_not_recommend]
-        impl<M, First, $($other),*> FirstArgument for (M, First, $($other,)*) {
+        impl<M, First: 'static, $($other: 'static),*> FirstArgument
+            for (M, First, $($other,)*)
+        {
             type First = First;
+
+            fn all() -> Vec<TypeId> {
+                vec![TypeId::of::<First>(), $(TypeId::of::<$other>()),*]
+            }
         }
     };
 }

@@ -32,16 +32,18 @@ impl<S: Clone + Send + Sync + 'static> DeclaredRoutes<S> for Router<S> {
     fn nest_into(self, path: &str, router: Router<S>) -> Router<S> {
         let nested =
             self.routes.into_iter().map(|route| Route { path: joined(path, &route.path), ..route });
-        let mut routes = router.routes;
+        let Router { inner, mut routes, mut managers } = router;
         routes.extend(nested);
-        Router { inner: router.inner.nest(path, self.inner), routes }
+        managers.extend(self.managers);
+        Router { inner: inner.nest(path, self.inner), routes, managers }
     }
 
     #[track_caller]
     fn merge_into(self, router: Router<S>) -> Router<S> {
-        let mut routes = router.routes;
+        let Router { inner, mut routes, mut managers } = router;
         routes.extend(self.routes);
-        Router { inner: router.inner.merge(self.inner), routes }
+        managers.extend(self.managers);
+        Router { inner: inner.merge(self.inner), routes, managers }
     }
 }
 
@@ -71,11 +73,12 @@ where
     fn merge_into(self, router: Router<S>) -> Router<S> {
         let (guard, group) = self.into_parts();
         let group = group.layer(guard);
-        let mut routes = router.routes;
+        let Router { inner, mut routes, mut managers } = router;
         routes.extend(group.routes);
+        managers.extend(group.managers);
         // If neither has a fallback, axum keeps the argument's answer of 404. The group's is
         // guarded, and the paths that neither has are not the group's.
-        Router { inner: group.inner.merge(router.inner), routes }
+        Router { inner: group.inner.merge(inner), routes, managers }
     }
 }
 

@@ -134,7 +134,7 @@ where
 {
     MethodRouter {
         inner: axum::routing::any(handler),
-        routes: vec![Route::new(RouteMethod::Any, T::First::policy())],
+        routes: vec![Route::of::<H, T, M>(RouteMethod::Any)],
     }
 }
 
@@ -157,8 +157,7 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     {
         let mut routes = self.routes;
         routes.extend(
-            methods_in(filter)
-                .map(|method| Route::new(RouteMethod::Only(method), T::First::policy())),
+            methods_in(filter).map(|method| Route::of::<H, T, M>(RouteMethod::Only(method))),
         );
         Self { inner: self.inner.on(filter, handler), routes }
     }
@@ -170,7 +169,7 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
         T: FirstArgument<First: Declaration<M>> + 'static,
     {
         self.routes.retain(|route| matches!(route.method, RouteMethod::Only(_)));
-        self.routes.push(Route::new(RouteMethod::Other, T::First::policy()));
+        self.routes.push(Route::of::<H, T, M>(RouteMethod::Other));
         Self { inner: self.inner.fallback(handler), ..self }
     }
 

@@ -9,6 +9,7 @@
 //! use anchor::routing::{Router, get};
 //!
 //! #[derive(Clone, SessionData)]
+//! # #[session(cookie = "__Host-deny")]
 //! struct UserSession { admin: bool }
 //!
 //! #[public]
@@ -17,15 +18,21 @@
 //! #[require_session(UserSession, when = |user: &UserSession| user.admin)]
 //! async fn stats() -> &'static str { "42" }
 //!
+//! # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+//! #     .keys(KeyRing::generate()?).build()?;
 //! let app = Router::new()
 //!     .route("/", get(home))
-//!     .nest("/admin", Router::new().route("/stats", get(stats)));
+//!     .nest("/admin", Router::new().route("/stats", get(stats)))
+//!     .sessions(&sessions);
 //!
 //! assert_eq!(app.policies().to_string(), "\
 //! GET  /             public
 //! GET  /admin/stats  session UserSession, when |user: &UserSession| user.admin
 //! ");
-//! # let _: Router = app;
+//!
+//! // Fails if a route has not the sessions that it needs.
+//! let app: axum::Router = app.build()?;
+//! # Ok::<_, anchor::ConfigError>(())
 //! ```
 //!
 //! ```compile_fail
@@ -71,7 +78,7 @@
 //!     .route("/", get(home))
 //!     .nest("/admin", sessions.require().when(UserSession::is_admin).layer(admin))
 //!     .nest_service("/files", sessions.require().layer(files))
-//!     .layer(sessions.layer());
+//!     .sessions(&sessions);
 //!
 //! assert_eq!(app.policies().to_string(), "\
 //! GET  /         public
@@ -81,6 +88,7 @@
 //! # Ok::<_, anchor::ConfigError>(())
 //! ```
 
+mod check;
 mod declared;
 mod group;
 mod method_router;

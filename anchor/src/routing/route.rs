@@ -1,13 +1,16 @@
 //! [`Route`]: a route as a router knows it, with its policy and what is applied around it.
 
+use std::any::{TypeId, type_name};
+use std::convert::Infallible;
+use std::fmt;
+
 use axum::extract::Request;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, Route as AxumRoute};
-use std::convert::Infallible;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::declared::DeclaredPolicy;
+use super::declared::{Declaration, DeclaredPolicy, FirstArgument};
 use super::route_table::{RouteMethod, RoutePolicy};
 use crate::request::applied::{Applied, applied_by};
 
@@ -19,11 +22,35 @@ pub(super) struct Route {
     pub(super) policy: DeclaredPolicy,
     /// Whether this is a router's fallback, which is removed when the fallback is reset.
     pub(super) is_fallback: bool,
+    pub(super) handler: Option<Handler>,
+    /// What is applied around the route, the innermost first.
+    pub(super) around: Vec<Applied>,
+}
+
+/// What is known about a handler.
+#[derive(Debug, Clone)]
+pub(super) struct Handler {
+    /// The handler's name, with its path.
+    pub(super) name: &'static str,
+    /// The payload that its guard names.
+    pub(super) payload: Option<(TypeId, &'static str)>,
+    pub(super) arguments: Vec<TypeId>,
 }
 
 impl Route {
     pub(super) fn new(method: RouteMethod, policy: DeclaredPolicy) -> Self {
-        Self { method, path: String::new(), policy, is_fallback: false }
+        let (path, around) = (String::new(), Vec::new());
+        Self { method, path, policy, is_fallback: false, handler: None, around }
+    }
+
+    /// Makes the route of a handler `H` with the arguments `T`.
+    pub(super) fn of<H, T, M>(method: RouteMethod) -> Self
+    where
+        T: FirstArgument<First: Declaration<M>>,
+    {
+        let handler =
+            Handler { name: type_name::<H>(), payload: T::First::payload(), arguments: T::all() };
+        Self { handler: Some(handler), ..Self::new(method, T::First::policy()) }
     }
 
     pub(super) fn at(self, path: impl Into<String>) -> Self {
@@ -33,7 +60,8 @@ impl Route {
     /// Records what is applied around the route, the innermost first.
     pub(super) fn surround(&mut self, applied: &[Applied]) {
         for layer in applied {
-            let Applied::Guard(guard) = layer;
+            self.around.push(layer.clone());
+            let Applied::Guard(guard) = layer else { continue };
             let guard = DeclaredPolicy::Session {
                 payload: guard.payload.clone(),
                 demands: guard.demands.clone(),
@@ -46,6 +74,13 @@ impl Route {
 
     pub(super) fn into_policy(self) -> RoutePolicy {
         RoutePolicy { method: self.method, path: self.path, policy: self.policy }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{} {}`", self.method.as_str(), self.path)?;
+        self.handler.as_ref().map_or(Ok(()), |handler| write!(f, " (`{}`)", handler.name))
     }
 }
 

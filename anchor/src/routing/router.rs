@@ -3,41 +3,53 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::task::{Context, Poll};
 
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::IntoResponse;
-use axum::routing::{IntoMakeService, Route as AxumRoute};
+use axum::routing::Route as AxumRoute;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::check::check;
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument};
 use super::group::DeclaredRoutes;
 use super::method_router::{DeclaredHandlers, MethodRouter};
 use super::public_service::DeclaredService;
 use super::route::{Route, layers_in};
 use super::route_table::{RouteMethod, RoutePolicies};
-use crate::request::applied::applied_by;
+use crate::error::ConfigError;
+use crate::manager::SessionManager;
+use crate::payload::SessionData;
+use crate::request::applied::{Applied, Manager, applied_by};
 
 /// axum's [`Router`](axum::Router), but it only accepts handlers that declare a policy. Otherwise
 /// it does what axum's router does, at no cost per request.
 ///
-/// `axum::serve(listener, router)` and [`axum::Router::merge`] accept it.
-/// [`into_axum`](Self::into_axum) returns the axum router inside, which has the methods that are
-/// not repeated here.
+/// [`build`](Self::build) checks it and returns the axum router inside, which `axum::serve` and
+/// [`axum::Router::merge`] accept, and which has the methods that are not repeated here. Without
+/// it, the router does not serve requests:
+///
+/// ```compile_fail
+/// # async fn start(listener: tokio::net::TcpListener) {
+/// let app: anchor::routing::Router = anchor::routing::Router::new();
+/// axum::serve(listener, app).await;
+/// # }
+/// ```
 ///
 /// See the [module](super) for an example.
-#[must_use]
+#[must_use = "a router serves requests once it is built: `.build()?`"]
 pub struct Router<S = ()> {
     pub(super) inner: axum::Router<S>,
     pub(super) routes: Vec<Route>,
+    /// The managers whose layers or guards it has somewhere.
+    pub(super) managers: Vec<Manager>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Creates a router without routes.
     pub fn new() -> Self {
-        Self { inner: axum::Router::new(), routes: Vec::new() }
+        Self { inner: axum::Router::new(), routes: Vec::new(), managers: Vec::new() }
     }
 
     /// Adds the handlers of a path, like [`axum::Router::route`].
@@ -118,6 +130,16 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.with(route, |router| router.merge(other))
     }
 
+    /// Gives sessions to the routes that were added before, and to the fallback: it adds the
+    /// manager's layer, [`sessions.layer()`](crate::SessionManager::layer), around them.
+    ///
+    /// Several payloads stack, each with its own call. A router that is nested or merged can have
+    /// sessions of its own. The same manager may be given twice; two managers of one payload around
+    /// a route that needs it are an error of [`build`](Self::build).
+    pub fn sessions<T: SessionData>(self, sessions: &SessionManager<T>) -> Self {
+        self.layer(sessions.layer())
+    }
+
     /// Adds a layer around the routes that were added before, and around the fallback, like
     /// [`axum::Router::layer`].
     pub fn layer<L>(mut self, layer: L) -> Self
@@ -128,8 +150,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
-        let applied = layers_in(&layer);
-        self.routes.iter_mut().for_each(|route| route.surround(&applied));
+        self.surround(&layers_in(&layer), |_| true);
         Self { inner: self.inner.layer(layer), ..self }
     }
 
@@ -148,9 +169,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
-        let applied = layers_in(&layer);
-        let routes = self.routes.iter_mut().filter(|route| !route.is_fallback);
-        routes.for_each(|route| route.surround(&applied));
+        self.surround(&layers_in(&layer), |route| !route.is_fallback);
         Self { inner: self.inner.route_layer(layer), ..self }
     }
 
@@ -162,7 +181,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H: Handler<T, S>,
         T: FirstArgument<First: Declaration<M>> + 'static,
     {
-        let route = Route::new(RouteMethod::Any, T::First::policy());
+        let route = Route::of::<H, T, M>(RouteMethod::Any);
         self.with_fallback(route, |router| router.fallback(handler))
     }
 
@@ -190,7 +209,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             self.routes.iter().map(|route| &route.path).filter(|path| !is_answered(path)).collect();
         open.sort();
         open.dedup();
-        let route = Route::new(RouteMethod::Other, T::First::policy());
+        let route = Route::of::<H, T, M>(RouteMethod::Other);
         let added: Vec<_> = open.into_iter().map(|path| route.clone().at(path)).collect();
         self.routes.extend(added);
         Self { inner: self.inner.method_not_allowed_fallback(handler), ..self }
@@ -204,7 +223,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Gives the handlers their state, like [`axum::Router::with_state`].
     pub fn with_state<S2>(self, state: S) -> Router<S2> {
-        Router { inner: self.inner.with_state(state), routes: self.routes }
+        Router { inner: self.inner.with_state(state), routes: self.routes, managers: self.managers }
     }
 
     /// Returns every route with its policy, sorted by path. Print it for a review, or compare it in
@@ -214,9 +233,39 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         RoutePolicies::new(self.routes.iter().cloned().map(Route::into_policy).collect())
     }
 
-    /// Returns the axum router inside.
-    pub fn into_axum(self) -> axum::Router<S> {
+    /// Checks that every route has the sessions that it needs, and returns the axum router inside.
+    ///
+    /// A handler needs those that `#[require_session]`, `#[logout]` and its arguments `Session<T>`,
+    /// `Option<Session<T>>`, `T`, `Option<T>` and `Auth<T>` name, and a guard those of its manager.
+    /// For the arguments, some route of the router must have the sessions of that payload. What is
+    /// inside a router of axum is not known.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that lists all mistakes, each with its route and handler and with what to
+    /// write:
+    ///
+    /// - a route without the session layer that it needs. A request would be answered with 500.
+    /// - a guard outside of its session layer, or that of another manager. A request would be
+    ///   answered with 500.
+    /// - a route with the sessions of two managers of the payload that it needs. A request would be
+    ///   answered with 500.
+    pub fn build(self) -> Result<axum::Router<S>, ConfigError> {
+        check(&self.routes, &self.managers)?;
+        Ok(self.inner)
+    }
+
+    /// Returns the axum router inside, without the checks of [`build`](Self::build): for routes
+    /// that get their session layer from a router of axum.
+    pub fn into_axum_unchecked(self) -> axum::Router<S> {
         self.inner
+    }
+
+    /// Records what a layer consists of, around the routes that it covers.
+    fn surround(&mut self, applied: &[Applied], covers: impl Fn(&Route) -> bool) {
+        self.managers.extend(applied.iter().map(|applied| applied.manager().clone()));
+        let routes = self.routes.iter_mut().filter(|route| covers(route));
+        routes.for_each(|route| route.surround(applied));
     }
 
     /// Returns whether the router has a fallback of its own.
@@ -239,14 +288,6 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 }
 
-impl Router {
-    /// Converts the router to what `axum::serve` takes, like [`axum::Router::into_make_service`].
-    #[must_use]
-    pub fn into_make_service(self) -> IntoMakeService<axum::Router> {
-        self.inner.into_make_service()
-    }
-}
-
 /// Returns the route of a service, with the guard around it.
 fn service_route(service: &impl DeclaredService) -> Route {
     let mut route = Route::new(RouteMethod::Any, DeclaredPolicy::PublicService);
@@ -263,30 +304,6 @@ pub(super) fn joined(outer: &str, inner: &str) -> String {
     }
 }
 
-impl<S> From<Router<S>> for axum::Router<S> {
-    fn from(router: Router<S>) -> Self {
-        router.inner
-    }
-}
-
-/// The router is the same service as axum's router, for requests and for `axum::serve`.
-impl<R> Service<R> for Router
-where
-    axum::Router: Service<R>,
-{
-    type Response = <axum::Router as Service<R>>::Response;
-    type Error = <axum::Router as Service<R>>::Error;
-    type Future = <axum::Router as Service<R>>::Future;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: R) -> Self::Future {
-        self.inner.call(request)
-    }
-}
-
 impl<S: Clone + Send + Sync + 'static> Default for Router<S> {
     fn default() -> Self {
         Self::new()
@@ -295,7 +312,11 @@ impl<S: Clone + Send + Sync + 'static> Default for Router<S> {
 
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), routes: self.routes.clone() }
+        Self {
+            inner: self.inner.clone(),
+            routes: self.routes.clone(),
+            managers: self.managers.clone(),
+        }
     }
 }
 

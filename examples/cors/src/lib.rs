@@ -52,7 +52,7 @@ pub fn app(front_end: &str, sessions: &SessionManager<UserSession>) -> Result<Ro
         .route("/login", post(login))
         .route("/me", get(me))
         .route("/logout", post(logout))
-        .layer(sessions.layer())
+        .sessions(sessions)
         // This layer is outside, so that the front end can also read refusals.
         .layer(cors))
 }

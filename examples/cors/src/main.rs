@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = cors_example::app(front_end, &sessions)?;
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 3000)).await?;
     println!("Listening on http://{} with routes\n{}", listener.local_addr()?, app.policies());
-    axum::serve(listener, app)
+    axum::serve(listener, app.build()?)
         .with_graceful_shutdown(async {
             let _ = tokio::signal::ctrl_c().await;
         })

@@ -9,14 +9,24 @@ use tower::ServiceExt;
 
 const FRONT_END: &str = "https://app.example.com";
 
-fn app() -> Router {
+fn routes() -> Router {
     let key = "eHkwRmY0dTVqS3ZtUTh6TG5XcVJ0Qm9DMWlIZGFHMlU=";
     let environment = Environment::of("ANCHOR", [("ANCHOR_KEYS", key)]);
     let sessions = cors_example::sessions(FRONT_END, environment).unwrap();
     cors_example::app(FRONT_END, &sessions).unwrap()
 }
 
-async fn send(app: &Router, method: &str, path: &str, origin: &str, cookie: &str) -> Response {
+fn app() -> axum::Router {
+    routes().build().unwrap()
+}
+
+async fn send(
+    app: &axum::Router,
+    method: &str,
+    path: &str,
+    origin: &str,
+    cookie: &str,
+) -> Response {
     let site = if origin.ends_with(".example.com") { "same-site" } else { "cross-site" };
     let request = Request::builder()
         .method(method)
@@ -85,7 +95,7 @@ fn a_front_end_that_is_no_origin_fails_at_the_start() {
 #[test]
 fn nothing_but_the_login_is_open() {
     assert_eq!(
-        app().policies().to_string(),
+        routes().policies().to_string(),
         "\
 POST  /login   public
 POST  /logout  logout UserSession

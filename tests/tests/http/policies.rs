@@ -79,7 +79,7 @@ async fn served(backend: &Backend) -> Served {
         .keys(KeyRing::new([KEY]).unwrap())
         .build()
         .unwrap();
-    Served::start(router().layer(sessions.layer()).into_axum()).await
+    Served::start(router().sessions(&sessions).build().unwrap()).await
 }
 
 async fn log_in(app: &Served, name: &'static str) -> String {

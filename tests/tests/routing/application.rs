@@ -2,7 +2,7 @@
 //! this process.
 
 use anchor::prelude::*;
-use anchor::routing::Router;
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Path;
 use axum::http::{Request, StatusCode, header};

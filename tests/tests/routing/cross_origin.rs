@@ -33,13 +33,15 @@ fn builder() -> SessionManagerBuilder<UserSession> {
     SessionManager::builder(MemoryStore::new()).keys(KeyRing::generate().unwrap())
 }
 
-fn application(builder: SessionManagerBuilder<UserSession>) -> Router {
+fn application(builder: SessionManagerBuilder<UserSession>) -> axum::Router {
     Router::new()
         .route("/login/{role}", post(login))
         .route("/me", get(me).post(me).put(me).patch(me).delete(me))
         .route("/logout", post(logout))
         .route("/contact", post(contact))
-        .layer(builder.build().unwrap().layer())
+        .sessions(&builder.build().unwrap())
+        .build()
+        .unwrap()
 }
 
 fn with<'a>(headers: &[(&'a str, &'a str)], cookie: &'a str) -> Vec<(&'a str, &'a str)> {

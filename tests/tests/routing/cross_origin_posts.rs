@@ -32,12 +32,14 @@ fn managed(path: &str) -> SessionManager<UserSession> {
 }
 
 /// A router that takes every method at every path, so that a refusal can come from the layer alone.
-fn anything(sessions: &SessionManager<UserSession>) -> Router {
+fn anything(sessions: &SessionManager<UserSession>) -> axum::Router {
     Router::new()
         .route("/login/{role}", post(login))
         .route("/", anchor::routing::any(reached))
         .route("/{*rest}", anchor::routing::any(reached))
-        .layer(sessions.layer())
+        .sessions(sessions)
+        .build()
+        .unwrap()
 }
 
 fn is_refused(response: &Response) -> bool {
@@ -125,12 +127,13 @@ async fn a_nested_router_is_asked_about_the_whole_path() {
         let elsewhere = || Router::new().route("/callback", post(reached));
         // The layer within the nest, around it, and around a service.
         let inside = Router::new()
-            .nest("/auth", callback().layer(sessions.layer()))
-            .merge(callback().layer(sessions.layer()))
-            .merge(elsewhere().layer(sessions.layer()));
+            .nest("/auth", callback().sessions(&sessions))
+            .merge(callback().sessions(&sessions))
+            .merge(elsewhere().sessions(&sessions));
         let around = Router::new().nest("/auth", callback()).merge(callback()).merge(elsewhere());
-        let around = around.layer(sessions.layer());
+        let around = around.sessions(&sessions);
         for app in [inside, around] {
+            let app = app.build().unwrap();
             let response = send(&app, "POST", open, &EVIL).await;
             assert_eq!(response.status(), StatusCode::OK, "{exempt}: {open}");
             let response = send(&app, "POST", refused, &EVIL).await;
@@ -160,8 +163,8 @@ async fn a_layer_around_the_whole_application_decides_alike() {
 #[tokio::test]
 async fn each_layer_around_a_route_has_its_own_exemptions() {
     let exempt = managed("/oidc/callback");
-    let app = Router::new().route("/oidc/callback", post(reached)).layer(exempt.layer());
-    let app = app.layer(sessions().layer());
+    let app = Router::new().route("/oidc/callback", post(reached)).sessions(&exempt);
+    let app = app.sessions(&sessions()).build().unwrap();
     assert!(is_refused(&send(&app, "POST", "/oidc/callback", &EVIL).await));
 }
 
@@ -244,7 +247,9 @@ async fn a_frontend_that_says_nothing_of_browsers_is_protected() {
     let app = Router::new()
         .route("/login/{role}", post(login))
         .route("/me", anchor::routing::get(me).post(me))
-        .layer(sessions.layer());
+        .sessions(&sessions)
+        .build()
+        .unwrap();
     let cookie = log_in(&app, "member").await;
     let token = cookie.split_once('=').unwrap().1;
     let bearer = format!("Bearer {token}");

@@ -114,7 +114,7 @@ fn a_test_finds_every_route_that_needs_no_session() {
 #[tokio::test]
 async fn a_group_is_guarded_with_its_404_and_405_and_the_rest_is_not() {
     let sessions = sessions();
-    let app = router(&sessions).layer(sessions.layer()).with_state("hello").into_axum();
+    let app = router(&sessions).sessions(&sessions).with_state("hello").build().unwrap();
     let app = Served::start(app).await;
     let log_in = async |role: &str| app.post(&format!("/login/{role}")).send().await.cookie();
     let (member, admin) = (log_in("member").await, log_in("admin").await);
@@ -189,8 +189,8 @@ async fn a_plain_router_with_a_fallback_is_nested_as_a_service() {
     let app = Router::new()
         .route("/login/{role}", post(login))
         .nest_service("/group", sessions.require().layer(group))
-        .layer(sessions.layer());
-    let app = Served::start(app.into_axum()).await;
+        .sessions(&sessions);
+    let app = Served::start(app.build().unwrap()).await;
     let cookie = app.post("/login/member").send().await.cookie();
     app.get("/group/any").send().await.expect(StatusCode::UNAUTHORIZED);
     let answer = app.get("/group/any").cookie(cookie).send().await.expect(StatusCode::OK);
@@ -204,8 +204,8 @@ async fn a_merged_router_takes_its_fallback_along_under_its_guard() {
     let app = Router::new()
         .route("/login/{role}", post(login))
         .merge(sessions.require().layer(group))
-        .layer(sessions.layer());
-    let app = Served::start(app.into_axum()).await;
+        .sessions(&sessions);
+    let app = Served::start(app.build().unwrap()).await;
     let cookie = app.post("/login/member").send().await.cookie();
     for path in ["/plain", "/any"] {
         app.get(path).send().await.expect(StatusCode::UNAUTHORIZED);

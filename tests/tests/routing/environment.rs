@@ -17,7 +17,8 @@ fn sessions(variables: &[(&str, &str)]) -> Result<SessionManager<UserSession>, C
 
 async fn set_cookie(variables: &[(&str, &str)]) -> String {
     let sessions = sessions(variables).unwrap();
-    let app: Router = Router::new().route("/login/{role}", post(login)).layer(sessions.layer());
+    let app = Router::new().route("/login/{role}", post(login)).sessions(&sessions);
+    let app = app.build().unwrap();
     let response = send(&app, "POST", "/login/member", &[]).await;
     let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
     let (name, rest) = cookie.split_once('=').unwrap();
@@ -44,9 +45,11 @@ async fn variables_reach_the_browsers_cookie() {
 #[tokio::test]
 async fn trusted_origins_come_from_the_environment_too() {
     let origin = ("SHOP_TRUSTED_ORIGINS", "https://app.example.com");
-    let app: Router = Router::new()
+    let app = Router::new()
         .route("/login/{role}", post(login))
-        .layer(sessions(&[KEY, origin]).unwrap().layer());
+        .sessions(&sessions(&[KEY, origin]).unwrap())
+        .build()
+        .unwrap();
     for (origin, status) in [("https://app.example.com", 200), ("https://evil.example", 403)] {
         let response = send(&app, "POST", "/login/member", &[("origin", origin)]).await;
         assert_eq!(response.status(), status, "{origin}");

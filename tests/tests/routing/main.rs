@@ -10,3 +10,4 @@ mod groups;
 mod policies;
 mod redirects;
 mod router;
+mod startup;

@@ -50,12 +50,12 @@ fn application() -> Router {
         .route("/current-secret", get(by_current_secret))
         .route("/admin-then-fresh", get(admin_then_fresh))
         .route("/fresh-then-admin", get(fresh_then_admin))
-        .layer(sessions().layer())
+        .sessions(&sessions())
 }
 
 #[tokio::test]
 async fn all_of_a_handlers_policies_must_allow_it_in_their_order() {
-    let app = application();
+    let app = application().build().unwrap();
     let member = log_in(&app, "member").await;
     let admin = log_in(&app, "admin").await;
     const FORBIDDEN: &str = r#"{"error":"forbidden"}"#;

@@ -40,8 +40,12 @@ fn routes() -> Router {
         .route("/account", get(delete_account))
 }
 
-fn application() -> Router {
-    routes().layer(sessions().layer())
+fn served_by(sessions: &SessionManager<UserSession>) -> axum::Router {
+    routes().sessions(sessions).build().unwrap()
+}
+
+fn application() -> axum::Router {
+    served_by(&sessions())
 }
 
 #[tokio::test]
@@ -106,7 +110,7 @@ async fn a_session_that_may_not_stays_forbidden_and_a_stale_one_authenticates_ag
 #[tokio::test]
 async fn an_ended_session_is_sent_to_log_in_too() {
     let sessions = sessions();
-    let app = routes().layer(sessions.layer());
+    let app = served_by(&sessions);
     let cookie = log_in(&app, "member").await;
     let headers = [("accept", BROWSER), ("cookie", cookie.as_str())];
     assert_eq!(body(send(&app, "GET", "/shop/orders", &headers).await).await, "orders");
@@ -131,7 +135,8 @@ async fn the_login_page_sends_nobody_to_an_attackers_page() {
         assert_eq!(location(&response), Some("/"), "{attack}");
     }
     // And a path that is none of this origin is not handed to it in the first place.
-    let anywhere: Router = Router::new().route("/{*path}", get(orders)).layer(sessions().layer());
+    let anywhere = Router::new().route("/{*path}", get(orders)).sessions(&sessions());
+    let anywhere = anywhere.build().unwrap();
     let response = send(&anywhere, "GET", "//evil.example", &[("accept", BROWSER)]).await;
     assert_eq!(location(&response), Some("/login"));
 }
@@ -143,7 +148,7 @@ async fn on_reject_answers_where_the_login_page_does_not() {
         .on_reject(|rejection, _| (StatusCode::IM_A_TEAPOT, rejection.code()).into_response())
         .build()
         .unwrap();
-    let app = routes().layer(manager.layer());
+    let app = served_by(&manager);
     let response = send(&app, "GET", "/admin", &[]).await;
     assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
     let response = send(&app, "GET", "/admin", &[("accept", BROWSER)]).await;
@@ -156,7 +161,7 @@ async fn a_store_that_cannot_answer_is_no_reason_to_log_in() {
     let store = Watched::new(Arc::new(MemoryStore::<UserSession>::new()));
     let keys = KeyRing::generate().unwrap();
     let manager = SessionManager::builder(store.clone()).keys(keys).build().unwrap();
-    let app = routes().layer(manager.layer());
+    let app = served_by(&manager);
     let cookie = log_in(&app, "member").await;
     store.fail(Verb::Load, true);
     let headers = [("accept", BROWSER), ("cookie", cookie.as_str())];

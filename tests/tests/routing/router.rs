@@ -80,7 +80,11 @@ fn application() -> Router {
             axum::Router::new().route("/legacy", axum::routing::get(|| async { "legacy" })),
         )
         .fallback(missing)
-        .layer(sessions().layer())
+        .sessions(&sessions())
+}
+
+fn built() -> axum::Router {
+    application().build().unwrap()
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn a_test_can_demand_that_no_route_is_open_by_accident() {
 
 #[tokio::test]
 async fn requests_reach_what_axum_would_send_them_to() {
-    let app = application();
+    let app = built();
     for (method, path, status, text) in [
         ("GET", "/", 200, "home"),
         ("HEAD", "/", 200, ""),
@@ -148,7 +152,7 @@ async fn requests_reach_what_axum_would_send_them_to() {
 
 #[tokio::test]
 async fn guarded_routes_are_guarded_wherever_they_are_nested() {
-    let app = application();
+    let app = built();
     for (method, path) in
         [("GET", "/api/users"), ("DELETE", "/api/users/7"), ("PUT", "/api/users/7")]
     {
@@ -167,15 +171,18 @@ async fn layers_cover_what_axums_cover() {
     let marked = |response: Response| response.headers().contains_key("x-marked");
     let route_layer: Router =
         Router::new().route("/", get(home)).route_layer(from_fn(mark)).fallback(missing);
+    let route_layer = route_layer.build().unwrap();
     assert!(marked(send(&route_layer, "GET", "/", &[]).await));
     assert!(!marked(send(&route_layer, "GET", "/nowhere", &[]).await));
 
     let layer: Router = Router::new().route("/", get(home)).fallback(missing).layer(from_fn(mark));
+    let layer = layer.build().unwrap();
     assert!(marked(send(&layer, "GET", "/nowhere", &[]).await));
 
     let handlers: Router = Router::new()
         .route("/", get(home).layer(from_fn(mark)).post(home))
         .route("/b", get(home).route_layer(from_fn(mark)));
+    let handlers = handlers.build().unwrap();
     assert!(marked(send(&handlers, "GET", "/", &[]).await));
     assert!(!marked(send(&handlers, "POST", "/", &[]).await));
     assert!(marked(send(&handlers, "GET", "/b", &[]).await));
@@ -201,20 +208,23 @@ other  /inner    public
 any    /inner/*  public
 "
     );
-    assert_eq!(body(send(&app, "GET", "/inner/x", &[]).await).await, "no such page");
-    assert_eq!(body(send(&app, "POST", "/", &[]).await).await, "not like this");
-    assert_eq!(body(send(&app, "POST", "/inner", &[]).await).await, "not like this");
+    let built = app.clone().build().unwrap();
+    assert_eq!(body(send(&built, "GET", "/inner/x", &[]).await).await, "no such page");
+    assert_eq!(body(send(&built, "POST", "/", &[]).await).await, "not like this");
+    assert_eq!(body(send(&built, "POST", "/inner", &[]).await).await, "not like this");
     let app = app.reset_fallback();
-    assert_eq!(body(send(&app, "GET", "/inner/x", &[]).await).await, "");
     assert!(!app.policies().to_string().contains("/inner/*"));
+    let app = app.build().unwrap();
+    assert_eq!(body(send(&app, "GET", "/inner/x", &[]).await).await, "");
 }
 
 #[tokio::test]
 async fn a_router_becomes_axums_where_axums_is_wanted() {
     let guarded: Router = Router::new().route("/", get(home));
-    let merged = axum::Router::new().merge(guarded.clone());
+    let merged = axum::Router::new().merge(guarded.clone().build().unwrap());
     let back: Router =
         Router::new().merge_unchecked(merged).merge(Router::new().nest("/x", guarded));
+    let back = back.build().unwrap();
     assert_eq!(body(send(&back, "GET", "/", &[]).await).await, "home");
     assert_eq!(body(send(&back, "GET", "/x", &[]).await).await, "home");
 }
@@ -223,7 +233,7 @@ async fn a_router_becomes_axums_where_axums_is_wanted() {
 async fn axum_serves_it() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let served = tokio::spawn(async move { axum::serve(listener, application()).await });
+    let served = tokio::spawn(async move { axum::serve(listener, built()).await });
     let mut connection = TcpStream::connect(address).await.unwrap();
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     connection.write_all(request).await.unwrap();
@@ -231,6 +241,4 @@ async fn axum_serves_it() {
     connection.read_to_string(&mut response).await.unwrap();
     assert!(response.starts_with("HTTP/1.1 200") && response.ends_with("home"), "{response}");
     served.abort();
-    // And where a make-service is wanted.
-    let _ = application().into_make_service();
 }

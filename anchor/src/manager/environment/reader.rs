@@ -43,15 +43,7 @@ impl<'a> Reader<'a> {
 
     /// Returns an error with every mistake that was found, if there are any.
     pub(super) fn finish(self) -> Result<(), ConfigError> {
-        match self.mistakes.as_slice() {
-            [] => Ok(()),
-            [only] => Err(ConfigError::new(only)),
-            several => Err(ConfigError::new(format_args!(
-                "{} mistakes in the environment:\n- {}",
-                several.len(),
-                several.join("\n- ")
-            ))),
-        }
+        ConfigError::of_all(&self.mistakes, "the environment")
     }
 
     pub(super) fn is_set(&self, variable: &str) -> bool {
