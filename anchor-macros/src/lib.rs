@@ -55,7 +55,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[session(..)]` | meaning | default |
 /// | --- | --- | --- |
 /// | `table = "sessions"` | the table's name; `"schema.table"` if the database has schemas. Tokens are bound to this name: changing it ends all sessions | the struct's name in `snake_case` |
-/// | `idle = "2h"` | a session ends when it has not been used for this long | `"2h"` |
+/// | `idle = "2h"` | a session ends when it has not been used for this long | `"2h"`, or `absolute` if that is less |
 /// | `absolute = "14d"` | a session ends this long after its login, whether it is used or not; at least as long as `idle` | `"14d"` |
 /// | `cookie = "__Host-id"` | the cookie's name, which must be different for each payload of a process | the frontend's default |
 /// | `max_per_subject = 5` | the maximum number of live sessions per subject, even if several logins arrive at once; needs a `subject` | no limit |

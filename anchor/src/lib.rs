@@ -13,6 +13,8 @@
 //! | log in and out | [`Auth`], [`macro@logout`] |
 //! | read and change it | [`Session`] |
 //! | change sessions together with your own tables | `SessionManager::begin`, on the SQL stores |
+//! | use a session up, once: a guest's cart, a second factor | [`Session::consume`] |
+//! | send links that work once | [`OneTimeTokens`](manager::OneTimeTokens) |
 //! | guard a handler | [`macro@require_session`], [`Policy`](guard::Policy) |
 //! | guard a whole router or a tower service | [`RequireSession`](guard::RequireSession) |
 //! | leave no handler unguarded | [`routing`], [`macro@public`] |

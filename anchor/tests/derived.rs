@@ -110,6 +110,17 @@ fn what_is_not_written_has_its_default() {
 }
 
 #[test]
+fn a_session_is_not_idle_for_longer_than_it_lives() {
+    #[derive(Clone, SessionData)]
+    #[session(absolute = "10m", migrations = false)]
+    struct Pending {
+        #[allow(dead_code)]
+        page: String,
+    }
+    assert_eq!(Pending::IDLE.as_secs(), 10 * 60);
+}
+
+#[test]
 fn a_payload_survives_its_row_but_for_what_is_skipped() {
     let values = Encoder::values_of(&full()).unwrap();
     assert_eq!(values.len(), Full::schema().columns.len());

@@ -79,12 +79,12 @@ fn fault(name: &SqlName, errors: &mut Errors) -> bool {
 
 fn lifetimes(payload: &Payload, errors: &mut Errors) {
     let (idle, absolute) = (&payload.idle, &payload.absolute);
-    let Some(span) = idle.written.or(absolute.written) else { return };
+    // Without `idle`, it is at most `absolute`.
+    let Some(span) = idle.written else { return };
     if idle.seconds > absolute.seconds {
-        let defaulted = match (idle.written, absolute.written) {
-            (None, _) => " (`idle` is \"2h\" by default)",
-            (_, None) => " (`absolute` is \"14d\" by default)",
-            _ => "",
+        let defaulted = match absolute.written {
+            None => " (`absolute` is \"14d\" by default)",
+            Some(_) => "",
         };
         errors.push(Error::new(
             span,

@@ -88,12 +88,13 @@ impl Payload {
                 vec![SqlName { text: name, quoted: false, span: input.ident.span() }]
             }
         };
+        let absolute = Lifetime::new(arguments.seconds("absolute"), DEFAULT_ABSOLUTE);
         Some(Self {
             ident: input.ident.clone(),
             table,
             renamed_from: name(arguments.text("renamed_from")),
-            idle: Lifetime::new(arguments.seconds("idle"), DEFAULT_IDLE),
-            absolute: Lifetime::new(arguments.seconds("absolute"), DEFAULT_ABSOLUTE),
+            idle: Lifetime::new(arguments.seconds("idle"), DEFAULT_IDLE.min(absolute.seconds)),
+            absolute,
             cookie: arguments.text("cookie").cloned(),
             migrations: match (arguments.name("migrations"), arguments.text("migrations")) {
                 (Some(_), None) => Migrations::None,

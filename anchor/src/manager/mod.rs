@@ -4,6 +4,7 @@ pub(crate) mod builder;
 mod callback;
 pub(crate) mod channels;
 pub(crate) mod client;
+pub(crate) mod creation;
 mod cross_origin;
 pub(crate) mod environment;
 pub(crate) mod event;
@@ -11,6 +12,7 @@ pub(crate) mod last_verdict;
 #[cfg(feature = "cache")]
 pub(crate) mod listener;
 pub(crate) mod listing;
+mod one_time;
 pub(crate) mod payload_change;
 mod plain_http;
 pub(crate) mod registry;
@@ -29,6 +31,7 @@ pub use client::FingerprintMismatch;
 pub use environment::Environment;
 pub use event::{Event, RevokedSessions};
 pub use listing::Listing;
+pub use one_time::OneTimeTokens;
 pub use sweeper::Sweeper;
 #[cfg(feature = "_sql")]
 pub use transaction::{PendingLogin, SessionTransaction};

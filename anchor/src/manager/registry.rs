@@ -12,6 +12,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::error::ConfigError;
 use crate::payload::SessionData;
 
+/// What the channels of one-time tokens begin with. The rest is the table's name.
+pub(crate) const ONE_TIME: &str = "one-time:";
+
 /// The managers that are alive.
 static LIVE: Mutex<Vec<Live>> = Mutex::new(Vec::new());
 
@@ -34,7 +37,8 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Registers a manager of `T` on this channel.
+    /// Registers a manager of `T` on this channel. One-time tokens have no layer that could be
+    /// lost, so they do not count as another payload.
     ///
     /// # Errors
     ///
@@ -45,6 +49,14 @@ impl Registration {
         if let Some(other) =
             live.iter().find(|other| other.channel == channel && other.payload != payload)
         {
+            if let Some(table) = channel.strip_prefix(ONE_TIME) {
+                return Err(ConfigError::new(format_args!(
+                    "the one-time tokens of `{}` are already in a table `{table}`, so each could \
+                     be redeemed as the other: give one of them its own table, with \
+                     `#[session(table = \"..\")]` on its struct",
+                    other.name
+                )));
+            }
             if !channel.starts_with("cookie:") {
                 return Err(ConfigError::new(format_args!(
                     "the sessions of `{}` already travel by `{channel}`, and each of the two would \
@@ -64,7 +76,7 @@ impl Registration {
             )));
         }
         live.push(Live { channel: channel.to_owned(), payload, name: type_name::<T>() });
-        if *FIRST.get_or_init(|| payload) != payload {
+        if !channel.starts_with(ONE_TIME) && *FIRST.get_or_init(|| payload) != payload {
             SEVERAL.store(true, Ordering::Release);
         }
         Ok(Self { channel: channel.to_owned(), payload })

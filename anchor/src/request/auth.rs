@@ -5,6 +5,7 @@ use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 
@@ -63,6 +64,7 @@ impl<T: SessionData> Auth<T> {
             remembered: true,
             starting_now: false,
             revokes_others: false,
+            longest: None,
             channel: ChannelId::FIRST,
         };
         Login { auth: self, data, options, via: None }
@@ -133,6 +135,13 @@ impl<T: SessionData> Login<'_, T> {
     /// of password.
     pub fn starting_now(self) -> Self {
         Self { options: LoginOptions { starting_now: true, ..self.options }, ..self }
+    }
+
+    /// Lets the session live for at most `longest`, if that is less than the manager's `absolute`.
+    /// For a session that may do more than others, such as that of an administrator who acts as a
+    /// user. No use extends it.
+    pub fn at_most(self, longest: Duration) -> Self {
+        Self { options: LoginOptions { longest: Some(longest), ..self.options }, ..self }
     }
 
     /// Sends the token on this frontend of the manager, instead of the first one: see

@@ -33,10 +33,13 @@ pub enum EndReason {
     Fingerprint,
     /// The handler that logged in answered with an error, so its token was never sent.
     Abandoned,
+    /// It was consumed: [`Session::consume`](crate::Session::consume), or
+    /// [`OneTimeTokens::redeem`](crate::manager::OneTimeTokens::redeem).
+    Consumed,
 }
 
 impl EndReason {
-    const ALL: [EndReason; 11] = [
+    const ALL: [EndReason; 12] = [
         EndReason::Logout,
         EndReason::LogoutAll,
         EndReason::LogoutOthers,
@@ -48,6 +51,7 @@ impl EndReason {
         EndReason::Everyone,
         EndReason::Fingerprint,
         EndReason::Abandoned,
+        EndReason::Consumed,
     ];
 
     /// Returns the reason as one stable word, for logs and tables.
@@ -64,6 +68,7 @@ impl EndReason {
             EndReason::Everyone => "everyone",
             EndReason::Fingerprint => "fingerprint",
             EndReason::Abandoned => "abandoned",
+            EndReason::Consumed => "consumed",
         }
     }
 

@@ -19,6 +19,8 @@ mod faults;
 mod frontends;
 #[path = "../../tests/http/guards.rs"]
 mod guards;
+#[path = "../../tests/http/guests.rs"]
+mod guests;
 #[path = "../../tests/http/keys.rs"]
 mod keys;
 #[path = "../../tests/http/late_uses.rs"]
@@ -43,6 +45,8 @@ mod logout_methods;
 mod logs;
 #[path = "../../tests/http/managers.rs"]
 mod managers;
+#[path = "../../tests/http/one_time.rs"]
+mod one_time;
 #[path = "../../tests/http/pages.rs"]
 mod pages;
 #[path = "../../tests/http/payloads.rs"]
@@ -61,6 +65,8 @@ mod rotation;
 mod several_frontends;
 #[path = "../../tests/http/siblings.rs"]
 mod siblings;
+#[path = "../../tests/http/steps.rs"]
+mod steps;
 #[path = "../../tests/http/tokens.rs"]
 mod tokens;
 #[path = "../../tests/http/updates.rs"]

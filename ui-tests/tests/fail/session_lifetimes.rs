@@ -26,10 +26,4 @@ struct IdleLongerThanTheDefault {
     name: String,
 }
 
-#[derive(Clone, SessionData)]
-#[session(absolute = "1h")]
-struct AbsoluteShorterThanTheDefault {
-    name: String,
-}
-
 fn main() {}

@@ -12,6 +12,7 @@ use crate::manager::channels::Channels;
 use crate::manager::cross_origin::CrossOriginProtection;
 #[cfg(feature = "cache")]
 use crate::manager::listener::Listener;
+use crate::manager::one_time::{Link, OneTimeTokens};
 use crate::manager::plain_http::PlainHttp;
 use crate::manager::sessions::Sessions;
 use crate::manager::tasks::Tasks;
@@ -41,8 +42,30 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         Ok(SessionManager { inner: Arc::new(sessions) })
     }
 
+    /// Checks the settings and returns one-time tokens instead of sessions: for links in e-mails.
+    /// They need a store and keys, and take the environment's keys, the events, the lifetime
+    /// (`absolute`) and the timeouts from this builder. Cookies and cross-origin settings do not
+    /// concern them.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`build`](Self::build), and an error if there is a frontend, a
+    /// verifier or a fingerprint, which need a request, or if a live manager of another payload in
+    /// this process issues one-time tokens from a table of this name.
+    pub fn build_one_time_tokens(self) -> Result<OneTimeTokens<T>, ConfigError> {
+        Self { is_one_time: true, ..self }.build().map(OneTimeTokens::of)
+    }
+
     fn checked(mut self) -> Result<Sessions<T>, ConfigError> {
+        if self.is_one_time {
+            self.check_one_time()?;
+        }
         self.read_environment()?;
+        if self.is_one_time {
+            self.frontend = Some(Box::new(Link::of::<T>()));
+            // No use is recorded.
+            self.idle = self.absolute;
+        }
         let keys = self.keys.take().ok_or_else(|| {
             ConfigError::new(
                 "no signing keys: add `.keys(KeyRing::from_env(\"ANCHOR_KEYS\")?)` before \
@@ -87,6 +110,20 @@ impl<T: SessionData> SessionManagerBuilder<T> {
             revocation_poll: self.revocation_poll,
             verify_interval: self.verify_interval,
         })
+    }
+
+    /// Checks that nothing is set that would need a request.
+    fn check_one_time(&self) -> Result<(), ConfigError> {
+        let set = if self.frontend.is_some() || !self.more_frontends.is_empty() {
+            "`.frontend(..)`: the application sends the token itself, such as in a link"
+        } else if self.verifier.is_some() {
+            "`.verifier(..)`: check the payload that `redeem` returns"
+        } else if T::schema().options.fingerprint {
+            "`#[session(fingerprint)]`: whoever has the link may redeem it"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::new(format_args!("one-time tokens have no request; remove {set}")))
     }
 
     /// Applies the settings of the environment to the builder.

@@ -48,6 +48,7 @@ impl<T: SessionData> SessionManager<T> {
             revocation_poll: Duration::from_secs(5),
             verify_interval: Duration::from_secs(60),
             client: ClientSettings::default(),
+            is_one_time: false,
             #[cfg(feature = "cache")]
             cache: CacheSettings::default(),
         }
@@ -77,6 +78,8 @@ pub struct SessionManagerBuilder<T: SessionData> {
     revocation_poll: Duration,
     verify_interval: Duration,
     client: ClientSettings,
+    /// Whether it builds one-time tokens.
+    is_one_time: bool,
     #[cfg(feature = "cache")]
     cache: CacheSettings,
 }

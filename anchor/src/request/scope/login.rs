@@ -2,16 +2,19 @@
 
 use std::any::type_name;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Admitted, Current, Issue, Live, Outgoing, Scope, Stage};
 use crate::id::SessionId;
+use crate::manager::Event;
+#[cfg(feature = "_sql")]
+use crate::manager::RevokedSessions;
 use crate::manager::channels::{ChannelId, ChannelSet};
 use crate::manager::sessions::Sessions;
 #[cfg(feature = "_sql")]
 use crate::manager::transaction::{Effect, PendingLogin, SessionTransaction};
-use crate::manager::{Event, RevokedSessions};
 use crate::payload::{LimitExceeded, SessionData, SubjectLimit};
 use crate::rejection::Error;
 #[cfg(feature = "_sql")]
@@ -20,7 +23,7 @@ use crate::store::{
     Created, EndReason, NewSession, OldSecret, Reauthenticated, Record, Replaced, Rotated, Rotation,
 };
 use crate::timestamp::Timestamp;
-use crate::token::{Secret, SessionToken, new_session_id};
+use crate::token::{Secret, SessionToken};
 
 /// The options of a login, besides its payload.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,8 @@ pub(crate) struct LoginOptions {
     pub(crate) starting_now: bool,
     /// Whether it ends the subject's other sessions.
     pub(crate) revokes_others: bool,
+    /// The longest time that the session may live, if that is less than for other sessions.
+    pub(crate) longest: Option<Duration>,
     /// The channel that the token is for.
     pub(crate) channel: ChannelId,
 }
@@ -150,27 +155,20 @@ impl<T: SessionData> Scope<T> {
         // A session that should be bound to a client must not begin without its fingerprint.
         let fingerprint = client.fingerprint?;
         let sessions = &self.sessions;
-        let id = new_session_id().map_err(Error::Randomness)?;
-        let id = sessions.store.placement(&data).map_or(id, |placement| id.placed(placement));
-        let secret = Secret::generate().map_err(Error::Randomness)?;
+        let (mut new, secret) = sessions.new_session(data)?;
         let is_measured = T::schema().options.cut_off && !options.starting_now;
-        let began = is_measured.then_some(self.arrived);
-        let limit = if options.revokes_others {
-            Some(SubjectLimit::new(1, LimitExceeded::EndOldest))
-        } else {
-            T::LIMIT
-        };
-        let new = NewSession {
-            idle: sessions.idle,
-            absolute: sessions.absolute,
-            replaces,
-            remembered: options.remembered,
-            began,
-            client: client.info,
-            fingerprint,
-            limit,
-            ..NewSession::new(id, secret.lasting_hash(), secret.hash(), Arc::new(data))
-        };
+        new.replaces = replaces;
+        new.remembered = options.remembered;
+        new.began = is_measured.then_some(self.arrived);
+        new.client = client.info;
+        new.fingerprint = fingerprint;
+        if options.revokes_others {
+            new.limit = Some(SubjectLimit::new(1, LimitExceeded::EndOldest));
+        }
+        if let Some(longest) = options.longest {
+            new.idle = new.idle.min(longest);
+            new.absolute = new.absolute.min(longest);
+        }
         Ok(Begun { new, secret, others })
     }
 
@@ -184,11 +182,7 @@ impl<T: SessionData> Scope<T> {
         replaced: Option<SessionId>,
     ) -> Result<(Admitted<T>, SessionToken), Error> {
         let (sessions, id, record) = (&self.sessions, record.id, Arc::new(record));
-        for id in ended {
-            sessions.watches.ended(id);
-            let which = RevokedSessions::One(id);
-            sessions.emit(&Event::Revoked { which, count: 1, reason: EndReason::LimitExceeded });
-        }
+        sessions.made_room(ended);
         if let Some(replaced) = replaced {
             sessions.watches.ended(replaced);
         }
@@ -317,7 +311,7 @@ impl<T: SessionData> Scope<T> {
 
     /// Makes a rotation from the secret that this request has to a new one. Returns it with the
     /// new secret and the channel on which that travels.
-    fn rotation(
+    pub(super) fn rotation(
         &self,
         id: SessionId,
         old: OldSecret,
@@ -332,7 +326,12 @@ impl<T: SessionData> Scope<T> {
 
     /// Records that the session has a new secret, whose token the response carries. Returns the
     /// token.
-    fn found_rotated(&self, id: SessionId, secret: Secret, channel: ChannelId) -> SessionToken {
+    pub(super) fn found_rotated(
+        &self,
+        id: SessionId,
+        secret: Secret,
+        channel: ChannelId,
+    ) -> SessionToken {
         let token = SessionToken::sign(id, &secret, &self.sessions.channels[channel].keys);
         let mut state = self.state();
         let forgets = match &state.outgoing {

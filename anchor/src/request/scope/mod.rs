@@ -6,6 +6,7 @@
 //! into the response at the end.
 
 mod admission;
+mod consumption;
 mod login;
 mod logout;
 mod presentation;

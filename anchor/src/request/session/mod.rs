@@ -154,6 +154,48 @@ impl<T: SessionData> Session<T> {
         Ok(token)
     }
 
+    /// Ends the session, removes its cookie, and returns its last payload, which exactly one
+    /// request gets: of several requests that consume the same session, one succeeds. For a session
+    /// that is one step of something: a login that waits for its second factor, the challenge of a
+    /// passkey, or a guest whose cart goes to the user.
+    ///
+    /// The payload includes every update that was answered before. An update that comes later fails
+    /// with [`Error::SecretReplaced`] or [`Error::Ended`], and writes nothing. The reason of the
+    /// end is [`EndReason::Consumed`](crate::store::EndReason::Consumed). The consumption continues
+    /// if the client closes the connection meanwhile. Costs three statements.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(cookie = "__Host-login")]
+    /// # struct PendingLogin { user_id: i64 }
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { user_id: i64 }
+    /// async fn second_factor(
+    ///     pending: Session<PendingLogin>,
+    ///     auth: Auth<UserSession>,
+    /// ) -> Result<(), anchor::Error> {
+    ///     // After the code has been checked.
+    ///     let user_id = pending.consume().await?.user_id;
+    ///     auth.login(UserSession { user_id }).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Ended`] if the session has ended meanwhile, such as by another consumption, or by
+    ///   a login in another tab, which ends what that tab presents.
+    /// - [`Error::SecretReplaced`] if another request has replaced the secret meanwhile, as a
+    ///   consumption does first.
+    /// - [`Error::ResponseBegun`] if the response was sent, so that the cookie cannot be removed.
+    /// - [`Error::Store`] if the store cannot answer. Either the session is still live, or it has
+    ///   ended and nobody gets its payload.
+    pub async fn consume(self) -> Result<T, Error> {
+        let last = self.logged(self.scope.consume(self.id()).await)?;
+        Ok(T::clone(&last))
+    }
+
     /// Marks the session as used now, and returns when it expires unless it is used again: the
     /// manager's idle timeout from now, at most its deadline, by the store's clock.
     ///
