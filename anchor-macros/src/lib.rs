@@ -81,6 +81,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | --- | --- |
 /// | `subject` | whose session it is: indexed, listable, revocable; at most one field, which must not be an `Option` |
 /// | `role` | the value that `role = ..` in `#[require_session]` is compared with; at most one field |
+/// | `impersonator` | who acts as the subject in this session, such as an administrator: `Some` means that a guard with `fresh` refuses it, and that the log names both; at most one field, an `Option` |
 /// | `json` | stored as JSON through serde, whatever its type |
 /// | `skip` | not stored: `Default::default()` when a session is loaded |
 /// | `default = "'member'"` | the column's SQL default, written as an SQL expression |

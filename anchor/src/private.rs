@@ -4,7 +4,9 @@
 pub use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 pub use http::request::Parts;
 
-pub use crate::column::derived::{newtype, unknown_variant, variant_from_value, variant_to_value};
+pub use crate::column::derived::{
+    Impersonator, newtype, unknown_variant, variant_from_value, variant_to_value,
+};
 pub use crate::column::{Column, ColumnError, ColumnType, NoSubject, Value};
 pub use crate::guard::login_page::LoginPage;
 pub use crate::guard::policy::{Authoritative, Decision, Fresh, HasRole, Policy, allow_if, when};

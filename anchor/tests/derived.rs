@@ -1,6 +1,6 @@
 //! What the derives yield: the schema, and the way of a payload to its row and back.
 
-use anchor::column::{ColumnType, Value};
+use anchor::column::{ColumnError, ColumnType, Value};
 use anchor::payload::{Decoder, Encoder};
 use anchor::schema::{ColumnSchema, OnChange, OnDelete, Reference, Schema};
 use anchor::{Column, SessionData};
@@ -106,7 +106,8 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(HTTPVisit::IDLE.as_secs(), 2 * 60 * 60);
     assert_eq!(HTTPVisit::ABSOLUTE.as_secs(), 14 * 24 * 60 * 60);
     assert_eq!(HTTPVisit::COOKIE, None);
-    assert!(HTTPVisit { page: String::new() }.subject().is_none());
+    let visit = HTTPVisit { page: String::new() };
+    assert!(visit.subject().is_none() && visit.impersonator().is_none());
 }
 
 #[test]
@@ -118,6 +119,44 @@ fn a_session_is_not_idle_for_longer_than_it_lives() {
         page: String,
     }
     assert_eq!(Pending::IDLE.as_secs(), 10 * 60);
+}
+
+#[test]
+fn an_impersonator_is_somebody_even_if_its_value_cannot_be_stored() {
+    #[derive(Clone, Copy)]
+    struct Nobody;
+
+    impl Column for Nobody {
+        const TYPE: ColumnType = ColumnType::Text;
+
+        fn to_value(&self) -> Result<Value, ColumnError> {
+            Err(ColumnError::new("it cannot"))
+        }
+
+        fn from_value(_: Value) -> Result<Self, ColumnError> {
+            Ok(Nobody)
+        }
+    }
+
+    #[derive(Clone, SessionData)]
+    #[session(migrations = false)]
+    struct Acting {
+        #[session(impersonator)]
+        admin: Option<i64>,
+        other: Option<i64>,
+    }
+
+    #[derive(Clone, SessionData)]
+    #[session(migrations = false)]
+    struct Strange {
+        #[session(impersonator)]
+        admin: Option<Nobody>,
+    }
+
+    let acting = |admin| Acting { admin, other: Some(2) }.impersonator();
+    assert_eq!((acting(Some(1)), acting(None)), (Some(Value::Int(1)), None));
+    assert!(Acting { admin: None, other: Some(2) }.other.is_some());
+    assert_eq!(Strange { admin: Some(Nobody) }.impersonator(), Some(Value::Null));
 }
 
 #[test]

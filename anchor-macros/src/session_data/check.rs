@@ -1,10 +1,10 @@
 //! Checks a payload after it has been read: every database accepts its names, no two names are the
 //! same, and its lifetimes make sense.
 
-use proc_macro2::Span;
+use proc_macro2::{Ident, Span};
 use syn::Error;
 
-use super::model::Payload;
+use super::model::{Column, Payload};
 use super::sql_name::SqlName;
 use crate::errors::Errors;
 use crate::suggest;
@@ -32,6 +32,7 @@ pub(super) fn check(payload: &Payload, errors: &mut Errors) {
     cookie(payload, errors);
     one_subject(payload, errors);
     one_role(payload, errors);
+    one_impersonator(payload, errors);
     subject_of_options(payload, errors);
     columns(payload, errors);
 }
@@ -113,27 +114,52 @@ fn cookie(payload: &Payload, errors: &mut Errors) {
 }
 
 fn one_subject(payload: &Payload, errors: &mut Errors) {
-    let mut subjects = payload
-        .columns()
-        .filter_map(|(field, column)| column.subject.map(|span| (&field.ident, span)));
-    let Some((first, _)) = subjects.next() else { return };
-    for (_, span) in subjects {
-        let message = format!("`{first}` is already the subject; a session belongs to one subject");
-        errors.push(Error::new(span, message));
-    }
+    at_most_one(
+        payload,
+        |column| column.subject,
+        errors,
+        |first| format!("`{first}` is already the subject; a session belongs to one subject"),
+    );
 }
 
 fn one_role(payload: &Payload, errors: &mut Errors) {
-    let mut roles = payload
-        .columns()
-        .filter_map(|(field, column)| column.role.map(|span| (&field.ident, span)));
-    let Some((first, _)) = roles.next() else { return };
-    for (_, span) in roles {
-        let message = format!(
-            "`{first}` is already the role; keep one `#[session(role)]`, and check the other \
+    at_most_one(
+        payload,
+        |column| column.role,
+        errors,
+        |first| {
+            format!(
+                "`{first}` is already the role; keep one `#[session(role)]`, and check the other \
              field with `when = ..`"
-        );
-        errors.push(Error::new(span, message));
+            )
+        },
+    );
+}
+
+fn one_impersonator(payload: &Payload, errors: &mut Errors) {
+    at_most_one(
+        payload,
+        |column| column.impersonator,
+        errors,
+        |first| {
+            format!("`{first}` is already the impersonator; keep one `#[session(impersonator)]`")
+        },
+    );
+}
+
+/// Reports each field after the first one that is marked.
+fn at_most_one(
+    payload: &Payload,
+    mark: impl Fn(&Column) -> Option<Span>,
+    errors: &mut Errors,
+    message: impl Fn(&Ident) -> String,
+) {
+    let mut marked = payload
+        .columns()
+        .filter_map(|(field, column)| mark(column).map(|span| (&field.ident, span)));
+    let Some((first, _)) = marked.next() else { return };
+    for (_, span) in marked {
+        errors.push(Error::new(span, message(first)));
     }
 }
 

@@ -97,6 +97,10 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
                 ::core::option::Option::Some(::core::time::Duration::from_secs(#seconds));
         }
     });
+    let impersonator = payload
+        .columns()
+        .find(|(_, column)| column.impersonator.is_some())
+        .map(|(field, _)| impersonator(field, private));
     let schema = schema(payload, private);
     let defaults =
         payload.columns().filter_map(|(field, column)| default_check(field, column, private));
@@ -140,6 +144,21 @@ fn session_data(payload: &Payload, ident: &Ident, private: &TokenStream) -> Toke
             fn subject(&self) -> ::core::option::Option<&#subject_type> {
                 #subject_value
             }
+
+            #impersonator
+        }
+    }
+}
+
+fn impersonator(field: &Field, private: &TokenStream) -> TokenStream {
+    let Field { ident, ty, .. } = field;
+    // Located at the field's type, because it must be an `Option`.
+    let (first, last) = ends(ty);
+    let trait_ = moved(&quote!(#private::Impersonator), first);
+    let value = quote_spanned!(last=> <#ty as #trait_>::value);
+    quote! {
+        fn impersonator(&self) -> ::core::option::Option<#private::Value> {
+            #value(&self.#ident)
         }
     }
 }

@@ -25,6 +25,7 @@ const ON_STRUCT: &[Known] = &[
 const ON_FIELD: &[Known] = &[
     Known::flag("subject"),
     Known::flag("role"),
+    Known::flag("impersonator"),
     Known::flag("json"),
     Known::new("default", Takes::Text, "\"'member'\""),
     Known::new("column", Takes::Text, "\"user_id\""),

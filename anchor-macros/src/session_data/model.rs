@@ -52,7 +52,7 @@ pub(super) struct Field {
 pub(super) enum Stored {
     /// `skip`: filled with `Default::default()`.
     No,
-    Column(Column),
+    Column(Box<Column>),
 }
 
 pub(super) struct Column {
@@ -62,6 +62,8 @@ pub(super) struct Column {
     pub(super) subject: Option<Span>,
     /// Where `role` was written, if it was.
     pub(super) role: Option<Span>,
+    /// Where `impersonator` was written, if it was.
+    pub(super) impersonator: Option<Span>,
     pub(super) default: Option<LitStr>,
     pub(super) sql_type: Option<LitStr>,
     pub(super) references: Option<Reference>,
@@ -109,7 +111,7 @@ impl Payload {
     pub(super) fn columns(&self) -> impl Iterator<Item = (&Field, &Column)> {
         self.fields.iter().filter_map(|field| match &field.stored {
             Stored::No => None,
-            Stored::Column(column) => Some((field, column)),
+            Stored::Column(column) => Some((field, &**column)),
         })
     }
 }
@@ -171,7 +173,7 @@ impl Field {
         let ident = field.ident.clone().expect("the fields are named");
         let stored = match arguments.name("skip") {
             Some(_) => Stored::No,
-            None => Stored::Column(Column::read(&ident, &arguments, errors)),
+            None => Stored::Column(Box::new(Column::read(&ident, &arguments, errors))),
         };
         Self { ident, ty: field.ty.clone(), stored }
     }
@@ -224,6 +226,7 @@ impl Column {
             json: arguments.name("json").is_some(),
             subject: arguments.name("subject").map(Spanned::span),
             role: arguments.name("role").map(Spanned::span),
+            impersonator: arguments.name("impersonator").map(Spanned::span),
             default: arguments.text("default").cloned(),
             sql_type: arguments.text("sql_type").cloned(),
             references,

@@ -1,6 +1,6 @@
 //! The functions that `#[derive(Column)]` calls.
 
-use super::{ColumnError, ColumnType, Value};
+use super::{Column, ColumnError, ColumnType, Value};
 
 /// Returns the type of a newtype's column, which is that of the inner type.
 ///
@@ -41,5 +41,24 @@ pub fn unknown_variant(ty: ColumnType) -> ColumnError {
             ColumnError::new(format_args!("the text is not one of {}", names.join(", ")))
         }
         _ => ColumnError::new("the text is not one of the enum's names"),
+    }
+}
+
+/// A field marked `#[session(impersonator)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is always somebody: write `Option<{Self}>`, which is `None` in the \
+        subject's own sessions",
+    label = "a field marked `impersonator` must be an `Option` of a column's type"
+)]
+pub trait Impersonator {
+    /// Returns the impersonator's value. Somebody whose value cannot be converted is still
+    /// somebody.
+    fn value(&self) -> Option<Value>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: Column> Impersonator for Option<C> {
+    fn value(&self) -> Option<Value> {
+        self.as_ref().map(|somebody| somebody.to_value().unwrap_or(Value::Null))
     }
 }

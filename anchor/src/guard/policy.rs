@@ -100,7 +100,8 @@ all_of!(A, B, C, D);
 all_of!(A, B, C, D, E);
 
 /// Requires that the subject proved who they are at most this many seconds ago, and that the
-/// request does not present the previous secret: `#[require_session(.., fresh = "10m")]`.
+/// request does not present the previous secret: `#[require_session(.., fresh = "10m")]`. Denies
+/// the session of an [impersonator](SessionData::impersonator), whose subject proved nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Fresh<const SECONDS: u64>;
 
@@ -116,6 +117,9 @@ impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
 
 /// Decides by the time since the session's subject proved who they are.
 pub(super) fn fresh<T: SessionData>(session: &Session<T>, max_age: Duration) -> Decision {
+    if session.data().impersonator().is_some() {
+        return Decision::Deny;
+    }
     if session.presents_current_secret() && session.authenticated_for() < max_age {
         Decision::Allow
     } else {

@@ -3,7 +3,10 @@
 use std::any::type_name;
 use std::fmt;
 
+use crate::column::{Column, Value};
+use crate::excerpt::excerpt;
 use crate::id::SessionId;
+use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::store::{EndReason, Record};
 
@@ -84,17 +87,22 @@ pub enum RevokedSessions {
     Everyone,
 }
 
-impl<T> Event<'_, T> {
+impl<T: SessionData> Event<'_, T> {
     /// Writes the event to the log: one line, with ids and reasons, without the payload or the
-    /// secret.
+    /// secret. The exception is an impersonation, whose line names the subject and the
+    /// impersonator.
     pub(crate) fn log(&self) {
         let payload = type_name::<T>();
         match self {
             Event::Created { session, replaced } => {
                 let (id, replaced) = (session.id, replaced.map(tracing::field::display));
+                let data = &session.data;
+                let impersonator = data.impersonator().map(named);
+                let subject = impersonator.is_some().then(|| data.subject()?.to_value().ok());
+                let subject = subject.flatten().map(named);
                 tracing::info!(
-                    target: "anchor", event = "created", payload, %id, replaced,
-                    "session created"
+                    target: "anchor", event = "created", payload, %id, replaced, subject,
+                    impersonator, "session created"
                 );
             }
             Event::Touched { id } => {
@@ -141,6 +149,19 @@ impl<T> Event<'_, T> {
         }
     }
 }
+
+/// Shows who somebody is, for the log.
+fn named(somebody: Value) -> String {
+    match somebody {
+        Value::Int(number) => number.to_string(),
+        Value::Uuid(uuid) => uuid.to_string(),
+        Value::Text(text) => excerpt(text, NAME).to_string(),
+        other => other.kind().to_owned(),
+    }
+}
+
+/// The maximum number of characters that are shown of a name.
+const NAME: usize = 100;
 
 impl<T> fmt::Debug for Event<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

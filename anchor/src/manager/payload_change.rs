@@ -135,17 +135,18 @@ pub(crate) fn differing<T: SessionData>(data: &T, change: &mut impl FnMut(&mut T
     (!is_same).then_some(to)
 }
 
-/// Returns an error if a session would belong to another subject.
+/// Returns an error if a session would belong to another subject, or have another impersonator.
 pub(crate) fn check_subject<T: SessionData>(from: &Record<T>, to: &T) -> Result<(), Error> {
-    match subject_value(&*from.data) == subject_value(to) {
+    match whose(&*from.data) == whose(to) {
         true => Ok(()),
         false => Err(Error::SubjectChanged { id: from.id }),
     }
 }
 
-/// Returns whose session it is, in a form that can be compared, or `None` if it is nobody's.
-fn subject_value<T: SessionData>(data: &T) -> Option<Value> {
-    data.subject().and_then(|subject| subject.to_value().ok())
+/// Returns whose session it is, or `None` if it is nobody's, and who acts as them, in a form that
+/// can be compared.
+fn whose<T: SessionData>(data: &T) -> (Option<Value>, Option<Value>) {
+    (data.subject().and_then(|subject| subject.to_value().ok()), data.impersonator())
 }
 
 /// Returns whether another session may be changed all the same.

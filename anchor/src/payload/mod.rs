@@ -8,7 +8,7 @@ pub use limit::{LimitExceeded, SubjectLimit};
 
 use std::time::Duration;
 
-use crate::column::Column;
+use crate::column::{Column, Value};
 use crate::schema::Schema;
 
 /// The payload of a session: its columns, its lifetime, its cookie.
@@ -66,6 +66,13 @@ pub trait SessionData: Clone + Send + Sync + 'static {
 
     /// Returns the subject, whose session this is, or `None` if the payload has no subject.
     fn subject(&self) -> Option<&Self::Subject>;
+
+    /// Returns who acts as the subject in this session, or `None` if it is the subject: the value
+    /// of the field marked `#[session(impersonator)]`. A guard with `fresh` refuses the session of
+    /// an impersonator, and the log names both when it is created.
+    fn impersonator(&self) -> Option<Value> {
+        None
+    }
 }
 
 /// A payload whose subjects can be cut off. `#[session(cut_off)]` implements this trait. The

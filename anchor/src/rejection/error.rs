@@ -44,10 +44,11 @@ pub enum Error {
         /// The session.
         id: SessionId,
     },
-    /// The change would have given the session to another subject; nothing was written.
+    /// The change would have given the session to another subject, or to another
+    /// [impersonator](crate::SessionData::impersonator); nothing was written.
     #[error(
-        "an update would give session {id} to another subject: log in as that subject with \
-         `auth.login(..)`"
+        "an update would give session {id} to another subject or impersonator: log in as that \
+         subject with `auth.login(..)`"
     )]
     SubjectChanged {
         /// The session.

@@ -21,6 +21,8 @@ mod frontends;
 mod guards;
 #[path = "../../tests/http/guests.rs"]
 mod guests;
+#[path = "../../tests/http/impersonation.rs"]
+mod impersonation;
 #[path = "../../tests/http/keys.rs"]
 mod keys;
 #[path = "../../tests/http/late_uses.rs"]

@@ -18,6 +18,7 @@ mod faults;
 mod frontends;
 mod guards;
 mod guests;
+mod impersonation;
 mod keys;
 mod late_uses;
 mod layers;

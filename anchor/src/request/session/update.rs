@@ -41,7 +41,8 @@ impl<T: SessionData> Session<T> {
     ///   sent.
     /// - [`Error::SecretReplaced`] if this request's secret was replaced meanwhile and is no longer
     ///   valid: nothing was written, and this handle does not show what the session has become.
-    /// - [`Error::SubjectChanged`] if `change` changes the subject: that is a login.
+    /// - [`Error::SubjectChanged`] if `change` changes the subject or the impersonator: that is a
+    ///   login.
     /// - [`Error::Contended`] after 64 conflicts.
     /// - [`Error::Store`] if the store cannot answer, or the payload cannot be stored.
     /// - [`Error::RefusedByVerifier`] and [`Error::Verifier`] if the verifier is asked again.
