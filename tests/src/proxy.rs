@@ -34,6 +34,10 @@ pub enum Direction {
 pub enum Loss {
     /// One connection is cut. The next one works.
     OneConnection,
+    /// One connection is cut in the middle: half of the bytes still arrive. The next one works.
+    OneInTheMiddle,
+    /// One connection is cut, and so are this many after it, as soon as they are made.
+    OneAndTheNext(usize),
     /// Every connection is cut, and so is every new one, until [`Proxy::heal`].
     EveryConnection,
     /// One connection stays open, and nothing passes on it any more. The next one works.
@@ -181,6 +185,8 @@ struct State {
     planned: Option<Planned>,
     has_lost: bool,
     is_down: bool,
+    /// How many connections are cut as soon as they are made.
+    cut_next: usize,
     is_silent: bool,
     are_replicas_silent: bool,
     delay: Duration,
@@ -203,6 +209,14 @@ struct Planned {
     loss: Loss,
 }
 
+/// How much of what has come on a connection passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passes {
+    All,
+    /// The first half, and then nothing more.
+    Half,
+}
+
 struct Network {
     state: watch::Sender<State>,
     connections: AtomicUsize,
@@ -211,9 +225,10 @@ struct Network {
 }
 
 impl Network {
-    /// Lets the planned loss happen, if its turn has come. Fails if that cuts this connection.
-    async fn meet(&self, direction: Direction) -> io::Result<()> {
-        let (mut is_cut, mut hangs_until) = (false, None);
+    /// Lets the planned loss happen, if its turn has come, and returns how much of what has come
+    /// passes before this connection ends. Fails if that is nothing.
+    async fn meet(&self, direction: Direction) -> io::Result<Passes> {
+        let (mut is_cut, mut hangs_until, mut passes) = (false, None, Passes::All);
         self.state.send_if_modified(|state| {
             is_cut = state.is_down;
             let Some(planned) = state.planned.as_mut().filter(|it| it.direction == direction)
@@ -226,6 +241,8 @@ impl Network {
             }
             match planned.loss {
                 Loss::OneConnection => is_cut = true,
+                Loss::OneInTheMiddle => passes = Passes::Half,
+                Loss::OneAndTheNext(count) => (is_cut, state.cut_next) = (true, count),
                 Loss::EveryConnection => (is_cut, state.is_down) = (true, true),
                 Loss::OneHangs => (is_cut, hangs_until) = (true, Some(state.heals + 1)),
                 Loss::OneIsLate => hangs_until = Some(state.heals + 1),
@@ -237,7 +254,18 @@ impl Network {
         if let Some(heals) = hangs_until {
             let _ = self.state.subscribe().wait_for(|state| state.heals >= heals).await;
         }
-        if is_cut { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        if is_cut { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(passes) }
+    }
+
+    /// Returns whether a new connection is cut at once.
+    fn cuts_next(&self) -> bool {
+        let mut is_cut = false;
+        self.state.send_if_modified(|state| {
+            is_cut = state.cut_next > 0;
+            state.cut_next = state.cut_next.saturating_sub(1);
+            false
+        });
+        is_cut
     }
 
     /// Waits until the connections are swallowed, and lets nothing of this one arrive from then on.
@@ -293,7 +321,7 @@ async fn accept(listener: StdListener, server: String, number: usize, network: A
 /// Passes on what one connection sends, until one side closes it or it is cut.
 async fn connect(client: TcpStream, server: String, number: usize, network: Arc<Network>) {
     let mut state = network.state.subscribe();
-    if state.borrow().is_down {
+    if state.borrow().is_down || network.cuts_next() {
         return;
     }
     let instead = state.borrow().instead.clone();
@@ -339,8 +367,12 @@ async fn pass(
             if bytes[..length].windows(REPLICA.len()).any(|word| word == REPLICA) {
                 is_replica.store(true, Ordering::SeqCst);
             }
-            network.meet(direction).await?;
-            let _ = sender.send((Instant::now(), bytes[..length].to_vec()));
+            let passes = network.meet(direction).await?;
+            let passed = if passes == Passes::Half { length / 2 } else { length };
+            let _ = sender.send((Instant::now(), bytes[..passed].to_vec()));
+            if passes == Passes::Half {
+                return Ok(());
+            }
         }
     };
     let writing = async {

@@ -123,13 +123,23 @@ impl Supervised {
     ///
     /// The server's log, when it ended or was not ready in time.
     pub(super) fn restart(&mut self) -> Result<(), String> {
-        // What the last start has written is not to be taken for what this one writes.
-        for file in ["log", "pid"] {
-            let _ = fs::remove_file(self.folder.join(file));
+        let mut attempts = 0;
+        loop {
+            // What the last start has written is not to be taken for what this one writes.
+            for file in ["log", "pid"] {
+                let _ = fs::remove_file(self.folder.join(file));
+            }
+            let line = self.supervisor.stdin.as_mut().map(|shell| shell.write_all(b"start\n"));
+            line.transpose().map_err(|error| format!("the supervisor is gone: {error}"))?;
+            match self.wait_until_ready() {
+                // While the server was gone, a connection of another program took its port.
+                Err(why) if attempts < 20 && why.contains("Address already in use") => {
+                    attempts += 1;
+                    std::thread::sleep(Duration::from_millis(500));
+                }
+                ready => return ready.map_err(|why| format!("the server {why}")),
+            }
         }
-        let line = self.supervisor.stdin.as_mut().map(|shell| shell.write_all(b"start\n"));
-        line.transpose().map_err(|error| format!("the supervisor is gone: {error}"))?;
-        self.wait_until_ready().map_err(|why| format!("the server {why}"))
     }
 }
 

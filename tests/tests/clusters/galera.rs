@@ -90,7 +90,7 @@ async fn keep_the_contract<T: Numbered>() {
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A new session with this payload.
-fn session_of<T: SessionData>(data: T) -> NewSession<T> {
+pub(crate) fn session_of<T: SessionData>(data: T) -> NewSession<T> {
     let id = new_uuid();
     let hash = [id.into_bytes(), id.into_bytes()].concat().try_into().expect("two halves");
     let (lasting, secret) = (LastingHash::from_bytes(hash), SecretHash::from_bytes(hash));

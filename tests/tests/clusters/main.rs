@@ -5,6 +5,7 @@
 mod application;
 mod crowd;
 mod galera;
+mod lost_connections;
 mod nodes;
 mod pgbouncer;
 mod postgres_standby;

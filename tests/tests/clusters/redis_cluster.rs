@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::crowd::{Crowd, Habits, Told, USERS, name, until_everything_works};
 use crate::nodes::{Node, Setup, TABLE};
 
-const IN_MEMORY: [&str; 4] = ["--save", "", "--appendonly", "no"];
+pub(crate) const IN_MEMORY: [&str; 4] = ["--save", "", "--appendonly", "no"];
 
 /// After how many milliseconds the cluster replaces a primary that does not answer.
 const NODE_TIMEOUT: &str = "2000";

@@ -13,11 +13,6 @@ use anchor_tests::{Direction, Loss, Proxy, databases};
 
 use super::{UserSession, create, is_live, live, login, user};
 
-/// Cuts the connection when Redis next answers, instead of passing the answer on.
-fn lose_the_next_answer(proxy: &Proxy) {
-    proxy.lose(Direction::ToClient, 0, Loss::OneConnection);
-}
-
 #[track_caller]
 fn assert_lost(proxy: &Proxy) {
     assert!(proxy.heal(), "no answer came");
@@ -25,6 +20,17 @@ fn assert_lost(proxy: &Proxy) {
 
 #[tokio::test]
 async fn a_call_whose_answer_is_lost_has_the_effect_of_one_call() {
+    has_the_effect_of_one_call(Loss::OneConnection).await;
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_ends_in_the_middle_has_the_effect_of_one_call() {
+    has_the_effect_of_one_call(Loss::OneInTheMiddle).await;
+}
+
+async fn has_the_effect_of_one_call(loss: Loss) {
+    // Instead of passing all of Redis' next answer on.
+    let lose_the_next_answer = |proxy: &Proxy| proxy.lose(Direction::ToClient, 0, loss);
     let Some(server) = databases::redis().await else { return };
     let proxy = Proxy::before(server.address());
     let url = format!("redis://{}", proxy.address());

@@ -1,8 +1,6 @@
 //! How the store reaches Redis: one server, or a cluster.
 
-use std::error::Error;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +16,7 @@ use redis::{
 };
 
 use super::failure::store_error;
-use super::one_server::OneServer;
+use super::replaceable::{Replaceable, WhenReplaced};
 use super::servers::{Node, Servers};
 use crate::error::StoreError;
 use crate::store::transport::Transport;
@@ -46,6 +44,12 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 ///
 /// A connection that reads from replicas must not be used: a replica answers with an older state,
 /// in which a logout may not have happened.
+///
+/// The store does not replace such a connection: it does not know what made it. Under load, the
+/// crate's `ClusterConnection` may stop for good when connections to several servers are lost at
+/// the same time. From then on, all calls of the store fail, and nothing but a new store with a new
+/// connection helps. [`RedisStore::connect_cluster`](super::RedisStore::connect_cluster) replaces
+/// its connection by itself.
 #[derive(Clone)]
 pub struct RedisConnection {
     kind: Kind,
@@ -55,8 +59,8 @@ pub struct RedisConnection {
 
 #[derive(Clone)]
 enum Kind {
-    One(Arc<OneServer>),
-    Cluster(ClusterConnection),
+    One(Arc<Replaceable<ConnectionManager>>),
+    Cluster(Arc<Replaceable<ClusterConnection>>),
 }
 
 #[derive(Clone)]
@@ -71,13 +75,13 @@ enum Origin {
 
 impl From<ConnectionManager> for RedisConnection {
     fn from(connection: ConnectionManager) -> Self {
-        Self { kind: Kind::One(Arc::new(OneServer::given(connection))), origin: None }
+        Self { kind: Kind::One(Arc::new(Replaceable::given(connection))), origin: None }
     }
 }
 
 impl From<ClusterConnection> for RedisConnection {
     fn from(connection: ClusterConnection) -> Self {
-        Self { kind: Kind::Cluster(connection), origin: None }
+        Self { kind: Kind::Cluster(Arc::new(Replaceable::given(connection))), origin: None }
     }
 }
 
@@ -155,9 +159,11 @@ impl RedisConnection {
                     .set_response_timeout(Some(ANSWER))
                     .set_number_of_retries(1)
                     .set_pipeline_buffer_size(WAITING);
-                Kind::One(Arc::new(OneServer::connect(*client, config, waits).await?))
+                Kind::One(Arc::new(Replaceable::connect((*client, config), waits).await?))
             }
-            Origin::Cluster { client, .. } => Kind::Cluster(client.get_async_connection().await?),
+            Origin::Cluster { client, .. } => {
+                Kind::Cluster(Arc::new(Replaceable::connect(*client, waits).await?))
+            }
         };
         Ok(Self { kind, origin: Some(origin) })
     }
@@ -190,86 +196,83 @@ impl RedisConnection {
         commands: &Pipeline,
     ) -> RedisResult<Vec<Value>> {
         let count = commands.len();
-        match self.kind.clone() {
+        match &self.kind {
             Kind::One(server) => {
                 let run = |mut on: ConnectionManager| async move {
                     on.req_packed_commands(commands, 0, count).await
                 };
-                ask_again_if_lost(&server, run).await
+                server.ask(WhenReplaced::Fail, run).await
             }
-            // It does so by itself.
-            Kind::Cluster(mut connection) => {
-                let route = Route::with_key(key, SlotAddr::Master);
-                let route = SingleNodeRoutingInfo::SpecificNode(route);
-                connection.route_pipeline(commands.clone(), 0, count, route).await
+            Kind::Cluster(cluster) => {
+                let run = |mut on: ClusterConnection| async move {
+                    let route = Route::with_key(key, SlotAddr::Master);
+                    let route = SingleNodeRoutingInfo::SpecificNode(route);
+                    on.route_pipeline(commands.clone(), 0, count, route).await
+                };
+                cluster.ask(WhenReplaced::Fail, run).await
             }
         }
     }
 
     /// Loads a script that the server does not know.
     pub(super) async fn load(&self, script: &Script) -> RedisResult<()> {
-        match self.kind.clone() {
+        let repeat = WhenReplaced::Repeat;
+        let loaded = match &self.kind {
             Kind::One(server) => {
-                let asked = server.ask().await;
-                let loaded = script.load_async(&mut asked.connection()).await;
-                asked.heard(loaded).map(drop)
+                server.ask(repeat, |mut on| async move { script.load_async(&mut on).await }).await
             }
-            Kind::Cluster(mut connection) => script.load_async(&mut connection).await.map(drop),
-        }
+            Kind::Cluster(cluster) => {
+                cluster.ask(repeat, |mut on| async move { script.load_async(&mut on).await }).await
+            }
+        };
+        loaded.map(drop)
     }
 
     /// Calls a script. If the connection was lost, it is called once more on a new one: a script
     /// that is called twice has the effect of one call.
-    pub(super) async fn call(&self, script: &ScriptInvocation<'_>) -> RedisResult<Value> {
-        match self.kind.clone() {
+    pub(super) async fn call(
+        &self,
+        script: &ScriptInvocation<'_>,
+        when_replaced: WhenReplaced,
+    ) -> RedisResult<Value> {
+        match &self.kind {
             Kind::One(server) => {
                 let invoke = |mut on| async move { script.invoke_async(&mut on).await };
-                ask_again_if_lost(&server, invoke).await
+                server.ask(when_replaced, invoke).await
             }
-            // It does so by itself.
-            Kind::Cluster(mut connection) => script.invoke_async(&mut connection).await,
+            Kind::Cluster(cluster) => {
+                let invoke = |mut on| async move { script.invoke_async(&mut on).await };
+                cluster.ask(when_replaced, invoke).await
+            }
         }
     }
 
     /// Runs a command that only reads.
     pub(super) async fn read<R: FromRedisValue>(&self, command: &Cmd) -> RedisResult<R> {
-        match self.kind.clone() {
+        let repeat = WhenReplaced::Repeat;
+        // An answer that cannot be converted was not lost.
+        let answer: Value = match &self.kind {
             Kind::One(server) => {
-                let query = |mut on| async move { command.query_async(&mut on).await };
-                ask_again_if_lost(&server, query).await
+                server.ask(repeat, |mut on| async move { command.query_async(&mut on).await }).await
             }
-            Kind::Cluster(mut connection) => command.query_async(&mut connection).await,
-        }
+            Kind::Cluster(cluster) => {
+                let query = |mut on| async move { command.query_async(&mut on).await };
+                cluster.ask(repeat, query).await
+            }
+        }?;
+        redis::from_redis_value(answer).map_err(Into::into)
     }
-}
-
-/// Asks a server, and once more if the connection was lost.
-async fn ask_again_if_lost<R, F>(
-    server: &OneServer,
-    ask: impl Fn(ConnectionManager) -> F,
-) -> RedisResult<R>
-where
-    F: Future<Output = RedisResult<R>>,
-{
-    let asked = server.ask().await;
-    let connection = asked.connection();
-    let mut answer = ask(connection.clone()).await;
-    if answer.as_ref().is_err_and(is_lost) {
-        answer = ask(connection).await;
-    }
-    asked.heard(answer)
 }
 
 impl RedisConnection {
     /// Returns the servers that hold sessions, and those that may take their place.
     pub(super) async fn servers(&self) -> RedisResult<Servers> {
-        let Kind::Cluster(mut connection) = self.kind.clone() else {
+        let Kind::Cluster(cluster) = &self.kind else {
             return Ok(Servers { primaries: vec![None], ..Servers::default() });
         };
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
-        let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
-        let ranges = connection.route_command(command, any).await?;
+        let ranges = route(cluster, &command, &SingleNodeRoutingInfo::RandomPrimary).await?;
         let host = match &self.origin {
             Some(Origin::Cluster { host, .. }) => host.as_deref(),
             _ => None,
@@ -296,17 +299,29 @@ impl RedisConnection {
 
     /// Runs a command on one of the servers.
     pub(super) async fn ask<R: FromRedisValue>(&self, node: &Node, command: Cmd) -> RedisResult<R> {
-        match (self.kind.clone(), node) {
-            (Kind::Cluster(mut connection), Some((host, port))) => {
+        match (&self.kind, node) {
+            (Kind::Cluster(cluster), Some((host, port))) => {
                 let (host, port) = (host.clone(), *port);
                 let node = SingleNodeRoutingInfo::ByAddress { host, port };
-                let answer =
-                    connection.route_command(command, RoutingInfo::SingleNode(node)).await?;
+                let answer = route(cluster, &command, &node).await?;
                 redis::from_redis_value(answer).map_err(Into::into)
             }
             _ => self.read(&command).await,
         }
     }
+}
+
+/// Runs a command that only reads, on one server of a cluster.
+async fn route(
+    cluster: &Replaceable<ClusterConnection>,
+    command: &Cmd,
+    node: &SingleNodeRoutingInfo,
+) -> RedisResult<Value> {
+    let run = |mut on: ClusterConnection| async move {
+        let node = RoutingInfo::SingleNode(node.clone());
+        on.route_command(command.clone(), node).await?.extract_error()
+    };
+    cluster.ask(WhenReplaced::Repeat, run).await
 }
 
 /// Returns how a connection notices that the machine at the other end is gone.
@@ -331,14 +346,6 @@ fn transport_warning(address: &ConnectionAddr) -> Option<String> {
                   `tokio-rustls-comp` of the crate `redis`";
     let database = "Redis";
     Transport { database, host, port, is_socket: false, demands_tls, remedy }.warning()
-}
-
-/// Returns whether the connection was lost, before or after the command was carried out.
-fn is_lost(error: &RedisError) -> bool {
-    // The system's own word for it, such as that nothing was acknowledged for too long.
-    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let by_system = io.is_some_and(|io| io.raw_os_error().is_some());
-    (error.is_connection_dropped() || by_system) && !error.is_connection_refusal()
 }
 
 fn not_a_url(error: &RedisError) -> StoreError {

@@ -58,7 +58,7 @@ impl Database {
         for argument in arguments {
             call.arg(argument);
         }
-        let answer = self.connection.call(&call).await;
+        let answer = self.connection.call(&call, script::when_replaced(script)).await;
         Reply::new(answer.map_err(|error| store_error(&self.server, &error))?)
     }
 

@@ -3,12 +3,12 @@
 //! Each session is one hash, and a verb is one script (`scripts/`), which Redis runs as a whole.
 //! `create.rs`, `write.rs`, `end.rs`, `list.rs` and `sweep.rs` call the scripts. On one server, the
 //! verbs that are called most use plain commands instead, which concurrent callers send together:
-//! `load.rs` and, for logins that do nothing else, `insert.rs`. `row.rs` converts
-//! between a session and the fields of its hash, `own.rs` reads the field that is anchor's own, and
-//! `codec.rs` converts between a value and its text.
-//! `keys.rs` names the keys, `connection.rs` and `one_server.rs` reach the server, and `servers.rs`
-//! knows those of a cluster. `durability.rs` and `confirmed.rs` wait until an end is safe.
-//! `reply.rs` reads the server's answers, and `failure.rs` converts its errors.
+//! `load.rs` and, for logins that do nothing else, `insert.rs`. `row.rs` converts between a session
+//! and the fields of its hash, `own.rs` reads the field that is anchor's own, and `codec.rs` converts
+//! between a value and its text. `keys.rs` names the keys. `connection.rs` reaches the server, by
+//! connections that `replaceable.rs` and `silence.rs` replace when they seem to be dead, and
+//! `servers.rs` knows the servers of a cluster. `durability.rs` and `confirmed.rs` wait until an end
+//! is safe. `reply.rs` reads the server's answers, and `failure.rs` converts its errors.
 
 mod codec;
 mod confirmed;
@@ -22,14 +22,15 @@ mod insert;
 mod keys;
 mod list;
 mod load;
-mod one_server;
 mod own;
 #[cfg(any(test, feature = "_fuzz"))]
 pub(crate) mod properties;
+mod replaceable;
 mod reply;
 mod row;
 mod script;
 mod servers;
+mod silence;
 mod sweep;
 mod verify;
 mod write;
@@ -88,9 +89,12 @@ use crate::token::LastingHash;
 /// when a call has waited in vain and nothing else was answered meanwhile. Clones share the
 /// connection.
 ///
-/// **In a cluster, under load**, the client may stop answering for good when many connections are
-/// lost at the same time, as when a server is killed: all calls fail, the client receives 503, and
-/// nothing fails open, but only a new store, or a restart of the application, helps.
+/// In a cluster, the client may stop for good when connections to several servers are lost at the
+/// same time under load. So when calls have waited for a second, and nothing at all was answered,
+/// the store makes another connection, and uses it as soon as it works. Calls that come meanwhile
+/// wait for it. Of those that were under way, reads and ends of single sessions are repeated, and
+/// the others fail: the client receives 503. This needs [`connect_cluster`](Self::connect_cluster):
+/// a `ClusterConnection` that was given to [`new`](Self::new) is not replaced.
 ///
 /// While a cluster moves a slot, a session in it is on neither of the two servers alone. Calls for
 /// it wait, and fail if the move takes long: the client receives 503.

@@ -1,9 +1,12 @@
 //! The scripts, each of which is one verb. Redis runs a script as a whole: nothing comes between
 //! its commands.
 
+use std::ptr;
 use std::sync::LazyLock;
 
 use redis::Script;
+
+use super::replaceable::WhenReplaced;
 
 macro_rules! scripts {
     ($($name:ident = $file:literal;)+) => {$(
@@ -28,4 +31,28 @@ scripts! {
     UNDO = "undo.lua";
     UPDATE = "update.lua";
     USE = "use.lua";
+}
+
+/// The scripts that may come once more at any later time: they read, or end one session.
+static HARMLESS: [&LazyLock<Script>; 4] = [&END, &LIST, &LOAD, &NOW];
+
+/// Returns what becomes of a call of this script whose connection is replaced.
+pub(super) fn when_replaced(script: &Script) -> WhenReplaced {
+    match HARMLESS.iter().any(|harmless| ptr::eq(LazyLock::force(harmless), script)) {
+        true => WhenReplaced::Repeat,
+        false => WhenReplaced::Fail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_that_may_come_late_is_not_repeated() {
+        assert_eq!(when_replaced(&CREATE), WhenReplaced::Fail);
+        assert_eq!(when_replaced(&UPDATE), WhenReplaced::Fail);
+        assert_eq!(when_replaced(&LOAD), WhenReplaced::Repeat);
+        assert_eq!(when_replaced(&END), WhenReplaced::Repeat);
+    }
 }

@@ -36,7 +36,7 @@ impl Database {
                 Some((host, port)) => format!("Redis at {host}:{port}"),
                 None => self.server.to_string(),
             };
-            let settings = Settings::of(&self.info(&primary).await?, self.config(&primary).await);
+            let settings = Settings::of(&self.info(&primary).await?, self.config(&primary).await?);
             refused.extend(settings.refusals(&name));
             let asked = self.asks_for();
             warnings.extend(asked.and_then(|asked| settings.lacks_replicas(&name, asked)));
@@ -82,11 +82,16 @@ impl Database {
         info.map_err(|error| store_error(&self.server, &error))
     }
 
-    /// Returns the settings that `INFO` does not show. A managed server may refuse to.
-    async fn config(&self, primary: &Node) -> Option<BTreeMap<String, String>> {
+    /// Returns the settings that `INFO` does not show; `None` if the server refuses to show them,
+    /// as a managed one may.
+    async fn config(&self, primary: &Node) -> Result<Option<BTreeMap<String, String>>, StoreError> {
         let mut command = redis::cmd("CONFIG");
         command.arg("GET").arg("*");
-        self.connection.ask(primary, command).await.ok()
+        match self.connection.ask(primary, command).await {
+            Ok(config) => Ok(Some(config)),
+            Err(error) if error.code().is_some() => Ok(None),
+            Err(error) => Err(store_error(&self.server, &error)),
+        }
     }
 
     /// Decodes some of the sessions that are there.
