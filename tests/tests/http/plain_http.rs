@@ -12,9 +12,10 @@ use crate::logs;
 
 type Builder = SessionManagerBuilder<UserSession>;
 type Configure = fn(Builder) -> Builder;
+type Headers<'h> = &'h [(HeaderName, &'h str)];
 
 /// Logs in twice from a page of this origin, and returns the lines of the log that name it.
-async fn lines(configure: Configure, origin: &str, more: &[(HeaderName, &str)]) -> Vec<String> {
+async fn lines(configure: Configure, origin: &str, more: Headers<'_>) -> Vec<String> {
     logs::keep();
     let app = Application::configured(&Backend::Memory, configure).await;
     let (_, host) = origin.split_once("://").unwrap();
@@ -39,7 +40,7 @@ async fn a_login_whose_cookie_the_browser_drops_is_warned_of_once() {
     assert!(line.contains("cookie:__Host-id") && line.contains("UserSession"), "{line}");
 
     let forwarded = (HeaderName::from_static("x-forwarded-proto"), "https");
-    let silent: [(Configure, &str, &[(HeaderName, &str)]); 4] = [
+    let silent: [(Configure, &str, Headers<'_>); 4] = [
         (|it| it, "https://tls.example", &[]),
         (|it| it, "http://forwarded.example", &[forwarded]),
         (|it| it.frontend(SessionCookie::development()), "http://development.example", &[]),
