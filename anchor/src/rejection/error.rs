@@ -62,8 +62,8 @@ pub enum Error {
         /// How many times the change was tried.
         attempts: u32,
     },
-    /// [`SessionManager::update_subject`](crate::SessionManager::update_subject) has not changed all
-    /// of the subject's sessions. Its response has the status of `error`.
+    /// [`update_subject`](crate::SessionManager::update_subject) has not changed all of a subject's
+    /// sessions. Its response has the status of `error`.
     #[error(
         "{updated} sessions of the subject were updated, and at least one was not (once the cause \
          is removed, call `update_subject` again): {error}"

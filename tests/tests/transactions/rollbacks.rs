@@ -1,13 +1,10 @@
 //! What a rollback leaves as it was, and what cannot be committed.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
-
 use http::StatusCode;
+use tokio::time::timeout;
 
 use crate::application::{Application, FERRIS, Role, set_password};
-use crate::engine::{Engine, Transaction, on_every_database};
+use crate::engine::{A_MOMENT, Engine, Transaction, on_every_database};
 
 on_every_database![
     a_transaction_that_is_dropped_or_rolled_back_changes_nothing,
@@ -45,16 +42,19 @@ async fn a_transaction_that_is_dropped_or_rolled_back_changes_nothing<E: Engine>
 async fn a_call_that_was_dropped_half_way_commits_nothing<E: Engine>(pool: E) {
     let app = Application::start(pool).await;
     let cookie = app.log_in(FERRIS).await;
-    let mut transaction = app.begin().await;
-    set_password::<E>(&mut transaction).await;
-    {
-        let mut call = pin!(transaction.revoke_subject(&FERRIS));
-        let is_done = poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await;
-        assert!(!is_done, "it was polled once");
-    }
+    // It waits for the lock of another transaction.
+    let mut other = app.begin().await;
+    other.revoke_subject(&FERRIS).await.unwrap();
+    let begun = app.pool.hand_over(&app.sessions, &app.store, "BEGIN").await;
+    let mut transaction = begun.unwrap();
+    let dropped = timeout(A_MOMENT, transaction.revoke_subject(&FERRIS)).await;
+    assert!(dropped.is_err(), "{dropped:?}");
+    other.rollback().await.unwrap();
+    let refused = transaction.revoke_subject(&FERRIS).await.unwrap_err();
+    assert!(refused.to_string().contains("begin another one"), "{refused}");
     let refused = transaction.commit().await.unwrap_err();
     assert!(refused.to_string().contains("begin another one"), "{refused}");
-    assert_eq!((app.password().await, app.is_live(&cookie).await), (1, true));
+    assert!(app.is_live(&cookie).await);
 }
 
 async fn what_a_statement_has_undone_is_not_committed_and_not_reported<E: Engine>(pool: E) {

@@ -2,13 +2,14 @@
 //!
 //! `contract.rs` implements the contract, and `within.rs` the verbs that a transaction of the
 //! application's may contain (`transactions.rs`). `verbs/` has one file per verb: its statements,
-//! their arguments, and how the answer is read. They run where `runs.rs` says. `table.rs` and `expressions.rs` contain the parts of the statements,
-//! `statement.rs` binds their parameters, and `row.rs` describes a session's row. `database.rs`
-//! runs the statements. `storable.rs` refuses what a database cannot store, `failure.rs` converts
-//! its errors, `live_table.rs` compares a live table with the struct, `durability.rs` says what a
-//! crash would undo, and `cluster.rs` what several servers that write need. `postgres.rs`,
-//! `sqlite.rs` and `mysql.rs` bind and read values, and decide nothing. `postgres_notices.rs`
-//! connects the caches of several nodes, and `postgres_pooler.rs` notices an unsuitable pooler.
+//! their arguments, and how the answer is read. They run where `runs.rs` says. `table.rs` and
+//! `expressions.rs` contain the parts of the statements, `statement.rs` binds their parameters, and
+//! `row.rs` describes a session's row. `database.rs` runs the statements. `storable.rs` refuses
+//! what a database cannot store, `failure.rs` converts its errors, `live_table.rs` compares a live
+//! table with the struct, `durability.rs` says what a crash would undo, and `cluster.rs` what
+//! several servers that write need. `postgres.rs`, `sqlite.rs` and `mysql.rs` bind and read values,
+//! and decide nothing. `postgres_notices.rs` connects the caches of several nodes, and
+//! `postgres_pooler.rs` notices an unsuitable pooler.
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod cells;
@@ -173,8 +174,8 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// - An `update`, `rotate` or `reauthenticate` that matched no row asks a second time, to
 ///   distinguish a conflict from an ended session.
 /// - A `revoke` or `revoke_of` that matched no live row asks once or twice more.
-/// - [`record_uses`](RecordUses::record_uses) is one statement for each 64 uses; on MySQL one
-///   transaction of two.
+/// - [`record_uses`](super::RecordUses::record_uses) is one statement for each 64 uses; on MySQL
+///   one transaction of two.
 /// - `revoke_subject`, `revoke_others`, `revoke_everyone` and `cut_off` are two statements. On
 ///   PostgreSQL, the first three are three if there is nothing to end: the third one makes sure
 ///   that a failover brings nothing back.
@@ -189,11 +190,11 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 ///
 /// Concurrent lookups (`load`) share a statement. So do concurrent insertions: calls of `create`
 /// without a limit and without a session to replace. So do concurrent logouts: calls of `revoke`
-/// with a proof and [`EndReason::Logout`], whether ended rows are kept or not. If no such statement
-/// is running, a call's statement is sent at once: nobody waits for a timer, and an idle store adds
-/// no delay. Calls that arrive while a statement runs share the next statement. One statement looks
-/// up at most 128 sessions, or inserts or ends at most 64; further calls wait for the statement
-/// after it.
+/// with a proof and [`EndReason::Logout`](super::EndReason::Logout), whether ended rows are kept or
+/// not. If no such statement is running, a call's statement is sent at once: nobody waits for a
+/// timer, and an idle store adds no delay. Calls that arrive while a statement runs share the next
+/// statement. One statement looks up at most 128 sessions, or inserts or ends at most 64; further
+/// calls wait for the statement after it.
 ///
 /// An answer is never older than its question, because a call joins only a statement that has not
 /// been sent. Each call learns its own outcome:
