@@ -79,7 +79,7 @@ async fn all_of_a_handlers_policies_must_allow_it_in_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn an_authentication_is_fresh_until_it_is_as_old_as_allowed() {
-    let app = application();
+    let app = application().build().unwrap();
     let admin = log_in(&app, "admin").await;
     for (passed, status) in [(599_999, 200), (1, 403)] {
         tokio::time::advance(Duration::from_millis(passed)).await;
