@@ -37,13 +37,15 @@ impl SqlName {
         parts.iter().map(|part| Self::parse(part, span)).collect()
     }
 
-    /// Returns why no database accepts this name, or `None` if it is fine.
+    /// Returns why not every store accepts this name, or `None` if it is fine.
     pub(super) fn fault(&self) -> Option<String> {
         let text = &self.text;
         if text.is_empty() {
             Some("this name is empty".to_owned())
         } else if text.chars().any(char::is_control) {
             Some("this name contains a control character".to_owned())
+        } else if text.starts_with('@') {
+            Some(format!("the name `{text}` begins with `@`, as anchor's own fields in Redis do"))
         } else if text.trim() != text {
             Some(format!("the name `{text}` begins or ends with a space"))
         } else if !self.quoted && text.contains('"') {

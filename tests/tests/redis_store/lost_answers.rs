@@ -112,7 +112,7 @@ async fn an_update_that_is_sent_again_after_others_is_not_made_again() {
         let before = live(&direct, id).await.record;
         let change = one_more(&before.data, before.version);
         proxy.delay(LATER);
-        lose_the_next_answer(&proxy);
+        proxy.lose(Direction::ToClient, 0, Loss::OneConnection);
         let update = {
             let behind = behind.clone();
             tokio::spawn(async move { behind.update(change).await })

@@ -4,6 +4,7 @@ mod calls;
 mod durability;
 mod full;
 mod handed_over;
+mod late;
 mod lost_answers;
 mod moving_slot;
 mod releases;

@@ -34,6 +34,8 @@ struct Columns {
     reserved_by_mysql: String,
     #[session(column = "\"\"")]
     empty: String,
+    #[session(column = "@session")]
+    field_of_redis: String,
     #[session(column = "nul\0")]
     nul: String,
     #[session(column = "\"half")]

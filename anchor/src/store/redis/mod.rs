@@ -4,11 +4,11 @@
 //! `create.rs`, `write.rs`, `end.rs`, `list.rs` and `sweep.rs` call the scripts. On one server, the
 //! verbs that are called most use plain commands instead, which concurrent callers send together:
 //! `load.rs` and, for logins that do nothing else, `insert.rs`. `row.rs` converts between a session
-//! and the fields of its hash, `own.rs` reads the field that is anchor's own, and `codec.rs` converts
-//! between a value and its text. `keys.rs` names the keys. `connection.rs` reaches the server, by
-//! connections that `replaceable.rs` and `silence.rs` replace when they seem to be dead, and
-//! `servers.rs` knows the servers of a cluster. `durability.rs` and `confirmed.rs` wait until an end
-//! is safe. `reply.rs` reads the server's answers, and `failure.rs` converts its errors.
+//! and the fields of its hash, `own.rs` reads the field that is anchor's own, and `codec.rs`
+//! converts between a value and its text. `keys.rs` names the keys. `connection.rs` reaches the
+//! server, by connections that `replaceable.rs` and `silence.rs` replace when they seem to be dead,
+//! and `servers.rs` knows the servers of a cluster. `durability.rs` and `confirmed.rs` wait until
+//! an end is safe. `reply.rs` reads the server's answers, and `failure.rs` converts its errors.
 
 mod codec;
 mod confirmed;

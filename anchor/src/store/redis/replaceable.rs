@@ -12,9 +12,11 @@
 mod tests;
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -322,19 +324,33 @@ impl<C: Connection> Asked<'_, C> {
     ) -> RedisResult<R> {
         let mut call = pin!(call);
         loop {
-            let settled = self.server.shared.settled.notified();
-            let Some(until) = self.server.look_after(self.number) else {
-                let error = match when_replaced {
-                    WhenReplaced::Repeat => io::ErrorKind::ConnectionAborted,
-                    WhenReplaced::Fail => io::ErrorKind::TimedOut,
+            let mut settled = pin!(self.server.shared.settled.notified());
+            let until = self.server.look_after(self.number);
+            // Without a time to wait for, its answer may be there by now all the same.
+            let mut waits = pin!(until.map(sleep_until));
+            let answer = poll_fn(|context| {
+                if let Poll::Ready(answer) = call.as_mut().poll(context) {
+                    return Poll::Ready(Some(answer));
+                }
+                let is_over = match waits.as_mut().as_pin_mut() {
+                    Some(wait) => wait.poll(context).is_ready(),
+                    None => true,
                 };
-                return Err(io::Error::from(error).into());
-            };
-            tokio::select! {
-                biased;
-                answer = &mut call => return answer,
-                () = settled => {}
-                () = sleep_until(until) => {}
+                match is_over || settled.as_mut().poll(context).is_ready() {
+                    true => Poll::Ready(None),
+                    false => Poll::Pending,
+                }
+            });
+            match (answer.await, until) {
+                (Some(answer), _) => return answer,
+                (None, Some(_)) => {}
+                (None, None) => {
+                    let error = match when_replaced {
+                        WhenReplaced::Repeat => io::ErrorKind::ConnectionAborted,
+                        WhenReplaced::Fail => io::ErrorKind::TimedOut,
+                    };
+                    return Err(io::Error::from(error).into());
+                }
             }
         }
     }

@@ -31,7 +31,14 @@ impl Database {
                 continue;
             };
             let arguments = Arguments::default().text((batch - swept).to_string());
-            let mut reply = self.call(&script::SWEEP, shard, arguments).await?;
+            let mut reply = match self.call(&script::SWEEP, shard, arguments).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    // The others are due all the same.
+                    *self.due() = due;
+                    return Err(error);
+                }
+            };
             swept += reply.read::<u64>()?;
             if reply.word()? == "more" {
                 due.push(shard);

@@ -9,7 +9,7 @@ for _, id in ipairs(indexed(ARGV[4])) do
   local how, row = state(id)
   if how == 'absent' then redis.call('ZREM', index_key, id) end
   if how == wanted and row.subject == ARGV[3] then
-    local at = tonumber(how == 'live' and row.created_at or row.ended_at or row.expires_at)
+    local at = instant(how == 'live' and row.created_at or row.ended_at or row.expires_at) or 0
     if not after_at or at < after_at or (at == after_at and id < after_id) then
       found[#found + 1] = {id, at}
     end

@@ -68,9 +68,14 @@ local function entries_of(text)
   return row
 end
 
--- Returns the entries of a session, or nil if there is no such session.
+-- Returns the entries of a session, or nil if there is no such session. What another program has
+-- put there, of another type, is none, and must not stand in the way of other sessions.
 local function read(id)
-  local text = redis.call('HGET', session_key(id), '@session')
+  local text = redis.pcall('HGET', session_key(id), '@session')
+  if type(text) == 'table' then
+    if not string.find(text.err, 'WRONGTYPE', 1, true) then return error(text.err) end
+    return nil
+  end
   return text and entries_of(text)
 end
 
@@ -83,15 +88,20 @@ local function save(id, row)
   redis.call('HSET', session_key(id), '@session', table.concat(texts, ';'))
 end
 
+-- An entry that is an instant, or nil if it is missing or something else.
+local function instant(text) return text and string.find(text, '^%d+$') and tonumber(text) or nil end
+
 -- When a session expires. One that does not say so has expired.
-local function expiry(row) return tonumber(row.expires_at) or 0 end
+local function expiry(row) return instant(row.expires_at) or 0 end
 
 -- Whether a session is 'live', 'ended' or 'absent', and its entries. A session that the index does
--- not have under its subject has ended: nobody could end it otherwise.
+-- not have under its subject has ended: nobody could end it otherwise. So has one whose instants
+-- cannot be read.
 local function state(id)
   local row = read(id)
   if not row then return 'absent', {} end
   if row.ended_at or now >= expiry(row) then return 'ended', row end
+  if not instant(row.created_at) or not instant(row.deadline) then return 'ended', row end
   if row.subject then
     local number = tonumber(row.subject_number)
     if not number or tonumber(redis.call('ZSCORE', index_key, id)) ~= number then
@@ -104,11 +114,25 @@ end
 -- The ids that the index has under a subject's number.
 local function indexed(number) return redis.call('ZRANGEBYSCORE', index_key, number, number) end
 
+-- How long after a login the call that created its session may still come a second time: the first
+-- copy of a call that was repeated, on a connection that only the client has given up. TCP gives up
+-- after about 15 minutes.
+local late_at_most = 900 * 1000000
+
+-- Leaves a mark in the place of a session, for a late call that would create it: that finds the id
+-- taken.
+local function mark(id, until_instant)
+  redis.call('HSET', session_key(id), '@gone', decimal(now))
+  expire_after(session_key(id), until_instant)
+end
+
 -- Removes a session, whatever it is.
-local function remove(id)
+local function remove(id, row)
   redis.call('DEL', session_key(id))
   redis.call('ZREM', due_key, id)
   redis.call('ZREM', index_key, id)
+  local late_until = row and (instant(row.created_at) or 0) + late_at_most or 0
+  if now < late_until then mark(id, late_until) end
 end
 
 -- Of sessions that have expired, the index keeps the ids until a login finds them here.
@@ -127,7 +151,7 @@ local function finish(id, reason)
   local how, row = state(id)
   if how == 'absent' then return false end
   if keep < 0 then
-    remove(id)
+    remove(id, row)
   elseif not row.ended_at then
     -- First of all something is removed: a server without memory accepts such a script.
     redis.call('ZREM', due_key, id)
@@ -140,7 +164,8 @@ local function finish(id, reason)
     end
     row.ended_at, row.expires_at = decimal(ended_at), decimal(ended_at)
     save(id, row)
-    expire_after(session_key(id), ended_at + keep)
+    local late_until = (instant(row.created_at) or 0) + late_at_most
+    expire_after(session_key(id), math.max(ended_at + keep, late_until))
     sweep_at(id, ended_at + keep)
   end
   return how == 'live'

@@ -7,7 +7,7 @@ for _, id in ipairs(ids) do
   if swept == most then break end
   local row = read(id)
   local expires_at = row and expiry(row) or 0
-  local ended_at = row and tonumber(row.ended_at) or expires_at
+  local ended_at = row and instant(row.ended_at) or expires_at
   if row and not row.ended_at and now < expires_at then
     -- It was used since.
     sweep_at(id, expires_at)
@@ -22,7 +22,7 @@ for _, id in ipairs(ids) do
     sweep_at(id, ended_at + keep)
   else
     -- If nothing is left of it, Redis has removed it by itself.
-    remove(id)
+    remove(id, row)
     swept = swept + 1
   end
 end
