@@ -33,21 +33,22 @@ pub struct UserSession {
 ///
 /// # Errors
 ///
-/// Returns an error if the settings of a manager cannot work.
+/// Returns an error if the settings of a manager cannot work, or a route lacks its sessions.
 pub fn app(
     users: users::Users,
     provider: oidc::Provider,
     passkeys: passkeys::RelyingParty,
     keys: &KeyRing,
-) -> Result<Router, ConfigError> {
-    let sessions = manager::<UserSession>(keys)?;
-    Ok(Router::new()
+) -> Result<axum::Router, ConfigError> {
+    Router::new()
         .merge(totp::routes(users.clone(), keys)?)
         .merge(oidc::routes(users.clone(), provider, keys)?)
         .merge(passkeys::routes(users, passkeys, keys)?)
         .route("/me", get(me))
         .route("/logout", post(logout))
-        .layer(sessions.layer()))
+        .sessions(&manager::<UserSession>(keys)?)
+        // Checks that every route has the sessions that it needs.
+        .build()
 }
 
 /// Creates the manager of one kind of session. The key of its tokens is derived for its cookie and

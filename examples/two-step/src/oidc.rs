@@ -121,7 +121,7 @@ pub(crate) fn routes(
     Ok(Router::new()
         .route("/oidc/login", post(begin))
         .route("/oidc/callback", get(callback))
-        .layer(manager::<OidcLogin>(keys)?.layer())
+        .sessions(&manager::<OidcLogin>(keys)?)
         .with_state(App { users, provider }))
 }
 

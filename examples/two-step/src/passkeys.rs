@@ -56,8 +56,8 @@ pub(crate) fn routes(
         .route("/passkeys", post(register))
         .route("/login/passkey", post(begin_login))
         .route("/login/passkey/signed", post(login))
-        .layer(manager::<PasskeyLogin>(keys)?.layer())
-        .layer(manager::<NewPasskey>(keys)?.layer())
+        .sessions(&manager::<PasskeyLogin>(keys)?)
+        .sessions(&manager::<NewPasskey>(keys)?)
         .with_state(App { users, relying_party }))
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn routes(users: Users, keys: &KeyRing) -> Result<Router, ConfigError
     Ok(Router::new()
         .route("/login", post(password))
         .route("/login/code", post(code))
-        .layer(manager::<TotpLogin>(keys)?.layer())
+        .sessions(&manager::<TotpLogin>(keys)?)
         .with_state(users))
 }
 

@@ -36,7 +36,7 @@ impl Site {
         let client = client.await.unwrap();
         let app =
             two_step_example::app(users.clone(), client, relying_party.into(), &keys).unwrap();
-        Self { served: anchor_tests::http::Served::start(app.into()).await }
+        Self { served: anchor_tests::http::Served::start(app).await }
     }
 
     fn browser(&self) -> Browser<'_> {
