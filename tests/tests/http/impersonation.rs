@@ -33,7 +33,7 @@ on_every_store![
 ];
 
 #[derive(Debug, Clone, SessionData)]
-#[session(table = "admin_sessions", cookie = "__Host-staff", idle = "30m", absolute = "12h")]
+#[session(table = "staff_sessions", cookie = "__Host-staff", idle = "30m", absolute = "12h")]
 struct AdminSession {
     #[session(subject)]
     admin_id: i64,
