@@ -166,7 +166,16 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// there is a session. If a policy denies the request, the answer is still 403, because logging in
 /// would not help.
 ///
-/// The macro inserts one first argument, without a name, and leaves the rest as it was written.
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written. A
+/// call of the handler as a function therefore lacks an argument of the type
+/// `anchor::guard::Require`. In a test, `session.guard().await?` of `anchor::testing` runs the
+/// guard and returns that argument:
+///
+/// ```ignore
+/// let session = sessions.test_session(UserSession { .. }).await;
+/// let answer = me(session.guard().await?, session.session().await?).await;
+/// ```
+///
 /// `when`, `role` and `redirect` also generate a type next to the handler. In an `impl` block, the
 /// compiler therefore reports "struct is not supported in `trait`s or `impl`s": write `policy =
 /// Type` there, or make the handler a free function. With `#[debug_handler]`, put
@@ -212,8 +221,8 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// argument, the logout is bare, with the limits of a bare [`macro@require_session`]. `crate =
 /// "path"` is the path of anchor, if it is not `::anchor`.
 ///
-/// The macro inserts one first argument, without a name, and leaves the rest as it was written. Put
-/// `#[debug_handler]` below `#[logout]`.
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written; a
+/// test gets it as that of [`macro@require_session`]. Put `#[debug_handler]` below `#[logout]`.
 #[proc_macro_attribute]
 pub fn logout(arguments: TokenStream, item: TokenStream) -> TokenStream {
     guards::logout::expand(arguments.into(), item.into()).into()
@@ -231,8 +240,9 @@ pub fn logout(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// It has a single effect: the routing functions of `anchor::routing` accept the handler. They
 /// refuse a handler that does not declare a policy.
 ///
-/// The macro inserts one first argument, without a name, and leaves the rest as it was written.
-/// `crate = "path"` is the path of anchor, if it is not `::anchor`.
+/// The macro inserts one first argument, without a name, and leaves the rest as it was written; a
+/// test gets it as that of [`macro@require_session`]. `crate = "path"` is the path of anchor, if it
+/// is not `::anchor`.
 #[proc_macro_attribute]
 pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
     guards::public::expand(arguments.into(), item.into()).into()

@@ -22,6 +22,7 @@
 //! | configure from the environment | [`Environment`] |
 //! | run your own code at a decision | [`Verifier`](manager::Verifier), [`on_reject`](manager::SessionManagerBuilder::on_reject), [`on_event`](manager::SessionManagerBuilder::on_event) |
 //! | send the token another way | [`frontend`] |
+//! | test handlers, guards and expiry | `anchor::testing`, with the feature `testing` |
 //! | serve sessions without the store for a moment | `SessionManagerBuilder::cache`, with the feature `cache` |
 //!
 //! # What it promises
@@ -57,6 +58,8 @@ pub mod request;
 pub mod routing;
 pub mod schema;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timestamp;
 pub mod token;
 mod type_name;

@@ -26,6 +26,7 @@ on_every_store![
     a_bare_guard_without_a_layer_is_500_that_says_so,
     a_bare_guard_under_two_managers_is_500_that_says_so,
     a_refusal_of_a_bare_guard_is_the_applications_to_answer,
+    a_test_runs_a_bare_guard,
 ];
 
 #[derive(Clone, SessionData)]
@@ -235,5 +236,15 @@ async fn a_refusal_of_a_bare_guard_is_the_applications_to_answer(backend: Backen
         (app.served.get("/logout"), "logout_by_safe_method"),
     ] {
         assert_eq!(call.send().await.expect(StatusCode::GONE).text(), code);
+    }
+}
+
+async fn a_test_runs_a_bare_guard(backend: Backend) {
+    let app = Application::start(&backend, |sessions| sessions).await;
+    let ferris = app.sessions.test_session(UserSession { name: "ferris".into() }).await;
+    assert_eq!(guarded(ferris.guard().await.unwrap()).await, "guarded");
+    assert_eq!(logout(ferris.guard().await.unwrap()).await, StatusCode::NO_CONTENT);
+    for refused in [ferris.check(guarded).await, ferris.check(page).await] {
+        assert_eq!(refused.unwrap_err().status(), StatusCode::UNAUTHORIZED);
     }
 }

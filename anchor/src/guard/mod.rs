@@ -15,3 +15,4 @@ pub(crate) mod required;
 pub use group::{Guarded, RequireSession};
 pub use next::{Next, safe_next};
 pub use policy::{Authoritative, CurrentSecret, Decision, Fresh, HasRole, Policy};
+pub use required::{Public, Require, RequireAny, Revoke, RevokeAny};

@@ -21,8 +21,13 @@ use crate::request::scope::{LogoutReach, Reading, Scope, only};
 /// Uses the type parameters of a guard without owning values of them.
 type Marker<T> = PhantomData<fn() -> T>;
 
-/// `#[require_session(T)]`: requires a live session of `T` that the policy `P` allows. A browser
-/// without one is sent to `L`.
+/// The first argument that `#[require_session(T)]` inserts: there is a live session of `T` that the
+/// policy `P` allows. A browser without one is sent to `L`.
+///
+/// Nothing but a request makes it, so a guarded handler cannot be called past its guard. If the
+/// compiler says that this argument is missing, the handler was called like a function. In a test,
+/// the feature `testing` has it: `session.guard().await?` runs the guard for a session that
+/// `sessions.test_session(..).await` has created.
 pub struct Require<T: SessionData, P: Policy<T> = (), L: LoginPage = ()>(Marker<(T, P, L)>);
 
 impl<T, P, L, S> FromRequestParts<S> for Require<T, P, L>
@@ -73,8 +78,8 @@ async fn enforce_again<T: SessionData>(
         .map_err(|rejection| scope.refused(rejection))
 }
 
-/// `#[require_session]`: requires a live session of the one payload type that the route has a layer
-/// for.
+/// The first argument that `#[require_session]` without a type inserts: there is a live session of
+/// the one payload type that the route has a layer for. In a test, get it as [`Require`].
 pub struct RequireAny<L: LoginPage = ()>(Marker<L>);
 
 impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
@@ -90,8 +95,9 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
     }
 }
 
-/// `#[logout(T)]`: ends the session of `T` before the handler's body runs. `R` says which other
-/// sessions of its subject end.
+/// The first argument that `#[logout(T)]` inserts: the session of `T` was ended before the body of
+/// the handler runs. `R` says which other sessions of its subject were. In a test, get it as
+/// [`Require`]: the session ends then.
 pub struct Revoke<T: SessionData, R = This>(Marker<(T, R)>);
 
 impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {
@@ -103,7 +109,8 @@ impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<
     }
 }
 
-/// `#[logout]`: ends the session of the one payload type that the route has a layer for.
+/// The first argument that `#[logout]` without a type inserts: the session of the one payload type
+/// that the route has a layer for was ended. In a test, get it as [`Require`].
 pub struct RevokeAny<R = This>(Marker<R>);
 
 impl<R: Reaches, S: Send + Sync> FromRequestParts<S> for RevokeAny<R> {
@@ -115,7 +122,8 @@ impl<R: Reaches, S: Send + Sync> FromRequestParts<S> for RevokeAny<R> {
     }
 }
 
-/// `#[public]`: anyone may call the handler.
+/// The first argument that `#[public]` inserts: anyone may call the handler. In a test, get it as
+/// [`Require`].
 pub struct Public(());
 
 impl<S: Send + Sync> FromRequestParts<S> for Public {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use http::request::Parts;
 
 use crate::frontend::Frontend;
-use crate::manager::channels::ChannelId;
 use crate::manager::last_verdict::LastVerdict;
 use crate::payload::SessionData;
 use crate::rejection::Error;
@@ -60,14 +59,7 @@ impl<T: SessionData> Auth<T> {
     /// sessions as it may have (409); and [`Error::ResponseBegun`] if the response has been sent,
     /// so that no cookie can be set.
     pub fn login(&self, data: T) -> Login<'_, T> {
-        let options = LoginOptions {
-            remembered: true,
-            starting_now: false,
-            revokes_others: false,
-            longest: None,
-            channel: ChannelId::FIRST,
-        };
-        Login { auth: self, data, options, via: None }
+        Login { auth: self, data, options: LoginOptions::default(), via: None }
     }
 
     /// Logs out: ends the request's session and removes its cookie. Returns whether there was a

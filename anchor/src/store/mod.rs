@@ -15,7 +15,7 @@ mod fingerprint;
 pub(crate) mod gather;
 pub(crate) mod keyed_mutex;
 #[cfg(feature = "memory")]
-mod memory;
+pub(crate) mod memory;
 mod new_session;
 #[cfg(feature = "cache")]
 mod notices;
@@ -33,7 +33,7 @@ mod transactional;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
 mod transport;
 mod uses;
-mod verbs;
+pub(crate) mod verbs;
 #[cfg(any(feature = "_sql", feature = "redis"))]
 mod verified;
 

@@ -29,4 +29,4 @@ macro_rules! for_each_verb {
     };
 }
 
-pub(super) use for_each_verb;
+pub(crate) use for_each_verb;

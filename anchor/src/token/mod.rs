@@ -53,6 +53,12 @@ impl SessionToken {
         std::str::from_utf8(&*self.text).unwrap_or_default()
     }
 
+    /// Returns the token with this text, which must be [valid](Verified::parse).
+    #[cfg(feature = "testing")]
+    pub(crate) fn of(text: &[u8]) -> Option<Self> {
+        Some(Self { text: Zeroizing::new(text.try_into().ok()?) })
+    }
+
     /// Creates and signs the token of a session.
     pub(crate) fn sign(id: SessionId, secret: &Secret, keys: &TokenKeys) -> Self {
         let signer = keys.newest();

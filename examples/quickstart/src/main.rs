@@ -5,6 +5,8 @@
 //! password `rustacean`.
 
 mod page;
+#[cfg(test)]
+mod tests;
 mod users;
 
 use std::error::Error;

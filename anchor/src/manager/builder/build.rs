@@ -60,6 +60,12 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         if self.is_one_time {
             self.check_one_time()?;
         }
+        #[cfg(all(feature = "testing", not(debug_assertions)))]
+        tracing::warn!(
+            target: "anchor",
+            "anchor's feature `testing` is on in a release build: name it only under \
+             `[dev-dependencies]`"
+        );
         self.read_environment()?;
         if self.is_one_time {
             self.frontend = Some(Box::new(Link::of::<T>()));

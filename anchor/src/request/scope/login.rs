@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "testing")]
+use super::Past;
 use super::{Admitted, Current, Issue, Live, Outgoing, Scope, Stage};
 use crate::id::SessionId;
 use crate::manager::Event;
@@ -38,6 +40,22 @@ pub(crate) struct LoginOptions {
     pub(crate) longest: Option<Duration>,
     /// The channel that the token is for.
     pub(crate) channel: ChannelId,
+    #[cfg(feature = "testing")]
+    pub(crate) past: Past,
+}
+
+impl Default for LoginOptions {
+    fn default() -> Self {
+        Self {
+            remembered: true,
+            starting_now: false,
+            revokes_others: false,
+            longest: None,
+            channel: ChannelId::FIRST,
+            #[cfg(feature = "testing")]
+            past: Past::default(),
+        }
+    }
 }
 
 /// A login whose session has not been inserted.
@@ -169,6 +187,8 @@ impl<T: SessionData> Scope<T> {
             new.idle = new.idle.min(longest);
             new.absolute = new.absolute.min(longest);
         }
+        #[cfg(feature = "testing")]
+        let new = options.past.given_to(new);
         Ok(Begun { new, secret, others })
     }
 

@@ -9,6 +9,8 @@ mod admission;
 mod consumption;
 mod login;
 mod logout;
+#[cfg(feature = "testing")]
+mod past;
 mod presentation;
 mod response;
 mod stack;
@@ -22,6 +24,8 @@ use http::HeaderValue;
 use http::request::Parts;
 pub(crate) use login::LoginOptions;
 pub use logout::LogoutReach;
+#[cfg(feature = "testing")]
+pub(crate) use past::Past;
 use presentation::Presentation;
 pub(crate) use response::Closing;
 use response::Stage;

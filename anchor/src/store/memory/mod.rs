@@ -18,6 +18,8 @@ mod shards;
 mod slab;
 mod subjects;
 mod sweep_queue;
+#[cfg(feature = "testing")]
+pub(crate) mod test_clock;
 mod update;
 
 use std::fmt;
@@ -30,6 +32,8 @@ use shards::Shards;
 use slab::Slot;
 use subjects::{SubjectKey, SubjectKeys, Subjects};
 use sweep_queue::NextDue;
+#[cfg(feature = "testing")]
+use test_clock::TestClock;
 
 use super::{
     Change, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
@@ -125,11 +129,22 @@ struct Shared<T> {
 impl<T: SessionData> MemoryStore<T> {
     /// Creates an empty store.
     pub fn new() -> Self {
+        Self::timed_by(Clock::new())
+    }
+
+    /// Creates an empty store whose time a test moves:
+    /// [`Clock::advance`](crate::testing::Clock::advance).
+    #[cfg(feature = "testing")]
+    pub fn with_clock(clock: &TestClock) -> Self {
+        Self::timed_by(Clock::moved_by(clock.clone()))
+    }
+
+    fn timed_by(clock: Clock) -> Self {
         let (ids, next_due) = (IdHasher::default(), NextDue::new());
         let rows = |shard| Rows::new(shard, T::KEEP_ENDED, ids.clone(), next_due.clone());
         let rows = Shards::new(rows);
         let subjects = Shards::new(|_| Subjects::new());
-        let (clock, keys) = (Clock::new(), SubjectKeys::new());
+        let keys = SubjectKeys::new();
         Self { shared: Arc::new(Shared { clock, ids, rows, next_due, keys, subjects }) }
     }
 }
