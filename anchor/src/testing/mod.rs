@@ -22,8 +22,10 @@
 //! | see what a response does to the cookie | [`sessions.assert_session_set(&response)`](crate::SessionManager::assert_session_set), [`assert_session_removed`](crate::SessionManager::assert_session_removed) |
 //!
 //! Nothing is pretended. A test's session is created by the store's own `create`, and a guard that
-//! a test runs is the code that a request to a router runs. There is no way past a guard: a test of
-//! a handler's body alone moves that body into a function of its own.
+//! a test runs is the code that a request to a router runs. There is no way past the guard of an
+//! attribute: to test a handler's body alone, move the body into a function of its own. The guard
+//! of a group is a layer ([`RequireSession`](crate::guard::RequireSession)): test it through the
+//! router.
 //!
 //! ```
 //! use anchor::prelude::*;

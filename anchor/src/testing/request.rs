@@ -91,7 +91,7 @@ impl<T: SessionData> TestRequest<T> {
         via: Option<String>,
     ) -> Result<SessionToken, Error> {
         self.scope.read(&self.request);
-        let channel = via.map_or(Ok(options.channel), |name| self.scope.channel(name))?;
+        let channel = via.map_or(Ok(options.channel), |name| self.scope.channel(&name))?;
         Ok(self.scope.login(data, LoginOptions { channel, ..options }).await?.1)
     }
 
