@@ -1,10 +1,18 @@
-//! What the library logs while a test does something.
+//! What the library logs: everything in the process, or what a test does.
 
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use tracing::Level;
+
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
+    }
+}
 
 impl io::Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -16,12 +24,34 @@ impl io::Write for Sink {
     }
 }
 
-/// A subscriber of the whole process. Without one, `tracing` may remember for good that nobody is
-/// interested in an event, if another test reaches it while a subscriber is being set.
-static LISTENS: LazyLock<()> = LazyLock::new(|| {
-    // A test may have set one of its own.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+/// What the process logs, from the first look at this. A process has one such subscriber. Without
+/// one, `tracing` may remember for good that nobody is interested in an event, if another test
+/// reaches it while a subscriber is being set.
+static KEPT: LazyLock<Sink> = LazyLock::new(|| {
+    let sink = Sink::default();
+    let writer = sink.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .init();
+    sink
 });
+
+/// Begins to keep what the process logs. Other tests log as well, so look for what is your own.
+pub fn keep() {
+    LazyLock::force(&KEPT);
+}
+
+/// The lines that hold `text`, of what has been kept.
+///
+/// # Panics
+///
+/// Panics if what was logged is not UTF-8.
+#[must_use]
+pub fn lines_with(text: &str) -> Vec<String> {
+    KEPT.text().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+}
 
 /// Does something, and returns what was logged on this thread meanwhile. The server of a test with
 /// a runtime of one thread runs there, too.
@@ -30,11 +60,11 @@ static LISTENS: LazyLock<()> = LazyLock::new(|| {
 ///
 /// Panics if what was logged is not UTF-8.
 pub async fn logged<R>(doing: impl Future<Output = R>) -> (R, String) {
-    LazyLock::force(&LISTENS);
+    keep();
     let sink = Sink::default();
     let writer = sink.clone();
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
+        .with_max_level(Level::TRACE)
         .with_ansi(false)
         .without_time()
         .with_writer(move || writer.clone())
@@ -42,6 +72,5 @@ pub async fn logged<R>(doing: impl Future<Output = R>) -> (R, String) {
     let guard = tracing::subscriber::set_default(subscriber);
     let result = doing.await;
     drop(guard);
-    let text = sink.0.lock().expect("no panic").clone();
-    (result, String::from_utf8(text).expect("UTF-8"))
+    (result, sink.text())
 }

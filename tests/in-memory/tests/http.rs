@@ -43,8 +43,6 @@ mod login;
 mod logout;
 #[path = "../../tests/http/logout_methods.rs"]
 mod logout_methods;
-#[path = "../../tests/http/logs.rs"]
-mod logs;
 #[path = "../../tests/http/managers.rs"]
 mod managers;
 #[path = "../../tests/http/one_time.rs"]

@@ -5,13 +5,12 @@ use anchor::Error;
 use anchor::manager::{Event, FingerprintMismatch, SessionManagerBuilder};
 use anchor::prelude::*;
 use anchor_tests::http::Served;
-use anchor_tests::{Backend, Watched};
+use anchor_tests::{Backend, Watched, logs};
 use axum::Router;
 use axum::routing::{get, post};
 use http::{HeaderName, StatusCode};
 
 use crate::application::{Application, KEY, REQUIRING};
-use crate::logs;
 use crate::tokens::id_of;
 
 on_every_store![

@@ -2,13 +2,12 @@
 
 use anchor::Rejection;
 use anchor::store::SessionStore;
-use anchor_tests::{Backend, Verb};
+use anchor_tests::{Backend, Verb, logs};
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
 
 use crate::application::{Application, OPTIONAL, REQUIRING, UserSession};
-use crate::logs;
 use crate::tokens::id_of;
 
 on_every_store![

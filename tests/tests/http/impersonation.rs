@@ -9,7 +9,7 @@ use anchor::prelude::*;
 use anchor::store::Record;
 use anchor::{Error, SessionId};
 use anchor_tests::http::{Answer, Served};
-use anchor_tests::{Backend, Watched};
+use anchor_tests::{Backend, Watched, logs};
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -19,7 +19,6 @@ use http::request::Parts;
 use uuid::Uuid;
 
 use crate::application::KEY;
-use crate::logs;
 use crate::tokens::id_of;
 
 on_every_store![

@@ -3,12 +3,11 @@
 use anchor::manager::{BoxError, Verdict, Verifier};
 use anchor::store::Record;
 use anchor::{Rejection, StoreError};
-use anchor_tests::Backend;
+use anchor_tests::{Backend, logs};
 use http::request::Parts;
 use http::{HeaderName, StatusCode};
 
 use crate::application::{Application, UserSession};
-use crate::logs;
 
 /// The longest line that a test accepts, in bytes: what the library says, and at most 1,000
 /// characters of others.

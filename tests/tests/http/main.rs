@@ -7,7 +7,6 @@
 extern crate anchor_tests;
 
 mod application;
-mod logs;
 mod tokens;
 
 mod callbacks;

@@ -6,7 +6,7 @@ use anchor::manager::{BoxError, Verdict, Verifier};
 use anchor::prelude::*;
 use anchor::store::Record;
 use anchor_tests::http::Served;
-use anchor_tests::{Backend, Watched};
+use anchor_tests::{Backend, Watched, logs};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
@@ -16,7 +16,6 @@ use http::{HeaderName, Request, StatusCode};
 use tower::ServiceExt;
 
 use crate::application::{Application, KEY, OPTIONAL, REQUIRING, UserSession, routes};
-use crate::logs;
 use crate::tokens::id_of;
 
 on_every_store![

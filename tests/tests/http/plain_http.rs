@@ -3,12 +3,11 @@
 
 use anchor::frontend::{Bearer, SessionCookie};
 use anchor::manager::SessionManagerBuilder;
-use anchor_tests::{Backend, Verb};
+use anchor_tests::{Backend, Verb, logs};
 use http::header::{HOST, ORIGIN};
 use http::{HeaderName, StatusCode};
 
 use crate::application::{Application, UserSession};
-use crate::logs;
 
 type Builder = SessionManagerBuilder<UserSession>;
 type Configure = fn(Builder) -> Builder;

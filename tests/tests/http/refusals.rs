@@ -9,14 +9,13 @@ use anchor::manager::Event;
 use anchor::prelude::*;
 use anchor::store::{OldSecret, Rotated, Rotation, Touch};
 use anchor::token::SecretHash;
-use anchor_tests::{Backend, Verb, Watched};
+use anchor_tests::{Backend, Verb, Watched, logs};
 use axum::Router;
 use axum::routing::post;
 use http::StatusCode;
 use http::header::{COOKIE, SET_COOKIE};
 
 use crate::application::{Application, KEY, OPTIONAL, REQUIRING, UserSession};
-use crate::logs;
 use crate::tokens::{bytes_of, id_of, split, with_bytes};
 
 on_every_store![

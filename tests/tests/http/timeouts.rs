@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor_tests::{Backend, TableLock, Verb, Waiting};
+use anchor_tests::{Backend, TableLock, Verb, Waiting, logs};
 use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::application::{Application, OPTIONAL, REQUIRING, UserSession};
-use crate::logs;
 use crate::tokens::id_of;
 
 on_every_store![

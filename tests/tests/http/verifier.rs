@@ -3,14 +3,13 @@
 use anchor::manager::{BoxError, Verdict, Verifier};
 use anchor::prelude::*;
 use anchor::store::Record;
-use anchor_tests::{Backend, Verb, Watched};
+use anchor_tests::{Backend, Verb, Watched, logs};
 use axum::Router;
 use axum::routing::post;
 use http::request::Parts;
 use http::{HeaderName, StatusCode};
 
 use crate::application::{Application, OPTIONAL, REQUIRING, UserSession};
-use crate::logs;
 use crate::tokens::id_of;
 
 on_every_store![
