@@ -54,9 +54,12 @@ struct WithItsAdministrator(SessionManager<AdminSession>);
 
 impl Verifier<ClientSession> for WithItsAdministrator {
     async fn verify(&self, user: &Record<ClientSession>, _: &Parts) -> Result<Verdict, BoxError> {
-        let Some(id) = user.data.admin_session else { return Ok(Verdict::Accept) };
-        let admin = self.0.get(SessionId::from_uuid(id)).await?;
-        let is_its = admin.is_some_and(|it| Some(it.data.admin_id) == user.data.impersonated_by);
+        let (by, id) = match (user.data.impersonated_by, user.data.admin_session) {
+            (None, None) => return Ok(Verdict::Accept),
+            (Some(by), Some(id)) => (by, SessionId::from_uuid(id)),
+            _ => return Ok(Verdict::Refuse),
+        };
+        let is_its = self.0.get(id).await?.is_some_and(|admin| admin.data.admin_id == by);
         Ok(if is_its { Verdict::Accept } else { Verdict::Refuse })
     }
 }
