@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::store::SessionStore;
-use anchor::{MemoryStore, MySqlStore, PostgresStore, SessionData, SqliteStore};
+use anchor::{MemoryStore, MySqlStore, PostgresStore, SessionData, SessionId, SqliteStore};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -263,6 +263,18 @@ impl Backend {
             Backend::MySql(pool) => {
                 Some(sqlx::query(sql).execute(pool).await.expect("SQL").rows_affected())
             }
+        }
+    }
+
+    /// Forgets that there ever was a session, which Redis remembers for a while after its end.
+    ///
+    /// # Panics
+    ///
+    /// When Redis refuses it.
+    pub async fn forget(&self, table: &str, id: SessionId) {
+        if let Backend::Redis(server) = self {
+            let key = server.key(table, id, &format!("session:{id}"));
+            server.run::<i64>(&["DEL", &key]).await;
         }
     }
 }

@@ -406,7 +406,7 @@ fn assert_log_is_kept(of_the_driver: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_shows_with_the_memory_store() {
     let secrets = walk(&Backend::Memory).await;
-    assert_log_is_kept("is made to fail");
+    assert_log_is_kept("`Faulty` lets `");
     assert_nothing_shows(&secrets);
 }
 

@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use anchor::store::SessionStore;
-use anchor::{MemoryStore, SessionData};
+use anchor::{MemoryStore, SessionData, SessionId};
 pub use proxy::{Direction, Loss, Proxy};
 pub use watched::{Hold, Verb, Watched};
 
@@ -79,6 +79,8 @@ impl Backend {
     pub async fn execute(&self, _: &str) -> Option<u64> {
         None
     }
+
+    pub async fn forget(&self, _: &str, _: SessionId) {}
 }
 
 /// Makes a test of each of these functions, in memory.

@@ -61,7 +61,7 @@ async fn a_touch_that_fails_leaves_the_answer_as_it_is_and_is_logged(backend: Ba
     let lines = if in_request {
         logs::lines_with(&id_of(&cookie).to_string())
     } else {
-        logs::lines_with("RecordUses is made to fail")
+        logs::lines_with("lets `record_uses` fail")
     };
     assert!(lines.iter().any(|line| line.contains("WARN") && line.contains("not recorded")));
 }

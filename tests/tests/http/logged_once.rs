@@ -113,7 +113,7 @@ async fn a_login_that_fails_is_one_line_whatever_the_handler_returns() {
         answer.expect(StatusCode::SERVICE_UNAVAILABLE);
         let line = only_line(&lines);
         assert!(line.starts_with("ERROR anchor:"), "{line}");
-        assert!(line.contains("Create is made to fail"), "{path}: {line}");
+        assert!(line.contains("lets `create` fail"), "{path}: {line}");
         assert!(line.contains("code=\"store_unavailable\""), "{path}: {line}");
     }
 }
@@ -138,7 +138,7 @@ async fn an_operation_that_fails_is_one_line() {
         let (answer, lines) = logged(call.send()).await;
         answer.expect(StatusCode::SERVICE_UNAVAILABLE);
         let line = only_line(&lines);
-        assert!(line.contains(&format!("{verb:?} is made to fail")), "{what}: {line}");
+        assert!(line.contains(&format!("lets `{}` fail", verb.name())), "{what}: {line}");
         app.store.fail(verb, false);
     }
 }
@@ -151,14 +151,14 @@ async fn a_refused_request_is_one_line() {
     for path in REQUIRING.into_iter().chain(OPTIONAL) {
         let (answer, lines) = logged(app.get(path).cookie(&cookie).send()).await;
         answer.expect(StatusCode::SERVICE_UNAVAILABLE);
-        assert!(only_line(&lines).contains("Load is made to fail"), "{path}: {lines:?}");
+        assert!(only_line(&lines).contains("lets `load` fail"), "{path}: {lines:?}");
     }
     app.store.fail(Verb::Load, false);
     app.store.fail(Verb::Revoke, true);
     for path in ["/logout", "/logout-by-auth"] {
         let (answer, lines) = logged(app.post(path).cookie(&cookie).send()).await;
         answer.expect(StatusCode::SERVICE_UNAVAILABLE);
-        assert!(only_line(&lines).contains("Revoke is made to fail"), "{path}: {lines:?}");
+        assert!(only_line(&lines).contains("lets `revoke` fail"), "{path}: {lines:?}");
     }
     app.store.fail(Verb::Revoke, false);
     for path in REQUIRING {
@@ -180,7 +180,7 @@ async fn a_verb_of_the_manager_that_fails_is_one_line_also_without_a_layer() {
     app.store.fail(Verb::List, true);
     let (answer, lines) = logged(served.get("/list").send()).await;
     answer.expect(StatusCode::SERVICE_UNAVAILABLE);
-    assert!(only_line(&lines).contains("List is made to fail"), "{lines:?}");
+    assert!(only_line(&lines).contains("lets `list` fail"), "{lines:?}");
 }
 
 #[tokio::test]
@@ -243,7 +243,7 @@ async fn a_store_that_the_handler_calls_itself_and_that_fails_is_one_line() {
         answer.expect(StatusCode::SERVICE_UNAVAILABLE);
         let line = only_line(&lines);
         assert!(line.starts_with("ERROR anchor:"), "{path}: {line}");
-        assert!(line.contains("Sweep is made to fail"), "{path}: {line}");
+        assert!(line.contains("lets `sweep` fail"), "{path}: {line}");
         assert!(line.contains("code=\"store_unavailable\""), "{path}: {line}");
     }
 }

@@ -98,6 +98,7 @@ async fn usurped(app: &Application, backend: &Backend) -> String {
     if let Load::Ended = app.store.inner().load(id).await.unwrap() {
         backend.execute("DELETE FROM user_sessions").await;
     }
+    backend.forget("user_sessions", id).await;
     let (lasting, secret) = (LastingHash::from_bytes([1; 32]), SecretHash::from_bytes([2; 32]));
     let victim = NewSession::new(id, lasting, secret, Arc::new(UserSession::of("victim")));
     app.store.inner().create(victim).await.unwrap();

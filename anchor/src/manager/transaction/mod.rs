@@ -29,7 +29,7 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// The transaction reads what others have committed (`READ COMMITTED`), and on SQLite it takes
     /// the write lock at once (`BEGIN IMMEDIATE`). Until it ends, it holds one of the pool's
-    /// connections. Costs one statement, on MySQL two.
+    /// connections. Costs two statements, on MySQL three.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl<T: SessionData> SessionManager<T> {
         let begin = self.inner.tasks.complete(async move { beginning.begin_own().await });
         let begin = async { begin.await? };
         let begun = in_time(self.inner.store.timeout(), "begin", begin).await;
-        Ok(SessionTransaction::new(&self.inner, store, self.logged(begun)?))
+        SessionTransaction::new(&self.inner, store, self.logged(begun)?).marked().await
     }
 
     /// Takes over a transaction that the application has begun, with an isolation level of its own,
@@ -84,7 +84,7 @@ impl<T: SessionData> SessionManager<T> {
     ) -> Result<SessionTransaction<T, S::Pool>, Error> {
         let store = store.sql_store().clone();
         self.logged(store.check_begun().await)?;
-        Ok(SessionTransaction::new(&self.inner, store, transaction))
+        SessionTransaction::new(&self.inner, store, transaction).marked().await
     }
 }
 
@@ -124,17 +124,16 @@ impl<T: SessionData> SessionManager<T> {
 ///
 /// **Any error ends it.** After a verb has failed or was dropped half way, `commit` rolls back and
 /// fails. It also rolls back and fails if one of the application's own statements has aborted the
-/// transaction, has committed or rolled it back, or has gone back to a savepoint from before the
-/// first verb. It does not notice a savepoint that was set after the first verb: do not go back to
-/// one from before another verb. An error of the kind
-/// [`TransactionConflict`](crate::StoreErrorKind::TransactionConflict) says that another
-/// transaction came first: run the whole transaction again.
+/// transaction, or has committed or rolled it back. A verb ends the application's own savepoints:
+/// going back to one from before a verb is an error of the database, and undoes nothing. An error
+/// of the kind [`TransactionConflict`](crate::StoreErrorKind::TransactionConflict) says that
+/// another transaction came first: run the whole transaction again.
 ///
 /// **Rows stay locked until the end.** Requests of a session that the transaction has ended or
 /// changed are answered meanwhile; their writes to it, such as a logout, wait. So keep it short,
 /// and hash a password before it begins.
 ///
-/// Costs one statement more than the verbs themselves at the first one, and one at the commit.
+/// Costs one round trip more than the verbs themselves for each of them, and one at the commit.
 #[must_use = "a transaction that is dropped is rolled back: add `.commit().await?`"]
 pub struct SessionTransaction<T: SessionData, D: Transactions> {
     sessions: Arc<Sessions<T>>,
@@ -152,10 +151,8 @@ pub struct SessionTransaction<T: SessionData, D: Transactions> {
 /// How far a transaction has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// No verb has run.
-    Unused,
-    /// Verbs have run.
-    Used,
+    /// Every verb so far has succeeded.
+    Sound,
     /// A verb is running, was dropped, or has failed.
     Broken,
 }
@@ -166,11 +163,21 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
             sessions: Arc::clone(sessions),
             store,
             transaction: OwnTransaction::new(transaction),
-            stage: Stage::Unused,
+            stage: Stage::Sound,
             effects: Effects::none(),
             cut_off: Vec::new(),
             #[cfg(feature = "cache")]
             changing: None,
+        }
+    }
+
+    /// Marks the place from which on nothing may be undone by the application's statements.
+    async fn marked(mut self) -> Result<Self, Error> {
+        let timeout = self.sessions.store.timeout();
+        let mark = self.store.within(self.transaction.parts().0).mark();
+        match in_time(timeout, "SAVEPOINT", mark).await {
+            Ok(()) => Ok(self),
+            Err(error) => Err(self.sessions.failed(error)),
         }
     }
 
@@ -199,8 +206,10 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     /// Returns an error if the database does not answer. The transaction is undone all the same.
     pub async fn rollback(self) -> Result<(), Error> {
         let Self { sessions, store, transaction, .. } = self;
-        let undone = transaction.rollback().await.map_err(|error| store.ended(&error));
-        undone.map_err(|error| sessions.failed(error))
+        let rollback = async move { transaction.rollback().await };
+        let undone = sessions.tasks.complete(rollback).await;
+        let undone = undone.map(|undone| undone.map_err(|error| store.ended(&error)));
+        undone.unwrap_or_else(Err).map_err(|error| sessions.failed(error))
     }
 
     async fn try_commit(mut self) -> Result<(), Error> {
@@ -208,9 +217,7 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
             return Err(Error::Store(broken()));
         }
         let timeout = self.sessions.store.timeout();
-        if self.stage == Stage::Used {
-            in_time(timeout, "commit", self.prepare()).await?;
-        }
+        in_time(timeout, "commit", self.prepare()).await?;
         let Self { sessions, store, transaction, effects, cut_off, .. } = self;
         #[cfg(feature = "cache")]
         let changing = self.changing;

@@ -134,7 +134,7 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
         self.changing(Stale::subject::<T>(subject));
         let updated = self.update_locked(subject, change).await;
         let updated = updated.map_err(|error| self.sessions.failed(error))?;
-        self.stage = Stage::Used;
+        self.stage = Stage::Sound;
         let count = updated.len() as u64;
         updated.into_iter().for_each(|record| self.effects.push(Effect::Updated(record)));
         Ok(count)
@@ -171,6 +171,7 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
         if subject.is_some_and(|subject| cut_off.any(|cut_off| cut_off == subject)) {
             let reason = "the transaction has cut off this subject, so that its login would be \
                           ended by the commit: log in after the commit, with `.starting_now()`";
+            self.stage = Stage::Broken;
             return Err(self.sessions.failed(StoreError::unavailable(reason)));
         }
         self.begin_verb().await?;
@@ -185,7 +186,7 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
         let within = self.store.within(connection);
         match in_time(timeout, "create", within.create(new, others, locks)).await {
             Ok(Created::Session { record, ended }) => {
-                self.stage = Stage::Used;
+                self.stage = Stage::Sound;
                 Ok((record, ended))
             }
             Ok(Created::SubjectFull) => Err(self.sessions.failed(Error::TooManySessions)),
@@ -204,6 +205,7 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
         if self.effects.has_login() {
             let reason = "a transaction that has a login cannot end sessions after it: log in as \
                           the last step";
+            self.stage = Stage::Broken;
             return Err(self.sessions.failed(StoreError::unavailable(reason)));
         }
         self.begin_verb().await
@@ -214,11 +216,10 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
         let stage = std::mem::replace(&mut self.stage, Stage::Broken);
         let begun = match stage {
             Stage::Broken => Err(broken()),
-            Stage::Used => Ok(()),
-            Stage::Unused => {
+            Stage::Sound => {
                 let timeout = self.sessions.store.timeout();
                 let within = self.store.within(self.transaction.parts().0);
-                in_time(timeout, "SAVEPOINT", within.mark()).await
+                in_time(timeout, "SAVEPOINT", within.mark_again()).await
             }
         };
         begun.map_err(|error| self.sessions.failed(error))
@@ -227,7 +228,7 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     /// Notes that a verb has succeeded, or logs why not.
     fn carried_out<R>(&mut self, answer: Result<R, StoreError>) -> Result<R, Error> {
         if answer.is_ok() {
-            self.stage = Stage::Used;
+            self.stage = Stage::Sound;
         }
         answer.map_err(|error| self.sessions.failed(error))
     }

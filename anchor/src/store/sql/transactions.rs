@@ -82,7 +82,7 @@ pub trait Transactions: Driver {
         statement: String,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Marks the place from which on nothing may be undone.
+    /// Marks the place from which on nothing may be undone: the beginning, and each verb.
     fn mark(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
@@ -97,8 +97,16 @@ pub trait Transactions: Driver {
         Self::run(connection, format!("RELEASE SAVEPOINT {SAVEPOINT}"))
     }
 
+    /// Fails as [`check_mark`](Self::check_mark) does, and marks this place instead.
+    fn mark_again(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        Self::run(connection, format!("RELEASE SAVEPOINT {SAVEPOINT}; SAVEPOINT {SAVEPOINT}"))
+    }
+
     /// Ends a transaction by a statement, and gives its locks back. sqlx would give the connection
-    /// away before.
+    /// away before. Returns what the statement came to: a connection that is lost after it gives
+    /// the locks back as well.
     fn end_and_unlock(
         mut transaction: Self::Owned,
         statement: &'static str,
@@ -107,11 +115,16 @@ pub trait Transactions: Driver {
         async move {
             let ended = Self::run(&mut transaction, statement.to_owned()).await;
             for lock in locks {
-                Self::unlock(&mut transaction, lock).await?;
+                if let Err(error) = Self::unlock(&mut transaction, lock).await {
+                    tracing::warn!(
+                        target: "anchor",
+                        "the lock of a login is held until its connection ends: {error}"
+                    );
+                }
             }
             // Undoes what the statement did not end, and tells sqlx that there is no transaction.
-            Self::rollback_own(transaction).await?;
-            ended
+            let undone = Self::rollback_own(transaction).await;
+            if ended.is_err() { ended } else { undone.or(Ok(())) }
         }
     }
 }

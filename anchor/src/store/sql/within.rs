@@ -117,18 +117,25 @@ impl<D: Transactions, T: SessionData> Within<'_, D, T> {
         }
     }
 
+    /// Fails if something was undone since the mark, and marks this place instead.
+    pub(crate) async fn mark_again(mut self) -> Result<(), StoreError> {
+        let marked = D::mark_again(self.on.connection).await;
+        self.sound(marked).await
+    }
+
     /// Fails if something was undone since the mark.
     pub(crate) async fn check_mark(mut self) -> Result<(), StoreError> {
-        match D::check_mark(self.on.connection).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let said = self.on.failure(error).await;
-                Err(StoreError::unavailable(format!(
-                    "a statement of the transaction has failed, has ended it, or has undone what \
-                     happened to sessions in it, so it is rolled back ({said})"
-                )))
-            }
-        }
+        let checked = D::check_mark(self.on.connection).await;
+        self.sound(checked).await
+    }
+
+    async fn sound(&mut self, checked: Result<(), sqlx::Error>) -> Result<(), StoreError> {
+        let Err(error) = checked else { return Ok(()) };
+        let said = self.on.failure(error).await;
+        Err(StoreError::unavailable(format!(
+            "a statement of the transaction has failed, has ended it, or has undone what happened \
+             to sessions in it, so it is rolled back ({said})"
+        )))
     }
 
     /// Makes the database tell other nodes at the commit.
