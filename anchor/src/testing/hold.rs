@@ -35,8 +35,8 @@ impl Hold {
     ///
     /// Panics after ten seconds without a call.
     pub async fn reached(&self) {
-        let arrived = tokio::time::timeout(Duration::from_secs(10), self.arrived.acquire()).await;
-        let arrived = arrived.expect("no call came here within 10 seconds");
+        let arrived = tokio::time::timeout(Duration::from_secs(30), self.arrived.acquire()).await;
+        let arrived = arrived.expect("no call came here within 30 seconds");
         arrived.expect("the semaphore is never closed").forget();
     }
 
