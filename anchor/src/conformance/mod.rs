@@ -8,6 +8,7 @@
 pub mod cases;
 mod payload;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use payload::{Extended, Payload};
@@ -127,6 +128,15 @@ macro_rules! __conformance_plain {
                 of_many_repetitions_of_a_lost_rotation_one_wins
                 a_rotation_from_another_secret_conflicts_and_writes_nothing
                 of_many_rotations_of_one_secret_one_wins
+            }
+            consume {
+                a_consumption_ends_the_session_and_returns_its_last_payload
+                a_consumption_with_another_secret_conflicts_and_ends_nothing
+                the_secret_of_a_lost_rotation_does_not_stop_a_consumption
+                of_many_consumptions_of_one_session_one_gets_the_payload
+                of_a_consumption_and_a_revoke_at_once_one_ends_the_session
+                of_a_consumption_and_a_rotation_at_once_one_wins
+                a_consumption_returns_every_update_that_was_answered
             }
             revoke {
                 a_revoked_session_is_not_live_and_the_second_revoke_counts_none
@@ -304,7 +314,7 @@ candidates!([] Payload, [const KEEP: u64,] Extended<KEEP>);
 /// Panics if the store breaks the contract, or if the case takes more than two minutes.
 pub fn run<T: SessionData, C: Candidate<T>>(
     fresh_store: impl AsyncFnOnce() -> C,
-    case: impl AsyncFnOnce(C::Store),
+    case: impl AsyncFnOnce(cases::Store<T>),
 ) {
     const LIMIT: Duration = Duration::from_secs(120);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -314,7 +324,9 @@ pub fn run<T: SessionData, C: Candidate<T>>(
         .expect("a tokio runtime");
     runtime.block_on(async {
         let Some(store) = fresh_store().await.store() else { return };
-        tokio::time::timeout(LIMIT, case(store)).await.expect("the case ends within two minutes");
+        tokio::time::timeout(LIMIT, case(Arc::new(store)))
+            .await
+            .expect("the case ends within two minutes");
     });
 }
 
@@ -326,6 +338,7 @@ mod tests {
         let files = [
             include_str!("cases/batches.rs"),
             include_str!("cases/clock.rs"),
+            include_str!("cases/consume.rs"),
             include_str!("cases/create.rs"),
             include_str!("cases/cut_off.rs"),
             include_str!("cases/expiry.rs"),

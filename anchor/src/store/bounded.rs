@@ -96,6 +96,11 @@ impl<T: SessionData> Bounded<T> {
         self.cache.as_ref().map(|cache| cache.changing(stale))
     }
 
+    #[cfg(feature = "_sql")]
+    pub(crate) fn identity(&self) -> Option<StoreIdentity> {
+        self.store.identity()
+    }
+
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }

@@ -127,6 +127,28 @@ pub enum Reauthenticated {
     Gone,
 }
 
+/// The outcome of a [`SessionStore::consume`](super::SessionStore::consume).
+#[derive(Clone)]
+pub enum Consumed<T> {
+    /// The session was live until now. This is its last payload, which no other call gets.
+    Ended(Arc<T>),
+    /// Another rotation came first: nothing was ended.
+    Conflict,
+    /// The session has ended before, or never existed; nothing was ended.
+    Gone,
+}
+
+/// Prints no payload.
+impl<T> fmt::Debug for Consumed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Consumed::Ended(_) => "Ended(..)",
+            Consumed::Conflict => "Conflict",
+            Consumed::Gone => "Gone",
+        })
+    }
+}
+
 /// The outcome of a [`SessionStore::revoke`](super::SessionStore::revoke).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {

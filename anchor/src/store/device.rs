@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn browser_and_system_can_be_had_one_by_one() {
+        let device = Device::of("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Firefox/145.0");
+        assert_eq!((device.browser(), device.system()), (Some("Firefox"), Some("Linux")));
+        let unknown = Device::of("");
+        assert_eq!((unknown.browser(), unknown.system()), (None, None));
+    }
+
+    #[test]
     fn no_name_is_hidden_by_one_before_it() {
         for table in [&BROWSERS[..], &SYSTEMS] {
             for (index, (mark, _)) in table.iter().enumerate() {

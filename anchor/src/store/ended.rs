@@ -127,6 +127,13 @@ impl<T> fmt::Debug for EndedRecord<T> {
 mod tests {
     use super::*;
 
+    /// The words are in the databases of users.
+    #[test]
+    fn every_status_has_its_word() {
+        assert_eq!(EndStatus::Revoked.as_str(), "revoked");
+        assert_eq!(EndStatus::Expired.as_str(), "expired");
+    }
+
     #[test]
     fn every_reason_is_read_back_from_its_word() {
         for reason in EndReason::ALL {

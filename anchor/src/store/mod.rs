@@ -13,6 +13,7 @@ mod ended;
 mod fingerprint;
 #[cfg(any(feature = "_sql", feature = "redis"))]
 pub(crate) mod gather;
+mod identity;
 pub(crate) mod keyed_mutex;
 #[cfg(feature = "memory")]
 pub(crate) mod memory;
@@ -40,11 +41,14 @@ mod verified;
 pub(crate) use bounded::Bounded;
 pub(crate) use secrets::Standing;
 
-pub use changes::{Change, Ending, Reauthenticated, Rotated, Rotation, Touch, Touched, Updated};
+pub use changes::{
+    Change, Consumed, Ending, Reauthenticated, Rotated, Rotation, Touch, Touched, Updated,
+};
 pub use client_info::ClientInfo;
 pub use device::Device;
 pub use ended::{EndReason, EndStatus, EndedRecord};
 pub use fingerprint::Fingerprint;
+pub use identity::StoreIdentity;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 pub use new_session::{Created, LONGEST_LOGIN, NewSession, Replaced};
@@ -76,7 +80,7 @@ use std::pin::Pin;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
-use crate::token::LastingHash;
+use crate::token::{LastingHash, SecretHash};
 
 /// The future that a store's verbs return. It is boxed, so that `dyn SessionStore<T>` works.
 pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>> + Send + 'a>>;
@@ -91,6 +95,7 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 /// | [`touch`](Self::touch) | extends the idle expiry, never past the deadline | creates a row |
 /// | [`rotate`](Self::rotate) | gives the same session a new secret; one of several concurrent calls wins | creates a row |
 /// | [`reauthenticate`](Self::reauthenticate) | sets the time at which the subject last proved who they are, and rotates | creates a row; does one without the other |
+/// | [`consume`](Self::consume) | ends a session and returns its last payload; one of several concurrent calls gets it | returns a payload twice; ends a session and reports that it did not |
 /// | [`revoke`](Self::revoke), [`revoke_of`](Self::revoke_of), [`revoke_subject`](Self::revoke_subject), [`revoke_others`](Self::revoke_others), [`revoke_everyone`](Self::revoke_everyone) | end sessions; idempotent | fail on an absent row |
 /// | [`cut_off`](Self::cut_off) | ends a subject's sessions, and those of logins that have begun and have not inserted their row yet | lets such a login in |
 /// | [`list`](Self::list), [`history`](Self::history) | return a subject's live sessions, and its ended sessions | return a secret |
@@ -211,6 +216,15 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
         None
     }
 
+    /// Returns which SQL store this is, so that a transaction of the application's is not begun on
+    /// another one: [`SessionManager::begin`](crate::SessionManager::begin).
+    ///
+    /// Default: `None`, for a store without such transactions. A store that wraps another one
+    /// forwards this method.
+    fn identity(&self) -> Option<StoreIdentity> {
+        None
+    }
+
     /// Replaces the secret of a live session, if [`Secrets::may_rotate`] allows a rotation from
     /// `rotation.from`. `rotation.old` decides whether `rotation.from` is remembered as the
     /// previous secret or forgotten. Its grace period ends `rotation.grace` from now.
@@ -220,6 +234,16 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// they are, to now, and rotates the secret. If [`Secrets::may_rotate`] does not allow a
     /// rotation from `rotation.from`, it does neither.
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated>;
+
+    /// Ends a live session with [`EndReason::Consumed`], and returns its last payload, if
+    /// [`Secrets::may_rotate`] allows a rotation from `secret`. Of all calls that end the session,
+    /// by whatever verb, exactly one ends it: if it is this one, the payload includes every update
+    /// that was answered before.
+    ///
+    /// A call whose answer is lost is an error, and nobody gets the payload if it ended the
+    /// session. A row that the struct cannot decode is ended, logged, and counts as
+    /// [`Consumed::Gone`].
+    fn consume(&self, id: SessionId, secret: SecretHash) -> StoreFuture<'_, Consumed<T>>;
 
     /// Ends one session. With `proof`, it ends the session only if `proof` is the hash of the
     /// lasting half of the session's secrets.
@@ -289,7 +313,7 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
         T: CutOff;
 
     /// Returns a page of a subject's live sessions, ordered by creation time and id, latest first.
-    /// A row that the struct cannot decode is left out, and logged.
+    /// A row that the struct cannot decode is left out, logged and counted.
     fn list<'a>(
         &'a self,
         subject: &'a T::Subject,
@@ -298,7 +322,7 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
 
     /// Returns a page of a subject's ended sessions that are still kept, ordered by end time and
     /// id, latest first. The page is empty for a payload without `#[session(keep_ended = "..")]`. A
-    /// row that the struct cannot decode is left out, and logged.
+    /// row that the struct cannot decode is left out, logged and counted.
     fn history<'a>(
         &'a self,
         subject: &'a T::Subject,

@@ -106,6 +106,8 @@ pub struct Listed<R> {
     pub entries: Vec<R>,
     /// The place that the next page begins after; `None` if this is the last page.
     pub next: Option<Cursor>,
+    /// How many entries were left out because the struct cannot decode them.
+    pub undecodable: u64,
 }
 
 impl<R> Listed<R> {
@@ -116,13 +118,13 @@ impl<R> Listed<R> {
         let goes_on = entries.len() > limit;
         entries.truncate(limit);
         let next = entries.last().map(place).filter(|_| goes_on);
-        Self { entries, next }
+        Self { entries, next, undecodable: 0 }
     }
 }
 
 impl<R> Default for Listed<R> {
     fn default() -> Self {
-        Self { entries: Vec::new(), next: None }
+        Self { entries: Vec::new(), next: None, undecodable: 0 }
     }
 }
 
@@ -166,6 +168,13 @@ mod tests {
         for text in ["", "-", "1", "1-", "x-00000000-0000-0000-0000-000000000007", "é-é", "1-x"] {
             assert_eq!(text.parse::<Cursor>(), Err(CursorError), "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_is_read_by_reference_and_by_value() {
+        let listed = Listed { entries: vec![3, 1, 2], next: None, undecodable: 0 };
+        assert_eq!((&listed).into_iter().copied().collect::<Vec<_>>(), [3, 1, 2]);
+        assert_eq!(listed.into_iter().collect::<Vec<_>>(), [3, 1, 2]);
     }
 
     #[test]

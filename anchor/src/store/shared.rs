@@ -32,6 +32,10 @@ macro_rules! shared {
                 (**self).notices()
             }
 
+            fn identity(&self) -> Option<StoreIdentity> {
+                (**self).identity()
+            }
+
             $(
                 fn $verb<'a>(&'a self, $($argument: $ty),*) -> StoreFuture<'a, $answer>
                 $(where T: $bound)?

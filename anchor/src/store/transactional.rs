@@ -8,7 +8,8 @@ use crate::payload::SessionData;
 /// A store whose sessions can be changed in a transaction of the application's:
 /// [`SessionManager::begin`](crate::SessionManager::begin) and
 /// [`SessionManager::within`](crate::SessionManager::within). These are `PostgresStore`,
-/// `MySqlStore` and `SqliteStore`. A store that wraps one of them can implement this trait, too.
+/// `MySqlStore` and `SqliteStore`. A store that wraps one of them can implement this trait, too. It
+/// then forwards [`SessionStore::identity`].
 ///
 /// ```compile_fail,E0277
 /// # #[cfg(not(feature = "memory"))] compile_error!("of another kind");

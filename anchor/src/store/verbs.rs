@@ -10,6 +10,7 @@ macro_rules! for_each_verb {
             touch(touch: Touch) -> Touched => Stale::used(touch.id);
             reauthenticate(rotation: Rotation) -> Reauthenticated => Stale::session(rotation.id);
             rotate(rotation: Rotation) -> Rotated => Stale::session(rotation.id);
+            consume(id: SessionId, secret: SecretHash) -> Consumed<T> => Stale::session(id);
             revoke(id: SessionId, proof: Option<LastingHash>, reason: EndReason) -> Ending
                 => Stale::session(id);
             revoke_of(subject: &'a T::Subject, id: SessionId, reason: EndReason) -> Ending

@@ -46,7 +46,7 @@ fn assert_own(found: &Load<Payload>, new: &NewSession<Payload>) {
 }
 
 /// Live, ended and unknown sessions are looked up at once, in any order, each several times.
-pub async fn lookups_at_once_each_get_their_own_session(store: impl Store) {
+pub async fn lookups_at_once_each_get_their_own_session(store: Store) {
     /// Has no factor in common with the number of lookups, so that a step of this size reaches
     /// each of them once.
     const STEP: usize = 89;
@@ -77,9 +77,7 @@ pub async fn lookups_at_once_each_get_their_own_session(store: impl Store) {
 
 /// Others look the session up all the time, so a lookup of it is always under way when the next one
 /// begins.
-pub async fn a_load_is_not_older_than_its_call_while_others_load_the_same_session(
-    store: impl Store,
-) {
+pub async fn a_load_is_not_older_than_its_call_while_others_load_the_same_session(store: Store) {
     const ROUNDS: usize = 6;
     let store = Arc::new(store);
     for _ in 0..ROUNDS {
@@ -145,7 +143,7 @@ async fn look_up_until<S: SessionStore<Payload>>(
 }
 
 /// Most ids are new. Some are taken, two are the same, and some payloads do not fit every store.
-pub async fn a_create_that_is_refused_among_many_is_refused_alone(store: impl Store) {
+pub async fn a_create_that_is_refused_among_many_is_refused_alone(store: Store) {
     const CREATES: usize = 100;
     let store = Arc::new(store);
     let taken = distinct_sessions(4);
@@ -197,7 +195,7 @@ pub async fn a_create_that_is_refused_among_many_is_refused_alone(store: impl St
 }
 
 /// Most callers leave before they have their answer, as a client that disconnects does.
-pub async fn callers_that_leave_disturb_no_other(store: impl Store) {
+pub async fn callers_that_leave_disturb_no_other(store: Store) {
     let store = Arc::new(store);
     for patience in [0, 1, 2].map(Duration::from_millis) {
         let lasting = distinct_sessions(CROWD);
@@ -248,7 +246,7 @@ fn leaves(at: usize) -> bool {
     !at.is_multiple_of(4)
 }
 
-pub async fn touches_at_once_each_reach_their_own_session(store: impl Store) {
+pub async fn touches_at_once_each_reach_their_own_session(store: Store) {
     let store = Arc::new(store);
     let new = distinct_sessions(3 * CROWD);
     create_at_once(&store, &new).await;

@@ -10,7 +10,7 @@ fn client(ip: &str, user_agent: &str) -> Option<ClientInfo> {
     Some(ClientInfo::new(Some(ip), Some(user_agent)))
 }
 
-pub async fn a_session_keeps_where_it_came_from(store: impl Store<Extended<0>>) {
+pub async fn a_session_keeps_where_it_came_from(store: Store<Extended<0>>) {
     let agent = "ä".repeat(2 * ClientInfo::LONGEST_USER_AGENT);
     let half = Some(ClientInfo::new(None, Some("curl/8")));
     let subject = new_subject();
@@ -26,7 +26,7 @@ pub async fn a_session_keeps_where_it_came_from(store: impl Store<Extended<0>>) 
     }
 }
 
-pub async fn a_touch_records_where_a_session_was_used_from(store: impl Store<Extended<0>>) {
+pub async fn a_touch_records_where_a_session_was_used_from(store: Store<Extended<0>>) {
     let new = NewSession { client: client("203.0.113.9", "old"), ..extended_of(new_subject()) };
     create(&store, &new).await;
     let moved = Touch { client: client("2001:db8::7", "new"), ..Touch::new(new.id, HOUR) };
@@ -40,7 +40,7 @@ pub async fn a_touch_records_where_a_session_was_used_from(store: impl Store<Ext
     assert_eq!(after.client, client("2001:db8::7", "new"), "a touch without a client erased it");
 }
 
-pub async fn a_session_keeps_what_it_is_bound_to(store: impl Store<Extended<0>>) {
+pub async fn a_session_keeps_what_it_is_bound_to(store: Store<Extended<0>>) {
     for fingerprint in [Some(Fingerprint::of(b"Mozilla/5.0")), None] {
         let new = NewSession { fingerprint, ..extended_of(new_subject()) };
         create(&store, &new).await;
@@ -48,7 +48,7 @@ pub async fn a_session_keeps_what_it_is_bound_to(store: impl Store<Extended<0>>)
     }
 }
 
-pub async fn a_table_without_extras_keeps_neither(store: impl Store) {
+pub async fn a_table_without_extras_keeps_neither(store: Store) {
     let fingerprint = Some(Fingerprint::of(b"Mozilla/5.0"));
     let new = NewSession { client: client("203.0.113.9", "curl/8"), fingerprint, ..session() };
     assert_eq!(create(&store, &new).await.client, None);

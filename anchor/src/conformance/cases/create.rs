@@ -10,7 +10,7 @@ use crate::error::StoreErrorKind;
 use crate::store::{Created, Load, NewSession, Page, Replaced, Secrets, SessionStore};
 use crate::timestamp::Timestamp;
 
-pub async fn a_created_session_loads_as_it_was_created(store: impl Store) {
+pub async fn a_created_session_loads_as_it_was_created(store: Store) {
     let new = session();
     let record = create(&store, &new).await;
     assert_eq!(record.id, new.id);
@@ -23,7 +23,7 @@ pub async fn a_created_session_loads_as_it_was_created(store: impl Store) {
     assert_eq!(loaded.secrets, Secrets::new(new.lasting, new.secret));
 }
 
-pub async fn create_over_an_existing_id_is_refused(store: impl Store) {
+pub async fn create_over_an_existing_id_is_refused(store: Store) {
     let first = session();
     create(&store, &first).await;
     let before = live(&store, first.id).await;
@@ -33,7 +33,7 @@ pub async fn create_over_an_existing_id_is_refused(store: impl Store) {
     assert_unchanged(&before, &live(&store, first.id).await);
 }
 
-pub async fn create_over_an_expired_row_is_refused(store: impl Store) {
+pub async fn create_over_an_expired_row_is_refused(store: Store) {
     let first = short_session_of(new_subject());
     create(&store, &first).await;
     short_sessions_have_ended().await;
@@ -46,7 +46,7 @@ pub async fn create_over_an_expired_row_is_refused(store: impl Store) {
     }
 }
 
-pub async fn create_ends_the_session_that_it_replaces(store: impl Store) {
+pub async fn create_ends_the_session_that_it_replaces(store: Store) {
     let (old, bystander) = (session(), session());
     create_all(&store, [&old, &bystander]).await;
     let new = NewSession { replaces: replaced(&old), ..session() };
@@ -56,7 +56,7 @@ pub async fn create_ends_the_session_that_it_replaces(store: impl Store) {
     assert!(is_live(&store, bystander.id).await);
 }
 
-pub async fn create_ends_nothing_without_the_proof(store: impl Store) {
+pub async fn create_ends_nothing_without_the_proof(store: Store) {
     let (old, other) = (session(), session());
     create_all(&store, [&old, &other]).await;
     for proof in [new_proof(), other.lasting] {
@@ -68,13 +68,13 @@ pub async fn create_ends_nothing_without_the_proof(store: impl Store) {
     }
 }
 
-pub async fn create_may_replace_a_session_that_is_not_there(store: impl Store) {
+pub async fn create_may_replace_a_session_that_is_not_there(store: Store) {
     let new = NewSession { replaces: replaced(&session()), ..session() };
     create(&store, &new).await;
     assert!(is_live(&store, new.id).await);
 }
 
-pub async fn a_refused_create_leaves_the_session_to_replace_alive(store: impl Store) {
+pub async fn a_refused_create_leaves_the_session_to_replace_alive(store: Store) {
     let (old, taken) = (session(), session());
     create_all(&store, [&old, &taken]).await;
     let before = live(&store, old.id).await;
@@ -83,7 +83,7 @@ pub async fn a_refused_create_leaves_the_session_to_replace_alive(store: impl St
     assert_unchanged(&before, &live(&store, old.id).await);
 }
 
-pub async fn of_many_creates_with_one_id_one_wins(store: impl Store) {
+pub async fn of_many_creates_with_one_id_one_wins(store: Store) {
     let (store, id) = (Arc::new(store), new_id());
     let results = together_with_errors(&store, CROWD, |store, _| async move {
         store.create(NewSession { id, ..session() }).await
@@ -99,7 +99,7 @@ pub async fn of_many_creates_with_one_id_one_wins(store: impl Store) {
     assert_same_record(&live(&*store, id).await.record, &created);
 }
 
-pub async fn sessions_of_one_subject_live_side_by_side(store: impl Store) {
+pub async fn sessions_of_one_subject_live_side_by_side(store: Store) {
     let (subject, store) = (new_subject(), Arc::new(store));
     let ids = together(&store, CROWD, |store, _| async move {
         Ok(create(&*store, &session_of(subject)).await.id)
@@ -110,7 +110,7 @@ pub async fn sessions_of_one_subject_live_side_by_side(store: impl Store) {
     }
 }
 
-pub async fn a_session_remembers_whether_its_cookie_outlives_the_browser(store: impl Store) {
+pub async fn a_session_remembers_whether_its_cookie_outlives_the_browser(store: Store) {
     for remembered in [true, false] {
         let new = NewSession { remembered, ..session() };
         assert_eq!(create(&store, &new).await.remembered, remembered);
@@ -120,7 +120,7 @@ pub async fn a_session_remembers_whether_its_cookie_outlives_the_browser(store: 
     }
 }
 
-pub async fn a_login_counts_as_authenticated_when_it_began(store: impl Store) {
+pub async fn a_login_counts_as_authenticated_when_it_began(store: Store) {
     let first = live_now(&store).await;
     let began = Some(Instant::now());
     let second = live_now(&store).await;
@@ -143,6 +143,6 @@ pub async fn a_login_counts_as_authenticated_when_it_began(store: impl Store) {
 }
 
 /// Returns the time of the store's clock.
-async fn live_now<S: SessionStore<Payload>>(store: &S) -> Timestamp {
+async fn live_now(store: &Store) -> Timestamp {
     created(store).await.1.now
 }

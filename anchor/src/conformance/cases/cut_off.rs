@@ -22,7 +22,7 @@ async fn cut_off<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> u64 {
     store.cut_off(&subject, EndReason::CutOff).await.expect("cut_off answers")
 }
 
-pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other(store: impl Store<Payload>) {
+pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other(store: Store<Payload>) {
     let (subject, stranger) = (new_subject(), new_subject());
     let ended = [extended_of(subject), login_of(subject)];
     let others = [extended_of(stranger), login_of(stranger)];
@@ -39,7 +39,7 @@ pub async fn a_cut_off_ends_all_sessions_of_a_subject_and_no_other(store: impl S
 }
 
 pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead(
-    store: impl Store<Payload>,
+    store: Store<Payload>,
 ) {
     let subject = new_subject();
     let late = login_of(subject);
@@ -50,7 +50,7 @@ pub async fn a_login_that_began_before_a_cut_off_and_arrives_after_it_is_dead(
     assert_eq!(listed_ids(&store, &subject).await, []);
 }
 
-pub async fn a_login_that_arrives_dead_is_gone_to_every_verb(store: impl Store<Payload>) {
+pub async fn a_login_that_arrives_dead_is_gone_to_every_verb(store: Store<Payload>) {
     let subject = new_subject();
     let late = login_of(subject);
     cut_off(&store, subject).await;
@@ -64,7 +64,7 @@ pub async fn a_login_that_arrives_dead_is_gone_to_every_verb(store: impl Store<P
     assert_eq!(revoked.expect("revoke_subject answers"), 0);
 }
 
-pub async fn a_login_that_begins_after_a_cut_off_lives(store: impl Store<Payload>) {
+pub async fn a_login_that_begins_after_a_cut_off_lives(store: Store<Payload>) {
     for _ in 0..10 {
         let subject = new_subject();
         create(&store, &extended_of::<0>(subject)).await;
@@ -82,7 +82,7 @@ pub async fn a_login_that_begins_after_a_cut_off_lives(store: impl Store<Payload
     assert!(is_live(&store, later.id).await, "a login after the cut-off is not live");
 }
 
-pub async fn a_cut_off_beats_the_logins_that_it_races_with(store: impl Store<Payload>) {
+pub async fn a_cut_off_beats_the_logins_that_it_races_with(store: Store<Payload>) {
     const ROUNDS: usize = 5;
     let store = Arc::new(store);
     for _ in 0..ROUNDS {
@@ -115,30 +115,30 @@ pub async fn a_cut_off_beats_the_logins_that_it_races_with(store: impl Store<Pay
 
 type Written = Result<(), StoreError>;
 
-async fn cut_off_now(store: Arc<impl Store<Payload>>, loaded: Loaded<Payload>) -> Written {
+async fn cut_off_now(store: Arc<Store<Payload>>, loaded: Loaded<Payload>) -> Written {
     cut_off(&*store, loaded.record.data.user_id).await;
     Ok(())
 }
 
-async fn reauthenticate(store: Arc<impl Store<Payload>>, loaded: Loaded<Payload>) -> Written {
+async fn reauthenticate(store: Arc<Store<Payload>>, loaded: Loaded<Payload>) -> Written {
     store.reauthenticate(rotation(&loaded)).await.map(drop)
 }
 
-async fn other_writes(store: Arc<impl Store<Payload>>, loaded: Loaded<Payload>) -> Written {
+async fn other_writes(store: Arc<Store<Payload>>, loaded: Loaded<Payload>) -> Written {
     store.update(change(&loaded, |data| data.visits += 1)).await?;
     store.touch(Touch::new(loaded.record.id, HOUR)).await?;
     store.rotate(rotation(&loaded)).await.map(drop)
 }
 
-pub async fn a_cut_off_beats_a_late_reauthentication(store: impl Store<Payload>) {
+pub async fn a_cut_off_beats_a_late_reauthentication(store: Store<Payload>) {
     end_beats_writes(store, || extended_of(new_subject()), reauthenticate, cut_off_now).await;
 }
 
-pub async fn a_cut_off_beats_late_writes(store: impl Store<Payload>) {
+pub async fn a_cut_off_beats_late_writes(store: Store<Payload>) {
     end_beats_writes(store, || extended_of(new_subject()), other_writes, cut_off_now).await;
 }
 
-pub async fn a_sweep_removes_what_was_dead_on_arrival(store: impl Store<Payload>) {
+pub async fn a_sweep_removes_what_was_dead_on_arrival(store: Store<Payload>) {
     let subject = new_subject();
     let late = [(); 3].map(|()| login_of(subject));
     cut_off(&store, subject).await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::fixtures::*;
 use crate::store::{Load, NewSession, Touch, Touched};
 
-pub async fn a_session_ends_when_it_was_idle_too_long(store: impl Store) {
+pub async fn a_session_ends_when_it_was_idle_too_long(store: Store) {
     let (short, long) = (short_session_of(new_subject()), session());
     create_all(&store, [&short, &long]).await;
     short_sessions_have_ended().await;
@@ -14,7 +14,7 @@ pub async fn a_session_ends_when_it_was_idle_too_long(store: impl Store) {
     assert!(is_live(&store, long.id).await);
 }
 
-pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched(store: impl Store) {
+pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched(store: Store) {
     const DEADLINE: Duration = Duration::from_millis(600);
     let new = NewSession { idle: HOUR, absolute: DEADLINE, ..session() };
     create(&store, &new).await;
@@ -27,7 +27,7 @@ pub async fn a_session_ends_at_its_deadline_however_often_it_is_touched(store: i
     assert_eq!(store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers"), Touched::Gone);
 }
 
-pub async fn an_expired_session_is_gone_to_every_verb(store: impl Store) {
+pub async fn an_expired_session_is_gone_to_every_verb(store: Store) {
     // Long enough to be read once while it is live.
     let lifetime = Duration::from_secs(2);
     let new = NewSession { idle: lifetime, ..session() };

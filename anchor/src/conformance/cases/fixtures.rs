@@ -16,8 +16,8 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
 use crate::store::{
-    Change, EndReason, Load, Loaded, NewSession, OldSecret, Page, Reauthenticated, Record,
-    Replaced, Rotated, Rotation, SessionStore, Touch, Touched, Updated,
+    Change, Consumed, EndReason, Load, Loaded, NewSession, OldSecret, Page, Reauthenticated,
+    Record, Replaced, Rotated, Rotation, SessionStore, Touch, Touched, Updated,
 };
 use crate::timestamp::Timestamp;
 use crate::token::{LastingHash, Secret, SecretHash, new_session_id};
@@ -29,10 +29,8 @@ pub(super) const SHORT: Duration = Duration::from_millis(300);
 /// How many tasks race.
 pub(super) const CROWD: usize = 32;
 
-/// A store that a case tests.
-pub trait Store<T: SessionData = Payload>: SessionStore<T> {}
-
-impl<T: SessionData, S: SessionStore<T>> Store<T> for S {}
+/// A store that a case tests. The cases are compiled once, and not once for each store.
+pub type Store<T = Payload> = Arc<dyn SessionStore<T>>;
 
 pub(super) fn new_id() -> SessionId {
     new_session_id().expect("the operating system has randomness")
@@ -146,7 +144,7 @@ pub(super) async fn create_all<'a, T: SessionData>(
 }
 
 /// Creates a session of a new subject, and loads it.
-pub(super) async fn created(store: &impl Store) -> (NewSession<Payload>, Loaded<Payload>) {
+pub(super) async fn created(store: &Store) -> (NewSession<Payload>, Loaded<Payload>) {
     let new = session();
     create(store, &new).await;
     let loaded = live(store, new.id).await;
@@ -332,7 +330,7 @@ pub(super) async fn end_beats_writes<T, S, W, E>(
 
 /// Asserts that a session which has ended is gone to every verb, and that none brings it back.
 pub(super) async fn assert_gone<T: SessionData>(
-    store: &impl Store<T>,
+    store: &Store<T>,
     subject: &T::Subject,
     change: Change<T>,
     rotation: Rotation,
@@ -342,6 +340,8 @@ pub(super) async fn assert_gone<T: SessionData>(
     assert_eq!(store.touch(Touch::new(id, HOUR)).await.expect(answer), Touched::Gone);
     let reauthenticated = store.reauthenticate(rotation.clone()).await.expect(answer);
     assert_eq!(reauthenticated, Reauthenticated::Gone);
+    let consumed = store.consume(id, rotation.from).await.expect(answer);
+    assert!(matches!(consumed, Consumed::Gone), "{consumed:?}");
     assert_eq!(store.rotate(rotation).await.expect(answer), Rotated::Gone);
     assert_eq!(log_out(store, id).await, 0, "it had already ended");
     assert!(store.list(subject, Page::default()).await.expect(answer).is_empty());
@@ -350,7 +350,7 @@ pub(super) async fn assert_gone<T: SessionData>(
 
 /// Returns the ids of a subject's live sessions, newest first.
 pub(super) async fn listed_ids<T: SessionData>(
-    store: &impl Store<T>,
+    store: &Store<T>,
     subject: &T::Subject,
 ) -> Vec<SessionId> {
     let listed = store.list(subject, Page::default()).await.expect("list answers");

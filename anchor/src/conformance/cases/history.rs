@@ -30,7 +30,7 @@ fn short_of<const KEEP: u64>(subject: Uuid) -> NewSession<Extended<KEEP>> {
     NewSession { idle: SHORT, ..extended_of(subject) }
 }
 
-pub async fn the_history_says_why_each_session_ended(store: impl Store<Kept>) {
+pub async fn the_history_says_why_each_session_ended(store: Store<Kept>) {
     let (subject, stranger) = (new_subject(), new_subject());
     create(&store, &extended_of(stranger)).await;
     let mut expected: Vec<(SessionId, EndReason)> = Vec::new();
@@ -43,6 +43,7 @@ pub async fn the_history_says_why_each_session_ended(store: impl Store<Kept>) {
         EndReason::Theft,
         EndReason::Everyone,
         EndReason::CutOff,
+        EndReason::Consumed,
     ];
     for reason in reasons {
         let new = extended_of(subject);
@@ -73,6 +74,9 @@ pub async fn the_history_says_why_each_session_ended(store: impl Store<Kept>) {
             EndReason::Everyone => {
                 store.revoke_everyone(reason).await.expect(answer);
             }
+            EndReason::Consumed => {
+                store.consume(new.id, new.secret).await.expect(answer);
+            }
             EndReason::CutOff => {
                 store.cut_off(&subject, reason).await.expect(answer);
             }
@@ -96,7 +100,7 @@ pub async fn the_history_says_why_each_session_ended(store: impl Store<Kept>) {
     assert_eq!(found, expected, "newest first, each once, with its reason");
 }
 
-pub async fn the_history_has_no_live_session_and_no_other_subject(store: impl Store<Kept>) {
+pub async fn the_history_has_no_live_session_and_no_other_subject(store: Store<Kept>) {
     let (subject, stranger) = (new_subject(), new_subject());
     let (ended, alive, other) = (extended_of(subject), extended_of(subject), extended_of(stranger));
     create_all(&store, [&ended, &alive, &other]).await;
@@ -108,7 +112,7 @@ pub async fn the_history_has_no_live_session_and_no_other_subject(store: impl St
     assert!(history(&store, new_subject()).await.is_empty());
 }
 
-pub async fn a_kept_session_is_never_live_again(store: impl Store<Kept>) {
+pub async fn a_kept_session_is_never_live_again(store: Store<Kept>) {
     let (revoked, expired) = (extended_of(new_subject()), short_of(new_subject()));
     create_all(&store, [&revoked, &expired]).await;
     let loaded = live(&store, revoked.id).await;
@@ -134,7 +138,7 @@ pub async fn a_kept_session_is_never_live_again(store: impl Store<Kept>) {
     assert_eq!(ended.reason, Some(EndReason::Logout));
 }
 
-pub async fn an_expired_session_is_in_the_history_swept_or_not(store: impl Store<Kept>) {
+pub async fn an_expired_session_is_in_the_history_swept_or_not(store: Store<Kept>) {
     let new = short_of(new_subject());
     let record = create(&store, &new).await;
     assert!(history(&store, new.data.user_id).await.is_empty(), "it is live");
@@ -149,7 +153,7 @@ pub async fn an_expired_session_is_in_the_history_swept_or_not(store: impl Store
     }
 }
 
-pub async fn a_login_that_arrived_dead_is_in_the_history(store: impl Store<Kept>) {
+pub async fn a_login_that_arrived_dead_is_in_the_history(store: Store<Kept>) {
     let subject = new_subject();
     let late = NewSession { began: Some(Instant::now()), ..extended_of(subject) };
     store.cut_off(&subject, EndReason::CutOff).await.expect("cut_off answers");
@@ -164,7 +168,7 @@ pub async fn a_login_that_arrived_dead_is_in_the_history(store: impl Store<Kept>
     }
 }
 
-pub async fn a_sweep_removes_ended_sessions_after_their_time(store: impl Store<Briefly>) {
+pub async fn a_sweep_removes_ended_sessions_after_their_time(store: Store<Briefly>) {
     let subject = new_subject();
     let (revoked, expired, alive) = (extended_of(subject), short_of(subject), extended_of(subject));
     create_all(&store, [&revoked, &expired, &alive]).await;
@@ -182,7 +186,7 @@ pub async fn a_sweep_removes_ended_sessions_after_their_time(store: impl Store<B
     assert!(is_live(&store, alive.id).await);
 }
 
-pub async fn the_history_comes_in_pages_that_neither_miss_nor_repeat(store: impl Store<Kept>) {
+pub async fn the_history_comes_in_pages_that_neither_miss_nor_repeat(store: Store<Kept>) {
     let subject = new_subject();
     create(&store, &short_of(subject)).await;
     let late = NewSession { began: Some(Instant::now()), ..extended_of(subject) };

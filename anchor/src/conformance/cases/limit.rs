@@ -34,13 +34,13 @@ async fn fill<S: SessionStore<Payload>>(store: &S, subject: Uuid) -> Vec<Session
 }
 
 /// Returns the ids of the subject's live sessions, oldest first.
-async fn live_ids(store: &impl Store, subject: Uuid) -> Vec<SessionId> {
+async fn live_ids(store: &Store, subject: Uuid) -> Vec<SessionId> {
     let mut ids = listed_ids(store, &subject).await;
     ids.reverse();
     ids
 }
 
-pub async fn a_login_over_the_limit_ends_the_oldest_sessions(store: impl Store) {
+pub async fn a_login_over_the_limit_ends_the_oldest_sessions(store: Store) {
     let (subject, stranger) = (new_subject(), session());
     create(&store, &stranger).await;
     let old = fill(&store, subject).await;
@@ -61,7 +61,7 @@ pub async fn a_login_over_the_limit_ends_the_oldest_sessions(store: impl Store) 
     assert_eq!(live_ids(&store, subject).await, [new.id, last.id]);
 }
 
-pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so(store: impl Store) {
+pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so(store: Store) {
     let (subject, stranger) = (new_subject(), session());
     create(&store, &stranger).await;
     let old = fill(&store, subject).await;
@@ -76,7 +76,7 @@ pub async fn a_login_over_the_limit_is_refused_where_the_limit_says_so(store: im
     assert_eq!(live_ids(&store, subject).await, old);
 }
 
-pub async fn the_session_that_a_login_replaces_leaves_room(store: impl Store) {
+pub async fn the_session_that_a_login_replaces_leaves_room(store: Store) {
     for overflow in [LimitExceeded::Refuse, LimitExceeded::EndOldest] {
         let subject = new_subject();
         let old = fill(&store, subject).await;
@@ -90,7 +90,7 @@ pub async fn the_session_that_a_login_replaces_leaves_room(store: impl Store) {
     }
 }
 
-pub async fn sessions_that_have_ended_leave_room(store: impl Store) {
+pub async fn sessions_that_have_ended_leave_room(store: Store) {
     let subject = new_subject();
     for _ in 0..3 {
         create(&store, &short_session_of(subject)).await;
@@ -104,7 +104,7 @@ pub async fn sessions_that_have_ended_leave_room(store: impl Store) {
     assert_eq!(live_ids(&store, subject).await, live);
 }
 
-pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest(store: impl Store) {
+pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest(store: Store) {
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
         let created = store.create(limited_of(&*store, subject, LimitExceeded::EndOldest)).await?;
@@ -113,7 +113,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest(store: imp
         Ok(created)
     })
     .await;
-    let live = live_ids(&*store, subject).await;
+    let live = live_ids(&store, subject).await;
     assert_eq!(live.len(), MAX as usize);
     let mut accounted = live;
     for created in created {
@@ -125,7 +125,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_ends_the_oldest(store: imp
     assert_eq!(accounted.len(), LOGINS, "each session is live, or a login reported its end");
 }
 
-pub async fn logins_at_once_never_exceed_a_limit_that_refuses(store: impl Store) {
+pub async fn logins_at_once_never_exceed_a_limit_that_refuses(store: Store) {
     let (store, subject) = (Arc::new(store), new_subject());
     let created = together(&store, LOGINS, |store, _| async move {
         store.create(limited_of(&*store, subject, LimitExceeded::Refuse)).await
@@ -133,7 +133,7 @@ pub async fn logins_at_once_never_exceed_a_limit_that_refuses(store: impl Store)
     .await;
     let mut admitted: Vec<SessionId> =
         created.into_iter().filter_map(Created::into_record).map(|record| record.id).collect();
-    let mut live = live_ids(&*store, subject).await;
+    let mut live = live_ids(&store, subject).await;
     admitted.sort_unstable();
     live.sort_unstable();
     assert_eq!(live.len(), MAX as usize);

@@ -6,7 +6,7 @@ use super::fixtures::*;
 use crate::id::SessionId;
 use crate::store::{Listed, Page, Record, Touch};
 
-pub async fn a_list_has_the_subjects_sessions_newest_first(store: impl Store) {
+pub async fn a_list_has_the_subjects_sessions_newest_first(store: Store) {
     let (subject, stranger) = (new_subject(), session());
     let mut created = Vec::new();
     for _ in 0..4 {
@@ -26,7 +26,7 @@ pub async fn a_list_has_the_subjects_sessions_newest_first(store: impl Store) {
     }
 }
 
-pub async fn a_list_leaves_out_revoked_and_expired_sessions(store: impl Store) {
+pub async fn a_list_leaves_out_revoked_and_expired_sessions(store: Store) {
     let subject = new_subject();
     let (expired, revoked, left) =
         (short_session_of(subject), session_of(subject), session_of(subject));
@@ -36,7 +36,7 @@ pub async fn a_list_leaves_out_revoked_and_expired_sessions(store: impl Store) {
     assert_eq!(listed_ids(&store, &subject).await, [left.id]);
 }
 
-pub async fn a_list_shows_what_was_written_last(store: impl Store) {
+pub async fn a_list_shows_what_was_written_last(store: Store) {
     let (new, loaded) = created(&store).await;
     store.update(change(&loaded, |data| data.title = "Corro".into())).await.expect("answers");
     store.touch(Touch::new(new.id, HOUR / 2)).await.expect("touch answers");
@@ -46,12 +46,12 @@ pub async fn a_list_shows_what_was_written_last(store: impl Store) {
     assert_eq!(record.data.title, "Corro");
 }
 
-pub async fn a_subject_without_sessions_has_an_empty_list(store: impl Store) {
+pub async fn a_subject_without_sessions_has_an_empty_list(store: Store) {
     create(&store, &session()).await;
     assert_eq!(listed_ids(&store, &new_subject()).await, []);
 }
 
-pub async fn a_list_comes_in_pages_that_neither_miss_nor_repeat(store: impl Store) {
+pub async fn a_list_comes_in_pages_that_neither_miss_nor_repeat(store: Store) {
     let subject = new_subject();
     let ids = |listed: &Listed<Record<Payload>>| -> Vec<SessionId> {
         listed.iter().map(|record| record.id).collect()

@@ -5,27 +5,27 @@ use std::sync::Arc;
 use super::fixtures::*;
 use crate::store::{Change, Load, Rotation, Touch, Touched, Updated};
 
-pub async fn an_unknown_id_is_absent(store: impl Store) {
+pub async fn an_unknown_id_is_absent(store: Store) {
     create(&store, &session()).await;
     let found = load(&store, new_id()).await;
     assert!(matches!(found, Load::Absent), "{found:?}");
 }
 
-pub async fn an_unknown_session_is_gone_to_every_verb(store: impl Store) {
+pub async fn an_unknown_session_is_gone_to_every_verb(store: Store) {
     let ((_, loaded), id) = (created(&store).await, new_id());
     let update = Change { id, ..change(&loaded, |data| data.visits += 1) };
     let rotation = Rotation { id, ..rotation(&loaded) };
     assert_gone(&store, &new_subject(), update, rotation).await;
 }
 
-pub async fn loading_writes_nothing(store: impl Store) {
+pub async fn loading_writes_nothing(store: Store) {
     let (new, before) = created(&store).await;
     a_moment_passes().await;
     assert_unchanged(&before, &live(&store, new.id).await);
 }
 
 /// Loads may share a statement or a cache, but they must not return an old state.
-pub async fn a_load_sees_every_write_that_was_answered_before_it_began(store: impl Store) {
+pub async fn a_load_sees_every_write_that_was_answered_before_it_began(store: Store) {
     const ROUNDS: i64 = 20;
     let store = Arc::new(store);
     together(&store, CROWD / 2, |store, _| async move {

@@ -3,6 +3,7 @@
 pub mod batches;
 pub mod client_info;
 pub mod clock;
+pub mod consume;
 pub mod create;
 pub mod cut_off;
 pub mod expiry;
@@ -21,3 +22,5 @@ pub mod sweep;
 pub mod touch;
 pub mod update;
 pub mod uses;
+
+pub use fixtures::Store;

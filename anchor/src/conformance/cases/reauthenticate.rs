@@ -7,9 +7,7 @@ use super::fixtures::*;
 use super::rotate::{rotated_without_grace, settle};
 use crate::store::{OldSecret, Reauthenticated, Rotation, RotationState, Secrets};
 
-pub async fn a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else(
-    store: impl Store,
-) {
+pub async fn a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_else(store: Store) {
     let ((new, before), (bystander, untouched)) = (created(&store).await, created(&store).await);
     a_moment_passes().await;
 
@@ -35,7 +33,7 @@ pub async fn a_reauthentication_sets_its_time_and_use_and_rotates_and_nothing_el
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 
-pub async fn a_reauthentication_extends_the_idle_expiry_up_to_the_deadline(store: impl Store) {
+pub async fn a_reauthentication_extends_the_idle_expiry_up_to_the_deadline(store: Store) {
     for idle in USES {
         let (new, before) = created(&store).await;
         a_moment_passes().await;
@@ -47,9 +45,7 @@ pub async fn a_reauthentication_extends_the_idle_expiry_up_to_the_deadline(store
     }
 }
 
-pub async fn a_reauthentication_from_another_secret_conflicts_and_writes_nothing(
-    store: impl Store,
-) {
+pub async fn a_reauthentication_from_another_secret_conflicts_and_writes_nothing(store: Store) {
     let (new, loaded) = created(&store).await;
     store.rotate(rotation(&loaded)).await.expect("rotate answers");
     let before = live(&store, new.id).await;
@@ -63,7 +59,7 @@ pub async fn a_reauthentication_from_another_secret_conflicts_and_writes_nothing
     }
 }
 
-pub async fn a_lost_rotation_does_not_keep_anybody_from_a_reauthentication(store: impl Store) {
+pub async fn a_lost_rotation_does_not_keep_anybody_from_a_reauthentication(store: Store) {
     for old in [OldSecret::Exchanged, OldSecret::Kept] {
         for lost in [true, false] {
             let loaded = rotated_without_grace(&store, old).await;
@@ -78,7 +74,7 @@ pub async fn a_lost_rotation_does_not_keep_anybody_from_a_reauthentication(store
     }
 }
 
-pub async fn of_many_reauthentications_of_one_secret_one_wins(store: impl Store) {
+pub async fn of_many_reauthentications_of_one_secret_one_wins(store: Store) {
     let (store, new) = (Arc::new(store), session());
     create(&*store, &new).await;
     let before = live(&*store, new.id).await;

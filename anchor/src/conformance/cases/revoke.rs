@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fixtures::*;
 use crate::store::{EndReason, Ending, Load, NewSession};
 
-pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none(store: impl Store) {
+pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none(store: Store) {
     let new = session();
     create(&store, &new).await;
     assert_eq!(log_out(&store, new.id).await, 1);
@@ -14,21 +14,21 @@ pub async fn a_revoked_session_is_not_live_and_the_second_revoke_counts_none(sto
     assert!(!is_live(&store, new.id).await);
 }
 
-pub async fn a_revoked_session_is_gone_to_every_verb(store: impl Store) {
+pub async fn a_revoked_session_is_gone_to_every_verb(store: Store) {
     let (new, loaded) = created(&store).await;
     log_out(&store, new.id).await;
     let update = change(&loaded, |data| data.visits += 1);
     assert_gone(&store, &new.data.user_id, update, rotation(&loaded)).await;
 }
 
-pub async fn revoking_an_unknown_session_counts_none(store: impl Store) {
+pub async fn revoking_an_unknown_session_counts_none(store: Store) {
     let unknown = new_id();
     assert_eq!(log_out(&store, unknown).await, 0);
     let proven = store.revoke(unknown, Some(new_proof()), EndReason::Logout).await;
     assert_eq!(proven.expect("revoke answers"), Ending::NotLive);
 }
 
-pub async fn revoking_a_session_leaves_the_others_alive(store: impl Store) {
+pub async fn revoking_a_session_leaves_the_others_alive(store: Store) {
     let subject = new_subject();
     let (ended, sibling, stranger) = (session_of(subject), session_of(subject), session());
     create_all(&store, [&ended, &sibling, &stranger]).await;
@@ -37,9 +37,7 @@ pub async fn revoking_a_session_leaves_the_others_alive(store: impl Store) {
     assert!(is_live(&store, stranger.id).await);
 }
 
-pub async fn a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated(
-    store: impl Store,
-) {
+pub async fn a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotated(store: Store) {
     for rotations in 0..4 {
         let new = session();
         create(&store, &new).await;
@@ -54,7 +52,7 @@ pub async fn a_revoke_with_the_proof_ends_the_session_however_often_it_was_rotat
     }
 }
 
-pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so(store: impl Store) {
+pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so(store: Store) {
     let (new, other) = (session(), session());
     create_all(&store, [&new, &other]).await;
     let before = live(&store, new.id).await;
@@ -68,7 +66,7 @@ pub async fn a_revoke_without_the_proof_ends_nothing_and_says_so(store: impl Sto
 
 /// Each of these sessions is ended by its owner twice, and named by somebody with another's proof.
 /// Nobody but the owner ends it, although every proof is right for one of the sessions.
-pub async fn revokes_at_once_each_learn_their_own_outcome(store: impl Store) {
+pub async fn revokes_at_once_each_learn_their_own_outcome(store: Store) {
     let store = Arc::new(store);
     let new = [(); CROWD].map(|()| session());
     for new in &new {
@@ -117,7 +115,7 @@ pub async fn revokes_at_once_each_learn_their_own_outcome(store: impl Store) {
 
 /// A session that looks expired might look live again when the clock is set back, so it must be
 /// gone.
-pub async fn what_looks_expired_is_ended_for_good(store: impl Store) {
+pub async fn what_looks_expired_is_ended_for_good(store: Store) {
     let subject = new_subject();
     let expired = [(); 7].map(|()| short_session_of(subject));
     create_all(&store, &expired).await;
@@ -150,7 +148,7 @@ pub async fn what_looks_expired_is_ended_for_good(store: impl Store) {
     is_gone(everyone, "revoke_everyone").await;
 }
 
-pub async fn of_many_revokes_of_one_session_one_counts_it(store: impl Store) {
+pub async fn of_many_revokes_of_one_session_one_counts_it(store: Store) {
     let (store, new) = (Arc::new(store), session());
     let id = create(&*store, &new).await.id;
     let counts = together(&store, CROWD, |store, _| async move {

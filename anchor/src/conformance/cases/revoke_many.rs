@@ -3,7 +3,7 @@
 use super::fixtures::*;
 use crate::store::{EndReason, Ending};
 
-pub async fn revoking_a_session_of_a_subject_ends_that_one(store: impl Store) {
+pub async fn revoking_a_session_of_a_subject_ends_that_one(store: Store) {
     let subject = new_subject();
     let [ended, kept] = [(); 2].map(|()| session_of(subject));
     create_all(&store, [&ended, &kept]).await;
@@ -16,7 +16,7 @@ pub async fn revoking_a_session_of_a_subject_ends_that_one(store: impl Store) {
     assert_eq!(unknown.expect("revoke_of answers"), Ending::NotLive);
 }
 
-pub async fn the_session_of_another_subject_is_not_ended_by_its_id(store: impl Store) {
+pub async fn the_session_of_another_subject_is_not_ended_by_its_id(store: Store) {
     let (own, stranger) = (session(), session());
     create_all(&store, [&own, &stranger]).await;
     let before = live(&store, stranger.id).await;
@@ -27,7 +27,7 @@ pub async fn the_session_of_another_subject_is_not_ended_by_its_id(store: impl S
     assert!(is_live(&store, own.id).await);
 }
 
-pub async fn revoking_a_subject_ends_all_its_sessions_and_no_other(store: impl Store) {
+pub async fn revoking_a_subject_ends_all_its_sessions_and_no_other(store: Store) {
     let (subject, stranger) = (new_subject(), session());
     let sessions = [(); 3].map(|()| session_of(subject));
     create_all(&store, sessions.iter().chain([&stranger])).await;
@@ -40,7 +40,7 @@ pub async fn revoking_a_subject_ends_all_its_sessions_and_no_other(store: impl S
     assert_eq!(revoke().await.expect("revoke_subject answers"), 0);
 }
 
-pub async fn revoking_a_subject_counts_only_sessions_that_were_live(store: impl Store) {
+pub async fn revoking_a_subject_counts_only_sessions_that_were_live(store: Store) {
     let subject = new_subject();
     let (expired, revoked, kept) =
         (short_session_of(subject), session_of(subject), session_of(subject));
@@ -53,7 +53,7 @@ pub async fn revoking_a_subject_counts_only_sessions_that_were_live(store: impl 
     assert_eq!(all.expect("revoke_subject answers"), 1);
 }
 
-pub async fn revoking_the_others_keeps_one_and_every_other_subject(store: impl Store) {
+pub async fn revoking_the_others_keeps_one_and_every_other_subject(store: Store) {
     let (subject, stranger) = (new_subject(), session());
     let [kept, first, second] = [(); 3].map(|()| session_of(subject));
     create_all(&store, [&first, &kept, &second, &stranger]).await;
@@ -67,7 +67,7 @@ pub async fn revoking_the_others_keeps_one_and_every_other_subject(store: impl S
 }
 
 pub async fn revoking_the_others_of_a_session_that_is_not_theirs_ends_all_of_the_subject(
-    store: impl Store,
+    store: Store,
 ) {
     let (new, stranger) = (session(), session());
     create_all(&store, [&new, &stranger]).await;
@@ -77,7 +77,7 @@ pub async fn revoking_the_others_of_a_session_that_is_not_theirs_ends_all_of_the
     assert!(is_live(&store, stranger.id).await);
 }
 
-pub async fn revoking_everyone_ends_every_session_and_counts_them(store: impl Store) {
+pub async fn revoking_everyone_ends_every_session_and_counts_them(store: Store) {
     let sessions = [(); 3].map(|()| session());
     create_all(&store, &sessions).await;
     create(&store, &short_session_of(new_subject())).await;

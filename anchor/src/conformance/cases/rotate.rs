@@ -32,7 +32,7 @@ pub(super) async fn settle<S: SessionStore<Payload>>(store: &S, loaded: &Loaded<
     assert_eq!(settled, RotationState::Settled);
 }
 
-pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one(store: impl Store) {
+pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one(store: Store) {
     let ((new, before), (bystander, untouched)) = (created(&store).await, created(&store).await);
     a_moment_passes().await;
     let rotation = rotation(&before);
@@ -46,7 +46,7 @@ pub async fn a_rotation_changes_the_secret_and_remembers_the_previous_one(store:
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 
-pub async fn a_rotation_extends_the_idle_expiry_up_to_the_deadline(store: impl Store) {
+pub async fn a_rotation_extends_the_idle_expiry_up_to_the_deadline(store: Store) {
     for idle in USES {
         let (new, before) = created(&store).await;
         a_moment_passes().await;
@@ -57,7 +57,7 @@ pub async fn a_rotation_extends_the_idle_expiry_up_to_the_deadline(store: impl S
     }
 }
 
-pub async fn what_becomes_of_the_old_secret_is_as_the_rotation_says(store: impl Store) {
+pub async fn what_becomes_of_the_old_secret_is_as_the_rotation_says(store: Store) {
     for old in [OldSecret::Exchanged, OldSecret::Kept, OldSecret::Refused] {
         let (new, loaded) = created(&store).await;
         let rotation = Rotation { old, ..rotation(&loaded) };
@@ -69,7 +69,7 @@ pub async fn what_becomes_of_the_old_secret_is_as_the_rotation_says(store: impl 
     }
 }
 
-pub async fn the_grace_of_a_previous_secret_is_counted_from_the_rotation(store: impl Store) {
+pub async fn the_grace_of_a_previous_secret_is_counted_from_the_rotation(store: Store) {
     let (new, before) = created(&store).await;
     let grace = Duration::from_secs(30);
     let rotation = Rotation { grace, ..rotation(&before) };
@@ -84,7 +84,7 @@ pub async fn the_grace_of_a_previous_secret_is_counted_from_the_rotation(store: 
     );
 }
 
-pub async fn a_second_rotation_forgets_the_first_secret(store: impl Store) {
+pub async fn a_second_rotation_forgets_the_first_secret(store: Store) {
     let (new, loaded) = created(&store).await;
     store.rotate(rotation(&loaded)).await.expect("rotate answers");
     let second = live(&store, new.id).await;
@@ -94,7 +94,7 @@ pub async fn a_second_rotation_forgets_the_first_secret(store: impl Store) {
     assert_ne!(third.secrets.current, second.secrets.current);
 }
 
-pub async fn a_lost_rotation_is_repeated_from_the_old_secret(store: impl Store) {
+pub async fn a_lost_rotation_is_repeated_from_the_old_secret(store: Store) {
     let old = rotated_without_grace(&store, OldSecret::Exchanged).await;
     let lost = live(&store, old.record.id).await;
     let again = rotation(&old);
@@ -107,7 +107,7 @@ pub async fn a_lost_rotation_is_repeated_from_the_old_secret(store: impl Store) 
     assert_eq!(late, Rotated::Conflict, "the lost secret is valid beside the one that replaced it");
 }
 
-pub async fn a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret(store: impl Store) {
+pub async fn a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret(store: Store) {
     for old in [OldSecret::Exchanged, OldSecret::Kept, OldSecret::Refused] {
         let loaded = rotated_without_grace(&store, old).await;
         if old == OldSecret::Exchanged {
@@ -120,7 +120,7 @@ pub async fn a_rotation_that_is_not_lost_is_not_repeated_from_the_old_secret(sto
     }
 }
 
-pub async fn of_many_repetitions_of_a_lost_rotation_one_wins(store: impl Store) {
+pub async fn of_many_repetitions_of_a_lost_rotation_one_wins(store: Store) {
     let store = Arc::new(store);
     let old = rotated_without_grace(&*store, OldSecret::Exchanged).await;
     let outcomes = together(&store, CROWD, |store, _| {
@@ -132,7 +132,7 @@ pub async fn of_many_repetitions_of_a_lost_rotation_one_wins(store: impl Store) 
     assert_eq!(winners.count(), 1, "{outcomes:?}");
 }
 
-pub async fn a_rotation_from_another_secret_conflicts_and_writes_nothing(store: impl Store) {
+pub async fn a_rotation_from_another_secret_conflicts_and_writes_nothing(store: Store) {
     let (new, loaded) = created(&store).await;
     store.rotate(rotation(&loaded)).await.expect("rotate answers");
     let before = live(&store, new.id).await;
@@ -145,7 +145,7 @@ pub async fn a_rotation_from_another_secret_conflicts_and_writes_nothing(store: 
     }
 }
 
-pub async fn of_many_rotations_of_one_secret_one_wins(store: impl Store) {
+pub async fn of_many_rotations_of_one_secret_one_wins(store: Store) {
     let (store, new) = (Arc::new(store), session());
     create(&*store, &new).await;
     let before = live(&*store, new.id).await;

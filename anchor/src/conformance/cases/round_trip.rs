@@ -63,12 +63,12 @@ fn tags(key: &str, value: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(key.to_owned(), value.to_owned())])
 }
 
-pub async fn ordinary_payloads_come_back_equal(store: impl Store) {
+pub async fn ordinary_payloads_come_back_equal(store: Store) {
     comes_back_equal(&store, ferris()).await;
     comes_back_equal(&store, Payload { note: None, active: false, ..ferris() }).await;
 }
 
-pub async fn unicode_comes_back_equal(store: impl Store) {
+pub async fn unicode_comes_back_equal(store: Store) {
     for text in [
         "naïve café",
         // The same letter composed and decomposed: a store must not normalise.
@@ -91,7 +91,7 @@ pub async fn unicode_comes_back_equal(store: impl Store) {
     }
 }
 
-pub async fn empty_values_come_back_equal_and_distinct_from_none(store: impl Store) {
+pub async fn empty_values_come_back_equal_and_distinct_from_none(store: Store) {
     let empty = Payload {
         title: String::new(),
         note: Some(String::new()),
@@ -107,7 +107,7 @@ pub async fn empty_values_come_back_equal_and_distinct_from_none(store: impl Sto
     }
 }
 
-pub async fn sixty_four_kilobytes_come_back_equal(store: impl Store) {
+pub async fn sixty_four_kilobytes_come_back_equal(store: Store) {
     const SIZE: usize = 64 * 1024;
     let text: String = ('a'..='z').cycle().take(SIZE).collect();
     let data = Payload {
@@ -120,7 +120,7 @@ pub async fn sixty_four_kilobytes_come_back_equal(store: impl Store) {
     comes_back_equal(&store, data).await;
 }
 
-pub async fn extreme_numbers_come_back_equal(store: impl Store) {
+pub async fn extreme_numbers_come_back_equal(store: Store) {
     for (level, visits, ratio) in [
         (0, 0, 0.0),
         (i16::MIN, i64::MIN, f64::MIN),
@@ -133,7 +133,7 @@ pub async fn extreme_numbers_come_back_equal(store: impl Store) {
     }
 }
 
-pub async fn microseconds_come_back_equal(store: impl Store) {
+pub async fn microseconds_come_back_equal(store: Store) {
     for micros in [
         0,
         1,
@@ -152,7 +152,7 @@ pub async fn microseconds_come_back_equal(store: impl Store) {
     }
 }
 
-pub async fn what_a_table_may_not_hold_comes_back_equal_or_is_refused(store: impl Store) {
+pub async fn what_a_table_may_not_hold_comes_back_equal_or_is_refused(store: Store) {
     for data in [
         Payload { title: "nul\0byte".into(), ..ferris() },
         Payload { note: Some("\0".into()), ..ferris() },
@@ -169,7 +169,7 @@ pub async fn what_a_table_may_not_hold_comes_back_equal_or_is_refused(store: imp
     }
 }
 
-pub async fn a_payload_read_is_a_copy(store: impl Store) {
+pub async fn a_payload_read_is_a_copy(store: Store) {
     let (new, mut loaded) = created(&store).await;
     Arc::make_mut(&mut Arc::make_mut(&mut loaded.record).data).title = "mine".into();
     let mut listed = store.list(&new.data.user_id, Page::default()).await.expect("list answers");
@@ -179,7 +179,7 @@ pub async fn a_payload_read_is_a_copy(store: impl Store) {
     assert_eq!(live(&store, new.id).await.record.data, new.data);
 }
 
-pub async fn a_payload_given_is_a_copy(store: impl Store) {
+pub async fn a_payload_given_is_a_copy(store: Store) {
     let mut new = session();
     let before = Payload::clone(&new.data);
     let mut record = create(&store, &new).await;

@@ -31,7 +31,7 @@ async fn still_there<S: SessionStore<Payload>>(store: &S, ids: &[SessionId]) -> 
     count
 }
 
-pub async fn a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them(store: impl Store) {
+pub async fn a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them(store: Store) {
     const BATCH: usize = 4;
     let ids = ended_rows(&store).await;
     let mut left = still_there(&store, &ids).await;
@@ -52,7 +52,7 @@ pub async fn a_sweep_removes_ended_rows_up_to_its_batch_and_counts_them(store: i
     assert_eq!(left, 0, "ended rows stay forever");
 }
 
-pub async fn a_sweep_leaves_live_sessions(store: impl Store) {
+pub async fn a_sweep_leaves_live_sessions(store: Store) {
     let (new, before) = created(&store).await;
     ended_rows(&store).await;
     store.sweep(1_000).await.expect("sweep answers");
@@ -60,7 +60,7 @@ pub async fn a_sweep_leaves_live_sessions(store: impl Store) {
     assert_eq!(store.sweep(1_000).await.expect("sweep answers"), 0, "only a live row is left");
 }
 
-pub async fn a_sweep_leaves_a_session_that_was_touched_in_time(store: impl Store) {
+pub async fn a_sweep_leaves_a_session_that_was_touched_in_time(store: Store) {
     // Long enough to be touched once while it is live.
     let lifetime = Duration::from_secs(2);
     let store = Arc::new(store);
@@ -85,7 +85,7 @@ pub async fn a_sweep_leaves_a_session_that_was_touched_in_time(store: impl Store
     }
 }
 
-pub async fn concurrent_sweeps_count_every_row_once(store: impl Store) {
+pub async fn concurrent_sweeps_count_every_row_once(store: Store) {
     let store = Arc::new(store);
     let ids = ended_rows(&*store).await;
     let waiting = still_there(&*store, &ids).await as u64;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fixtures::*;
 use crate::store::{NewSession, RotationState, Secrets, Touch, Touched};
 
-pub async fn a_touch_extends_the_idle_expiry(store: impl Store) {
+pub async fn a_touch_extends_the_idle_expiry(store: Store) {
     let ((new, before), (bystander, untouched)) = (created(&store).await, created(&store).await);
     a_moment_passes().await;
 
@@ -18,7 +18,7 @@ pub async fn a_touch_extends_the_idle_expiry(store: impl Store) {
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 
-pub async fn a_touch_settles_a_rotation_with_the_current_secret_alone(store: impl Store) {
+pub async fn a_touch_settles_a_rotation_with_the_current_secret_alone(store: Store) {
     let (new, loaded) = created(&store).await;
     store.rotate(rotation(&loaded)).await.expect("rotate answers");
     let rotated = live(&store, new.id).await.secrets;
@@ -34,7 +34,7 @@ pub async fn a_touch_settles_a_rotation_with_the_current_secret_alone(store: imp
     }
 }
 
-pub async fn a_touched_session_outlives_its_first_expiry(store: impl Store) {
+pub async fn a_touched_session_outlives_its_first_expiry(store: Store) {
     // Long enough to be touched once while it is live.
     let lifetime = Duration::from_secs(2);
     let new = NewSession { idle: lifetime, ..session() };
@@ -45,7 +45,7 @@ pub async fn a_touched_session_outlives_its_first_expiry(store: impl Store) {
     assert!(is_live(&store, new.id).await, "it ended although it was used");
 }
 
-pub async fn a_touch_never_goes_past_the_deadline(store: impl Store) {
+pub async fn a_touch_never_goes_past_the_deadline(store: Store) {
     let new = NewSession { idle: HOUR, absolute: 2 * HOUR, ..session() };
     let deadline = create(&store, &new).await.deadline;
     let touched = store.touch(Touch::new(new.id, 3 * HOUR)).await.expect("touch answers");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::fixtures::*;
 use crate::store::{Change, Loaded, OldSecret, Rotation, Touch, Updated};
 
-pub async fn an_update_writes_the_payload_and_its_use_and_nothing_else(store: impl Store) {
+pub async fn an_update_writes_the_payload_and_its_use_and_nothing_else(store: Store) {
     let ((new, before), (bystander, untouched)) = (created(&store).await, created(&store).await);
 
     a_moment_passes().await;
@@ -29,7 +29,7 @@ pub async fn an_update_writes_the_payload_and_its_use_and_nothing_else(store: im
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 
-pub async fn an_update_from_a_stale_version_conflicts_and_writes_nothing(store: impl Store) {
+pub async fn an_update_from_a_stale_version_conflicts_and_writes_nothing(store: Store) {
     let (new, loaded) = created(&store).await;
     let first = change(&loaded, |data| data.title = "first".into());
     let second = change(&loaded, |data| data.visits = 1_000);
@@ -43,7 +43,7 @@ pub async fn an_update_from_a_stale_version_conflicts_and_writes_nothing(store: 
     assert_unchanged(&before, &live(&store, new.id).await);
 }
 
-pub async fn a_conflicting_update_succeeds_when_run_again_on_fresh_data(store: impl Store) {
+pub async fn a_conflicting_update_succeeds_when_run_again_on_fresh_data(store: Store) {
     let (new, loaded) = created(&store).await;
     store.update(change(&loaded, |data| data.title = "first".into())).await.expect("answers");
     store.update(change(&loaded, |data| data.visits = 1_000)).await.expect("answers");
@@ -54,7 +54,7 @@ pub async fn a_conflicting_update_succeeds_when_run_again_on_fresh_data(store: i
     assert_eq!((data.title.as_str(), data.visits), ("first", 1_000));
 }
 
-pub async fn an_update_extends_the_idle_expiry_up_to_the_deadline(store: impl Store) {
+pub async fn an_update_extends_the_idle_expiry_up_to_the_deadline(store: Store) {
     for idle in USES {
         for visits in [0, 1] {
             let (new, before) = created(&store).await;
@@ -69,7 +69,7 @@ pub async fn an_update_extends_the_idle_expiry_up_to_the_deadline(store: impl St
     }
 }
 
-pub async fn an_update_without_a_difference_changes_nothing(store: impl Store) {
+pub async fn an_update_without_a_difference_changes_nothing(store: Store) {
     let (new, loaded) = created(&store).await;
     let updated = store.update(change(&loaded, |_| {})).await.expect("update answers");
     assert!(matches!(updated, Updated::Written { .. }), "{updated:?}");
@@ -78,7 +78,7 @@ pub async fn an_update_without_a_difference_changes_nothing(store: impl Store) {
     assert_eq!(after.record.data, loaded.record.data);
 }
 
-pub async fn an_update_can_hand_a_session_to_another_subject(store: impl Store) {
+pub async fn an_update_can_hand_a_session_to_another_subject(store: Store) {
     let (new, heir) = (session(), new_subject());
     create(&store, &new).await;
     let loaded = live(&store, new.id).await;
@@ -87,7 +87,7 @@ pub async fn an_update_can_hand_a_session_to_another_subject(store: impl Store) 
     assert_eq!(listed_ids(&store, &heir).await, [new.id]);
 }
 
-pub async fn an_update_with_a_replaced_secret_conflicts_and_writes_nothing(store: impl Store) {
+pub async fn an_update_with_a_replaced_secret_conflicts_and_writes_nothing(store: Store) {
     for (grace, old, is_good) in [
         (HOUR, OldSecret::Exchanged, true),
         (Duration::ZERO, OldSecret::Exchanged, true),
@@ -119,7 +119,7 @@ pub async fn an_update_with_a_replaced_secret_conflicts_and_writes_nothing(store
 }
 
 /// The version only counts updates of the payload.
-pub async fn a_touch_and_a_rotation_do_not_make_an_update_conflict(store: impl Store) {
+pub async fn a_touch_and_a_rotation_do_not_make_an_update_conflict(store: Store) {
     let (new, loaded) = created(&store).await;
     store.touch(Touch::new(new.id, HOUR)).await.expect("touch answers");
     store.rotate(rotation(&loaded)).await.expect("rotate answers");
@@ -127,7 +127,7 @@ pub async fn a_touch_and_a_rotation_do_not_make_an_update_conflict(store: impl S
     assert_eq!(updated, Updated::Written { version: loaded.record.version + 1 });
 }
 
-pub async fn of_many_updates_of_one_version_one_wins(store: impl Store) {
+pub async fn of_many_updates_of_one_version_one_wins(store: Store) {
     let (store, new) = (Arc::new(store), session());
     create(&*store, &new).await;
     let loaded = live(&*store, new.id).await;
@@ -145,7 +145,7 @@ pub async fn of_many_updates_of_one_version_one_wins(store: impl Store) {
     assert_eq!(after.record.version, loaded.record.version + 1);
 }
 
-pub async fn a_counter_raised_by_many_tasks_loses_no_count(store: impl Store) {
+pub async fn a_counter_raised_by_many_tasks_loses_no_count(store: Store) {
     const TASKS: usize = 8;
     const EACH: usize = 10;
     let (store, new) = (Arc::new(store), session());

@@ -33,7 +33,7 @@ fn used_at<T: Clone>(before: &Loaded<T>, at: Timestamp, idle: Duration) -> Recor
     expected
 }
 
-pub async fn a_use_counts_from_when_it_happened(store: impl Store) {
+pub async fn a_use_counts_from_when_it_happened(store: Store) {
     let (new, bystander) = (session(), session());
     create(&store, &new).await;
     create(&store, &bystander).await;
@@ -49,7 +49,7 @@ pub async fn a_use_counts_from_when_it_happened(store: impl Store) {
     assert_unchanged(&untouched, &live(&store, bystander.id).await);
 }
 
-pub async fn a_use_never_extends_past_the_deadline(store: impl Store) {
+pub async fn a_use_never_extends_past_the_deadline(store: Store) {
     let new = session();
     create(&store, &new).await;
     a_moment_passes().await;
@@ -63,7 +63,7 @@ pub async fn a_use_never_extends_past_the_deadline(store: impl Store) {
     );
 }
 
-pub async fn a_use_before_the_last_one_changes_nothing(store: impl Store) {
+pub async fn a_use_before_the_last_one_changes_nothing(store: Store) {
     let (new, other) = (session(), session());
     create(&store, &new).await;
     create(&store, &other).await;
@@ -81,7 +81,7 @@ pub async fn a_use_before_the_last_one_changes_nothing(store: impl Store) {
     assert_unchanged(&before, &live(&store, new.id).await);
 }
 
-pub async fn a_use_of_an_ended_session_revives_nothing(store: impl Store) {
+pub async fn a_use_of_an_ended_session_revives_nothing(store: Store) {
     let (revoked, lives, unknown) = (session(), session(), new_id());
     let expired = short_session_of(new_subject());
     for new in [&revoked, &lives, &expired] {
@@ -101,7 +101,7 @@ pub async fn a_use_of_an_ended_session_revives_nothing(store: impl Store) {
 }
 
 /// More than fit into a statement of any usual size.
-pub async fn many_uses_each_reach_their_own_session(store: impl Store) {
+pub async fn many_uses_each_reach_their_own_session(store: Store) {
     let mut befores = Vec::new();
     for _ in 0..150 {
         let new = session();
@@ -128,7 +128,7 @@ pub async fn many_uses_each_reach_their_own_session(store: impl Store) {
 
 /// Each task records the uses of its own sessions, of which one has ended, while the others record
 /// theirs.
-pub async fn uses_recorded_at_once_each_reach_their_own_session(store: impl Store) {
+pub async fn uses_recorded_at_once_each_reach_their_own_session(store: Store) {
     const EACH: usize = 5;
     if store.uses_recorder().is_none() {
         return;

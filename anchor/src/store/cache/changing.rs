@@ -46,11 +46,24 @@ impl<T: SessionData> Changing<T> {
             .extend(stale.into_iter().filter(|new| !self.stale.contains(new)).collect::<Vec<_>>());
     }
 
-    /// Returns what the other nodes will be told, for a database that tells them by itself.
+    /// Returns what a database tells every node by itself, this one included: it may have committed
+    /// long before it answers this node.
     pub(crate) fn messages(&self) -> Vec<String> {
-        let Some(publisher) = self.cache.publisher() else { return Vec::new() };
+        if self.cache.publisher().is_none() {
+            return Vec::new();
+        }
         let told = self.stale.iter().filter(|stale| !matches!(stale, Stale::Use(_)));
-        told.map(|stale| publisher.message(Content::Stale(vec![*stale]))).collect()
+        let message = |stale: &Stale| {
+            let content = Content::Stale(vec![*stale]);
+            Message { sender: Message::NOBODY, content }.to_string()
+        };
+        told.map(message).collect()
+    }
+
+    /// Tells the cache of this node that the store may have changed the sessions, and may still do
+    /// so.
+    pub(crate) fn in_doubt(&self) {
+        self.cache.changed(&self.stale);
     }
 }
 
@@ -87,7 +100,7 @@ pub(crate) struct Publisher {
 impl Publisher {
     pub(super) fn new(channel: Arc<dyn Notices>, timeout: Duration, lease: Duration) -> Self {
         // Without randomness, it is nobody's.
-        let sender = getrandom::u64().unwrap_or(0);
+        let sender = getrandom::u64().unwrap_or(Message::NOBODY);
         Self { channel, sender, timeout, lease, is_failing: AtomicBool::new(false) }
     }
 
@@ -97,7 +110,7 @@ impl Publisher {
 
     /// Returns whether this manager has sent a message.
     pub(crate) fn is_own(&self, message: &Message) -> bool {
-        self.sender != 0 && message.sender == self.sender
+        self.sender != Message::NOBODY && message.sender == self.sender
     }
 
     fn message(&self, content: Content) -> String {

@@ -26,10 +26,15 @@ pub(crate) enum Content {
 }
 
 impl Message {
+    /// The sender of a message that every node applies, also the one that sent it.
+    pub(crate) const NOBODY: u64 = 0;
+
     /// Reads a message. One that this version does not understand may mean anything.
     pub(crate) fn read(text: &str) -> Self {
-        Self::parse(text)
-            .unwrap_or(Self { sender: 0, content: Content::Stale(vec![Stale::Everyone]) })
+        Self::parse(text).unwrap_or(Self {
+            sender: Self::NOBODY,
+            content: Content::Stale(vec![Stale::Everyone]),
+        })
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -1,5 +1,7 @@
 //! Statements that several callers share, with a batch that answers when it may.
 
+mod queues;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! How sessions end: revoked one by one or by subject, cut off, or swept.
 
+use std::sync::Arc;
+
 use super::Shared;
 use super::row::Row;
 use super::rows::Rows;
@@ -9,11 +11,31 @@ use super::subjects::{SubjectKey, Subjects};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
-use crate::store::{EndReason, Ending};
+use crate::store::{Consumed, EndReason, Ending};
 use crate::timestamp::Timestamp;
-use crate::token::LastingHash;
+use crate::token::{LastingHash, SecretHash};
 
 impl<T: SessionData> Shared<T> {
+    /// Ends a live session, and returns its last payload.
+    pub(super) fn consume(
+        &self,
+        id: SessionId,
+        secret: SecretHash,
+    ) -> Result<Consumed<T>, StoreError> {
+        let consumed = self.with_row(id, |rows, slot, now, _| {
+            if !rows.is_live(slot, now) {
+                return (Consumed::Gone, None);
+            }
+            if !rows.secrets(slot).may_rotate(secret, now, false) {
+                return (Consumed::Conflict, None);
+            }
+            let last = Arc::clone(&rows.get(slot).record.data);
+            let (_, removed) = rows.end_for_good(slot, now, EndReason::Consumed);
+            (Consumed::Ended(last), removed)
+        })?;
+        Ok(consumed.unwrap_or(Consumed::Gone))
+    }
+
     pub(super) fn end_one(
         &self,
         id: SessionId,

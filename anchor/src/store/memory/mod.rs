@@ -36,15 +36,16 @@ use sweep_queue::NextDue;
 use test_clock::TestClock;
 
 use super::{
-    Change, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
-    Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
+    Change, Consumed, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, NewSession,
+    Page, Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched,
+    Updated,
 };
 use crate::column::{Column, Value};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{CutOff, EncodeError, SessionData};
 use crate::timestamp::Timestamp;
-use crate::token::LastingHash;
+use crate::token::{LastingHash, SecretHash};
 
 /// Stores sessions in this process: for tests, tools, and applications on one node that may lose
 /// all sessions when they restart.
@@ -242,6 +243,10 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
 
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(async move { self.shared.rotate(&rotation, true) })
+    }
+
+    fn consume(&self, id: SessionId, secret: SecretHash) -> StoreFuture<'_, Consumed<T>> {
+        Box::pin(async move { self.shared.consume(id, secret) })
     }
 
     fn revoke(

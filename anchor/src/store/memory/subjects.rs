@@ -190,3 +190,31 @@ impl Subjects {
         forgotten
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_cut_off_is_forgotten_when_no_login_can_have_begun_before_it_and_no_later_one_is_known() {
+        let mut subjects = Subjects::new();
+        let [one, other] = [1, 2].map(|byte| SubjectKey([byte; 16]));
+        let at =
+            |second: u64| Timestamp::from_micros(0).saturating_add(Duration::from_secs(second));
+        subjects.cut_off(one, at(1));
+        subjects.cut_off(other, at(2));
+        subjects.cut_off(one, at(3));
+        let forgotten_at = |second| at(second).saturating_add(LONGEST_LOGIN);
+        assert!(subjects.forget_cut_offs(forgotten_at(1), 9).is_empty());
+        let after = |second| forgotten_at(second).saturating_add(Duration::from_micros(1));
+        assert!(subjects.forget_cut_offs(after(1), 9).is_empty(), "a later one is known");
+        assert_eq!(subjects.cut_off_of(one), Some(at(3)));
+        assert!(subjects.forget_cut_offs(forgotten_at(2), 9).is_empty(), "to the microsecond");
+        assert!(subjects.forget_cut_offs(after(2), 0).is_empty(), "it is bounded");
+        assert!(subjects.forget_cut_offs(after(2), 9) == [other]);
+        assert!(subjects.forget_cut_offs(after(3), 9) == [one]);
+        assert_eq!(subjects.cut_off_of(one), None);
+    }
+}

@@ -173,6 +173,10 @@ mod tests {
             }
             let earliest = kept.iter().map(|slot| at(&slots, *slot)).min();
             assert_eq!(due.first().map(|slot| at(&slots, slot)), earliest, "after step {step}");
+            let now = Timestamp::from_micros(number % 1_000);
+            let expected = kept.iter().filter(|slot| at(&slots, **slot) <= now).count();
+            let found = due.until(now, usize::MAX, |slot| at(&slots, slot));
+            assert_eq!(found.len(), expected, "after step {step}");
         }
         let now = Timestamp::from_micros(500);
         let expected = kept.iter().filter(|slot| at(&slots, **slot) <= now).count();

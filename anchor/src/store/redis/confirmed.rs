@@ -28,7 +28,8 @@ const CONNECTIONS: usize = 6;
 const TOGETHER: usize = 256;
 
 /// The scripts that end sessions.
-static SCRIPTS: [&LazyLock<Script>; 3] = [&script::END, &script::END_SUBJECT, &script::CREATE];
+static SCRIPTS: [&LazyLock<Script>; 4] =
+    [&script::CONSUME, &script::END, &script::END_SUBJECT, &script::CREATE];
 
 fn is_no_script(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
@@ -193,13 +194,13 @@ impl Batch for Together {
 
     async fn run(&self, ends: Vec<End>, (): &mut ()) -> Vec<Outcome<End, Reply>> {
         let waiter = self.waiters.take();
-        let mut answers = self.waiters.run(waiter.connection(), &ends).await;
+        let answers = self.waiters.run(waiter.connection(), &ends).await;
         if answers.as_ref().is_ok_and(|answers| answers.iter().any(is_no_script)) {
-            // The server is new, or has forgotten them. Carried out twice, an end is one end.
+            // The server is new, or has forgotten some of them. The others were carried out, and
+            // only their first answers say what they have ended.
             for script in SCRIPTS {
                 let _ = waiter.connection().load(script).await;
             }
-            answers = self.waiters.run(waiter.connection(), &ends).await;
         }
         let mut answers = match answers {
             Ok(answers) => answers,

@@ -126,7 +126,7 @@ impl Database {
         })
     }
 
-    /// Returns whether plain commands can insert a session that replaces none. Each sixteenth is
+    /// Returns whether plain commands can insert a session that replaces none. Each 32nd is
     /// inserted by the script, which also tidies the index.
     fn is_plain(&self, login: &Login) -> bool {
         let does_nothing_else =
@@ -225,7 +225,7 @@ impl Database {
 impl Login {
     /// Returns whether the script tidies the index when it inserts this session.
     fn tidies(&self) -> bool {
-        self.id.as_uuid().as_bytes()[15] & 0xf == 0
+        self.id.as_uuid().as_bytes()[15] & 0x1f == 0
     }
 
     /// Returns the arguments of the script.

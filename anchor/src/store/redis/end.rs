@@ -3,16 +3,16 @@
 use redis::RedisError;
 
 use super::create::{home_of, shards};
-use super::database::{AT_ONCE, Arguments, Database};
+use super::database::{AT_ONCE, Arguments, Database, distinct};
 use super::failure::store_error;
 use super::reply::{id_in_key, unexpected};
-use super::row::name_of_subject;
+use super::row::{ends_on_change, log_undecodable, name_of_subject};
 use super::script;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
-use crate::store::{EndReason, Ending};
-use crate::token::LastingHash;
+use crate::store::{Consumed, EndReason, Ending};
+use crate::token::{LastingHash, SecretHash};
 
 impl Database {
     /// Ends one session. A subject, if given, must be its subject.
@@ -33,6 +33,37 @@ impl Database {
             "unproven" => Ok(Ending::Unproven),
             _ => Err(unexpected()),
         }
+    }
+
+    /// Ends a live session, and returns its last payload.
+    pub(super) async fn consume<T: SessionData>(
+        &self,
+        id: SessionId,
+        secret: SecretHash,
+    ) -> Result<Consumed<T>, StoreError> {
+        let arguments = Arguments::of(id)
+            .hash(secret.as_bytes())
+            .text(EndReason::Consumed.as_str())
+            .text(distinct()?)
+            .texts(&self.names);
+        let mut reply = self.call_end(&script::CONSUME, id.placement(), arguments).await?;
+        match reply.word()?.as_str() {
+            "ended" => {}
+            "conflict" => return Ok(Consumed::Conflict),
+            "gone" => return Ok(Consumed::Gone),
+            _ => return Err(unexpected()),
+        }
+        let fields = reply.fields(&self.names)?;
+        let last = fields.own().and_then(|own| fields.record::<T>(&own, id));
+        Ok(match last {
+            Ok(last) => Consumed::Ended(last.data),
+            Err(error) => {
+                if !ends_on_change(T::schema(), &error) {
+                    log_undecodable(T::schema(), id, &error);
+                }
+                Consumed::Gone
+            }
+        })
     }
 
     pub(super) async fn end_of<T: SessionData>(

@@ -1,6 +1,15 @@
 //! The names of the keys.
 
+use crate::id::SessionId;
 use crate::store::Placement;
+
+/// The length of an id's text.
+pub(super) const ID: usize = 36;
+
+/// How the names of keys go on after what those of a shard begin with.
+const SESSION: &str = "session:";
+const NEW: &str = "new:";
+const INDEX: &str = "index";
 
 /// The names of a payload's keys. Those of a shard begin with `{prefix:table:abc}:`, where `abc` is
 /// the shard's number. Redis Cluster places a key by what is between the braces, so it keeps a
@@ -18,7 +27,29 @@ impl Keys {
 
     /// Returns what the names of a shard's keys begin with.
     pub(super) fn shard(&self, shard: Placement) -> String {
-        format!("{{{}:{}}}:", self.space, shard_name(shard))
+        let mut start = String::with_capacity(self.space.len() + "{:abc}:".len());
+        start.push('{');
+        start.push_str(&self.space);
+        start.push(':');
+        start.extend(shard_digits(shard));
+        start.push_str("}:");
+        start
+    }
+
+    /// Returns the name of a session's key, and that of the index of its shard.
+    pub(super) fn session_and_index(&self, id: SessionId) -> (String, String) {
+        let start = self.shard(id.placement());
+        (named(&start, SESSION, Some(id)), named(&start, INDEX, None))
+    }
+
+    /// Returns the names of the keys that a login writes.
+    pub(super) fn of_login(&self, id: SessionId) -> LoginKeys {
+        let start = self.shard(id.placement());
+        LoginKeys {
+            new: named(&start, NEW, Some(id)),
+            session: named(&start, SESSION, Some(id)),
+            index: named(&start, INDEX, None),
+        }
     }
 
     /// Returns a glob for the names of all sessions.
@@ -34,9 +65,33 @@ impl Keys {
     }
 }
 
+/// The keys that a login writes.
+pub(super) struct LoginKeys {
+    /// Of the session that is being inserted.
+    pub(super) new: String,
+    pub(super) session: String,
+    /// Of the shard's index.
+    pub(super) index: String,
+}
+
+fn named(start: &str, name: &str, id: Option<SessionId>) -> String {
+    let mut key = String::with_capacity(start.len() + name.len() + ID);
+    key.push_str(start);
+    key.push_str(name);
+    if let Some(id) = id {
+        key.push_str(id.as_uuid().hyphenated().encode_lower(&mut [0; ID]));
+    }
+    key
+}
+
 /// Writes a shard's number in a key.
 pub(super) fn shard_name(shard: Placement) -> String {
-    format!("{:03x}", shard.number())
+    shard_digits(shard).collect()
+}
+
+fn shard_digits(shard: Placement) -> impl Iterator<Item = char> {
+    let digits = [8, 4, 0].into_iter().map(move |shift: u32| shard.number() >> shift & 0xf);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16))
 }
 
 /// Reads a shard's number.
@@ -62,6 +117,8 @@ fn escaped(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
@@ -71,6 +128,12 @@ mod tests {
         assert_eq!(keys.shard(Placement::new(7)), "{shop:auth.sessions:007}:");
         assert_eq!(keys.sessions(), "{shop:auth.sessions:???}:session:*");
         assert_eq!(shard_of_name("abc"), Some(Placement::new(0xabc)));
+        let id = SessionId::from_uuid(Uuid::from_u128(0xfeed)).placed(Placement::new(0x04c));
+        let LoginKeys { new, session, index } = keys.of_login(id);
+        assert_eq!(new, format!("{{shop:auth.sessions:04c}}:new:{id}"));
+        assert_eq!(session, format!("{{shop:auth.sessions:04c}}:session:{id}"));
+        assert_eq!(index, "{shop:auth.sessions:04c}:index");
+        assert_eq!(keys.session_and_index(id), (session, index));
     }
 
     #[test]

@@ -105,12 +105,15 @@ fn listed<T: SessionData, R>(
     let limit = page.limit() as usize;
     let next = (entries.len() > limit).then(|| entries[limit - 1].0);
     entries.truncate(limit);
-    let readable = |(place, fields): &(Cursor, Fields)| match read(*place, fields) {
-        Ok(entry) => Some(entry),
-        Err(error) => {
-            log_undecodable(T::schema(), place.id, &error);
-            None
+    let mut listed = Listed { next, ..Listed::default() };
+    for (place, fields) in &entries {
+        match read(*place, fields) {
+            Ok(entry) => listed.entries.push(entry),
+            Err(error) => {
+                listed.undecodable += 1;
+                log_undecodable(T::schema(), place.id, &error);
+            }
         }
-    };
-    Listed { entries: entries.iter().filter_map(readable).collect(), next }
+    }
+    listed
 }

@@ -12,12 +12,12 @@
 
 use std::sync::Arc;
 
-use redis::{Pipeline, RedisError, Value};
+use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::connection::RedisConnection;
 use super::database::{Arguments, Database};
 use super::failure::store_error;
-use super::keys::Keys;
+use super::keys::{ID, Keys};
 use super::own::Own;
 use super::reply::{Reply, fields, number, refused, unexpected};
 use super::row::{Fields, ends_on_change};
@@ -31,9 +31,6 @@ use crate::timestamp::Timestamp;
 
 /// How many sessions are looked up together.
 const LARGEST: usize = 128;
-
-/// The length of an id's text.
-const ID: usize = 36;
 
 /// The lookups of one store on one server.
 pub(super) struct Lookups {
@@ -63,13 +60,16 @@ impl Lookups {
         let Some(first) = ids.first() else { return Ok(Vec::new()) };
         let mut commands = Pipeline::with_capacity(1 + 2 * ids.len());
         commands.cmd("TIME");
+        let lengths = self.names.iter().map(String::len).sum::<usize>();
         for id in ids {
-            let shard = self.keys.shard(id.placement());
-            let key = format!("{shard}session:{id}");
-            commands.cmd("HMGET").arg(&key).arg(&self.names[..]);
+            let (key, index) = self.keys.session_and_index(*id);
+            let mut fields = Cmd::with_capacity(2 + self.names.len(), 5 + key.len() + lengths);
+            fields.arg("HMGET").arg(&key).arg(&self.names[..]);
+            commands.add_command(fields);
             if self.have_subjects {
-                let id = &key[key.len() - ID..];
-                commands.cmd("ZSCORE").arg(format!("{shard}index")).arg(id);
+                let mut number = Cmd::with_capacity(3, 6 + index.len() + ID);
+                number.arg("ZSCORE").arg(&index).arg(&key[key.len() - ID..]);
+                commands.add_command(number);
             }
         }
         let shard = self.keys.shard(first.placement());

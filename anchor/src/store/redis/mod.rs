@@ -53,14 +53,14 @@ use row::{field_names, name_of_subject};
 
 use super::gather::Gather;
 use super::{
-    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page, Placement,
-    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
-    Touched, Updated, Use, Verified, VerifyError,
+    Change, Consumed, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Placement, Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture,
+    Touch, Touched, Updated, Use, Verified, VerifyError,
 };
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
-use crate::token::LastingHash;
+use crate::token::{LastingHash, SecretHash};
 
 /// Stores sessions in Redis (7.0 or newer), Redis Cluster, or Valkey. It is tested on Redis 7.0 and
 /// its cluster; the tests of this store also pass on Valkey 8.0.
@@ -79,7 +79,8 @@ use crate::token::LastingHash;
 /// The client is the crate `redis`, because it is the one that most applications have already. It
 /// sends the calls of all requests over one connection, one directly after the other, and
 /// reconnects by itself. A call whose connection was lost is sent once more: called twice, a verb
-/// has the effect of one call, but an end may report that nothing was live. (An update is
+/// has the effect of one call, but an end may report that nothing was live. (A consumption has the
+/// same answer for a minute. An update is
 /// recognized unless eight others of the same session came in between. Then it reports a conflict,
 /// and `Session::update` runs its closure again on what is there by then, its own change included.)
 /// An answer may take five seconds, and a call that is sent once more, or waits for a connection,
@@ -193,6 +194,14 @@ impl<T: SessionData> RedisStore<T> {
     /// TLS, `rediss://host:6379`. TLS needs a feature of the crate `redis`: add
     /// `redis = { version = "1", features = ["tokio-rustls-comp"] }`.
     ///
+    /// ```
+    /// # use anchor::{RedisStore, SessionData};
+    /// # async fn example<T: SessionData>() -> Result<(), anchor::StoreError> {
+    /// let store = RedisStore::<T>::connect("redis://127.0.0.1:6379").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails when the text is not a URL of Redis, or the server does not answer.
@@ -201,6 +210,15 @@ impl<T: SessionData> RedisStore<T> {
     }
 
     /// Connects to a cluster, of which these are some servers. The others are found through them.
+    ///
+    /// ```
+    /// # use anchor::{RedisStore, SessionData};
+    /// # async fn example<T: SessionData>() -> Result<(), anchor::StoreError> {
+    /// let servers = ["redis://127.0.0.1:7000", "redis://127.0.0.1:7001"];
+    /// let store = RedisStore::<T>::connect_cluster(servers).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -251,6 +269,14 @@ impl<T: SessionData> RedisStore<T> {
 
     /// Sets what the names of the store's keys begin with, instead of `anchor`. Applications that
     /// share a server need different prefixes.
+    ///
+    /// ```
+    /// # use anchor::{RedisStore, SessionData};
+    /// # async fn example<T: SessionData>() -> Result<(), anchor::StoreError> {
+    /// let store = RedisStore::<T>::connect("redis://127.0.0.1:6379").await?.prefix("shop");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.database.keys = Keys::new(prefix, T::schema().table);
@@ -267,6 +293,18 @@ impl<T: SessionData> RedisStore<T> {
     /// vain, and about live sessions that the struct cannot decode: nothing migrates them. At most
     /// 1,000 sessions of each server are looked at.
     ///
+    /// ```
+    /// # use anchor::{RedisStore, SessionData};
+    /// # async fn example<T: SessionData>(
+    /// #     store: RedisStore<T>,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// for warning in store.verify().await?.warnings {
+    ///     println!("{warning}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`VerifyError::Settings`] when the server, or a replica that a cluster may promote, removes
@@ -277,6 +315,20 @@ impl<T: SessionData> RedisStore<T> {
     }
 
     /// Sets what has to confirm the end of a session before it is answered.
+    ///
+    /// ```
+    /// # use anchor::{RedisStore, SessionData};
+    /// # async fn example<T: SessionData>() -> Result<(), anchor::StoreError> {
+    /// use std::time::Duration;
+    ///
+    /// use anchor::store::Durability;
+    ///
+    /// let asked = Durability::Replicas { replicas: 1, within: Duration::from_millis(500) };
+    /// let store = RedisStore::<T>::connect("redis://127.0.0.1:6379").await?;
+    /// let store = store.durability(asked).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -341,6 +393,10 @@ impl<T: SessionData> SessionStore<T> for RedisStore<T> {
 
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(self.database.reauthenticate(rotation))
+    }
+
+    fn consume(&self, id: SessionId, secret: SecretHash) -> StoreFuture<'_, Consumed<T>> {
+        Box::pin(self.database.consume(id, secret))
     }
 
     fn revoke(

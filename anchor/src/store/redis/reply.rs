@@ -39,7 +39,10 @@ impl Reply {
     }
 
     pub(super) fn instant(&mut self) -> Result<Timestamp, StoreError> {
-        self.read().map(Timestamp::from_micros)
+        match self.next()? {
+            Value::Int(micros) => Ok(Timestamp::from_micros(micros)),
+            other => text(other)?.parse().map(Timestamp::from_micros).map_err(|_| unexpected()),
+        }
     }
 
     pub(super) fn list(&mut self) -> Result<Reply, StoreError> {

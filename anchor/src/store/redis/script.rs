@@ -19,6 +19,7 @@ macro_rules! scripts {
 
 scripts! {
     AWAY = "away.lua";
+    CONSUME = "consume.lua";
     CREATE = "create.lua";
     END = "end.lua";
     END_SUBJECT = "end_subject.lua";
@@ -34,7 +35,7 @@ scripts! {
 }
 
 /// The scripts that may come once more at any later time: they read, or end one session.
-static HARMLESS: [&LazyLock<Script>; 4] = [&END, &LIST, &LOAD, &NOW];
+static HARMLESS: [&LazyLock<Script>; 5] = [&CONSUME, &END, &LIST, &LOAD, &NOW];
 
 /// Returns what becomes of a call of this script whose connection is replaced.
 pub(super) fn when_replaced(script: &Script) -> WhenReplaced {

@@ -11,11 +11,11 @@ use crate::payload::{CutOff, SessionData};
 #[cfg(feature = "cache")]
 use crate::store::Notices;
 use crate::store::{
-    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
-    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
-    Touched, Updated, Use,
+    Change, Consumed, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture,
+    StoreIdentity, Touch, Touched, Updated, Use,
 };
-use crate::token::LastingHash;
+use crate::token::{LastingHash, SecretHash};
 
 impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
     fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
@@ -43,12 +43,20 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
         self.pool().notices(self.database.schema)
     }
 
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.own_identity())
+    }
+
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
         Box::pin(self.verbs.rotate.rotate(&self.database, rotation))
     }
 
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         Box::pin(self.verbs.rotate.reauthenticate(&self.database, rotation))
+    }
+
+    fn consume(&self, id: SessionId, secret: SecretHash) -> StoreFuture<'_, Consumed<T>> {
+        Box::pin(self.verbs.consume.run(&self.database, id, secret))
     }
 
     fn revoke(

@@ -12,6 +12,7 @@
 //! `postgres_pooler.rs` notices an unsuitable pooler.
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod by_size;
 mod cells;
 mod cluster;
 mod contract;
@@ -58,7 +59,7 @@ use verbs::logout::Logouts;
 pub(crate) use transactions::{OwnTransaction, Transactions};
 
 use super::gather::Gather;
-use super::{Verified, VerifyError};
+use super::{StoreIdentity, Verified, VerifyError};
 use crate::error::StoreError;
 use crate::payload::SessionData;
 
@@ -170,9 +171,11 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// Each verb is one prepared statement, with these exceptions:
 ///
 /// - `create` with a session to replace, or with a limit, is one transaction. If the payload has
-///   cut-offs, `create` first asks for the database's clock.
-/// - An `update`, `rotate` or `reauthenticate` that matched no row asks a second time, to
-///   distinguish a conflict from an ended session.
+///   cut-offs, `create` first asks for the database's clock and the subject's cut-off.
+/// - An `update`, `rotate`, `reauthenticate` or `consume` that matched no row asks a second time,
+///   to distinguish a conflict from an ended session.
+/// - `consume` is one transaction of two statements on MySQL, which does not return rows from a
+///   write.
 /// - A `revoke` or `revoke_of` that matched no live row asks once or twice more.
 /// - [`record_uses`](super::RecordUses::record_uses) is one statement for each 64 uses; on MySQL
 ///   one transaction of two.
@@ -229,6 +232,17 @@ pub struct SqlStore<D: Driver, T> {
 
 impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// Creates a store in the table of `T` that uses this pool. It connects when it is first used.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { user_id: i64 }
+    /// # async fn example() -> Result<(), sqlx::Error> {
+    /// let pool = sqlx::SqlitePool::connect("sqlite://app.db?mode=rwc").await?;
+    /// let store = SqliteStore::<UserSession>::new(pool);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(pool: D) -> Self {
         let schema = T::schema();
         let database = Database::new(pool, schema);
@@ -279,6 +293,11 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         Self { lookups: Gather::new(Lookups::new(self.database.clone()), n), ..self }
     }
 
+    /// Returns what this store and its clones have in common, and no other store.
+    pub(crate) fn own_identity(&self) -> StoreIdentity {
+        StoreIdentity::of(&self.verbs)
+    }
+
     /// Returns the pool.
     pub fn pool(&self) -> &D {
         &self.database.pool
@@ -287,6 +306,16 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// Creates the table and its indexes if they are missing, for a quick start and for tests.
     /// Several nodes may call it at the same time. It does not change a table that exists;
     /// migrations do that.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # async fn example<T: SessionData>(
+    /// #     store: SqliteStore<T>,
+    /// # ) -> Result<(), anchor::StoreError> {
+    /// store.migrate().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -312,6 +341,20 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// - a connection to PostgreSQL or MySQL that leaves the machine and does not require TLS. That
     ///   is a connection that does not use a Unix socket, goes to a host other than `localhost` or
     ///   a loopback address, and has an `sslmode` less strict than `require`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # async fn example<T: SessionData>(
+    /// #     store: PostgresStore<T>,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// // Stops the start if the table does not fit the struct.
+    /// let verified = store.verify().await?;
+    /// for warning in verified.warnings {
+    ///     println!("{warning}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@ use crate::column::{Column, ColumnType};
 use crate::error::StoreError;
 use crate::payload::{EncodeError, SessionData};
 use crate::schema::{ColumnSchema, Dialect, Schema, system};
-use crate::store::EndStatus;
+use crate::store::{EndStatus, RotationState};
 
 use super::storable;
 
@@ -28,6 +28,7 @@ use super::storable;
 const LONGEST_SPAN: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
 /// A table, and the texts that statements about it contain.
+#[derive(Clone)]
 pub(super) struct SqlTable {
     pub(super) dialect: Dialect,
     pub(super) schema: &'static Schema,
@@ -132,13 +133,28 @@ impl SqlTable {
 
     /// Returns the condition that `:secret` is accepted for an update.
     pub(super) fn accepts_secret(&self) -> String {
-        use crate::store::RotationState;
         format!(
             "(secret_hash = :secret OR (previous_secret_hash = :secret \
              AND (rotation_state <> '{settled}' OR previous_secret_until > {clock})))",
             settled = RotationState::Settled.as_str(),
             clock = self.clock,
         )
+    }
+
+    /// Returns the condition that a rotation may begin from `:secret`: it is the current secret, or
+    /// it is exchanged because its successor was lost. `is_exchanged` says in which states of the
+    /// last rotation it is.
+    pub(super) fn may_rotate(&self, is_exchanged: &str) -> String {
+        format!(
+            "(secret_hash = :secret OR (previous_secret_hash = :secret AND {is_exchanged} \
+             AND previous_secret_until <= {clock}))",
+            clock = self.clock,
+        )
+    }
+
+    /// Returns the condition that the last rotation was [`RotationState::Exchangeable`].
+    pub(super) fn is_exchangeable() -> String {
+        format!("rotation_state = '{}'", RotationState::Exchangeable.as_str())
     }
 
     /// Returns the expiry of a session that is used now: `:idle` from now, never later than its
@@ -227,6 +243,17 @@ pub(super) struct CutOffs {
     of_row: String,
     /// The subject's column.
     pub(super) column: &'static ColumnSchema,
+}
+
+impl CutOffs {
+    /// Returns the condition that a row of the companion table is that of `:subject`.
+    pub(super) fn of_subject(&self, dialect: Dialect) -> String {
+        let subject = write_as(dialect, self.column, ":subject");
+        match joins_as_bytes(dialect, self.column) {
+            true => format!("subject = CAST({subject} AS BINARY)"),
+            false => format!("subject = {subject}"),
+        }
+    }
 }
 
 /// Returns whether the companion table contains the subject's bytes instead of its text.

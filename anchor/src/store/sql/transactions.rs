@@ -13,6 +13,9 @@ use super::subject_lock::SubjectLock;
 /// The savepoint that exists as long as nothing has undone what the verbs have written.
 const SAVEPOINT: &str = "anchor_sessions";
 
+/// Closes the connection that it runs on. Only MySQL has locks that need it.
+const CLOSE: &str = "KILL CONNECTION_ID()";
+
 /// A pool whose transactions an application can share with its sessions. No other crate can name
 /// or implement this trait.
 pub trait Transactions: Driver {
@@ -104,9 +107,16 @@ pub trait Transactions: Driver {
         Self::run(connection, format!("RELEASE SAVEPOINT {SAVEPOINT}; SAVEPOINT {SAVEPOINT}"))
     }
 
+    /// Lets sqlx roll back a transaction that a statement of the application's may have ended.
+    fn reopen(connection: &mut Self::Connection) -> impl Future<Output = ()> + Send {
+        let _ = connection;
+        async {}
+    }
+
     /// Ends a transaction by a statement, and gives its locks back. sqlx would give the connection
     /// away before. Returns what the statement came to: a connection that is lost after it gives
-    /// the locks back as well.
+    /// the locks back as well. If this is dropped half way, the pool lends a connection that has
+    /// the locks, so it runs in a task.
     fn end_and_unlock(
         mut transaction: Self::Owned,
         statement: &'static str,
@@ -118,8 +128,12 @@ pub trait Transactions: Driver {
                 if let Err(error) = Self::unlock(&mut transaction, lock).await {
                     tracing::warn!(
                         target: "anchor",
-                        "the lock of a login is held until its connection ends: {error}"
+                        "a connection is closed, because the lock of its login was not given back: \
+                         {error}"
                     );
+                    // It answers with an error, which ends the connection on this side, too.
+                    let _ = Self::run(&mut transaction, CLOSE.to_owned()).await;
+                    break;
                 }
             }
             // Undoes what the statement did not end, and tells sqlx that there is no transaction.
@@ -239,6 +253,13 @@ impl Transactions for sqlx::SqlitePool {
         self.begin_with(super::sqlite::BEGIN).await
     }
 
+    /// SQLite refuses a `ROLLBACK` without a transaction, and sqlx then goes on counting one, on a
+    /// connection that others use next.
+    async fn reopen(connection: &mut sqlx::SqliteConnection) {
+        // Fails if it has not been ended.
+        let _ = Self::run(connection, "BEGIN".to_owned()).await;
+    }
+
     async fn run(
         connection: &mut sqlx::SqliteConnection,
         statement: String,
@@ -310,7 +331,7 @@ impl<D: Transactions> Drop for OwnTransaction<D> {
                 if let Err(error) = D::end_and_unlock(open, "ROLLBACK", locks).await {
                     tracing::warn!(
                         target: "anchor",
-                        "a transaction was dropped, and the lock of its login is held until its \
+                        "a transaction that was dropped could not be rolled back, so that its \
                          connection is closed: {error}"
                     );
                 }

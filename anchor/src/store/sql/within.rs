@@ -7,10 +7,10 @@ use super::SqlStore;
 use super::runs::OnConnection;
 use super::subject_lock::SubjectLock;
 use super::transactions::Transactions;
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::id::SessionId;
 use crate::payload::SessionData;
-use crate::store::{Created, EndReason, Ending, NewSession, Record, Replaced};
+use crate::store::{Created, EndReason, Ending, Listed, NewSession, Record, Replaced};
 
 /// The verbs of a store in a transaction of the application's.
 pub(crate) struct Within<'a, D: Transactions, T> {
@@ -47,9 +47,13 @@ impl<D: Transactions, T: SessionData> SqlStore<D, T> {
         super::failure::in_transaction(D::DIALECT, self.database.schema, error)
     }
 
-    /// Lets a subject's logins in again, after the commit of a cut-off.
-    pub(crate) async fn settle_cut_off(&self, subject: &T::Subject) -> Result<(), StoreError> {
-        self.verbs.cut_off.settle::<D, T>(&self.database, subject).await
+    /// Lets a subject's logins in again, this long after the commit of a cut-off.
+    pub(crate) async fn settle_cut_off(
+        &self,
+        subject: &T::Subject,
+        since: Duration,
+    ) -> Result<(), StoreError> {
+        self.verbs.cut_off.settle::<D, T>(&self.database, subject, since).await
     }
 }
 
@@ -83,20 +87,25 @@ impl<D: Transactions, T: SessionData> Within<'_, D, T> {
     pub(crate) async fn cut_off(
         mut self,
         subject: &T::Subject,
+        ahead: Duration,
         reason: EndReason,
     ) -> Result<u64, StoreError> {
-        self.store.verbs.cut_off.run_within::<D, T>(&mut self.on, subject, reason).await
+        self.store.verbs.cut_off.run_within::<D, T>(&mut self.on, subject, ahead, reason).await
     }
 
     /// Moves a cut-off of this transaction, which is about to commit.
-    pub(crate) async fn cut_off_again(mut self, subject: &T::Subject) -> Result<(), StoreError> {
-        self.store.verbs.cut_off.record_ahead::<D, T>(&mut self.on, subject).await
+    pub(crate) async fn cut_off_again(
+        mut self,
+        subject: &T::Subject,
+        ahead: Duration,
+    ) -> Result<(), StoreError> {
+        self.store.verbs.cut_off.record_ahead::<D, T>(&mut self.on, subject, ahead).await
     }
 
     pub(crate) async fn lock_subject(
         mut self,
         subject: &T::Subject,
-    ) -> Result<Vec<Record<T>>, StoreError> {
+    ) -> Result<Listed<Record<T>>, StoreError> {
         self.store.verbs.update.lock_subject::<D, T>(&mut self.on, subject).await
     }
 
@@ -131,7 +140,11 @@ impl<D: Transactions, T: SessionData> Within<'_, D, T> {
 
     async fn sound(&mut self, checked: Result<(), sqlx::Error>) -> Result<(), StoreError> {
         let Err(error) = checked else { return Ok(()) };
+        D::reopen(self.on.connection).await;
         let said = self.on.failure(error).await;
+        if said.kind() == StoreErrorKind::TransactionConflict {
+            return Err(said);
+        }
         Err(StoreError::unavailable(format!(
             "a statement of the transaction has failed, has ended it, or has undone what happened \
              to sessions in it, so it is rolled back ({said})"

@@ -3,6 +3,7 @@
 -- A script works on the keys of one shard, which Redis Cluster keeps in one slot:
 --   session:<id>       hash: a session: its columns, and fields that begin with @
 --   new:<id>           hash: a session that is being inserted
+--   consumed:<id>      hash: a consumed session's last fields, for a call that is repeated
 --   index              sorted set: the ids of the sessions that have a subject, by its number
 --   cut_off:<subject>  the instant of a subject's latest cut-off
 --   away:<subject>     sorted set: other shards that may have sessions of a subject of this shard
@@ -135,14 +136,22 @@ local function remove(id, row)
   if now < late_until then mark(id, late_until) end
 end
 
--- Of sessions that have expired, the index keeps the ids until a login finds them here.
-local function tidy_index()
-  local ids, keys = redis.call('ZRANDMEMBER', index_key, 64), {}
+-- Removes the ids of sessions that have expired, of so many ids of the index, and returns whether
+-- there were some.
+local function tidy_some(count)
+  local ids, keys = redis.call('ZRANDMEMBER', index_key, count), {}
   for i, id in ipairs(ids) do keys[i] = session_key(id) end
-  if redis.call('EXISTS', unpack(keys)) == #keys then return end
+  if redis.call('EXISTS', unpack(keys)) == #keys then return false end
   for i, id in ipairs(ids) do
     if redis.call('EXISTS', keys[i]) == 0 then redis.call('ZREM', index_key, id) end
   end
+  return true
+end
+
+-- Of sessions that have expired, the index keeps the ids until a login finds them here. Where the
+-- sessions of sixteen ids are there, few others have expired.
+local function tidy_index()
+  if tidy_some(16) then tidy_some(112) end
 end
 
 -- Ends a session for good, even if it looks expired, and says whether it was live. The end of a
@@ -178,6 +187,15 @@ local function use(id, row, at, idle)
   save(id, row)
   expire_after(session_key(id), expires_at + math.max(keep, 0))
   return row.expires_at
+end
+
+-- Whether a rotation, or a consumption, may begin from the secret with this hash.
+local function may_rotate(row, from, reauthenticates)
+  if from == row.secret_hash then return true end
+  local rotation, grace = row.rotation_state, row.previous_secret_until
+  return from == row.previous_secret_hash
+    and (rotation == 'exchangeable' or (rotation == 'pending' and reauthenticates))
+    and not (grace and now < tonumber(grace))
 end
 
 -- Writes what ARGV contains from here on: the number of fields to set, their names and values, and

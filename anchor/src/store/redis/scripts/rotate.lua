@@ -6,11 +6,8 @@ local how, row = state(id)
 if how ~= 'live' then return {'gone'} end
 -- This very call has been sent a second time, because its answer was lost.
 if row.secret_hash == to then return {'written', row.authenticated_at} end
-local reauthenticates, rotation = ARGV[10] ~= '', row.rotation_state
-local exchanged = from == row.previous_secret_hash
-  and (rotation == 'exchangeable' or (rotation == 'pending' and reauthenticates))
-  and not (row.previous_secret_until and now < tonumber(row.previous_secret_until))
-if from ~= row.secret_hash and not exchanged then return {'conflict'} end
+local reauthenticates = ARGV[10] ~= ''
+if not may_rotate(row, from, reauthenticates) then return {'conflict'} end
 
 row.secret_hash, row.rotation_state = to, ARGV[7]
 row.previous_secret_hash = ARGV[6] ~= '' and ARGV[6] or nil

@@ -27,13 +27,15 @@ use super::super::storable;
 use super::super::subject_lock::SubjectLock;
 use super::super::table::{SqlTable, micros, subject_argument};
 use super::super::transactions::Transactions;
+use super::cut_off::SQLITE_CLOCK_STEP;
 use super::end::{End, EndRows};
 use super::insert::{Inserts, PARAMETERS, insert};
 
 pub(in super::super) struct Create {
     insert: Statement<11>,
-    /// Selects the database's current time; `None` if the payload has no cut-offs.
-    now: Option<Statement<0>>,
+    /// Selects the database's current time and a subject's latest cut-off; `None` if the payload
+    /// has no cut-offs.
+    start: Option<Statement<1>>,
     /// Selects the ids of a subject's live sessions, oldest first; `None` if the payload has no
     /// subject.
     live_ids: Option<Statement<1>>,
@@ -49,8 +51,17 @@ pub(in super::super) struct Create {
 
 impl Create {
     pub(super) fn new(table: &SqlTable) -> Self {
-        let SqlTable { name, now, schema, .. } = table;
-        let cut_off = schema.options.cut_off;
+        let SqlTable { name, now, .. } = table;
+        let start = table.cut_offs().map(|cut_offs| {
+            let cut_off = format!(
+                "SELECT {} FROM {} WHERE {}",
+                table.instant("cut_off_at"),
+                cut_offs.table,
+                cut_offs.of_subject(table.dialect)
+            );
+            let text = format!("SELECT {}, ({cut_off})", table.instant(now));
+            table.statement(&text, ["subject"])
+        });
         let live_ids = |lock: &str| {
             let (of_subject, live) = (table.of_subject()?, table.live());
             let text = format!(
@@ -60,7 +71,7 @@ impl Create {
         };
         Self {
             insert: table.statement(&insert(table, 1), PARAMETERS),
-            now: cut_off.then(|| table.statement(&format!("SELECT {}", table.instant(now)), [])),
+            start,
             live_ids: live_ids(""),
             locked_ids: live_ids(for_update(table.dialect)),
             end_replaced: End::proven(table),
@@ -82,10 +93,7 @@ impl Create {
             (Some(limit), Some(subject)) => self.limit_check::<D, T>(subject, limit).await?,
             _ => None,
         };
-        let began_at = match new.began {
-            Some(began) => self.not_after(database, began).await?,
-            None => None,
-        };
+        let began_at = self.began_at(database, &new).await?;
         let since = new.began.map_or(0, |began| micros(began.elapsed()));
         let row = row(&new, payload, began_at, since);
         let (created_at, ended) = if new.replaces.is_none() && limit_check.is_none() {
@@ -124,10 +132,7 @@ impl Create {
             }
             _ => None,
         };
-        let began_at = match new.began {
-            Some(began) => self.not_after(&mut *on, began).await?,
-            None => None,
-        };
+        let began_at = self.began_at(&mut *on, &new).await?;
         let since = new.began.map_or(0, |began| micros(began.elapsed()));
         let row = row(&new, payload, began_at, since);
         let row_lock = limit_check.as_ref().filter(|_| cluster.has_several_writers());
@@ -208,22 +213,40 @@ impl Create {
         [self.insert.with_rows(vec![of_lock]), self.unlock.with([lock.row().into()])]
     }
 
-    /// Returns an instant of the database's clock that is not after `began`. The time that the
-    /// database takes to answer is counted against the login, so that no cut-off is missed. Returns
-    /// `None` if there are no cut-offs.
-    async fn not_after<D: Driver>(
+    /// Returns an instant of the database's clock that is not after the login began. The time that
+    /// the database takes to answer is counted against the login, so that no cut-off is missed.
+    /// Returns `None` if the login begins with its insertion, or if there are no cut-offs.
+    ///
+    /// Refuses a login that would be dead on arrival because a transaction of the application's has
+    /// committed a cut-off that lies ahead, and has not settled it yet.
+    async fn began_at<D: Driver, T: SessionData>(
         &self,
         mut on: impl Runs<D>,
-        began: Instant,
+        new: &NewSession<T>,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let Some(now) = &self.now else { return Ok(None) };
-        let rows = on.rows(now.with([])).await?;
-        // Both clocks are truncated to microseconds.
-        let passed = began.elapsed() + Duration::from_micros(1);
-        match rows.first().map(|row| Cells::<D>::from_start(row).read::<Timestamp>(NOW)) {
-            Some(Ok(now)) => Ok(Some(now.saturating_sub(passed))),
-            _ => Err(StoreError::unavailable("the database did not report its time")),
+        let (Some(start), Some((_, column))) = (&self.start, T::schema().subject()) else {
+            return Ok(None);
+        };
+        let subject = match new.data.subject() {
+            Some(subject) => subject_argument::<T>(D::DIALECT, subject)?,
+            None => None,
+        };
+        let nobody = Argument { ty: column.ty, value: Value::Null };
+        let rows = on.rows(start.with([subject.unwrap_or(nobody)])).await?;
+        let row = rows.first().ok_or_else(|| no_time("no row"))?;
+        let mut cells = Cells::<D>::from_start(row);
+        let now = cells.read::<Timestamp>(NOW).map_err(no_time)?;
+        let cut_off_at = cells.cut_off(T::schema()).map_err(no_time)?;
+        // Every cut-off on SQLite lies ahead by this step.
+        if cut_off_at.is_some_and(|at| at > now.saturating_add(SQLITE_CLOCK_STEP)) {
+            return Err(StoreError::unavailable(
+                "a transaction has just cut off this subject, so the login would have ended \
+                 already: log in again in a moment",
+            ));
         }
+        // Both clocks are truncated to microseconds.
+        let passed = |began: Instant| began.elapsed() + Duration::from_micros(1);
+        Ok(new.began.map(|began| now.saturating_sub(passed(began))))
     }
 
     /// Waits for this login's turn on this node, and returns what the login needs to check its
@@ -249,6 +272,10 @@ impl Create {
             limit,
         }))
     }
+}
+
+fn no_time(reason: impl std::fmt::Display) -> StoreError {
+    StoreError::unavailable(format!("the database did not report its time: {reason}"))
 }
 
 /// Returns what the statement inserts.

@@ -10,17 +10,13 @@ use crate::store::{EndReason, LONGEST_LOGIN};
 
 use super::super::database::Database;
 use super::super::driver::Driver;
-use super::super::expressions::{after, write_as};
+use super::super::expressions::{after, greatest, least, write_as};
 use super::super::runs::Runs;
 use super::super::statement::Statement;
 use super::super::table::{CutOffs, SqlTable, joins_as_bytes, micros, subject_argument};
 
-/// How far ahead a transaction of the application's records its cut-off. Until it commits, a login
-/// still finds the old password, so the cut-off must not be earlier than the commit.
-const AHEAD: Duration = Duration::from_secs(10);
-
 /// The resolution of SQLite's clock.
-const SQLITE_CLOCK_STEP: Duration = Duration::from_millis(1);
+pub(super) const SQLITE_CLOCK_STEP: Duration = Duration::from_millis(1);
 
 /// `None` if the payload has no cut-offs.
 pub(in super::super) struct CutOffSubject(Option<Statements>);
@@ -29,8 +25,9 @@ struct Statements {
     record: Statement<1>,
     /// The same, `:ahead` from now.
     record_ahead: Statement<2>,
-    /// Sets a cut-off that was recorded ahead, and that has been committed, to now.
-    settle: Statement<1>,
+    /// Sets a cut-off that was recorded ahead, and that was committed `:since` ago, to an instant
+    /// since then.
+    settle: Statement<2>,
     /// Ends the subject's rows, regardless of what is recorded.
     end: Statement<2>,
     /// Ends rows that were dead on arrival.
@@ -50,7 +47,7 @@ impl CutOffSubject {
                     let ahead = after(table.dialect, &instant(table), ":ahead");
                     table.statement(&record(table, &cut_offs, &ahead), ["subject", "ahead"])
                 },
-                settle: table.statement(&settle(table, &cut_offs), ["subject"]),
+                settle: table.statement(&settle(table, &cut_offs), ["subject", "since"]),
                 end: table.statement(&end_subject, ["subject", "reason"]),
                 sweep: table.statement(&sweep(table, &cut_offs), ["batch"]),
                 forget: table.statement(&forget(table, &cut_offs), []),
@@ -91,39 +88,43 @@ impl CutOffSubject {
         &self,
         mut on: impl Runs<D>,
         subject: &T::Subject,
+        ahead: Duration,
         reason: EndReason,
     ) -> Result<u64, StoreError> {
-        self.record_ahead::<D, T>(&mut on, subject).await?;
+        self.record_ahead::<D, T>(&mut on, subject, ahead).await?;
         let statements = self.statements::<T>()?;
         let Some(subject) = subject_argument::<T>(D::DIALECT, subject)? else { return Ok(0) };
         on.execute(statements.end.with([subject, reason.as_str().into()])).await
     }
 
     /// Records a cut-off that also reaches the logins that begin before the transaction commits, if
-    /// that is soon. If nothing else happens, it also refuses the logins that begin later, for some
-    /// seconds.
+    /// it does so in this time. If nothing else happens, logins are refused until then.
     pub(in super::super) async fn record_ahead<D: Driver, T: SessionData>(
         &self,
         mut on: impl Runs<D>,
         subject: &T::Subject,
+        ahead: Duration,
     ) -> Result<(), StoreError> {
         let statements = self.statements::<T>()?;
         if let Some(subject) = subject_argument::<T>(D::DIALECT, subject)? {
-            on.execute(statements.record_ahead.with([subject, micros(AHEAD).into()])).await?;
+            on.execute(statements.record_ahead.with([subject, micros(ahead).into()])).await?;
         }
         Ok(())
     }
 
-    /// Lets logins in that begin from now on, and those that began before, however long ago the
-    /// cut-off was recorded, not.
+    /// Lets logins in that begin from now on, after a cut-off that was committed `since` ago. It
+    /// may come late, and more than once: it keeps out those that began before the commit, however
+    /// long that took, and ends none that were let in after it.
     pub(in super::super) async fn settle<D: Driver, T: SessionData>(
         &self,
         database: &Database<D>,
         subject: &T::Subject,
+        since: Duration,
     ) -> Result<(), StoreError> {
         let statements = self.statements::<T>()?;
         if let Some(subject) = subject_argument::<T>(D::DIALECT, subject)? {
-            database.execute(statements.settle.with([subject])).await?;
+            let since = (-micros(since)).into();
+            database.execute(statements.settle.with([subject, since])).await?;
             let_the_clock_pass::<D>().await;
         }
         Ok(())
@@ -158,14 +159,17 @@ fn instant(SqlTable { dialect, clock, .. }: &SqlTable) -> String {
     }
 }
 
-/// Returns the text that sets a recorded cut-off to now.
-fn settle(table: &SqlTable, CutOffs { table: cut_offs, column, .. }: &CutOffs) -> String {
-    let mut subject = write_as(table.dialect, column, ":subject");
-    if joins_as_bytes(table.dialect, column) {
-        subject = format!("CAST({subject} AS BINARY)");
-    }
-    let instant = instant(table);
-    format!("UPDATE {cut_offs} SET cut_off_at = {instant} WHERE subject = {subject}")
+/// Returns the text that sets a cut-off that lies ahead to now, and one that is earlier than the
+/// commit to the commit. Whoever logged in while it lay ahead was refused.
+fn settle(table: &SqlTable, cut_offs: &CutOffs) -> String {
+    let now = instant(table);
+    let commit = after(table.dialect, &now, ":since");
+    let settled = least(table.dialect, &now, &greatest(table.dialect, "cut_off_at", &commit));
+    format!(
+        "UPDATE {} SET cut_off_at = {settled} WHERE {}",
+        cut_offs.table,
+        cut_offs.of_subject(table.dialect)
+    )
 }
 
 /// Returns the text that records a cut-off at an instant, unless a later one is recorded.

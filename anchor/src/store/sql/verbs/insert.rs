@@ -10,6 +10,7 @@ use crate::schema::{Dialect, system};
 use crate::store::gather::{Batch, Outcome};
 use crate::timestamp::Timestamp;
 
+use super::super::by_size::BySize;
 use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::{after, least, reported, returning, write_as};
@@ -43,14 +44,14 @@ const LARGEST_BYTES: usize = 1024 * 1024;
 /// The insertions of one store that run outside a transaction, and share a statement.
 pub(in super::super) struct Inserts<D> {
     database: Database<D>,
-    /// One for each of [`SIZES`].
-    inserts: [Statement<11>; SIZES.len()],
+    inserts: BySize<Statement<11>, { SIZES.len() }>,
 }
 
 impl<D: Driver> Inserts<D> {
     pub(in super::super) fn new(database: Database<D>) -> Self {
         let table = SqlTable::of(&database);
-        let inserts = SIZES.map(|size| table.statement(&insert(&table, size), PARAMETERS));
+        let statement = move |size| table.statement(&insert(&table, size), PARAMETERS);
+        let inserts = BySize::new(SIZES, statement);
         Self { database, inserts }
     }
 
@@ -61,7 +62,7 @@ impl<D: Driver> Inserts<D> {
             return Err(StoreError::unavailable("no statement inserts this many rows"));
         };
         let ids: Vec<_> = rows.iter().map(|row| row.named[0].value.clone()).collect();
-        let insert = self.inserts[size].with_rows(rows);
+        let insert = self.inserts.at(size).with_rows(rows);
         if D::DIALECT == Dialect::MySql {
             return Ok(vec![self.database.instant(insert).await?; count]);
         }

@@ -104,16 +104,28 @@ async fn listed<D: Driver, T: SessionData, R>(
     };
     let next = if rows.len() > limit { Some(place(&rows[limit - 1])) } else { None };
     let next = next.transpose().map_err(StoreError::unavailable)?;
-    let readable = |row: &D::Row| {
-        read(row).unwrap_or_else(|error| {
-            match Cells::<D>::from_start(row).id() {
-                Ok(id) => log_undecodable(T::schema(), id, &error),
-                Err(_) => log_undecodable(T::schema(), "unreadable", &error),
+    Ok(Listed { next, ..readable::<D, T, R>(&rows[..limit.min(rows.len())], read) })
+}
+
+/// Reads the sessions of these rows. Those that the struct cannot decode are logged and counted.
+pub(super) fn readable<D: Driver, T: SessionData, R>(
+    rows: &[D::Row],
+    read: impl Fn(&D::Row) -> Result<Option<R>, DecodeError>,
+) -> Listed<R> {
+    let mut listed = Listed::default();
+    for row in rows {
+        match read(row) {
+            Ok(entry) => listed.entries.extend(entry),
+            Err(error) => {
+                listed.undecodable += 1;
+                match Cells::<D>::from_start(row).id() {
+                    Ok(id) => log_undecodable(T::schema(), id, &error),
+                    Err(_) => log_undecodable(T::schema(), "unreadable", &error),
+                }
             }
-            None
-        })
-    };
-    Ok(Listed { entries: rows.iter().take(limit).filter_map(readable).collect(), next })
+        }
+    }
+    listed
 }
 
 /// Reads the session of a row, if it has ended.

@@ -10,6 +10,7 @@ use crate::store::gather::{Batch, Outcome};
 use crate::store::{Fingerprint, Load, Loaded, RotationState, Secrets};
 use crate::token::{LastingHash, SecretHash};
 
+use super::super::by_size::BySize;
 use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::row::{ACTIVE, Cells, NOW, RecordStart, record_columns};
@@ -36,8 +37,7 @@ const SIZES: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, LARGEST];
 /// The lookups of one store.
 pub(in super::super) struct Lookups<D> {
     database: Database<D>,
-    /// One for each of [`SIZES`].
-    selects: [Statement<1>; SIZES.len()],
+    selects: BySize<Statement<1>, { SIZES.len() }>,
 }
 
 /// The row of an id among the rows of a statement, if there is one.
@@ -52,7 +52,7 @@ pub(in super::super) struct Found<D: Driver> {
 impl<D: Driver> Lookups<D> {
     pub(in super::super) fn new(database: Database<D>) -> Self {
         let table = SqlTable::of(&database);
-        let SqlTable { name, schema, .. } = &table;
+        let schema = table.schema;
         let mut columns = record_columns(&table);
         columns.extend(table.columns(&SECRETS));
         if schema.options.fingerprint {
@@ -64,12 +64,13 @@ impl<D: Driver> Lookups<D> {
         columns.extend(table.cut_off_of_row());
         columns.push(table.instant(table.now));
         let columns = columns.join(", ");
-        let selects = SIZES.map(|size| {
+        let selects = BySize::new(SIZES, move |size| {
             let ids: Vec<_> = (0..size).map(|row| format!(":id@{row}")).collect();
             let condition = match ids.as_slice() {
                 [one] => format!("id = {one}"),
                 several => format!("id IN ({})", several.join(", ")),
             };
+            let name = &table.name;
             table.statement(&format!("SELECT {columns} FROM {name} WHERE {condition}"), ["id"])
         });
         Self { database, selects }
@@ -84,7 +85,7 @@ impl<D: Driver> Lookups<D> {
     ) -> Result<Vec<D::Row>, StoreError> {
         let Some((place, ids)) = padded(&SIZES, ids) else { return Ok(Vec::new()) };
         let rows = ids.into_iter().map(|id| Arguments::from([id.into()])).collect();
-        let select = self.selects[place].with_rows(rows);
+        let select = self.selects.at(place).with_rows(rows);
         self.database.rows_on_kept(kept, select).await
     }
 }

@@ -8,6 +8,7 @@ use crate::store::EndReason;
 use crate::store::gather::{Batch, Outcome};
 use crate::token::LastingHash;
 
+use super::super::by_size::BySize;
 use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::{found_by_id, ids, rows};
@@ -34,8 +35,7 @@ type Logout = (SessionId, LastingHash);
 pub(in super::super) struct Logouts<D> {
     database: Database<D>,
     one: Statement<2>,
-    /// One for each of [`SIZES`].
-    several: [EndSeveral; SIZES.len()],
+    several: BySize<EndSeveral, { SIZES.len() }>,
 }
 
 impl<D: Driver> Logouts<D> {
@@ -43,7 +43,8 @@ impl<D: Driver> Logouts<D> {
         let table = SqlTable::of(&database);
         let condition = format!("id = :id AND lasting_hash = :lasting AND {}", table.live());
         let one = table.statement(&end_by_logout(&table, &condition), PARAMETERS);
-        Self { database, one, several: SIZES.map(|size| EndSeveral::new(&table, size)) }
+        let several = BySize::new(SIZES, move |size| EndSeveral::new(&table, size));
+        Self { database, one, several }
     }
 
     /// Ends those of these sessions that are live, whose proof is right, and whose row nobody has
@@ -51,7 +52,7 @@ impl<D: Driver> Logouts<D> {
     async fn end_several(&self, logouts: &[Logout]) -> Result<Vec<Logout>, StoreError> {
         let rows = match arguments_by_id(logouts) {
             None => return Err(StoreError::unavailable("no statement ends this many sessions")),
-            Some((size, rows)) => match &self.several[size] {
+            Some((size, rows)) => match self.several.at(size) {
                 EndSeveral::Reported(end) => self.database.rows(end.with_rows(rows)).await?,
                 EndSeveral::Locked { lock, .. } => {
                     let end = |locked: &[D::Row]| self.end_locked(locked);
@@ -65,7 +66,7 @@ impl<D: Driver> Logouts<D> {
     /// Returns the statement that ends the sessions of these rows.
     fn end_locked(&self, locked: &[D::Row]) -> Result<Option<Query>, DecodeError> {
         let live = read_all::<D>(locked)?;
-        Ok(arguments_by_id(&live).and_then(|(size, rows)| match &self.several[size] {
+        Ok(arguments_by_id(&live).and_then(|(size, rows)| match self.several.at(size) {
             EndSeveral::Locked { end, .. } => Some(end.with_rows(rows)),
             EndSeveral::Reported(_) => None,
         }))

@@ -1,6 +1,7 @@
 //! The verbs of the contract in SQL, one file per verb: its statements, their arguments, and how
 //! the answer is read.
 
+mod consume;
 mod create;
 mod cut_off;
 mod end;
@@ -26,6 +27,7 @@ pub(super) struct Verbs {
     pub(super) touch: touch::TouchRow,
     pub(super) uses: uses::Uses,
     pub(super) rotate: rotate::Rotate,
+    pub(super) consume: consume::Consume,
     pub(super) end: end::End,
     pub(super) cut_off: cut_off::CutOffSubject,
     pub(super) list: list::List,
@@ -40,6 +42,7 @@ impl Verbs {
             touch: touch::TouchRow::new(&table),
             uses: uses::Uses::new(&table),
             rotate: rotate::Rotate::new(&table),
+            consume: consume::Consume::new(&table),
             end: end::End::new(&table),
             cut_off: cut_off::CutOffSubject::new(&table),
             list: list::List::new(&table),

@@ -22,24 +22,22 @@ pub(in super::super) struct Rotate {
 
 impl Rotate {
     pub(super) fn new(table: &SqlTable) -> Self {
-        // `:secret` is the current secret, or is exchanged because its successor was lost.
         let statement = |assignments: &str, is_exchanged: &str, returning: &str| {
             let text = format!(
                 "UPDATE {name} SET {assignments}{used}, previous_secret_hash = :old_secret, \
                  previous_secret_until = {until}, secret_hash = :new_secret, \
                  rotation_state = :rotation_state \
-                 WHERE {row} AND (secret_hash = :secret OR (previous_secret_hash = :secret \
-                 AND {is_exchanged} AND previous_secret_until <= {clock})) AND {live}{returning}",
+                 WHERE {row} AND {may_rotate} AND {live}{returning}",
                 name = table.name,
                 used = table.used(),
                 until = after(table.dialect, table.now, ":grace"),
                 row = table.row,
-                clock = table.clock,
+                may_rotate = table.may_rotate(is_exchanged),
                 live = table.live(),
             );
             table.statement(&text, PARAMETERS)
         };
-        let exchangeable = format!("rotation_state = '{}'", RotationState::Exchangeable.as_str());
+        let exchangeable = SqlTable::is_exchangeable();
         let unsettled = format!("rotation_state <> '{}'", RotationState::Settled.as_str());
         let authenticated = reported(table.dialect, table.now);
         Self {

@@ -6,17 +6,18 @@ use std::time::Duration;
 use crate::column::Value;
 use crate::error::StoreError;
 use crate::payload::{Encoder, SessionData};
-use crate::store::{Change, Record, Updated};
+use crate::store::{Change, Listed, Record, Updated};
 use crate::token::SecretHash;
 
 use super::super::database::Database;
 use super::super::driver::Driver;
 use super::super::expressions::{for_update, write};
-use super::super::row::{log_undecodable, read_record, record_columns};
+use super::super::row::{read_record, record_columns};
 use super::super::runs::Runs;
 use super::super::statement::Statement;
 use super::super::storable;
 use super::super::table::{SqlTable, micros, subject_argument};
+use super::list::readable;
 use super::version::LiveVersion;
 
 pub(in super::super) struct Update {
@@ -85,24 +86,19 @@ impl Update {
     }
 
     /// Returns a subject's live sessions, which nobody else changes or ends until the transaction
-    /// has ended. A row that the struct cannot decode is left out, and logged.
+    /// has ended. A row that the struct cannot decode is left out, logged and counted.
     pub(in super::super) async fn lock_subject<D: Driver, T: SessionData>(
         &self,
         mut on: impl Runs<D>,
         subject: &T::Subject,
-    ) -> Result<Vec<Record<T>>, StoreError> {
+    ) -> Result<Listed<Record<T>>, StoreError> {
         let (Some(locked), Some(subject)) =
             (&self.locked, subject_argument::<T>(D::DIALECT, subject)?)
         else {
-            return Ok(Vec::new());
+            return Ok(Listed::default());
         };
         let rows = on.rows(locked.with([subject])).await?;
-        let readable = |row: &D::Row| {
-            let record = read_record::<D, T>(row);
-            let log = |error: &_| log_undecodable(T::schema(), "of the subject", error);
-            record.inspect_err(log).ok()
-        };
-        Ok(rows.iter().filter_map(readable).collect())
+        Ok(readable::<D, T, _>(&rows, |row| read_record::<D, T>(row).map(Some)))
     }
 
     /// Writes the columns that differ to a session that [`lock_subject`](Self::lock_subject) has

@@ -6,6 +6,7 @@ use crate::payload::DecodeError;
 use crate::schema::{Dialect, system};
 use crate::store::{ClientInfo, Use};
 
+use super::super::by_size::BySize;
 use super::super::database::{Database, pause};
 use super::super::driver::Driver;
 use super::super::expressions::{found_by_id, greatest, ids, least, write_as};
@@ -26,8 +27,7 @@ const LARGEST: usize = 64;
 const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, LARGEST];
 
 pub(in super::super) struct Uses {
-    /// One for each of [`SIZES`].
-    sizes: [RecordUses; SIZES.len()],
+    statements: BySize<RecordUses, { SIZES.len() }>,
 }
 
 /// How a database records several uses, and reports which ones it has recorded. A row that somebody
@@ -42,7 +42,8 @@ enum RecordUses {
 
 impl Uses {
     pub(super) fn new(table: &SqlTable) -> Self {
-        Self { sizes: SIZES.map(|size| RecordUses::new(table, size)) }
+        let table = table.clone();
+        Self { statements: BySize::new(SIZES, move |size| RecordUses::new(&table, size)) }
     }
 
     pub(in super::super) async fn record<D: Driver>(
@@ -86,7 +87,7 @@ impl Uses {
         uses: &[Use],
     ) -> Result<Vec<SessionId>, StoreError> {
         let Some((size, arguments)) = arguments(uses) else { return Ok(Vec::new()) };
-        let rows = match &self.sizes[size] {
+        let rows = match self.statements.at(size) {
             RecordUses::Reported(write) => database.rows(write.with_rows(arguments)).await?,
             RecordUses::Locked { lock, .. } => {
                 let write = |locked: &[D::Row]| self.write_to::<D>(locked, uses);
@@ -104,7 +105,7 @@ impl Uses {
     ) -> Result<Option<Query>, DecodeError> {
         let locked = read_ids::<D>(locked)?;
         let uses: Vec<_> = uses.iter().filter(|one| locked.contains(&one.id)).cloned().collect();
-        Ok(arguments(&uses).and_then(|(size, arguments)| match &self.sizes[size] {
+        Ok(arguments(&uses).and_then(|(size, arguments)| match self.statements.at(size) {
             RecordUses::Locked { write, .. } => Some(write.with_rows(arguments)),
             RecordUses::Reported(_) => None,
         }))
