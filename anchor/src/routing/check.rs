@@ -28,6 +28,7 @@ enum Mistake {
     GuardOutside(&'static str),
     GuardOfAnother(&'static str),
     SeveralManagers(&'static str),
+    ReplacesGuard,
 }
 
 fn mistakes_of(route: &Route, managers: &[Manager]) -> Vec<Mistake> {
@@ -42,7 +43,8 @@ fn mistakes_of(route: &Route, managers: &[Manager]) -> Vec<Mistake> {
         .filter_map(|(payload, name)| mistake_of(payload, name, &route.around));
     // A mistake can have several signs.
     let mut found = Vec::new();
-    for mistake in of_guards.chain(of_handler) {
+    let replaces_guard = route.replaces_guard.then_some(Mistake::ReplacesGuard);
+    for mistake in replaces_guard.into_iter().chain(of_guards).chain(of_handler) {
         if !found.contains(&mistake) {
             found.push(mistake);
         }
@@ -118,6 +120,11 @@ impl fmt::Display for Mistake {
                  and clone it, or add each one's `.sessions(..)` to a router that is not nested in \
                  the other's",
                 without_paths(name)
+            ),
+            Mistake::ReplacesGuard => f.write_str(
+                "it replaces the answer that the guard of this path gives to other methods, and is \
+                 outside of the guard: call `.method_not_allowed_fallback(..)` before the guarded \
+                 routes are added, or before `.layer(guard)`",
             ),
         }
     }

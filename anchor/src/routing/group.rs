@@ -3,6 +3,7 @@
 
 use axum::http::StatusCode;
 
+use super::closing::gaps;
 use super::declared::DeclaredPolicy;
 use super::route::Route;
 use super::route_table::RouteMethod;
@@ -14,7 +15,8 @@ use crate::payload::SessionData;
 #[diagnostic::on_unimplemented(
     message = "these routes do not say who may call them: `{Self}` is not from `anchor::routing`",
     label = "this is not a `Router` of `anchor::routing`",
-    note = "`sessions.require().layer(router)` guards all routes of a router of axum",
+    note = "`sessions.require().layer(router)` guards all routes of a router of axum that has its \
+        state: `router.with_state(state)`",
     note = "`.merge_unchecked(router)` adds a router of axum, unchecked"
 )]
 pub trait DeclaredRoutes<S> {
@@ -29,21 +31,45 @@ pub trait DeclaredRoutes<S> {
 
 impl<S: Clone + Send + Sync + 'static> DeclaredRoutes<S> for Router<S> {
     #[track_caller]
-    fn nest_into(self, path: &str, router: Router<S>) -> Router<S> {
-        let nested =
-            self.routes.into_iter().map(|route| Route { path: joined(path, &route.path), ..route });
-        let Router { inner, mut routes, mut managers } = router;
-        routes.extend(nested);
-        managers.extend(self.managers);
-        Router { inner: inner.nest(path, self.inner), routes, managers }
+    fn nest_into(mut self, path: &str, mut router: Router<S>) -> Router<S> {
+        let is_guarded = self.routes.iter().any(|it| it.is_own_fallback() && it.is_under_guard());
+        let known = gaps(&self.routes);
+        assert!(
+            known.is_some() || !is_guarded,
+            "`.nest({path:?}, ..)`: the guarded router has routes of a router of axum, so it is \
+             not known on which paths below {path:?} it has none: nest the router of axum by \
+             itself, with `.nest({path:?}, sessions.require().layer(router))`"
+        );
+        let mut closing = axum::Router::new();
+        if let Some((answer, gaps)) = self.fallback.zip(known) {
+            for gap in gaps {
+                self.closing = self.closing.route(&gap, answer.clone());
+            }
+            // As a route of the nested router, `/` is the path without the slash.
+            if !path.ends_with('/') {
+                let itself = axum::Router::new().route("/", answer);
+                closing = closing.nest(&format!("{path}/"), itself);
+            }
+        }
+        closing = closing.nest(path, self.closing);
+        if is_guarded {
+            self.routes.iter_mut().for_each(Route::answers_by_itself);
+            let nested = router.inner.nest(path, self.inner.reset_fallback());
+            router.inner = closing.merge(nested);
+        } else {
+            router.inner = router.inner.nest(path, self.inner);
+            router.closing = router.closing.merge(closing);
+        }
+        let nested = self.routes.into_iter();
+        router.routes.extend(nested.map(|it| Route { path: joined(path, &it.path), ..it }));
+        router.managers.extend(self.managers);
+        router
     }
 
     #[track_caller]
-    fn merge_into(self, router: Router<S>) -> Router<S> {
-        let Router { inner, mut routes, mut managers } = router;
-        routes.extend(self.routes);
-        managers.extend(self.managers);
-        Router { inner: inner.merge(self.inner), routes, managers }
+    fn merge_into(mut self, mut router: Router<S>) -> Router<S> {
+        let inner = std::mem::take(&mut router.inner).merge(std::mem::take(&mut self.inner));
+        Router { inner, ..beside(router, self) }
     }
 }
 
@@ -55,51 +81,57 @@ where
     #[track_caller]
     fn nest_into(self, path: &str, router: Router<S>) -> Router<S> {
         let (guard, mut group) = self.into_parts();
-        if !group.has_fallback() {
+        if group.fallback.is_none() {
             // Without a fallback of its own, the paths that it does not have would be answered by
             // the outer router, outside of the guard.
-            group.inner = axum::Router::new().fallback(not_found).merge(group.inner);
-            if !group.routes.iter().any(|route| route.path == "/*") {
-                group.routes.push(Route {
-                    is_fallback: true,
-                    ..Route::new(RouteMethod::Any, DeclaredPolicy::Public).at("/*")
-                });
-            }
+            let route = Route::new(RouteMethod::Any, DeclaredPolicy::Public);
+            group = group.with_fallback(route, axum::routing::any(not_found));
         }
         group.layer(guard).nest_into(path, router)
     }
 
     #[track_caller]
-    fn merge_into(self, router: Router<S>) -> Router<S> {
+    fn merge_into(self, mut router: Router<S>) -> Router<S> {
         let (guard, group) = self.into_parts();
-        let group = group.layer(guard);
-        let Router { inner, mut routes, mut managers } = router;
-        routes.extend(group.routes);
-        managers.extend(group.managers);
+        let mut group = group.layer(guard);
         // If neither has a fallback, axum keeps the argument's answer of 404. The group's is
         // guarded, and the paths that neither has are not the group's.
-        Router { inner: group.inner.merge(inner), routes, managers }
+        let inner = std::mem::take(&mut group.inner).merge(std::mem::take(&mut router.inner));
+        Router { inner, ..beside(router, group) }
     }
 }
 
-impl<S, T> DeclaredRoutes<S> for Guarded<axum::Router<S>, T>
+impl<S, T> DeclaredRoutes<S> for Guarded<axum::Router, T>
 where
     S: Clone + Send + Sync + 'static,
     T: SessionData,
 {
+    /// Nests the router as a service. It then answers everything below the path, whatever its
+    /// routes are.
     #[track_caller]
     fn nest_into(self, path: &str, router: Router<S>) -> Router<S> {
-        self.map(undeclared).nest_into(path, router)
+        router.nest_service(path, self)
     }
 
     #[track_caller]
     fn merge_into(self, router: Router<S>) -> Router<S> {
+        let undeclared = |group: axum::Router| Router::new().merge_unchecked(group.with_state(()));
         self.map(undeclared).merge_into(router)
     }
 }
 
-fn undeclared<S: Clone + Send + Sync + 'static>(router: axum::Router<S>) -> Router<S> {
-    Router::new().merge_unchecked(router)
+/// Merges two routers, except for the routers of axum inside.
+fn beside<S>(one: Router<S>, other: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    Router {
+        inner: axum::Router::new(),
+        routes: [one.routes, other.routes].concat(),
+        managers: [one.managers, other.managers].concat(),
+        fallback: one.fallback.or(other.fallback),
+        closing: one.closing.merge(other.closing),
+    }
 }
 
 async fn not_found() -> StatusCode {

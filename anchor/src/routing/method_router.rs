@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument, IncludeSafe};
-use super::route::{Route, layers_in};
+use super::route::{Extent, Route, layers_in};
 use super::route_table::RouteMethod;
 use crate::guard::Guarded;
 use crate::payload::SessionData;
@@ -53,7 +53,8 @@ where
 {
     fn into_method_router(self) -> MethodRouter<S> {
         let (guard, inner) = self.into_parts();
-        let routes = vec![Route::new(RouteMethod::Any, DeclaredPolicy::Unchecked)];
+        let route = Route::new(RouteMethod::Any, DeclaredPolicy::Unchecked);
+        let routes = vec![Route { extent: Extent::SomeMethods, ..route }];
         MethodRouter { inner, routes }.layer(guard)
     }
 }

@@ -89,6 +89,7 @@
 //! ```
 
 mod check;
+mod closing;
 mod declared;
 mod group;
 mod method_router;

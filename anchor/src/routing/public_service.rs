@@ -52,10 +52,6 @@ pub trait DeclaredService {
         + Sync
         + 'static;
 
-    /// Notes the guard around the service.
-    #[doc(hidden)]
-    fn note(&self);
-
     /// Returns the service.
     #[doc(hidden)]
     fn into_service(self) -> Self::Service;
@@ -68,8 +64,6 @@ where
     T::Future: Send + 'static,
 {
     type Service = T;
-
-    fn note(&self) {}
 
     fn into_service(self) -> T {
         self.0
@@ -84,10 +78,6 @@ where
     T: SessionData,
 {
     type Service = Self;
-
-    fn note(&self) {
-        Guarded::note(self);
-    }
 
     fn into_service(self) -> Self {
         self

@@ -20,11 +20,27 @@ pub(super) struct Route {
     pub(super) method: RouteMethod,
     pub(super) path: String,
     pub(super) policy: DeclaredPolicy,
-    /// Whether this is a router's fallback, which is removed when the fallback is reset.
-    pub(super) is_fallback: bool,
+    pub(super) extent: Extent,
     pub(super) handler: Option<Handler>,
     /// What is applied around the route, the innermost first.
     pub(super) around: Vec<Applied>,
+    /// Whether it replaces the guarded answer to other methods by one without the guard.
+    pub(super) replaces_guard: bool,
+}
+
+/// What a route answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Its path.
+    Path,
+    /// Some methods of its path: those of handlers of axum, which are not known.
+    SomeMethods,
+    /// Its path, which is written with `/*`, and everything below it.
+    Below,
+    /// Some paths below it: those of a router of axum, which are not known.
+    SomeBelow,
+    /// What no route matches: the fallback of a router.
+    Fallback,
 }
 
 /// What is known about a handler.
@@ -40,7 +56,8 @@ pub(super) struct Handler {
 impl Route {
     pub(super) fn new(method: RouteMethod, policy: DeclaredPolicy) -> Self {
         let (path, around) = (String::new(), Vec::new());
-        Self { method, path, policy, is_fallback: false, handler: None, around }
+        let extent = Extent::Path;
+        Self { method, path, policy, extent, handler: None, around, replaces_guard: false }
     }
 
     /// Makes the route of a handler `H` with the arguments `T`.
@@ -55,6 +72,23 @@ impl Route {
 
     pub(super) fn at(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }
+    }
+
+    /// Returns whether this is the fallback of its router, and not that of a nested one.
+    pub(super) fn is_own_fallback(&self) -> bool {
+        self.extent == Extent::Fallback && self.path == "/*"
+    }
+
+    /// Records that routes answer in place of the fallback, if this is one.
+    pub(super) fn answers_by_itself(&mut self) {
+        if self.extent == Extent::Fallback {
+            self.extent = Extent::Below;
+        }
+    }
+
+    /// Returns whether a group's guard is around it.
+    pub(super) fn is_under_guard(&self) -> bool {
+        self.around.iter().any(|applied| matches!(applied, Applied::Guard(_)))
     }
 
     /// Records what is applied around the route, the innermost first.

@@ -1,6 +1,7 @@
 //! [`Router`]: axum's router for handlers that declare a policy, with a table of what they
 //! declared.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 
@@ -16,7 +17,7 @@ use super::declared::{Declaration, DeclaredPolicy, FirstArgument};
 use super::group::DeclaredRoutes;
 use super::method_router::{DeclaredHandlers, MethodRouter};
 use super::public_service::DeclaredService;
-use super::route::{Route, layers_in};
+use super::route::{Extent, Route, layers_in};
 use super::route_table::{RouteMethod, RoutePolicies};
 use crate::error::ConfigError;
 use crate::manager::SessionManager;
@@ -44,12 +45,23 @@ pub struct Router<S = ()> {
     pub(super) routes: Vec<Route>,
     /// The managers whose layers or guards it has somewhere.
     pub(super) managers: Vec<Manager>,
+    /// What its fallback answers, if it has one, with the layers around it.
+    pub(super) fallback: Option<axum::routing::MethodRouter<S>>,
+    /// Routes that answer like the fallbacks of nested routers. They take the place of these
+    /// fallbacks when this router's own is under a guard and becomes routes.
+    pub(super) closing: axum::Router<S>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Creates a router without routes.
     pub fn new() -> Self {
-        Self { inner: axum::Router::new(), routes: Vec::new(), managers: Vec::new() }
+        Self {
+            inner: axum::Router::new(),
+            routes: Vec::new(),
+            managers: Vec::new(),
+            fallback: None,
+            closing: axum::Router::new(),
+        }
     }
 
     /// Adds the handlers of a path, like [`axum::Router::route`].
@@ -60,6 +72,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     #[track_caller]
     pub fn route(mut self, path: &str, handlers: impl DeclaredHandlers<S>) -> Self {
         let MethodRouter { inner, routes } = handlers.into_method_router();
+        let around = routes.iter().flat_map(|route| &route.around);
+        self.managers.extend(around.map(|applied| applied.manager().clone()));
         self.routes.extend(routes.into_iter().map(|route| route.at(path)));
         Self { inner: self.inner.route(path, inner), ..self }
     }
@@ -71,22 +85,30 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Panics in the same cases as [`route`](Self::route).
     #[track_caller]
     pub fn route_service(self, path: &str, service: impl DeclaredService) -> Self {
+        let service = service.into_service();
         let route = service_route(&service).at(path);
-        self.with(route, |router| router.route_service(path, service.into_service()))
+        self.with(route, |router| router.route_service(path, service))
     }
 
     /// Adds the routes of another router below a path, like [`axum::Router::nest`].
     ///
-    /// A router under a guard, `sessions.require().layer(router)`, can also be a router of axum.
-    /// Then the guard covers everything below the path: a path without a route is 404 only for a
-    /// request that the guard lets in. (As in axum, `/admin/` itself is not below `/admin`. It is
-    /// 404, unless this router has a route for it.)
+    /// A router under a guard, `sessions.require().layer(router)`, can also be a router of axum
+    /// that has its state. Its guard covers the path, with and without a slash at the end, and
+    /// everything below it: a path without a route is 404 only for a request that the guard lets
+    /// in. No fallback, parameter or wildcard of the routers around it answers there, such as
+    /// `/{*page}`. Only a route that names the path itself does, such as `/admin/login`, or one
+    /// that writes out a parameter of it, such as `/assets/{*file}` beside `/{tenant}/admin`.
+    ///
+    /// The same holds for any router whose fallback is under a guard. The fallback is then also a
+    /// route, `/admin/{*guarded}`, and an extractor [`Path`](axum::extract::Path) in it sees that
+    /// parameter.
     ///
     /// # Panics
     ///
-    /// Panics if the path is `/` or empty, or if a route overlaps with another. Also panics if an
-    /// axum router under a guard has a fallback: give it its state, and write
-    /// [`nest_service`](Self::nest_service).
+    /// Panics if the path is `/` or empty, or if a route overlaps with another. A parameter or a
+    /// wildcard directly below the path of a guarded router, such as `/admin/{*rest}`, overlaps
+    /// with it. Also panics if a guarded router has routes that were added by
+    /// [`merge_unchecked`](Self::merge_unchecked): nest that router by itself.
     #[track_caller]
     pub fn nest(self, path: &str, routes: impl DeclaredRoutes<S>) -> Self {
         routes.nest_into(path, self)
@@ -100,8 +122,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Panics in the same cases as [`nest`](Self::nest).
     #[track_caller]
     pub fn nest_service(self, path: &str, service: impl DeclaredService) -> Self {
+        let service = service.into_service();
         let route = service_route(&service).at(joined(path, "/*"));
-        self.with(route, |router| router.nest_service(path, service.into_service()))
+        let route = Route { extent: Extent::Below, ..route };
+        self.with(route, |router| router.nest_service(path, service))
     }
 
     /// Adds the routes of another router, like [`axum::Router::merge`].
@@ -127,6 +151,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     #[track_caller]
     pub fn merge_unchecked(self, other: axum::Router<S>) -> Self {
         let route = Route::new(RouteMethod::Any, DeclaredPolicy::Unchecked).at("/*");
+        let route = Route { extent: Extent::SomeBelow, ..route };
         self.with(route, |router| router.merge(other))
     }
 
@@ -136,6 +161,21 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Several payloads stack, each with its own call. A router that is nested or merged can have
     /// sessions of its own. The same manager may be given twice; two managers of one payload around
     /// a route that needs it are an error of [`build`](Self::build).
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[require_session(UserSession)]
+    /// async fn me() -> &'static str { "me" }
+    ///
+    /// # fn example(sessions: SessionManager<UserSession>) -> Result<(), anchor::ConfigError> {
+    /// let app: axum::Router = Router::new().route("/me", get(me)).sessions(&sessions).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sessions<T: SessionData>(self, sessions: &SessionManager<T>) -> Self {
         self.layer(sessions.layer())
     }
@@ -151,7 +191,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
         self.surround(&layers_in(&layer), |_| true);
-        Self { inner: self.inner.layer(layer), ..self }
+        Self {
+            fallback: self.fallback.map(|fallback| fallback.layer(layer.clone())),
+            closing: self.closing.layer(layer.clone()),
+            inner: self.inner.layer(layer),
+            ..self
+        }
     }
 
     /// Adds a layer around the routes that were added before, but not around the fallback, like
@@ -169,7 +214,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
-        self.surround(&layers_in(&layer), |route| !route.is_fallback);
+        self.surround(&layers_in(&layer), |route| route.extent != Extent::Fallback);
         Self { inner: self.inner.route_layer(layer), ..self }
     }
 
@@ -181,53 +226,82 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H: Handler<T, S>,
         T: FirstArgument<First: Declaration<M>> + 'static,
     {
-        let route = Route::of::<H, T, M>(RouteMethod::Any);
-        self.with_fallback(route, |router| router.fallback(handler))
+        self.with_fallback(Route::of::<H, T, M>(RouteMethod::Any), axum::routing::any(handler))
     }
 
     /// Uses a service that is declared open or guarded for requests that match no route, like
     /// [`axum::Router::fallback_service`].
     pub fn fallback_service(self, service: impl DeclaredService) -> Self {
-        let route = service_route(&service);
-        self.with_fallback(route, |router| router.fallback_service(service.into_service()))
+        let service = service.into_service();
+        self.with_fallback(service_route(&service), axum::routing::any_service(service))
     }
 
     /// Uses a handler that declares a policy for requests whose path has a route, but not for their
     /// method, like [`axum::Router::method_not_allowed_fallback`]. It applies to the routes that
-    /// were added before.
+    /// were added before. It is an error of [`build`](Self::build) if some of them are guarded as a
+    /// group: it would answer outside of the guard.
     pub fn method_not_allowed_fallback<H, T, M>(mut self, handler: H) -> Self
     where
         H: Handler<T, S>,
         T: FirstArgument<First: Declaration<M>> + 'static,
     {
-        let is_answered = |path: &str| {
-            self.routes
-                .iter()
-                .any(|route| route.path == path && !matches!(route.method, RouteMethod::Only(_)))
+        let mut paths = BTreeMap::<_, Vec<_>>::new();
+        for route in &self.routes {
+            if matches!(route.extent, Extent::Path | Extent::SomeMethods) {
+                paths.entry(&*route.path).or_default().push(route);
+            }
+        }
+        let is_open = |route: &&Route| {
+            route.extent == Extent::SomeMethods || matches!(route.method, RouteMethod::Only(_))
         };
-        let mut open: Vec<_> =
-            self.routes.iter().map(|route| &route.path).filter(|path| !is_answered(path)).collect();
-        open.sort();
-        open.dedup();
-        let route = Route::of::<H, T, M>(RouteMethod::Other);
-        let added: Vec<_> = open.into_iter().map(|path| route.clone().at(path)).collect();
+        paths.retain(|_, routes| routes.iter().all(is_open));
+        let added = paths.into_iter().map(|(path, routes)| Route {
+            replaces_guard: routes.iter().any(|route| route.is_under_guard()),
+            ..Route::of::<H, T, M>(RouteMethod::Other).at(path)
+        });
+        let added: Vec<_> = added.collect();
         self.routes.extend(added);
         Self { inner: self.inner.method_not_allowed_fallback(handler), ..self }
     }
 
     /// Answers requests that match no route with 404 again, like [`axum::Router::reset_fallback`].
     pub fn reset_fallback(mut self) -> Self {
-        self.routes.retain(|route| !route.is_fallback);
-        Self { inner: self.inner.reset_fallback(), ..self }
+        self.routes.retain(|route| route.extent != Extent::Fallback);
+        let closing = axum::Router::new();
+        Self { inner: self.inner.reset_fallback(), fallback: None, closing, ..self }
     }
 
     /// Gives the handlers their state, like [`axum::Router::with_state`].
     pub fn with_state<S2>(self, state: S) -> Router<S2> {
-        Router { inner: self.inner.with_state(state), routes: self.routes, managers: self.managers }
+        Router {
+            fallback: self.fallback.map(|fallback| fallback.with_state(state.clone())),
+            closing: self.closing.with_state(state.clone()),
+            inner: self.inner.with_state(state),
+            routes: self.routes,
+            managers: self.managers,
+        }
     }
 
     /// Returns every route with its policy, sorted by path. Print it for a review, or compare it in
     /// a test.
+    ///
+    /// The guard of a layer is shown if the layer applied it when it was added. A layer of your own
+    /// that applies a guard, and calls it only for some requests, is shown as if it always did.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[require_session(UserSession)]
+    /// async fn me() -> &'static str { "me" }
+    ///
+    /// # fn example() {
+    /// let app: Router = Router::new().route("/me", get(me));
+    /// println!("{}", app.policies());
+    /// # }
+    /// ```
     #[must_use]
     pub fn policies(&self) -> RoutePolicies {
         RoutePolicies::new(self.routes.iter().cloned().map(Route::into_policy).collect())
@@ -238,7 +312,23 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// A handler needs those that `#[require_session]`, `#[logout]` and its arguments `Session<T>`,
     /// `Option<Session<T>>`, `T`, `Option<T>` and `Auth<T>` name, and a guard those of its manager.
     /// For the arguments, some route of the router must have the sessions of that payload. What is
-    /// inside a router of axum is not known.
+    /// inside a router of axum is not known, nor is a layer of a single handler: write
+    /// `get(handler).layer(..)`, and not `get(handler.layer(..))`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[require_session(UserSession)]
+    /// async fn me() -> &'static str { "me" }
+    ///
+    /// // Without `.sessions(&sessions)`, the guard would have nothing to ask.
+    /// let app: Router = Router::new().route("/me", get(me));
+    /// let refusal = app.build().unwrap_err();
+    /// assert!(refusal.to_string().contains("/me"));
+    /// ```
     ///
     /// # Errors
     ///
@@ -250,6 +340,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///   answered with 500.
     /// - a route with the sessions of two managers of the payload that it needs. A request would be
     ///   answered with 500.
+    /// - a [`method_not_allowed_fallback`](Self::method_not_allowed_fallback) in place of a guarded
+    ///   answer.
     pub fn build(self) -> Result<axum::Router<S>, ConfigError> {
         check(&self.routes, &self.managers)?;
         Ok(self.inner)
@@ -268,30 +360,29 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         routes.for_each(|route| route.surround(applied));
     }
 
-    /// Returns whether the router has a fallback of its own.
-    pub(super) fn has_fallback(&self) -> bool {
-        self.routes.iter().any(|route| route.is_fallback && route.path == "/*")
-    }
-
     fn with(mut self, route: Route, add: impl FnOnce(axum::Router<S>) -> axum::Router<S>) -> Self {
+        self.managers.extend(route.around.iter().map(|applied| applied.manager().clone()));
         self.routes.push(route);
         Self { inner: add(self.inner), ..self }
     }
 
-    fn with_fallback(
+    pub(super) fn with_fallback(
         mut self,
         route: Route,
-        add: impl FnOnce(axum::Router<S>) -> axum::Router<S>,
+        answer: axum::routing::MethodRouter<S>,
     ) -> Self {
-        self.routes.retain(|route| !(route.is_fallback && route.path == "/*"));
-        self.with(Route { is_fallback: true, ..route.at("/*") }, add)
+        self.routes.retain(|route| !route.is_own_fallback());
+        self.fallback = Some(answer.clone());
+        let route = Route { extent: Extent::Fallback, ..route.at("/*") };
+        self.with(route, |router| router.fallback(answer))
     }
 }
 
-/// Returns the route of a service, with the guard around it.
-fn service_route(service: &impl DeclaredService) -> Route {
+/// Returns the route of a service, with the guards and session layers inside: a clone of the
+/// service clones each of them.
+fn service_route<T: Clone>(service: &T) -> Route {
     let mut route = Route::new(RouteMethod::Any, DeclaredPolicy::PublicService);
-    route.surround(&applied_by(|| service.note()));
+    route.surround(&applied_by(|| drop(service.clone())));
     route
 }
 
@@ -316,6 +407,8 @@ impl<S> Clone for Router<S> {
             inner: self.inner.clone(),
             routes: self.routes.clone(),
             managers: self.managers.clone(),
+            fallback: self.fallback.clone(),
+            closing: self.closing.clone(),
         }
     }
 }

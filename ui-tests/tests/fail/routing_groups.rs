@@ -12,6 +12,10 @@ struct UserSession {
 
 async fn plain() {}
 
+fn with_state() -> axum::Router<u8> {
+    axum::Router::new()
+}
+
 struct NotAPolicy;
 
 fn groups(sessions: &SessionManager<UserSession>) {
@@ -21,6 +25,7 @@ fn groups(sessions: &SessionManager<UserSession>) {
     let _: Router = Router::new().route("/2", axum::routing::get(plain));
     let _: Router = Router::new().nest_service("/3", plain.with_state(()));
     let _: Router = Router::new().fallback_service(plain_router());
+    let _: Router<u8> = Router::new().nest("/4", sessions.require().layer(with_state()));
     // What is under a guard may be plain.
     let _: Router = Router::new()
         .nest("/5", sessions.require().layer(plain_router()))
