@@ -31,6 +31,13 @@ pub enum StoreErrorKind {
 ///
 /// `Debug` and `Display` print the first 1,000 characters of the cause's message, on one line. They
 /// never print the bound values, because a database's detail text can quote a row.
+///
+/// ```
+/// use anchor::{StoreError, StoreErrorKind};
+///
+/// let error = StoreError::unavailable("connection refused");
+/// assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+/// ```
 #[derive(Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,

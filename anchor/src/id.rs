@@ -12,6 +12,14 @@ use crate::timestamp::Timestamp;
 /// It can be listed, logged and put into a URL. It is not a credential: knowing it does not give
 /// access (OWASP ASVS 5.0 7.2.3 asks for 128 bits of entropy, and 11.5.1 says that a UUID does not
 /// have them). The credential is the [`SessionToken`](crate::token::SessionToken).
+///
+/// ```
+/// use anchor::SessionId;
+///
+/// let id: SessionId = "0197a2b4-7c5e-7d3a-9f10-2b6c8d4e5f60".parse()?;
+/// assert_eq!(id.to_string(), "0197a2b4-7c5e-7d3a-9f10-2b6c8d4e5f60");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]

@@ -1,9 +1,157 @@
 //! Session authentication for axum, declared by one struct.
 //!
-//! One struct with `#[derive(SessionData)]` gives you a typed payload, its SQL table, an axum
-//! extractor and a policy. `#[require_session(UserSession)]` guards a handler.
-//! `#[logout(UserSession)]` ends the session before the handler's body runs. The
-//! [README](https://docs.rs/crate/anchor) shows how to do each task; this page is the reference.
+//! # In ten minutes
+//!
+//! **1. The dependencies.** The README says how each is written and which features there are.
+//!
+//! **2. A struct.** It is the payload of a session, and each of its fields is a column:
+//!
+//! ```
+//! use anchor::prelude::*;
+//!
+//! #[derive(Clone, SessionData)]
+//! #[session(table = "sessions", idle = "2h", absolute = "14d")]
+//! struct UserSession {
+//!     // Whose session it is: indexed, listable, revocable.
+//!     #[session(subject)]
+//!     user_id: i64,
+//!     name: String,
+//! }
+//! ```
+//!
+//! **3. Handlers.** Each declares who may call it. `#[require_session]` refuses a request without a
+//! live session with 401, before the body is read. `#[logout]` ends the session before the
+//! handler's body runs.
+//!
+//! ```
+//! # use anchor::prelude::*;
+//! # #[derive(Clone, SessionData)]
+//! # struct UserSession { #[session(subject)] user_id: i64, name: String }
+//! use axum::Form;
+//! use axum::http::StatusCode;
+//! use axum::response::{IntoResponse, Redirect, Response};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct LoginForm {
+//!     name: String,
+//!     password: String,
+//! }
+//!
+//! // Your own check, with a kept library for the password's hash.
+//! # async fn check_password(form: &LoginForm) -> Option<i64> { None }
+//!
+//! #[public]
+//! async fn login(
+//!     auth: Auth<UserSession>,
+//!     Form(form): Form<LoginForm>,
+//! ) -> Result<Response, anchor::Error> {
+//!     let Some(user_id) = check_password(&form).await else {
+//!         return Ok(StatusCode::UNAUTHORIZED.into_response());
+//!     };
+//!     auth.login(UserSession { user_id, name: form.name }).await?;
+//!     Ok(Redirect::to("/me").into_response())
+//! }
+//!
+//! #[require_session(UserSession)]
+//! async fn me(session: Session<UserSession>) -> String {
+//!     format!("Hello, {}", session.name)
+//! }
+//!
+//! #[logout(UserSession)]
+//! async fn logout() -> Redirect {
+//!     Redirect::to("/")
+//! }
+//! ```
+//!
+//! **4. The application.** [`routing::Router`] accepts only handlers that declare who may call
+//! them, and `.build()` refuses routes whose sessions have no manager.
+//!
+//! ```no_run
+//! # use anchor::prelude::*;
+//! # #[derive(Clone, SessionData)]
+//! # struct UserSession { #[session(subject)] user_id: i64, name: String }
+//! # #[public]
+//! # async fn login() {}
+//! # #[require_session(UserSession)]
+//! # async fn me() {}
+//! # #[logout(UserSession)]
+//! # async fn logout() {}
+//! use std::time::Duration;
+//!
+//! use anchor::routing::{Router, get, post};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // With the feature `sqlite`: `SqliteStore::new(pool)`, with `postgres`: `PostgresStore`.
+//!     let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+//!         .keys(KeyRing::from_file_or_generate("session.key")?)
+//!         .build()?;
+//!     let app = Router::new()
+//!         .route("/login", post(login))
+//!         .route("/me", get(me))
+//!         .route("/logout", post(logout))
+//!         .sessions(&sessions)
+//!         .build()?;
+//!
+//!     // Removes the rows of sessions that have ended. Whether they are refused does not depend
+//!     // on it.
+//!     let _sweeper = sessions.run_sweeper(Duration::from_secs(300));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     axum::serve(listener, app)
+//!         .with_graceful_shutdown(async {
+//!             let _ = tokio::signal::ctrl_c().await;
+//!         })
+//!         .await?;
+//!     // Waits for logouts whose clients have disconnected.
+//!     sessions.shutdown().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! **5. The table.** `store.migrate()` creates it, which is enough to begin with. Later,
+//! `ANCHOR_MIGRATE=1 cargo test anchor_migrations` writes a migration for each change of the
+//! struct: see [`migrate`].
+//!
+//! **6. A test.** With the feature `testing` among the dev-dependencies, a test creates a session
+//! without a login and calls the guarded handler:
+//!
+//! ```
+//! # use anchor::prelude::*;
+//! # #[derive(Clone, SessionData)]
+//! # struct UserSession { #[session(subject)] user_id: i64, name: String }
+//! # #[require_session(UserSession)]
+//! # async fn me(session: Session<UserSession>) -> String {
+//! #     format!("Hello, {}", session.name)
+//! # }
+//! # #[cfg(feature = "testing")]
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+//!     .keys(KeyRing::generate()?)
+//!     .build()?;
+//! let ferris = UserSession { user_id: 1, name: "Ferris".to_owned() };
+//! let session = sessions.test_session(ferris).await;
+//!
+//! let answer = me(session.guard().await?, session.session().await?).await;
+//! assert_eq!(answer, "Hello, Ferris");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "testing"))]
+//! # fn main() {}
+//! ```
+//!
+//! # Features
+//!
+//! | feature | provides |
+//! | --- | --- |
+//! | `memory` (default) | `MemoryStore` |
+//! | `sqlite`, `postgres`, `mysql`, `redis` | `SqliteStore`, `PostgresStore`, `MySqlStore` (MySQL and MariaDB), `RedisStore` |
+//! | `time`, `chrono`, `jiff` | date-time columns of that crate |
+//! | `cache` | `.cache(lease)`: loaded sessions are served from memory for a few seconds |
+//! | `conformance` | `conformance!`, the tests of the store contract, for a store that you write |
+//! | `testing` | `testing`, for your own tests: only under `[dev-dependencies]` |
+//!
+//! # What to use
 //!
 //! | To | See |
 //! | --- | --- |
@@ -35,6 +183,9 @@
 //!
 //! An application that turns on `.cache(lease)` gives up a part of this: on other nodes, a session
 //! that has ended is refused within the lease at the latest.
+
+// On docs.rs, each item shows the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The macros refer to `::anchor`, so this crate's own tests need that name too.
 #[cfg(any(test, feature = "_fuzz"))]
@@ -71,7 +222,7 @@ pub use guard::Next;
 pub use id::SessionId;
 pub use manager::{Environment, SessionManager};
 pub use payload::SessionData;
-pub use rejection::{Error, Rejection};
+pub use rejection::{Error, Rejection, wants_html};
 pub use request::{Auth, Session, SessionLayer};
 // Each by name, so that the compiler can say which feature provides a missing one.
 #[cfg(feature = "memory")]

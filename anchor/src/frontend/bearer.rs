@@ -11,6 +11,21 @@ use super::{Frontend, Presented};
 /// [`LoggedIn::token`](crate::request::LoggedIn::token)`.expose()` into the body of its response.
 /// The client keeps the token and presents it with each request. An `Authorization` header with
 /// another scheme counts as no session.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+/// use anchor::frontend::Bearer;
+///
+/// # fn example(store: impl SessionStore<UserSession>) -> Result<(), anchor::ConfigError> {
+/// let sessions = SessionManager::<UserSession>::builder(store)
+///     .keys(KeyRing::generate()?)
+///     .frontend(Bearer)
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bearer;
 

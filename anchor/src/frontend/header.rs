@@ -10,6 +10,9 @@ use crate::token::SessionToken;
 
 /// The token in a custom request header, such as `x-session`. The response to a login carries the
 /// new token in the header of the same name. The response to a logout carries this header empty.
+///
+/// The header must be one that only a script sends, and that a page of another site cannot set
+/// without asking (CORS). Other names, such as `accept-language`, are an error at `build()`.
 #[derive(Debug, Clone)]
 pub struct CustomHeader {
     name: HeaderName,
@@ -35,13 +38,20 @@ impl Frontend for CustomHeader {
     }
 
     fn check(&self, _: Duration) -> Result<(), ConfigError> {
-        if self.name == header::COOKIE {
-            return Err(ConfigError::new(
-                "`CustomHeader` cannot be `cookie`, which browsers send by themselves, also for \
-                 other sites: write `SessionCookie::new(\"__Host-id\")`",
-            ));
-        }
-        Ok(())
+        let instead = match &self.name {
+            name if *name == header::COOKIE => "write `SessionCookie::new(\"__Host-id\")`",
+            name if *name == header::AUTHORIZATION => "write `Bearer`",
+            name if is_of_browsers(name.as_str()) => {
+                "choose a name that only the application uses, such as \
+                 `CustomHeader::new(HeaderName::from_static(\"x-session\"))`"
+            }
+            _ => return Ok(()),
+        };
+        Err(ConfigError::new(format_args!(
+            "`CustomHeader` cannot be `{}`, which browsers send by themselves or let other sites \
+             set: {instead}",
+            self.name
+        )))
     }
 
     fn presented<'r>(&self, headers: &'r HeaderMap) -> Presented<'r> {
@@ -69,6 +79,48 @@ impl Frontend for CustomHeader {
     }
 }
 
+/// Returns whether browsers send or keep this header by themselves, or let a page set it for
+/// another site without asking: the forbidden and the CORS-safelisted request headers of the Fetch
+/// standard, those of caches and of client hints, and `set-cookie`.
+fn is_of_browsers(name: &str) -> bool {
+    let begins = ["accept-", "access-control-", "content-", "if-", "proxy-", "sec-"];
+    let names = [
+        "accept",
+        "cache-control",
+        "connection",
+        "cookie2",
+        "date",
+        "device-memory",
+        "dnt",
+        "downlink",
+        "dpr",
+        "ect",
+        "expect",
+        "host",
+        "keep-alive",
+        "last-event-id",
+        "origin",
+        "pragma",
+        "priority",
+        "range",
+        "referer",
+        "rtt",
+        "save-data",
+        "set-cookie",
+        "set-cookie2",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "via",
+        "viewport-width",
+        "width",
+    ];
+    begins.iter().any(|begin| name.starts_with(begin)) || names.contains(&name)
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -84,8 +136,6 @@ mod tests {
         assert_eq!(frontend.headers(), std::slice::from_ref(&name));
         assert!(frontend.reissues() && !frontend.is_sent_by_browsers());
         assert_eq!(frontend.check(Duration::MAX), Ok(()));
-        let refusal = CustomHeader::new(header::COOKIE).check(Duration::MAX).unwrap_err();
-        assert!(refusal.to_string().contains("browsers send by themselves"), "{refusal}");
         let mut headers = HeaderMap::new();
         assert_eq!(frontend.presented(&headers), Presented::Nothing);
         let token = crate::token::tests::any_token();
@@ -95,5 +145,43 @@ mod tests {
         headers.clear();
         frontend.remove(&mut headers);
         assert_eq!(headers.get(&name), Some(&HeaderValue::from_static("")));
+    }
+
+    #[test]
+    fn a_header_that_is_not_only_a_scripts_is_refused() {
+        let refusal = |name: &'static str| {
+            let checked = CustomHeader::new(HeaderName::from_static(name)).check(Duration::MAX);
+            checked.err().map(|error| error.to_string())
+        };
+        for (name, instead) in [
+            ("cookie", "write `SessionCookie::new(\"__Host-id\")`"),
+            ("authorization", "write `Bearer`"),
+            ("accept-language", "`CustomHeader::new(HeaderName::from_static(\"x-session\"))`"),
+        ] {
+            let refused = refusal(name).unwrap();
+            assert!(refused.starts_with(&format!("`CustomHeader` cannot be `{name}`, which ")));
+            assert!(refused.ends_with(instead), "{refused}");
+        }
+        for name in [
+            "accept",
+            "accept-encoding",
+            "content-type",
+            "content-language",
+            "range",
+            "referer",
+            "origin",
+            "user-agent",
+            "host",
+            "sec-fetch-site",
+            "sec-x",
+            "proxy-authorization",
+            "if-none-match",
+            "set-cookie",
+        ] {
+            assert!(refusal(name).is_some_and(|refused| refused.contains("x-session")), "{name}");
+        }
+        for name in ["x-session", "x-api-token", "session", "token", "x-accept", "secret"] {
+            assert_eq!(refusal(name), None);
+        }
     }
 }

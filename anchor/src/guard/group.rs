@@ -66,7 +66,10 @@ use crate::type_name::short;
 /// | `.layer(guard)` on the outermost router | everything, including 404 |
 /// | `.route_layer(guard)` | the routes that were added before, and other methods on their paths, but no fallback: 404 needs no session |
 /// | `guard.layer(service)` | every request of the service, such as `ServeDir` |
-/// | `guard.layer(router)`, nested in an [`anchor::routing::Router`](crate::routing::Router) | everything below the path, including 404 |
+/// | `guard.layer(router)`, nested in an [`anchor::routing::Router`](crate::routing::Router) | the path and everything below it, including 404, whatever parameters and wildcards are around it |
+///
+/// In a router of axum, a route of the outer router that also matches a path of the group, such as
+/// `/{*page}`, answers what the group has no route for, outside of the guard.
 ///
 /// The session layer has to be outside of the guard: add `.layer(sessions.layer())` after it, since
 /// axum runs the layer that was added last first. Otherwise, each request is answered with 500 and
@@ -96,12 +99,34 @@ impl<T: SessionData> SessionManager<T> {
 
 impl<T: SessionData> RequireSession<T> {
     /// Also requires that the predicate returns `true`: 403 otherwise.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, PartialEq, Column)]
+    /// # enum Role { Member, Admin }
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, #[session(role)] role: Role }
+    /// # fn example(sessions: SessionManager<UserSession>, admin: axum::Router) {
+    /// let admin = admin.route_layer(sessions.require().when(|user| user.role == Role::Admin));
+    /// # }
+    /// ```
     pub fn when(self, predicate: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
         self.and(When(predicate))
     }
 
     /// Also requires that the field marked `#[session(role)]` has this value: 403 otherwise. The
     /// table of routes shows the value as its column stores it.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, PartialEq, Column)]
+    /// # enum Role { Member, Admin }
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, #[session(role)] role: Role }
+    /// # fn example(sessions: SessionManager<UserSession>, admin: axum::Router) {
+    /// let admin = admin.route_layer(sessions.require().role(Role::Admin));
+    /// # }
+    /// ```
     pub fn role(self, role: T::Role) -> Self
     where
         T: HasRole<Role: Column + Send + Sync + 'static>,
@@ -111,23 +136,71 @@ impl<T: SessionData> RequireSession<T> {
 
     /// Also requires that the policy allows the request: `.policy::<Admin>()`. A tuple of policies
     /// requires all of them.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, PartialEq, Column)]
+    /// # enum Role { Member, Admin }
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, #[session(role)] role: Role }
+    /// # fn example(sessions: SessionManager<UserSession>, admin: axum::Router) {
+    /// use anchor::guard::CurrentSecret;
+    ///
+    /// let admin = admin.route_layer(sessions.require().policy::<CurrentSecret>());
+    /// # }
+    /// ```
     pub fn policy<P: Policy<T>>(self) -> Self {
         self.and(OfPolicy::<P>::new())
     }
 
     /// Also requires that the subject proved who they are at most this long ago: 403 with the code
     /// `reauthentication_required` otherwise.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, PartialEq, Column)]
+    /// # enum Role { Member, Admin }
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, #[session(role)] role: Role }
+    /// # fn example(sessions: SessionManager<UserSession>, admin: axum::Router) {
+    /// use std::time::Duration;
+    ///
+    /// let admin = admin.route_layer(sessions.require().fresh(Duration::from_secs(600)));
+    /// # }
+    /// ```
     pub fn fresh(self, max_age: Duration) -> Self {
         self.and(FreshFor(max_age))
     }
 
     /// Reads the session from the store, even if the manager has a cache. See [`Authoritative`].
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, PartialEq, Column)]
+    /// # enum Role { Member, Admin }
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, #[session(role)] role: Role }
+    /// # fn example(sessions: SessionManager<UserSession>, admin: axum::Router) {
+    /// let admin = admin.route_layer(sessions.require().authoritative());
+    /// # }
+    /// ```
     pub fn authoritative(self) -> Self {
         self.and(OfPolicy::<Authoritative>::new())
     }
 
     /// Sends a browser without a session to this page of the application, as `redirect` of
     /// [`macro@crate::require_session`] does. The page itself must be outside of the group.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, PartialEq, Column)]
+    /// # enum Role { Member, Admin }
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, #[session(role)] role: Role }
+    /// # fn example(sessions: SessionManager<UserSession>, admin: axum::Router) {
+    /// let admin = admin.route_layer(sessions.require().redirect("/login"));
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
@@ -219,16 +292,14 @@ impl<I, T: SessionData> Guarded<I, T> {
     pub(crate) fn map<J>(self, convert: impl FnOnce(I) -> J) -> Guarded<J, T> {
         Guarded { guard: self.guard, inner: convert(self.inner) }
     }
-
-    /// Notes the guard as a layer that is applied.
-    pub(crate) fn note(&self) {
-        self.guard.note();
-    }
 }
 
+/// A clone is noted, so that a router which clones a service learns all guards in it.
 impl<I: Clone, T: SessionData> Clone for Guarded<I, T> {
     fn clone(&self) -> Self {
-        Self { guard: Arc::clone(&self.guard), inner: self.inner.clone() }
+        let inner = self.inner.clone();
+        self.guard.note();
+        Self { guard: Arc::clone(&self.guard), inner }
     }
 }
 

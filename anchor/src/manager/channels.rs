@@ -10,6 +10,7 @@ use crate::error::ConfigError;
 use crate::frontend::{Frontend, Presented, conceal};
 use crate::manager::registry::Registration;
 use crate::payload::SessionData;
+use crate::token::Verified;
 use crate::token::keys::{KeyRing, TokenKeys};
 
 /// The maximum number of channels of one manager: the bits of a [`ChannelSet`].
@@ -117,16 +118,22 @@ impl Channels {
         self.0.iter().any(|channel| channel.frontend.is_sent_by_browsers())
     }
 
-    /// Returns whether the request carries something that only a script can have set, and nothing
-    /// that a browser sends by itself. Another site cannot have made a browser send such a request:
-    /// a browser asks first, by CORS, before it sends a header of a script to another origin.
+    /// Returns whether the request carries a genuine token that only a script can have set, and
+    /// nothing that a browser sends by itself. Another site cannot have made a browser send such a
+    /// request: a browser asks first, by CORS, before it sends a header of a script to another
+    /// origin.
     ///
-    /// A request without any token is not such a request: it may be a login.
+    /// A request without a genuine token is not such a request: it may be a login, and a proxy may
+    /// have added the header.
     pub(crate) fn are_set_by_a_script(&self, headers: &HeaderMap) -> bool {
-        let carried = |channel: &Channel| channel.frontend.presented(headers) != Presented::Nothing;
         let (browsers, scripts): (Vec<_>, Vec<_>) =
             self.0.iter().partition(|channel| channel.frontend.is_sent_by_browsers());
-        scripts.into_iter().any(carried) && !browsers.into_iter().any(carried)
+        let is_genuine = |channel: &Channel| match channel.frontend.presented(headers) {
+            Presented::Token(text) => Verified::parse(text, &channel.keys).is_ok(),
+            _ => false,
+        };
+        let carried = |channel: &Channel| channel.frontend.presented(headers) != Presented::Nothing;
+        scripts.into_iter().any(is_genuine) && !browsers.into_iter().any(carried)
     }
 
     /// Returns the request headers in which a token may be.
@@ -175,6 +182,7 @@ mod tests {
 
     use super::*;
     use crate::frontend::{Bearer, CustomHeader, SessionCookie};
+    use crate::token::{Secret, SessionToken, new_session_id};
 
     #[derive(Clone, crate::SessionData)]
     #[session(migrations = false)]
@@ -197,6 +205,23 @@ mod tests {
         Box::new(CustomHeader::new(HeaderName::from_static(name)))
     }
 
+    /// Another scheme of the header that `Bearer` reads.
+    struct Digest;
+
+    impl Frontend for Digest {
+        fn channel(&self) -> String {
+            "digest".into()
+        }
+
+        fn presented<'r>(&self, _: &'r HeaderMap) -> Presented<'r> {
+            Presented::Nothing
+        }
+
+        fn headers(&self) -> &[HeaderName] {
+            Bearer.headers()
+        }
+    }
+
     #[test]
     fn frontends_that_cannot_be_told_apart_are_refused() {
         let refusal = |channels: Result<Channels, ConfigError>| {
@@ -206,11 +231,10 @@ mod tests {
         assert!(same.starts_with("two frontends travel by `cookie:__Host-way`: "), "{same}");
         let same = refusal(channels([custom("x-way"), custom("x-way")]));
         assert!(same.starts_with("two frontends travel by `header:x-way`: "), "{same}");
-        let shared = refusal(channels([Box::new(Bearer), custom("authorization")]));
+        let shared = refusal(channels([Box::new(Bearer), Box::new(Digest)]));
         assert!(
             shared.starts_with(
-                "the frontends `bearer` and `header:authorization` both read the \
-                                header `authorization`"
+                "the frontends `bearer` and `digest` both read the header `authorization`"
             ),
             "{shared}"
         );
@@ -225,17 +249,27 @@ mod tests {
     }
 
     #[test]
-    fn only_a_token_without_a_cookie_is_beyond_what_another_site_can_send() {
+    fn only_a_genuine_token_without_a_cookie_is_beyond_what_another_site_can_send() {
         let channels = channels([cookie("__Host-on"), custom("x-on"), cookie("on")]).unwrap();
-        let asked = |headers: &[(HeaderName, &'static str)]| {
+        let asked = |headers: &[(HeaderName, &str)]| {
             let mut map = HeaderMap::new();
             for (name, value) in headers {
-                map.append(name.clone(), HeaderValue::from_static(value));
+                map.append(name.clone(), HeaderValue::from_str(value).unwrap());
             }
             channels.are_set_by_a_script(&map)
         };
-        let token = (HeaderName::from_static("x-on"), "garbage is enough");
+        let sign = |channel: u8| {
+            let keys = &channels[ChannelId(channel)].keys;
+            SessionToken::sign(new_session_id().unwrap(), &Secret::generate().unwrap(), keys)
+        };
+        let (genuine, another, of_cookie) = (sign(1), sign(1), sign(0));
+        let in_header = |text| (HeaderName::from_static("x-on"), text);
+        let token = in_header(genuine.expose());
         let other = (header::COOKIE, "theme=dark");
+        for text in ["", "added by a proxy", of_cookie.expose()] {
+            assert!(!asked(&[in_header(text)]), "{text}");
+        }
+        assert!(!asked(&[token.clone(), in_header(another.expose())]));
         assert!(asked(from_ref(&token)) && asked(&[token.clone(), other.clone()]));
         assert!(!asked(&[]) && !asked(&[other]));
         for cookie in ["__Host-on=x", "on=", "theme=dark; on=x"] {

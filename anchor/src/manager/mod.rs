@@ -53,6 +53,19 @@ use crate::store::{EndReason, EndedRecord, Ending, Record};
 ///
 /// Within a request, use the extractors. The manager is for code outside requests: an
 /// administrator's list, a revocation from a job, the sweep.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+/// # fn example() -> Result<(), anchor::ConfigError> {
+/// let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+///     .keys(KeyRing::generate()?)
+///     .build()?;
+/// let app: axum::Router = axum::Router::new().layer(sessions.layer());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SessionManager<T: SessionData> {
     pub(crate) inner: Arc<Sessions<T>>,
@@ -67,6 +80,21 @@ impl<T: SessionData> SessionManager<T> {
     /// Returns the live sessions of a subject, newest first, one page at a time. Await it to run
     /// it. Costs one statement.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>,
+    /// #     user_id: i64,
+    /// # ) -> Result<(), anchor::Error> {
+    /// for session in sessions.list(&user_id).await? {
+    ///     println!("{}, last seen {}", session.id, session.last_seen_at);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the store cannot answer.
@@ -77,6 +105,21 @@ impl<T: SessionData> SessionManager<T> {
     }
 
     /// Returns the live session with this id, or `None` if there is none. Costs one statement.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>,
+    /// #     id: anchor::SessionId,
+    /// # ) -> Result<(), anchor::Error> {
+    /// if let Some(session) = sessions.get(id).await? {
+    ///     println!("{} is logged in until {}", session.data.name, session.expires_at);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -94,6 +137,21 @@ impl<T: SessionData> SessionManager<T> {
     /// [`Session::end_sibling`](crate::Session::end_sibling) or [`revoke_of`](Self::revoke_of):
     /// this method ends the session of any id that a client sends.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>,
+    /// #     id: anchor::SessionId,
+    /// # ) -> Result<(), anchor::Error> {
+    /// if !sessions.revoke(id).await? {
+    ///     println!("it had ended already");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the store cannot answer. The session may then still be live.
@@ -110,6 +168,21 @@ impl<T: SessionData> SessionManager<T> {
     /// Within one payload, use [`Session::end_sibling`](crate::Session::end_sibling). Costs one
     /// statement, or two if no such session was live.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>,
+    /// #     user_id: i64,
+    /// #     id: anchor::SessionId,
+    /// # ) -> Result<(), anchor::Error> {
+    /// // The id comes from a form, the user from the session of the request.
+    /// let was_live = sessions.revoke_of(&user_id, id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the store cannot answer. The session may then still be live.
@@ -120,6 +193,20 @@ impl<T: SessionData> SessionManager<T> {
 
     /// Ends every session of a subject and returns how many there were. Costs two statements.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>,
+    /// #     user_id: i64,
+    /// # ) -> Result<(), anchor::Error> {
+    /// let ended = sessions.revoke_subject(&user_id).await?;
+    /// println!("logged out on {ended} devices");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the store cannot answer. The sessions may then still be live.
@@ -129,6 +216,20 @@ impl<T: SessionData> SessionManager<T> {
 
     /// Ends every session of a subject except one and returns how many it ended. Costs two
     /// statements.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>,
+    /// #     user_id: i64,
+    /// #     keep: anchor::SessionId,
+    /// # ) -> Result<(), anchor::Error> {
+    /// let ended = sessions.revoke_others(&user_id, keep).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -141,6 +242,19 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// A login that is in progress stays valid. To invalidate those as well, also retire the
     /// signing keys.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>,
+    /// # ) -> Result<(), anchor::Error> {
+    /// // After an incident: everyone logs in again.
+    /// let ended = sessions.revoke_everyone().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -158,6 +272,23 @@ impl<T: SessionData> SessionManager<T> {
     /// gets a session that is already ended: a login begins when its request reaches the session
     /// layer. To log in within the same request that cut the subject off, use
     /// [`Login::starting_now`](crate::request::Login::starting_now).
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// #[derive(Clone, SessionData)]
+    /// #[session(cut_off)]
+    /// struct UserSession {
+    ///     #[session(subject)]
+    ///     user_id: i64,
+    /// }
+    ///
+    /// async fn after_new_password(
+    ///     sessions: &SessionManager<UserSession>,
+    ///     user_id: i64,
+    /// ) -> Result<u64, anchor::Error> {
+    ///     sessions.cut_off(&user_id).await
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -178,7 +309,8 @@ impl<T: SessionData> SessionManager<T> {
     /// session that has ended meanwhile is skipped, and only the columns that differ are written. A
     /// session in which `change` changes nothing is not written. For the others, the change counts
     /// as a use. `change` may run several times for one session, so it must depend only on its
-    /// argument, and must do nothing else. The [`Verifier`] is not asked.
+    /// argument, and must do nothing else. The [`Verifier`] is not asked. The call goes on if the
+    /// client closes the connection meanwhile.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -213,13 +345,14 @@ impl<T: SessionData> SessionManager<T> {
     /// [`Error::SubjectPartlyUpdated`] says how many sessions were changed, and why another one was
     /// not. If the store cannot answer, the call stops there. If only one session is concerned,
     /// because its new payload is refused, `change` changes its subject
-    /// ([`Error::SubjectChanged`]), or there were 64 conflicts, the other sessions are still
-    /// changed, and the first such error is returned. The call can be repeated: a `change` that
-    /// sets a value finds nothing to do in the sessions that have it already.
+    /// ([`Error::SubjectChanged`]), there were 64 conflicts, or this release cannot decode it
+    /// ([`Error::UndecodableSessions`]: it may be live on a node that can), the other sessions are
+    /// still changed, and the first such error is returned. The call can be repeated: a `change`
+    /// that sets a value finds nothing to do in the sessions that have it already.
     pub async fn update_subject(
         &self,
         subject: &T::Subject,
-        change: impl FnMut(&mut T) + Send,
+        change: impl FnMut(&mut T) + Send + 'static,
     ) -> Result<u64, Error> {
         self.inner.update_subject(subject, change).await.map_err(|error| self.inner.failed(error))
     }
@@ -227,6 +360,26 @@ impl<T: SessionData> SessionManager<T> {
     /// Returns a subject's ended sessions, with how, when and why each one ended, the most recently
     /// ended first, one page at a time. They are kept as long as `#[session(keep_ended = "..")]`
     /// says; without it, there are none. Await it to run it. Costs one statement.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// #[derive(Clone, SessionData)]
+    /// #[session(keep_ended = "30d")]
+    /// struct UserSession {
+    ///     #[session(subject)]
+    ///     user_id: i64,
+    /// }
+    ///
+    /// async fn show(
+    ///     sessions: &SessionManager<UserSession>,
+    ///     user_id: i64,
+    /// ) -> Result<(), anchor::Error> {
+    ///     for ended in sessions.history(&user_id).limit(20).await? {
+    ///         println!("{} ended at {}: {:?}", ended.record.id, ended.ended_at, ended.reason);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -238,6 +391,19 @@ impl<T: SessionData> SessionManager<T> {
     }
 
     /// Removes at most `batch` ended rows and returns how many it removed. Costs one statement.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>,
+    /// # ) -> Result<(), anchor::Error> {
+    /// // In a job of your own, instead of `run_sweeper`.
+    /// while sessions.sweep(1_000).await? > 0 {}
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -255,6 +421,21 @@ impl<T: SessionData> SessionManager<T> {
     /// is dropped, or at [`shutdown`](Self::shutdown).
     ///
     /// An ended row is never accepted, whether it was swept or not. The sweep only frees its space.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>,
+    /// # ) -> Result<(), anchor::Error> {
+    /// use std::time::Duration;
+    ///
+    /// // Keep it: the sweeper stops when it is dropped.
+    /// let _sweeper = sessions.run_sweeper(Duration::from_secs(600));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Event;
 use super::sessions::Sessions;
 use crate::column::{Column, Value};
-use crate::error::StoreErrorKind;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::payload::{Encoder, SessionData};
 use crate::rejection::Error;
 use crate::store::{Change, Loaded, Page, Record, Updated};
@@ -74,19 +74,36 @@ impl<T: SessionData> Sessions<T> {
     }
 
     /// Changes the payload in each of a subject's sessions, and returns how many were written.
+    ///
+    /// Runs in a separate task: if the client disconnected half way, the other sessions would keep
+    /// the old payload, and nobody would know.
     pub(crate) async fn update_subject(
+        self: &Arc<Self>,
+        subject: &T::Subject,
+        change: impl FnMut(&mut T) + Send + 'static,
+    ) -> Result<u64, Error> {
+        let subject = subject.to_value().and_then(T::Subject::from_value);
+        let subject = subject.map_err(|reason| StoreError::new(StoreErrorKind::Encode, reason))?;
+        let sessions = Arc::clone(self);
+        let update = async move { sessions.update_each_of(&subject, change).await };
+        self.tasks.complete(update).await?
+    }
+
+    async fn update_each_of(
         &self,
         subject: &T::Subject,
         mut change: impl FnMut(&mut T),
     ) -> Result<u64, Error> {
         let mut updated = 0;
         let mut refused = None;
+        let mut undecodable = 0;
         let mut page = Page::default();
         loop {
             let listed = match self.store.list(subject, page).await {
                 Ok(listed) => listed,
                 Err(error) => return Err(partly(updated, error.into())),
             };
+            undecodable += listed.undecodable;
             for record in &listed {
                 match self.update_listed(record, &mut change).await {
                     Ok(Changed::Written(session)) => {
@@ -104,6 +121,9 @@ impl<T: SessionData> Sessions<T> {
                 Some(next) => page = page.after(next),
                 None => break,
             }
+        }
+        if undecodable > 0 {
+            refused.get_or_insert(Error::UndecodableSessions { count: undecodable });
         }
         refused.map_or(Ok(updated), |error| Err(partly(updated, error)))
     }
@@ -140,6 +160,15 @@ pub(crate) fn check_subject<T: SessionData>(from: &Record<T>, to: &T) -> Result<
     match whose(&*from.data) == whose(to) {
         true => Ok(()),
         false => Err(Error::SubjectChanged { id: from.id }),
+    }
+}
+
+/// Returns an error if a login of this payload would hide that the session is an impersonator's.
+pub(crate) fn check_impersonator<T: SessionData>(from: &Record<T>, to: &T) -> Result<(), Error> {
+    let ((before, impersonator), (after, other)) = (whose(&*from.data), whose(to));
+    match impersonator.is_some() && before == after && impersonator != other {
+        true => Err(Error::Impersonated { id: from.id }),
+        false => Ok(()),
     }
 }
 

@@ -25,8 +25,8 @@ use crate::manager::{BoxError, Event, RevokedSessions, Verdict, callback};
 use crate::payload::{CutOff, SessionData};
 use crate::rejection::{Error, Rejection, show_as_page, wants_html};
 use crate::store::keyed_mutex::KeyedMutex;
-use crate::store::{Bounded, EndReason, Ending, Load, Loaded, Record};
-use crate::token::LastingHash;
+use crate::store::{Bounded, Consumed, EndReason, Ending, Load, Loaded, Record};
+use crate::token::{LastingHash, SecretHash};
 
 pub(crate) struct Sessions<T> {
     pub(crate) store: Bounded<T>,
@@ -153,6 +153,22 @@ impl<T: SessionData> Sessions<T> {
             self.emit(&Event::Revoked { which: RevokedSessions::One(id), count, reason });
         }
         Ok(ending)
+    }
+
+    /// Ends a live session in the store, returns its last payload, and wakes those on this node who
+    /// wait for its end.
+    pub(crate) async fn consume(
+        &self,
+        id: SessionId,
+        secret: SecretHash,
+    ) -> Result<Consumed<T>, StoreError> {
+        let consumed = self.store.consume(id, secret).await?;
+        if matches!(consumed, Consumed::Ended(_)) {
+            self.watches.ended(id);
+            let (which, reason) = (RevokedSessions::One(id), EndReason::Consumed);
+            self.emit(&Event::Revoked { which, count: 1, reason });
+        }
+        Ok(consumed)
     }
 
     /// Ends one session of a subject. A session of another subject is not ended.

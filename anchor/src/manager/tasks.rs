@@ -43,12 +43,21 @@ impl Tasks {
         &self,
         task: impl Future<Output = O> + Send + 'static,
     ) -> Result<O, StoreError> {
-        let (sender, output) = oneshot::channel();
-        let task = async move {
+        let task = |sender: oneshot::Sender<O>| async move {
             // Nobody may wait for it any more.
             let _ = sender.send(task.await);
         };
-        let task = self.spawn(task.in_current_span());
+        self.answered(task).await
+    }
+
+    /// Runs a task to its end, even if the caller is dropped, and returns what it sends, which may
+    /// be long before its end.
+    pub(crate) async fn answered<O: Send + 'static, F: Future<Output = ()> + Send + 'static>(
+        &self,
+        task: impl FnOnce(oneshot::Sender<O>) -> F,
+    ) -> Result<O, StoreError> {
+        let (sender, output) = oneshot::channel();
+        let task = self.spawn(task(sender).in_current_span());
         match output.await {
             Ok(output) => Ok(output),
             Err(ended) => Err(match task.await {

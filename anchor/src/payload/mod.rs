@@ -69,7 +69,9 @@ pub trait SessionData: Clone + Send + Sync + 'static {
 
     /// Returns who acts as the subject in this session, or `None` if it is the subject: the value
     /// of the field marked `#[session(impersonator)]`. A guard with `fresh` refuses the session of
-    /// an impersonator, and the log names both when it is created.
+    /// an impersonator, the subject neither logs in nor re-authenticates in it
+    /// ([`Error::Impersonated`](crate::Error::Impersonated)), and the log names both when it is
+    /// created.
     fn impersonator(&self) -> Option<Value> {
         None
     }

@@ -2,9 +2,31 @@
 
 use http::{HeaderMap, header};
 
-/// Returns whether `Accept` names HTML and does not prefer JSON. Scripts and `curl` send `*/*`; the
-/// navigations of every browser name HTML.
-pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
+/// Returns whether a request asks for a page, as a browser's links and forms do: its `Accept` names
+/// HTML and does not prefer JSON. Scripts and `curl` send `*/*`, and get what a program reads.
+///
+/// anchor decides by it whether a refusal is a page, and whether `redirect` sends to the login
+/// page. [`on_reject`](crate::manager::SessionManagerBuilder::on_reject) can decide by it, too:
+///
+/// ```
+/// use anchor::prelude::*;
+/// use axum::response::{IntoResponse, Redirect};
+///
+/// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+/// let sessions = SessionManager::<T>::builder(store)
+///     .keys(KeyRing::generate()?)
+///     .on_reject(|rejection, request| {
+///         if rejection.is_unauthenticated() && anchor::wants_html(&request.headers) {
+///             Redirect::to("/login").into_response()
+///         } else {
+///             rejection.clone().into_response()
+///         }
+///     })
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn wants_html(headers: &HeaderMap) -> bool {
     let (mut html, mut json) = (0.0, 0.0);
     for value in headers.get_all(header::ACCEPT) {
         for range in value.to_str().unwrap_or("").split(',') {

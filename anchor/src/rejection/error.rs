@@ -15,6 +15,24 @@ use crate::id::SessionId;
 /// It is logged once, with the target `anchor` and the text of its sources: by the method of
 /// anchor's that returns it, or, if it was made from the [`StoreError`] of a store that the
 /// application called itself, when it becomes a response.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use axum::http::StatusCode;
+///
+/// # async fn example(
+/// #     auth: Auth<UserSession>, user: UserSession,
+/// # ) -> Result<StatusCode, anchor::Error> {
+/// // `?` answers 503 if the store cannot answer. One case has an answer of its own here:
+/// match auth.login(user).await {
+///     Ok(_) => Ok(StatusCode::NO_CONTENT),
+///     Err(anchor::Error::TooManySessions { .. }) => Ok(StatusCode::CONFLICT),
+///     Err(error) => Err(error),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -54,6 +72,17 @@ pub enum Error {
         /// The session.
         id: SessionId,
     },
+    /// The session is an [impersonator's](crate::SessionData::impersonator), and a login or a
+    /// re-authentication of its subject would hide that; nothing was written.
+    #[error(
+        "session {id} is an impersonator's, and this would hide it: end it first with \
+         `auth.logout()`, or give the login the same impersonator; its subject cannot \
+         re-authenticate in it"
+    )]
+    Impersonated {
+        /// The session.
+        id: SessionId,
+    },
     /// Other requests kept changing the session; nothing was written.
     #[error("session {id} is being changed by too many requests at once: tried {attempts} times")]
     Contended {
@@ -73,6 +102,28 @@ pub enum Error {
         updated: u64,
         /// Why another one was not.
         error: Box<Error>,
+    },
+    /// This release cannot decode sessions of the subject, so
+    /// [`update_subject`](crate::SessionManager::update_subject) has not changed them. They may be
+    /// live on a node that runs another release.
+    #[error(
+        "{count} sessions of the subject cannot be decoded, so they were not changed: call \
+         `update_subject` with the release that wrote them, or end them with `revoke_subject`"
+    )]
+    UndecodableSessions {
+        /// How many there are.
+        count: u64,
+    },
+    /// [`begin`](crate::SessionManager::begin) or [`within`](crate::SessionManager::within) was
+    /// given another store than the one that the manager was built with; nothing was begun.
+    #[error(
+        "the manager of `{table}` was built with another store than this one: build it with \
+         `SessionManager::builder(store.clone())`, and pass `&store` (a store that wraps another \
+         one forwards `SessionStore::identity`)"
+    )]
+    OtherStore {
+        /// The table of the payload.
+        table: &'static str,
     },
     /// The response's headers have been sent, so a cookie can no longer be set. Call the method
     /// before the handler returns.

@@ -10,10 +10,10 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use accept::wants_html;
+pub use accept::wants_html;
 pub use error::Error;
 use http::{Method, StatusCode};
-pub(crate) use response::show_as_page;
+pub(crate) use response::{is_made_of_rejection, show_as_page};
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::excerpt::{ERROR, excerpt, sources};
@@ -43,7 +43,8 @@ use crate::token::BadToken;
 /// | `Store` | `store_refused` | 409 | the same |
 /// | `Store` | `store_encode` | 500 | the same |
 /// | `Operation` | `too_many_sessions`, `secret_replaced` | 409 | the same |
-/// | `Operation` | `operation_failed` | 503; 500 for [`Error::ResponseBegun`], [`Error::SubjectChanged`], [`Error::UnknownFrontend`], [`Error::Callback`]; that of its cause for [`Error::SubjectPartlyUpdated`] | `operation_failed` |
+/// | `Operation` | `impersonated` | 403 | the same |
+/// | `Operation` | `operation_failed` | 503; 500 for [`Error::ResponseBegun`], [`Error::SubjectChanged`], [`Error::UnknownFrontend`], [`Error::UndecodableSessions`], [`Error::OtherStore`], [`Error::Callback`]; that of its cause for [`Error::SubjectPartlyUpdated`] | `operation_failed` |
 /// | `Verifier` | `verifier_failed` | 503 | `verifier_failed` |
 /// | `MissingLayer` | `missing_layer` | 500 | `missing_layer`, and the message |
 /// | `UntypedGuard` | `untyped_guard` | 500 | `untyped_guard`, and the message |
@@ -56,6 +57,16 @@ use crate::token::BadToken;
 /// extensions, so a layer of your own can count or log it.
 /// [`SessionManagerBuilder::on_reject`](crate::manager::SessionManagerBuilder::on_reject) replaces
 /// the response.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// use anchor::Rejection;
+/// use axum::http::StatusCode;
+///
+/// let refusal = Rejection::NoSession;
+/// assert_eq!(refusal.status(), StatusCode::UNAUTHORIZED);
+/// assert_eq!(refusal.code(), "no_session");
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -220,6 +231,7 @@ impl Rejection {
             },
             Rejection::Operation(Error::TooManySessions) => "too_many_sessions",
             Rejection::Operation(Error::SecretReplaced { .. }) => "secret_replaced",
+            Rejection::Operation(Error::Impersonated { .. }) => "impersonated",
             Rejection::Operation(_) => "operation_failed",
             Rejection::Verifier(_) => "verifier_failed",
             Rejection::MissingLayer { .. } => "missing_layer",
@@ -242,7 +254,8 @@ impl Rejection {
             | Rejection::RefusedByVerifier { .. } => StatusCode::UNAUTHORIZED,
             Rejection::Forbidden { .. }
             | Rejection::ReauthenticationRequired { .. }
-            | Rejection::CrossOrigin { .. } => StatusCode::FORBIDDEN,
+            | Rejection::CrossOrigin { .. }
+            | Rejection::Operation(Error::Impersonated { .. }) => StatusCode::FORBIDDEN,
             Rejection::LogoutBySafeMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Rejection::Store(error) => match error.kind() {
                 StoreErrorKind::Unavailable
@@ -258,6 +271,8 @@ impl Rejection {
                 Error::ResponseBegun
                 | Error::SubjectChanged { .. }
                 | Error::UnknownFrontend { .. }
+                | Error::UndecodableSessions { .. }
+                | Error::OtherStore { .. }
                 | Error::Callback { .. },
             ) => StatusCode::INTERNAL_SERVER_ERROR,
             Rejection::Operation(Error::SubjectPartlyUpdated { error, .. }) => {

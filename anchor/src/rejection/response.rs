@@ -7,10 +7,19 @@ use http::{HeaderValue, header};
 use super::{Error, Rejection};
 use crate::type_name;
 
-/// Marks a response whose body is the JSON of a rejection, with the body's length. The layer shows
-/// it as a page to a browser.
+/// Marks a response whose body is the JSON or the page of a rejection. The application may have
+/// changed it since.
 #[derive(Clone, Copy)]
-struct DefaultJson(u64);
+struct Made {
+    length: u64,
+    content_type: &'static str,
+}
+
+impl Made {
+    fn of(body: &str, content_type: &'static str) -> Self {
+        Self { length: body.len() as u64, content_type }
+    }
+}
 
 impl IntoResponse for Rejection {
     fn into_response(mut self) -> Response {
@@ -24,22 +33,23 @@ impl IntoResponse for Rejection {
             body.push_str(&serde_json::Value::from(message).to_string());
         }
         body.push('}');
-        let marker = DefaultJson(body.len() as u64);
+        let made = Made::of(&body, JSON);
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status();
-        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
         if let Rejection::LogoutBySafeMethod { .. } = self {
             // RFC 9110 section 15.5.6: the methods that the handler accepts, whatever its route.
             let allowed = HeaderValue::from_static("POST, PUT, PATCH, DELETE");
             response.headers_mut().insert(header::ALLOW, allowed);
         }
-        response.extensions_mut().insert(marker);
+        response.extensions_mut().insert(made);
         response.extensions_mut().insert(self);
         response
     }
 }
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
@@ -47,21 +57,34 @@ impl IntoResponse for Error {
     }
 }
 
+/// Returns whether a response is what anchor makes of its rejection: the JSON or the page, with the
+/// rejection's status. Headers may have been added to it. The body of the answer to a `HEAD` may
+/// have been removed.
+pub(crate) fn is_made_of_rejection(response: &Response, is_head: bool) -> bool {
+    let extensions = response.extensions();
+    let (Some(made), Some(rejection)) = (extensions.get::<Made>(), extensions.get::<Rejection>())
+    else {
+        return false;
+    };
+    let length = response.body().size_hint().exact();
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    response.status() == rejection.status()
+        && (length == Some(made.length) || is_head && length == Some(0))
+        && content_type.is_some_and(|it| it == made.content_type)
+}
+
 /// Replaces the JSON of a rejection by a page. A response of the application's own stays, and so
-/// does one whose body the application has replaced.
+/// does one that the application has changed.
 pub(crate) fn show_as_page(response: &mut Response) {
-    let Some(DefaultJson(length)) = response.extensions_mut().remove() else { return };
-    let Some(rejection) = response.extensions().get::<Rejection>() else { return };
-    let is_changed = response.body().size_hint().exact() != Some(length)
-        || response.headers().get(header::CONTENT_TYPE) != Some(&JSON);
-    if is_changed {
+    if !is_made_of_rejection(response, false) {
         return;
     }
-    let page = rejection.page();
+    let Some(page) = response.extensions().get::<Rejection>().map(Rejection::page) else { return };
+    response.extensions_mut().insert(Made::of(&page, HTML));
     *response.body_mut() = Body::from(page);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 

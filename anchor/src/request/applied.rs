@@ -1,5 +1,6 @@
-//! [`Applied`]: which of anchor's layers a layer consists of. A router that is given any tower
-//! layer learns this by applying it once, so that a stack of layers is understood as well.
+//! [`Applied`]: which of anchor's layers a layer or a service consists of. A router that is given
+//! any tower layer learns this by applying it once, and of a service by cloning it once, so that a
+//! stack of layers is understood as well.
 
 use std::any::{TypeId, type_name};
 use std::cell::RefCell;
@@ -73,7 +74,8 @@ impl Manager {
     }
 }
 
-/// Notes that a layer of anchor's is applied. Does nothing unless someone has asked.
+/// Notes that a layer of anchor's is applied, or that the service that it makes is cloned. Does
+/// nothing unless someone has asked.
 pub(crate) fn note(applied: impl FnOnce() -> Applied) {
     APPLIED.with_borrow_mut(|noted| {
         if let Some(noted) = noted {

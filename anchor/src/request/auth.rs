@@ -52,12 +52,38 @@ impl<T: SessionData> Auth<T> {
     /// admitted with any of them. At its login, all but one of them end before the new session
     /// begins.)
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// use axum::Form;
+    /// use axum::response::Redirect;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct LoginForm { name: String, password: String }
+    ///
+    /// # async fn check_password(form: &LoginForm) -> Option<i64> { None }
+    /// #[public]
+    /// async fn login(
+    ///     auth: Auth<UserSession>,
+    ///     Form(form): Form<LoginForm>,
+    /// ) -> Result<Redirect, anchor::Error> {
+    ///     let Some(user_id) = check_password(&form).await else {
+    ///         return Ok(Redirect::to("/login"));
+    ///     };
+    ///     auth.login(UserSession { user_id, name: form.name }).await?;
+    ///     Ok(Redirect::to("/me"))
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`Error::Store`] if the store cannot answer (503), refuses the row (409), or cannot
     /// hold the payload (500); [`Error::TooManySessions`] if the subject already has as many
-    /// sessions as it may have (409); and [`Error::ResponseBegun`] if the response has been sent,
-    /// so that no cookie can be set.
+    /// sessions as it may have (409); [`Error::Impersonated`] if somebody else acts as the subject
+    /// in the session that the request has looked at, and the login does not have that impersonator
+    /// (403); and [`Error::ResponseBegun`] if the response has been sent, so that no cookie can be
+    /// set.
     pub fn login(&self, data: T) -> Login<'_, T> {
         Login { auth: self, data, options: LoginOptions::default(), via: None }
     }
@@ -67,6 +93,19 @@ impl<T: SessionData> Auth<T> {
     /// connection meanwhile.
     ///
     /// Costs one statement.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # use axum::response::Redirect;
+    /// // `#[logout(UserSession)]` does the same before the body runs.
+    /// #[public]
+    /// async fn leave(auth: Auth<UserSession>) -> Result<Redirect, anchor::Error> {
+    ///     let was_logged_in = auth.logout().await?;
+    ///     Ok(Redirect::to(if was_logged_in { "/goodbye" } else { "/" }))
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -82,6 +121,19 @@ impl<T: SessionData> Auth<T> {
 
     /// Returns the request's session, or `None` if there is no valid one. Costs one statement the
     /// first time, and none afterwards.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(auth: Auth<UserSession>) -> Result<(), anchor::Error> {
+    /// match auth.session().await? {
+    ///     Some(session) => println!("{}", session.name),
+    ///     None => println!("nobody is logged in"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -103,6 +155,20 @@ impl<T: SessionData> fmt::Debug for Auth<T> {
 }
 
 /// A login that happens when it is awaited, returned by [`Auth::login`].
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+/// # async fn example(
+/// #     auth: Auth<UserSession>,
+/// #     user: UserSession,
+/// # ) -> Result<(), anchor::Error> {
+/// let session = auth.login(user).remember(false).await?;
+/// println!("session {}", session.id());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a login happens when it is awaited: add `.await?`"]
 pub struct Login<'a, T: SessionData> {
     auth: &'a Auth<T>,
@@ -117,6 +183,20 @@ impl<T: SessionData> Login<'_, T> {
     /// browser-session cookie, for an unticked "remember me". The session's idle and absolute
     /// timeouts are the same either way, because a browser that restores its tabs restores such
     /// cookies as well. Default: `true`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     auth: Auth<UserSession>,
+    /// #     user: UserSession,
+    /// #     ticked: bool,
+    /// # ) -> Result<(), anchor::Error> {
+    /// auth.login(user).remember(ticked).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remember(self, remember: bool) -> Self {
         Self { options: LoginOptions { remembered: remember, ..self.options }, ..self }
     }
@@ -125,6 +205,21 @@ impl<T: SessionData> Login<'_, T> {
     /// request arrived. The login then stays valid after a
     /// [`cut_off`](crate::SessionManager::cut_off) that the same request made, such as for a change
     /// of password.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(cut_off)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>, auth: Auth<UserSession>, user: UserSession,
+    /// # ) -> Result<(), anchor::Error> {
+    /// // The new password is stored. All logins with the old one end, and this one begins.
+    /// sessions.cut_off(&user.user_id).await?;
+    /// auth.login(user).starting_now().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn starting_now(self) -> Self {
         Self { options: LoginOptions { starting_now: true, ..self.options }, ..self }
     }
@@ -132,6 +227,21 @@ impl<T: SessionData> Login<'_, T> {
     /// Lets the session live for at most `longest`, if that is less than the manager's `absolute`.
     /// For a session that may do more than others, such as that of an administrator who acts as a
     /// user. No use extends it.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     auth: Auth<UserSession>,
+    /// #     user: UserSession,
+    /// # ) -> Result<(), anchor::Error> {
+    /// use std::time::Duration;
+    ///
+    /// auth.login(user).at_most(Duration::from_secs(15 * 60)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn at_most(self, longest: Duration) -> Self {
         Self { options: LoginOptions { longest: Some(longest), ..self.options }, ..self }
     }
@@ -173,6 +283,19 @@ impl<T: SessionData> Login<'_, T> {
     /// [`EndReason::LimitExceeded`](crate::store::EndReason::LimitExceeded). For a login page that
     /// offers "log out my other devices" to a user whom `on_limit = "refuse"` has just refused
     /// ([`Error::TooManySessions`]). Their password was correct, so they may do this.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     auth: Auth<UserSession>,
+    /// #     user: UserSession,
+    /// # ) -> Result<(), anchor::Error> {
+    /// auth.login(user).revoke_others().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn revoke_others(self) -> Self {
         Self { options: LoginOptions { revokes_others: true, ..self.options }, ..self }
     }
@@ -197,7 +320,7 @@ impl<T: SessionData> Login<'_, T> {
         self,
         transaction: &mut crate::manager::SessionTransaction<T, D>,
     ) -> Result<crate::manager::PendingLogin, Error> {
-        let options = self.options()?;
+        let options = self.options().inspect_err(|_| transaction.refuse())?;
         self.auth.scope.login_within(self.data, options, transaction).await
     }
 }
@@ -232,11 +355,38 @@ pub struct LoggedIn<T: SessionData> {
 
 impl<T: SessionData> LoggedIn<T> {
     /// Returns the credential. Give it only to its owner.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     auth: Auth<UserSession>,
+    /// #     user: UserSession,
+    /// # ) -> Result<String, anchor::Error> {
+    /// // For a client that sends `Authorization: Bearer ..`.
+    /// let login = auth.login(user).await?;
+    /// Ok(login.token().expose().to_owned())
+    /// # }
+    /// ```
     pub fn token(&self) -> &SessionToken {
         &self.token
     }
 
     /// Returns the session without its token.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     auth: Auth<UserSession>,
+    /// #     user: UserSession,
+    /// # ) -> Result<(), anchor::Error> {
+    /// let session: Session<UserSession> = auth.login(user).await?.into_session();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_session(self) -> Session<T> {
         self.session
     }

@@ -43,6 +43,19 @@ pub struct SessionLayer<T: SessionData> {
 impl<T: SessionData> SessionManager<T> {
     /// Returns the tower layer that gives a router's routes their sessions. Add it after the
     /// routes.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn me() {}
+    /// # fn example(sessions: SessionManager<UserSession>) {
+    /// use axum::Router;
+    /// use axum::routing::get;
+    ///
+    /// let app: Router = Router::new().route("/me", get(me)).layer(sessions.layer());
+    /// # }
+    /// ```
     pub fn layer(&self) -> SessionLayer<T> {
         SessionLayer { sessions: Arc::clone(&self.inner) }
     }
@@ -86,9 +99,12 @@ pub struct SessionService<S, T: SessionData> {
     sessions: Arc<Sessions<T>>,
 }
 
+/// A clone is noted, like the guard's.
 impl<S: Clone, T: SessionData> Clone for SessionService<S, T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), sessions: Arc::clone(&self.sessions) }
+        let inner = self.inner.clone();
+        note(|| Applied::Sessions(Manager::of(&self.sessions)));
+        Self { inner, sessions: Arc::clone(&self.sessions) }
     }
 }
 

@@ -13,11 +13,11 @@ use crate::payload::{CutOff, SessionData};
 use crate::store::Notices;
 use crate::store::verbs::for_each_verb;
 use crate::store::{
-    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page, Placement,
-    Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
-    Touched, Updated, Use,
+    Change, Consumed, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Placement, Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture,
+    StoreIdentity, Touch, Touched, Updated, Use,
 };
-use crate::token::LastingHash;
+use crate::token::{LastingHash, SecretHash};
 
 /// A store in front of another one, which fails, stalls or holds the calls that a test names, and
 /// counts all of them. For a test of what the application answers when its database does not.
@@ -212,6 +212,10 @@ macro_rules! faulty {
             #[cfg(feature = "cache")]
             fn notices(&self) -> Option<Arc<dyn Notices>> {
                 self.store.notices()
+            }
+
+            fn identity(&self) -> Option<StoreIdentity> {
+                self.store.identity()
             }
 
             $(

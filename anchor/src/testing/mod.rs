@@ -5,7 +5,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! anchor = { version = "0.1", features = ["testing"] }
+//! axum-anchor = { version = "0.1", features = ["testing"] }
 //! ```
 //!
 //! | to | write |

@@ -20,6 +20,9 @@ pub enum Verb {
     Reauthenticate,
     /// A new secret for a session.
     Rotate,
+    /// [`Session::consume`](crate::Session::consume), and
+    /// [`OneTimeTokens::redeem`](crate::manager::OneTimeTokens::redeem).
+    Consume,
     /// A logout, and every other end of one session.
     Revoke,
     /// [`Session::end_sibling`](crate::Session::end_sibling).
@@ -42,7 +45,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb: a store that is down.
-    pub const ALL: [Verb; 16] = [
+    pub const ALL: [Verb; 17] = [
         Verb::Create,
         Verb::Load,
         Verb::Update,
@@ -50,6 +53,7 @@ impl Verb {
         Verb::RecordUses,
         Verb::Reauthenticate,
         Verb::Rotate,
+        Verb::Consume,
         Verb::Revoke,
         Verb::RevokeOf,
         Verb::RevokeSubject,
@@ -71,6 +75,7 @@ impl Verb {
             Verb::RecordUses => "record_uses",
             Verb::Reauthenticate => "reauthenticate",
             Verb::Rotate => "rotate",
+            Verb::Consume => "consume",
             Verb::Revoke => "revoke",
             Verb::RevokeOf => "revoke_of",
             Verb::RevokeSubject => "revoke_subject",

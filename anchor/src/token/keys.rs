@@ -45,6 +45,13 @@ impl KeyRing {
     /// Creates a ring of raw keys, newest first. Each key must have at least 32 bytes of
     /// randomness.
     ///
+    /// ```
+    /// use anchor::KeyRing;
+    ///
+    /// let refusal = KeyRing::new([b"short".to_vec()]).unwrap_err();
+    /// assert!(refusal.to_string().starts_with("signing key 1 has 5 bytes and needs at least 32"));
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if there is no key, if a key is shorter than 32 bytes, if a key is the one
@@ -91,6 +98,13 @@ impl KeyRing {
     /// Generates one fresh key from the operating system, for tests and for development. Sessions
     /// signed with it do not survive a restart and are not known to other nodes.
     ///
+    /// ```
+    /// # use anchor::KeyRing;
+    /// let keys = KeyRing::generate()?;
+    /// assert_eq!(format!("{keys:?}"), "KeyRing(1 keys)");
+    /// # Ok::<_, anchor::ConfigError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the operating system cannot provide randomness.
@@ -102,6 +116,15 @@ impl KeyRing {
     }
 
     /// Parses keys in base64 (either alphabet, padded or not), separated by commas, newest first.
+    ///
+    /// ```
+    /// # use anchor::KeyRing;
+    /// # fn example(new: &str, old: &str) -> Result<(), anchor::ConfigError> {
+    /// // The new key first, then the one that is being retired.
+    /// let keys = KeyRing::parse(&format!("{new},{old}"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -122,6 +145,12 @@ impl KeyRing {
     }
 
     /// Reads the keys from an environment variable, in the format of [`KeyRing::parse`].
+    ///
+    /// ```
+    /// # use anchor::KeyRing;
+    /// let refusal = KeyRing::from_env("MISSING_KEYS").unwrap_err();
+    /// assert!(refusal.to_string().contains("variable MISSING_KEYS is not set"));
+    /// ```
     ///
     /// # Errors
     ///
@@ -154,6 +183,14 @@ impl KeyRing {
     ///
     /// If your platform mounts secrets with a file mode of its own choice, read the file yourself
     /// and use [`KeyRing::parse`].
+    ///
+    /// ```
+    /// # use anchor::KeyRing;
+    /// # fn example() -> Result<(), anchor::ConfigError> {
+    /// let keys = KeyRing::from_file_or_generate("session.key")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -25,6 +25,15 @@ use crate::store::keyed_mutex::KeyedMutex;
 impl<T: SessionData> SessionManagerBuilder<T> {
     /// Checks the settings and returns the manager.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// let builder = SessionManager::<UserSession>::builder(MemoryStore::new());
+    /// let refusal = builder.build().unwrap_err();
+    /// assert!(refusal.to_string().contains("KeyRing"));
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the environment has a mistake, there are no keys, a lifetime or another

@@ -3,6 +3,7 @@
 mod build;
 #[cfg(feature = "cache")]
 mod cache;
+mod times;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -26,6 +27,18 @@ use crate::token::keys::KeyRing;
 
 impl<T: SessionData> SessionManager<T> {
     /// Returns a builder for a manager that keeps its sessions in `store`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # fn example(pool: sqlx::PgPool) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<UserSession>::builder(PostgresStore::new(pool))
+    ///     .keys(KeyRing::from_env("ANCHOR_KEYS")?)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder<S: SessionStore<T>>(store: S) -> SessionManagerBuilder<T> {
         SessionManagerBuilder {
             store: Box::new(store),
@@ -86,6 +99,18 @@ pub struct SessionManagerBuilder<T: SessionData> {
 
 impl<T: SessionData> SessionManagerBuilder<T> {
     /// Sets the signing keys, newest first. Required.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # fn example(store: impl SessionStore<UserSession>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<UserSession>::builder(store)
+    ///     .keys(KeyRing::from_file_or_generate("session.key")?)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keys(self, keys: KeyRing) -> Self {
         Self { keys: Some(keys), ..self }
     }
@@ -93,6 +118,20 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// Sets how the token travels. Default: a [`SessionCookie`](crate::frontend::SessionCookie)
     /// with the name that the struct's `#[session(cookie = "..")]` gives, or `__Host-id`.
     /// [`add_frontend`](Self::add_frontend) adds other ways.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// use anchor::frontend::SessionCookie;
+    /// # fn example(store: impl SessionStore<UserSession>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<UserSession>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .frontend(SessionCookie::new("id").domain("example.com"))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn frontend(self, frontend: impl Frontend) -> Self {
         Self { frontend: Some(Box::new(frontend)), ..self }
     }
@@ -108,9 +147,9 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// | logs in | the token goes to the first frontend, or to the one that [`via`](crate::request::Login::via) names; the sessions of the request's tokens end, and those tokens are removed |
     ///
     /// A token is bound to its frontend: the token of the cookie is not valid as a bearer token.
-    /// Cross-origin protection does not apply to a request that carries a token on a frontend that
-    /// is not [sent by browsers](Frontend::is_sent_by_browsers), and nothing on one that is. With
-    /// something on both, it applies, and also with nothing on either, as for a login.
+    /// Cross-origin protection does not apply to a request that carries a genuine token on a
+    /// frontend that is not [sent by browsers](Frontend::is_sent_by_browsers), and nothing on one
+    /// that is. It applies to every other request, such as a login.
     ///
     /// ```
     /// use anchor::frontend::Bearer;
@@ -131,6 +170,36 @@ impl<T: SessionData> SessionManagerBuilder<T> {
 
     /// Sets the application's own check of a loaded session. Default: none. Every live session is
     /// accepted.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// use anchor::manager::{BoxError, Verdict, Verifier};
+    /// use anchor::store::Record;
+    /// use axum::http::request::Parts;
+    ///
+    /// struct IsStillAUser;
+    ///
+    /// impl Verifier<UserSession> for IsStillAUser {
+    ///     async fn verify(
+    ///         &self,
+    ///         session: &Record<UserSession>,
+    ///         _request: &Parts,
+    ///     ) -> Result<Verdict, BoxError> {
+    ///         // Ask the table of users here.
+    ///         Ok(if session.data.user_id > 0 { Verdict::Accept } else { Verdict::Refuse })
+    ///     }
+    /// }
+    ///
+    /// # fn example(store: impl SessionStore<UserSession>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<UserSession>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .verifier(IsStillAUser)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn verifier(self, verifier: impl Verifier<T>) -> Self {
         Self { verifier: Some(Box::new(verifier)), ..self }
     }
@@ -139,7 +208,10 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// refuses. It is not called for an `Option`, which turns the 401 cases into `None`. If it
     /// panics, the panic is logged as an error, and the default response is sent: JSON, or a page
     /// for a browser ([`Rejection`]). What `respond` makes of [`Rejection`] itself is the default
-    /// response, too.
+    /// response, too. [`wants_html`](crate::wants_html) says whether the request asks for a page.
+    ///
+    /// A response that the application has made of the rejection stays: one with another status,
+    /// body or content type.
     ///
     /// ```
     /// use anchor::prelude::*;
@@ -219,6 +291,20 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// Turns off the protection against cross-site request forgery. Any page on the web can then
     /// make its visitors' browsers send requests with their session, as far as the cookie's
     /// `SameSite` allows. Only for an application that has its own protection.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # fn example(store: impl SessionStore<UserSession>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<UserSession>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     // Only behind a check of your own.
+    ///     .dangerously_allow_cross_origin_requests()
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn dangerously_allow_cross_origin_requests(self) -> Self {
         Self { allows_cross_origin_requests: true, ..self }
     }
@@ -331,87 +417,6 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     ) -> Self {
         self.client.fingerprint = Some((Box::new(take), on_mismatch));
         self
-    }
-
-    /// Sets how long the secret from before a [`rotate`](crate::Session::rotate) is still accepted,
-    /// for requests in flight. Default: 30 seconds.
-    ///
-    /// Within this time, a copied token still works. After it, presenting the old secret ends the
-    /// session.
-    pub fn rotation_grace(self, grace: Duration) -> Self {
-        Self { rotation_grace: grace, ..self }
-    }
-
-    /// Sets how soon [`Session::wait_until_ended`](crate::Session::wait_until_ended) notices an end
-    /// that another node, or the database itself, caused. Default: 5 seconds. Costs one load in
-    /// that time for each session that is waited for, however many wait for it on this node.
-    pub fn revocation_poll(self, interval: Duration) -> Self {
-        Self { revocation_poll: interval, ..self }
-    }
-
-    /// Sets how long an acceptance by the [`Verifier`] stays valid for a session whose handle is
-    /// kept, such as by a WebSocket. Default: 60 seconds.
-    ///
-    /// Each [`Session::wait_until_ended`](crate::Session::wait_until_ended) that waits asks the
-    /// verifier about its own request at this interval, and resolves when the verifier refuses.
-    /// [`Session::update`](crate::Session::update) asks the verifier first if its last acceptance
-    /// is older than this. For a request that is shorter, the verifier is asked once.
-    pub fn verify_interval(self, interval: Duration) -> Self {
-        Self { verify_interval: interval, ..self }
-    }
-
-    /// Sets how long a call of the store may take, including the wait for a connection of its pool,
-    /// before it counts as failed. The request is then answered 503, and a logout is not claimed.
-    /// Default: 10 seconds. [`Duration::MAX`] waits forever.
-    ///
-    /// A call that timed out may still be carried out, because a database does not always notice.
-    /// The pool has its own limit, only for the wait for a connection: with sqlx,
-    /// `acquire_timeout`, 30 seconds by default. Set that limit to less than this one, so that the
-    /// log distinguishes a busy pool from a database that hangs.
-    pub fn store_timeout(self, timeout: Duration) -> Self {
-        Self { store_timeout: timeout, ..self }
-    }
-
-    /// Sets how long [`SessionManager::shutdown`] waits for what is still running. Default: 10
-    /// seconds, as long as one call of the store may take.
-    pub fn shutdown_timeout(self, timeout: Duration) -> Self {
-        Self { shutdown_timeout: timeout, ..self }
-    }
-
-    /// Sets how long a session lives after its last use, instead of the struct's `idle`.
-    pub fn idle(self, idle: Duration) -> Self {
-        Self { idle, ..self }
-    }
-
-    /// Sets how long a session lives at most after its login, instead of the struct's `absolute`.
-    pub fn absolute(self, absolute: Duration) -> Self {
-        Self { absolute, ..self }
-    }
-
-    /// Sets the least time between two writes that mark a session as used. Default: a tenth of the
-    /// idle timeout.
-    ///
-    /// A use within this interval after the last recorded one is not recorded. A session may
-    /// therefore expire by as much earlier than the idle timeout after its last use.
-    /// [`Duration::ZERO`] records every use, at the cost of one touch per request, or of what
-    /// follows.
-    ///
-    /// **Uses are written together, after the response**, if the store can do that, as the SQL
-    /// stores can ([`SessionStore::uses_recorder`]). A use waits for at most half a second. Then
-    /// the uses of all sessions that wait are written, 64 with one statement, each with the time
-    /// of its own request. So waiting changes neither the idle timeout nor the deadline, and of two
-    /// nodes, the later use counts. Other requests see the new `last_seen_at` by as much later.
-    /// [`Event::Touched`](crate::manager::Event::Touched) is emitted when it is written.
-    ///
-    /// A use is written in the request itself if the session would expire within 30 seconds or
-    /// three times [`store_timeout`](Self::store_timeout), if the use settles a rotation, if 4,096
-    /// uses wait already, or if the store is so slow that one of them has waited for two seconds.
-    /// So is [`Session::touch`]. [`SessionManager::shutdown`] writes the uses that wait. A process
-    /// that is killed loses them: that is as if these uses were within the interval.
-    ///
-    /// [`Session::touch`]: crate::Session::touch
-    pub fn touch_interval(self, interval: Duration) -> Self {
-        Self { touch_interval: Some(interval), ..self }
     }
 }
 

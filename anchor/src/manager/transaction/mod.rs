@@ -1,5 +1,6 @@
 //! [`SessionTransaction`]: sessions that change in a transaction of the application's.
 
+mod commit;
 mod effects;
 mod verbs;
 
@@ -33,12 +34,13 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot answer.
+    /// Returns an error if the database cannot answer, and [`Error::OtherStore`] if the manager was
+    /// built with another store.
     pub async fn begin<S: Transactional<T>>(
         &self,
         store: &S,
     ) -> Result<SessionTransaction<T, S::Pool>, Error> {
-        let store = store.sql_store().clone();
+        let store = self.own(store)?;
         let beginning = store.clone();
         // sqlx leaves a transaction open whose beginning is dropped half way.
         let begin = self.inner.tasks.complete(async move { beginning.begin_own().await });
@@ -76,15 +78,25 @@ impl<T: SessionData> SessionManager<T> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot answer, or is a Galera cluster.
+    /// Returns an error if the database cannot answer, or is a Galera cluster, and
+    /// [`Error::OtherStore`] if the manager was built with another store.
     pub async fn within<S: Transactional<T>>(
         &self,
         store: &S,
         transaction: <S::Pool as Transactions>::Owned,
     ) -> Result<SessionTransaction<T, S::Pool>, Error> {
-        let store = store.sql_store().clone();
+        let store = self.own(store)?;
         self.logged(store.check_begun().await)?;
         SessionTransaction::new(&self.inner, store, transaction).marked().await
+    }
+
+    /// Returns the SQL store, if it is the one that the manager was built with.
+    fn own<S: Transactional<T>>(&self, store: &S) -> Result<SqlStore<S::Pool, T>, Error> {
+        let store = store.sql_store();
+        match self.inner.store.identity() == Some(store.own_identity()) {
+            true => Ok(store.clone()),
+            false => Err(self.inner.failed(Error::OtherStore { table: T::schema().table })),
+        }
     }
 }
 
@@ -148,12 +160,12 @@ pub struct SessionTransaction<T: SessionData, D: Transactions> {
     changing: Option<Changing<T>>,
 }
 
-/// How far a transaction has come.
+/// What a transaction has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Every verb so far has succeeded.
     Sound,
-    /// A verb is running, was dropped, or has failed.
+    /// A verb is running, was dropped, was refused, or has failed.
     Broken,
 }
 
@@ -184,16 +196,21 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     /// Commits the transaction, and then reports what has happened to the sessions. It continues if
     /// the client closes the connection meanwhile.
     ///
+    /// If the database takes longer than `store_timeout`, this call fails, and the commit goes on.
+    /// Nobody knows then whether it will succeed. The caches no longer serve the sessions that it
+    /// may end. As soon as the database answers that it has committed, the events are reported, and
+    /// a login gets its cookie, or is ended again if its response has been sent.
+    ///
     /// # Errors
     ///
     /// [`Error::Store`] if the transaction was not committed: it was rolled back. If the database
-    /// does not answer, it may have been committed. In both cases no event is reported and no
-    /// cookie is sent; the caches are emptied all the same, so that the next requests see what has
-    /// happened. [`Error::ResponseBegun`] if the transaction was committed, but the response of its
-    /// login has been sent: that session was ended again.
+    /// does not answer, it may have been committed, and the message says so. In both cases the
+    /// caches are emptied, so that the next requests see what has happened.
+    /// [`Error::ResponseBegun`] if the transaction was committed, but the response of its login has
+    /// been sent: that session was ended again.
     pub async fn commit(self) -> Result<(), Error> {
         let sessions = Arc::clone(&self.sessions);
-        let committed = sessions.tasks.complete(self.try_commit()).await;
+        let committed = sessions.tasks.answered(|answer| self.run_commit(answer)).await;
         let committed = committed.unwrap_or_else(|error| Err(error.into()));
         committed.map_err(|error| sessions.failed(error))
     }
@@ -207,55 +224,18 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     pub async fn rollback(self) -> Result<(), Error> {
         let Self { sessions, store, transaction, .. } = self;
         let rollback = async move { transaction.rollback().await };
-        let undone = sessions.tasks.complete(rollback).await;
-        let undone = undone.map(|undone| undone.map_err(|error| store.ended(&error)));
-        undone.unwrap_or_else(Err).map_err(|error| sessions.failed(error))
+        // It goes on if it takes too long.
+        let rollback = async {
+            let undone = sessions.tasks.complete(rollback).await?;
+            undone.map_err(|error| store.ended(&error))
+        };
+        let undone = in_time(sessions.store.timeout(), "rollback", rollback).await;
+        undone.map_err(|error| sessions.failed(error))
     }
 
-    async fn try_commit(mut self) -> Result<(), Error> {
-        if self.stage == Stage::Broken {
-            return Err(Error::Store(broken()));
-        }
-        let timeout = self.sessions.store.timeout();
-        in_time(timeout, "commit", self.prepare()).await?;
-        let Self { sessions, store, transaction, effects, cut_off, .. } = self;
-        #[cfg(feature = "cache")]
-        let changing = self.changing;
-        let commit = async { transaction.commit().await.map_err(|error| store.ended(&error)) };
-        if let Err(error) = in_time(timeout, "commit", commit).await {
-            // Nobody knows whether it was committed: they look.
-            effects.wake(&sessions);
-            return Err(error.into());
-        }
-        #[cfg(feature = "cache")]
-        if let Some(changing) = changing {
-            changing.done().await;
-        }
-        for subject in &cut_off {
-            if let Err(error) = in_time(timeout, "cut_off", store.settle_cut_off(subject)).await {
-                tracing::warn!(
-                    target: "anchor", payload = std::any::type_name::<T>(),
-                    "the logins of a subject that was cut off are refused for some seconds: {error}"
-                );
-            }
-        }
-        effects.publish(&sessions).await
-    }
-
-    /// Does what has to be done right before the commit.
-    async fn prepare(&mut self) -> Result<(), StoreError> {
-        self.store.within(self.transaction.parts().0).check_mark().await?;
-        for subject in &self.cut_off {
-            self.store.within(self.transaction.parts().0).cut_off_again(subject).await?;
-        }
-        #[cfg(feature = "cache")]
-        if let Some(changing) = &self.changing {
-            let messages = changing.messages();
-            if !messages.is_empty() {
-                self.store.within(self.transaction.parts().0).notify(messages).await?;
-            }
-        }
-        Ok(())
+    /// Lets the transaction only be rolled back, because a call in it was refused.
+    pub(crate) fn refuse(&mut self) {
+        self.stage = Stage::Broken;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The verbs of a [`SessionTransaction`].
 
+use super::commit::ahead;
 use super::{Effect, SessionTransaction, Stage, broken, in_time};
 use crate::column::Column;
 use crate::error::StoreError;
@@ -85,8 +86,11 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     /// the commit: [`SessionManager::cut_off`](crate::SessionManager::cut_off). Until the commit,
     /// logins still find the old password, so they must not stay.
     ///
-    /// The cut-off is recorded 10 seconds ahead, and set to the time of the commit after it. If
-    /// that fails, which is logged, logins of the subject are refused in these seconds.
+    /// The cut-off is recorded ahead, by twice the `store_timeout` and a second, at most an hour,
+    /// and set to the time of the commit after it. If that fails, which is logged, it is tried
+    /// again. Until it succeeds or that time is over, logins of the subject are answered with 503.
+    /// A login that finds the old password can stay only if the node ends during a commit that
+    /// takes longer than that.
     ///
     /// To log the user in again, call [`Auth::login`](crate::Auth::login) with
     /// [`starting_now`](crate::request::Login::starting_now) after the commit.
@@ -104,7 +108,8 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
         self.changing(Stale::subject::<T>(subject));
         let timeout = self.sessions.store.timeout();
         let within = self.store.within(self.transaction.parts().0);
-        let count = in_time(timeout, "cut_off", within.cut_off(subject, reason)).await;
+        let call = within.cut_off(subject, ahead(timeout), reason);
+        let count = in_time(timeout, "cut_off", call).await;
         let count = self.carried_out(count)?;
         let value = subject.to_value().ok();
         let again = value.clone().and_then(|value| T::Subject::from_value(value).ok());
@@ -121,9 +126,11 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot answer, if one of the payloads cannot be stored, and
-    /// [`Error::SubjectChanged`] if `change` changes the subject. No session is changed then,
-    /// because the transaction can only be rolled back.
+    /// Returns an error if the database cannot answer, if one of the payloads cannot be stored,
+    /// [`Error::SubjectChanged`] if `change` changes the subject, and
+    /// [`Error::UndecodableSessions`] if this release cannot decode a session of the subject, which
+    /// may be live on another node. No session is changed then, because the transaction can only be
+    /// rolled back.
     pub async fn update_subject(
         &mut self,
         subject: &T::Subject,
@@ -148,6 +155,9 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
         let (timeout, idle) = (self.sessions.store.timeout(), self.sessions.idle);
         let within = self.store.within(self.transaction.parts().0);
         let locked = in_time(timeout, "update_subject", within.lock_subject(subject)).await?;
+        if locked.undecodable > 0 {
+            return Err(Error::UndecodableSessions { count: locked.undecodable });
+        }
         let mut updated = Vec::new();
         for record in locked {
             let Some(to) = differing(&*record.data, &mut change) else { continue };
@@ -171,7 +181,7 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
         if subject.is_some_and(|subject| cut_off.any(|cut_off| cut_off == subject)) {
             let reason = "the transaction has cut off this subject, so that its login would be \
                           ended by the commit: log in after the commit, with `.starting_now()`";
-            self.stage = Stage::Broken;
+            self.refuse();
             return Err(self.sessions.failed(StoreError::unavailable(reason)));
         }
         self.begin_verb().await?;
@@ -205,7 +215,7 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
         if self.effects.has_login() {
             let reason = "a transaction that has a login cannot end sessions after it: log in as \
                           the last step";
-            self.stage = Stage::Broken;
+            self.refuse();
             return Err(self.sessions.failed(StoreError::unavailable(reason)));
         }
         self.begin_verb().await

@@ -119,7 +119,7 @@ impl<T: SessionData> Scope<T> {
     ) -> Option<Live<T>> {
         let sessions = &self.sessions;
         let Loaded { record, now, .. } = &loaded;
-        let is_live = *now < record.expires_at && *now < record.deadline;
+        let is_live = *now < record.expires_at.min(record.deadline);
         let standing = loaded.secrets.standing(&held.secret, *now);
         let is_current = standing == Standing::Current { settled: true };
         let is_recorded = now.saturating_since(record.last_seen_at) < sessions.touch_interval;

@@ -14,6 +14,7 @@ use crate::manager::Event;
 #[cfg(feature = "_sql")]
 use crate::manager::RevokedSessions;
 use crate::manager::channels::{ChannelId, ChannelSet};
+use crate::manager::payload_change::check_impersonator;
 use crate::manager::sessions::Sessions;
 #[cfg(feature = "_sql")]
 use crate::manager::transaction::{Effect, PendingLogin, SessionTransaction};
@@ -139,8 +140,8 @@ impl<T: SessionData> Scope<T> {
         options: LoginOptions,
         transaction: &mut SessionTransaction<T, D>,
     ) -> Result<PendingLogin, Error> {
-        let begun = self.begin(data, options).map_err(|error| self.sessions.failed(error))?;
-        let Begun { new, secret, others } = begun;
+        let begun = self.begin(data, options).map_err(|error| self.sessions.failed(error));
+        let Begun { new, secret, others } = begun.inspect_err(|_| transaction.refuse())?;
         let (id, replaced) = (new.id, new.replaces.map(|replaced| replaced.id));
         let channel = options.channel;
         let token = SessionToken::sign(id, &secret, &self.sessions.channels[channel].keys);
@@ -166,6 +167,9 @@ impl<T: SessionData> Scope<T> {
             let state = self.state();
             if state.is_closed() {
                 return Err(Error::ResponseBegun);
+            }
+            if let Current::Live(live) = &state.current {
+                check_impersonator(&live.record, &data)?;
             }
             let mut presented = self.presented(&state).into_iter();
             (presented.next(), presented.collect(), state.client.clone())
@@ -208,7 +212,12 @@ impl<T: SessionData> Scope<T> {
         }
         let token = SessionToken::sign(id, &secret, &sessions.channels[channel].keys);
         if !self.found_created(&record, secret, &token, channel) {
-            sessions.revoke(id, None, EndReason::Abandoned).await?;
+            if let Err(error) = sessions.revoke(id, None, EndReason::Abandoned).await {
+                tracing::warn!(
+                    target: "anchor", payload = type_name::<T>(), %id,
+                    "a session whose token nobody has lives on until it expires: {error}"
+                );
+            }
             return Err(Error::ResponseBegun);
         }
         sessions.emit(&Event::Created { session: &record, replaced });

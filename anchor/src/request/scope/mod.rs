@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::response::Response;
-use http::HeaderValue;
 use http::request::Parts;
+use http::{HeaderValue, Method};
 pub(crate) use login::LoginOptions;
 pub use logout::LogoutReach;
 #[cfg(feature = "testing")]
@@ -62,6 +62,8 @@ struct State<T> {
     client: Client,
     /// Whether the request asks for a page.
     wants_html: bool,
+    /// Whether the response to the request has no body.
+    is_head: bool,
     /// The origin of the page that sent the request, if it came over plain HTTP.
     plain_http: Option<HeaderValue>,
     current: Current<T>,
@@ -214,6 +216,7 @@ impl<T: SessionData> Scope<T> {
                 carried: ChannelSet::default(),
                 client: Client::default(),
                 wants_html: false,
+                is_head: false,
                 plain_http: None,
                 current: Current::Unasked,
                 outgoing: Outgoing::Nothing,
@@ -263,6 +266,7 @@ impl<T: SessionData> Scope<T> {
         let mut state = self.state();
         state.client = client;
         state.wants_html = wants_html(&request.headers);
+        state.is_head = request.method == Method::HEAD;
         state.plain_http = sessions.plain_http.origin(request);
         state.carried = carried;
         state.presentation = Some(presentation);

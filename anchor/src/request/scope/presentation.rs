@@ -283,5 +283,24 @@ mod tests {
         headers.insert("cookie", HeaderValue::from_str(&ninth).unwrap());
         let (many, _) = Presentation::of(&channels, &headers, DAY);
         assert_eq!((many.genuine().len(), many.unjudged()), (0, Some(BadToken::Oversized)));
+
+        // However many there are, and whichever channel has them.
+        let tokens = |keys: &TokenKeys| {
+            (0..MOST_GENUINE + 3).map(|_| token(new_session_id().unwrap(), keys)).collect()
+        };
+        let [in_header, in_cookie]: [Vec<SessionToken>; 2] =
+            [tokens(&of_header.keys), tokens(&of_cookie.keys)];
+        let mut headers = HeaderMap::new();
+        for token in &in_header {
+            headers.append("x-sender", HeaderValue::from_str(token.expose()).unwrap());
+        }
+        let (many, _) = Presentation::of(&channels, &headers, DAY);
+        assert_eq!((many.genuine().len(), many.unjudged()), (0, Some(BadToken::Oversized)));
+        let pairs = in_cookie.iter().map(|token| format!("__Host-many={}", token.expose()));
+        let pairs = pairs.collect::<Vec<_>>().join("; ");
+        headers.insert("x-sender", HeaderValue::from_str(in_header[0].expose()).unwrap());
+        headers.insert("cookie", HeaderValue::from_str(&pairs).unwrap());
+        let (many, _) = Presentation::of(&channels, &headers, DAY);
+        assert_eq!((many.genuine().len(), many.unjudged()), (0, Some(BadToken::Oversized)));
     }
 }

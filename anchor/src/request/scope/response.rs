@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::{Current, Outgoing, Scope};
 use crate::id::SessionId;
 use crate::payload::SessionData;
-use crate::rejection::{Error, Rejection, show_as_page};
+use crate::rejection::{Error, Rejection, is_made_of_rejection, show_as_page};
 use crate::store::{EndReason, OldSecret};
 
 /// How far the request has come.
@@ -119,9 +119,11 @@ impl<T: SessionData> Scope<T> {
         let mut state = self.state();
         let channels = &self.sessions.channels;
         if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
-            // The handler may have failed with another rejection than the one that it received.
+            // The handler may have failed with another rejection than the one that it received, or
+            // the application may have made a response of its own of it.
             if let Some((refused, mut refusal)) = state.refusal.take().map(|refusal| *refusal)
                 && refused.code() == rejection.code()
+                && is_made_of_rejection(response, state.is_head)
             {
                 refusal.extensions_mut().insert(rejection);
                 *response = refusal;

@@ -29,6 +29,32 @@ use crate::token::SessionToken;
 /// The payload is this request's view of it: shared, immutable, loaded once.
 /// [`update`](Self::update) changes it in the store. An assignment such as `session.name = name`
 /// does not compile: write `session.update(|user| user.name = name).await?`. Cheap to clone.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+/// #[require_session(UserSession)]
+/// async fn me(session: Session<UserSession>) -> String {
+///     format!("Hello, {}", session.name)
+/// }
+///
+/// #[require_session(UserSession)]
+/// async fn rename(
+///     mut session: Session<UserSession>,
+///     name: String,
+/// ) -> Result<(), anchor::Error> {
+///     session.update(|user| user.name.clone_from(&name)).await
+/// }
+///
+/// #[public]
+/// async fn home(session: Option<Session<UserSession>>) -> String {
+///     match session {
+///         Some(session) => format!("Welcome back, {}", session.name),
+///         None => "Welcome".to_owned(),
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Session<T: SessionData> {
     scope: Arc<Scope<T>>,
@@ -57,16 +83,46 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Returns the session's public id, which may be listed and logged.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(session: Session<UserSession>) -> () {
+    /// println!("session {}: an order was placed", session.id());
+    /// # }
+    /// ```
     pub fn id(&self) -> SessionId {
         self.record.id
     }
 
     /// Returns the payload.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(session: Session<UserSession>) -> () {
+    /// let user: &UserSession = session.data();
+    /// // The session dereferences to it as well.
+    /// assert_eq!(user.user_id, session.user_id);
+    /// # }
+    /// ```
     pub fn data(&self) -> &T {
         &self.record.data
     }
 
     /// Returns the session as stored: its times, its version, its payload.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(session: Session<UserSession>) -> () {
+    /// let record = session.record();
+    /// println!("logged in at {}, ends at {}", record.created_at, record.expires_at);
+    /// # }
+    /// ```
     pub fn record(&self) -> &Record<T> {
         &self.record
     }
@@ -75,13 +131,41 @@ impl<T: SessionData> Session<T> {
     /// before the last rotation, which is still accepted for requests in flight. What follows a
     /// re-authentication is not meant for a token from before it: `fresh` policies refuse that
     /// token.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(session: Session<UserSession>) -> () {
+    /// if !session.presents_current_secret() {
+    ///     println!("a request that was in flight while the secret was replaced");
+    /// }
+    /// # }
+    /// ```
     pub fn presents_current_secret(&self) -> bool {
         self.current_secret
     }
 
     /// Returns how long ago the session's subject last proved who they are, by the store's clock
-    /// when the session was loaded.
+    /// when the session was loaded. In the session of an
+    /// [impersonator](SessionData::impersonator) the subject never did: [`Duration::MAX`].
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(session: Session<UserSession>) -> () {
+    /// use std::time::Duration;
+    ///
+    /// if session.authenticated_for() > Duration::from_secs(10 * 60) {
+    ///     println!("ask for the password again");
+    /// }
+    /// # }
+    /// ```
     pub fn authenticated_for(&self) -> Duration {
+        if self.data().impersonator().is_some() {
+            return Duration::MAX;
+        }
         self.now.saturating_since(self.record.authenticated_at)
     }
 
@@ -104,6 +188,16 @@ impl<T: SessionData> Session<T> {
     /// | the session may do more than before (a second factor, another role) | [`rotate_now`](Self::rotate_now) |
     /// | the user proved again who they are | [`reauthenticated`](Self::reauthenticated) |
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(session: Session<UserSession>) -> Result<(), anchor::Error> {
+    /// session.rotate().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - [`Error::Ended`] if the session has ended meanwhile.
@@ -120,6 +214,17 @@ impl<T: SessionData> Session<T> {
     ///
     /// Requests in flight are answered 401, and a client that never receives this response has to
     /// log in again. Costs one statement.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(mut session: Session<UserSession>) -> Result<(), anchor::Error> {
+    /// // The second factor was correct.
+    /// session.rotate_now().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -138,11 +243,31 @@ impl<T: SessionData> Session<T> {
     /// [`CurrentSecret`](crate::guard::CurrentSecret) refuse it. A re-authentication counts as a
     /// use of the session. Costs one statement.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(
+    /// #     mut session: Session<UserSession>,
+    /// #     password_is_correct: bool,
+    /// # ) -> Result<(), anchor::Error> {
+    /// if password_is_correct {
+    ///     session.reauthenticated().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns the errors of [`rotate`](Self::rotate), and [`Error::SecretReplaced`] if another
     /// request has rotated meanwhile: nothing was written, because that request may be a thief's.
+    /// Returns [`Error::Impersonated`] in the session of an
+    /// [impersonator](SessionData::impersonator), in which the subject proves nothing.
     pub async fn reauthenticated(&mut self) -> Result<SessionToken, Error> {
+        if self.data().impersonator().is_some() {
+            return self.logged(Err(Error::Impersonated { id: self.id() }));
+        }
         let (authenticated_at, token) = match self.scope.reauthenticate(self.id()).await {
             Err(Error::Ended { .. }) => return self.logged(Err(self.ended())),
             written => self.logged(written)?,
@@ -160,9 +285,11 @@ impl<T: SessionData> Session<T> {
     /// passkey, or a guest whose cart goes to the user.
     ///
     /// The payload includes every update that was answered before. An update that comes later fails
-    /// with [`Error::SecretReplaced`] or [`Error::Ended`], and writes nothing. The reason of the
-    /// end is [`EndReason::Consumed`](crate::store::EndReason::Consumed). The consumption continues
-    /// if the client closes the connection meanwhile. Costs three statements.
+    /// with [`Error::Ended`], and writes nothing. If something else ends the session first, such as
+    /// a logout in another tab, the consumption fails. The reason of the end is
+    /// [`EndReason::Consumed`](crate::store::EndReason::Consumed). The consumption continues if the
+    /// client closes the connection meanwhile. Costs one statement, on MySQL and MariaDB one
+    /// transaction of two.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -186,11 +313,10 @@ impl<T: SessionData> Session<T> {
     ///
     /// - [`Error::Ended`] if the session has ended meanwhile, such as by another consumption, or by
     ///   a login in another tab, which ends what that tab presents.
-    /// - [`Error::SecretReplaced`] if another request has replaced the secret meanwhile, as a
-    ///   consumption does first.
+    /// - [`Error::SecretReplaced`] if another request has replaced the secret meanwhile.
     /// - [`Error::ResponseBegun`] if the response was sent, so that the cookie cannot be removed.
-    /// - [`Error::Store`] if the store cannot answer. Either the session is still live, or it has
-    ///   ended and nobody gets its payload.
+    /// - [`Error::Store`] if the store cannot answer. Either the session is still live, and the
+    ///   client can repeat the request, or it has ended and nobody gets its payload.
     pub async fn consume(self) -> Result<T, Error> {
         let last = self.logged(self.scope.consume(self.id()).await)?;
         Ok(T::clone(&last))

@@ -10,6 +10,15 @@ use crate::store::{EndReason, Ending, Listed, Record};
 
 impl<T: SessionData> Session<T> {
     /// Returns the subject of the session: whose session this is.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(session: Session<UserSession>) -> () {
+    /// assert_eq!(session.subject(), Some(&session.user_id));
+    /// # }
+    /// ```
     pub fn subject(&self) -> Option<&T::Subject> {
         self.record.data.subject()
     }
@@ -18,6 +27,19 @@ impl<T: SessionData> Session<T> {
     /// a time. A payload without a subject has none. Await it to run it. Costs two statements: a
     /// handle that was kept lists nothing once its own session has ended, or its secret was
     /// replaced.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(session: Session<UserSession>) -> Result<(), anchor::Error> {
+    /// for device in session.siblings().limit(20).await? {
+    ///     let here = if device.id == session.id() { " (this one)" } else { "" };
+    ///     println!("{}, last seen {}{here}", device.id, device.last_seen_at);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -36,6 +58,17 @@ impl<T: SessionData> Session<T> {
     /// Ends every other session of the same subject, and returns how many there were. Costs three
     /// statements: a handle that was kept ends nothing once its own session has ended, or its
     /// secret was replaced.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, name: String }
+    /// # async fn example(session: Session<UserSession>) -> Result<(), anchor::Error> {
+    /// let ended = session.revoke_others().await?;
+    /// println!("logged out on {ended} other devices");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
