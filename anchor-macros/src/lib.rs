@@ -27,7 +27,10 @@ use syn::{DeriveInput, parse_macro_input};
 /// Makes a struct the payload of a session: its columns, its lifetime, its cookie, and an axum
 /// extractor.
 ///
-/// ```ignore
+/// ```
+/// use anchor::prelude::*;
+/// use uuid::Uuid;
+///
 /// #[derive(Clone, SessionData)]
 /// #[session(table = "sessions", idle = "2h", absolute = "14d")]
 /// struct UserSession {
@@ -38,6 +41,17 @@ use syn::{DeriveInput, parse_macro_input};
 ///     #[session(json)]
 ///     cart: Vec<Item>,
 ///     theme: Option<String>,
+/// }
+///
+/// #[derive(Clone, Column)]
+/// enum Role {
+///     Member,
+///     Admin,
+/// }
+///
+/// #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// struct Item {
+///     name: String,
 /// }
 /// ```
 ///
@@ -98,7 +112,9 @@ pub fn derive_session_data(input: TokenStream) -> TokenStream {
 
 /// Makes a newtype or a field-less enum a column of a session.
 ///
-/// ```ignore
+/// ```
+/// use anchor::Column;
+///
 /// #[derive(Clone, Column)]
 /// struct Email(String); // stored like a String
 ///
@@ -128,12 +144,21 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 
 /// Guards a handler, so that it only runs for a request with a live session.
 ///
-/// ```ignore
-/// #[require_session(UserSession)]
-/// async fn me(session: Session<UserSession>) -> Json<Me> { .. }
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64, admin: bool }
+/// use axum::http::StatusCode;
 ///
-/// #[require_session(UserSession, when = UserSession::is_admin, fresh = "10m")]
-/// async fn delete_account() -> StatusCode { .. }
+/// #[require_session(UserSession)]
+/// async fn me(session: Session<UserSession>) -> String {
+///     format!("user {}", session.user_id)
+/// }
+///
+/// #[require_session(UserSession, when = |user| user.admin, fresh = "10m")]
+/// async fn delete_account() -> StatusCode {
+///     StatusCode::NO_CONTENT
+/// }
 /// ```
 ///
 /// A request without a live session gets 401, before any other extractor runs and before the body
@@ -171,9 +196,22 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// `anchor::guard::Require`. In a test, `session.guard().await?` of `anchor::testing` runs the
 /// guard and returns that argument:
 ///
-/// ```ignore
-/// let session = sessions.test_session(UserSession { .. }).await;
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64, admin: bool }
+/// # #[require_session(UserSession)]
+/// # async fn me(session: Session<UserSession>) -> String {
+/// #     format!("user {}", session.user_id)
+/// # }
+/// # async fn test(
+/// #     sessions: SessionManager<UserSession>,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// let session = sessions.test_session(UserSession { user_id: 1, admin: false }).await;
 /// let answer = me(session.guard().await?, session.session().await?).await;
+/// assert_eq!(answer, "user 1");
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// `when`, `role` and `redirect` also generate a type next to the handler. In an `impl` block, the
@@ -181,10 +219,17 @@ pub fn derive_column(input: TokenStream) -> TokenStream {
 /// Type` there, or make the handler a free function. With `#[debug_handler]`, put
 /// `#[require_session]` above it:
 ///
-/// ```ignore
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64, admin: bool }
+/// use axum::debug_handler;
+///
 /// #[require_session(UserSession)]
 /// #[debug_handler]
-/// async fn me(session: Session<UserSession>) -> Json<Me> { .. }
+/// async fn me(session: Session<UserSession>) -> String {
+///     format!("user {}", session.user_id)
+/// }
 /// ```
 #[proc_macro_attribute]
 pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -193,13 +238,20 @@ pub fn require_session(arguments: TokenStream, item: TokenStream) -> TokenStream
 
 /// Ends the request's session before the handler runs.
 ///
-/// ```ignore
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64, admin: bool }
+/// use axum::Router;
+/// use axum::response::Redirect;
+/// use axum::routing::post;
+///
 /// #[logout(UserSession)]
 /// async fn logout() -> Redirect {
 ///     Redirect::to("/")
 /// }
 ///
-/// let app = Router::new().route("/logout", post(logout));
+/// let app: Router = Router::new().route("/logout", post(logout));
 /// ```
 ///
 /// When the body runs, the session's row is gone, and the response removes the cookie. A logout
@@ -230,11 +282,16 @@ pub fn logout(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares a handler open: anyone may call it.
 ///
-/// ```ignore
+/// ```
+/// use anchor::public;
+/// use anchor::routing::{Router, get};
+///
 /// #[public]
 /// async fn home() -> &'static str {
 ///     "welcome"
 /// }
+///
+/// let app: Router = Router::new().route("/", get(home));
 /// ```
 ///
 /// It has a single effect: the routing functions of `anchor::routing` accept the handler. They

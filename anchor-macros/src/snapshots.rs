@@ -1,6 +1,6 @@
 //! One expansion of each macro, formatted as a reader would write it, in `snapshots/`.
 //!
-//! After a change, run `ANCHOR_BLESS=1 cargo test -p anchor-macros`, and read the difference.
+//! After a change, run `ANCHOR_BLESS=1 cargo test -p axum-anchor-macros`, and read the difference.
 
 use std::path::Path;
 

@@ -34,6 +34,8 @@ pub enum Until {
 pub struct Measured {
     pub per_second: f64,
     pub requests: usize,
+    /// Those that were counted, and those before them.
+    pub all_requests: usize,
     /// Sorted, in nanoseconds.
     latencies: Vec<u32>,
     pub cookies: Vec<String>,
@@ -116,6 +118,7 @@ pub fn drive(server: SocketAddr, work: Work<'_>) -> Measured {
         Measured {
             per_second: latencies.len() as f64 / elapsed,
             requests: latencies.len(),
+            all_requests: shared.next.get(),
             latencies,
             cookies: shared.cookies.take(),
         }

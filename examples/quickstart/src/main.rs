@@ -84,7 +84,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 async fn home(session: Option<Session<UserSession>>) -> Result<Html<String>, AppError> {
     Ok(Html(match session {
         Some(session) => page::account(&session, &session.siblings().await?),
-        None => page::login(None),
+        None => page::login("", None),
     }))
 }
 
@@ -99,8 +99,9 @@ async fn login(
     State(pool): State<SqlitePool>,
     Form(form): Form<Credentials>,
 ) -> Result<Response, AppError> {
-    let Some(user) = users::authenticate(&pool, form.username, form.password).await? else {
-        let page = page::login(Some("Wrong username or password."));
+    let found = users::authenticate(&pool, form.username.clone(), form.password).await?;
+    let Some(user) = found else {
+        let page = page::login(&form.username, Some("Wrong username or password."));
         return Ok((StatusCode::UNAUTHORIZED, Html(page)).into_response());
     };
     auth.login(UserSession { user_id: user.id, username: user.username }).await?;

@@ -5,21 +5,26 @@ use anchor::store::Record;
 
 use crate::UserSession;
 
-/// Returns the page for a visitor without a session.
-pub(crate) fn login(error: Option<&str>) -> String {
+/// Returns the page for a visitor without a session. After a wrong password, it keeps the name that
+/// was typed.
+pub(crate) fn login(username: &str, error: Option<&str>) -> String {
     let error = error
         .map_or_else(String::new, |text| format!("<p class=error role=alert>{}</p>", escape(text)));
+    let (name_focus, password_focus) =
+        if username.is_empty() { ("autofocus", "") } else { ("", "autofocus") };
     document(&format!(
         "<h1>Log in</h1>
          <p class=hint>The demo user is <code>ferris</code>, the password \
          <code>rustacean</code>.</p>
          {error}
          <form method=post action=/login>
-           <label>Username <input name=username autocomplete=username required autofocus></label>
+           <label>Username <input name=username value=\"{}\" autocomplete=username required \
+           {name_focus}></label>
            <label>Password <input name=password type=password autocomplete=current-password \
-           required></label>
+           required {password_focus}></label>
            <button>Log in</button>
-         </form>"
+         </form>",
+        escape(username)
     ))
 }
 
@@ -80,21 +85,24 @@ const STYLE: &str = "
     :root { color-scheme: light dark; --accent: light-dark(#0b6b5d, #4cc9b0); --line: \
     light-dark(#dfe3e6, #33393f) }
     * { box-sizing: border-box }
-    body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem;
+    body { margin: 0; min-height: 100vh; display: grid; grid-template-columns: minmax(0, 1fr);
+           place-items: center; padding: 1rem;
            font: 16px/1.5 system-ui, sans-serif; background: light-dark(#f4f6f7, #15181b); color: \
            light-dark(#1c2226, #e7ebee) }
-    main { width: min(100%, 56rem); padding: 2rem; border: 1px solid var(--line); border-radius: \
-    12px; background: light-dark(#fff, #1d2125) }
+    main { width: min(100%, 56rem); min-width: 0; overflow-wrap: anywhere; padding: 2rem;
+           border: 1px solid var(--line); border-radius: 12px;
+           background: light-dark(#fff, #1d2125) }
     main:has(label) { max-width: 24rem }
     h1 { margin: 0 0 .25rem; font-size: 1.5rem }
     .hint { margin: 0 0 1.25rem; opacity: .75 }
     .error { padding: .5rem .75rem; border-radius: 8px; background: light-dark(#fdecec, #4a2327) }
     label { display: block; margin-bottom: .9rem; font-weight: 600 }
-    input { display: block; width: 100%; margin-top: .25rem; padding: .55rem .7rem; font: inherit; \
+    input { display: block; width: 100%; min-height: 44px; margin-top: .25rem; \
+    padding: .55rem .7rem; font: inherit; \
     color: inherit; background: transparent;
             border: 1px solid var(--line); border-radius: 8px }
-    button { padding: .55rem 1.2rem; font: inherit; font-weight: 600; border: 0; border-radius: \
-    8px; cursor: pointer;
+    button { min-height: 44px; padding: .55rem 1.2rem; font: inherit; font-weight: 600; \
+             border: 0; border-radius: 8px; cursor: pointer;
              color: light-dark(#fff, #10201d); background: var(--accent) }
     .scroll { overflow-x: auto; margin-bottom: 1.25rem }
     table { width: 100%; border-collapse: collapse; font-size: .9rem }
@@ -102,7 +110,13 @@ const STYLE: &str = "
     white-space: nowrap }
     code { font-size: .85em }
     td form { margin: 0 }
-    td button { padding: .2rem .7rem }
+    td button { padding: .2rem .9rem }
     .buttons { display: flex; flex-wrap: wrap; gap: .75rem }
     b { color: var(--accent) }
+    @media (max-width: 40rem) {
+      main { padding: 1.25rem }
+      th, td { white-space: normal }
+      th:nth-child(3), td:nth-child(3) { display: none }
+      .buttons form, .buttons button { width: 100% }
+    }
 ";

@@ -83,10 +83,15 @@ async fn login_me_restart_logout() {
     );
     assert_eq!(site.get("/me", "").await.status(), StatusCode::UNAUTHORIZED);
 
-    for wrong in ["username=ferris&password=crab", "username=nobody&password=rustacean"] {
+    for (wrong, kept) in [
+        ("username=ferris&password=crab", "value=\"ferris\""),
+        ("username=no%22body&password=rustacean", "value=\"no&quot;body\""),
+    ] {
         let refused = site.post("/login", "", wrong).await;
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(cookie(&refused), None);
+        let page = refused.text().await.unwrap();
+        assert!(page.contains(kept) && !page.contains("value=\"crab"), "{page}");
     }
     let login = site.post("/login", "", "username=ferris&password=rustacean").await;
     assert_eq!(login.status(), StatusCode::SEE_OTHER);

@@ -138,7 +138,8 @@ fn generate(root: &Path, payloads: usize, handlers: usize) {
         if is_declared {
             let _ = writeln!(
                 manifest,
-                "anchor = {{ path = \"{}\", default-features = false, features = [\"postgres\"] }}",
+                "axum-anchor = {{ path = \"{}\", default-features = false, features = \
+                 [\"postgres\"] }}",
                 anchor.display()
             );
         }

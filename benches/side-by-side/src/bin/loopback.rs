@@ -1,6 +1,7 @@
 //! Measures what sessions cost over loopback, relative to a bare axum handler. The program starts
 //! the databases and one process per application, and drives the applications in turn.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -74,6 +75,15 @@ impl Case {
 struct Contender {
     server: Server,
     cookies: Vec<String>,
+    /// Asks Redis for its processor time, if the sessions are there.
+    redis: Option<RefCell<redis::Connection>>,
+}
+
+/// A turn, and the processor time of one request in it, in microseconds.
+struct Turn {
+    measured: Measured,
+    application: f64,
+    redis: f64,
 }
 
 impl Contender {
@@ -85,8 +95,12 @@ impl Contender {
         };
         let server = Server::start(mode, store, &address);
         if mode == Mode::Bare {
-            return Self { server, cookies: vec!["id=anything".to_owned()] };
+            return Self { server, cookies: vec!["id=anything".to_owned()], redis: None };
         }
+        let redis = (store == Store::Redis).then(|| {
+            let client = redis::Client::open(address.url()).expect("a URL");
+            RefCell::new(client.get_connection().expect("Redis answers"))
+        });
         let log_in = |count| tokio::task::block_in_place(|| server.log_in(count));
         let mut cookies = log_in(args.live);
         let more = args.sessions.saturating_sub(args.live);
@@ -104,26 +118,48 @@ impl Contender {
             order = order.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
             cookies.swap(index, (order >> 33) % (index + 1));
         }
-        Self { server, cookies }
+        Self { server, cookies, redis }
     }
 
-    /// Runs one turn.
-    fn turn(&self, case: Case, connections: usize, seconds: f64) -> Measured {
-        let span = Until::Elapsed(Duration::from_secs_f64(seconds));
+    /// Runs one turn, and measures the processor time of its requests.
+    fn turn(&self, case: Case, connections: usize, seconds: f64) -> Turn {
         let drive = |line, cookies: &[String], until, keeps_cookies| {
             load::drive(
                 self.server.socket,
                 Work { line, cookies, connections, until, keeps_cookies },
             )
         };
-        match case {
+        let span = Until::Elapsed(Duration::from_secs_f64(seconds));
+        let begun = match case {
+            Case::Logout => drive("POST /login", &[String::new()], span, true).cookies,
+            Case::Login => vec![String::new()],
+            Case::Read | Case::Touch => Vec::new(),
+        };
+        let times = || (self.server.processor_time(), self.redis_time());
+        let before = times();
+        let measured = match case {
             Case::Read | Case::Touch => drive(case.line(), &self.cookies, span, false),
-            Case::Login => drive(case.line(), &[String::new()], span, false),
-            Case::Logout => {
-                let begun = drive("POST /login", &[String::new()], span, true).cookies;
-                drive(case.line(), &begun, Until::Count(begun.len()), false)
+            Case::Login => drive(case.line(), &begun, span, false),
+            Case::Logout => drive(case.line(), &begun, Until::Count(begun.len()), false),
+        };
+        let after = times();
+        let each = |before: Option<Duration>, after: Option<Duration>| match (before, after) {
+            (Some(before), Some(after)) => {
+                (after - before).as_secs_f64() * 1e6 / measured.all_requests as f64
             }
-        }
+            _ => f64::NAN,
+        };
+        let (application, redis) = (each(before.0, after.0), each(before.1, after.1));
+        Turn { measured, application, redis }
+    }
+
+    /// Returns the processor time that Redis has used.
+    fn redis_time(&self) -> Option<Duration> {
+        let mut redis = self.redis.as_ref()?.borrow_mut();
+        let facts: redis::InfoDict = redis::cmd("INFO").arg("cpu").query(&mut *redis).ok()?;
+        let seconds = |name| facts.get::<f64>(name);
+        let seconds = seconds("used_cpu_user_main_thread")? + seconds("used_cpu_sys_main_thread")?;
+        Some(Duration::from_secs_f64(seconds))
     }
 
     /// Returns how many statements one request costs, under the same load.
@@ -178,7 +214,7 @@ fn measure(store: Store, contenders: &[Contender], arguments: &Arguments) {
         for connections in &arguments.connections {
             let title = format!("`{}`, {connections} connections", case.line());
             eprintln!("{store}: {title}");
-            let rounds: Vec<Vec<Measured>> = (0..arguments.rounds)
+            let rounds: Vec<Vec<Turn>> = (0..arguments.rounds)
                 .map(|_| {
                     let turn = |contender: &Contender| {
                         contender.turn(*case, *connections, arguments.seconds)
@@ -193,25 +229,34 @@ fn measure(store: Store, contenders: &[Contender], arguments: &Arguments) {
                 "per second",
                 "p50, us",
                 "p99, us",
+                "processor, us",
+                "of Redis, us",
                 "statements",
             ]);
             for (index, contender) in contenders.iter().enumerate() {
+                let per_second = |turn: &Turn| turn.measured.per_second;
                 let ratios =
-                    rounds.iter().map(|round| round[index].per_second / round[0].per_second);
+                    rounds.iter().map(|round| per_second(&round[index]) / per_second(&round[0]));
                 let ratio = median(ratios.clone());
                 let (least, most) = ratios.fold((f64::INFINITY, 0.0), |(least, most), ratio| {
                     (f64::min(least, ratio), f64::max(most, ratio))
                 });
-                let of = |measure: fn(&Measured) -> f64| {
-                    format!("{:.0}", median(rounds.iter().map(|round| measure(&round[index]))))
+                let of = |measure: fn(&Turn) -> f64| {
+                    median(rounds.iter().map(|round| measure(&round[index])))
+                };
+                let time = |time: f64| match time.is_nan() {
+                    true => "-".to_owned(),
+                    false => format!("{time:.1}"),
                 };
                 table.row([
                     contender.server.mode.to_string(),
                     format!("{ratio:.3}"),
                     format!("{least:.3}, {most:.3}"),
-                    of(|measured| measured.per_second),
-                    of(|measured| measured.quantile(0.5)),
-                    of(|measured| measured.quantile(0.99)),
+                    format!("{:.0}", of(per_second)),
+                    format!("{:.0}", of(|turn| turn.measured.quantile(0.5))),
+                    format!("{:.0}", of(|turn| turn.measured.quantile(0.99))),
+                    time(of(|turn| turn.application)),
+                    time(of(|turn| turn.redis)),
                     format!("{:.2}", contender.statements(*case, *connections)),
                 ]);
                 if index > 0 {
