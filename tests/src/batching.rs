@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anchor::conformance::Payload;
 use anchor::store::{
-    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Change, Consumed, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
     Reauthenticated, Record, Rotated, Rotation, SessionStore, StoreFuture, Touch, Touched, Updated,
 };
-use anchor::token::LastingHash;
+use anchor::token::{LastingHash, SecretHash};
 use anchor::{MemoryStore, SessionId, StoreError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -295,6 +295,10 @@ impl SessionStore<Payload> for BatchingStore {
 
     fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
         Box::pin(async move { batch!(self.touches(touch)).await })
+    }
+
+    fn consume(&self, id: SessionId, secret: SecretHash) -> StoreFuture<'_, Consumed<Payload>> {
+        self.rows().consume(id, secret)
     }
 
     fn revoke(

@@ -2,15 +2,15 @@
 //! [`naive`](crate::naive), for what only such tables can do.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use anchor::conformance::Extended;
 use anchor::store::{
-    Change, Created, EndReason, EndStatus, EndedRecord, Ending, Listed, Load, Loaded, NewSession,
-    Page, Reauthenticated, Record, Rotated, Rotation, Secrets, SessionStore, StoreFuture, Touch,
-    Touched, Updated,
+    Change, Consumed, Created, EndReason, EndStatus, EndedRecord, Ending, Listed, Load, Loaded,
+    NewSession, Page, Reauthenticated, Record, Rotated, Rotation, Secrets, SessionStore,
+    StoreFuture, Touch, Touched, Updated,
 };
-use anchor::token::LastingHash;
+use anchor::token::{LastingHash, SecretHash};
 use anchor::{MemoryStore, SessionData, SessionId, Timestamp};
 use uuid::Uuid;
 
@@ -29,6 +29,7 @@ pub enum Carelessness {
     DeadLoginsStay,
     ReauthenticationEscapes,
     TouchEscapes,
+    ConsumptionsAreLogouts,
     OriginIsForgotten,
     OriginIsNeverUpdated,
     OriginIsOverwrittenByNone,
@@ -211,6 +212,22 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
         self.rows.rotate(rotation)
     }
 
+    fn consume(
+        &self,
+        id: SessionId,
+        secret: SecretHash,
+    ) -> StoreFuture<'_, Consumed<Extended<KEEP>>> {
+        Box::pin(async move {
+            if self.is(Fault::ConsumptionsAreLogouts)
+                && let Load::Live(loaded) = self.rows.load(id).await?
+            {
+                self.rows.revoke(id, None, EndReason::Logout).await?;
+                return Ok(Consumed::Ended(Arc::clone(&loaded.record.data)));
+            }
+            self.rows.consume(id, secret).await
+        })
+    }
+
     fn revoke(
         &self,
         id: SessionId,
@@ -307,7 +324,8 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
                 Fault::HistoryIgnoresTheCursor => Page::first(page.limit()),
                 _ => page,
             };
-            let Listed { entries: mut ended, mut next } = self.rows.history(subject, page).await?;
+            let Listed { entries: mut ended, mut next, undecodable } =
+                self.rows.history(subject, page).await?;
             match self.fault {
                 Fault::HistoryEndsEarly => next = None,
                 Fault::HistoryIsEmpty => ended.clear(),
@@ -340,7 +358,7 @@ impl<const KEEP: u64> SessionStore<Extended<KEEP>> for CarelessStore<KEEP> {
                 }
                 _ => {}
             }
-            Ok(Listed { entries: ended, next })
+            Ok(Listed { entries: ended, next, undecodable })
         })
     }
 

@@ -24,21 +24,23 @@ impl io::Write for Sink {
     }
 }
 
-/// What the process logs, from the first look at this. A process has one such subscriber. Without
-/// one, `tracing` may remember for good that nobody is interested in an event, if another test
-/// reaches it while a subscriber is being set.
+/// What anchor logs in this process, from the first look at this. Drivers log each statement, which
+/// would be megabytes. A process has one such subscriber. Without one, `tracing` may remember for
+/// good that nobody is interested in an event, if another test reaches it while a subscriber is
+/// being set.
 static KEPT: LazyLock<Sink> = LazyLock::new(|| {
     let sink = Sink::default();
     let writer = sink.clone();
     tracing_subscriber::fmt()
-        .with_max_level(Level::DEBUG)
+        .with_env_filter("anchor=debug")
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .init();
     sink
 });
 
-/// Begins to keep what the process logs. Other tests log as well, so look for what is your own.
+/// Begins to keep what anchor logs in this process. Other tests log as well, so look for what is
+/// your own.
 pub fn keep() {
     LazyLock::force(&KEPT);
 }
@@ -50,7 +52,9 @@ pub fn keep() {
 /// Panics if what was logged is not UTF-8.
 #[must_use]
 pub fn lines_with(text: &str) -> Vec<String> {
-    KEPT.text().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    let kept = KEPT.0.lock().expect("no panic");
+    let kept = str::from_utf8(&kept).expect("UTF-8");
+    kept.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
 }
 
 /// Does something, and returns what was logged on this thread meanwhile. The server of a test with

@@ -10,9 +10,9 @@ use std::time::Duration;
 use anchor::conformance::Payload;
 use anchor::payload::{LimitExceeded, SubjectLimit};
 use anchor::store::{
-    Change, ClientInfo, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load, Loaded,
-    NewSession, Page, Reauthenticated, Record, Rotated, Rotation, Secrets, SessionStore,
-    StoreFuture, Touch, Touched, Updated,
+    Change, ClientInfo, Consumed, Created, Cursor, EndReason, EndedRecord, Ending, Listed, Load,
+    Loaded, NewSession, OldSecret, Page, Reauthenticated, Record, Rotated, Rotation, Secrets,
+    SessionStore, StoreFuture, Touch, Touched, Updated,
 };
 use anchor::token::{LastingHash, SecretHash};
 use anchor::{MemoryStore, SessionId, StoreError, StoreErrorKind, Timestamp};
@@ -68,6 +68,13 @@ pub enum Fault {
     RotateRemembersWhatIsRefused,
     RotateRepeatsNothing,
     RotateRepeatsWhatIsNotLost,
+    ConsumeEndsNothing,
+    ConsumeIgnoresTheSecret,
+    ConsumeNeedsTheCurrentSecret,
+    ConsumeChecksBeforeItEnds,
+    ConsumeIgnoresWhoEndedIt,
+    ConsumeReturnsWhatWasLoadedBefore,
+    ConsumeEndsTheSubject,
     RevokeLies,
     RevokeIsSlow,
     RevokeIgnoresTheProof,
@@ -587,6 +594,54 @@ impl SessionStore<Payload> for NaiveStore {
         })
     }
 
+    fn consume(&self, id: SessionId, secret: SecretHash) -> StoreFuture<'_, Consumed<Payload>> {
+        Box::pin(async move {
+            let Some(Loaded { record, secrets, now, .. }) = self.loaded(id).await? else {
+                return self.rows.consume(id, secret).await;
+            };
+            let (current, before) = (secrets.current, Arc::clone(&record.data));
+            match self.fault {
+                Fault::ConsumeEndsNothing => return Ok(Consumed::Ended(before)),
+                Fault::ConsumeIgnoresTheSecret => return self.rows.consume(id, current).await,
+                Fault::ConsumeNeedsTheCurrentSecret if secret != current => {
+                    return Ok(Consumed::Conflict);
+                }
+                Fault::ConsumeChecksBeforeItEnds if secrets.may_rotate(secret, now, false) => {
+                    lose_the_race().await;
+                    self.rows.revoke(id, None, EndReason::Consumed).await?;
+                    return Ok(Consumed::Ended(before));
+                }
+                // One of several consumptions gets it, and yet a logout may have come first.
+                Fault::ConsumeIgnoresWhoEndedIt => {
+                    let (from, to) = (secret, SecretHash::from_bytes([7; 32]));
+                    let (grace, idle) = (Duration::ZERO, Duration::from_secs(60));
+                    let rotation = Rotation { id, from, to, grace, old: OldSecret::Refused, idle };
+                    match self.rows.rotate(rotation).await? {
+                        Rotated::Written => {}
+                        Rotated::Conflict | Rotated::Gone => return Ok(Consumed::Gone),
+                    }
+                    lose_the_race().await;
+                    self.rows.revoke(id, None, EndReason::Consumed).await?;
+                    return Ok(Consumed::Ended(before));
+                }
+                Fault::ConsumeReturnsWhatWasLoadedBefore => {
+                    lose_the_race().await;
+                    return Ok(match self.rows.consume(id, secret).await? {
+                        Consumed::Ended(_) => Consumed::Ended(before),
+                        other => other,
+                    });
+                }
+                Fault::ConsumeEndsTheSubject => {
+                    let consumed = self.rows.consume(id, secret).await?;
+                    self.rows.revoke_subject(&record.data.user_id, EndReason::Consumed).await?;
+                    return Ok(consumed);
+                }
+                _ => {}
+            }
+            self.rows.consume(id, secret).await
+        })
+    }
+
     fn revoke(
         &self,
         id: SessionId,
@@ -823,7 +878,8 @@ impl SessionStore<Payload> for NaiveStore {
                 Fault::ListIgnoresTheCursor => Page::first(page.limit()),
                 _ => page,
             };
-            let Listed { entries: mut listed, mut next } = self.rows.list(subject, page).await?;
+            let Listed { entries: mut listed, mut next, undecodable } =
+                self.rows.list(subject, page).await?;
             match self.fault {
                 Fault::ListEndsEarly => next = None,
                 Fault::ListNeverEnds => {
@@ -868,7 +924,7 @@ impl SessionStore<Payload> for NaiveStore {
                 }
                 _ => {}
             }
-            Ok(Listed { entries: listed, next })
+            Ok(Listed { entries: listed, next, undecodable })
         })
     }
 

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use anchor::payload::CutOff;
 use anchor::store::{
-    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Notices, Page,
-    Placement, Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture,
-    Touch, Touched, Updated, Use,
+    Change, Consumed, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Notices,
+    Page, Placement, Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore,
+    StoreFuture, StoreIdentity, Touch, Touched, Updated, Use,
 };
 use anchor::testing::Faulty;
 pub use anchor::testing::{Hold, Verb};
-use anchor::token::LastingHash;
+use anchor::token::{LastingHash, SecretHash};
 use anchor::{SessionData, SessionId};
 
 /// A store in front of another one. Clones share what they count.
@@ -148,12 +148,20 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
         self.notices.clone().or_else(|| self.faulty.notices())
     }
 
+    fn identity(&self) -> Option<StoreIdentity> {
+        self.faulty.identity()
+    }
+
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         self.faulty.reauthenticate(rotation)
     }
 
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
         self.faulty.rotate(rotation)
+    }
+
+    fn consume(&self, id: SessionId, secret: SecretHash) -> StoreFuture<'_, Consumed<T>> {
+        self.faulty.consume(id, secret)
     }
 
     fn revoke(

@@ -1,11 +1,12 @@
-//! What a user's build compiles.
+//! What a user's build compiles, and what the workspace's tests compile.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 /// The crates that a build of anchor with these features compiles, one a line.
 fn crates(features: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--package", "anchor", "--edges", "normal,build", "--prefix", "none"])
+        .args(["tree", "--package", "axum-anchor", "--edges", "normal,build", "--prefix", "none"])
         .args(["--locked", "--offline", "--no-default-features", "--features", &features.join(",")])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
@@ -44,4 +45,27 @@ fn only_an_application_that_asks_for_the_cache_compiles_its_library() {
     let has_library = |features: &[&str]| crates(features).contains("quick_cache");
     assert!(!has_library(&["memory", "sqlite", "postgres", "mysql", "conformance"]));
     assert!(has_library(&["cache"]));
+}
+
+/// The examples of the documentation are compiled with the features that the tests ask for.
+#[test]
+fn the_tests_of_the_workspace_build_the_library_with_every_feature() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata = serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON");
+    let package = |name: &str| {
+        let mut packages = metadata["packages"].as_array().unwrap().iter();
+        packages.find(|package| package["name"] == name).expect("a package of the workspace")
+    };
+    let offered = package("axum-anchor")["features"].as_object().unwrap().keys();
+    let offered =
+        offered.filter(|name| !name.starts_with('_') && *name != "default").map(String::as_str);
+    let mut dependencies = package("anchor-tests")["dependencies"].as_array().unwrap().iter();
+    let asked = dependencies.find(|dependency| dependency["name"] == "axum-anchor").unwrap();
+    let asked = asked["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+    assert_eq!(asked.collect::<BTreeSet<_>>(), offered.collect::<BTreeSet<_>>());
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anchor::StoreError;
 use anchor::store::{
-    Change, Created, EndReason, Ending, Load, NewSession, OldSecret, Page, Reauthenticated,
-    Replaced, Rotated, Rotation, Touch, Touched, Updated, Use,
+    Change, Consumed, Created, EndReason, Ending, Load, NewSession, OldSecret, Page,
+    Reauthenticated, Replaced, Rotated, Rotation, Touch, Touched, Updated, Use,
 };
 
 use super::history::{Answer, Call, Edit, FIRST_SECRET, Login, Proof, Session, Subject, Turn};
@@ -270,6 +270,22 @@ impl<T: Numbered> Actor<T> {
 
 /// The calls that end sessions, and lists.
 impl<T: Numbered> Actor<T> {
+    pub(super) async fn consume(&mut self, session: Session, view: View) {
+        let (scene, store, secret) = (Arc::clone(&self.scene), self.store(), view.secret);
+        let names = &scene.names;
+        let answer = async {
+            let consumed = store.consume(names.id(session), names.secret(session, secret)).await;
+            answer_of(consumed, |consumed| match consumed {
+                Consumed::Ended(last) => {
+                    Answer::Consumed { subject: names.subject_of(&*last), number: last.number() }
+                }
+                Consumed::Conflict => Answer::Conflict,
+                Consumed::Gone => Answer::Gone,
+            })
+        };
+        self.record(Call::Consume { session, secret }, answer).await;
+    }
+
     pub(super) async fn revoke(&mut self, session: Session, proof: Proof, reason: EndReason) {
         let (scene, store) = (Arc::clone(&self.scene), self.store());
         let presented = match proof {

@@ -57,6 +57,7 @@ pub enum Call {
     RecordUse { session: Session, at: i64, idle: i64 },
     Rotate(Turn),
     Reauthenticate(Turn),
+    Consume { session: Session, secret: Secret },
     Revoke { session: Session, proof: Proof },
     RevokeOf { session: Session, subject: Subject },
     RevokeSubject(Subject),
@@ -143,6 +144,13 @@ pub enum Answer {
     Gone,
     /// Whether a use was recorded.
     UseRecorded(bool),
+    /// The session was live, and has ended. This is its last payload.
+    Consumed {
+        /// Its subject.
+        subject: Subject,
+        /// Its number.
+        number: i64,
+    },
     /// The session was live, and has ended.
     Ended,
     /// The proof is not that of the session.
@@ -205,7 +213,7 @@ impl Answer {
     pub fn shows_live(&self, session: Session) -> bool {
         match self {
             Answer::Live(_) | Answer::Written(_) | Answer::Conflict => true,
-            Answer::Ended | Answer::UseRecorded(true) => true,
+            Answer::Consumed { .. } | Answer::Ended | Answer::UseRecorded(true) => true,
             Answer::Created { ended, .. } => ended.contains(&session),
             Answer::Listed(listed) => listed.iter().any(|(listed, _)| *listed == session),
             _ => false,
@@ -255,6 +263,7 @@ impl History {
             Call::Rotate(turn) | Call::Reauthenticate(turn) => turn.session == session,
             Call::Touch { session: of, .. }
             | Call::RecordUse { session: of, .. }
+            | Call::Consume { session: of, .. }
             | Call::Revoke { session: of, .. }
             | Call::RevokeOf { session: of, .. } => *of == session,
             Call::RevokeOthers { keep, .. } if *keep == session => false,

@@ -155,6 +155,7 @@ impl State {
             Call::Reauthenticate(turn) => {
                 self.written(answer, |live, told| live.rotated(turn, true, told))
             }
+            Call::Consume { secret, .. } => self.consumed(*secret, answer),
             Call::Revoke { proof: Proof::OfAnother, .. } => match (self.live(), answer) {
                 (_, None | Some(Answer::Unproven)) => vec![self.clone()],
                 // Some stores no longer know the proof of what has ended.
@@ -256,6 +257,21 @@ impl State {
             (Some(Answer::UseRecorded(false)), _) | (_, Some(false)) => vec![self.clone()],
             (Some(_), Some(true)) => vec![used],
             _ => vec![used, self.clone()],
+        }
+    }
+
+    /// After a consumption with this secret. One call at most gets the payload.
+    fn consumed(&self, secret: Secret, answer: Option<&Answer>) -> Vec<State> {
+        let may_end = self.live().map(|live| (live, live.may_rotate(secret, false)));
+        match (may_end, answer) {
+            (Some((live, true)), Some(Answer::Consumed { subject, number })) => {
+                let is_last = live.subject == *subject && live.number == *number;
+                is_last.then_some(State::Ended).into_iter().collect()
+            }
+            (Some((_, true)), None) => vec![State::Ended, self.clone()],
+            (Some((_, false)), None | Some(Answer::Conflict)) => vec![self.clone()],
+            (None, None | Some(Answer::Gone)) => vec![self.clone()],
+            _ => Vec::new(),
         }
     }
 

@@ -69,6 +69,7 @@ impl fmt::Display for Call {
                 write!(f, "{verb}({}, secret {} to {}", turn.session, turn.from, turn.to)?;
                 write!(f, ", {:?}{})", turn.old, if turn.grace { " and grace" } else { "" })
             }
+            Call::Consume { session, secret } => write!(f, "consume({session}, secret {secret})"),
             Call::Revoke { session, proof } => {
                 let proof = match proof {
                     Proof::None => "no proof",
@@ -116,6 +117,9 @@ impl fmt::Display for Answer {
             Answer::Gone => f.write_str("gone"),
             Answer::UseRecorded(true) => f.write_str("recorded"),
             Answer::UseRecorded(false) => f.write_str("not recorded"),
+            Answer::Consumed { subject, number } => {
+                write!(f, "consumed: subject {subject}, number {number}")
+            }
             Answer::Ended => f.write_str("ended"),
             Answer::Unproven => f.write_str("unproven"),
             Answer::Count(count) => write!(f, "ended {count}"),

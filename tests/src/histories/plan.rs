@@ -63,6 +63,7 @@ pub(super) enum Deed {
     RecordUse { session: Session, held: Held },
     Rotate { session: Session, held: Held, old: OldSecret, grace: bool },
     Reauthenticate { session: Session, held: Held, old: OldSecret, grace: bool },
+    Consume { session: Session, held: Held },
     Revoke { session: Session, proof: Proof, reason: EndReason },
     RevokeOf { session: Session, subject: Subject },
     RevokeSubject(Subject),
@@ -81,6 +82,7 @@ enum Kind {
     RecordUse,
     Rotate,
     Reauthenticate,
+    Consume,
     Revoke,
     RevokeOf,
     RevokeSubject,
@@ -102,7 +104,8 @@ const WRITES_AND_READS: [(usize, Kind); 8] = [
 ];
 
 /// The same for those that end some.
-const ENDS: [(usize, Kind); 5] = [
+const ENDS: [(usize, Kind); 6] = [
+    (6, Kind::Consume),
     (12, Kind::Revoke),
     (2, Kind::RevokeOf),
     (3, Kind::RevokeSubject),
@@ -224,6 +227,7 @@ impl Draft {
             Kind::RecordUse => Deed::RecordUse { session, held },
             Kind::Rotate => Deed::Rotate { session, held, old, grace },
             Kind::Reauthenticate => Deed::Reauthenticate { session, held, old, grace },
+            Kind::Consume => Deed::Consume { session, held },
             Kind::Revoke => {
                 let proof = self.dice.pick(&[
                     Proof::OfTheSession,

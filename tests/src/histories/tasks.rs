@@ -170,6 +170,7 @@ impl<T: Numbered> Actor<T> {
             | Deed::RecordUse { session, .. }
             | Deed::Rotate { session, .. }
             | Deed::Reauthenticate { session, .. }
+            | Deed::Consume { session, .. }
             | Deed::Revoke { session, .. }
             | Deed::RevokeOf { session, .. } => self.act_on(number, session, deed).await,
         }
@@ -182,7 +183,8 @@ impl<T: Numbered> Actor<T> {
             | Deed::Touch { held, .. }
             | Deed::RecordUse { held, .. }
             | Deed::Rotate { held, .. }
-            | Deed::Reauthenticate { held, .. } => *held,
+            | Deed::Reauthenticate { held, .. }
+            | Deed::Consume { held, .. } => *held,
             _ => Held::Latest,
         };
         let Some(view) = self.view(session, held).await else {
@@ -200,6 +202,7 @@ impl<T: Numbered> Actor<T> {
             Deed::Reauthenticate { old, grace, .. } => {
                 self.reauthenticate(number, session, view, old, grace).await;
             }
+            Deed::Consume { .. } => self.consume(session, view).await,
             Deed::Revoke { proof, reason, .. } => self.revoke(session, proof, reason).await,
             Deed::RevokeOf { subject, .. } => self.revoke_of(subject, session).await,
             _ => self.load(session).await,

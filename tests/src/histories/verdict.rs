@@ -157,6 +157,7 @@ impl<'h> Case<'h> {
             && match (&made.call, &made.answer) {
                 (_, Answer::Failed(_)) => false,
                 (Call::Load(_), Answer::NotLive) | (_, Answer::Gone | Answer::Ended) => true,
+                (Call::Consume { .. }, Answer::Consumed { .. }) => true,
                 (Call::Revoke { proof: Proof::OfTheSession | Proof::None, .. }, _) => true,
                 (Call::RevokeSubject(_) | Call::RevokeOthers { .. } | Call::CutOff(_), _) => {
                     !may_have_moved

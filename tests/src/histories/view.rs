@@ -86,13 +86,17 @@ impl Names {
         self.ids.iter().position(|own| *own == id).unwrap_or(usize::MAX)
     }
 
+    /// The number of the subject of a payload.
+    pub(super) fn subject_of<T: Numbered>(&self, data: &T) -> Subject {
+        let subject = self.subjects.iter().position(|own| Some(own) == data.subject());
+        subject.unwrap_or(usize::MAX)
+    }
+
     /// A record as a list shows it.
     pub(super) fn seen<T: Numbered>(&self, record: &Record<T>) -> Seen {
-        let subject = record.data.subject();
-        let subject = self.subjects.iter().position(|own| Some(own) == subject);
         let expires_at = record.expires_at.as_micros();
         Seen {
-            subject: subject.unwrap_or(usize::MAX),
+            subject: self.subject_of(&*record.data),
             number: record.data.number(),
             version: record.version,
             idle: expires_at - record.last_seen_at.as_micros(),

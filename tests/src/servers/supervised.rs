@@ -5,11 +5,14 @@
 //! remove the folder. A line in it makes the shell start the server again.
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The server runs in a subshell that notes its pid and, should it end early, says so in the log.
@@ -202,12 +205,24 @@ pub(super) fn make_folder(name: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// A loopback port that was free a moment ago.
+/// Below the ports from which systems take those of outgoing connections: until a server listens,
+/// seconds may pass, and nothing else may take its port.
+const PORTS: Range<u16> = 10_240..32_768;
+
+/// A loopback port that was free a moment ago, and that this process has not been given before.
 pub(super) fn free_port() -> Result<u16, String> {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| format!("no free port on 127.0.0.1: {error}"))
+    // Processes that run at the same time begin at different ports.
+    static NEXT: LazyLock<AtomicU64> =
+        LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(()) >> 1));
+    let range = u64::from(PORTS.end - PORTS.start);
+    for _ in PORTS {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed) % range;
+        let port = PORTS.start + u16::try_from(next).expect("less than the range");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(format!("no port of 127.0.0.1 from {} to {} is free", PORTS.start, PORTS.end - 1))
 }
 
 fn supervise(folder: &Path, signal: &str, server: Option<&Command>) -> Result<Child, String> {

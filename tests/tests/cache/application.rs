@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use anchor::guard::CurrentSecret;
+use anchor::guard::{CurrentSecret, RequireSession};
 use anchor::manager::{Event, SessionManagerBuilder};
 use anchor::prelude::*;
 use anchor::{Error, SessionId};
@@ -58,7 +58,12 @@ impl Node {
             assert!(!matches!(event, Event::TheftSuspected { .. }), "nobody has stolen anything");
         });
         let sessions = configure(builder).build().unwrap();
-        let served = Served::start(routes().layer(sessions.layer())).await;
+        let group = |guard: RequireSession<UserSession>, path| {
+            Router::new().route(path, get(async || {})).route_layer(guard)
+        };
+        let groups = group(sessions.require().authoritative(), "/group/authoritative")
+            .merge(group(sessions.require(), "/group"));
+        let served = Served::start(routes().merge(groups).layer(sessions.layer())).await;
         Self { store, sessions, served }
     }
 

@@ -8,6 +8,7 @@ use crate::application::Node;
 
 on_every_store![
     an_authoritative_guard_sees_an_end_on_another_node,
+    an_authoritative_group_sees_an_end_on_another_node,
     it_does_so_after_an_extractor_that_was_served_from_the_cache,
     it_sees_that_another_node_has_replaced_the_secret,
     it_judges_a_secret_that_this_request_has_replaced,
@@ -23,6 +24,17 @@ async fn an_authoritative_guard_sees_an_end_on_another_node(backend: Backend) {
     assert_eq!(node.loads_for("/me", &cookie, StatusCode::OK).await, 0, "the lease");
     assert_eq!(node.loads_for("/authoritative", &cookie, StatusCode::UNAUTHORIZED).await, 1);
     node.me(&cookie).await.expect(StatusCode::UNAUTHORIZED);
+}
+
+async fn an_authoritative_group_sees_an_end_on_another_node(backend: Backend) {
+    let node = Node::cached(&backend).await;
+    let other = node.silent_neighbour().await;
+    let cookie = node.log_in_warm("ferris").await;
+    assert_eq!(node.loads_for("/group/authoritative", &cookie, StatusCode::OK).await, 1);
+    other.log_out(&cookie).await;
+    assert_eq!(node.loads_for("/group", &cookie, StatusCode::OK).await, 0, "the lease");
+    let path = "/group/authoritative";
+    assert_eq!(node.loads_for(path, &cookie, StatusCode::UNAUTHORIZED).await, 1);
 }
 
 async fn it_does_so_after_an_extractor_that_was_served_from_the_cache(backend: Backend) {

@@ -10,15 +10,21 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::{Instant, sleep};
 
-use crate::application::{LONG, Node};
+use crate::application::{LONG, Node, UserSession};
 
 /// A node whose connections have this name.
 async fn node(pool: &PgPool, name: &str) -> Node {
+    node_and_store(pool, name).await.0
+}
+
+/// A node, and the store that its manager was built with.
+async fn node_and_store(pool: &PgPool, name: &str) -> (Node, PostgresStore<UserSession>) {
     let options = (*pool.connect_options()).clone().application_name(name);
     let pool = PgPoolOptions::new().max_connections(3).connect_lazy_with(options);
     let store = PostgresStore::new(pool);
     store.migrate().await.unwrap();
-    Node::over(Watched::new(Arc::new(store)), |it| it.cache(LONG)).await.ready().await
+    let watched = Watched::new(Arc::new(store.clone()));
+    (Node::over(watched, |it| it.cache(LONG)).await.ready().await, store)
 }
 
 /// How many connections of this name listen.
@@ -45,6 +51,34 @@ async fn a_logout_is_seen_on_the_other_node_long_before_the_lease() {
         let answered = Instant::now();
         while two.me(&cookie).await.status == StatusCode::OK {
             assert!(answered.elapsed() < Duration::from_secs(2), "{way}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_is_seen_on_the_other_node_when_it_commits_and_not_before() {
+    let Some(pool) = databases::postgres().await else { return };
+    let (one, store) = node_and_store(&pool, "commits_one").await;
+    let two = node(&pool, "commits_two").await;
+    let name = "transactions".to_owned();
+    for verb in ["revoke_subject", "cut_off", "update_subject"] {
+        let cookie = one.log_in(&name).await;
+        one.post("/promote").cookie(&cookie).send().await.expect(StatusCode::OK);
+        two.warm(&cookie).await;
+        let mut transaction = one.sessions.begin(&store).await.unwrap();
+        let count = match verb {
+            "revoke_subject" => transaction.revoke_subject(&name).await,
+            "cut_off" => transaction.cut_off(&name).await,
+            _ => transaction.update_subject(&name, |user| user.admin = false).await,
+        };
+        assert_eq!(count.unwrap(), 1, "{verb}");
+        sleep(Duration::from_millis(200)).await;
+        assert_eq!(two.loads_for("/admin", &cookie, StatusCode::OK).await, 0, "{verb}");
+        transaction.commit().await.unwrap();
+        let answered = Instant::now();
+        while two.get("/admin").cookie(&cookie).send().await.status == StatusCode::OK {
+            assert!(answered.elapsed() < Duration::from_secs(2), "{verb}");
             sleep(Duration::from_millis(5)).await;
         }
     }

@@ -8,6 +8,7 @@ mod alternating;
 mod lost;
 mod pause;
 mod settings;
+mod transactions;
 mod writers;
 
 use std::sync::Arc;

@@ -6,6 +6,8 @@
 //! (`max_prepared_statements`), and more is tested. The server behind it is the one that all tests
 //! share, or that of `ANCHOR_TEST_POSTGRES_URL`.
 
+mod transactions;
+
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};

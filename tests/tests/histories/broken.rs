@@ -81,6 +81,9 @@ refuses! {
         RevokeHidesThatItWasNotProven RevokeMixesUpItsCallers RevokeNeedsTheFirstSecret
         RevokeOfIgnoresTheSubject RevokeOfLies RevokeOfEndsTheSubject
         RevokeSubjectSparesOne RevokeSubjectCountsExpired RevokeOthersKeepsNone
+        // A consumption that somebody else's end does not stop, or whose payload is not the last.
+        ConsumeEndsNothing ConsumeIgnoresTheSecret ConsumeChecksBeforeItEnds
+        ConsumeIgnoresWhoEndedIt ConsumeReturnsWhatWasLoadedBefore ConsumeEndsTheSubject
         // A rotation that leaves the old secret valid, or that several win.
         UpdateIgnoresTheSecret RotateIgnoresTheSecret RotateRemembersWhatIsRefused
         RotateChecksBeforeItWrites RotateGivesNoGrace RotateRepeatsNothing

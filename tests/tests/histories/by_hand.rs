@@ -289,6 +289,24 @@ fn no_more_sessions_live_at_once_than_the_limit_allows() {
 }
 
 #[test]
+fn one_call_consumes_a_session_and_gets_its_last_payload() {
+    let consume = |secret, answer| (30, 40, Call::Consume { session: 0, secret }, answer);
+    let last = |number| Answer::Consumed { subject: 0, number };
+    accepted(1, vec![consume(0, last(0)), (50, 60, LOAD, Answer::NotLive)]);
+    accepted(1, vec![consume(0, last(0)), consume(0, Answer::Gone)]);
+    accepted(1, vec![consume(7, Answer::Conflict), (50, 60, LOAD, live())]);
+    accepted(1, vec![consume(0, failed()), (50, 60, LOAD, live())]);
+    accepted(1, vec![consume(0, failed()), (50, 60, LOAD, Answer::NotLive)]);
+    refused(vec![consume(0, last(0)), consume(0, last(0))]);
+    refused(vec![consume(0, last(0)), (30, 40, logout(), Answer::Ended)]);
+    refused(vec![consume(0, last(0)), (50, 60, LOAD, live())]);
+    refused(vec![consume(0, last(1))]);
+    refused(vec![consume(0, Answer::Conflict)]);
+    refused(vec![consume(7, last(0))]);
+    refused(vec![(10, 20, logout(), Answer::Ended), consume(0, last(0))]);
+}
+
+#[test]
 fn a_count_is_of_what_was_live() {
     for (count, is_right) in [(0, false), (1, false), (2, true), (3, false)] {
         let calls = vec![(10, 20, Call::RevokeSubject(0), Answer::Count(count))];

@@ -7,7 +7,7 @@ use anchor::frontend::{Bearer, CustomHeader, Frontend, Presented, SameSite, Sess
 use anchor::prelude::*;
 use anchor::token::SessionToken;
 use anchor_tests::http::Served;
-use anchor_tests::{Backend, Watched};
+use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::post;
@@ -133,6 +133,12 @@ async fn a_bearer_token_is_sent_by_the_handler_and_accepted(backend: Backend) {
     let by_cookie = app.me(format!("__Host-id={}", login.text())).await;
     assert_eq!(by_cookie.status, StatusCode::UNAUTHORIZED, "a bearer token is no cookie");
     assert_eq!(by_cookie.header(WWW_AUTHENTICATE), Some("Bearer"));
+
+    app.store.fail(Verb::Load, true);
+    let unanswered = app.get("/me").header(AUTHORIZATION, &bearer).send().await;
+    let unanswered = unanswered.expect(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(unanswered.header(WWW_AUTHENTICATE), None, "another token would not help");
+    app.store.fail(Verb::Load, false);
 
     let logout = app.post("/logout").header(AUTHORIZATION, &bearer).send().await;
     assert!(logout.expect(StatusCode::NO_CONTENT).set_cookies().is_empty());

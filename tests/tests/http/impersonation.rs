@@ -24,6 +24,7 @@ use crate::tokens::id_of;
 on_every_store![
     an_impersonation_says_so_to_the_handler_the_device_list_and_the_audit,
     fresh_never_passes_for_an_impersonator,
+    a_login_in_an_impersonation_does_not_hide_the_impersonator,
     a_logout_returns_to_the_administrators_own_session,
     an_administrator_whose_session_ended_meanwhile_is_sent_to_the_login,
     the_impersonation_ends_with_the_administrators_session_however_that_ends,
@@ -117,6 +118,35 @@ async fn reauthenticate(mut session: Session<ClientSession>) -> Result<(), Error
     session.reauthenticated().await.map(drop)
 }
 
+/// A handler that logs the same user in again, such as after a change of their settings.
+#[require_session(ClientSession)]
+async fn log_in_again(
+    session: Session<ClientSession>,
+    auth: Auth<ClientSession>,
+    by: String,
+) -> Result<(), Error> {
+    let data = ClientSession {
+        impersonated_by: by.parse().ok(),
+        user_id: if by == "another user" { 8 } else { session.user_id },
+        ..session.data().clone()
+    };
+    let mine = ClientSession { admin_session: None, ..data.clone() };
+    if by == "after the logout" {
+        auth.logout().await?;
+    }
+    auth.login(if data.impersonated_by.is_some() { data } else { mine }).await.map(drop)
+}
+
+#[require_session(ClientSession)]
+async fn age(session: Session<ClientSession>) -> String {
+    format!("{:?}", session.authenticated_for() == Duration::MAX)
+}
+
+#[require_session(ClientSession)]
+async fn keep(session: Session<ClientSession>) -> Result<(), Error> {
+    session.touch().await.map(drop)
+}
+
 #[require_session(ClientSession)]
 async fn launder(mut session: Session<ClientSession>) -> Result<(), Error> {
     session.update(|user| user.impersonated_by = None).await
@@ -172,6 +202,9 @@ impl Office {
             .route("/password", post(change_password))
             .route("/reauthenticate", post(reauthenticate))
             .route("/launder", post(launder))
+            .route("/login/again", post(log_in_again))
+            .route("/age", get(age))
+            .route("/keep", post(keep))
             .route("/login", post(user_login))
             .route("/admin/login", post(admin_login))
             .route("/admin/logout", post(admin_logout))
@@ -216,12 +249,44 @@ async fn fresh_never_passes_for_an_impersonator(backend: Backend) {
     let (_, user) = office.impersonation().await;
     let refused = office.post("/password", &user, "").await.expect(StatusCode::FORBIDDEN);
     assert_eq!(refused.text(), "{\"error\":\"forbidden\"}", "a password would not help");
-    let user = office.post("/reauthenticate", &user, "").await.expect(StatusCode::OK).cookie();
+    assert_eq!(office.get("/age", &user).await.text(), "true", "its subject proved nothing");
+    let refused = office.post("/reauthenticate", &user, "").await.expect(StatusCode::FORBIDDEN);
+    assert_eq!(refused.text(), "{\"error\":\"impersonated\"}");
+    assert!(refused.set_cookies().is_empty(), "{refused:?}");
     office.post("/password", &user, "").await.expect(StatusCode::FORBIDDEN);
+    let own = office.post("/reauthenticate", &own, "").await.expect(StatusCode::OK).cookie();
+    assert_eq!(office.get("/age", &own).await.text(), "false");
     // Nor does an update make it the user's own session.
     let laundered = office.post("/launder", &user, "").await;
     laundered.expect(StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(office.get("/me", &user).await.text(), "7, by 1");
+}
+
+async fn a_login_in_an_impersonation_does_not_hide_the_impersonator(backend: Backend) {
+    let office = Office::open(&backend).await;
+    let (_, user) = office.impersonation().await;
+    for by in ["nobody", "2"] {
+        let refused = office.post("/login/again", &user, by).await.expect(StatusCode::FORBIDDEN);
+        assert_eq!(refused.text(), "{\"error\":\"impersonated\"}");
+        assert!(refused.set_cookies().is_empty(), "{refused:?}");
+        assert_eq!(office.get("/me", &user).await.text(), "7, by 1", "nothing has changed");
+    }
+    assert_eq!(office.users.list(&7).await.unwrap().len(), 1);
+    let user = office.post("/login/again", &user, "1").await.expect(StatusCode::OK).cookie();
+    assert_eq!(office.get("/me", &user).await.text(), "7, by 1");
+    // Who ends the impersonation, or logs in as somebody else, is no longer in it.
+    let own = office.post("/login/again", &user, "after the logout").await.expect(StatusCode::OK);
+    assert_eq!(office.get("/me", &own.cookie()).await.text(), "7");
+    let (_, user) = office.impersonation().await;
+    let other = office.post("/login/again", &user, "another user").await.expect(StatusCode::OK);
+    assert_eq!(office.get("/me", &other.cookie()).await.text(), "8");
+    // A user's own session is replaced as ever.
+    let own = office.post("/login", "", "7").await.cookie();
+    let again = office.post("/login/again", &own, "nobody").await.expect(StatusCode::OK);
+    assert_eq!(office.get("/me", &again.cookie()).await.text(), "7");
+    let id = id_of(&user);
+    let error = Error::Impersonated { id }.to_string();
+    assert!(error.contains("end it first with `auth.logout()`"), "{error}");
 }
 
 async fn a_logout_returns_to_the_administrators_own_session(backend: Backend) {
@@ -277,8 +342,8 @@ async fn the_impersonation_has_its_own_deadline_which_no_use_extends(backend: Ba
     };
     let record = office.users.get(id_of(&user)).await.unwrap().unwrap();
     assert!(hour(&record), "{record:?}");
-    // A re-authentication counts as a use, and would extend any other session to two hours.
-    office.post("/reauthenticate", &user, "").await.expect(StatusCode::OK);
+    // It would extend any other session to two hours.
+    office.post("/keep", &user, "").await.expect(StatusCode::OK);
     let record = office.users.get(id_of(&user)).await.unwrap().unwrap();
     assert!(hour(&record), "{record:?}");
     let own = office.post("/login", "", "7").await.cookie();

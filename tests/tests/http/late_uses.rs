@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use anchor::SessionId;
 use anchor::prelude::*;
-use anchor::store::{Load, Record};
+use anchor::store::{Load, Record, RecordUses, StoreFuture, Use};
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::routing::post;
@@ -23,6 +24,7 @@ on_every_store![
     a_use_that_was_not_written_is_recorded_by_the_next_request,
     a_session_that_expires_soon_is_touched_in_the_request,
     a_rotation_is_settled_in_the_request,
+    a_rotation_is_settled_in_the_request_if_other_uses_wait,
     a_touch_of_the_application_is_written_at_once,
     of_two_nodes_the_later_use_counts,
 ];
@@ -204,6 +206,32 @@ async fn a_rotation_is_settled_in_the_request(backend: Backend) {
     app.store.reset();
     app.me(&rotated).await.expect(StatusCode::OK);
     assert_eq!((app.store.calls(Verb::Touch), app.store.recordings()), (1, 1));
+}
+
+/// A recorder that every store can have.
+struct Recorder;
+
+impl RecordUses for Recorder {
+    fn record_uses(&self, _: Vec<Use>) -> StoreFuture<'_, Vec<SessionId>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+async fn a_rotation_is_settled_in_the_request_if_other_uses_wait(backend: Backend) {
+    let rotate = async |session: Session<UserSession>| session.rotate().await.map(drop);
+    let app = Application::assemble(
+        Watched::new(backend.store().await).recording_uses_with(Recorder),
+        |it| it.touch_interval(Duration::ZERO),
+        Router::new().route("/rotate", post(rotate)),
+    )
+    .await;
+    let cookie = app.log_in("ferris").await;
+    let rotated = app.post("/rotate").cookie(&cookie).send().await.expect(StatusCode::OK).cookie();
+    app.store.reset();
+    app.me(&rotated).await.expect(StatusCode::OK);
+    assert_eq!(app.store.calls(Verb::Touch), 1, "it is settled before the response");
+    app.me(&rotated).await.expect(StatusCode::OK);
+    assert_eq!(app.store.calls(Verb::Touch), 1, "another use is recorded later");
 }
 
 async fn a_touch_of_the_application_is_written_at_once(backend: Backend) {

@@ -14,6 +14,8 @@ use crate::application::KEY;
 on_every_store![
     a_token_is_redeemed_once_and_peeked_at_as_often_as_one_likes,
     of_many_redemptions_at_once_one_gets_the_payload,
+    a_token_that_is_revoked_during_its_redemption_is_not_redeemed,
+    a_payload_that_changes_during_its_redemption_is_redeemed_as_it_is_then,
     a_token_of_one_purpose_is_refused_for_another_and_as_a_session,
     an_altered_token_costs_no_statement_and_a_forged_secret_redeems_nothing,
     a_new_token_ends_the_older_one_of_its_subject,
@@ -37,6 +39,14 @@ struct Confirmation {
     user_id: i64,
 }
 
+#[derive(Debug, Clone, PartialEq, SessionData)]
+#[session(table = "invitations", absolute = "2d")]
+struct Invitation {
+    #[session(subject)]
+    user_id: i64,
+    role: String,
+}
+
 async fn tokens<T: SessionData>(backend: &Backend) -> (OneTimeTokens<T>, Watched<T>) {
     let store = Watched::new(backend.store().await);
     (built(store.clone()).unwrap(), store)
@@ -57,7 +67,7 @@ async fn a_token_is_redeemed_once_and_peeked_at_as_often_as_one_likes(backend: B
     store.reset();
     let redeemed = resets.redeem(token.expose()).await.unwrap();
     assert_eq!(redeemed, Some(PasswordReset { user_id: 7 }));
-    assert_eq!((store.calls(Verb::Load), store.calls(Verb::Revoke), store.all_calls()), (1, 1, 2));
+    assert_eq!((store.calls(Verb::Load), store.calls(Verb::Consume), store.all_calls()), (1, 1, 2));
     for _ in 0..2 {
         assert_eq!(resets.redeem(token.expose()).await.unwrap(), None);
         assert_eq!(resets.peek(token.expose()).await.unwrap(), None);
@@ -68,7 +78,7 @@ async fn of_many_redemptions_at_once_one_gets_the_payload(backend: Backend) {
     let (tokens, store) = tokens::<Confirmation>(&backend).await;
     let token = tokens.issue(Confirmation { user_id: 7 }).await.unwrap();
     // All have found it live before the first one ends it.
-    let hold = store.hold(Verb::Revoke);
+    let hold = store.hold(Verb::Consume);
     let redeem = || {
         let (tokens, token) = (tokens.clone(), token.clone());
         tokio::spawn(async move { tokens.redeem(token.expose()).await })
@@ -83,6 +93,33 @@ async fn of_many_redemptions_at_once_one_gets_the_payload(backend: Backend) {
         won.extend(redemption.await.unwrap().unwrap());
     }
     assert_eq!(won, [Confirmation { user_id: 7 }]);
+}
+
+async fn a_token_that_is_revoked_during_its_redemption_is_not_redeemed(backend: Backend) {
+    let (tokens, store) = tokens::<Confirmation>(&backend).await;
+    let token = tokens.issue(Confirmation { user_id: 7 }).await.unwrap();
+    let hold = store.hold(Verb::Consume);
+    let revoke = async {
+        hold.reached().await;
+        assert_eq!(tokens.manager().revoke_subject(&7).await.unwrap(), 1);
+        hold.release();
+    };
+    let (redeemed, ()) = tokio::join!(tokens.redeem(token.expose()), revoke);
+    assert_eq!(redeemed.unwrap(), None);
+}
+
+async fn a_payload_that_changes_during_its_redemption_is_redeemed_as_it_is_then(backend: Backend) {
+    let (tokens, store) = tokens::<Invitation>(&backend).await;
+    let token = tokens.issue(Invitation { user_id: 7, role: "admin".into() }).await.unwrap();
+    let hold = store.hold(Verb::Consume);
+    let demote = async {
+        hold.reached().await;
+        let demoted = tokens.manager().update_subject(&7, |it| it.role = "member".into()).await;
+        assert_eq!(demoted.unwrap(), 1);
+        hold.release();
+    };
+    let (redeemed, ()) = tokio::join!(tokens.redeem(token.expose()), demote);
+    assert_eq!(redeemed.unwrap().map(|it| it.role).as_deref(), Some("member"));
 }
 
 async fn a_token_of_one_purpose_is_refused_for_another_and_as_a_session(backend: Backend) {
@@ -160,7 +197,7 @@ async fn a_revoked_token_and_an_expired_one_are_not_redeemed(backend: Backend) {
 async fn a_store_that_cannot_answer_redeems_nothing_and_says_so(backend: Backend) {
     let (resets, store) = tokens::<PasswordReset>(&backend).await;
     let token = resets.issue(PasswordReset { user_id: 7 }).await.unwrap();
-    for verb in [Verb::Load, Verb::Revoke] {
+    for verb in [Verb::Load, Verb::Consume] {
         store.fail(verb, true);
         let failed = resets.redeem(token.expose()).await;
         assert!(matches!(failed, Err(Error::Store(_))), "{failed:?}");

@@ -7,12 +7,13 @@ use anchor::{Rejection, StoreError};
 use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb};
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, LOCATION, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::application::{Application, KEY, REQUIRING, UserSession, routes};
 use crate::refusals::{Case, dead, forgeries};
@@ -23,6 +24,7 @@ on_every_store![
     on_reject_is_not_asked_for_an_optional_extractor,
     on_reject_of_one_layer_leaves_the_refusals_of_another_alone,
     a_refusal_that_the_handler_took_as_a_result_is_its_own_affair,
+    what_the_application_makes_of_a_rejection_is_its_own_answer,
 ];
 
 const CODE: HeaderName = HeaderName::from_static("x-code");
@@ -139,6 +141,19 @@ async fn users_and_administrators(backend: &Backend, users_inside: bool) -> Serv
         Rejection::Store(StoreError::unavailable("down"))
     };
     let hands_on = async |user: Result<Session<UserSession>, Rejection>| user.map(|_| ());
+    let own_body = async |user: Result<Session<UserSession>, Rejection>| {
+        let mut response = user.unwrap_err().into_response();
+        *response.body_mut() = "own".into();
+        response
+    };
+    let own_empty_body = async |user: Result<Session<UserSession>, Rejection>| {
+        let mut response = user.unwrap_err().into_response();
+        *response.body_mut() = Body::empty();
+        response
+    };
+    let own_redirect = async |user: Result<Session<UserSession>, Rejection>| {
+        (StatusCode::SEE_OTHER, [(LOCATION, "/own")], user.unwrap_err())
+    };
     let router = Router::new()
         .route("/user", get(async |_: Session<UserSession>| ()))
         .route("/admin", get(async |_: Session<AdminSession>| ()))
@@ -150,7 +165,10 @@ async fn users_and_administrators(backend: &Backend, users_inside: bool) -> Serv
         .route("/tolerant-too", get(tolerant_too))
         .route("/own", post(own))
         .route("/fails-later", post(fails_later))
-        .route("/hands-on", post(hands_on));
+        .route("/hands-on", post(hands_on))
+        .route("/own-body", get(own_body))
+        .route("/own-empty-body", get(own_empty_body))
+        .route("/own-redirect", get(own_redirect));
     Served::start(if users_inside {
         router.layer(users.layer()).layer(administrators.layer())
     } else {
@@ -173,7 +191,14 @@ async fn on_reject_of_one_layer_leaves_the_refusals_of_another_alone(backend: Ba
         ];
         for (path, by) in expected {
             // Without a token, both refusals have the same code.
-            for call in [served.get(path), served.get(path).header(AUTHORIZATION, "Bearer x")] {
+            let call = || served.get(path);
+            let calls = [
+                call(),
+                call().header(AUTHORIZATION, "Bearer x"),
+                // One layer has made a page of it when the other answers in its own way.
+                call().header(ACCEPT, "text/html"),
+            ];
+            for call in calls {
                 let answer = call.send().await;
                 assert_eq!(answer.text(), by, "{path}, users inside: {users_inside}");
             }
@@ -189,4 +214,21 @@ async fn a_refusal_that_the_handler_took_as_a_result_is_its_own_affair(backend: 
     // Another failure is not answered with what was meant for the refusal.
     served.post("/fails-later").send().await.expect(StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(served.post("/hands-on").send().await.text(), "users");
+}
+
+/// `on_reject` answers for anchor, and not for the application.
+async fn what_the_application_makes_of_a_rejection_is_its_own_answer(backend: Backend) {
+    let served = users_and_administrators(&backend, true).await;
+    for accept in ["*/*", "text/html"] {
+        let get = async |path: &str| served.get(path).header(ACCEPT, accept).send().await;
+        let body = get("/own-body").await.expect(StatusCode::UNAUTHORIZED);
+        assert_eq!(body.text(), "own");
+        assert_eq!(get("/own-empty-body").await.expect(StatusCode::UNAUTHORIZED).text(), "");
+        let redirect = get("/own-redirect").await.expect(StatusCode::SEE_OTHER);
+        assert_eq!(redirect.header(LOCATION), Some("/own"));
+        assert_eq!(redirect.text(), r#"{"error":"unauthenticated"}"#);
+        assert_eq!(get("/user").await.expect(StatusCode::IM_A_TEAPOT).text(), "users");
+    }
+    let head = served.call(Method::HEAD, "/user").send().await;
+    head.expect(StatusCode::IM_A_TEAPOT);
 }

@@ -9,7 +9,9 @@ use anchor_tests::http::{Answer, Call};
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::routing::post;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, ORIGIN, VARY, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, HOST, ORIGIN, VARY, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, StatusCode};
 
 use crate::application::{Application, KEY, OPTIONAL, REQUIRING, UserSession};
@@ -292,6 +294,8 @@ async fn another_site_is_refused_unless_a_script_has_set_the_only_token(backend:
         app.post(path).header(ORIGIN, "https://evil.example").header(HOST, "app.example")
     };
     let update = || from_evil("/update").json(&serde_json::json!({}));
+    let log_in = || from_evil("/login").json(&UserSession::of("mallory"));
+    let of_cookie = split(&cookie).1;
     for (call, expected) in [
         (update().cookie(&cookie), StatusCode::FORBIDDEN),
         (update().header(AUTHORIZATION, &bearer), StatusCode::OK),
@@ -302,6 +306,11 @@ async fn another_site_is_refused_unless_a_script_has_set_the_only_token(backend:
         (update().header(AUTHORIZATION, "Basic Zm9vOmJhcg=="), StatusCode::FORBIDDEN),
         (update(), StatusCode::FORBIDDEN),
         (from_evil("/bearer"), StatusCode::FORBIDDEN),
+        // What a proxy has added is not a token, and a token of the cookie is not one of a header.
+        (log_in().header(AUTHORIZATION, "Bearer of-the-proxy"), StatusCode::FORBIDDEN),
+        (log_in().header(X_APP, "of-the-proxy"), StatusCode::FORBIDDEN),
+        (log_in().header(AUTHORIZATION, format!("Bearer {of_cookie}")), StatusCode::FORBIDDEN),
+        (log_in().header(AUTHORIZATION, &bearer), StatusCode::OK),
     ] {
         assert_eq!(status(call).await, expected);
     }
@@ -318,15 +327,16 @@ fn frontends_that_collide_fail_at_build() {
         let builder = SessionManager::builder(store).keys(KeyRing::new([KEY]).unwrap());
         configure(builder).build().map(|_| ())
     };
-    let refused: [(Configure, &str); 5] = [
+    let refused: [(Configure, &str); 6] = [
         (|it| it.add_frontend(SessionCookie::default()), "two frontends travel by `cookie:__Host-"),
         (|it| it.add_frontend(Bearer).add_frontend(Bearer), "two frontends travel by `bearer`"),
         (
-            |it| {
-                let authorization = CustomHeader::new(AUTHORIZATION);
-                it.frontend(Bearer).add_frontend(authorization)
-            },
-            "both read the header `authorization`",
+            |it| it.add_frontend(CustomHeader::new(AUTHORIZATION)),
+            "let other sites set: write `Bearer`",
+        ),
+        (
+            |it| it.add_frontend(CustomHeader::new(ACCEPT_LANGUAGE)),
+            "`CustomHeader` cannot be `accept-language`, which",
         ),
         (|it| it.add_frontend(SessionCookie::new("__Host-x").secure(false)), "only with `Secure`"),
         (|it| it.add_frontend(SessionCookie::new("__Host-x")).absolute(Duration::MAX), "400 days"),

@@ -20,6 +20,7 @@ on_every_store![
     a_user_ends_another_session_of_theirs_with_one_call,
     the_id_of_another_subjects_session_ends_nothing,
     ending_the_own_session_is_a_logout,
+    ending_the_own_session_says_whether_it_was_live,
     a_sibling_that_could_not_be_ended_is_503,
     a_kept_handle_ends_nothing_once_its_own_session_has_ended,
 ];
@@ -31,13 +32,22 @@ async fn end(Path(id): Path<Uuid>, session: Session<UserSession>) -> Result<Json
     Ok(Json(session.end_sibling(SessionId::from_uuid(id)).await?))
 }
 
+/// Ends its own session twice, and says each time whether it was live.
+async fn end_itself(session: Session<UserSession>) -> Result<Json<[bool; 2]>, Error> {
+    let own = session.id();
+    Ok(Json([session.end_sibling(own).await?, session.end_sibling(own).await?]))
+}
+
 async fn application(backend: &Backend) -> (Application, Kept, Told) {
     let (kept, told) = (Kept::default(), Told::default());
     let keep = {
         let kept = Arc::clone(&kept);
         post(async move |session: Session<UserSession>| kept.lock().unwrap().push(session))
     };
-    let routes = Router::new().route("/end/{id}", post(end)).route("/keep", keep);
+    let routes = Router::new()
+        .route("/end/{id}", post(end))
+        .route("/end-itself", post(end_itself))
+        .route("/keep", keep);
     let store = Watched::new(backend.store().await);
     let tell = Arc::clone(&told);
     let app = Application::assemble(
@@ -93,6 +103,13 @@ async fn ending_the_own_session_is_a_logout(backend: Backend) {
     assert_eq!(answer.text(), "true");
     assert!(answer.set_cookies()[0].contains("Max-Age=0"), "{answer:?}");
     app.me(&cookie).await.expect(StatusCode::UNAUTHORIZED);
+}
+
+async fn ending_the_own_session_says_whether_it_was_live(backend: Backend) {
+    let (app, ..) = application(&backend).await;
+    let cookie = app.log_in("ferris").await;
+    let answer = app.post("/end-itself").cookie(&cookie).send().await.expect(StatusCode::OK);
+    assert_eq!(answer.text(), "[true,false]");
 }
 
 async fn a_sibling_that_could_not_be_ended_is_503(backend: Backend) {

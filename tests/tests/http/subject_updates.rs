@@ -24,6 +24,7 @@ on_every_store![
     an_error_says_how_many_were_changed_and_a_repetition_changes_the_rest,
     a_session_whose_new_payload_is_refused_does_not_protect_the_others,
     a_change_of_the_subject_is_refused,
+    a_change_goes_on_without_its_caller,
 ];
 
 static FERRIS: LazyLock<String> = LazyLock::new(|| "ferris".to_owned());
@@ -219,4 +220,21 @@ async fn a_change_of_the_subject_is_refused(backend: Backend) {
     assert_eq!(Rejection::from(refused).status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(session(&app, &cookie).await, of_ferris());
     assert_eq!(app.store.calls(Verb::Update), 0);
+}
+
+async fn a_change_goes_on_without_its_caller(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let cookies = log_in_times(&app, 3).await;
+    let hold = app.store.hold(Verb::Update);
+    let sessions = app.sessions.clone();
+    let caller = tokio::spawn(async move { sessions.update_subject(&FERRIS, promote).await });
+    hold.reached().await;
+    // As when the client of an administrator's request disconnects.
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    hold.release();
+    assert_eq!(app.sessions.shutdown().await, 0);
+    for cookie in &cookies {
+        assert_eq!(role(&app, cookie).await, Role::Admin);
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anchor::prelude::*;
-use anchor::store::{Durability, EndReason, Ending, Replaced, SessionStore, VerifyError};
+use anchor::store::{Consumed, Durability, EndReason, Ending, Replaced, SessionStore, VerifyError};
 use anchor::{RedisStore, StoreErrorKind};
 use anchor_tests::cluster::on;
 use anchor_tests::databases;
@@ -152,6 +152,66 @@ async fn many_ends_take_hardly_longer_than_one() {
     assert!(took >= within && took < 4 * within, "{took:?} for {ENDS} ends");
     for id in ids {
         assert!(!is_live(&store, id).await);
+    }
+}
+
+/// A server that has forgotten some of the scripts carries out the other ends: each caller learns
+/// what its own call has ended.
+#[tokio::test]
+async fn ends_that_go_together_are_carried_out_once() {
+    let Some(server) = databases::own_redis() else { return };
+    let within = Duration::from_millis(500);
+    let replicas = Durability::Replicas { replicas: 0, within };
+    let plain = server.store::<UserSession>().await;
+    let store = plain.clone().durability(replicas).await.unwrap();
+    let mut sessions = Vec::new();
+    for number in 0..48 {
+        let new = login(&store, user(&format!("subject {number}")));
+        store.create(new.clone()).await.unwrap();
+        sessions.push(new);
+    }
+    server.run::<String>(&["SCRIPT", "FLUSH"]).await;
+    // It knows this one again.
+    plain.revoke(create(&plain, user("corro")).await, None, EndReason::Logout).await.unwrap();
+    let mut ends = tokio::task::JoinSet::new();
+    for (number, new) in sessions.into_iter().enumerate() {
+        let store = store.clone();
+        ends.spawn(async move {
+            match number % 3 {
+                0 => {
+                    let ending = store.revoke(new.id, None, EndReason::Logout).await.unwrap();
+                    (number, ending == Ending::Ended)
+                }
+                1 => {
+                    let subject = &new.data.name;
+                    let count = store.revoke_subject(subject, EndReason::Logout).await.unwrap();
+                    (number, count == 1)
+                }
+                _ => {
+                    let consumed = store.consume(new.id, new.secret).await.unwrap();
+                    (number, matches!(consumed, Consumed::Ended(last) if *last == *new.data))
+                }
+            }
+        });
+    }
+    let mut lost = ends.join_all().await;
+    lost.retain(|(_, ended)| !ended);
+    assert!(lost.is_empty(), "these ended a session, and were told that they did not: {lost:?}");
+}
+
+/// A consumption that is not confirmed gives nobody the payload.
+#[tokio::test]
+async fn a_consumption_that_no_replica_confirms_is_an_error() {
+    let Some(server) = databases::redis().await else { return };
+    let within = Duration::from_millis(100);
+    let replicas = Durability::Replicas { replicas: 1, within };
+    let store = server.store::<UserSession>().await.durability(replicas).await.unwrap();
+    let new = login(&store, user("ferris"));
+    store.create(new.clone()).await.unwrap();
+    for _ in 0..2 {
+        let error = store.consume(new.id, new.secret).await.unwrap_err();
+        assert!(error.to_string().contains("0 of 1 replicas"), "{error}");
+        assert!(!is_live(&store, new.id).await);
     }
 }
 

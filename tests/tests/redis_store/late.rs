@@ -13,8 +13,8 @@ async fn a_login_that_arrives_again_after_the_logout_begins_no_session() {
     let store = own.store::<UserSession>().await;
     let limit = SubjectLimit::new(5, LimitExceeded::EndOldest);
     for limit in [None, Some(limit)] {
-        // Each sixteenth is made by the script.
-        for number in 0..32 {
+        // Each 32nd is made by the script.
+        for number in 0..64 {
             let mut new = login(&store, user(&format!("user {number}")));
             new.limit = limit;
             assert!(matches!(store.create(new.clone()).await, Ok(Created::Session { .. })));

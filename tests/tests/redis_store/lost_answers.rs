@@ -6,12 +6,12 @@ use std::time::Duration;
 use anchor::RedisStore;
 use anchor::payload::{LimitExceeded, SubjectLimit};
 use anchor::store::{
-    Change, Created, EndReason, OldSecret, Page, Rotated, Rotation, SessionStore, Updated,
+    Change, Consumed, Created, EndReason, OldSecret, Page, Rotated, Rotation, SessionStore, Updated,
 };
 use anchor::token::SecretHash;
 use anchor_tests::{Direction, Loss, Proxy, databases};
 
-use super::{UserSession, create, is_live, live, login, user};
+use super::{TABLE, UserSession, create, is_live, live, login, user};
 
 #[track_caller]
 fn assert_lost(proxy: &Proxy) {
@@ -84,6 +84,23 @@ async fn has_the_effect_of_one_call(loss: Loss) {
     let secrets = live(&store, warm).await.secrets;
     assert_eq!(secrets.current, SecretHash::from_bytes([2; 32]));
     assert_eq!(secrets.previous, Some(SecretHash::from_bytes([1; 32])));
+
+    // Who has consumed a session gets its payload, and nobody else does.
+    let consumed = create(&store, user("hopper")).await;
+    let secret = live(&store, consumed).await.secrets.current;
+    store.consume(create(&store, user("hopper")).await, secret).await.unwrap();
+    lose_the_next_answer(&proxy);
+    let last = store.consume(consumed, secret).await.unwrap();
+    assert_lost(&proxy);
+    let Consumed::Ended(last) = last else { panic!("{last:?}") };
+    assert_eq!(*last, user("hopper"));
+    assert!(!is_live(&store, consumed).await);
+    let again = store.consume(consumed, secret).await.unwrap();
+    assert!(matches!(again, Consumed::Gone), "{again:?}");
+    // What the repeated call was answered from does not stay.
+    let kept = server.key(TABLE, consumed, &format!("consumed:{consumed}"));
+    let left: i64 = server.run(&["PTTL", &kept]).await;
+    assert!((1..=60_000).contains(&left), "{left} ms");
 
     lose_the_next_answer(&proxy);
     store.revoke(warm, Some(loaded.secrets.lasting), EndReason::Logout).await.unwrap();

@@ -2,6 +2,7 @@
 //! environment: what a client sees of them.
 
 mod application;
+mod closed_groups;
 mod cross_origin;
 mod cross_origin_posts;
 mod declared_groups;

@@ -6,6 +6,7 @@ use anchor::routing::{Router, any, get, post, public_service};
 use anchor_tests::http::Served;
 use axum::extract::State;
 use http::StatusCode;
+use tower::Layer;
 
 use crate::application::{Role, UserSession, login, sessions};
 
@@ -124,6 +125,64 @@ fn a_route_layer_does_not_cover_the_fallback() {
     let handlers = get(ban).layer(sessions().layer()).post(ban);
     let app: Router = Router::new().route("/", handlers);
     assert_eq!(mistakes(app), format!("`POST /` (`routing::startup::ban`): {USERS}"));
+}
+
+#[test]
+fn the_sessions_of_one_route_are_known_to_the_others() {
+    let of_handlers = get(home).layer(sessions().layer());
+    let of_service = sessions().require().layer(axum::routing::get(plain));
+    let of_service = public_service(sessions().layer().layer(of_service));
+    for app in [
+        Router::<()>::new().route("/a", of_handlers),
+        Router::new().route_service("/a", of_service),
+    ] {
+        let app = app.route("/late", get(shows_the_user));
+        let expected = format!("`GET /late` (`routing::startup::shows_the_user`): {USERS}");
+        assert!(mistakes(app).ends_with(&expected));
+    }
+}
+
+#[public]
+async fn other_method() -> StatusCode {
+    StatusCode::IM_A_TEAPOT
+}
+
+#[tokio::test]
+async fn a_guarded_answer_to_other_methods_is_not_replaced() {
+    let sessions = sessions();
+    let guard = || sessions.require();
+    let plain = || axum::routing::get(plain);
+    let replaced = "it replaces the answer that the guard of this path gives to other methods, \
+                    and is outside of the guard: call `.method_not_allowed_fallback(..)` before \
+                    the guarded routes are added, or before `.layer(guard)`";
+    for routes in [
+        Router::<()>::new().route("/x", get(home)).layer(guard()),
+        Router::new().merge(guard().layer(Router::new().route("/x", get(home)))),
+        Router::new().route("/x", guard().layer(plain())),
+        Router::new().route("/x", get(home).layer(guard())),
+    ] {
+        let app = routes.clone().method_not_allowed_fallback(other_method).sessions(&sessions);
+        let route = "`other /x` (`routing::startup::other_method`)";
+        assert_eq!(mistakes(app), format!("{route}: {replaced}"));
+
+        let open = Router::new().route("/", get(home)).method_not_allowed_fallback(other_method);
+        let app = open.merge(routes).sessions(&sessions).build().unwrap();
+        let app = Served::start(app).await;
+        app.post("/").send().await.expect(StatusCode::IM_A_TEAPOT);
+        app.post("/x").send().await.expect(StatusCode::UNAUTHORIZED);
+    }
+    // What is nested under a guard as a whole, or answers all methods, is not replaced.
+    let app: Router = Router::new()
+        .nest("/admin", guard().layer(axum::Router::new().route("/x", plain())))
+        .nest_service("/files", guard().layer(plain()))
+        .route_service("/file", guard().layer(plain()))
+        .route("/any", any(home).layer(guard()))
+        .method_not_allowed_fallback(other_method)
+        .sessions(&sessions);
+    let app = Served::start(app.build().unwrap()).await;
+    for path in ["/admin/x", "/files", "/file", "/any"] {
+        app.post(path).send().await.expect(StatusCode::UNAUTHORIZED);
+    }
 }
 
 #[test]

@@ -148,6 +148,24 @@ catches! { naive, Fault, Payload:
         rotate::a_rotation_changes_the_secret_and_remembers_the_previous_one;
     RotateKeepsTheFirstSecret => rotate::a_second_rotation_forgets_the_first_secret;
     RotateGivesNoGrace => rotate::the_grace_of_a_previous_secret_is_counted_from_the_rotation;
+    ConsumeEndsNothing =>
+        consume::a_consumption_ends_the_session_and_returns_its_last_payload,
+        consume::of_many_consumptions_of_one_session_one_gets_the_payload;
+    ConsumeIgnoresTheSecret =>
+        consume::a_consumption_with_another_secret_conflicts_and_ends_nothing;
+    ConsumeNeedsTheCurrentSecret =>
+        consume::the_secret_of_a_lost_rotation_does_not_stop_a_consumption;
+    ConsumeChecksBeforeItEnds =>
+        consume::of_many_consumptions_of_one_session_one_gets_the_payload,
+        consume::of_a_consumption_and_a_revoke_at_once_one_ends_the_session,
+        consume::of_a_consumption_and_a_rotation_at_once_one_wins,
+        consume::a_consumption_returns_every_update_that_was_answered;
+    ConsumeIgnoresWhoEndedIt =>
+        consume::of_a_consumption_and_a_revoke_at_once_one_ends_the_session;
+    ConsumeReturnsWhatWasLoadedBefore =>
+        consume::a_consumption_returns_every_update_that_was_answered;
+    ConsumeEndsTheSubject =>
+        consume::a_consumption_ends_the_session_and_returns_its_last_payload;
     RevokeLies => revoke::a_revoked_session_is_not_live_and_the_second_revoke_counts_none,
         revoke::revoking_an_unknown_session_counts_none, logout_races::logout_beats_a_late_update,
         logout_races::logout_beats_a_late_touch, logout_races::logout_beats_a_late_rotation,
@@ -270,6 +288,7 @@ catches! { careless, Carelessness, Extended<_>:
     DeadLoginsAreRevived => cut_off::a_login_that_arrives_dead_is_gone_to_every_verb;
     DeadLoginsStay => cut_off::a_sweep_removes_what_was_dead_on_arrival;
     ReauthenticationEscapes => cut_off::a_cut_off_beats_a_late_reauthentication;
+    ConsumptionsAreLogouts => history::the_history_says_why_each_session_ended;
     TouchEscapes => cut_off::a_cut_off_beats_late_writes;
     OriginIsForgotten => client_info::a_session_keeps_where_it_came_from;
     OriginIsNeverUpdated => client_info::a_touch_records_where_a_session_was_used_from;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anchor::conformance::Payload;
 use anchor::store::{
-    Change, EndReason, Ending, Load, NewSession, Page, SessionStore, Touch, Touched,
+    Change, EndReason, Ending, LONGEST_LOGIN, Load, NewSession, Page, SessionStore, Touch, Touched,
 };
 use anchor::token::{LastingHash, SecretHash};
-use anchor::{MemoryStore, SessionData, SessionId, Timestamp};
+use anchor::{MemoryStore, SessionData, SessionId, StoreErrorKind, Timestamp};
 use uuid::Uuid;
 
 fn session(number: u128) -> NewSession<Payload> {
@@ -45,6 +45,27 @@ async fn a_paused_test_clock_ends_sessions_to_the_microsecond() {
     assert!(!is_ended(&store, new.id).await);
     tokio::time::advance(Duration::from_millis(1)).await;
     assert!(is_ended(&store, new.id).await, "at the very instant of its expiry it has ended");
+    let ending = store.revoke(new.id, None, EndReason::Logout).await.unwrap();
+    assert_eq!(ending, Ending::NotLive, "nobody ends it a second time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_finds_every_row_that_is_due_among_those_whose_expiry_has_changed() {
+    let store = MemoryStore::new();
+    for number in 0..1_000 {
+        store.create(session(number)).await.unwrap();
+    }
+    tokio::time::advance(Payload::IDLE / 2).await;
+    for number in (0..1_000).step_by(2) {
+        let id = SessionId::from_uuid(Uuid::from_u128(number));
+        store.touch(Touch::new(id, Payload::IDLE)).await.unwrap();
+    }
+    for _ in 0..2 {
+        tokio::time::advance(Payload::IDLE / 2).await;
+        assert_eq!(store.sweep(100).await.unwrap(), 100);
+        assert_eq!(store.sweep(u32::MAX).await.unwrap(), 400);
+        assert_eq!(store.sweep(u32::MAX).await.unwrap(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,6 +137,87 @@ async fn logins_clear_ended_rows_away_and_nobody_else_need() {
     }
     assert_eq!(store.sweep(u32::MAX).await.unwrap(), 0, "25 logins clear 100 ended rows");
     assert_eq!(store.list(&Uuid::from_u128(7), Page::default()).await.unwrap().len(), 25);
+}
+
+/// A payload whose subject can be cut off.
+#[derive(Clone, SessionData)]
+#[session(table = "members", cut_off, migrations = false)]
+struct Member {
+    #[session(subject)]
+    user_id: i64,
+}
+
+fn member(number: u128, user_id: i64) -> NewSession<Member> {
+    NewSession::new(
+        SessionId::from_uuid(Uuid::from_u128(number)),
+        LastingHash::from_bytes([0; 32]),
+        SecretHash::from_bytes([1; 32]),
+        Arc::new(Member { user_id }),
+    )
+}
+
+async fn is_live(store: &MemoryStore<Member>, new: &NewSession<Member>) -> bool {
+    matches!(store.load(new.id).await.unwrap(), Load::Live(_))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_after_a_cut_off_is_let_in_even_within_the_same_microsecond() {
+    let (store, before, after) = (MemoryStore::new(), member(1, 7), member(2, 7));
+    store.create(before.clone()).await.unwrap();
+    assert_eq!(store.cut_off(&7, EndReason::CutOff).await.unwrap(), 1);
+    store.create(after.clone()).await.unwrap();
+    assert!(!is_live(&store, &before).await && is_live(&store, &after).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_of_expired_and_of_cut_off_rows_is_bounded() {
+    let store = MemoryStore::new();
+    let began = Some(tokio::time::Instant::now());
+    store.cut_off(&7, EndReason::CutOff).await.unwrap();
+    for number in 0..3 {
+        let mut late = member(number, 7);
+        late.began = began;
+        store.create(late).await.unwrap();
+    }
+    // A cut-off moves the clock by a microsecond.
+    let idle = Duration::from_secs(1);
+    tokio::time::advance(idle).await;
+    for number in 3..5 {
+        let mut short = member(number, 8);
+        short.idle = idle;
+        store.create(short).await.unwrap();
+    }
+    tokio::time::advance(idle).await;
+    for swept in [3, 2, 0] {
+        assert_eq!(store.sweep(3).await.unwrap(), swept);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_may_take_as_long_as_a_cut_off_is_remembered_and_no_longer() {
+    let (store, mut late) = (MemoryStore::new(), member(1, 7));
+    late.began = Some(tokio::time::Instant::now());
+    tokio::time::advance(LONGEST_LOGIN).await;
+    store.create(late).await.unwrap();
+    let mut later = member(2, 7);
+    later.began = Some(tokio::time::Instant::now());
+    tokio::time::advance(LONGEST_LOGIN + Duration::from_millis(1)).await;
+    let error = store.create(later.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Constraint, "{error}");
+    assert!(matches!(store.load(later.id).await.unwrap(), Load::Absent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_clears_away_what_a_cut_off_has_ended_that_is_forgotten() {
+    let (store, mut late) = (MemoryStore::new(), member(1, 7));
+    late.began = Some(tokio::time::Instant::now());
+    late.idle = late.absolute;
+    store.cut_off(&7, EndReason::CutOff).await.unwrap();
+    store.create(late.clone()).await.unwrap();
+    assert!(matches!(store.load(late.id).await.unwrap(), Load::Ended));
+    tokio::time::advance(LONGEST_LOGIN + Duration::from_millis(1)).await;
+    store.create(member(2, 7)).await.unwrap();
+    assert!(matches!(store.load(late.id).await.unwrap(), Load::Absent));
 }
 
 /// A payload whose destructor panics.

@@ -70,6 +70,7 @@ impl<E: Engine> Application<E> {
         let shared = (sessions.clone(), store.clone());
         let routes = Router::new()
             .route("/login/{user}", post(login))
+            .route("/login-now/{user}", post(login_now))
             .route("/me", get(async |user: UserSession| format!("{:?} {}", user.role, user.visits)))
             .route("/id", get(async |session: Session<UserSession>| session.id().to_string()))
             .route("/visit", post(visit))
@@ -123,7 +124,7 @@ pub(crate) async fn set_password<E: Engine>(transaction: &mut Transaction<E, Use
     E::execute_in(transaction, "UPDATE users SET password = 2 WHERE id = 7").await.unwrap();
 }
 
-fn word_of(event: &Event<'_, UserSession>) -> Option<String> {
+pub(crate) fn word_of(event: &Event<'_, UserSession>) -> Option<String> {
     match event {
         Event::Revoked { which, count, reason } => {
             let which = format!("{which:?}");
@@ -142,6 +143,10 @@ fn session_of(user_id: i64) -> UserSession {
 
 async fn login(auth: Auth<UserSession>, Path(user): Path<i64>) -> Result<(), Error> {
     auth.login(session_of(user)).await.map(drop)
+}
+
+async fn login_now(auth: Auth<UserSession>, Path(user): Path<i64>) -> Result<(), Error> {
+    auth.login(session_of(user)).starting_now().await.map(drop)
 }
 
 async fn visit(mut session: Session<UserSession>) -> Result<(), Error> {

@@ -1,8 +1,10 @@
 //! A login in a transaction of the application's.
 
-use anchor::SessionData;
+use std::sync::{Arc, Mutex};
+
 use anchor::frontend::CustomHeader;
 use anchor::prelude::*;
+use anchor::{Error, SessionData};
 use anchor_tests::http::Served;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -17,6 +19,8 @@ on_every_database![
     a_registration_that_is_rolled_back_logs_nobody_in,
     a_limit_holds_for_logins_in_transactions,
     the_token_goes_to_the_frontend_that_the_login_names,
+    a_login_that_is_refused_commits_nothing,
+    a_login_whose_response_was_sent_says_so_even_if_it_cannot_be_ended,
 ];
 
 async fn a_registration_logs_in_when_it_commits<E: Engine>(pool: E) {
@@ -87,10 +91,10 @@ async fn a_limit_holds_for_logins_in_transactions<E: Engine>(pool: E) {
     let sessions = SessionManager::builder(store.clone()).keys(keys).build().unwrap();
     let shared = (pool, sessions.clone(), store);
     let routes = Router::new().route("/login/{number}", post(login::<E>)).with_state(shared);
-    let app = std::sync::Arc::new(Served::start(routes.layer(sessions.layer())).await);
+    let app = Arc::new(Served::start(routes.layer(sessions.layer())).await);
     let logins: Vec<_> = (0..24)
         .map(|number| {
-            let app = std::sync::Arc::clone(&app);
+            let app = Arc::clone(&app);
             tokio::spawn(async move {
                 let login = app.post(&format!("/login/{number}")).send().await;
                 login.expect(StatusCode::OK);
@@ -141,4 +145,72 @@ async fn the_token_goes_to_the_frontend_that_the_login_names<E: Engine>(pool: E)
     let unknown = app.post("/login/x-unknown").send().await;
     unknown.expect(StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(sessions.list(&7).await.unwrap().len(), 1);
+}
+
+/// What a handler leaves for after its response.
+struct Left<E: Engine> {
+    sessions: SessionManager<Few>,
+    store: E::Store<Few>,
+    auth: Mutex<Option<Auth<Few>>>,
+    transaction: Mutex<Option<Transaction<E, Few>>>,
+}
+
+impl<E: Engine> Left<E> {
+    async fn start(pool: &E) -> (Arc<Self>, Served) {
+        let store = pool.store::<Few>().await;
+        let keys = KeyRing::new([[7; 32]]).unwrap();
+        let sessions = SessionManager::builder(store.clone()).keys(keys).build().unwrap();
+        let layer = sessions.layer();
+        let (auth, transaction) = (Mutex::default(), Mutex::default());
+        let left = Arc::new(Self { sessions, store, auth, transaction });
+        let routes = Router::new()
+            .route("/leave", post(leave::<E>))
+            .route("/log-in-and-leave", post(log_in_and_leave::<E>))
+            .with_state(Arc::clone(&left));
+        (left, Served::start(routes.layer(layer)).await)
+    }
+}
+
+async fn leave<E: Engine>(auth: Auth<Few>, State(left): State<Arc<Left<E>>>) {
+    *left.auth.lock().unwrap() = Some(auth);
+}
+
+async fn log_in_and_leave<E: Engine>(
+    auth: Auth<Few>,
+    State(left): State<Arc<Left<E>>>,
+) -> Result<(), Error> {
+    let mut transaction: Transaction<E, Few> = left.sessions.begin(&left.store).await?;
+    auth.login(Few { user_id: 7 }).within(&mut transaction).await?;
+    *left.transaction.lock().unwrap() = Some(transaction);
+    Ok(())
+}
+
+async fn a_login_that_is_refused_commits_nothing<E: Engine>(pool: E) {
+    let (left, app) = Left::start(&pool).await;
+    app.post("/leave").send().await.expect(StatusCode::OK);
+    let auth = left.auth.lock().unwrap().take().unwrap();
+    let too_late = || auth.login(Few { user_id: 7 });
+    let nowhere = || auth.login(Few { user_id: 7 }).via(CustomHeader::new(X_FEW));
+    for login in [too_late(), nowhere()] {
+        let mut transaction: Transaction<E, Few> = left.sessions.begin(&left.store).await.unwrap();
+        let refused = login.within(&mut transaction).await.unwrap_err();
+        assert!(matches!(refused, Error::ResponseBegun | Error::UnknownFrontend { .. }));
+        let refused = transaction.commit().await.unwrap_err();
+        assert!(refused.to_string().contains("begin another one"), "{refused}");
+    }
+}
+
+async fn a_login_whose_response_was_sent_says_so_even_if_it_cannot_be_ended<E: Engine>(pool: E) {
+    let (left, app) = Left::start(&pool).await;
+    for (live, can_be_ended) in [(0, true), (1, false)] {
+        if !can_be_ended {
+            pool.refuse("not_ended", "BEFORE DELETE", "tx_few", "1 = 1").await;
+        }
+        let answer = app.post("/log-in-and-leave").send().await.expect(StatusCode::OK);
+        assert!(answer.set_cookies().is_empty(), "{answer:?}");
+        let transaction = left.transaction.lock().unwrap().take().unwrap();
+        let refused = transaction.commit().await.unwrap_err();
+        assert!(matches!(refused, Error::ResponseBegun), "{refused}");
+        assert_eq!(left.sessions.list(&7).await.unwrap().len(), live);
+    }
 }

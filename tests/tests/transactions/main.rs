@@ -7,5 +7,8 @@ mod engine;
 mod commits;
 mod conflicts;
 mod cut_offs;
+mod levels;
 mod logins;
+mod releases;
 mod rollbacks;
+mod slow_commits;

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use tokio::time::timeout;
 
-use crate::application::{Application, FERRIS, Role, set_password};
+use crate::application::{Application, FERRIS, Role, UserSession, set_password};
 use crate::engine::{A_MOMENT, Engine, Transaction, on_every_database};
 
 on_every_database![
@@ -12,6 +12,7 @@ on_every_database![
     what_a_statement_has_undone_is_not_committed_and_not_reported,
     a_transaction_on_another_database_says_so,
     a_change_of_the_subject_commits_nothing,
+    another_store_of_the_same_payload_is_refused,
 ];
 
 async fn a_transaction_that_is_dropped_or_rolled_back_changes_nothing<E: Engine>(pool: E) {
@@ -90,8 +91,8 @@ async fn what_a_statement_has_undone_is_not_committed_and_not_reported<E: Engine
         E::execute_in(&mut transaction, "SELECT 1 / 0").await.unwrap_err();
         transaction.commit().await.unwrap_err();
     }
-    // Last, because sqlx then has a wrong count of the connection's transactions.
-    for verb_first in [true, false] {
+    // More often than the pool has connections: each is as good as before.
+    for verb_first in [true, false].repeat(6) {
         undone("ROLLBACK", verb_first).await;
     }
 }
@@ -116,4 +117,19 @@ async fn a_change_of_the_subject_commits_nothing<E: Engine>(pool: E) {
     assert!(matches!(refused, Err(anchor::Error::SubjectChanged { .. })), "{refused:?}");
     transaction.commit().await.unwrap_err();
     assert_eq!((app.password().await, app.is_live(&cookie).await), (1, true));
+}
+
+async fn another_store_of_the_same_payload_is_refused<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let another = app.pool.store::<UserSession>().await;
+    let begun = app.sessions.begin(&another).await.map(drop);
+    let taken_over = app.pool.hand_over(&app.sessions, &another, "BEGIN").await.map(drop);
+    for refused in [begun, taken_over] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, anchor::Error::OtherStore { .. }), "{refused}");
+        assert!(refused.to_string().contains("`SessionManager::builder(store.clone())`"));
+        let status = anchor::Rejection::from(refused).status();
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    app.sessions.begin(&app.store.clone()).await.unwrap().commit().await.unwrap();
 }

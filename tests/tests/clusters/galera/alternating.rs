@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anchor::payload::CutOff;
 use anchor::store::{
-    Change, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
+    Change, Consumed, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
     Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture, Touch,
     Touched, Updated, Use,
 };
-use anchor::token::LastingHash;
+use anchor::token::{LastingHash, SecretHash};
 use anchor::{MySqlStore, SessionData, SessionId};
 
 /// No two calls that follow each other go to one server.
@@ -54,6 +54,10 @@ impl<T: SessionData> SessionStore<T> for Alternating<T> {
 
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         self.next().reauthenticate(rotation)
+    }
+
+    fn consume(&self, id: SessionId, secret: SecretHash) -> StoreFuture<'_, Consumed<T>> {
+        self.next().consume(id, secret)
     }
 
     fn revoke(
