@@ -10,16 +10,20 @@
 //! | [`totp`] | the password | a code of an authenticator app |
 //! | [`oidc`] | the way to the provider | the way back |
 //! | [`passkeys`] | the challenge | its signature |
+//!
+//! `cargo run -p two-step-example` serves the pages of the first one. The tests do all three, with
+//! a provider and an authenticator of their own.
 
 pub mod oidc;
+mod page;
 pub mod passkeys;
 pub mod totp;
 pub mod users;
 
-use anchor::ConfigError;
 use anchor::prelude::*;
 use anchor::routing::{Router, get, post};
-use axum::http::StatusCode;
+use anchor::{ConfigError, Environment};
+use axum::response::{Html, Redirect};
 
 /// The session of a user who has done both steps.
 #[derive(Clone, SessionData)]
@@ -29,32 +33,39 @@ pub struct UserSession {
     user_id: i64,
 }
 
-/// Creates the application.
+/// Creates the application. Without a provider, it has no routes to one.
 ///
 /// # Errors
 ///
 /// Returns an error if the settings of a manager cannot work, or a route lacks its sessions.
 pub fn app(
     users: users::Users,
-    provider: oidc::Provider,
+    provider: Option<oidc::Provider>,
     passkeys: passkeys::RelyingParty,
-    keys: &KeyRing,
+    environment: &Environment,
 ) -> Result<axum::Router, ConfigError> {
+    let oidc = provider.map(|provider| oidc::routes(users.clone(), provider, environment));
     Router::new()
-        .merge(totp::routes(users.clone(), keys)?)
-        .merge(oidc::routes(users.clone(), provider, keys)?)
-        .merge(passkeys::routes(users, passkeys, keys)?)
+        .merge(totp::routes(users.clone(), environment)?)
+        .merge(oidc.transpose()?.unwrap_or_default())
+        .merge(passkeys::routes(users, passkeys, environment)?)
+        .route("/", get(home))
         .route("/me", get(me))
         .route("/logout", post(logout))
-        .sessions(&manager::<UserSession>(keys)?)
+        .sessions(&manager::<UserSession>(environment)?)
         // Checks that every route has the sessions that it needs.
         .build()
 }
 
 /// Creates the manager of one kind of session. The key of its tokens is derived for its cookie and
 /// its table, so one key ring serves all.
-fn manager<T: SessionData>(keys: &KeyRing) -> Result<SessionManager<T>, ConfigError> {
-    SessionManager::builder(MemoryStore::new()).keys(keys.clone()).build()
+fn manager<T: SessionData>(environment: &Environment) -> Result<SessionManager<T>, ConfigError> {
+    SessionManager::builder(MemoryStore::new()).environment(environment.clone()).build()
+}
+
+#[public]
+async fn home(user: Option<UserSession>) -> Html<String> {
+    page::home(user.map(|user| user.user_id))
 }
 
 #[require_session(UserSession)]
@@ -63,6 +74,19 @@ async fn me(user: UserSession) -> String {
 }
 
 #[logout(UserSession)]
-async fn logout() -> StatusCode {
-    StatusCode::NO_CONTENT
+async fn logout() -> Redirect {
+    Redirect::to("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A new password, or a passkey that is removed, can end the logins that wait.
+    #[test]
+    fn a_login_that_waits_for_its_second_step_names_its_user() {
+        assert!(totp::TotpLogin::schema().subject().is_some());
+        assert!(passkeys::PasskeyLogin::schema().subject().is_some());
+        assert!(passkeys::NewPasskey::schema().subject().is_some());
+    }
 }

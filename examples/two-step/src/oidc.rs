@@ -1,12 +1,15 @@
 //! OpenID Connect: the way to the provider, and the way back, by the authorization code flow with
 //! PKCE.
+//!
+//! An ID token may be signed with any algorithm that the provider's metadata names. The provider of
+//! the tests signs with RS256 alone, which every provider supports.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
 
 use anchor::prelude::*;
 use anchor::routing::{Router, get, post};
-use anchor::{ConfigError, Error};
+use anchor::{ConfigError, Environment, Error};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -116,12 +119,12 @@ struct App {
 pub(crate) fn routes(
     users: Users,
     provider: Provider,
-    keys: &KeyRing,
+    environment: &Environment,
 ) -> Result<Router, ConfigError> {
     Ok(Router::new()
         .route("/oidc/login", post(begin))
         .route("/oidc/callback", get(callback))
-        .sessions(&manager::<OidcLogin>(keys)?)
+        .sessions(&manager::<OidcLogin>(environment)?)
         .with_state(App { users, provider }))
 }
 

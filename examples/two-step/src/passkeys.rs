@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anchor::prelude::*;
 use anchor::routing::{Router, post};
-use anchor::{ConfigError, Error};
+use anchor::{ConfigError, Environment, Error};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,7 +24,8 @@ pub type RelyingParty = Arc<Webauthn>;
 /// A login whose challenge waits to be signed.
 #[derive(Clone, SessionData)]
 #[session(table = "passkey_logins", cookie = "__Host-passkey", absolute = "5m")]
-struct PasskeyLogin {
+pub(crate) struct PasskeyLogin {
+    #[session(subject)]
     user_id: i64,
     #[session(json)]
     challenge: PasskeyAuthentication,
@@ -33,7 +34,7 @@ struct PasskeyLogin {
 /// A passkey that a user is about to add.
 #[derive(Clone, SessionData)]
 #[session(table = "new_passkeys", cookie = "__Host-new-passkey", absolute = "5m")]
-struct NewPasskey {
+pub(crate) struct NewPasskey {
     #[session(subject)]
     user_id: i64,
     #[session(json)]
@@ -49,15 +50,15 @@ struct App {
 pub(crate) fn routes(
     users: Users,
     relying_party: RelyingParty,
-    keys: &KeyRing,
+    environment: &Environment,
 ) -> Result<Router, ConfigError> {
     Ok(Router::new()
         .route("/passkeys/new", post(begin_registration))
         .route("/passkeys", post(register))
         .route("/login/passkey", post(begin_login))
         .route("/login/passkey/signed", post(login))
-        .sessions(&manager::<PasskeyLogin>(keys)?)
-        .sessions(&manager::<NewPasskey>(keys)?)
+        .sessions(&manager::<PasskeyLogin>(environment)?)
+        .sessions(&manager::<NewPasskey>(environment)?)
         .with_state(App { users, relying_party }))
 }
 
@@ -69,11 +70,11 @@ async fn begin_registration(
     pending: Auth<NewPasskey>,
 ) -> Result<Response, Error> {
     let user_id = user.user_id;
-    let Some(name) = app.users.name(user_id) else {
+    let Some((name, known)) = app.users.registered(user_id) else {
         return Ok(StatusCode::GONE.into_response());
     };
     let handle = Uuid::from_u128(user_id.unsigned_abs().into());
-    let begun = app.relying_party.start_passkey_registration(handle, &name, &name, None);
+    let begun = app.relying_party.start_passkey_registration(handle, &name, &name, Some(known));
     let Ok((for_the_browser, challenge)) = begun else {
         return Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response());
     };
@@ -92,10 +93,12 @@ async fn register(
     let passkey = app.relying_party.finish_passkey_registration(&answer, &challenge);
     match passkey {
         // Somebody else may have logged in in this browser meanwhile.
-        Ok(passkey) if user_id == user.user_id => app.users.add_passkey(user_id, passkey),
-        _ => return Ok(StatusCode::UNPROCESSABLE_ENTITY),
+        Ok(passkey) if user_id == user.user_id => {
+            let is_new = app.users.add_passkey(user_id, passkey);
+            Ok(if is_new { StatusCode::CREATED } else { StatusCode::CONFLICT })
+        }
+        _ => Ok(StatusCode::UNPROCESSABLE_ENTITY),
     }
-    Ok(StatusCode::CREATED)
 }
 
 #[public]
@@ -130,7 +133,10 @@ async fn login(
     let PasskeyLogin { user_id, challenge } = pending.consume().await?;
     let result = app.relying_party.finish_passkey_authentication(&answer, &challenge);
     let Ok(result) = result else { return Ok(StatusCode::UNAUTHORIZED) };
-    app.users.update_passkey(user_id, &result);
+    // As the account is now: the challenge was made from what it was when the login began.
+    if !app.users.use_passkey(user_id, &result) {
+        return Ok(StatusCode::UNAUTHORIZED);
+    }
     auth.login(UserSession { user_id }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

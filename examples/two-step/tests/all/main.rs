@@ -6,7 +6,7 @@ mod passkeys;
 mod provider;
 mod totp;
 
-use anchor::KeyRing;
+use anchor::Environment;
 use axum::http::StatusCode;
 use browser::Browser;
 use two_step_example::users::Users;
@@ -32,10 +32,10 @@ impl Site {
         );
         let origin = Url::parse(SITE).unwrap();
         let relying_party = WebauthnBuilder::new("shop.example", &origin).unwrap().build().unwrap();
-        let keys = KeyRing::generate().unwrap();
-        let client = client.await.unwrap();
-        let app =
-            two_step_example::app(users.clone(), client, relying_party.into(), &keys).unwrap();
+        let key = format!("{}=", "A".repeat(43));
+        let environment = Environment::of("ANCHOR", [("ANCHOR_KEYS", key.as_str())]);
+        let (users, client) = (users.clone(), Some(client.await.unwrap()));
+        let app = two_step_example::app(users, client, relying_party.into(), &environment).unwrap();
         Self { served: anchor_tests::http::Served::start(app).await }
     }
 
