@@ -1,0 +1,99 @@
+//! The handlers. Each one says who may call it: `anchor::routing` accepts no other.
+
+mod account;
+mod admin;
+mod api;
+mod assets;
+mod confirmation;
+mod devices;
+mod game;
+mod live;
+mod login;
+mod voter;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anchor::prelude::*;
+use anchor::routing::{Router, get};
+use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::database::Database;
+use crate::error::AppError;
+use crate::layout::Layout;
+use crate::pages::{Home, Page};
+use crate::{App, StartError, headers};
+
+/// Returns all routes.
+pub(crate) fn routes(app: &App) -> Result<Router<App>, StartError> {
+    let pages = Router::new()
+        .route("/", get(home))
+        .merge(confirmation::routes())
+        .merge(login::routes())
+        .merge(account::routes())
+        .merge(devices::routes())
+        .merge(admin::routes())
+        .merge(game::routes())
+        .fallback(nothing)
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Duration::from_secs(20),
+        ))
+        // Its stream of events outlives every timeout.
+        .merge(live::routes())
+        .sessions(&app.sessions.guests)
+        .sessions(&app.sessions.users);
+    Ok(Router::new()
+        .merge(pages)
+        .merge(api::routes(app)?)
+        .route("/assets/{file}", get(assets::asset))
+        .route("/health", get(health))
+        .layer(DefaultBodyLimit::max(16 * 1024))
+        .layer(axum::middleware::map_response_with_state(!app.config.is_local(), headers::add)))
+}
+
+#[public]
+async fn home(layout: Layout, State(app): State<App>) -> Result<Page<Home>, AppError> {
+    let standings = app.live.standings();
+    let top = standings.iter().filter(|standing| standing.duels > 0).take(3).cloned().collect();
+    Ok(Page(Home { layout, top, votes: app.database.all_votes().await? }))
+}
+
+#[public]
+async fn nothing() -> AppError {
+    AppError::NotFound
+}
+
+/// For whoever watches the server: whether it can work.
+#[public]
+async fn health(State(database): State<Database>) -> Result<&'static str, AppError> {
+    database.check().await?;
+    Ok("ok\n")
+}
+
+/// Where a request comes from, for the limits of the login form.
+struct ClientIp(IpAddr);
+
+impl<S> FromRequestParts<S> for ClientIp
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = AppError;
+
+    async fn from_request_parts(request: &mut Parts, state: &S) -> Result<Self, AppError> {
+        let app = App::from_ref(state);
+        let header = app.config.client_ip_header.as_ref();
+        let ip = crate::sessions::client_ip(request, header);
+        ip.map(ClientIp).ok_or_else(|| {
+            AppError::Internal(
+                "it is not known where the request comes from: the proxy sent \
+                no CLIENT_IP_HEADER, or the server was not given the connections' addresses"
+                    .into(),
+            )
+        })
+    }
+}

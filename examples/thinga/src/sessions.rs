@@ -1,0 +1,184 @@
+//! The sessions: of users, of guests, and the links in e-mails that confirm an address.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anchor::RedisStore;
+use anchor::manager::{OneTimeTokens, Sweeper};
+use anchor::prelude::*;
+use axum::extract::ConnectInfo;
+use axum::http::HeaderName;
+use axum::http::request::Parts;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::database::Database;
+use crate::error;
+use crate::flash::Message;
+
+/// The session of a user.
+#[derive(Clone, SessionData)]
+#[session(table = "sessions", idle = "14d", absolute = "30d")]
+#[session(max_per_subject = 20, track, cut_off)]
+pub(crate) struct UserSession {
+    #[session(subject, references = "users(id)")]
+    pub(crate) user_id: Uuid,
+    /// A copy, like the role. Whoever changes the user changes both: [`crate::accounts`].
+    pub(crate) name: String,
+    #[session(role)]
+    pub(crate) role: Role,
+    /// The name that the user gave this device.
+    pub(crate) device_name: Option<String>,
+    /// What the next page shows, once.
+    #[session(json)]
+    pub(crate) messages: Vec<Message>,
+}
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Column)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    /// Everything that concerns their own account.
+    Member,
+    /// Everything.
+    Admin,
+}
+
+/// The session of a visitor who votes without an account.
+#[derive(Clone, SessionData)]
+#[session(table = "guests", cookie = "__Host-guest", idle = "7d", absolute = "30d")]
+pub(crate) struct Guest {
+    /// Whose votes are this guest's, until they log in.
+    pub(crate) voter: Uuid,
+    #[session(json)]
+    pub(crate) messages: Vec<Message>,
+}
+
+/// A registration that waits for its address to be confirmed. It holds the whole account, so that
+/// nothing is in the table of users before, and a link confirms only what it was sent for.
+#[derive(Clone, SessionData)]
+#[session(table = "registrations", absolute = "24h", max_per_subject = 5)]
+pub(crate) struct Registration {
+    #[session(subject)]
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) password_hash: String,
+}
+
+/// Where the sessions are. The users' store has its type, because a change of a user and the end of
+/// their sessions are one transaction on SQL.
+#[derive(Clone)]
+pub(crate) enum UserStore {
+    Sqlite(SqliteStore<UserSession>),
+    Postgres(PostgresStore<UserSession>),
+    Redis(RedisStore<UserSession>),
+}
+
+/// The managers of all sessions. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    pub(crate) users: SessionManager<UserSession>,
+    pub(crate) guests: SessionManager<Guest>,
+    pub(crate) registrations: OneTimeTokens<Registration>,
+    pub(crate) user_store: UserStore,
+}
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Sessions {
+    /// Connects to the stores, and checks them.
+    pub(crate) async fn start(config: &Config, database: &Database) -> Result<Self, AnyError> {
+        let user_store = match (&config.redis_url, database) {
+            (Some(url), _) => {
+                let store = RedisStore::connect(url).await?.prefix("thinga");
+                store.verify().await?;
+                UserStore::Redis(store)
+            }
+            (None, Database::Sqlite(pool)) => {
+                let store = SqliteStore::new(pool.clone());
+                store.verify().await?;
+                UserStore::Sqlite(store)
+            }
+            (None, Database::Postgres(pool)) => {
+                let store = PostgresStore::new(pool.clone());
+                store.verify().await?;
+                UserStore::Postgres(store)
+            }
+        };
+        let users = match &user_store {
+            UserStore::Sqlite(store) => SessionManager::builder(store.clone()),
+            UserStore::Postgres(store) => SessionManager::builder(store.clone()),
+            UserStore::Redis(store) => SessionManager::builder(store.clone()),
+        };
+        let ip_header = config.client_ip_header.clone();
+        let mut users = users
+            .keys(config.keys.clone())
+            .environment(config.cookies())
+            .client_ip(move |request| client_ip(request, ip_header.as_ref()))
+            .on_reject(error::refuse);
+        let mut guests = SessionManager::builder(store(config, database).await?)
+            .keys(config.keys.clone())
+            .environment(config.cookies())
+            .on_reject(error::refuse);
+        if let Some(origin) = &config.front_end {
+            users = users.trusted_origin(origin);
+            guests = guests.trusted_origin(origin);
+        }
+        let registrations = SessionManager::builder(store(config, database).await?)
+            .keys(config.keys.clone())
+            .build_one_time_tokens()?;
+        Ok(Self { users: users.build()?, guests: guests.build()?, registrations, user_store })
+    }
+
+    /// Removes ended rows from time to time, as long as the result lives.
+    pub(crate) fn sweep(&self) -> [Sweeper; 3] {
+        let interval = Duration::from_mins(5);
+        [
+            self.users.run_sweeper(interval),
+            self.guests.run_sweeper(interval),
+            self.registrations.manager().run_sweeper(interval),
+        ]
+    }
+
+    /// Waits for what clients no longer wait for, and ends the live pages.
+    pub(crate) async fn shutdown(&self) {
+        self.users.shutdown().await;
+        self.guests.shutdown().await;
+        self.registrations.manager().shutdown().await;
+    }
+}
+
+/// A store that needs no transactions with the application's tables.
+async fn store<T: SessionData>(
+    config: &Config,
+    database: &Database,
+) -> Result<Arc<dyn SessionStore<T>>, AnyError> {
+    Ok(match (&config.redis_url, database) {
+        (Some(url), _) => Arc::new(RedisStore::connect(url).await?.prefix("thinga")),
+        (None, Database::Sqlite(pool)) => {
+            let store = SqliteStore::new(pool.clone());
+            store.verify().await?;
+            Arc::new(store)
+        }
+        (None, Database::Postgres(pool)) => {
+            let store = PostgresStore::new(pool.clone());
+            store.verify().await?;
+            Arc::new(store)
+        }
+    })
+}
+
+/// Returns where a request comes from: what the proxy says, if there is one, and else the address
+/// of the connection.
+pub(crate) fn client_ip(request: &Parts, header: Option<&HeaderName>) -> Option<IpAddr> {
+    match header {
+        // Only the proxy's own entry, which is the last one.
+        Some(name) => {
+            let value = request.headers.get_all(name).iter().next_back()?.to_str().ok()?;
+            value.rsplit(',').next()?.trim().parse().ok()
+        }
+        None => request.extensions.get::<ConnectInfo<SocketAddr>>().map(|from| from.ip()),
+    }
+}

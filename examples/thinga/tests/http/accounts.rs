@@ -1,0 +1,250 @@
+//! Registration, logins, the password, the administrator.
+
+use reqwest::StatusCode;
+use sqlx::{PgPool, SqlitePool};
+
+use crate::on_every_backend;
+use crate::site::{Backend, PASSWORD, Site};
+
+on_every_backend!(
+    an_account_begins_when_its_address_is_confirmed,
+    a_link_of_somebody_else_confirms_nothing,
+    a_new_password_ends_the_other_sessions,
+    a_login_outlives_a_restart,
+    an_administrator_loses_the_role_at_once,
+    a_new_name_is_in_every_session,
+);
+
+async fn an_account_begins_when_its_address_is_confirmed(site: Site) {
+    let mut visitor = site.visitor();
+    let form = [("name", "Ann"), ("email", " Ann@Example.com "), ("password", PASSWORD)];
+    let page = visitor.post("/register", &form).await.text().await.unwrap();
+    assert!(page.contains("ann@example.com") && page.contains("outbox"), "{page}");
+    assert_eq!(visitor.login("Ann", PASSWORD).await.status(), StatusCode::UNAUTHORIZED);
+
+    let link = site.link("ann@example.com");
+    assert!(visitor.page(&link).await.contains("Confirm your address"));
+    assert!(visitor.page(&link).await.contains("Confirm your address"), "looking uses nothing up");
+    let confirmed = visitor.post(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(confirmed.headers()["location"], "/profile");
+    let profile = visitor.page("/profile").await;
+    assert!(profile.contains("Welcome, Ann. Your address is confirmed."), "{profile}");
+    assert!(!visitor.page("/profile").await.contains("Welcome"), "a message is shown once");
+
+    let again = visitor.post(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(again.status(), StatusCode::GONE);
+    assert_eq!(site.visitor().get(&link).await.status(), StatusCode::OK);
+
+    // The same answer for an address that has an account, and another e-mail.
+    let answer = site.visitor().post("/register", &form).await.text().await.unwrap();
+    assert_eq!(answer, page);
+    let mails = site.mails("ann@example.com");
+    assert_eq!(mails.len(), 2);
+    assert!(mails[1].contains("You have an account already"), "{}", mails[1]);
+}
+
+/// Somebody registers with the address of another person, and a password of their own, and waits
+/// for that person to open the link.
+async fn a_link_of_somebody_else_confirms_nothing(site: Site) {
+    let form = |password| [("name", "Bob"), ("email", "bob@example.com"), ("password", password)];
+    let (mut thief, mut bob) = (site.visitor(), site.visitor());
+    thief.post("/register", &form("the password of the thief")).await;
+    let thiefs_link = site.link("bob@example.com");
+    let refused = bob.post(&thiefs_link, &[("password", PASSWORD)]).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+
+    bob.post("/register", &form(PASSWORD)).await;
+    let link = site.link("bob@example.com");
+    assert_ne!(link, thiefs_link);
+    let confirmed = bob.post(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(confirmed.status(), StatusCode::SEE_OTHER);
+    let late = [("password", "the password of the thief")];
+    assert_eq!(thief.post(&thiefs_link, &late).await.status(), StatusCode::GONE);
+}
+
+async fn a_new_password_ends_the_other_sessions(site: Site) {
+    let mut desk = site.user("Ann").await;
+    let mut phone = site.login("Ann").await;
+    let change = |current| [("current", current), ("new", "another horse battery")];
+    let wrong = desk.post("/profile/password", &change("not my password")).await;
+    assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(phone.is_logged_in().await);
+
+    let mut before = desk.clone();
+    let changed = desk.post("/profile/password", &change(PASSWORD)).await;
+    assert_eq!(changed.status(), StatusCode::SEE_OTHER);
+    assert!(!phone.is_logged_in().await);
+    assert!(!before.is_logged_in().await, "this device has another session now");
+    let profile = desk.page("/profile").await;
+    assert!(profile.contains("and 1 other device was logged out"), "{profile}");
+    let mut visitor = site.visitor();
+    assert_eq!(visitor.login("Ann", PASSWORD).await.status(), StatusCode::UNAUTHORIZED);
+    let login = visitor.login("Ann", "another horse battery").await;
+    assert_eq!(login.status(), StatusCode::SEE_OTHER);
+}
+
+async fn a_login_outlives_a_restart(site: Site) {
+    let ann = site.user("Ann").await;
+    let next = site.another().await;
+    site.stop().await;
+    let mut elsewhere = next.visitor();
+    elsewhere.cookies.clone_from(&ann.cookies);
+    assert!(elsewhere.is_logged_in().await);
+    elsewhere.post("/logout", &[]).await;
+    elsewhere.cookies.clone_from(&ann.cookies);
+    assert!(!elsewhere.is_logged_in().await);
+}
+
+async fn an_administrator_loses_the_role_at_once(site: Site) {
+    let mut admin = site.user("Admin").await;
+    let mut ann = site.user("Ann").await;
+    assert_eq!(ann.get("/admin").await.status(), StatusCode::FORBIDDEN);
+    let page = admin.page("/admin").await;
+    let (_, ann_id) = page.split_once("ann@example.com").unwrap();
+    let (_, ann_id) = ann_id.split_once("/admin/users/").unwrap();
+    let path = format!("/admin/users/{}", ann_id.split('/').next().unwrap());
+    let role = format!("{path}/role");
+    assert_eq!(ann.post(&role, &[("role", "admin")]).await.status(), StatusCode::FORBIDDEN);
+
+    admin.post(&role, &[("role", "admin")]).await;
+    assert!(admin.page("/admin").await.contains("Ann has another role now."));
+    assert_eq!(ann.get("/admin").await.status(), StatusCode::OK);
+    admin.post(&role, &[("role", "member")]).await;
+    assert_eq!(ann.get("/admin").await.status(), StatusCode::FORBIDDEN);
+    let nonsense = admin.post(&role, &[("role", "king")]).await;
+    assert_eq!(nonsense.status(), StatusCode::UNPROCESSABLE_ENTITY);
+
+    admin.post(&format!("{path}/end"), &[]).await;
+    assert!(!ann.is_logged_in().await);
+    assert!(admin.page("/admin").await.contains("Ann is logged out: 1 session."));
+}
+
+async fn a_new_name_is_in_every_session(site: Site) {
+    let mut desk = site.user("Ann").await;
+    let mut phone = site.login("Ann").await;
+    desk.post("/profile/name", &[("name", "<b>Anna</b>")]).await;
+    for visitor in [&mut desk, &mut phone] {
+        let page = visitor.page("/vote").await;
+        assert!(page.contains("&#60;b&#62;Anna&#60;/b&#62;</a>"), "{page}");
+    }
+    let empty = desk.post("/profile/name", &[("name", " ")]).await;
+    assert_eq!(empty.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// If the sessions cannot be ended, the password stays.
+#[tokio::test]
+async fn a_password_and_the_sessions_change_together() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let Some(site) = Site::start(backend).await else { continue };
+        let mut ann = site.user("Ann").await;
+        let broken = "ALTER TABLE sessions_cut_offs RENAME TO elsewhere";
+        let url = &site.config.database_url;
+        match backend {
+            Backend::Postgres => {
+                let pool = PgPool::connect(url).await.unwrap();
+                sqlx::query(broken).execute(&pool).await.unwrap();
+            }
+            _ => {
+                let pool = SqlitePool::connect(url).await.unwrap();
+                sqlx::query(broken).execute(&pool).await.unwrap();
+            }
+        }
+        let form = [("current", PASSWORD), ("new", "another horse battery")];
+        let failed = ann.post("/profile/password", &form).await;
+        assert_eq!(failed.status(), StatusCode::SERVICE_UNAVAILABLE, "{backend:?}");
+        let profile = ann.get("/profile").await;
+        assert_eq!(profile.status(), StatusCode::OK, "{backend:?}");
+        match backend {
+            Backend::Postgres => {
+                let pool = PgPool::connect(url).await.unwrap();
+                let mend = "ALTER TABLE elsewhere RENAME TO sessions_cut_offs";
+                sqlx::query(mend).execute(&pool).await.unwrap();
+            }
+            _ => {
+                let pool = SqlitePool::connect(url).await.unwrap();
+                let mend = "ALTER TABLE elsewhere RENAME TO sessions_cut_offs";
+                sqlx::query(mend).execute(&pool).await.unwrap();
+            }
+        }
+        let old = site.visitor().login("Ann", PASSWORD).await;
+        assert_eq!(old.status(), StatusCode::SEE_OTHER, "{backend:?}: the old password is valid");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_keeps_the_address_and_says_nothing_of_the_account() {
+    let site = Site::start(Backend::Sqlite).await.unwrap();
+    site.user("Ann").await;
+    let page = async |email| {
+        let form = [("email", email), ("password", "wrong horse battery")];
+        let answer = site.visitor().post("/login", &form).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        answer.text().await.unwrap()
+    };
+    let known = page("ann@example.com").await;
+    assert!(known.contains(r#"value="ann@example.com""#), "{known}");
+    assert!(known.contains("Wrong address or password."), "{known}");
+    let unknown = page("eve@example.com").await;
+    assert_eq!(known.replace("ann@", "eve@"), unknown);
+}
+
+#[tokio::test]
+async fn passwords_are_not_guessed_fast() {
+    let site = Site::start(Backend::Sqlite).await.unwrap();
+    let mut guesser = site.visitor();
+    for _ in 0..5 {
+        let refused = guesser.login("Ann", "a guess of a password").await;
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    }
+    let refused = guesser.login("Ann", "a guess of a password").await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert!(refused.text().await.unwrap().contains("Please wait a moment"));
+}
+
+#[tokio::test]
+async fn only_a_remembered_login_outlives_the_browser() {
+    let site = Site::start(Backend::Sqlite).await.unwrap();
+    site.user("Ann").await;
+    let cookie = async |remember: &[(&str, &str)]| {
+        let form = [&[("email", "ann@example.com"), ("password", PASSWORD)], remember].concat();
+        let login = site.visitor().post("/login", &form).await;
+        login.headers()["set-cookie"].to_str().unwrap().to_owned()
+    };
+    let short = cookie(&[]).await;
+    assert!(!short.contains("Max-Age"), "{short}");
+    let long = cookie(&[("remember", "yes")]).await;
+    assert!(long.contains("Max-Age=") && long.contains("HttpOnly"), "{long}");
+    assert!(long.contains("SameSite=Lax"), "{long}");
+}
+
+#[tokio::test]
+async fn a_login_leads_back_to_the_page_that_was_asked_for_and_to_no_other_site() {
+    let site = Site::start(Backend::Sqlite).await.unwrap();
+    site.user("Ann").await;
+    let refused = site.visitor().get("/devices").await;
+    assert_eq!(refused.status(), StatusCode::SEE_OTHER);
+    assert_eq!(refused.headers()["location"], "/login?next=/devices");
+    let form = [("email", "ann@example.com"), ("password", PASSWORD)];
+    for (next, target) in [("/devices", "/devices"), ("//evil.example", "/profile")] {
+        let login = site.visitor().post(&format!("/login?next={next}"), &form).await;
+        assert_eq!(login.headers()["location"], target);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_an_account_is_refused() {
+    let site = Site::start(Backend::Sqlite).await.unwrap();
+    for (name, email, password) in [
+        ("Ann", "not an address", PASSWORD),
+        ("", "ann@example.com", PASSWORD),
+        ("Ann", "ann@example.com", "short"),
+    ] {
+        let form = [("name", name), ("email", email), ("password", password)];
+        let refused = site.visitor().post("/register", &form).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let page = refused.text().await.unwrap();
+        assert!(page.contains(r#"role="alert""#) && page.contains(email), "{page}");
+    }
+    assert_eq!(site.mails("ann@example.com").len(), 0);
+}

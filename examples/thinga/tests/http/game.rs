@@ -1,0 +1,109 @@
+//! Votes, of users and guests.
+
+use reqwest::StatusCode;
+
+use crate::on_every_backend;
+use crate::site::Site;
+
+on_every_backend!(
+    a_vote_that_is_sent_many_times_counts_once,
+    votes_of_a_guest_survive_the_login,
+    a_visitor_without_a_session_votes_for_nothing,
+    the_leaderboard_shows_what_won,
+    nonsense_is_not_counted,
+);
+
+async fn a_vote_that_is_sent_many_times_counts_once(site: Site) {
+    let mut guest = site.visitor();
+    let (one, other) = guest.pair().await;
+    let clicks: Vec<_> = (0..16)
+        .map(|click| {
+            let (mut guest, one, other) = (guest.clone(), one.clone(), other.clone());
+            tokio::spawn(async move {
+                let winner = if click % 2 == 0 { &one } else { &other };
+                guest.vote(&one, &other, winner).await.status()
+            })
+        })
+        .collect();
+    for click in clicks {
+        assert_eq!(click.await.unwrap(), StatusCode::SEE_OTHER);
+    }
+    let page = guest.page("/vote").await;
+    assert!(page.contains("You have voted on those two before."), "{page}");
+    assert_eq!(guest.votes().await, 1);
+    // Whichever of the two comes first.
+    guest.vote(&other, &one, &one).await;
+    assert_eq!(guest.votes().await, 1);
+}
+
+async fn votes_of_a_guest_survive_the_login(site: Site) {
+    let mut ann = site.user("Ann").await;
+    ann.vote("1", "2", "1").await;
+    ann.post("/logout", &[]).await;
+
+    ann.pair().await;
+    // On the first pair, Ann has voted before: that vote stays.
+    ann.vote("1", "2", "2").await;
+    ann.vote("2", "3", "2").await;
+    assert_eq!(ann.votes().await, 2);
+    let before = ann.clone();
+    ann.login("Ann", crate::site::PASSWORD).await;
+    let profile = ann.page("/profile").await;
+    assert!(profile.contains("1 vote that you gave as a guest came along."), "{profile}");
+    assert_eq!(ann.votes().await, 2);
+    for thing in ["Umbrella", "Teapot"] {
+        let row = format!("{thing} <small>chosen 1×</small>");
+        assert!(profile.contains(&row), "{profile}");
+    }
+    let mut guest = before;
+    assert_eq!(guest.votes().await, 0, "the guest's session was used up");
+}
+
+async fn a_visitor_without_a_session_votes_for_nothing(site: Site) {
+    let mut visitor = site.visitor();
+    let answer = visitor.vote("1", "2", "1").await;
+    assert_eq!(answer.headers()["location"], "/vote?message=no_session");
+    assert!(visitor.page("/vote?message=no_session").await.contains("was not counted"));
+    assert!(visitor.page("/leaderboard").await.contains("after 0 votes"));
+}
+
+async fn the_leaderboard_shows_what_won(site: Site) {
+    for _ in 0..3 {
+        let mut guest = site.visitor();
+        guest.pair().await;
+        guest.vote("2", "3", "2").await;
+    }
+    for _ in 0..60 {
+        let page = site.visitor().page("/leaderboard").await;
+        let first = page.split_once("<tbody>").unwrap().1.split("</tr>").next().unwrap().to_owned();
+        if first.contains("Teapot") && first.contains("3 of 3") {
+            assert_eq!(page.matches("<th scope=\"row\">").count(), 20);
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("{}", site.visitor().page("/leaderboard").await);
+}
+
+async fn nonsense_is_not_counted(site: Site) {
+    let mut guest = site.visitor();
+    guest.pair().await;
+    for (one, other, winner) in [("1", "1", "1"), ("1", "2", "3"), ("1", "999", "1")] {
+        let answer = guest.vote(one, other, winner).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{one} {other} {winner}");
+    }
+    assert_eq!(guest.votes().await, 0);
+}
+
+#[tokio::test]
+async fn a_voter_who_has_seen_every_pair_is_told_so() {
+    let site = Site::start(crate::site::Backend::Sqlite).await.unwrap();
+    let mut guest = site.visitor();
+    guest.pair().await;
+    for low in 1..=24_u32 {
+        for high in low + 1..=24 {
+            guest.vote(&low.to_string(), &high.to_string(), &low.to_string()).await;
+        }
+    }
+    assert!(guest.page("/vote").await.contains("You have seen every pair"));
+}
