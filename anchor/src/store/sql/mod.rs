@@ -11,8 +11,8 @@
 //! and decide nothing. `postgres_notices.rs` connects the caches of several nodes, and
 //! `postgres_pooler.rs` notices an unsuitable pooler.
 
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod by_size;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod cells;
 mod cluster;
 mod contract;
