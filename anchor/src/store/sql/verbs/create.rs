@@ -232,13 +232,17 @@ impl Create {
             None => None,
         };
         let nobody = Argument { ty: column.ty, value: Value::Null };
+        let asked = Instant::now();
         let rows = on.rows(start.with([subject.unwrap_or(nobody)])).await?;
+        // MySQL takes the time when the statement begins, and Galera then waits for what the other
+        // servers have answered: a cut-off of that while may be later than this time.
+        let tolerance = asked.elapsed() + SQLITE_CLOCK_STEP;
         let row = rows.first().ok_or_else(|| no_time("no row"))?;
         let mut cells = Cells::<D>::from_start(row);
         let now = cells.read::<Timestamp>(NOW).map_err(no_time)?;
         let cut_off_at = cells.cut_off(T::schema()).map_err(no_time)?;
-        // Every cut-off on SQLite lies ahead by this step.
-        if cut_off_at.is_some_and(|at| at > now.saturating_add(SQLITE_CLOCK_STEP)) {
+        // Every cut-off on SQLite lies ahead by its clock's step.
+        if cut_off_at.is_some_and(|at| at > now.saturating_add(tolerance)) {
             return Err(StoreError::unavailable(
                 "a transaction has just cut off this subject, so the login would have ended \
                  already: log in again in a moment",
