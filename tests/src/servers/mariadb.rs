@@ -51,6 +51,7 @@ pub(super) fn prepare(folder: &Path) -> Result<(), String> {
         .arg("--no-defaults")
         .arg(format!("--datadir={}", folder.join("data").display()))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
+        .env("TMPDIR", folder)
         .args(run_as(folder));
     programs::run(prepare).inspect_err(|_| drop(fs::remove_dir_all(folder)))
 }
