@@ -192,15 +192,15 @@ async fn the_caches_learn_of_a_commit_before_it_is_answered() {
         proxy.lose(Direction::ToClient, pieces, Loss::OneIsLate);
         let commit = tokio::spawn(transaction.commit());
         tokio::time::sleep(SHORT).await;
-        if near.password().await == 1 || commit.is_finished() {
+        let is_committed = near.password().await == 2;
+        let lives = [is_live(&near, &cookie).await, is_live(&far, &cookie).await];
+        // On a machine that is busy, another answer may be the late one.
+        if !is_committed || commit.is_finished() {
             proxy.heal();
             let _ = commit.await;
             continue;
         }
-        assert!(!commit.is_finished(), "its answer is late");
-        assert!(!is_live(&near, &cookie).await, "another node");
-        assert!(!is_live(&far, &cookie).await, "the node that has committed");
-        assert!(!commit.is_finished(), "its answer is late");
+        assert_eq!(lives, [false, false], "on another node, and on the one that has committed");
         assert!(proxy.heal());
         commit.await.unwrap().unwrap();
         return;
