@@ -247,7 +247,6 @@ pub mod __private;
 #[path = "properties.rs"]
 pub mod __properties;
 
-/// Checks that the examples in README.md compile.
+// Its files are outside of the package, so only the tests of the documentation include them.
 #[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "cache"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod book;

@@ -1,5 +1,6 @@
-//! Sessions of browsers and long-lived API tokens in one application, as README.md shows: two
-//! payloads, one handler for both, and a page on which a user makes, sees and ends their tokens.
+//! Sessions of browsers and long-lived API tokens in one application, as docs/frontends.md shows:
+//! two payloads, one handler for both, and a page on which a user makes, sees and ends their
+//! tokens.
 
 use std::time::Duration;
 

@@ -63,7 +63,7 @@ async fn add(
     }
 }
 
-/// The recipe of the README. The login comes first: if it is refused, the guest keeps the cart.
+/// The recipe of docs/guests.md. The login comes first: if it is refused, the guest keeps the cart.
 async fn login(
     guest: Option<Session<Guest>>,
     auth: Auth<Shopper>,

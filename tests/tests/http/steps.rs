@@ -47,7 +47,7 @@ async fn password(pending: Auth<PendingLogin>, name: String) -> Result<(), Error
     pending.login(PendingLogin { name, guesses: 0 }).await.map(drop)
 }
 
-/// The recipe of the README: count the guess, check the code, consume, log in.
+/// The recipe of docs/guests.md: count the guess, check the code, consume, log in.
 #[require_session(PendingLogin)]
 async fn code(
     mut pending: Session<PendingLogin>,

@@ -1,4 +1,4 @@
-//! The tests that README.md shows to users, as they stand there.
+//! The tests that docs/test.md shows to users, as they stand there. README.md shows the first.
 
 use anchor::prelude::*;
 use axum::extract::Path;
@@ -42,7 +42,7 @@ fn app(sessions: &SessionManager<UserSession>) -> Router {
         .layer(sessions.layer())
 }
 
-// In README.md:
+// In docs/test.md:
 use std::time::Duration;
 
 use anchor::testing::{Clock, Faulty, Verb};
@@ -90,9 +90,14 @@ async fn a_logout_that_the_database_does_not_answer_is_503(pool: sqlx::SqlitePoo
 // The end.
 
 #[test]
-fn the_readme_shows_these_tests() {
-    let shown = include_str!("readme.rs").split_once("// In README.md:\n").unwrap().1;
+fn the_documents_show_these_tests() {
+    let shown = include_str!("shown.rs").split_once("// In docs/test.md:\n").unwrap().1;
     let (shown, _) = shown.split_once("// The end.\n").unwrap();
-    let readme = include_str!("../../README.md");
-    assert!(readme.contains(&format!("```rust,ignore\n{shown}```\n")), "write there:\n{shown}");
+    let chapter = include_str!("../../../docs/test.md");
+    assert!(chapter.contains(&format!("```rust,ignore\n{shown}```\n")), "write there:\n{shown}");
+
+    let first = shown.find("#[tokio::test]").unwrap()..shown.find("\n#[sqlx::test]").unwrap();
+    let first = &shown[first];
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&format!("```rust,ignore\n{first}```\n")), "write there:\n{first}");
 }
