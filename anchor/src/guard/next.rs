@@ -167,7 +167,8 @@ fn has_harmless_segments(path: &[u8]) -> bool {
         let last = segments.peek().is_none();
         let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
         // One slash at the end is common, but two slashes together are not.
-        harmless &= (last || !segment.is_empty()) && !matches!(name, b"." | b"..");
+        let is_empty = if last { !segment.is_empty() && name.is_empty() } else { name.is_empty() };
+        harmless &= !is_empty && !matches!(name, b"." | b"..");
     }
     harmless
 }
@@ -227,6 +228,9 @@ mod tests {
         "?x",
         "//evil.example",
         "///evil.example",
+        "/;/evil.example",
+        "/%3b/evil.example",
+        "/a/;",
         "//evil.example/%2f..",
         "/\\evil.example",
         "\\\\evil.example",

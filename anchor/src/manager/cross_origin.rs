@@ -104,9 +104,13 @@ impl CrossOriginProtection {
         *question.method_mut() = method;
         *question.uri_mut() = uri;
         for name in ["origin", "sec-fetch-site", "host"] {
-            if let Some(value) = headers.get(name) {
-                question.headers_mut().insert(name, value.clone());
+            let mut values = headers.get_all(name).iter();
+            let Some(value) = values.next() else { continue };
+            // No browser sends two. A proxy may have added its own to that of the browser.
+            if values.any(|other| other != value) {
+                return Verdict::Refused;
             }
+            question.headers_mut().insert(name, value.clone());
         }
         let answer = pin!(self.csrf.clone().call(question));
         match answer.poll(&mut Context::from_waker(Waker::noop())) {

@@ -226,7 +226,7 @@ impl<T: SessionData> Login<'_, T> {
 
     /// Lets the session live for at most `longest`, if that is less than the manager's `absolute`.
     /// For a session that may do more than others, such as that of an administrator who acts as a
-    /// user. No use extends it.
+    /// user. No use extends it. A session that may live for no time has ended when it begins.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -314,8 +314,9 @@ impl<T: SessionData> Login<'_, T> {
     /// # Errors
     ///
     /// Returns the errors of [`Auth::login`], and an error if the transaction has cut off the
-    /// subject, or is stricter than `READ COMMITTED` and the login has a limit. The transaction can
-    /// then only be rolled back.
+    /// subject or has a login already, or is stricter than `READ COMMITTED` and the login has a
+    /// limit; [`Error::OtherStore`] if it was begun by the manager of another store. The
+    /// transaction can then only be rolled back.
     pub async fn within<D: crate::store::sql::Transactions>(
         self,
         transaction: &mut crate::manager::SessionTransaction<T, D>,

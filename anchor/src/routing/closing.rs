@@ -18,14 +18,20 @@ pub(super) fn gaps(routes: &[Route]) -> Option<Vec<String>> {
     let mut gaps = Vec::new();
     let mut level = String::new();
     loop {
-        let here = |known: &&Known| known.path == level && known.below;
-        match known.iter().find(here).map(|known| known.extent) {
+        let answers_below = |path: &str| {
+            let known = known.iter().find(|known| known.path == path && known.below);
+            known.map(|known| known.extent)
+        };
+        match answers_below(&level) {
             Some(Extent::SomeBelow) => return None,
             Some(_) => break,
             None => {}
         }
         let below = format!("{level}/");
         gaps.push(if level.is_empty() { below.clone() } else { level });
+        if answers_below(&below).is_some() {
+            break;
+        }
         gaps.push(below.clone());
         let parameter = format!("{below}{PARAMETER}");
         if !known.iter().any(|known| known.is_in(&parameter)) {
@@ -64,7 +70,10 @@ impl Known {
             parameter if parameter.starts_with('{') => PARAMETER,
             literal => literal,
         });
-        let path = segments.collect::<Vec<_>>().join("/");
+        let mut path = segments.collect::<Vec<_>>().join("/");
+        if route.extent == Extent::BelowSlash {
+            path.push('/');
+        }
         Self { path, below, extent: route.extent }
     }
 

@@ -169,7 +169,10 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
         H: Handler<T, S>,
         T: FirstArgument<First: Declaration<M>> + 'static,
     {
-        self.routes.retain(|route| matches!(route.method, RouteMethod::Only(_)));
+        let keeps = |route: &Route| {
+            matches!(route.method, RouteMethod::Only(_)) || route.extent == Extent::SomeMethods
+        };
+        self.routes.retain(keeps);
         self.routes.push(Route::of::<H, T, M>(RouteMethod::Other));
         Self { inner: self.inner.fallback(handler), ..self }
     }
@@ -200,6 +203,8 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     }
 
     /// Adds a layer around all handlers, but not around the answer to a method without a handler.
+    /// axum's `route_layer` leaves out the handlers of `any(..)` and of `.fallback(..)`, too. This
+    /// one does not: a guard would not guard them.
     ///
     /// # Panics
     ///
@@ -212,6 +217,9 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
         <L::Service as Service<Request>>::Response: IntoResponse + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
+        if self.routes.iter().any(|route| !matches!(route.method, RouteMethod::Only(_))) {
+            return self.layer(layer);
+        }
         let applied = layers_in(&layer);
         self.routes.iter_mut().for_each(|route| route.surround(&applied));
         Self { inner: self.inner.route_layer(layer), ..self }

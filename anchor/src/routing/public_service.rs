@@ -52,6 +52,10 @@ pub trait DeclaredService {
         + Sync
         + 'static;
 
+    /// Whether anyone may call it.
+    #[doc(hidden)]
+    const IS_PUBLIC: bool;
+
     /// Returns the service.
     #[doc(hidden)]
     fn into_service(self) -> Self::Service;
@@ -64,6 +68,8 @@ where
     T::Future: Send + 'static,
 {
     type Service = T;
+
+    const IS_PUBLIC: bool = true;
 
     fn into_service(self) -> T {
         self.0
@@ -78,6 +84,8 @@ where
     T: SessionData,
 {
     type Service = Self;
+
+    const IS_PUBLIC: bool = false;
 
     fn into_service(self) -> Self {
         self

@@ -37,6 +37,8 @@ pub(super) enum Extent {
     SomeMethods,
     /// Its path, which is written with `/*`, and everything below it.
     Below,
+    /// Its path with a slash at the end, which is written with `/*`, and everything below it.
+    BelowSlash,
     /// Some paths below it: those of a router of axum, which are not known.
     SomeBelow,
     /// What no route matches: the fallback of a router.
@@ -88,7 +90,8 @@ impl Route {
 
     /// Returns whether a group's guard is around it.
     pub(super) fn is_under_guard(&self) -> bool {
-        self.around.iter().any(|applied| matches!(applied, Applied::Guard(_)))
+        !matches!(self.policy, DeclaredPolicy::PublicService)
+            && self.around.iter().any(|applied| matches!(applied, Applied::Guard(_)))
     }
 
     /// Records what is applied around the route, the innermost first.

@@ -84,9 +84,9 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///
     /// Panics in the same cases as [`route`](Self::route).
     #[track_caller]
-    pub fn route_service(self, path: &str, service: impl DeclaredService) -> Self {
+    pub fn route_service<D: DeclaredService>(self, path: &str, service: D) -> Self {
         let service = service.into_service();
-        let route = service_route(&service).at(path);
+        let route = service_route::<D>(&service).at(path);
         self.with(route, |router| router.route_service(path, service))
     }
 
@@ -98,6 +98,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// in. No fallback, parameter or wildcard of the routers around it answers there, such as
     /// `/{*page}`. Only a route that names the path itself does, such as `/admin/login`, or one
     /// that writes out a parameter of it, such as `/assets/{*file}` beside `/{tenant}/admin`.
+    /// As in axum, what is nested at `/admin/` does not answer `/admin`.
     ///
     /// The same holds for any router whose fallback is under a guard. The fallback is then also a
     /// route, `/admin/{*guarded}`, and an extractor [`Path`](axum::extract::Path) in it sees that
@@ -121,10 +122,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///
     /// Panics in the same cases as [`nest`](Self::nest).
     #[track_caller]
-    pub fn nest_service(self, path: &str, service: impl DeclaredService) -> Self {
+    pub fn nest_service<D: DeclaredService>(self, path: &str, service: D) -> Self {
         let service = service.into_service();
-        let route = service_route(&service).at(joined(path, "/*"));
-        let route = Route { extent: Extent::Below, ..route };
+        let route = service_route::<D>(&service).at(joined(path, "/*"));
+        let extent = if path.ends_with('/') { Extent::BelowSlash } else { Extent::Below };
+        let route = Route { extent, ..route };
         self.with(route, |router| router.nest_service(path, service))
     }
 
@@ -231,9 +233,9 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Uses a service that is declared open or guarded for requests that match no route, like
     /// [`axum::Router::fallback_service`].
-    pub fn fallback_service(self, service: impl DeclaredService) -> Self {
+    pub fn fallback_service<D: DeclaredService>(self, service: D) -> Self {
         let service = service.into_service();
-        self.with_fallback(service_route(&service), axum::routing::any_service(service))
+        self.with_fallback(service_route::<D>(&service), axum::routing::any_service(service))
     }
 
     /// Uses a handler that declares a policy for requests whose path has a route, but not for their
@@ -247,16 +249,20 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     {
         let mut paths = BTreeMap::<_, Vec<_>>::new();
         for route in &self.routes {
-            if matches!(route.extent, Extent::Path | Extent::SomeMethods) {
+            if !matches!(route.extent, Extent::Below | Extent::BelowSlash | Extent::Fallback) {
                 paths.entry(&*route.path).or_default().push(route);
             }
         }
         let is_open = |route: &&Route| {
-            route.extent == Extent::SomeMethods || matches!(route.method, RouteMethod::Only(_))
+            route.extent != Extent::Path || matches!(route.method, RouteMethod::Only(_))
         };
         paths.retain(|_, routes| routes.iter().all(is_open));
         let added = paths.into_iter().map(|(path, routes)| Route {
             replaces_guard: routes.iter().any(|route| route.is_under_guard()),
+            extent: routes.last().map_or(Extent::Path, |route| match route.extent {
+                Extent::SomeBelow => Extent::SomeBelow,
+                _ => Extent::Path,
+            }),
             ..Route::of::<H, T, M>(RouteMethod::Other).at(path)
         });
         let added: Vec<_> = added.collect();
@@ -286,7 +292,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// a test.
     ///
     /// The guard of a layer is shown if the layer applied it when it was added. A layer of your own
-    /// that applies a guard, and calls it only for some requests, is shown as if it always did.
+    /// that applies a guard, and calls it only for some requests, is shown as if it always did. Of a
+    /// service, the guard around it is shown, and none that is inside it.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -379,10 +386,16 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 }
 
 /// Returns the route of a service, with the guards and session layers inside: a clone of the
-/// service clones each of them.
-fn service_route<T: Clone>(service: &T) -> Route {
+/// service clones each of them. The policy is that of the outermost guard, if the service is under
+/// one: those inside may be asked for some requests only.
+fn service_route<D: DeclaredService>(service: &D::Service) -> Route {
     let mut route = Route::new(RouteMethod::Any, DeclaredPolicy::PublicService);
-    route.surround(&applied_by(|| drop(service.clone())));
+    let applied = applied_by(|| drop(service.clone()));
+    let is_guard = |applied: &Applied| matches!(applied, Applied::Guard(_));
+    let outermost = applied.iter().rposition(is_guard).filter(|_| !D::IS_PUBLIC);
+    let (inside, outside) = applied.split_at(outermost.unwrap_or(applied.len()));
+    route.around.extend_from_slice(inside);
+    route.surround(outside);
     route
 }
 

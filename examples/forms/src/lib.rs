@@ -110,8 +110,10 @@ async fn rename(
     mut session: Session<UserSession>,
     CheckedForm(form): CheckedForm<NewName>,
 ) -> Result<Redirect, Error> {
-    let message = format!("You are now called {}.", form.name);
-    session.update(|user| user.messages.push(message.clone())).await?;
+    // What a user sends is kept in the session, and loaded with it.
+    let name: String = form.name.chars().take(100).collect();
+    let message = format!("You are now called {name}.");
+    session.update(|user| user.messages = vec![message.clone()]).await?;
     Ok(Redirect::to("/"))
 }
 

@@ -58,8 +58,8 @@ fn every_link_of_the_documents_leads_to_a_file_and_a_heading() {
 
 #[test]
 fn a_link_to_a_missing_file_or_heading_is_found() {
-    let text = "# Here\n[1](README.md) [2](missing.md) [3](README.md#install) [4](README.md#missing) \
-                [5](#here) [6](#there) [7](docs) [8](docs#here) [9](https://docs.rs/axum-anchor) \
+    let text = "# Here\n[1](README.md) [2](missing.md) [3](README.md#install) \
+                [4](README.md#missing) [5](#here) [6](#there) [7](docs) [8](docs#here) [9](https://docs.rs/axum-anchor) \
                 [10](https://docs.rs/anchor)\n";
     let found = broken(&root().join("CONTRIBUTING.md"), text);
     let expected =

@@ -98,6 +98,32 @@ async fn links_from_elsewhere_the_own_pages_and_curl_are_let_in() {
     }
 }
 
+/// A proxy may add a header of its own in front of the browser's.
+#[tokio::test]
+async fn two_different_origins_are_refused_whichever_comes_first() {
+    let app = application(builder());
+    let cookie = log_in(&app, "member").await;
+    let call = async |headers: &[(&str, &str)]| {
+        send(&app, "POST", "/contact", &with(headers, &cookie)).await
+    };
+    for name in ["origin", "sec-fetch-site", "host"] {
+        let (own, other) = match name {
+            "sec-fetch-site" => ("same-origin", "cross-site"),
+            "origin" => ("https://shop.example", "https://evil.example"),
+            _ => ("shop.example", "evil.example"),
+        };
+        let rest: &[(&str, &str)] = match name {
+            "origin" => &[("host", "shop.example")],
+            "host" => &[("origin", "https://shop.example")],
+            _ => &[],
+        };
+        assert_refused(call(&[rest, &[(name, own), (name, other)]].concat()).await).await;
+        assert_refused(call(&[rest, &[(name, other), (name, own)]].concat()).await).await;
+        let twice = call(&[rest, &[(name, own), (name, own)]].concat()).await;
+        assert_eq!(twice.status(), StatusCode::OK, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_websocket_of_another_site_is_refused() {
     let app = application(builder());

@@ -3,6 +3,7 @@
 
 mod application;
 mod closed_groups;
+mod covered;
 mod cross_origin;
 mod cross_origin_posts;
 mod declared_groups;

@@ -7,6 +7,7 @@ mod engine;
 mod commits;
 mod conflicts;
 mod cut_offs;
+mod left_behind;
 mod levels;
 mod logins;
 mod releases;

@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::manager::RevokedSessions;
 use crate::manager::payload_change::{check_subject, differing};
+use crate::manager::sessions::Sessions;
 use crate::payload::{CutOff, SessionData};
 use crate::rejection::Error;
 #[cfg(feature = "cache")]
@@ -167,6 +168,19 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
             updated.extend(in_time(timeout, "update_subject", write).await?);
         }
         Ok(updated)
+    }
+
+    /// Returns an error unless a request under this manager may log in here: it is a manager of the
+    /// same store, and the transaction has no login, whose session this one would have to end.
+    pub(crate) fn check_login(&self, sessions: &Sessions<T>) -> Result<(), Error> {
+        if sessions.store.identity() != self.sessions.store.identity() {
+            return Err(Error::OtherStore { table: T::schema().table });
+        }
+        if self.effects.has_login() {
+            let reason = "a transaction has one login, and this one has it already";
+            return Err(StoreError::unavailable(reason).into());
+        }
+        Ok(())
     }
 
     /// Inserts a session, and ends those that it replaces. Returns what was created, and the ids of

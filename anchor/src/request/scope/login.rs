@@ -140,7 +140,9 @@ impl<T: SessionData> Scope<T> {
         options: LoginOptions,
         transaction: &mut SessionTransaction<T, D>,
     ) -> Result<PendingLogin, Error> {
-        let begun = self.begin(data, options).map_err(|error| self.sessions.failed(error));
+        let begun =
+            transaction.check_login(&self.sessions).and_then(|()| self.begin(data, options));
+        let begun = begun.map_err(|error| self.sessions.failed(error));
         let Begun { new, secret, others } = begun.inspect_err(|_| transaction.refuse())?;
         let (id, replaced) = (new.id, new.replaces.map(|replaced| replaced.id));
         let channel = options.channel;
@@ -211,14 +213,12 @@ impl<T: SessionData> Scope<T> {
             sessions.watches.ended(replaced);
         }
         let token = SessionToken::sign(id, &secret, &sessions.channels[channel].keys);
-        if !self.found_created(&record, secret, &token, channel) {
-            if let Err(error) = sessions.revoke(id, None, EndReason::Abandoned).await {
-                tracing::warn!(
-                    target: "anchor", payload = type_name::<T>(), %id,
-                    "a session whose token nobody has lives on until it expires: {error}"
-                );
-            }
+        let Some(earlier) = self.found_created(&record, secret, &token, channel) else {
+            self.end_unsent(id, EndReason::Abandoned).await;
             return Err(Error::ResponseBegun);
+        };
+        if let Some(earlier) = earlier.filter(|earlier| Some(*earlier) != replaced) {
+            self.end_unsent(earlier, EndReason::Replaced).await;
         }
         sessions.emit(&Event::Created { session: &record, replaced });
         let plain_http = self.state().plain_http.take();
@@ -229,18 +229,33 @@ impl<T: SessionData> Scope<T> {
         Ok((Admitted { record, now, current_secret: true }, token))
     }
 
-    /// Records that the session was created, and returns whether its token can still be sent.
+    /// Ends a session whose token nobody gets.
+    async fn end_unsent(&self, id: SessionId, reason: EndReason) {
+        if let Err(error) = self.sessions.revoke(id, None, reason).await {
+            tracing::warn!(
+                target: "anchor", payload = type_name::<T>(), %id,
+                "a session whose token nobody has lives on until it expires: {error}"
+            );
+        }
+    }
+
+    /// Records that the session was created, and returns the session of a login of this request
+    /// that ended meanwhile, if any. Returns `None` if the token can no longer be sent.
     fn found_created(
         &self,
         record: &Arc<Record<T>>,
         secret: Secret,
         token: &SessionToken,
         channel: ChannelId,
-    ) -> bool {
+    ) -> Option<Option<SessionId>> {
         let mut state = self.state();
         if state.is_closed() {
-            return false;
+            return None;
         }
+        let earlier = match &state.current {
+            Current::Live(live) if live.is_new => Some(live.record.id),
+            _ => None,
+        };
         let live = Live {
             now: record.created_at,
             record: Arc::clone(record),
@@ -257,7 +272,7 @@ impl<T: SessionData> Scope<T> {
         let issue = Issue { token: token.clone(), channel, lifetime, forgets, rotated: None };
         state.outgoing = Outgoing::Issue(Box::new(issue));
         state.current = Current::Live(live);
-        true
+        Some(earlier)
     }
 
     /// Gives the session a new secret, and the response its token. Returns `None` if another

@@ -53,7 +53,7 @@ pub(super) struct Variables(Vec<(String, String)>);
 impl Variables {
     /// Its answer has rows of two texts. A server that is cut off from its cluster answers it, too.
     pub(super) const QUERY: &'static str = "SHOW VARIABLES WHERE Variable_name IN \
-         ('version', 'wsrep_on', 'wsrep_provider', 'wsrep_sync_wait', \
+         ('version', 'autocommit', 'wsrep_on', 'wsrep_provider', 'wsrep_sync_wait', \
          'group_replication_group_name', 'group_replication_single_primary_mode', \
          'group_replication_consistency')";
 
@@ -76,6 +76,14 @@ impl Variables {
 
     fn has_provider(&self) -> bool {
         !matches!(self.value("wsrep_provider"), None | Some("" | "none"))
+    }
+
+    /// Says why the connection writes nothing, if it does not.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        matches!(self.value("autocommit"), Some("OFF" | "0")).then_some(
+            "the pool's connections leave every transaction open (`autocommit = 0`), so that no \
+             login and no logout would be kept: set `autocommit = 1` on the server",
+        )
     }
 
     pub(super) fn cluster(&self) -> Cluster {

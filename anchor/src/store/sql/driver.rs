@@ -129,6 +129,12 @@ pub trait Driver: Clone + Send + Sync + 'static {
     /// Returns how messages call the database.
     fn server(&self) -> String;
 
+    /// Returns what distinguishes this database from others on its server, if they share their
+    /// locks.
+    fn lock_space(&self) -> String {
+        String::new()
+    }
+
     /// Says what keeps the contract from holding if other servers accept writes, or take over.
     fn judge_cluster(
         &self,

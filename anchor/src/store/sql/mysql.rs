@@ -63,7 +63,11 @@ impl Driver for MySqlPool {
     }
 
     async fn cluster(&self) -> Result<Cluster, sqlx::Error> {
-        Ok(variables(self).await?.cluster())
+        let variables = variables(self).await?;
+        match variables.refusal() {
+            Some(refusal) => Err(sqlx::Error::Configuration(refusal.into())),
+            None => Ok(variables.cluster()),
+        }
     }
 
     async fn begin(
@@ -115,6 +119,10 @@ impl Driver for MySqlPool {
     fn server(&self) -> String {
         let options = self.connect_options();
         format!("MySQL at {}:{}", options.get_host(), options.get_port())
+    }
+
+    fn lock_space(&self) -> String {
+        self.connect_options().get_database().unwrap_or_default().to_owned()
     }
 
     fn transport_warning(&self) -> Option<String> {

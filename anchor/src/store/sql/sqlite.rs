@@ -3,7 +3,10 @@
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Row, Sqlite, Transaction, TypeInfo, ValueRef};
+use sqlx::{
+    Arguments, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr, Sqlite, Transaction, TypeInfo,
+    ValueRef,
+};
 
 use super::cells;
 use super::cluster::Cluster;
@@ -17,7 +20,25 @@ use crate::timestamp::Timestamp;
 
 /// Takes the write lock at once. A transaction that begins with a read cannot wait for the lock
 /// later: it fails.
-pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// Begins a transaction that can write. Closes a connection on which sqlx still counts one that a
+/// statement or a trigger of the application's has ended: there, nothing could begin.
+pub(super) async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    loop {
+        let mut connection = pool.acquire().await?;
+        if connection.is_in_transaction() {
+            connection.close_on_drop();
+            continue;
+        }
+        return Transaction::begin(connection, Some(BEGIN.into_sql_str())).await;
+    }
+}
+
+/// Begins a transaction, unless the connection is in one.
+pub(super) async fn reopen(connection: &mut SqliteConnection) {
+    let _ = connection.execute("BEGIN").await;
+}
 
 impl Driver for SqlitePool {
     const DIALECT: Dialect = Dialect::Sqlite;
@@ -63,7 +84,7 @@ impl Driver for SqlitePool {
         _: Cluster,
     ) -> Result<Self::Transaction, sqlx::Error> {
         // Only one transaction at a time writes to the file.
-        self.begin_with(BEGIN).await
+        begin(self).await
     }
 
     async fn commit(transaction: Self::Transaction) -> Result<(), sqlx::Error> {
@@ -75,7 +96,7 @@ impl Driver for SqlitePool {
     }
 
     async fn define(&self, _: &'static str, statements: Vec<String>) -> Result<(), sqlx::Error> {
-        let mut transaction = self.begin_with(BEGIN).await?;
+        let mut transaction = begin(self).await?;
         for statement in statements {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
         }

@@ -6,15 +6,18 @@ use uuid::Uuid;
 use crate::column::Value;
 use crate::id::SessionId;
 
-/// The name of the lock for one subject of one table. It is the same on every node.
+/// The name of the lock for one subject of one table of one database. It is the same on every node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubjectLock([u8; 32]);
 
 impl SubjectLock {
-    pub(crate) fn of(table: &str, subject: &Value) -> Self {
+    /// `space` distinguishes databases whose locks are in one place.
+    pub(crate) fn of(space: &str, table: &str, subject: &Value) -> Self {
         let mut hash = Sha256::new();
-        hash.update(table);
-        hash.update([0]);
+        for name in [space, table] {
+            hash.update(name);
+            hash.update([0]);
+        }
         match subject {
             Value::Null => {}
             Value::Bool(value) => hash.update([u8::from(*value)]),

@@ -107,6 +107,9 @@ pub trait Transactions: Driver {
         Self::run(connection, format!("RELEASE SAVEPOINT {SAVEPOINT}; SAVEPOINT {SAVEPOINT}"))
     }
 
+    /// Whether sqlx cannot roll back a transaction that a statement has ended.
+    const REOPENS: bool = false;
+
     /// Lets sqlx roll back a transaction that a statement of the application's may have ended.
     fn reopen(connection: &mut Self::Connection) -> impl Future<Output = ()> + Send {
         let _ = connection;
@@ -250,14 +253,15 @@ impl Transactions for sqlx::SqlitePool {
     }
 
     async fn begin_own(&self, _: Cluster) -> Result<Self::Owned, sqlx::Error> {
-        self.begin_with(super::sqlite::BEGIN).await
+        super::sqlite::begin(self).await
     }
+
+    const REOPENS: bool = true;
 
     /// SQLite refuses a `ROLLBACK` without a transaction, and sqlx then goes on counting one, on a
     /// connection that others use next.
     async fn reopen(connection: &mut sqlx::SqliteConnection) {
-        // Fails if it has not been ended.
-        let _ = Self::run(connection, "BEGIN".to_owned()).await;
+        super::sqlite::reopen(connection).await;
     }
 
     async fn run(
@@ -289,6 +293,25 @@ impl<D: Transactions> OwnTransaction<D> {
         self.end("ROLLBACK", false).await
     }
 
+    /// What is left to do for a transaction that is dropped, where sqlx alone would leave its
+    /// connection useless.
+    fn leftover(
+        &mut self,
+    ) -> Option<impl Future<Output = Result<(), sqlx::Error>> + Send + use<D>> {
+        let locks = std::mem::take(&mut self.locks);
+        if !D::REOPENS && (!D::LOCKS_OUTLIVE || locks.is_empty()) {
+            return None;
+        }
+        let mut open = self.open.take()?;
+        Some(async move {
+            if D::REOPENS {
+                D::reopen(&mut open).await;
+                return D::rollback_own(open).await;
+            }
+            D::end_and_unlock(open, "ROLLBACK", locks).await
+        })
+    }
+
     async fn end(mut self, statement: &'static str, commits: bool) -> Result<(), sqlx::Error> {
         let locks = std::mem::take(&mut self.locks);
         match self.open.take() {
@@ -296,7 +319,10 @@ impl<D: Transactions> OwnTransaction<D> {
                 D::end_and_unlock(open, statement, locks).await
             }
             Some(open) if commits => D::commit_own(open).await,
-            Some(open) => D::rollback_own(open).await,
+            Some(mut open) => {
+                D::reopen(&mut open).await;
+                D::rollback_own(open).await
+            }
             None => Ok(()),
         }
     }
@@ -320,15 +346,10 @@ impl<D: Transactions> OwnTransaction<D> {
 
 impl<D: Transactions> Drop for OwnTransaction<D> {
     fn drop(&mut self) {
-        if !D::LOCKS_OUTLIVE || self.locks.is_empty() {
-            return;
-        }
-        let locks = std::mem::take(&mut self.locks);
-        if let Some(open) = self.open.take()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if let Some(leftover) = self.leftover() {
             runtime.spawn(async move {
-                if let Err(error) = D::end_and_unlock(open, "ROLLBACK", locks).await {
+                if let Err(error) = leftover.await {
                     tracing::warn!(
                         target: "anchor",
                         "a transaction that was dropped could not be rolled back, so that its \

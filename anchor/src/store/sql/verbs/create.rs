@@ -90,7 +90,9 @@ impl Create {
         new.check()?;
         let payload = storable::encode(D::DIALECT, &*new.data)?;
         let limit_check = match (new.limit, new.data.subject()) {
-            (Some(limit), Some(subject)) => self.limit_check::<D, T>(subject, limit).await?,
+            (Some(limit), Some(subject)) => {
+                self.limit_check::<D, T>(database, subject, limit).await?
+            }
             _ => None,
         };
         let began_at = self.began_at(database, &new).await?;
@@ -179,7 +181,8 @@ impl Create {
             }
             Err(error) => return Err(on.failure(error).await),
         }
-        let lock = SubjectLock::of(T::schema().table, &subject.value);
+        let lock =
+            SubjectLock::of(&on.database.pool.lock_space(), T::schema().table, &subject.value);
         if !cluster.has_several_writers() && !locks.contains(&lock) {
             // Whoever is dropped while it waits may have the lock.
             locks.push(lock);
@@ -260,6 +263,7 @@ impl Create {
     /// wait without a connection. Otherwise the logins of one subject could take all connections.
     async fn limit_check<D: Driver, T: SessionData>(
         &self,
+        database: &Database<D>,
         subject: &T::Subject,
         limit: SubjectLimit,
     ) -> Result<Option<LimitCheck>, StoreError> {
@@ -268,7 +272,7 @@ impl Create {
         else {
             return Ok(None);
         };
-        let lock = SubjectLock::of(T::schema().table, &subject.value);
+        let lock = SubjectLock::of(&database.pool.lock_space(), T::schema().table, &subject.value);
         Ok(Some(LimitCheck {
             lock,
             _queued: Some(self.logins.lock(lock).await),
