@@ -137,6 +137,10 @@ where
             let response = self.sessions.respond(rejection, &request);
             return SessionFuture { step: Step::Refused { response: Some(response) } };
         }
+        if CurrentScope::has_manager(&request, &self.sessions) {
+            // The manager's layer further out has opened the scope, and closes it.
+            return SessionFuture { step: Step::Within { running: self.inner.call(request) } };
+        }
         let outer = request.extensions_mut().remove::<CurrentScope>();
         let scope = Scope::open(Arc::clone(&self.sessions), outer);
         request.extensions_mut().insert(CurrentScope(Arc::clone(&scope) as _));
@@ -158,6 +162,8 @@ pin_project! {
     enum Step<F, T: SessionData> {
         // Another site made a browser send the request.
         Refused { response: Option<Response> },
+        // The handler is running, in the scope of a layer further out.
+        Within { #[pin] running: F },
         // The handler is running.
         Running { #[pin] running: F, scope: Open<T> },
         // The response is ready, but something remains to be done in the store.
@@ -193,6 +199,9 @@ where
             let (scope, mut response) = match step.as_mut().project() {
                 StepProjection::Refused { response } => {
                     return Poll::Ready(Ok(response.take().expect("polled after completion")));
+                }
+                StepProjection::Within { running } => {
+                    return Poll::Ready(Ok(ready!(running.poll(context))?.into_response()));
                 }
                 StepProjection::Running { running, scope } => {
                     let response = ready!(running.poll(context))?.into_response();

@@ -71,7 +71,7 @@ impl Known {
             literal => literal,
         });
         let mut path = segments.collect::<Vec<_>>().join("/");
-        if route.extent == Extent::BelowSlash {
+        if below && route.at_slash {
             path.push('/');
         }
         Self { path, below, extent: route.extent }

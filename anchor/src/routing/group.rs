@@ -7,7 +7,7 @@ use super::closing::gaps;
 use super::declared::DeclaredPolicy;
 use super::route::Route;
 use super::route_table::RouteMethod;
-use super::router::{Router, joined};
+use super::router::Router;
 use crate::guard::Guarded;
 use crate::payload::SessionData;
 
@@ -61,7 +61,7 @@ impl<S: Clone + Send + Sync + 'static> DeclaredRoutes<S> for Router<S> {
             router.closing = router.closing.merge(closing);
         }
         let nested = self.routes.into_iter();
-        router.routes.extend(nested.map(|it| Route { path: joined(path, &it.path), ..it }));
+        router.routes.extend(nested.map(|it| it.below(path)));
         router.managers.extend(self.managers);
         router
     }

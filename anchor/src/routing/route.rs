@@ -21,6 +21,8 @@ pub(super) struct Route {
     pub(super) path: String,
     pub(super) policy: DeclaredPolicy,
     pub(super) extent: Extent,
+    /// Whether the path of a route that also answers below it ends with a slash before the `/*`.
+    pub(super) at_slash: bool,
     pub(super) handler: Option<Handler>,
     /// What is applied around the route, the innermost first.
     pub(super) around: Vec<Applied>,
@@ -37,8 +39,6 @@ pub(super) enum Extent {
     SomeMethods,
     /// Its path, which is written with `/*`, and everything below it.
     Below,
-    /// Its path with a slash at the end, which is written with `/*`, and everything below it.
-    BelowSlash,
     /// Some paths below it: those of a router of axum, which are not known.
     SomeBelow,
     /// What no route matches: the fallback of a router.
@@ -59,7 +59,8 @@ impl Route {
     pub(super) fn new(method: RouteMethod, policy: DeclaredPolicy) -> Self {
         let (path, around) = (String::new(), Vec::new());
         let extent = Extent::Path;
-        Self { method, path, policy, extent, handler: None, around, replaces_guard: false }
+        let (handler, at_slash, replaces_guard) = (None, false, false);
+        Self { method, path, policy, extent, at_slash, handler, around, replaces_guard }
     }
 
     /// Makes the route of a handler `H` with the arguments `T`.
@@ -74,6 +75,12 @@ impl Route {
 
     pub(super) fn at(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }
+    }
+
+    /// Returns the route below a path at which its router is nested.
+    pub(super) fn below(self, outer: &str) -> Self {
+        let at_slash = if self.path == "/*" { outer.ends_with('/') } else { self.at_slash };
+        Self { path: joined(outer, &self.path), at_slash, ..self }
     }
 
     /// Returns whether this is the fallback of its router, and not that of a nested one.
@@ -111,6 +118,15 @@ impl Route {
 
     pub(super) fn into_policy(self) -> RoutePolicy {
         RoutePolicy { method: self.method, path: self.path, policy: self.policy }
+    }
+}
+
+/// Returns the path of a route below another path, joined as axum joins them.
+fn joined(outer: &str, inner: &str) -> String {
+    match (outer.strip_suffix('/'), inner) {
+        (Some(outer), _) => format!("{outer}{inner}"),
+        (None, "/") => outer.to_owned(),
+        (None, _) => format!("{outer}{inner}"),
     }
 }
 

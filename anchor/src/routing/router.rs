@@ -124,9 +124,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     #[track_caller]
     pub fn nest_service<D: DeclaredService>(self, path: &str, service: D) -> Self {
         let service = service.into_service();
-        let route = service_route::<D>(&service).at(joined(path, "/*"));
-        let extent = if path.ends_with('/') { Extent::BelowSlash } else { Extent::Below };
-        let route = Route { extent, ..route };
+        let route = service_route::<D>(&service).at("/*").below(path);
+        let route = Route { extent: Extent::Below, ..route };
         self.with(route, |router| router.nest_service(path, service))
     }
 
@@ -249,7 +248,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     {
         let mut paths = BTreeMap::<_, Vec<_>>::new();
         for route in &self.routes {
-            if !matches!(route.extent, Extent::Below | Extent::BelowSlash | Extent::Fallback) {
+            if !matches!(route.extent, Extent::Below | Extent::Fallback) {
                 paths.entry(&*route.path).or_default().push(route);
             }
         }
@@ -292,8 +291,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// a test.
     ///
     /// The guard of a layer is shown if the layer applied it when it was added. A layer of your own
-    /// that applies a guard, and calls it only for some requests, is shown as if it always did. Of a
-    /// service, the guard around it is shown, and none that is inside it.
+    /// that applies a guard, and calls it only for some requests, is shown as if it always did. Of
+    /// a service, the guard around it is shown, and none that is inside it.
     ///
     /// ```
     /// # use anchor::prelude::*;
@@ -397,15 +396,6 @@ fn service_route<D: DeclaredService>(service: &D::Service) -> Route {
     route.around.extend_from_slice(inside);
     route.surround(outside);
     route
-}
-
-/// Returns the path of a route below another path, joined as axum joins them.
-pub(super) fn joined(outer: &str, inner: &str) -> String {
-    match (outer.strip_suffix('/'), inner) {
-        (Some(outer), _) => format!("{outer}{inner}"),
-        (None, "/") => outer.to_owned(),
-        (None, _) => format!("{outer}{inner}"),
-    }
 }
 
 impl<S: Clone + Send + Sync + 'static> Default for Router<S> {

@@ -9,6 +9,7 @@ use anchor_tests::http::Served;
 use anchor_tests::{Backend, Verb, Watched};
 use axum::Router;
 use axum::body::Body;
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::{Request, StatusCode};
@@ -21,6 +22,7 @@ on_every_store![
     two_payload_types_in_one_request_are_independent,
     a_failing_store_of_one_payload_leaves_the_other_alone,
     the_same_layer_twice_works_as_once,
+    what_happens_between_two_layers_of_one_manager_is_known_to_both,
     a_layer_covers_the_routes_that_it_was_added_to,
 ];
 
@@ -189,6 +191,28 @@ async fn the_same_layer_twice_works_as_once(backend: Backend) {
     let logout = served.post("/logout").cookie(&cookie).send().await;
     assert_eq!(logout.expect(StatusCode::NO_CONTENT).set_cookies().len(), 1);
     served.get("/me").cookie(&cookie).send().await.expect(StatusCode::UNAUTHORIZED);
+}
+
+async fn what_happens_between_two_layers_of_one_manager_is_known_to_both(backend: Backend) {
+    let sessions = SessionManager::builder(backend.store::<UserSession>().await);
+    let sessions = sessions.keys(KeyRing::new([KEY]).unwrap()).build().unwrap();
+    let log_in = async |auth: Auth<UserSession>, request: Request<Body>, next: Next| {
+        auth.login(UserSession::of("ferris")).await.unwrap();
+        next.run(request).await
+    };
+    let app = routes().layer(sessions.layer()).layer(from_fn(log_in)).layer(sessions.layer());
+    let app = Served::start(app).await;
+    let first = app.get("/me").send().await.expect(StatusCode::OK);
+    let again = app.get("/me").cookie(first.cookie()).send().await.expect(StatusCode::OK);
+    assert_ne!(first.cookie(), again.cookie());
+    // A login within replaces that of the middleware, and a logout within ends it.
+    let login = app.post("/login").json(&UserSession::of("corro")).send().await;
+    let login = login.expect(StatusCode::OK);
+    let live = sessions.list(&"corro".to_owned()).await.unwrap();
+    assert_eq!(live.iter().map(|record| record.id).collect::<Vec<_>>(), [id_of(&login.cookie())]);
+    let logout = app.post("/logout").send().await;
+    assert!(logout.status.is_success(), "{logout:?}");
+    assert_eq!(sessions.list(&"ferris".to_owned()).await.unwrap().len(), 1, "of the second call");
 }
 
 async fn a_layer_covers_the_routes_that_it_was_added_to(backend: Backend) {

@@ -77,17 +77,25 @@ async fn guarded() -> &'static str {
 async fn a_service_nested_at_a_slash_leaves_the_path_without_it_to_the_group() {
     let sessions = sessions();
     let service = || public_service(axum::routing::any(plain));
-    let group = || Router::new().nest_service("/{id}/", service()).nest_service("/a/", service());
-    let app: Router = Router::new()
-        .nest("/admin", sessions.require().layer(group()))
-        .route("/{*page}", any(declared))
-        .fallback(declared);
-    let app = app.sessions(&sessions).build().unwrap();
-    for path in ["", "/", "/5", "/5/", "/5/6", "/5//", "/a", "/a/", "/a/b", "//", "//5"] {
-        let answer = send(&app, "GET", &format!("/admin{path}"), &[]).await;
-        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+    let nested = || Router::new().route("/x", get(declared));
+    for group in [
+        Router::new().nest_service("/{id}/", service()).nest_service("/a/", service()),
+        Router::new().nest("/{id}/", sessions.require().layer(nested())),
+        Router::new().nest("/{id}/", nested().fallback(declared)),
+        Router::new().nest_service("//", service()),
+    ] {
+        let app: Router = Router::new()
+            .nest("/admin", sessions.require().layer(group))
+            .route("/{*page}", any(declared))
+            .fallback(declared);
+        let policies = table(&app);
+        let app = app.sessions(&sessions).build().unwrap();
+        for path in ["", "/", "/5", "/5/", "/5/6", "/5//", "/a", "/a/", "/a/x", "//", "//5"] {
+            let answer = send(&app, "GET", &format!("/admin{path}"), &[]).await;
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}: {policies}");
+        }
+        assert_eq!(body(send(&app, "GET", "/other", &[]).await).await, "handler");
     }
-    assert_eq!(body(send(&app, "GET", "/other", &[]).await).await, "handler");
 }
 
 #[test]

@@ -791,15 +791,21 @@ async fn verify_warns_of_mysql_without_tls_beyond_loopback() {
 async fn on_mysql_connections_that_do_not_commit_are_refused() {
     let Some(pool) = databases::mysql().await else { return };
     ready::<Everything, _>(&pool).await;
-    let options = MySqlConnectOptions::clone(&pool.connect_options());
-    let open = MySqlPoolOptions::new()
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute("SET autocommit = 0").await.map(|_| ()) })
-        })
-        .connect_lazy_with(options);
-    let store = open.store::<Everything>();
-    let refused = store.create(session(everything())).await.unwrap_err();
-    assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
-    assert!(refused.to_string().contains("set `autocommit = 1`"), "{refused}");
-    assert!(store.verify().await.unwrap_err().to_string().contains("set `autocommit = 1`"));
+    for (setting, remedy) in [
+        ("autocommit = 0", "set `autocommit = 1`"),
+        ("completion_type = 'CHAIN'", "set `completion_type = NO_CHAIN`"),
+    ] {
+        let options = MySqlConnectOptions::clone(&pool.connect_options());
+        let open = MySqlPoolOptions::new()
+            .after_connect(move |connection, _| {
+                let set = sqlx::AssertSqlSafe(format!("SET {setting}"));
+                Box::pin(async move { connection.execute(set).await.map(|_| ()) })
+            })
+            .connect_lazy_with(options);
+        let store = open.store::<Everything>();
+        let refused = store.create(session(everything())).await.unwrap_err();
+        assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
+        assert!(refused.to_string().contains(remedy), "{refused}");
+        assert!(store.verify().await.unwrap_err().to_string().contains(remedy));
+    }
 }

@@ -150,6 +150,9 @@ async fn a_login_does_not_wait_for_one_in_another_database() {
     app.post("/login").send().await.expect(StatusCode::OK);
 }
 
+#[logout(Left)]
+async fn log_out() {}
+
 /// SQLite refuses the `ROLLBACK` of a transaction that a statement has ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_a_statement_has_ended_leaves_a_connection_that_works() {
@@ -161,8 +164,8 @@ async fn a_transaction_that_a_statement_has_ended_leaves_a_connection_that_works
     pool.execute("CREATE TABLE one (id INTEGER PRIMARY KEY)").await;
     pool.execute("INSERT INTO one VALUES (1)").await;
     let log_in = async |auth: Auth<Left>| auth.login(USER).await.map(drop);
-    let routes = Router::new().route("/login", post(log_in)).layer(sessions.layer());
-    let app = Served::start(routes).await;
+    let routes = Router::new().route("/login", post(log_in)).route("/logout", post(log_out));
+    let app = Served::start(routes.layer(sessions.layer())).await;
     let ends = "INSERT OR ROLLBACK INTO one VALUES (1)";
     for how in ["dropped", "rolled back", "committed", "the application's own"] {
         if how == "the application's own" {
@@ -181,4 +184,19 @@ async fn a_transaction_that_a_statement_has_ended_leaves_a_connection_that_works
         assert_eq!(login.status, StatusCode::OK, "{how}: {login:?}");
         sessions.begin(&store).await.unwrap().commit().await.unwrap();
     }
+
+    // A savepoint of sqlx's, where it counts a transaction that is no more, begins one that nobody
+    // commits.
+    let cookie = app.post("/login").send().await.expect(StatusCode::OK).cookie();
+    for statement in [ends, "SELECT nothing"] {
+        let mut transaction = pool.begin().await.unwrap();
+        sqlx::query(statement).execute(&mut *transaction).await.unwrap_err();
+    }
+    app.post("/logout").cookie(&cookie).send().await.expect(StatusCode::OK);
+    pool.close().await;
+    let reopened = SqlitePoolOptions::new().connect_with((*options).clone()).await.unwrap();
+    let sessions = manager::<SqlitePool>(&reopened.store::<Left>().await);
+    let routes = Router::new().route("/me", get(async |left: Left| left.user_id.to_string()));
+    let app = Served::start(routes.layer(sessions.layer())).await;
+    app.get("/me").cookie(&cookie).send().await.expect(StatusCode::UNAUTHORIZED);
 }

@@ -6,17 +6,31 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::Request;
 use http::request::Parts;
 
 use super::LogoutReach;
 use super::{Reading, Scope, logged};
 use crate::manager::registry::has_several_payloads;
+use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 
 /// The innermost session scope of a request, whatever its payload. It leads to the outer ones.
 #[derive(Clone)]
 pub(crate) struct CurrentScope(pub(crate) Arc<dyn AnyScope>);
+
+impl CurrentScope {
+    /// Returns whether a layer of this manager has opened a scope for the request.
+    pub(crate) fn has_manager<B, T: SessionData>(
+        request: &Request<B>,
+        manager: &Arc<Sessions<T>>,
+    ) -> bool {
+        let innermost = request.extensions().get::<CurrentScope>();
+        std::iter::successors(innermost, |CurrentScope(scope)| scope.outer())
+            .any(|CurrentScope(scope)| std::ptr::addr_eq(scope.manager(), Arc::as_ptr(manager)))
+    }
+}
 
 type RejectionFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>>;
 

@@ -53,7 +53,8 @@ pub(super) struct Variables(Vec<(String, String)>);
 impl Variables {
     /// Its answer has rows of two texts. A server that is cut off from its cluster answers it, too.
     pub(super) const QUERY: &'static str = "SHOW VARIABLES WHERE Variable_name IN \
-         ('version', 'autocommit', 'wsrep_on', 'wsrep_provider', 'wsrep_sync_wait', \
+         ('version', 'autocommit', 'completion_type', \
+         'wsrep_on', 'wsrep_provider', 'wsrep_sync_wait', \
          'group_replication_group_name', 'group_replication_single_primary_mode', \
          'group_replication_consistency')";
 
@@ -78,11 +79,18 @@ impl Variables {
         !matches!(self.value("wsrep_provider"), None | Some("" | "none"))
     }
 
-    /// Says why the connection writes nothing, if it does not.
+    /// Says why what a connection writes may never be committed, if so.
     pub(super) fn refusal(&self) -> Option<&'static str> {
-        matches!(self.value("autocommit"), Some("OFF" | "0")).then_some(
-            "the pool's connections leave every transaction open (`autocommit = 0`), so that no \
-             login and no logout would be kept: set `autocommit = 1` on the server",
+        if matches!(self.value("autocommit"), Some("OFF" | "0")) {
+            return Some(
+                "the pool's connections leave every transaction open (`autocommit = 0`), so that \
+                 no login and no logout would be kept: set `autocommit = 1` on the server",
+            );
+        }
+        (!matches!(self.value("completion_type"), None | Some("NO_CHAIN" | "0"))).then_some(
+            "the pool's connections begin another transaction with each commit, or close \
+             (`completion_type`), so that not every logout would be kept: set \
+             `completion_type = NO_CHAIN` on the server",
         )
     }
 

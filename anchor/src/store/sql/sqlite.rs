@@ -22,17 +22,22 @@ use crate::timestamp::Timestamp;
 /// later: it fails.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// Begins a transaction that can write. Closes a connection on which sqlx still counts one that a
-/// statement or a trigger of the application's has ended: there, nothing could begin.
-pub(super) async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+/// Takes a connection from the pool. Closes one on which sqlx still counts a transaction that a
+/// statement or a trigger of the application's has ended: nothing could begin there, and after a
+/// savepoint, what is written there is not committed.
+async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
     loop {
         let mut connection = pool.acquire().await?;
-        if connection.is_in_transaction() {
-            connection.close_on_drop();
-            continue;
+        if !connection.is_in_transaction() {
+            return Ok(connection);
         }
-        return Transaction::begin(connection, Some(BEGIN.into_sql_str())).await;
+        connection.close_on_drop();
     }
+}
+
+/// Begins a transaction that can write.
+pub(super) async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    Transaction::begin(acquire(pool).await?, Some(BEGIN.into_sql_str())).await
 }
 
 /// Begins a transaction, unless the connection is in one.
@@ -52,7 +57,7 @@ impl Driver for SqlitePool {
     type Transaction = Transaction<'static, Sqlite>;
 
     async fn connection(&self) -> Result<Self::Acquired, sqlx::Error> {
-        self.acquire().await
+        acquire(self).await
     }
 
     async fn rows_on(

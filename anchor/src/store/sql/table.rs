@@ -107,13 +107,16 @@ impl SqlTable {
     pub(super) fn not_cut_off(&self) -> Option<String> {
         let CutOffs { of_row, .. } = self.cut_offs()?;
         let table = &self.name;
-        Some(format!("NOT EXISTS (SELECT 1 {of_row} AND c.cut_off_at >= {table}.authenticated_at)"))
+        Some(format!(
+            "NOT EXISTS (SELECT 1 {of_row} \
+             AND anchor_cut_off.cut_off_at >= {table}.authenticated_at)"
+        ))
     }
 
     /// Returns the subject's latest cut-off, as a statement about its rows selects it.
     pub(super) fn cut_off_of_row(&self) -> Option<String> {
         let CutOffs { of_row, .. } = self.cut_offs()?;
-        Some(format!("(SELECT {} {of_row})", self.instant("c.cut_off_at")))
+        Some(format!("(SELECT {} {of_row})", self.instant("anchor_cut_off.cut_off_at")))
     }
 
     /// Returns the condition that a row's subject is `:subject`; `None` without a subject.
@@ -182,10 +185,10 @@ impl SqlTable {
             Some(CutOffs { of_row, .. }) => {
                 let table = &self.name;
                 let created_at = format!("{table}.created_at");
-                let cut_off = greatest(self.dialect, "c.cut_off_at", &created_at);
+                let cut_off = greatest(self.dialect, "anchor_cut_off.cut_off_at", &created_at);
                 format!(
                     "COALESCE((SELECT {cut_off} {of_row} \
-                     AND c.cut_off_at >= {table}.authenticated_at), {end})"
+                     AND anchor_cut_off.cut_off_at >= {table}.authenticated_at), {end})"
                 )
             }
         };
@@ -204,7 +207,8 @@ impl SqlTable {
         if joins_as_bytes(dialect, column) {
             subject = format!("CAST({subject} AS BINARY)");
         }
-        let of_row = format!("FROM {table} AS c WHERE c.subject = {subject}");
+        let of_row =
+            format!("FROM {table} AS anchor_cut_off WHERE anchor_cut_off.subject = {subject}");
         Some(CutOffs { table, of_row, column })
     }
 

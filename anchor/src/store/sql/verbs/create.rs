@@ -31,6 +31,9 @@ use super::cut_off::SQLITE_CLOCK_STEP;
 use super::end::{End, EndRows};
 use super::insert::{Inserts, PARAMETERS, insert};
 
+/// How often a login that seems to have begun before a cut-off asks for the database's time.
+const SAMPLES: usize = 4;
+
 pub(in super::super) struct Create {
     insert: Statement<11>,
     /// Selects the database's current time and a subject's latest cut-off; `None` if the payload
@@ -235,25 +238,36 @@ impl Create {
             None => None,
         };
         let nobody = Argument { ty: column.ty, value: Value::Null };
-        let asked = Instant::now();
-        let rows = on.rows(start.with([subject.unwrap_or(nobody)])).await?;
-        // MySQL takes the time when the statement begins, and Galera then waits for what the other
-        // servers have answered: a cut-off of that while may be later than this time.
-        let tolerance = asked.elapsed() + SQLITE_CLOCK_STEP;
-        let row = rows.first().ok_or_else(|| no_time("no row"))?;
-        let mut cells = Cells::<D>::from_start(row);
-        let now = cells.read::<Timestamp>(NOW).map_err(no_time)?;
-        let cut_off_at = cells.cut_off(T::schema()).map_err(no_time)?;
-        // Every cut-off on SQLite lies ahead by its clock's step.
-        if cut_off_at.is_some_and(|at| at > now.saturating_add(tolerance)) {
-            return Err(StoreError::unavailable(
-                "a transaction has just cut off this subject, so the login would have ended \
-                 already: log in again in a moment",
-            ));
+        let subject = subject.unwrap_or(nobody);
+        let mut began_at = None;
+        for _ in 0..SAMPLES {
+            let asked = Instant::now();
+            let rows = on.rows(start.with([subject.clone()])).await?;
+            // MySQL takes the time when the statement begins, and Galera then waits for what the
+            // other servers have answered: a cut-off of that while may be later than this time.
+            let tolerance = asked.elapsed() + SQLITE_CLOCK_STEP;
+            let row = rows.first().ok_or_else(|| no_time("no row"))?;
+            let mut cells = Cells::<D>::from_start(row);
+            let now = cells.read::<Timestamp>(NOW).map_err(no_time)?;
+            let cut_off_at = cells.cut_off(T::schema()).map_err(no_time)?;
+            // Every cut-off on SQLite lies ahead by its clock's step.
+            if cut_off_at.is_some_and(|at| at > now.saturating_add(tolerance)) {
+                return Err(StoreError::unavailable(
+                    "a transaction has just cut off this subject, so the login would have ended \
+                     already: log in again in a moment",
+                ));
+            }
+            // Both clocks are truncated to microseconds.
+            let passed = |began: Instant| began.elapsed() + Duration::from_micros(1);
+            let sample = new.began.map(|began| now.saturating_sub(passed(began)));
+            began_at = began_at.max(sample);
+            // A sample is too early by the time that its answer took. If a cut-off came meanwhile,
+            // the next one may show that the login began after it.
+            if cut_off_at.is_none_or(|at| began_at.is_none_or(|began_at| began_at > at)) {
+                break;
+            }
         }
-        // Both clocks are truncated to microseconds.
-        let passed = |began: Instant| began.elapsed() + Duration::from_micros(1);
-        Ok(new.began.map(|began| now.saturating_sub(passed(began))))
+        Ok(began_at)
     }
 
     /// Waits for this login's turn on this node, and returns what the login needs to check its
