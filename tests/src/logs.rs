@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::Level;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -64,11 +65,25 @@ pub fn lines_with(text: &str) -> Vec<String> {
 ///
 /// Panics if what was logged is not UTF-8.
 pub async fn logged<R>(doing: impl Future<Output = R>) -> (R, String) {
+    logged_with(FmtSpan::NONE, doing).await
+}
+
+/// The same, and each span of anchor's has a line of its own when it is closed.
+///
+/// # Panics
+///
+/// Panics if what was logged is not UTF-8.
+pub async fn logged_with_spans<R>(doing: impl Future<Output = R>) -> (R, String) {
+    logged_with(FmtSpan::CLOSE, doing).await
+}
+
+async fn logged_with<R>(spans: FmtSpan, doing: impl Future<Output = R>) -> (R, String) {
     keep();
     let sink = Sink::default();
     let writer = sink.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(Level::TRACE)
+        .with_span_events(spans)
         .with_ansi(false)
         .without_time()
         .with_writer(move || writer.clone())
