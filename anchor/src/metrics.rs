@@ -70,8 +70,9 @@ pub const STORE_BATCH_SIZE: &str = "anchor_store_batch_size";
 
 /// Buckets for [`STORE_CALL_DURATION`], in seconds, up to the default of `store_timeout`. For a
 /// recorder that needs to be told, such as that of `metrics-exporter-prometheus`.
-pub const STORE_CALL_DURATION_BUCKETS: [f64; 14] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
+pub const STORE_CALL_DURATION_BUCKETS: [f64; 16] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
 ];
 
 /// Buckets for [`STORE_BATCH_SIZE`]: the sizes in which the SQL stores make their statements.

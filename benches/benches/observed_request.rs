@@ -108,7 +108,7 @@ struct Observers {
 
 impl Observers {
     fn all() -> [Self; 3] {
-        let log = |filter: &str| {
+        let log = |filter: &str| -> Dispatch {
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::sink).finish().into()
         };
         let recorder = || Some(PrometheusBuilder::new().build_recorder());

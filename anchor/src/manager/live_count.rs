@@ -7,8 +7,8 @@ use crate::rejection::Error;
 
 impl<T: SessionData> SessionManager<T> {
     /// Counts the live sessions of the table, records their number as the gauge
-    /// [`anchor_sessions_live`](metrics::SESSIONS_LIVE), and returns it. Returns `None`, and records
-    /// nothing, if the store cannot count: `RedisStore` would have to look at every key.
+    /// [`anchor_sessions_live`](metrics::SESSIONS_LIVE), and returns it. If the store cannot count,
+    /// it records nothing and returns `None`: `RedisStore` would have to look at every key.
     ///
     /// Needs the feature `metrics`. Nothing calls it by itself, because of its cost: one statement
     /// that reads all live rows. Call it once a minute, on one node, or before a scrape that is as

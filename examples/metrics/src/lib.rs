@@ -7,6 +7,7 @@ use anchor::metrics::{
 };
 use anchor::prelude::*;
 use anchor::{ConfigError, Environment};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -30,7 +31,7 @@ pub struct UserSession {
 ///
 /// # Errors
 ///
-/// Never returns an error: there are buckets.
+/// Returns an error if a metric has no buckets, which these have.
 pub fn recorder() -> Result<PrometheusRecorder, BuildError> {
     let full = |name: &str| Matcher::Full(name.to_owned());
     let recorder = PrometheusBuilder::new()
@@ -66,11 +67,11 @@ pub fn app(sessions: &SessionManager<UserSession>) -> Router {
 /// Creates the endpoint for Prometheus. It is not part of the application: serve it on an address
 /// that the public does not reach.
 pub fn endpoint(handle: PrometheusHandle) -> Router {
-    let exposition = async move || {
-        let text = "text/plain; version=0.0.4; charset=utf-8";
-        ([(header::CONTENT_TYPE, text)], handle.render()).into_response()
-    };
-    Router::new().route("/metrics", get(exposition))
+    Router::new().route("/metrics", get(exposition)).with_state(handle)
+}
+
+async fn exposition(State(handle): State<PrometheusHandle>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())
 }
 
 #[derive(Deserialize)]

@@ -12,18 +12,7 @@ use http::StatusCode;
 
 use crate::application::{Application, Recording, TABLE, UserSession, builder};
 
-macro_rules! on_every_store {
-    ($($store:ident),+) => {$(
-        #[tokio::test]
-        async fn $store() {
-            if let Some(backend) = Backend::$store().await {
-                every_event_is_counted_once(backend).await;
-            }
-        }
-    )+};
-}
-
-on_every_store![memory, sqlite, postgres, mysql, redis];
+on_stores![every_event_is_counted_once: memory, sqlite, postgres, mysql, redis];
 
 async fn every_event_is_counted_once(backend: Backend) {
     let recording = Recording::new();
@@ -53,8 +42,6 @@ async fn every_event_is_counted_once(backend: Backend) {
     assert!(app.sessions.revoke(revoked_id).await.unwrap());
     assert!(!app.sessions.revoke(revoked_id).await.unwrap(), "it had ended");
     assert_eq!(app.sessions.revoke_everyone().await.unwrap(), 1);
-    // A backend's uses of sessions are written late.
-    app.sessions.shutdown().await;
 
     let exposition = recording.exposition();
     let counted: BTreeMap<_, _> = exposition.samples().iter().filter_map(counter).collect();

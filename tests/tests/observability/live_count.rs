@@ -10,25 +10,13 @@ use anchor_tests::Backend;
 use crate::application::{Recording, TABLE, UserSession, builder};
 
 #[derive(Clone, SessionData)]
-#[session(table = "cut_off_sessions", idle = "2h", cookie = "__Host-cut-off", keep_ended = "30d")]
-#[session(cut_off)]
+#[session(table = "cut_off_sessions", cookie = "__Host-cut-off", keep_ended = "30d", cut_off)]
 struct CutOffSession {
     #[session(subject)]
     name: String,
 }
 
-macro_rules! on_every_store {
-    ($($store:ident),+) => {$(
-        #[tokio::test]
-        async fn $store() {
-            if let Some(backend) = Backend::$store().await {
-                the_live_sessions_are_counted(backend).await;
-            }
-        }
-    )+};
-}
-
-on_every_store![memory, sqlite, postgres, mysql];
+on_stores![the_live_sessions_are_counted: memory, sqlite, postgres, mysql];
 
 async fn the_live_sessions_are_counted(backend: Backend) {
     let recording = Recording::new();
@@ -53,7 +41,7 @@ async fn the_live_sessions_are_counted(backend: Backend) {
     let sessions = builder(backend.store().await).build().unwrap();
     let corro = || CutOffSession { name: "corro".to_owned() };
     let late = sessions.test_request(http::Request::new(()));
-    let late = late.auth().await.unwrap();
+    let late_login = late.auth().await.unwrap();
     let ended = sessions.test_session(corro()).await;
     sessions.test_session(corro()).await;
     sessions.test_session(CutOffSession { name: "ferris".to_owned() }).await;
@@ -62,7 +50,7 @@ async fn the_live_sessions_are_counted(backend: Backend) {
     assert_eq!(sessions.record_live_count().await.unwrap(), Some(2));
     sessions.cut_off(&"corro".to_owned()).await.unwrap();
     // This login began before the cut-off.
-    late.login(corro()).await.unwrap();
+    late_login.login(corro()).await.unwrap();
     assert_eq!(sessions.record_live_count().await.unwrap(), Some(1));
     assert_eq!(gauge("cut_off_sessions"), Some(1.0));
     assert_eq!(gauge(TABLE), Some(3.0));
