@@ -103,29 +103,32 @@ impl Application {
 struct Observers {
     name: &'static str,
     recorder: Option<PrometheusRecorder>,
-    subscriber: Dispatch,
+    /// What the log keeps.
+    filter: Option<&'static str>,
 }
 
 impl Observers {
     fn all() -> [Self; 3] {
-        let log = |filter: &str| -> Dispatch {
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::sink).finish().into()
-        };
         let recorder = || Some(PrometheusBuilder::new().build_recorder());
         [
-            Self { name: "nobody", recorder: None, subscriber: Dispatch::none() },
-            Self { name: "metrics, log", recorder: recorder(), subscriber: log("info") },
+            Self { name: "nobody", recorder: None, filter: None },
+            Self { name: "metrics, log", recorder: recorder(), filter: Some("info") },
             Self {
                 name: "metrics, log, spans",
                 recorder: recorder(),
-                subscriber: log("info,anchor::store=debug"),
+                filter: Some("info,anchor::store=debug"),
             },
         ]
     }
 
     async fn watch(&self, application: &Application, at_once: usize) -> f64 {
         let _recorded = self.recorder.as_ref().map(|it| metrics::set_default_local_recorder(it));
-        let _logged = tracing::dispatcher::set_default(&self.subscriber);
+        // A subscriber that exists costs every place that could log something, so there is only
+        // the one of this turn.
+        let log = |filter| tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::sink);
+        let subscriber = self.filter.map(|filter| Dispatch::new(log(filter).finish()));
+        tracing::callsite::rebuild_interest_cache();
+        let _logged = subscriber.as_ref().map(tracing::dispatcher::set_default);
         application.turn(at_once, TURN / 4).await;
         let time = application.turn(at_once, TURN).await;
         if let Some(recorder) = &self.recorder {

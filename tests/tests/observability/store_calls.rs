@@ -5,7 +5,7 @@ use anchor::{MemoryStore, SessionId};
 use anchor_tests::Backend;
 use http::StatusCode;
 
-use crate::application::{Application, Recording, TABLE, UserSession, builder};
+use crate::application::{Application, Recording, TABLE, UserSession, builder, give_back};
 
 /// The number of statements of a verb, and that of their callers.
 fn statements(recording: &Recording, verb: &str) -> (Option<f64>, Option<f64>) {
@@ -29,7 +29,8 @@ async fn each_call_is_measured_and_each_statement_counts_its_callers(backend: Ba
     // The first one runs alone. Those that come while it runs share the next statement.
     let id = session.id();
     let get = || async { assert!(sessions.get(id).await.unwrap().is_some()) };
-    tokio::join!(get(), get(), get(), get(), get());
+    let taken = backend.take_every_connection().await;
+    tokio::join!(get(), get(), get(), get(), get(), give_back(taken));
     assert_eq!(recording.calls("load", "ok"), Some(5.0));
     assert_eq!(statements(&recording, "load"), (Some(2.0), Some(5.0)));
 }
