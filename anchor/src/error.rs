@@ -47,6 +47,19 @@ pub struct StoreError {
     is_refusal: bool,
 }
 
+impl StoreErrorKind {
+    /// Returns a stable, machine-readable name.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            StoreErrorKind::Unavailable => "store_unavailable",
+            StoreErrorKind::NotMigrated => "store_not_migrated",
+            StoreErrorKind::TransactionConflict => "transaction_conflict",
+            StoreErrorKind::Constraint => "store_refused",
+            StoreErrorKind::Encode => "store_encode",
+        }
+    }
+}
+
 impl StoreError {
     /// Creates an error of this kind.
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

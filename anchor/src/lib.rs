@@ -148,6 +148,7 @@
 //! | `sqlite`, `postgres`, `mysql`, `redis` | `SqliteStore`, `PostgresStore`, `MySqlStore` (MySQL and MariaDB), `RedisStore` |
 //! | `time`, `chrono`, `jiff` | date-time columns of that crate |
 //! | `cache` | `.cache(lease)`: loaded sessions are served from memory for a few seconds |
+//! | `metrics` | `metrics`: sessions and store calls, counted and measured through the facade crate `metrics` |
 //! | `conformance` | `conformance!`, the tests of the store contract, for a store that you write |
 //! | `testing` | `testing`, for your own tests: only under `[dev-dependencies]` |
 //!
@@ -171,6 +172,7 @@
 //! | run your own code at a decision | [`Verifier`](manager::Verifier), [`on_reject`](manager::SessionManagerBuilder::on_reject), [`on_event`](manager::SessionManagerBuilder::on_event) |
 //! | send the token another way | [`frontend`] |
 //! | test handlers, guards and expiry | `anchor::testing`, with the feature `testing` |
+//! | watch it in operation | `anchor::metrics`, with the feature `metrics` |
 //! | serve sessions without the store for a moment | `SessionManagerBuilder::cache`, with the feature `cache` |
 //!
 //! # What it promises
@@ -201,6 +203,8 @@ pub mod guard;
 mod id;
 mod jitter;
 pub mod manager;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod migrate;
 pub mod payload;
 pub mod prelude;

@@ -8,6 +8,7 @@ pub mod careless;
 pub mod cluster;
 pub mod databases;
 pub mod dice;
+pub mod exposition;
 mod fake_clock;
 pub mod histories;
 pub mod http;

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
-use tracing::Level;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -64,11 +65,36 @@ pub fn lines_with(text: &str) -> Vec<String> {
 ///
 /// Panics if what was logged is not UTF-8.
 pub async fn logged<R>(doing: impl Future<Output = R>) -> (R, String) {
+    // The spans of the store's calls would stand in front of what is logged within them.
+    logged_with("trace,anchor::store=off", FmtSpan::NONE, doing).await
+}
+
+/// The same, and each span of anchor's has a line of its own when it is closed.
+///
+/// # Panics
+///
+/// Panics if what was logged is not UTF-8.
+pub async fn logged_with_spans<R>(doing: impl Future<Output = R>) -> (R, String) {
+    let doing = async {
+        let result = doing.await;
+        // A thread of sqlx drops its share of a span after its answer.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        result
+    };
+    logged_with("trace", FmtSpan::CLOSE, doing).await
+}
+
+async fn logged_with<R>(
+    filter: &str,
+    spans: FmtSpan,
+    doing: impl Future<Output = R>,
+) -> (R, String) {
     keep();
     let sink = Sink::default();
     let writer = sink.clone();
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(Level::TRACE)
+        .with_env_filter(filter)
+        .with_span_events(spans)
         .with_ansi(false)
         .without_time()
         .with_writer(move || writer.clone())

@@ -152,6 +152,10 @@ impl<T: SessionData> SessionStore<T> for Watched<T> {
         self.faulty.identity()
     }
 
+    fn database_system(&self) -> Option<&'static str> {
+        self.faulty.database_system()
+    }
+
     fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
         self.faulty.reauthenticate(rotation)
     }

@@ -47,6 +47,17 @@ fn only_an_application_that_asks_for_the_cache_compiles_its_library() {
     assert!(has_library(&["cache"]));
 }
 
+#[test]
+fn only_an_application_that_asks_for_metrics_compiles_their_facade() {
+    let has_facade =
+        |features: &[&str]| crates(features).lines().any(|line| line.starts_with("metrics v"));
+    assert!(!has_facade(&["memory", "sqlite", "postgres", "mysql", "redis", "cache", "testing"]));
+    assert!(has_facade(&["metrics"]));
+    let others = crates(&["metrics"]);
+    let is_recorder = |line: &str| line.starts_with("metrics-");
+    assert!(!others.lines().any(is_recorder), "a recorder is the application's choice: {others}");
+}
+
 /// The examples of the documentation are compiled with the features that the tests ask for.
 #[test]
 fn the_tests_of_the_workspace_build_the_library_with_every_feature() {

@@ -6,6 +6,8 @@ use std::fmt;
 use crate::column::{Column, Value};
 use crate::excerpt::excerpt;
 use crate::id::SessionId;
+#[cfg(feature = "metrics")]
+use crate::metrics;
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::store::{EndReason, Record};
@@ -146,6 +148,31 @@ impl<T: SessionData> Event<'_, T> {
                      session will be ended"
                 );
             }
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl<T: SessionData> Event<'_, T> {
+    /// Counts the event.
+    pub(crate) fn count(&self) {
+        let table = T::schema().table;
+        match self {
+            Event::Created { replaced, .. } => {
+                metrics::created(table);
+                if replaced.is_some() {
+                    metrics::ended(table, EndReason::Replaced.as_str(), 1);
+                }
+            }
+            Event::Revoked { count, reason, .. } => metrics::ended(table, reason.as_str(), *count),
+            Event::Expired { count } => metrics::swept(table, *count),
+            Event::Refused { rejection } => metrics::refused(table, rejection.code()),
+            // The calls of the store show these; the end that follows a theft is counted.
+            Event::Touched { .. }
+            | Event::Updated { .. }
+            | Event::Rotated { .. }
+            | Event::Reauthenticated { .. }
+            | Event::TheftSuspected { .. } => {}
         }
     }
 }

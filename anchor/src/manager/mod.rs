@@ -12,6 +12,8 @@ pub(crate) mod last_verdict;
 #[cfg(feature = "cache")]
 pub(crate) mod listener;
 pub(crate) mod listing;
+#[cfg(feature = "metrics")]
+mod live_count;
 mod one_time;
 pub(crate) mod payload_change;
 mod plain_http;

@@ -59,6 +59,8 @@ impl<T: SessionData> Sessions<T> {
     /// Logs an event and calls the application's hook with it.
     pub(crate) fn emit(&self, event: &Event<'_, T>) {
         event.log();
+        #[cfg(feature = "metrics")]
+        event.count();
         if let Some(on_event) = &self.on_event {
             // A panic of the hook does not undo the event.
             let _ = callback::call("on_event", || on_event(event));
@@ -70,7 +72,10 @@ impl<T: SessionData> Sessions<T> {
         let mut error = error.into();
         // A refusal by the verifier is an event, which has already been logged.
         if !matches!(error, Error::RefusedByVerifier { .. }) {
-            Rejection::from(error.clone()).log(Some(type_name::<T>()));
+            let rejection = Rejection::from(error.clone());
+            rejection.log(Some(type_name::<T>()));
+            #[cfg(feature = "metrics")]
+            crate::metrics::failed(T::schema().table, rejection.code());
         }
         if let Error::Store(error) = &mut error {
             error.mark_logged();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 #[cfg(feature = "cache")]
 use super::cache::{Cache, Stale};
+use super::call::{Call, Outcome};
 use super::verbs::for_each_verb;
 use super::*;
 
@@ -118,14 +119,30 @@ impl<T: SessionData> Bounded<T> {
         }
     }
 
-    async fn in_time<R>(&self, verb: &str, mut call: StoreFuture<'_, R>) -> Result<R, StoreError> {
+    /// Returns how many sessions are live; `None` if the store cannot count them.
+    #[cfg(feature = "metrics")]
+    pub(crate) async fn live_count(&self) -> Result<Option<u64>, StoreError> {
+        match self.store.live_count() {
+            Some(count) => self.in_time("live_count", count).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn in_time<R>(
+        &self,
+        verb: &'static str,
+        mut future: StoreFuture<'_, R>,
+    ) -> Result<R, StoreError> {
+        let call = Call::begin(T::schema().table, verb, self.store.database_system());
         // A store that answers at once, such as memory, needs no timer, and no box for one.
-        if let Poll::Ready(answer) =
-            poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await
-        {
+        let first = poll_fn(|context| Poll::Ready(call.poll(|| future.as_mut().poll(context))));
+        if let Poll::Ready(answer) = first.await {
+            call.end(Outcome::of(&answer));
             return answer;
         }
-        let answer = Box::pin(tokio::time::timeout(self.timeout, call)).await;
+        let mut timed = Box::pin(tokio::time::timeout(self.timeout, future));
+        let answer = poll_fn(|context| call.poll(|| timed.as_mut().poll(context))).await;
+        call.end(answer.as_ref().map_or(Outcome::Timeout, Outcome::of));
         answer.unwrap_or_else(|_| {
             Err(StoreError::unavailable(format!(
                 "`{verb}` took longer than the {:?} of `store_timeout`",

@@ -6,6 +6,7 @@
 mod bounded;
 #[cfg(feature = "cache")]
 pub(crate) mod cache;
+mod call;
 mod changes;
 mod client_info;
 mod device;
@@ -222,6 +223,25 @@ pub trait SessionStore<T: SessionData>: Send + Sync + 'static {
     /// Default: `None`, for a store without such transactions. A store that wraps another one
     /// forwards this method.
     fn identity(&self) -> Option<StoreIdentity> {
+        None
+    }
+
+    /// Returns the database's name as OpenTelemetry spells it (`db.system.name`), such as
+    /// `postgresql`. The spans of the store's calls have it.
+    ///
+    /// Default: `None`. A store that wraps another one forwards this method.
+    fn database_system(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Counts the live sessions, for
+    /// [`SessionManager::record_live_count`](crate::SessionManager::record_live_count).
+    ///
+    /// Default: `None`, for a store that cannot count without looking at everything that it has.
+    /// The SQL stores read all live rows with one statement. A store that wraps another one
+    /// forwards this method.
+    #[cfg(feature = "metrics")]
+    fn live_count(&self) -> Option<StoreFuture<'_, u64>> {
         None
     }
 

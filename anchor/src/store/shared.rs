@@ -36,6 +36,15 @@ macro_rules! shared {
                 (**self).identity()
             }
 
+            fn database_system(&self) -> Option<&'static str> {
+                (**self).database_system()
+            }
+
+            #[cfg(feature = "metrics")]
+            fn live_count(&self) -> Option<StoreFuture<'_, u64>> {
+                (**self).live_count()
+            }
+
             $(
                 fn $verb<'a>(&'a self, $($argument: $ty),*) -> StoreFuture<'a, $answer>
                 $(where T: $bound)?

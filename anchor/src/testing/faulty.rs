@@ -218,6 +218,15 @@ macro_rules! faulty {
                 self.store.identity()
             }
 
+            fn database_system(&self) -> Option<&'static str> {
+                self.store.database_system()
+            }
+
+            #[cfg(feature = "metrics")]
+            fn live_count(&self) -> Option<StoreFuture<'_, u64>> {
+                self.store.live_count()
+            }
+
             $(
                 fn $verb<'a>(&'a self, $($argument: $ty),*) -> StoreFuture<'a, $answer>
                 $(where T: $bound)?

@@ -103,6 +103,8 @@ impl<T: SessionData> SessionManagerBuilder<T> {
         #[cfg(feature = "cache")]
         let store = self.cache.in_front_of(store);
         let tasks = Tasks::new(self.shutdown_timeout);
+        #[cfg(feature = "metrics")]
+        crate::metrics::describe();
         Ok(Sessions {
             store,
             channels,

@@ -26,11 +26,15 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::error::StoreError;
 
 /// A kind of statement that can serve several callers together.
 pub(crate) trait Batch: Send + Sync + 'static {
+    /// The verb that the statement carries out, for spans and metrics.
+    const VERB: &'static str;
+
     /// What one caller asks for.
     type Item: Send + 'static;
 
@@ -76,6 +80,8 @@ const MOST_OVERDUE: u32 = 3;
 
 /// The callers of one store that ask for the same kind of thing.
 pub(crate) struct Gather<B: Batch> {
+    /// The table's name, for spans and metrics.
+    table: &'static str,
     batch: B,
     /// How many tasks of one runtime run statements at the same time.
     in_flight: NonZeroU32,
@@ -111,8 +117,8 @@ const KEPT_FOR: u32 = 256;
 impl<B: Batch> Gather<B> {
     /// Gathers callers into statements, of which `in_flight` may run at the same time, beside one
     /// that a caller runs for itself.
-    pub(crate) fn new(batch: B, in_flight: NonZeroU32) -> Arc<Self> {
-        Arc::new(Self { batch, in_flight, queues: Mutex::default() })
+    pub(crate) fn new(table: &'static str, batch: B, in_flight: NonZeroU32) -> Arc<Self> {
+        Arc::new(Self { table, batch, in_flight, queues: Mutex::default() })
     }
 
     /// Returns the answer for an item, from a statement that begins after this call.
@@ -125,9 +131,32 @@ impl<B: Batch> Gather<B> {
                 Err(_) => return Err(unanswered()),
             },
         };
+        #[cfg(feature = "metrics")]
+        self.count(1);
         // Boxed, so that the future of a caller that waits does not contain the future of a
         // statement.
         Box::pin(self.batch.run_alone(item)).await
+    }
+
+    /// Records for how many callers a statement is run.
+    #[cfg(feature = "metrics")]
+    fn count(&self, callers: usize) {
+        crate::metrics::statement_run(self.table, B::VERB, callers);
+    }
+
+    /// Returns the span of a shared statement. It belongs to several requests, so it is in none of
+    /// their traces.
+    fn span(&self, callers: usize) -> Span {
+        tracing::debug_span!(
+            target: "anchor::store",
+            parent: None,
+            "anchor.store.statement",
+            "otel.kind" = "client",
+            "db.operation.name" = B::VERB,
+            "db.collection.name" = self.table,
+            // A single operation is not a batch.
+            "db.operation.batch.size" = (callers > 1).then_some(callers as u64),
+        )
     }
 
     fn join(self: &Arc<Self>, item: B::Item) -> Joined<'_, B> {
@@ -268,6 +297,9 @@ impl<B: Batch> Batches<B> {
         kept: &mut B::Kept,
     ) -> Option<Vec<OutcomeOf<B>>> {
         let gather = Arc::clone(&self.gather);
+        #[cfg(feature = "metrics")]
+        gather.count(items.len());
+        let span = gather.span(items.len());
         let mut run = pin!(gather.batch.run(items, kept));
         let mut left = pin!(async {
             for answer in answers {
@@ -276,7 +308,7 @@ impl<B: Batch> Batches<B> {
         });
         let mut overdue = pin!(tokio::time::sleep(OVERDUE));
         poll_fn(|context| {
-            if let Poll::Ready(own) = run.as_mut().poll(context) {
+            if let Poll::Ready(own) = span.in_scope(|| run.as_mut().poll(context)) {
                 return Poll::Ready(Some(own));
             }
             while matches!(self.place, Place::InFlight) && overdue.as_mut().poll(context).is_ready()

@@ -22,6 +22,8 @@ const HANGS: u32 = 0;
 const LOCKED: u32 = 99;
 
 impl Batch for Arc<Slow> {
+    const VERB: &'static str = "slow";
+
     type Item = u32;
 
     type Answer = u32;
@@ -63,7 +65,7 @@ fn gather() -> (Arc<Slow>, Arc<Gather<Arc<Slow>>>) {
 /// With this many shared statements in flight.
 fn gather_in_flight(in_flight: u32) -> (Arc<Slow>, Arc<Gather<Arc<Slow>>>) {
     let slow = Arc::new(Slow { may_answer: Semaphore::new(0), statements: Mutex::default() });
-    (Arc::clone(&slow), Gather::new(slow, number(in_flight)))
+    (Arc::clone(&slow), Gather::new("table", slow, number(in_flight)))
 }
 
 fn number(in_flight: u32) -> NonZeroU32 {
@@ -379,6 +381,8 @@ struct Far {
 const ROUND_TRIP: Duration = Duration::from_millis(5);
 
 impl Batch for Arc<Far> {
+    const VERB: &'static str = "far";
+
     type Item = ();
 
     /// How many writes the statement saw when it was sent.
@@ -405,7 +409,7 @@ impl Batch for Arc<Far> {
 #[tokio::test(start_paused = true)]
 async fn statements_in_flight_bound_what_a_round_trip_answers() {
     for (in_flight, round_trips) in [(1, 6), (2, 3), (3, 2), (6, 1), (40, 1)] {
-        let gather = Gather::new(Arc::new(Far::default()), number(in_flight));
+        let gather = Gather::new("table", Arc::new(Far::default()), number(in_flight));
         let began = tokio::time::Instant::now();
         // One runs its own; the others come to six full statements.
         let asked: Vec<_> = (0..25)
@@ -425,7 +429,7 @@ async fn statements_in_flight_bound_what_a_round_trip_answers() {
 async fn no_answer_is_older_than_its_question_however_many_are_in_flight() {
     for in_flight in [1, 2, 4] {
         let far = Arc::new(Far::default());
-        let gather = Gather::new(Arc::clone(&far), number(in_flight));
+        let gather = Gather::new("table", Arc::clone(&far), number(in_flight));
         let callers: Vec<_> = (0..16)
             .map(|_| {
                 let (far, gather) = (Arc::clone(&far), Arc::clone(&gather));

@@ -170,6 +170,15 @@ impl<T: SessionData> Shared<T> {
         Ok(payload.subject().map(|subject| self.key(subject)).transpose()?.flatten())
     }
 
+    #[cfg(feature = "metrics")]
+    fn live_count(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for shard in 0..shards::SHARDS {
+            count += self.rows.lock(shard)?.live_count(self.clock.now());
+        }
+        Ok(count)
+    }
+
     fn load(&self, id: SessionId) -> Result<Load<T>, StoreError> {
         let rows = self.rows.lock(self.ids.shard(id))?;
         let Some(slot) = rows.find(id) else { return Ok(Load::Absent) };
@@ -204,6 +213,11 @@ impl<T: SessionData> SessionStore<T> for MemoryStore<T> {
 
     fn try_load(&self, id: SessionId) -> Option<Result<Load<T>, StoreError>> {
         Some(self.shared.load(id))
+    }
+
+    #[cfg(feature = "metrics")]
+    fn live_count(&self) -> Option<StoreFuture<'_, u64>> {
+        Some(Box::pin(async move { self.shared.live_count() }))
     }
 
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {

@@ -79,6 +79,11 @@ impl<T: Clone> Rows<T> {
         self.by_id.iter().map(|slot| self.rows.get(*slot).record.id).collect()
     }
 
+    #[cfg(feature = "metrics")]
+    pub(super) fn live_count(&self, now: Timestamp) -> u64 {
+        self.by_id.iter().filter(|slot| self.is_live(**slot, now)).count() as u64
+    }
+
     fn extra(&self, slot: Slot) -> Option<&Extra> {
         self.rows.get(slot).extra.map(|extra| self.extras.get(extra))
     }

@@ -13,6 +13,7 @@ use redis::cluster_routing::Slot;
 use redis::{Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value};
 
 use super::connection::RedisConnection;
+use super::database::Database;
 use super::durability::Asked;
 use super::failure::store_error;
 use super::reply::{Reply, unexpected};
@@ -46,6 +47,7 @@ pub(super) struct End {
 
 /// The ends that wait for a confirmation.
 pub(super) struct Ends {
+    table: &'static str,
     waiters: Arc<Waiters>,
     /// Those of each server gather for themselves.
     gathers: Mutex<BTreeMap<Node, Arc<Gather<Together>>>>,
@@ -99,14 +101,10 @@ impl Drop for Waiter<'_> {
 
 impl Ends {
     /// Makes the connections; `None` if the application made the store's.
-    pub(super) async fn new(
-        connection: &RedisConnection,
-        server: Arc<str>,
-        asked: Asked,
-    ) -> RedisResult<Option<Self>> {
+    pub(super) async fn new(database: &Database, asked: Asked) -> RedisResult<Option<Self>> {
         let mut free = VecDeque::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
-            match connection.another(asked.within).await? {
+            match database.connection.another(asked.within).await? {
                 Some(another) => free.push_back(another),
                 None => return Ok(None),
             }
@@ -117,8 +115,14 @@ impl Ends {
         for script in SCRIPTS {
             let _ = spare.load(script).await;
         }
-        let waiters = Arc::new(Waiters { server, asked, free: Mutex::new(free), spare });
-        Ok(Some(Self { waiters, gathers: Mutex::default(), owners: Arc::default() }))
+        let (server, free) = (Arc::clone(&database.server), Mutex::new(free));
+        let waiters = Arc::new(Waiters { server, asked, free, spare });
+        Ok(Some(Self {
+            table: database.table,
+            waiters,
+            gathers: Mutex::default(),
+            owners: Arc::default(),
+        }))
     }
 
     /// Carries out an end, and waits for its confirmation.
@@ -128,7 +132,7 @@ impl Ends {
             let mut gathers = self.gathers.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(gathers.entry(node).or_insert_with(|| {
                 let (waiters, owners) = (Arc::clone(&self.waiters), Arc::clone(&self.owners));
-                Gather::new(Together { waiters, owners }, NonZeroU32::MIN)
+                Gather::new(self.table, Together { waiters, owners }, NonZeroU32::MIN)
             }))
         };
         gather.get(end).await
@@ -169,6 +173,8 @@ struct Together {
 }
 
 impl Batch for Together {
+    const VERB: &'static str = "revoke";
+
     type Item = End;
     type Answer = Reply;
     type Kept = ();

@@ -28,6 +28,7 @@ pub(super) const AT_ONCE: usize = 128;
 #[derive(Clone)]
 pub(super) struct Database {
     pub(super) connection: RedisConnection,
+    pub(super) table: &'static str,
     /// How errors call the server.
     pub(super) server: Arc<str>,
     /// What is a risk about how it is reached.

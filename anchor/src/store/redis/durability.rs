@@ -90,7 +90,7 @@ impl Confirmation {
             )));
         }
         let asked = Asked { replicas, within, is_on_disks };
-        let ends = Ends::new(&database.connection, Arc::clone(&database.server), asked).await;
+        let ends = Ends::new(database, asked).await;
         let ends = ends.map_err(|error| store_error(&database.server, &error))?;
         let ends = ends.ok_or_else(|| {
             StoreError::unavailable(

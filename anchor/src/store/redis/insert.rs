@@ -205,6 +205,8 @@ fn reply(times: &Times) -> Reply {
 }
 
 impl Batch for Inserts {
+    const VERB: &'static str = "create";
+
     type Item = Login;
 
     type Answer = Reply;

@@ -95,6 +95,8 @@ impl Lookups {
 }
 
 impl Batch for Lookups {
+    const VERB: &'static str = "load";
+
     type Item = SessionId;
 
     type Answer = Read;

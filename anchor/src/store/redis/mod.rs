@@ -250,6 +250,7 @@ impl<T: SessionData> RedisStore<T> {
         let (server, warnings, keep) = (server.into(), warnings.into(), T::KEEP_ENDED);
         Self::on(Database {
             connection,
+            table: T::schema().table,
             server,
             warnings,
             keys,
@@ -262,8 +263,9 @@ impl<T: SessionData> RedisStore<T> {
 
     fn on(database: Database) -> Self {
         let have_subjects = T::schema().subject().is_some();
-        let lookups = Gather::new(Lookups::new(&database, have_subjects), NonZeroU32::MIN);
-        let inserts = Gather::new(Inserts::new(&database), NonZeroU32::MIN);
+        let (table, one) = (database.table, NonZeroU32::MIN);
+        let lookups = Gather::new(table, Lookups::new(&database, have_subjects), one);
+        let inserts = Gather::new(table, Inserts::new(&database), one);
         Self { database, lookups, inserts, payload: PhantomData }
     }
 
@@ -373,6 +375,10 @@ impl<T: SessionData> SessionStore<T> for RedisStore<T> {
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
         Box::pin(self.database.load(&self.lookups, id))
+    }
+
+    fn database_system(&self) -> Option<&'static str> {
+        Some("redis")
     }
 
     fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {

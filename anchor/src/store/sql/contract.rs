@@ -8,6 +8,7 @@ use super::driver::Driver;
 
 use crate::id::SessionId;
 use crate::payload::{CutOff, SessionData};
+use crate::schema::Dialect;
 #[cfg(feature = "cache")]
 use crate::store::Notices;
 use crate::store::{
@@ -45,6 +46,19 @@ impl<D: Driver, T: SessionData> SessionStore<T> for SqlStore<D, T> {
 
     fn identity(&self) -> Option<StoreIdentity> {
         Some(self.own_identity())
+    }
+
+    fn database_system(&self) -> Option<&'static str> {
+        Some(match D::DIALECT {
+            Dialect::Postgres => "postgresql",
+            Dialect::MySql => "mysql",
+            Dialect::Sqlite => "sqlite",
+        })
+    }
+
+    #[cfg(feature = "metrics")]
+    fn live_count(&self) -> Option<StoreFuture<'_, u64>> {
+        Some(Box::pin(self.verbs.live_count.run(&self.database)))
     }
 
     fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {

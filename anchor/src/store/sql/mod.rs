@@ -247,9 +247,9 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
         let schema = T::schema();
         let database = Database::new(pool, schema);
         let verbs = Arc::new(Verbs::new(&database));
-        let lookups = Gather::new(Lookups::new(database.clone()), ONE);
-        let inserts = Gather::new(Inserts::new(database.clone()), ONE);
-        let logouts = Gather::new(Logouts::new(database.clone()), ONE);
+        let lookups = Gather::new(schema.table, Lookups::new(database.clone()), ONE);
+        let inserts = Gather::new(schema.table, Inserts::new(database.clone()), ONE);
+        let logouts = Gather::new(schema.table, Logouts::new(database.clone()), ONE);
         Self { database, verbs, lookups, inserts, logouts, payload: PhantomData }
     }
 
@@ -290,7 +290,8 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     /// ```
     #[must_use]
     pub fn lookup_statements_in_flight(self, n: NonZeroU32) -> Self {
-        Self { lookups: Gather::new(Lookups::new(self.database.clone()), n), ..self }
+        let lookups = Lookups::new(self.database.clone());
+        Self { lookups: Gather::new(self.database.schema.table, lookups, n), ..self }
     }
 
     /// Returns what this store and its clones have in common, and no other store.

@@ -42,7 +42,8 @@ impl PostgresNotices {
     pub(super) fn new(pool: PgPool, schema: &'static Schema) -> Self {
         let table = Dialect::Postgres.table(schema.table);
         let channel = Arc::new(Channel { database: Database::new(pool, schema), table });
-        let messages = Gather::new(Messages(Arc::clone(&channel)), NonZeroU32::MIN);
+        let messages = Messages(Arc::clone(&channel));
+        let messages = Gather::new(schema.table, messages, NonZeroU32::MIN);
         Self { channel, messages }
     }
 }
@@ -150,6 +151,8 @@ async fn server_process<'c>(
 }
 
 impl Batch for Messages {
+    const VERB: &'static str = "notify";
+
     type Item = String;
 
     type Answer = ();

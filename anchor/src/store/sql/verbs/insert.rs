@@ -88,6 +88,8 @@ fn inserted_row<D: Driver>(row: &D::Row) -> Result<(Timestamp, SessionId), Decod
 }
 
 impl<D: Driver> Batch for Inserts<D> {
+    const VERB: &'static str = "create";
+
     type Item = Arguments<11>;
 
     /// When the row was created; `None` if the database did not report it.

@@ -91,6 +91,8 @@ impl<D: Driver> Lookups<D> {
 }
 
 impl<D: Driver> Batch for Lookups<D> {
+    const VERB: &'static str = "load";
+
     type Item = SessionId;
 
     type Answer = Found<D>;

@@ -74,6 +74,8 @@ impl<D: Driver> Logouts<D> {
 }
 
 impl<D: Driver> Batch for Logouts<D> {
+    const VERB: &'static str = "revoke";
+
     type Item = Logout;
 
     /// Whether this caller has ended the session. If not, it is not live, or the proof is wrong.

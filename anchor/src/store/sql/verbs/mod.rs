@@ -7,6 +7,8 @@ mod cut_off;
 mod end;
 pub(super) mod insert;
 mod list;
+#[cfg(feature = "metrics")]
+mod live_count;
 pub(super) mod load;
 pub(super) mod logout;
 mod rotate;
@@ -31,6 +33,8 @@ pub(super) struct Verbs {
     pub(super) end: end::End,
     pub(super) cut_off: cut_off::CutOffSubject,
     pub(super) list: list::List,
+    #[cfg(feature = "metrics")]
+    pub(super) live_count: live_count::LiveCount,
     pub(super) sweep: sweep::Sweep,
 }
 
@@ -46,6 +50,8 @@ impl Verbs {
             end: end::End::new(&table),
             cut_off: cut_off::CutOffSubject::new(&table),
             list: list::List::new(&table),
+            #[cfg(feature = "metrics")]
+            live_count: live_count::LiveCount::new(&table),
             sweep: sweep::Sweep::new(&table),
             update: update::Update::new(table),
         }
