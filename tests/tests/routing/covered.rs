@@ -81,7 +81,6 @@ async fn a_service_nested_at_a_slash_leaves_the_path_without_it_to_the_group() {
     for group in [
         Router::new().nest_service("/{id}/", service()).nest_service("/a/", service()),
         Router::new().nest("/{id}/", sessions.require().layer(nested())),
-        Router::new().nest("/{id}/", nested().fallback(declared)),
         Router::new().nest_service("//", service()),
     ] {
         let app: Router = Router::new()
