@@ -2,8 +2,8 @@
 //! application serves the same requests in turns: while nobody looks, while a recorder and a
 //! subscriber are there, and while that subscriber also keeps the spans of the store's calls.
 //!
-//! Measured is the processors' time, SQLite's included. Where Linux does not tell, it is the time
-//! on the clock.
+//! The unit is the processors' time, SQLite's included. Where Linux does not report it, it is the
+//! time on the clock.
 
 use std::io;
 use std::time::{Duration, Instant};
