@@ -97,7 +97,8 @@ async fn change_password(
 ) -> Result<Response, AppError> {
     let found = app.database.user(session.user_id).await?.ok_or(AppError::NotFound)?;
     app.limits.check(&found.user.email, ip)?;
-    let fault = if !password::is_right(form.current, Some(found.password_hash)).await? {
+    let checked = found.password_hash;
+    let fault = if !password::is_right(form.current, Some(checked.clone())).await? {
         Some("The current password is not right.")
     } else {
         password::fault(&form.new, &found.user.email, &found.user.name)
@@ -106,7 +107,7 @@ async fn change_password(
         let page = page(&app, layout, &session, fault).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
-    let change = UserChange::Password(password::hash(form.new).await?);
+    let change = UserChange::Password { checked, new: password::hash(form.new).await? };
     let ended = app.sessions.change_user(&app.database, session.user_id, &change).await?;
     // This device's own session was one of them.
     let message = Message::PasswordChanged { ended: ended.saturating_sub(1) };
