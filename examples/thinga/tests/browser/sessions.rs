@@ -110,6 +110,7 @@ async fn the_back_button_after_a_logout_shows_nothing_private() {
     browser.click(".head button").await;
     for _ in 0..3 {
         browser.back().await;
+        browser.wait_for_path("/login").await;
         let page = browser.source().await;
         assert!(!page.contains("ann@example.com") && !page.contains("this device"), "{page}");
     }
