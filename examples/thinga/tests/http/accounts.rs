@@ -16,6 +16,7 @@ on_every_backend!(
     a_login_outlives_a_restart,
     an_administrator_loses_the_role_at_once,
     a_login_that_has_read_a_role_loses_it_as_well,
+    a_new_password_does_not_bring_a_role_back,
     a_new_name_is_in_every_session,
 );
 
@@ -169,6 +170,27 @@ async fn a_login_that_has_read_a_role_loses_it_as_well(site: Site) {
     assert_ne!(ann.get("/admin").await.status(), StatusCode::OK);
 }
 
+async fn a_new_password_does_not_bring_a_role_back(site: Site) {
+    let mut admin = site.user("Admin").await;
+    let mut ann = site.user("Ann").await;
+    let role = format!("{}/role", path_of(&mut admin, "ann@example.com").await);
+    admin.post(&role, &[("role", "admin")]).await;
+    let change = tokio::spawn(async move {
+        let form = [("current", PASSWORD), ("new", "another horse battery")];
+        ann.post("/profile/password", &form).await;
+        ann
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    admin.post(&role, &[("role", "member")]).await;
+    let mut ann = change.await.unwrap();
+    assert_ne!(ann.get("/admin").await.status(), StatusCode::OK);
+
+    // An administrator who was not demoted stays one.
+    let form = [("current", PASSWORD), ("new", "another horse battery")];
+    admin.post("/profile/password", &form).await;
+    assert_eq!(admin.get("/admin").await.status(), StatusCode::OK);
+}
+
 async fn a_new_name_is_in_every_session(site: Site) {
     let mut desk = site.user("Ann").await;
     let mut phone = site.login("Ann").await;
@@ -179,6 +201,28 @@ async fn a_new_name_is_in_every_session(site: Site) {
     }
     let empty = desk.post("/profile/name", &[("name", " ")]).await;
     assert_eq!(empty.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn an_administrator_is_asked_again_after_half_an_hour() {
+    let Some(site) = Site::start(Backend::Postgres).await else { return };
+    let mut admin = site.user("Admin").await;
+    let pool = PgPool::connect(&site.config.database_url).await.unwrap();
+    let later = "UPDATE sessions SET authenticated_at = authenticated_at - interval '31 minutes'";
+    sqlx::query(later).execute(&pool).await.unwrap();
+    let asked = admin.get("/admin").await;
+    let login = asked.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!(login, "/login?next=/admin&reason=reauthentication_required");
+    assert!(admin.page(&login).await.contains("This page needs a recent login"));
+    let id = "00000000-0000-0000-0000-000000000000";
+    for path in [format!("/admin/users/{id}/role"), format!("/admin/users/{id}/end")] {
+        let refused = admin.post(&path, &[("role", "admin")]).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    }
+    let form = [("email", "admin@example.com"), ("password", PASSWORD)];
+    let again = admin.post(&login, &form).await;
+    assert_eq!(again.headers()["location"], "/admin");
+    assert_eq!(admin.get("/admin").await.status(), StatusCode::OK);
 }
 
 /// If the sessions cannot be ended, the password stays.
