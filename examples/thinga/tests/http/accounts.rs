@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use sqlx::{PgPool, SqlitePool};
 
 use crate::on_every_backend;
 use crate::site::{Backend, PASSWORD, Site, Visitor};
@@ -207,9 +206,8 @@ async fn a_new_name_is_in_every_session(site: Site) {
 async fn an_administrator_is_asked_again_after_half_an_hour() {
     let Some(site) = Site::start(Backend::Postgres).await else { return };
     let mut admin = site.user("Admin").await;
-    let pool = PgPool::connect(&site.config.database_url).await.unwrap();
     let later = "UPDATE sessions SET authenticated_at = authenticated_at - interval '31 minutes'";
-    sqlx::query(later).execute(&pool).await.unwrap();
+    site.run(later).await;
     let asked = admin.get("/admin").await;
     let login = asked.headers()["location"].to_str().unwrap().to_owned();
     assert_eq!(login, "/login?next=/admin&reason=reauthentication_required");
@@ -231,35 +229,13 @@ async fn a_password_and_the_sessions_change_together() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let Some(site) = Site::start(backend).await else { continue };
         let mut ann = site.user("Ann").await;
-        let broken = "ALTER TABLE sessions_cut_offs RENAME TO elsewhere";
-        let url = &site.config.database_url;
-        match backend {
-            Backend::Postgres => {
-                let pool = PgPool::connect(url).await.unwrap();
-                sqlx::query(broken).execute(&pool).await.unwrap();
-            }
-            _ => {
-                let pool = SqlitePool::connect(url).await.unwrap();
-                sqlx::query(broken).execute(&pool).await.unwrap();
-            }
-        }
+        site.run("ALTER TABLE sessions_cut_offs RENAME TO elsewhere").await;
         let form = [("current", PASSWORD), ("new", "another horse battery")];
         let failed = ann.post("/profile/password", &form).await;
         assert_eq!(failed.status(), StatusCode::SERVICE_UNAVAILABLE, "{backend:?}");
         let profile = ann.get("/profile").await;
         assert_eq!(profile.status(), StatusCode::OK, "{backend:?}");
-        match backend {
-            Backend::Postgres => {
-                let pool = PgPool::connect(url).await.unwrap();
-                let mend = "ALTER TABLE elsewhere RENAME TO sessions_cut_offs";
-                sqlx::query(mend).execute(&pool).await.unwrap();
-            }
-            _ => {
-                let pool = SqlitePool::connect(url).await.unwrap();
-                let mend = "ALTER TABLE elsewhere RENAME TO sessions_cut_offs";
-                sqlx::query(mend).execute(&pool).await.unwrap();
-            }
-        }
+        site.run("ALTER TABLE elsewhere RENAME TO sessions_cut_offs").await;
         let old = site.visitor().login("Ann", PASSWORD).await;
         assert_eq!(old.status(), StatusCode::SEE_OTHER, "{backend:?}: the old password is valid");
     }
