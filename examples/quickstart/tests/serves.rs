@@ -1,6 +1,6 @@
 //! Tests the quickstart as its user runs it: the real binary, a real port, a restart.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -160,5 +160,65 @@ async fn the_account_page_shows_devices_by_name_and_ends_them() {
     assert!(cookie(&all).unwrap().ends_with('='));
     for device in [&laptop, &phone] {
         assert_eq!(site.get("/me", device).await.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+/// Shows a page in a frame of this width, and returns how wide it has become; `None`, said on
+/// standard error, without Chromium.
+fn width_shown_at(page: &str, width: u32) -> Option<u32> {
+    let chromium = std::env::var("ANCHOR_TEST_CHROMIUM").unwrap_or_else(|_| "chromium".into());
+    let folder = tempfile::tempdir().unwrap();
+    let escaped = page.replace('&', "&amp;").replace('"', "&quot;");
+    let file = folder.path().join("phone.html");
+    let frame = format!(
+        "<!doctype html><iframe width={width} height=740 frameborder=0 \
+         srcdoc=\"{escaped}\"></iframe>\
+         <script>onload = () => {{\
+           document.title = frames[0].document.documentElement.scrollWidth + \" pixels\"\
+         }}</script>"
+    );
+    std::fs::write(&file, frame).unwrap();
+    let mut command = Command::new(&chromium);
+    // Chromium's own sandbox does not work for root, as in a container.
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
+    command.args(["--hide-scrollbars", "--dump-dom"]);
+    command.arg(format!("--user-data-dir={}", folder.path().join("profile").display()));
+    let shown = command.arg(format!("file://{}", file.display())).output();
+    let Ok(shown) = shown else {
+        let skipped = format!(
+            "the test of the phone's layout passes without testing anything: \
+             `{chromium}` does not start; install it (`apt-get install chromium`), or set \
+             ANCHOR_TEST_CHROMIUM"
+        );
+        let is_required = std::env::var("ANCHOR_TEST_REQUIRE_SERVERS").is_ok_and(|set| set == "1");
+        assert!(!is_required, "{skipped}");
+        // Past libtest's capture.
+        let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {skipped} ***\n");
+        return None;
+    };
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let title = shown.split_once("<title>").and_then(|(_, rest)| rest.split_once(" pixels"));
+    Some(title.expect(&shown).0.parse().unwrap())
+}
+
+#[tokio::test]
+async fn the_page_is_as_wide_as_a_phone() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Quickstart::start(folder.path());
+    let login = async || {
+        let login = site.post("/login", "", "username=ferris&password=rustacean").await;
+        cookie(&login).unwrap()
+    };
+    let phone = login().await;
+    login().await;
+    let account = site.get("/", &phone).await.text().await.unwrap();
+    assert!(account.contains("this device") && account.contains(">End<"), "{account}");
+    let login = site.get("/", "").await.text().await.unwrap();
+    for page in [account.replace("ferris", &"ferris".repeat(12)), account, login] {
+        // The widest one is where the columns do not break their lines.
+        for width in [320, 360, 641] {
+            let Some(shown) = width_shown_at(&page, width) else { return };
+            assert_eq!(shown, width, "{page}");
+        }
     }
 }

@@ -10,29 +10,48 @@ use crate::sessions::{Role, Sessions, UserStore};
 /// A change of a user.
 #[derive(Debug)]
 pub(crate) enum UserChange {
-    /// Another password, by its hash. It ends every session of the user, and those of logins that
-    /// have checked the old password a moment ago.
-    Password(String),
+    /// Another password, by its hash, in the place of the one that was checked. It ends every
+    /// session of the user, and those of logins that have checked the old password a moment ago.
+    Password { checked: String, new: String },
     /// Another name, of which every session has a copy.
     Name(String),
-    /// Another role, of which every session has a copy.
+    /// Another role, of which every session has a copy. With a lower one, the sessions end: so do
+    /// those of logins that have read the higher one a moment ago, which no update would find.
     Role(Role),
 }
 
 impl UserChange {
-    /// The statement, with the value and the user's id as its parameters.
+    /// The statement. Its parameters are the value, the user's id, and the hash of the password
+    /// that was checked, if one was: of two new passwords at once, only one is set.
     fn statement(&self) -> &'static str {
+        macro_rules! update {
+            ($column:literal) => {
+                concat!(
+                    "UPDATE users SET ",
+                    $column,
+                    " = $1 WHERE id = $2 AND password_hash = coalesce($3, password_hash)"
+                )
+            };
+        }
         match self {
-            Self::Password(_) => "UPDATE users SET password_hash = $1 WHERE id = $2",
-            Self::Name(_) => "UPDATE users SET name = $1 WHERE id = $2",
-            Self::Role(_) => "UPDATE users SET role = $1 WHERE id = $2",
+            Self::Password { .. } => update!("password_hash"),
+            Self::Name(_) => update!("name"),
+            Self::Role(_) => update!("role"),
         }
     }
 
     fn value(&self) -> &str {
         match self {
-            Self::Password(text) | Self::Name(text) => text,
+            Self::Password { new, .. } => new,
+            Self::Name(name) => name,
             Self::Role(role) => role.as_str(),
+        }
+    }
+
+    fn checked(&self) -> Option<&str> {
+        match self {
+            Self::Password { checked, .. } => Some(checked),
+            Self::Name(_) | Self::Role(_) => None,
         }
     }
 }
@@ -42,21 +61,24 @@ impl UserChange {
 macro_rules! change_sessions {
     ($sessions:expr, $user:expr, $change:expr) => {
         match $change {
-            UserChange::Password(_) => $sessions.cut_off($user).await,
+            UserChange::Password { .. } | UserChange::Role(Role::Member) => {
+                $sessions.cut_off($user).await
+            }
             UserChange::Name(name) => {
                 let name = name.clone();
                 $sessions.update_subject($user, move |session| session.name.clone_from(&name)).await
             }
-            UserChange::Role(role) => {
-                let role = *role;
-                $sessions.update_subject($user, move |session| session.role = role).await
+            UserChange::Role(Role::Admin) => {
+                $sessions.update_subject($user, |session| session.role = Role::Admin).await
             }
         }
     };
 }
 
 impl Sessions {
-    /// Carries out a change, and returns how many sessions it has ended or changed.
+    /// Carries out a change, and returns how many sessions it has ended or changed. If the user is
+    /// gone, or has another password than the one that was checked, nothing changes, and the
+    /// answer is [`AppError::Outdated`].
     ///
     /// On SQLite and PostgreSQL, this is one transaction. With sessions on Redis, there is none:
     /// the user is changed first, and the sessions after it. If the second part fails, the answer
@@ -67,14 +89,23 @@ impl Sessions {
         user: Uuid,
         change: &UserChange,
     ) -> Result<u64, AppError> {
+        macro_rules! change_row {
+            ($executor:expr) => {{
+                let changed = sqlx::query(change.statement())
+                    .bind(change.value())
+                    .bind(user)
+                    .bind(change.checked())
+                    .execute($executor)
+                    .await?;
+                if changed.rows_affected() == 0 {
+                    return Err(AppError::Outdated);
+                }
+            }};
+        }
         macro_rules! in_transaction {
             ($store:expr) => {{
                 let mut transaction = self.users.begin($store).await?;
-                sqlx::query(change.statement())
-                    .bind(change.value())
-                    .bind(user)
-                    .execute(&mut *transaction)
-                    .await?;
+                change_row!(&mut *transaction);
                 let sessions: Result<u64, Error> = change_sessions!(transaction, &user, change);
                 let sessions = sessions?;
                 transaction.commit().await?;
@@ -85,12 +116,7 @@ impl Sessions {
             UserStore::Sqlite(store) => in_transaction!(store),
             UserStore::Postgres(store) => in_transaction!(store),
             UserStore::Redis(_) => {
-                on!(database, pool => sqlx::query(change.statement())
-                    .bind(change.value())
-                    .bind(user)
-                    .execute(pool)
-                    .await
-                    .map(drop)?);
+                on!(database, pool => change_row!(pool));
                 Ok(change_sessions!(self.users, &user, change)?)
             }
         }

@@ -16,9 +16,10 @@ use axum::http::{HeaderName, Uri};
 /// | `REDIS_URL` | `redis://..`: sessions are there | sessions are in the database |
 /// | `ANCHOR_KEYS` | signing keys: `openssl rand -base64 32` | required with `PUBLIC_URL`; else `thinga.key` |
 /// | `SMTP_URL` | `smtps://user:password@mail.example` | each e-mail is a file in the folder `outbox` |
+/// | `OUTBOX` | that folder | `outbox` |
 /// | `MAIL_FROM` | the sender of e-mails | `Thinga <thinga@localhost>` |
 /// | `ADMIN_EMAIL` | whose account is an administrator's | there is none |
-/// | `FRONT_END` | another origin whose pages may use `/api` | `http://127.0.0.1:3001`; none with `PUBLIC_URL` |
+/// | `FRONT_END` | another origin of the same site, whose pages may use `/api`: `https://app.thinga.example` | `http://127.0.0.1:3001`; none with `PUBLIC_URL` |
 /// | `CLIENT_IP_HEADER` | the header in which the proxy says where a request comes from | the address of the connection |
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -72,6 +73,15 @@ impl Config {
         }
         let local = public_url.is_none().then(|| "http://127.0.0.1:3001".to_owned());
         let front_end = variable("FRONT_END").or(local);
+        if let Some(origin) = &front_end {
+            let is_local = public_url.is_none() && is_origin(origin, "http");
+            if !is_local && !is_origin(origin, "https") {
+                mistakes.push(format!(
+                    "FRONT_END: `{origin}` is not valid: write `https://` and the host, without a \
+                     path"
+                ));
+            }
+        }
         let keys = match (variable("ANCHOR_KEYS"), &public_url) {
             (Some(keys), _) => KeyRing::parse(&keys),
             (None, None) => KeyRing::from_file_or_generate("thinga.key"),
@@ -163,6 +173,12 @@ mod tests {
         let config = read(&right).unwrap();
         assert!(!config.is_local());
         assert_eq!(config.front_end, None);
+        for wrong in ["http://app.thinga.example", "https://app.thinga.example/", "*"] {
+            let error = read(&[&right[..], &[("FRONT_END", wrong)]].concat()).unwrap_err();
+            assert!(error.starts_with(&format!("FRONT_END: `{wrong}` is not valid")), "{error}");
+        }
+        let front_end = [("FRONT_END", "https://app.thinga.example")];
+        assert!(read(&[&right[..], &front_end].concat()).is_ok());
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) enum AppError {
     TooManyLogins(TooManyLogins),
     /// What the visitor sent cannot come from a page of this application.
     Unprocessable,
+    /// Another request has changed the account at the same moment.
+    Outdated,
     /// What the address names does not exist.
     NotFound,
     /// The database, the e-mails, a template.
@@ -31,6 +33,7 @@ impl fmt::Display for AppError {
             Self::Session(rejection) => rejection.fmt(f),
             Self::TooManyLogins(_) => f.write_str("too many attempts to log in"),
             Self::Unprocessable => f.write_str("the form is not one of this application"),
+            Self::Outdated => f.write_str("the account has changed meanwhile"),
             Self::NotFound => f.write_str("there is no such page"),
             Self::Internal(error) => error.fmt(f),
         }
@@ -102,6 +105,11 @@ impl IntoResponse for AppError {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "That did not work",
                 "Go back, load the page again, and try once more.",
+            ),
+            Self::Outdated => page(
+                StatusCode::CONFLICT,
+                "Please try again",
+                "This account was changed at the same moment.",
             ),
             Self::NotFound => {
                 page(StatusCode::NOT_FOUND, "Nothing here", "This address leads to no page.")

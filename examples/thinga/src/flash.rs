@@ -48,7 +48,7 @@ impl Message {
                 format!("Welcome, {name}. Your address is confirmed.")
             }
             Self::Confirmed { name, votes } => format!(
-                "Welcome, {name}. Your address is confirmed, and {} you gave as a guest remain.",
+                "Welcome, {name}. Your address is confirmed. {} you gave as a guest came along.",
                 some(*votes)
             ),
             Self::LoggedOut => "You are logged out.".into(),

@@ -74,16 +74,22 @@ impl Database {
         guest: Uuid,
         user: Uuid,
     ) -> Result<u64, sqlx::Error> {
-        let copy = "INSERT INTO votes (voter, low, high, winner, voted_at) \
-                    SELECT $2, low, high, winner, voted_at FROM votes WHERE voter = $1 \
-                    ON CONFLICT (voter, low, high) DO NOTHING";
-        let remove = "DELETE FROM votes WHERE voter = $1";
+        // The first statement decides: of two logins at the same time, one gets the rows.
+        let take = "DELETE FROM votes WHERE voter = $1 RETURNING low, high, winner, voted_at";
+        let give = "INSERT INTO votes (voter, low, high, winner, voted_at) \
+                    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (voter, low, high) DO NOTHING";
         on!(self, pool => {
             let mut transaction = pool.begin().await?;
-            let copied = sqlx::query(copy).bind(guest).bind(user).execute(&mut *transaction).await?;
-            sqlx::query(remove).bind(guest).execute(&mut *transaction).await?;
+            let taken: Vec<(i64, i64, i64, i64)> =
+                sqlx::query_as(take).bind(guest).fetch_all(&mut *transaction).await?;
+            let mut given = 0;
+            for (low, high, winner, voted_at) in taken {
+                let vote = sqlx::query(give).bind(user).bind(low).bind(high);
+                let vote = vote.bind(winner).bind(voted_at);
+                given += vote.execute(&mut *transaction).await?.rows_affected();
+            }
             transaction.commit().await?;
-            Ok(copied.rows_affected())
+            Ok(given)
         })
     }
 

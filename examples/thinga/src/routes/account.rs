@@ -18,7 +18,7 @@ use crate::flash::Message;
 use crate::layout::Layout;
 use crate::pages::{Page, Profile};
 use crate::password;
-use crate::sessions::UserSession;
+use crate::sessions::{Role, UserSession};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -97,7 +97,8 @@ async fn change_password(
 ) -> Result<Response, AppError> {
     let found = app.database.user(session.user_id).await?.ok_or(AppError::NotFound)?;
     app.limits.check(&found.user.email, ip)?;
-    let fault = if !password::is_right(form.current, Some(found.password_hash)).await? {
+    let checked = found.password_hash;
+    let fault = if !password::is_right(form.current, Some(checked.clone())).await? {
         Some("The current password is not right.")
     } else {
         password::fault(&form.new, &found.user.email, &found.user.name)
@@ -106,11 +107,18 @@ async fn change_password(
         let page = page(&app, layout, &session, fault).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
-    let change = UserChange::Password(password::hash(form.new).await?);
+    let change = UserChange::Password { checked, new: password::hash(form.new).await? };
     let ended = app.sessions.change_user(&app.database, session.user_id, &change).await?;
     // This device's own session was one of them.
     let message = Message::PasswordChanged { ended: ended.saturating_sub(1) };
-    let user = UserSession { messages: vec![message], ..session.data().clone() };
-    remembered(auth.login(user), session.record().remembered).starting_now().await?;
+    // `starting_now` keeps this login from being cut off, also if the user has lost a role since the
+    // request came in. So the role is read once the session is there: whoever loses it after that
+    // loses the session.
+    let user =
+        UserSession { messages: vec![message], role: Role::Member, ..session.data().clone() };
+    let login = remembered(auth.login(user), session.record().remembered).starting_now();
+    let mut session = login.await?.into_session();
+    let role = app.database.user(session.user_id).await?.ok_or(AppError::NotFound)?.user.role;
+    session.update(|user| user.role = role).await?;
     Ok(Redirect::to("/profile").into_response())
 }

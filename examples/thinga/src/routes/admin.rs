@@ -45,8 +45,8 @@ struct RoleForm {
     role: String,
 }
 
-/// Gives a user another role, also in the sessions that they have. Nobody changes their own, so
-/// that there is always an administrator.
+/// Gives a user another role: in the sessions that they have, or by ending these. Nobody changes
+/// their own, so that there is always an administrator.
 #[require_session(UserSession, role = Role::Admin, fresh = "30m")]
 async fn change_role(
     Path(id): Path<Uuid>,

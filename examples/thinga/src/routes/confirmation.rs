@@ -21,6 +21,8 @@ use crate::pages::{Confirm, Page, Register, Registered};
 use crate::password;
 use crate::sessions::{Guest, Registration, Role, UserSession};
 
+/// The longest address: RFC 5321 4.5.3.1.3, without the angle brackets.
+const LONGEST_EMAIL: usize = 254;
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 40;
 
@@ -51,11 +53,11 @@ async fn register(
     Form(form): Form<RegisterForm>,
 ) -> Result<Response, AppError> {
     let (name, email) = (form.name.trim().to_owned(), form.email.trim().to_lowercase());
-    let address: Result<Address, _> = email.parse();
+    let address = email.parse::<Address>().ok().filter(|_| email.len() <= LONGEST_EMAIL);
     let (address, fault) = match (address, name_fault(&name)) {
-        (Err(_), _) => (None, Some("That is not an e-mail address.")),
-        (Ok(_), Some(fault)) => (None, Some(fault)),
-        (Ok(address), None) => (Some(address), password::fault(&form.password, &email, &name)),
+        (None, _) => (None, Some("That is not an e-mail address.")),
+        (Some(_), Some(fault)) => (None, Some(fault)),
+        (Some(address), None) => (Some(address), password::fault(&form.password, &email, &name)),
     };
     let (Some(address), None) = (address, fault) else {
         let page = Page(Register { layout, fault, name, email });
@@ -81,6 +83,12 @@ async fn register(
 /// out by registering with their address.
 fn registration_of(email: &str) -> String {
     format!("registration of {email}")
+}
+
+/// Returns the name of a limit that only those use up who have a link, so that nobody keeps a user
+/// from confirming by registering with their address.
+fn confirmation_of(email: &str) -> String {
+    format!("confirmation of {email}")
 }
 
 /// Says what is wrong with a name, if anything.
@@ -114,7 +122,7 @@ struct ConfirmForm {
 async fn confirm(
     layout: Layout,
     ClientIp(ip): ClientIp,
-    guest: Option<Session<Guest>>,
+    guest: Auth<Guest>,
     auth: Auth<UserSession>,
     State(app): State<App>,
     Path(token): Path<String>,
@@ -122,7 +130,7 @@ async fn confirm(
 ) -> Result<Response, AppError> {
     let registrations = &app.sessions.registrations;
     let Some(found) = registrations.peek(&token).await? else { return Ok(gone(layout)) };
-    app.limits.check(&registration_of(&found.email), ip)?;
+    app.limits.check(&confirmation_of(&found.email), ip)?;
     if !password::is_right(form.password, Some(found.password_hash)).await? {
         let fault = Some("That is not the password that you registered with.");
         let page = Page(Confirm { layout, email: Some(found.email), fault });
@@ -142,7 +150,7 @@ async fn confirm(
     }
     end_other_links(registrations, &email).await?;
     let welcome = |name, votes| Message::Confirmed { name, votes };
-    begin_session(&app, &auth, guest, (id, name, role), true, welcome).await?;
+    begin_session(&app, &auth, &guest, (id, name, role), true, welcome).await?;
     Ok(Redirect::to("/profile").into_response())
 }
 

@@ -64,7 +64,7 @@ async fn login(
     layout: Layout,
     next: Next,
     ClientIp(ip): ClientIp,
-    guest: Option<Session<Guest>>,
+    guest: Auth<Guest>,
     auth: Auth<UserSession>,
     State(app): State<App>,
     Form(form): Form<LoginForm>,
@@ -86,16 +86,17 @@ async fn login(
     };
     let who = (user.id, user.name, user.role);
     let welcome = |name, votes| Message::Welcome { name, votes };
-    begin_session(&app, &auth, guest, who, form.remember.is_some(), welcome).await?;
+    begin_session(&app, &auth, &guest, who, form.remember.is_some(), welcome).await?;
     Ok(Redirect::to(next.or("/profile")).into_response())
 }
 
 /// Logs in, and gives the guest's votes to the user. The login comes first: if it is refused, the
-/// guest keeps their votes. `consume` gives a guest's votes to one login, of several at once.
+/// guest keeps their votes. The end of the guest's session comes last: if the votes could not be
+/// handed over, the next login finds them.
 pub(super) async fn begin_session(
     app: &App,
     auth: &Auth<UserSession>,
-    guest: Option<Session<Guest>>,
+    guest: &Auth<Guest>,
     (user_id, name, role): (Uuid, String, Role),
     remember: bool,
     message: impl FnOnce(String, u64) -> Message,
@@ -103,13 +104,12 @@ pub(super) async fn begin_session(
     let user =
         UserSession { user_id, name: name.clone(), role, device_name: None, messages: vec![] };
     let mut session = remembered(auth.login(user), remember).await?.into_session();
-    let votes = match guest {
-        Some(guest) => {
-            let guest = guest.consume().await?;
-            app.database.hand_over_votes(guest.voter, user_id).await?
-        }
-        None => 0,
-    };
+    let mut votes = 0;
+    if let Some(voter) = guest.session().await?.map(|guest| guest.voter) {
+        votes = app.database.hand_over_votes(voter, user_id).await?;
+        // Another login with the same form may have done so: that is not an error.
+        guest.logout().await?;
+    }
     if votes > 0 {
         app.live.voted();
     }

@@ -37,13 +37,8 @@ pub(crate) fn routes(app: &App) -> Result<Router<App>, StartError> {
         .merge(devices::routes())
         .merge(admin::routes())
         .merge(game::routes())
-        .fallback(nothing)
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Duration::from_secs(20),
-        ))
-        // Its stream of events outlives every timeout.
         .merge(live::routes())
+        .fallback(nothing)
         .sessions(&app.sessions.guests)
         .sessions(&app.sessions.users);
     Ok(Router::new()
@@ -52,6 +47,11 @@ pub(crate) fn routes(app: &App) -> Result<Router<App>, StartError> {
         .route("/assets/{file}", get(assets::asset))
         .route("/health", get(health))
         .layer(DefaultBodyLimit::max(16 * 1024))
+        // Until the response begins: a stream of events goes on.
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Duration::from_secs(20),
+        ))
         .layer(axum::middleware::map_response_with_state(!app.config.is_local(), headers::add)))
 }
 
@@ -67,7 +67,7 @@ async fn nothing() -> AppError {
     AppError::NotFound
 }
 
-/// For whoever watches the server: whether it can work.
+/// For whoever watches the server: whether it and its database answer.
 #[public]
 async fn health(State(database): State<Database>) -> Result<&'static str, AppError> {
     database.check().await?;

@@ -8,6 +8,16 @@ use crate::chromium::Look;
 use crate::site::{Backend, Site};
 use crate::{begin, browser};
 
+/// A program that ends with the test, also if that fails.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Serves a page on a port of its own, and returns the port.
 async fn serve(page: String) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -53,14 +63,15 @@ async fn the_front_end_on_another_origin_votes_and_a_stranger_reads_nothing() {
     let site =
         Site::start_with(Backend::Sqlite, |config| config.front_end = Some(front_end(port))).await;
     let site = site.unwrap();
-    let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_thinga-front-end"))
+    let process = std::process::Command::new(env!("CARGO_BIN_EXE_thinga-front-end"))
         .env("PORT", port.to_string())
         .env("THINGA_API", &site.url)
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    let mut process = Running(process);
     let mut line = String::new();
-    let output = process.stdout.take().unwrap();
+    let output = process.0.stdout.take().unwrap();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
 
     begin(&browser, &site, "Ann").await;
@@ -79,7 +90,5 @@ async fn the_front_end_on_another_origin_votes_and_a_stranger_reads_nothing() {
     let stranger = serve(script).await;
     browser.open(&front_end(stranger)).await;
     browser.wait_for_text("refused").await;
-    let _ = process.kill();
-    let _ = process.wait();
     browser.close().await;
 }

@@ -4,8 +4,10 @@ use crate::chromium::{Browser, Look};
 use crate::site::{Backend, Site};
 use crate::{begin, browser};
 
-const PAGES: [&str; 9] =
-    ["/", "/vote", "/leaderboard", "/live", "/profile", "/devices", "/admin", "/login", "/nothing"];
+const OF_A_VISITOR: [&str; 6] =
+    ["/", "/vote", "/leaderboard", "/register", "/login?message=ended", "/nothing"];
+const OF_A_USER: [&str; 7] =
+    ["/", "/vote", "/leaderboard", "/live", "/profile", "/devices", "/admin"];
 
 /// What is wider than the window, if anything.
 const TOO_WIDE: &str = "
@@ -28,25 +30,32 @@ const UNNAMED: &str = "
         .filter(it => it.tagName === 'IMG' ? !it.hasAttribute('alt') : it.labels.length === 0)
         .map(it => it.outerHTML.slice(0, 120));";
 
-async fn finds_nothing(browser: &Browser, page: &str, script: &str) {
-    let found = browser.run(script).await;
-    assert_eq!(found, serde_json::json!([]), "{page}");
+async fn fits_a_phone(browser: &Browser, site: &Site, page: &str) {
+    browser.open(&format!("{}{page}", site.url)).await;
+    assert_eq!(browser.path().await, page.split('?').next().unwrap());
+    assert_eq!(browser.run("return document.documentElement.clientWidth").await, 360);
+    for script in [TOO_WIDE, TOO_SMALL, UNNAMED] {
+        assert_eq!(browser.run(script).await, serde_json::json!([]), "{page}");
+    }
 }
 
 #[tokio::test]
 async fn no_page_scrolls_sideways_on_a_phone_and_everything_is_large_enough_to_touch() {
     let browser = browser!(Look::Phone);
     let site = Site::start(Backend::Sqlite).await.unwrap();
+    for page in OF_A_VISITOR {
+        fits_a_phone(&browser, &site, page).await;
+    }
+    let form = [("name", "Bob"), ("email", "bob@example.com"), ("password", crate::PASSWORD)];
+    site.visitor().post("/register", &form).await;
+    fits_a_phone(&browser, &site, &site.link("bob@example.com")).await;
+
     let mut admin = begin(&browser, &site, "Admin").await;
     let long = "A-name-that-has-no-space-and-does-not-end";
     admin.post("/profile/name", &[("name", &long[..40])]).await;
     admin.post("/devices/name", &[("name", &long[..40])]).await;
-    for page in PAGES {
-        browser.open(&format!("{}{page}", site.url)).await;
-        assert_eq!(browser.run("return document.documentElement.clientWidth").await, 360);
-        finds_nothing(&browser, page, TOO_WIDE).await;
-        finds_nothing(&browser, page, TOO_SMALL).await;
-        finds_nothing(&browser, page, UNNAMED).await;
+    for page in OF_A_USER {
+        fits_a_phone(&browser, &site, page).await;
     }
     browser.close().await;
 }

@@ -8,6 +8,7 @@ use crate::site::Site;
 on_every_backend!(
     a_vote_that_is_sent_many_times_counts_once,
     votes_of_a_guest_survive_the_login,
+    a_login_form_that_is_sent_twice_brings_the_votes_along,
     a_visitor_without_a_session_votes_for_nothing,
     the_leaderboard_shows_what_won,
     nonsense_is_not_counted,
@@ -57,6 +58,20 @@ async fn votes_of_a_guest_survive_the_login(site: Site) {
     }
     let mut guest = before;
     assert_eq!(guest.votes().await, 0, "the guest's session was used up");
+}
+
+async fn a_login_form_that_is_sent_twice_brings_the_votes_along(site: Site) {
+    let (ann, mut guest) = (site.user("Ann").await, site.visitor());
+    guest.pair().await;
+    guest.vote("1", "2", "2").await;
+    let (mut one, mut other) = (guest.clone(), guest.clone());
+    let password = crate::site::PASSWORD;
+    let logins = tokio::join!(one.login("Ann", password), other.login("Ann", password));
+    assert_eq!(logins.0.status(), StatusCode::SEE_OTHER);
+    assert_eq!(logins.1.status(), StatusCode::SEE_OTHER);
+    for mut ann in [ann, one, other] {
+        assert_eq!(ann.votes().await, 1);
+    }
 }
 
 async fn a_visitor_without_a_session_votes_for_nothing(site: Site) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anchor::KeyRing;
@@ -13,6 +13,7 @@ use anchor_tests::databases;
 use anchor_tests::servers::{POSTGRES, REDIS};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
+use sqlx::{PgPool, SqlitePool};
 use thinga::Thinga;
 use thinga::config::Config;
 use tokio::net::TcpListener;
@@ -154,8 +155,16 @@ impl Site {
         visitor
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    /// Runs a statement on the application's database.
+    pub(crate) async fn run(&self, sql: &'static str) {
+        let url = &self.config.database_url;
+        if url.starts_with("sqlite:") {
+            let pool = SqlitePool::connect(url).await.unwrap();
+            sqlx::query(sql).execute(&pool).await.unwrap();
+        } else {
+            let pool = PgPool::connect(url).await.unwrap();
+            sqlx::query(sql).execute(&pool).await.unwrap();
+        }
     }
 }
 
