@@ -38,6 +38,7 @@ mod session_use;
 mod utoipa;
 
 #[cfg(feature = "aide")]
+#[doc(hidden)]
 pub use aide::describe_extractor;
 pub use document::OpenApiDocument;
 pub(crate) use document::{Document, Located, Operation};

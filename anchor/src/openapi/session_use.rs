@@ -14,7 +14,7 @@ pub(super) const ANY: &str = "session";
 
 /// How an operation uses the sessions of one payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionUse {
+pub(crate) struct SessionUse {
     /// The payload's name, which is also that of the security scheme.
     pub(super) session: String,
     /// Which sessions a logout ends. A logout needs no session.

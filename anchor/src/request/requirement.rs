@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// What a [`Policy`](crate::guard::Policy) requires of a session. An OpenAPI document shows it to the
-/// clients of the application: see [`Policy::requirements`](crate::guard::Policy::requirements).
+/// What a [`Policy`](crate::guard::Policy) requires of a session. An OpenAPI document shows it to
+/// the clients of the application: see
+/// [`Policy::requirements`](crate::guard::Policy::requirements).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Requirement {

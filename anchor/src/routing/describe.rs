@@ -90,8 +90,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         let mut described = BTreeSet::new();
         for located in document.operations() {
             let place = format!("`{} {}`", located.method, located.path);
-            let described = self.describe(located, &schemes).map(|route| described.insert(route));
-            mistakes.extend(described.err().map(|mistake| format!("{place}: {mistake}")));
+            match self.describe(located, &schemes) {
+                Ok(routes) => described.extend(routes),
+                Err(mistake) => mistakes.push(format!("{place}: {mistake}")),
+            }
         }
         for manager in managers {
             mistakes.extend(resolve(document, manager));
@@ -106,40 +108,48 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Ok(RoutePolicies::new(absent.map(|(_, route)| route.clone().into_policy()).collect()))
     }
 
-    /// Says in an operation what its route requires. Returns the position of the route.
+    /// Says in an operation what its route requires. Returns the positions of the routes that may
+    /// be its.
     fn describe(
         &self,
         located: Located<'_, impl Operation>,
         schemes: &BTreeSet<String>,
-    ) -> Result<usize, String> {
+    ) -> Result<Vec<usize>, String> {
         let Located { servers, path, method, operation } = located;
         let path = format!("{}{path}", base_path(&servers)?);
-        let Some(index) = find(&self.routes, &method, &path) else {
-            return Err(self.no_route(&path));
-        };
-        let route = &self.routes[index];
+        let found = find(&self.routes, &method, &path);
+        let routes: Vec<_> = found.iter().map(|index| &self.routes[*index]).collect();
+        let Some((route, others)) = routes.split_first() else { return Err(self.no_route(&path)) };
         let uses = uses_of(route, &self.managers);
+        let is_like = |other: &&Route| uses_of(other, &self.managers) == uses;
+        let are_alike = others.iter().all(is_like);
+        let is_known = are_alike && !routes.iter().any(|route| has_unknown_guard(&route.policy));
         let own = operation.security();
-        if own.is_none() && has_unknown_guard(&route.policy) {
+        let policies = || {
+            let policies = routes.iter().map(|route| format!("`{}`", route.policy));
+            policies.collect::<Vec<_>>().join(" or ")
+        };
+        if !is_known && own.is_none() {
             return Err(format!(
-                "its route is `{}`, so it is not known who may call it: give the operation a \
+                "its route is {}, so it is not known who may call it: give the operation a \
                  security requirement of its own, or an empty one if it is open",
-                route.policy
+                policies()
             ));
         }
-        let named = own.iter().flatten().flat_map(|one| one.keys());
-        let named = named.filter(|name| schemes.contains(*name)).next();
-        if let (Some(name), true) = (named, uses.is_empty()) {
+        let mut named = own.iter().flatten().flat_map(|one| one.keys());
+        if let Some(name) =
+            named.find(|name| is_known && uses.is_empty() && schemes.contains(*name))
+        {
             return Err(format!(
-                "it has the security requirement `{name}`, and its route is `{}`: remove the \
+                "it has the security requirement `{name}`, and its route is {}: remove the \
                  requirement, or guard the handler",
-                route.policy
+                policies()
             ));
         }
-        for used in uses {
+        for used in uses.into_iter().filter(|_| are_alike) {
             add_use(operation, used).map_err(|error| error.to_string())?;
         }
-        Ok(index)
+        Ok(found)
     }
 
     fn no_route(&self, path: &str) -> String {

@@ -5,8 +5,9 @@ use http::Method;
 use super::route::{Extent, Route};
 use super::route_table::RouteMethod;
 
-/// Returns the position of the route that answers a method at a path.
-pub(super) fn find(routes: &[Route], method: &Method, path: &str) -> Option<usize> {
+/// Returns the positions of the routes that may answer a method at a path. They are several if the
+/// routes of a router of axum, or the methods of its handlers, are not known.
+pub(super) fn find(routes: &[Route], method: &Method, path: &str) -> Vec<usize> {
     let routes = || routes.iter().enumerate();
     let at_path = |route: &Route| {
         matches!(route.extent, Extent::Path | Extent::SomeMethods)
@@ -17,29 +18,46 @@ pub(super) fn find(routes: &[Route], method: &Method, path: &str) -> Option<usiz
     if here.iter().any(|(_, route)| !has_wildcard(&route.path)) {
         here.retain(|(_, route)| !has_wildcard(&route.path));
     }
-    if !here.is_empty() {
-        let found = here.into_iter().filter_map(|(index, route)| {
-            let rank = match &route.method {
-                RouteMethod::Only(only) if only == method => 0,
-                RouteMethod::Only(only) if *method == Method::HEAD && only == Method::GET => 1,
-                RouteMethod::Only(_) => return None,
-                RouteMethod::Other => 2,
-                RouteMethod::Any => 3,
-            };
-            Some((rank, index))
-        });
-        return found.min().map(|(_, index)| index);
+    let ranked = here.iter().filter_map(|(index, route)| Some((rank(route, method)?, *index)));
+    let ranked: Vec<_> = ranked.collect();
+    let best = ranked.iter().map(|(rank, _)| *rank).min();
+    let mut found: Vec<_> =
+        ranked.iter().filter(|(rank, _)| Some(*rank) == best).map(|(_, index)| *index).collect();
+    if best == Some(METHOD) {
+        return found;
     }
-    let below = routes().filter_map(|(index, route)| {
-        let is_below = matches!(route.extent, Extent::Below | Extent::SomeBelow);
-        let folder = normal(route.path.strip_suffix("/*")?);
-        let path = normal(path);
-        let rest = path.strip_prefix(&folder).filter(|_| is_below)?;
-        let is_in = rest.is_empty() || rest.starts_with('/');
-        // Of two at one path, the one whose routes are known.
-        is_in.then_some((folder.len(), route.extent == Extent::Below, index))
-    });
-    below.max().map(|(.., index)| index)
+    let below = |extent: Extent| {
+        let with = routes().filter(move |(_, route)| route.extent == extent);
+        with.filter_map(|(index, route)| Some((length_above(route, path)?, index)))
+    };
+    // A router of axum may have this very path, which comes before the service at a folder.
+    found.extend(below(Extent::SomeBelow).map(|(_, index)| index));
+    if here.is_empty() {
+        found.extend(below(Extent::Below).max().map(|(_, index)| index));
+    }
+    found
+}
+
+/// The rank of a route that answers this method, and not all or some methods.
+const METHOD: u8 = 0;
+
+/// Returns the rank of a route for a method, the lowest first, if it answers the method.
+fn rank(route: &Route, method: &Method) -> Option<u8> {
+    match &route.method {
+        RouteMethod::Only(only) if only == method => Some(METHOD),
+        RouteMethod::Only(only) if *method == Method::HEAD && *only == Method::GET => Some(1),
+        RouteMethod::Only(_) => None,
+        RouteMethod::Other => Some(2),
+        RouteMethod::Any => Some(3),
+    }
+}
+
+/// Returns the length of the path at and below which a route answers, if the other path is there.
+fn length_above(route: &Route, path: &str) -> Option<usize> {
+    let folder = normal(route.path.strip_suffix("/*")?);
+    let path = normal(path);
+    let rest = path.strip_prefix(&folder)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(folder.len())
 }
 
 /// Returns whether two paths differ in nothing but the names of their parameters.

@@ -97,6 +97,43 @@ fn a_route_whose_guard_is_unknown_is_not_described_as_open() {
     );
 }
 
+#[utoipa::path(post, path = "/methods")]
+async fn of_methods() {}
+
+#[test]
+fn guards_that_may_both_be_that_of_an_operation_are_not_guessed() {
+    #[derive(OpenApi)]
+    #[openapi(paths(of_methods))]
+    struct Methods;
+
+    #[derive(OpenApi)]
+    #[openapi(paths(of_axum))]
+    struct OfAxum;
+
+    let users = users();
+    let strict = users.require().when(UserSession::is_admin);
+    // It is not known which of the two has the method.
+    let app: Router = Router::new()
+        .route("/methods", users.require().layer(axum::routing::get(of_methods)))
+        .route("/methods", strict.layer(axum::routing::post(of_methods)))
+        .sessions(&users);
+    let refused = refusal(&app, Methods::openapi());
+    assert_eq!(
+        refused,
+        "`POST /methods`: its route is `session UserSession` or `session UserSession, when \
+         UserSession::is_admin`, so it is not known who may call it: give the operation a security \
+         requirement of its own, or an empty one if it is open"
+    );
+    // The unchecked router may have a route at a path of the guarded service.
+    let service = axum::routing::any(of_axum);
+    let app: Router = Router::new()
+        .nest_service("/axum", users.require().layer(service))
+        .merge_unchecked(axum::Router::new())
+        .sessions(&users);
+    let refused = refusal(&app, OfAxum::openapi());
+    assert!(refused.contains("`UNCHECKED` or `session UserSession`"), "{refused}");
+}
+
 #[test]
 fn a_requirement_for_all_operations_and_references_are_refused() {
     #[derive(OpenApi)]

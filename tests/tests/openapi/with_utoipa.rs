@@ -57,7 +57,7 @@ in_both_orders! {
     rename(post "/me"): require_session(UserSession);
     admin(get "/admin"): require_session(UserSession, role = Role::Admin);
     stats(get "/stats"): require_session(UserSession, policy = Admin);
-    secret(get "/secret"): require_session(UserSession, when = |user: &UserSession| user.is_admin());
+    secret(get "/secret"): require_session(UserSession, when = UserSession::is_admin);
     leave(delete "/account"): require_session(UserSession, fresh = "10m", redirect = "/login");
     transfer(get "/transfer"): require_session(UserSession, authoritative);
     logout(post "/logout"): logout(UserSession);
