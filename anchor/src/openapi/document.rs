@@ -8,6 +8,12 @@ use serde_json::Value;
 
 /// An OpenAPI document: `utoipa::openapi::OpenApi`, with the feature `utoipa`, or
 /// `aide::openapi::OpenApi`, with the feature `aide`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an OpenAPI document that anchor can complete",
+    label = "this is not `utoipa::openapi::OpenApi` or `aide::openapi::OpenApi`",
+    note = "`utoipa` needs the feature of this name, and its release 6; `aide` needs the feature \
+        of this name, and its release 0.15: `cargo tree -d` lists other releases"
+)]
 pub trait OpenApiDocument: Document {}
 
 /// Names of security schemes with their scopes, all of which a request has to satisfy.

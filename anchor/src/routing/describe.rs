@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::check::check;
 use super::declared::DeclaredPolicy;
 use super::matching::{base_path, find, is_same_path};
-use super::route::{Extent, Route};
+use super::route::{Extent, Handler, Route};
 use super::route_table::{RouteMethod, RoutePolicies};
 use super::router::Router;
 use crate::error::ConfigError;
@@ -123,7 +123,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         let uses = uses_of(route, &self.managers);
         let is_like = |other: &&Route| uses_of(other, &self.managers) == uses;
         let are_alike = others.iter().all(is_like);
-        let is_known = are_alike && !routes.iter().any(|route| has_unknown_guard(&route.policy));
+        let is_known = are_alike && !routes.iter().any(|route| has_unknown_guard(route));
         let own = operation.security();
         let policies = || {
             let policies = routes.iter().map(|route| format!("`{}`", route.policy));
@@ -180,30 +180,35 @@ fn distinct(managers: &[Manager]) -> Vec<&Manager> {
     managers.iter().filter(|manager| seen.insert(manager.address)).collect()
 }
 
-/// Returns the payloads that a document could not tell apart.
+/// Returns a mistake for two payloads that a document could not tell apart.
 fn same_names(managers: &[&Manager]) -> Vec<String> {
-    let is_clash = |one: &Manager, other: &Manager| {
-        one.payload != other.payload && one.scheme_name() == other.scheme_name()
-    };
-    let pairs = managers.iter().enumerate().flat_map(|(index, one)| {
-        managers[index + 1..].iter().filter(|other| is_clash(one, other)).map(move |it| (one, it))
-    });
-    let mistake = |(one, other): (&&Manager, &&Manager)| {
-        format!(
-            "`{}` and `{}` would have one name in the document: rename one of the structs",
-            one.name, other.name
-        )
-    };
-    pairs.map(mistake).collect()
+    let mut mistakes = Vec::new();
+    for (index, one) in managers.iter().enumerate() {
+        for other in &managers[index + 1..] {
+            if one.payload != other.payload && one.scheme_name() == other.scheme_name() {
+                mistakes.push(format!(
+                    "`{}` and `{}` would have one name in the document: rename one of the structs",
+                    one.name, other.name
+                ));
+            }
+        }
+    }
+    mistakes
 }
 
 /// Returns whether a route has a guard that is not anchor's, or may have one.
-fn has_unknown_guard(policy: &DeclaredPolicy) -> bool {
-    match policy {
-        DeclaredPolicy::Other(_) | DeclaredPolicy::Unchecked => true,
-        DeclaredPolicy::All(policies) => policies.iter().any(has_unknown_guard),
-        _ => false,
+fn has_unknown_guard(route: &Route) -> bool {
+    fn is_unknown(policy: &DeclaredPolicy) -> bool {
+        match policy {
+            DeclaredPolicy::Other(_) | DeclaredPolicy::Unchecked => true,
+            DeclaredPolicy::All(policies) => policies.iter().any(is_unknown),
+            _ => false,
+        }
     }
+    // An argument of the application's own may declare a session, but not which one.
+    let is_foreign =
+        |handler: &Handler| handler.payload.is_none() && handler.declared != DeclaredPolicy::Public;
+    is_unknown(&route.policy) || route.handler.as_ref().is_some_and(is_foreign)
 }
 
 /// Returns how a route uses sessions: in the guards around it, and in its handler.
@@ -218,13 +223,14 @@ fn uses_of(route: &Route, managers: &[Manager]) -> Vec<SessionUse> {
     });
     let mut uses: Vec<_> = guards.collect();
     let Some(handler) = &route.handler else { return uses };
-    let payload = handler.payload.map(|(_, name)| name).unwrap_or_default();
-    match &handler.declared {
-        DeclaredPolicy::Session { redirect, .. } => {
+    match (handler.payload, &handler.declared) {
+        (Some((_, payload)), DeclaredPolicy::Session { redirect, .. }) => {
             let requirements = handler.requirements.iter().cloned();
             uses.push(SessionUse::guarded(payload, requirements, *redirect));
         }
-        DeclaredPolicy::Logout { reach, .. } => uses.push(SessionUse::logout(payload, *reach)),
+        (Some((_, payload)), DeclaredPolicy::Logout { reach, .. }) => {
+            uses.push(SessionUse::logout(payload, *reach));
+        }
         _ => {}
     }
     // A handler may be public, and need a session because of its arguments.

@@ -7,8 +7,8 @@ use super::route_table::RouteMethod;
 
 /// Returns the positions of the routes that may answer a method at a path. They are several if the
 /// routes of a router of axum, or the methods of its handlers, are not known.
-pub(super) fn find(routes: &[Route], method: &Method, path: &str) -> Vec<usize> {
-    let routes = || routes.iter().enumerate();
+pub(super) fn find(all: &[Route], method: &Method, path: &str) -> Vec<usize> {
+    let routes = || all.iter().enumerate();
     let at_path = |route: &Route| {
         matches!(route.extent, Extent::Path | Extent::SomeMethods)
             && is_same_path(&route.path, path)
@@ -23,7 +23,7 @@ pub(super) fn find(routes: &[Route], method: &Method, path: &str) -> Vec<usize> 
     let best = ranked.iter().map(|(rank, _)| *rank).min();
     let mut found: Vec<_> =
         ranked.iter().filter(|(rank, _)| Some(*rank) == best).map(|(_, index)| *index).collect();
-    if best == Some(METHOD) {
+    if !found.is_empty() && found.iter().all(|index| all[*index].extent == Extent::Path) {
         return found;
     }
     let below = |extent: Extent| {
@@ -38,13 +38,10 @@ pub(super) fn find(routes: &[Route], method: &Method, path: &str) -> Vec<usize> 
     found
 }
 
-/// The rank of a route that answers this method, and not all or some methods.
-const METHOD: u8 = 0;
-
 /// Returns the rank of a route for a method, the lowest first, if it answers the method.
 fn rank(route: &Route, method: &Method) -> Option<u8> {
     match &route.method {
-        RouteMethod::Only(only) if only == method => Some(METHOD),
+        RouteMethod::Only(only) if only == method => Some(0),
         RouteMethod::Only(only) if *method == Method::HEAD && *only == Method::GET => Some(1),
         RouteMethod::Only(_) => None,
         RouteMethod::Other => Some(2),

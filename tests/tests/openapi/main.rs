@@ -3,6 +3,7 @@
 
 mod agreement;
 mod documents;
+mod foreign_guards;
 mod mistakes;
 mod sessions;
 mod validator;
