@@ -30,7 +30,11 @@ macro_rules! in_both_orders {
 
             $(
                 #[$attribute]
-                #[utoipa::path($method, path = $path, responses((status = 200, description = "ok")))]
+                #[utoipa::path(
+                    $method,
+                    path = $path,
+                    responses((status = 200, description = "ok"))
+                )]
                 pub(super) async fn $name() {}
             )*
         }
@@ -39,7 +43,11 @@ macro_rules! in_both_orders {
             use super::*;
 
             $(
-                #[utoipa::path($method, path = $path, responses((status = 200, description = "ok")))]
+                #[utoipa::path(
+                    $method,
+                    path = $path,
+                    responses((status = 200, description = "ok"))
+                )]
                 #[$attribute]
                 pub(super) async fn $name() {}
             )*
