@@ -159,8 +159,9 @@ fn policy(
     } else {
         // Located at the session's type, which is the mistake if it has no role, so that it is
         // reported once.
+        let data = quote!(session.data());
         let found = quote_spanned! {session.span()=>
-            <#session as #private::HasRole>::role(session.data())
+            <#session as #private::HasRole>::role(#data)
         };
         quote!(#private::allow_if(#found == &(#expression)))
     };

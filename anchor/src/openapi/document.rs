@@ -17,7 +17,7 @@ use serde_json::Value;
 pub trait OpenApiDocument: Document {}
 
 /// Names of security schemes with their scopes, all of which a request has to satisfy.
-pub type Alternative = BTreeMap<String, Vec<String>>;
+pub(super) type Alternative = BTreeMap<String, Vec<String>>;
 
 /// An OpenAPI document. It is public so that a bound can name it, but its module is not, so that
 /// only this crate implements it.

@@ -10,8 +10,8 @@ use super::route_table::{RouteMethod, RoutePolicies};
 use super::router::Router;
 use crate::error::ConfigError;
 use crate::openapi::{
-    Document, Located, OpenApiDocument, Operation, SessionUse, add_use, mistakes_of, resolve,
-    result_of, schemes_of,
+    Located, OpenApiDocument, Operation, SessionUse, add_use, mistakes_of, resolve, result_of,
+    schemes_of,
 };
 use crate::request::applied::{Applied, Manager};
 
