@@ -1,8 +1,6 @@
 //! [`resolve`]: puts the sessions of a manager into a document: its security schemes, and what the
 //! operations that use them need and answer.
 
-use std::collections::BTreeSet;
-
 use http::Method;
 use serde_json::{Value, json};
 
@@ -123,15 +121,17 @@ fn with(
     schemes: &[String],
     is_required: bool,
 ) -> Vec<Alternative> {
-    let mut others: BTreeSet<_> = security.unwrap_or_default().into_iter().collect();
-    if others.is_empty() {
-        others.insert(Alternative::new());
-    }
     let is_own = |name: &String| name == payload || name == ANY || schemes.contains(name);
-    let others: BTreeSet<Alternative> = others
-        .into_iter()
-        .map(|one| one.into_iter().filter(|(name, _)| !is_own(name)).collect())
-        .collect();
+    let mut others: Vec<Alternative> = Vec::new();
+    for one in security.unwrap_or_default() {
+        let other = one.into_iter().filter(|(name, _)| !is_own(name)).collect();
+        if !others.contains(&other) {
+            others.push(other);
+        }
+    }
+    if others.is_empty() {
+        others.push(Alternative::new());
+    }
     let mut all = Vec::new();
     for other in others {
         for scheme in schemes {

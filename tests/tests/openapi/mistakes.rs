@@ -56,6 +56,7 @@ fn an_operation_without_a_route_is_refused_and_near_ones_are_named() {
 #[test]
 fn the_remainder_of_a_closed_group_is_not_a_route() {
     #[utoipa::path(get, path = "/group/typo")]
+    #[allow(dead_code, reason = "only its description is used")]
     async fn typo() {}
 
     #[derive(OpenApi)]
