@@ -45,6 +45,9 @@ impl ::anchor::__private::Policy<UserSession> for __anchor_when_ban {
     fn describe() -> ::std::string::String {
         ::std::string::String::from("when | session | session . is_admin ()")
     }
+    fn requirements() -> ::std::vec::Vec<::anchor::__private::Requirement> {
+        ::anchor::__private::requires_predicate()
+    }
 }
 #[cfg(feature = "admin")]
 #[doc(hidden)]
@@ -63,5 +66,8 @@ impl ::anchor::__private::Policy<UserSession> for __anchor_role_ban {
     }
     fn describe() -> ::std::string::String {
         ::std::string::String::from("role Role :: Admin")
+    }
+    fn requirements() -> ::std::vec::Vec<::anchor::__private::Requirement> {
+        ::anchor::__private::requires_role("Role :: Admin")
     }
 }

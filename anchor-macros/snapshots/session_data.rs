@@ -115,6 +115,9 @@ const _: () = {
             ::anchor::__private::extract_optional::<Self>(parts).await
         }
     }
+    ::anchor::__private::described_extractor! {
+        {} UserSession {}
+    }
 };
 ::anchor::__private::migrations_test! {
     anchor_migrations_UserSession, UserSession, ::core::option::Option::None

@@ -61,4 +61,8 @@ const _: () = {
             ::core::unreachable!()
         }
     }
+    ::anchor::__private::described_extractor! {
+        {} Nameless { where for < '__workaround > Nameless : ::core::clone::Clone +
+        ::core::marker::Send + ::core::marker::Sync + 'static, }
+    }
 };

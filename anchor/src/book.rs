@@ -71,3 +71,7 @@ mod test {}
 
 #[doc = include_str!("../../docs/cache.md")]
 mod cache {}
+
+#[cfg(all(feature = "aide", feature = "utoipa"))]
+#[doc = include_str!("../../docs/openapi.md")]
+mod openapi {}

@@ -151,6 +151,7 @@
 //! | `metrics` | `metrics`: sessions and store calls, counted and measured through the facade crate `metrics` |
 //! | `conformance` | `conformance!`, the tests of the store contract, for a store that you write |
 //! | `testing` | `testing`, for your own tests: only under `[dev-dependencies]` |
+//! | `utoipa`, `aide` | `openapi`: the guards in an OpenAPI document of utoipa 6 or aide 0.15 |
 //!
 //! # What to use
 //!
@@ -171,6 +172,7 @@
 //! | configure from the environment | [`Environment`] |
 //! | run your own code at a decision | [`Verifier`](manager::Verifier), [`on_reject`](manager::SessionManagerBuilder::on_reject), [`on_event`](manager::SessionManagerBuilder::on_event) |
 //! | send the token another way | [`frontend`] |
+//! | show the guards in an OpenAPI document | `anchor::openapi`, with the feature `utoipa` or `aide` |
 //! | test handlers, guards and expiry | `anchor::testing`, with the feature `testing` |
 //! | watch it in operation | `anchor::metrics`, with the feature `metrics` |
 //! | serve sessions without the store for a moment | `SessionManagerBuilder::cache`, with the feature `cache` |
@@ -206,6 +208,8 @@ pub mod manager;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod migrate;
+#[cfg(feature = "_openapi")]
+pub mod openapi;
 pub mod payload;
 pub mod prelude;
 mod rejection;

@@ -4,6 +4,7 @@
 pub use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 pub use http::request::Parts;
 
+pub use crate::__anchor_described_extractor as described_extractor;
 pub use crate::column::derived::{
     Impersonator, newtype, unknown_variant, variant_from_value, variant_to_value,
 };
@@ -13,19 +14,58 @@ pub use crate::guard::policy::{Authoritative, Decision, Fresh, HasRole, Policy, 
 pub use crate::guard::required::{
     All, Others, Public, Require, RequireAny, Revoke, RevokeAny, This,
 };
+#[cfg(feature = "aide")]
+pub use crate::openapi::describe_extractor;
 pub use crate::payload::{
     CutOff, DecodeError, Decoder, EncodeError, Encoder, LimitExceeded, SessionData, SubjectLimit,
 };
 pub use crate::rejection::Rejection;
 pub use crate::request::Session;
 pub use crate::request::extract::{extract, extract_optional};
+pub use crate::request::requirement::{Requirement, requires_predicate, requires_role};
 pub use crate::schema::{
     ColumnSchema, OnChange, OnDelete, Reference, Schema, SchemaOptions, refuse_bare_text,
 };
+#[cfg(feature = "aide")]
+pub use aide::OperationInput;
+#[cfg(feature = "aide")]
+pub use aide::generate::GenContext;
+#[cfg(feature = "aide")]
+pub use aide::openapi::{Operation, Response};
 
 pub use crate::migrate::migrations_of::{MigrationsOf, NotASession};
 
 pub use crate::__anchor_migrations_test as migrations_test;
+
+/// Expands to the description of a payload that a handler of aide takes as an argument, if this
+/// crate has the feature `aide`.
+#[cfg(feature = "aide")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __anchor_described_extractor {
+    ({ $($generics:tt)* } $payload:ty { $($clause:tt)* }) => {
+        #[automatically_derived]
+        impl $($generics)* $crate::__private::OperationInput for $payload $($clause)* {
+            fn inferred_early_responses(
+                _: &mut $crate::__private::GenContext,
+                operation: &mut $crate::__private::Operation,
+            ) -> ::std::vec::Vec<(
+                ::core::option::Option<::core::primitive::u16>,
+                $crate::__private::Response,
+            )> {
+                $crate::__private::describe_extractor::<Self>(operation)
+            }
+        }
+    };
+}
+
+/// Expands to nothing.
+#[cfg(not(feature = "aide"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __anchor_described_extractor {
+    ($($unused:tt)*) => {};
+}
 
 /// Expands to the test that compares a struct's migrations with the struct, in its own module.
 ///

@@ -58,6 +58,18 @@ fn only_an_application_that_asks_for_metrics_compiles_their_facade() {
     assert!(!others.lines().any(is_recorder), "a recorder is the application's choice: {others}");
 }
 
+#[test]
+fn only_an_application_that_asks_for_an_openapi_library_compiles_it() {
+    let libraries = |features: &[&str]| {
+        let crates = crates(features);
+        let has = |name: &&str| crates.lines().any(|line| line.starts_with(&format!("{name} v")));
+        ["aide", "schemars", "utoipa"].into_iter().filter(has).collect::<Vec<_>>()
+    };
+    assert_eq!(libraries(&["memory", "sqlite", "cache", "conformance", "testing"]), [""; 0]);
+    assert_eq!(libraries(&["utoipa"]), ["utoipa"]);
+    assert_eq!(libraries(&["aide"]), ["aide", "schemars"]);
+}
+
 /// The examples of the documentation are compiled with the features that the tests ask for.
 #[test]
 fn the_tests_of_the_workspace_build_the_library_with_every_feature() {

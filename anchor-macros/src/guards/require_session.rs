@@ -159,14 +159,22 @@ fn policy(
     } else {
         // Located at the session's type, which is the mistake if it has no role, so that it is
         // reported once.
+        let data = quote!(session.data());
         let found = quote_spanned! {session.span()=>
-            <#session as #private::HasRole>::role(session.data())
+            <#session as #private::HasRole>::role(#data)
         };
         quote!(#private::allow_if(#found == &(#expression)))
     };
     // A closure or a value cannot be part of a type, but a type next to the handler can.
     let ident = sibling(handler, &name.to_string());
-    let description = format!("{name} {}", source_text(expression.into_token_stream()));
+    let text = source_text(expression.into_token_stream());
+    let description = format!("{name} {text}");
+    // An OpenAPI document shows a role, and not the code of a predicate.
+    let requirements = if name == "when" {
+        quote!(#private::requires_predicate())
+    } else {
+        quote!(#private::requires_role(#text))
+    };
     let body = quote! {
         fn check(session: &#private::Session<#session>) -> #private::Decision {
             #decision
@@ -174,6 +182,10 @@ fn policy(
 
         fn describe() -> ::std::string::String {
             ::std::string::String::from(#description)
+        }
+
+        fn requirements() -> ::std::vec::Vec<#private::Requirement> {
+            #requirements
         }
     };
     let interface = quote!(#private::Policy<#session>);

@@ -21,6 +21,7 @@ use crate::spans::{at, column_item, ends, generated, moved};
 //     impl CutOff for UserSession {}, if the struct has `cut_off`
 //     impl<S> FromRequestParts<S> for UserSession { .. }
 //     impl<S> OptionalFromRequestParts<S> for UserSession { .. }
+//     described_extractor! { .. }, which is empty without anchor's feature `aide`
 //     mod anchor_migrations_UserSession { .. }, a test, unless the struct has `migrations = false`
 pub(super) fn expand(payload: &Payload, private: &TokenStream) -> TokenStream {
     let ident = generated(&payload.ident);
@@ -314,7 +315,10 @@ pub(super) fn extractors(
     [required, optional]: [TokenStream; 2],
     private: &TokenStream,
 ) -> TokenStream {
-    let (_, type_generics, _) = generics.split_for_impl();
+    let (of_payload, type_generics, _) = generics.split_for_impl();
+    let described = quote! {
+        #private::described_extractor! { { #of_payload } #ident #type_generics { #clause } }
+    };
     let mut generics = generics.clone();
     generics.params.push(parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync));
     let (impl_generics, _, _) = generics.split_for_impl();
@@ -344,5 +348,7 @@ pub(super) fn extractors(
                 #optional
             }
         }
+
+        #described
     }
 }

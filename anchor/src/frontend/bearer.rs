@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Frontend, Presented};
+use super::{Frontend, Presented, TokenScheme};
 
 /// The token in the `Authorization: Bearer ..` header (RFC 6750), for clients that are not
 /// browsers.
@@ -53,6 +53,10 @@ impl Frontend for Bearer {
     fn challenge(&self) -> Option<HeaderValue> {
         Some(HeaderValue::from_static("Bearer"))
     }
+
+    fn scheme(&self) -> Option<TokenScheme> {
+        Some(TokenScheme::Bearer)
+    }
 }
 
 #[cfg(test)]
@@ -77,6 +81,7 @@ mod tests {
         assert_eq!(Bearer.headers(), [header::AUTHORIZATION]);
         assert_eq!(Bearer.challenge(), Some(HeaderValue::from_static("Bearer")));
         assert!(!Bearer.is_sent_by_browsers() && !Bearer.reissues());
+        assert_eq!(Bearer.scheme(), Some(TokenScheme::Bearer));
     }
 
     #[test]

@@ -126,6 +126,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::frontend::TokenScheme;
 
     #[test]
     fn it_carries_the_token_both_ways_and_is_empty_after_a_logout() {
@@ -136,6 +137,7 @@ mod tests {
         assert_eq!(frontend.headers(), std::slice::from_ref(&name));
         assert!(frontend.reissues() && !frontend.is_sent_by_browsers());
         assert_eq!(frontend.check(Duration::MAX), Ok(()));
+        assert_eq!(frontend.scheme(), Some(TokenScheme::Header { name: name.clone() }));
         let mut headers = HeaderMap::new();
         assert_eq!(frontend.presented(&headers), Presented::Nothing);
         let token = crate::token::tests::any_token();

@@ -3,6 +3,7 @@
 mod bearer;
 mod cookie;
 mod header;
+mod scheme;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,6 +13,7 @@ pub(crate) use cookie::{CookieFault, split_prefix};
 pub use cookie::{SameSite, SessionCookie};
 pub use header::CustomHeader;
 use http::{HeaderMap, HeaderName, HeaderValue};
+pub use scheme::TokenScheme;
 
 use crate::error::ConfigError;
 use crate::token::SessionToken;
@@ -112,6 +114,14 @@ pub trait Frontend: Send + Sync + 'static {
     /// this channel has one.
     fn challenge(&self) -> Option<HeaderValue> {
         None
+    }
+
+    /// Returns where a request carries the token, for an OpenAPI document. The default is the first
+    /// of [`headers`](Self::headers), unless it is `Cookie`, which carries many cookies: then it is
+    /// `None`, and a document cannot be described.
+    fn scheme(&self) -> Option<TokenScheme> {
+        let name = self.headers().first().filter(|name| **name != http::header::COOKIE)?;
+        Some(TokenScheme::Header { name: name.clone() })
     }
 }
 
@@ -250,7 +260,7 @@ mod tests {
         assert!(headers.is_empty());
         assert_eq!(Own.check(Duration::MAX), Ok(()));
         assert!(Own.is_sent_by_browsers() && !Own.reissues() && Own.challenge().is_none());
-        assert!(!Own.needs_https());
+        assert!(!Own.needs_https() && Own.scheme().is_none());
     }
 
     #[test]

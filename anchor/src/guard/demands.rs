@@ -11,6 +11,8 @@ use crate::guard::policy::{Decision, HasRole, Policy, allow_if, describe_fresh, 
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
 use crate::request::Session;
+#[cfg(feature = "_openapi")]
+use crate::request::requirement::Requirement;
 use crate::type_name::without_paths;
 
 /// A requirement on a session, as a value.
@@ -24,6 +26,10 @@ pub(crate) trait Demands<T: SessionData>: Send + Sync {
 
     /// Returns the text for the table of routes and for the log line of a refusal.
     fn describe(&self) -> String;
+
+    /// Returns what an OpenAPI document shows.
+    #[cfg(feature = "_openapi")]
+    fn requirements(&self) -> Vec<Requirement>;
 }
 
 /// Checks the demands, and converts the decision to a result.
@@ -63,6 +69,11 @@ impl<T: SessionData, P: Policy<T>> Demands<T> for OfPolicy<P> {
     fn describe(&self) -> String {
         P::describe()
     }
+
+    #[cfg(feature = "_openapi")]
+    fn requirements(&self) -> Vec<Requirement> {
+        P::requirements()
+    }
 }
 
 /// All of these, in order.
@@ -101,6 +112,11 @@ impl<T: SessionData> Demands<T> for AllOf<T> {
     fn describe(&self) -> String {
         self.0.iter().map(|demand| demand.describe()).collect::<Vec<_>>().join(", ")
     }
+
+    #[cfg(feature = "_openapi")]
+    fn requirements(&self) -> Vec<Requirement> {
+        self.0.iter().flat_map(|demand| demand.requirements()).collect()
+    }
 }
 
 /// `.when(predicate)`.
@@ -113,6 +129,11 @@ impl<T: SessionData, F: Fn(&T) -> bool + Send + Sync> Demands<T> for When<F> {
 
     fn describe(&self) -> String {
         format!("when {}", of_function(type_name::<F>()))
+    }
+
+    #[cfg(feature = "_openapi")]
+    fn requirements(&self) -> Vec<Requirement> {
+        vec![Requirement::Predicate]
     }
 }
 
@@ -129,11 +150,21 @@ where
     }
 
     fn describe(&self) -> String {
-        match self.0.to_value() {
-            Ok(Value::Text(role)) => format!("role {role}"),
-            Ok(Value::Int(role)) => format!("role {role}"),
-            _ => "role".to_owned(),
-        }
+        format!("role {}", stored(&self.0)).trim_end().to_owned()
+    }
+
+    #[cfg(feature = "_openapi")]
+    fn requirements(&self) -> Vec<Requirement> {
+        vec![Requirement::Role(stored(&self.0))]
+    }
+}
+
+/// Returns a role as its column stores it; empty if that is neither a text nor a number.
+fn stored(role: &impl Column) -> String {
+    match role.to_value() {
+        Ok(Value::Text(role)) => role,
+        Ok(Value::Int(role)) => role.to_string(),
+        _ => String::new(),
     }
 }
 
@@ -147,6 +178,11 @@ impl<T: SessionData> Demands<T> for FreshFor {
 
     fn describe(&self) -> String {
         describe_fresh(self.0)
+    }
+
+    #[cfg(feature = "_openapi")]
+    fn requirements(&self) -> Vec<Requirement> {
+        vec![Requirement::Fresh(self.0)]
     }
 }
 

@@ -227,14 +227,19 @@ impl<T: SessionData> RequireSession<T> {
     }
 
     fn note(&self) {
-        note(|| {
-            Applied::Guard(AppliedGuard {
-                manager: Manager::of(&self.sessions),
-                payload: short::<T>(),
-                demands: self.demands.describe(),
-                login_page: self.login_page,
-            })
-        });
+        note(|| Applied::Guard(self.applied()));
+    }
+
+    /// Returns what a router or a document knows of the guard.
+    pub(crate) fn applied(&self) -> AppliedGuard {
+        AppliedGuard {
+            manager: Manager::of(&self.sessions),
+            payload: short::<T>(),
+            demands: self.demands.describe(),
+            #[cfg(feature = "_openapi")]
+            requirements: self.demands.requirements(),
+            login_page: self.login_page,
+        }
     }
 
     async fn admit(&self, request: &Parts) -> Result<(), Refusal> {

@@ -16,3 +16,5 @@ pub use group::{Guarded, RequireSession};
 pub use next::{Next, safe_next};
 pub use policy::{Authoritative, CurrentSecret, Decision, Fresh, HasRole, Policy};
 pub use required::{Public, Require, RequireAny, Revoke, RevokeAny};
+
+pub use crate::request::requirement::Requirement;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::payload::SessionData;
 use crate::request::Session;
+use crate::request::requirement::Requirement;
 use crate::type_name::short;
 
 /// A requirement on a session, named in `#[require_session(UserSession, policy = Admin)]`. A tuple
@@ -47,6 +48,13 @@ pub trait Policy<T: SessionData>: Send + Sync + 'static {
     fn describe() -> String {
         short::<Self>()
     }
+
+    /// Returns what the policy requires, for an OpenAPI document that the application publishes. If
+    /// it is empty, the document says that the policy refuses no live session. The default is the
+    /// policy's name.
+    fn requirements() -> Vec<Requirement> {
+        vec![Requirement::Policy(Self::describe())]
+    }
 }
 
 /// The decision of a [`Policy`].
@@ -71,6 +79,10 @@ impl<T: SessionData> Policy<T> for () {
     fn describe() -> String {
         String::new()
     }
+
+    fn requirements() -> Vec<Requirement> {
+        Vec::new()
+    }
 }
 
 macro_rules! all_of {
@@ -88,6 +100,10 @@ macro_rules! all_of {
 
             fn describe() -> String {
                 [$($policy::describe()),+].join(", ")
+            }
+
+            fn requirements() -> Vec<Requirement> {
+                [$($policy::requirements()),+].concat()
             }
         }
     };
@@ -112,6 +128,10 @@ impl<T: SessionData, const SECONDS: u64> Policy<T> for Fresh<SECONDS> {
 
     fn describe() -> String {
         describe_fresh(Duration::from_secs(SECONDS))
+    }
+
+    fn requirements() -> Vec<Requirement> {
+        vec![Requirement::Fresh(Duration::from_secs(SECONDS))]
     }
 }
 
@@ -177,6 +197,10 @@ impl<T: SessionData> Policy<T> for Authoritative {
 
     fn describe() -> String {
         "authoritative".to_owned()
+    }
+
+    fn requirements() -> Vec<Requirement> {
+        Vec::new()
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, header};
 
 use crate::error::ConfigError;
+#[cfg(feature = "_openapi")]
+use crate::frontend::TokenScheme;
 use crate::frontend::{Frontend, Presented, conceal};
 use crate::manager::registry::Registration;
 use crate::payload::SessionData;
@@ -106,6 +108,13 @@ impl Channels {
     /// Returns the channels' names.
     pub(crate) fn names(&self) -> Vec<&str> {
         self.0.iter().map(|channel| &*channel.name).collect()
+    }
+
+    /// Returns the channels' names, and where a request carries their tokens.
+    #[cfg(feature = "_openapi")]
+    pub(crate) fn schemes(&self) -> Vec<(String, Option<TokenScheme>)> {
+        let scheme = |channel: &Channel| (channel.name.clone(), channel.frontend.scheme());
+        self.0.iter().map(scheme).collect()
     }
 
     /// Marks the headers that carry tokens as sensitive.

@@ -6,9 +6,13 @@ use std::any::{TypeId, type_name};
 use std::cell::RefCell;
 use std::sync::Arc;
 
+#[cfg(feature = "_openapi")]
+use crate::frontend::TokenScheme;
 use crate::manager::sessions::Sessions;
 use crate::payload::SessionData;
 use crate::rejection::Rejection;
+#[cfg(feature = "_openapi")]
+use crate::request::requirement::Requirement;
 use crate::request::{Auth, Session};
 
 thread_local! {
@@ -41,6 +45,8 @@ pub(crate) struct AppliedGuard {
     // What the table of routes shows.
     pub(crate) payload: String,
     pub(crate) demands: String,
+    #[cfg(feature = "_openapi")]
+    pub(crate) requirements: Vec<Requirement>,
     pub(crate) login_page: Option<&'static str>,
 }
 
@@ -54,9 +60,31 @@ pub(crate) struct Manager {
     pub(crate) address: usize,
     /// The arguments of handlers that need the layer.
     pub(crate) extractors: [TypeId; 6],
+    #[cfg(feature = "_openapi")]
+    pub(crate) answers: Answers,
+}
+
+/// What clients of the application must know of a manager: where its tokens are, and what it
+/// answers.
+#[cfg(feature = "_openapi")]
+#[derive(Debug, Clone)]
+pub(crate) struct Answers {
+    /// The channels' names, and where a request carries their tokens, if that is known.
+    pub(crate) schemes: Vec<(String, Option<TokenScheme>)>,
+    /// Whether requests of other origins are refused.
+    pub(crate) refuses_cross_origin: bool,
+    /// Whether the application replaces the responses to refused requests.
+    pub(crate) are_replaced: bool,
 }
 
 impl Manager {
+    /// Returns whether a handler with these arguments needs a live session of the payload.
+    #[cfg(feature = "_openapi")]
+    pub(crate) fn is_required_by(&self, arguments: &[TypeId]) -> bool {
+        let [session, _, _, payload, ..] = self.extractors;
+        arguments.iter().any(|argument| *argument == session || *argument == payload)
+    }
+
     pub(crate) fn of<T: SessionData>(sessions: &Arc<Sessions<T>>) -> Self {
         Self {
             payload: TypeId::of::<T>(),
@@ -70,6 +98,12 @@ impl Manager {
                 TypeId::of::<Option<T>>(),
                 TypeId::of::<Auth<T>>(),
             ],
+            #[cfg(feature = "_openapi")]
+            answers: Answers {
+                schemes: sessions.channels.schemes(),
+                refuses_cross_origin: sessions.cross_origin.is_some(),
+                are_replaced: sessions.on_reject.is_some(),
+            },
         }
     }
 }

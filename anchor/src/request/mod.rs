@@ -5,6 +5,7 @@ pub(crate) mod applied;
 pub(crate) mod auth;
 pub(crate) mod extract;
 pub(crate) mod layer;
+pub(crate) mod requirement;
 pub(crate) mod scope;
 pub(crate) mod session;
 

@@ -7,6 +7,7 @@ use crate::guard::Policy;
 use crate::guard::login_page::LoginPage;
 use crate::guard::required::{Public, Reaches, Require, Revoke};
 use crate::payload::SessionData;
+use crate::request::requirement::Requirement;
 use crate::request::scope::LogoutReach;
 use crate::type_name::short;
 
@@ -49,6 +50,12 @@ pub trait Declared {
     #[doc(hidden)]
     fn payload() -> Option<(TypeId, &'static str)> {
         None
+    }
+
+    /// Returns what it requires of the session, for an OpenAPI document.
+    #[doc(hidden)]
+    fn requirements() -> Vec<Requirement> {
+        Vec::new()
     }
 }
 
@@ -151,6 +158,10 @@ impl<T: SessionData, P: Policy<T>, L: LoginPage> Declared for Require<T, P, L> {
     fn payload() -> Option<(TypeId, &'static str)> {
         Some((TypeId::of::<T>(), type_name::<T>()))
     }
+
+    fn requirements() -> Vec<Requirement> {
+        P::requirements()
+    }
 }
 
 impl Declared for Public {
@@ -180,6 +191,12 @@ pub trait Declaration<M> {
     /// Returns the payload whose session layer the argument needs, with its name.
     #[doc(hidden)]
     fn payload() -> Option<(TypeId, &'static str)>;
+
+    /// Returns what it requires of the session, for an OpenAPI document.
+    #[doc(hidden)]
+    fn requirements() -> Vec<Requirement> {
+        Vec::new()
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -190,6 +207,10 @@ impl<D: Declared> Declaration<AllMethods> for D {
 
     fn payload() -> Option<(TypeId, &'static str)> {
         D::payload()
+    }
+
+    fn requirements() -> Vec<Requirement> {
+        D::requirements()
     }
 }
 

@@ -91,7 +91,11 @@
 mod check;
 mod closing;
 mod declared;
+#[cfg(feature = "_openapi")]
+mod describe;
 mod group;
+#[cfg(feature = "_openapi")]
+mod matching;
 mod method_router;
 mod public_service;
 mod route;

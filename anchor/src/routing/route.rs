@@ -13,6 +13,8 @@ use tower_service::Service;
 use super::declared::{Declaration, DeclaredPolicy, FirstArgument};
 use super::route_table::{RouteMethod, RoutePolicy};
 use crate::request::applied::{Applied, applied_by};
+#[cfg(feature = "_openapi")]
+use crate::request::requirement::Requirement;
 
 /// A route of a router. Its path is empty until it has one.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub(super) enum Extent {
     SomeMethods,
     /// Its path, which is written with `/*`, and everything below it.
     Below,
+    /// What no route at its path and below it matches: the fallback of a group under a guard.
+    Remainder,
     /// Some paths below it: those of a router of axum, which are not known.
     SomeBelow,
     /// What no route matches: the fallback of a router.
@@ -53,6 +57,10 @@ pub(super) struct Handler {
     /// The payload that its guard names.
     pub(super) payload: Option<(TypeId, &'static str)>,
     pub(super) arguments: Vec<TypeId>,
+    #[cfg(feature = "_openapi")]
+    pub(super) declared: DeclaredPolicy,
+    #[cfg(feature = "_openapi")]
+    pub(super) requirements: Vec<Requirement>,
 }
 
 impl Route {
@@ -68,8 +76,15 @@ impl Route {
     where
         T: FirstArgument<First: Declaration<M>>,
     {
-        let handler =
-            Handler { name: type_name::<H>(), payload: T::First::payload(), arguments: T::all() };
+        let handler = Handler {
+            name: type_name::<H>(),
+            payload: T::First::payload(),
+            arguments: T::all(),
+            #[cfg(feature = "_openapi")]
+            declared: T::First::policy(),
+            #[cfg(feature = "_openapi")]
+            requirements: T::First::requirements(),
+        };
         Self { handler: Some(handler), ..Self::new(method, T::First::policy()) }
     }
 
@@ -91,7 +106,7 @@ impl Route {
     /// Records that routes answer in place of the fallback, if this is one.
     pub(super) fn answers_by_itself(&mut self) {
         if self.extent == Extent::Fallback {
-            self.extent = Extent::Below;
+            self.extent = Extent::Remainder;
         }
     }
 

@@ -190,7 +190,7 @@ fn width_shown_at(page: &str, width: u32) -> Option<u32> {
              `{chromium}` does not start; install it (`apt-get install chromium`), or set \
              ANCHOR_TEST_CHROMIUM"
         );
-        let is_required = std::env::var("ANCHOR_TEST_REQUIRE_SERVERS").is_ok_and(|set| set == "1");
+        let is_required = std::env::var("ANCHOR_TEST_REQUIRE_BROWSER").is_ok_and(|set| set == "1");
         assert!(!is_required, "{skipped}");
         // Past libtest's capture.
         let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {skipped} ***\n");

@@ -15,7 +15,7 @@ use grammar::pairs;
 pub(crate) use grammar::split_prefix;
 use http::{HeaderMap, HeaderName, header};
 
-use super::{Frontend, Presented, append};
+use super::{Frontend, Presented, TokenScheme, append};
 use crate::error::ConfigError;
 use crate::token::SessionToken;
 
@@ -202,6 +202,10 @@ impl Frontend for SessionCookie {
         self.secure
     }
 
+    fn scheme(&self) -> Option<TokenScheme> {
+        Some(TokenScheme::Cookie { name: self.name.clone().into_owned() })
+    }
+
     fn remove(&self, response: &mut HeaderMap) {
         append(response, header::SET_COOKIE, &self.with("", Some(Duration::ZERO)));
     }
@@ -355,5 +359,6 @@ mod tests {
         assert_eq!(cookie.headers(), [header::COOKIE]);
         assert!(cookie.is_sent_by_browsers() && cookie.reissues());
         assert_eq!(cookie.challenge(), None);
+        assert_eq!(cookie.scheme(), Some(TokenScheme::Cookie { name: "__Host-id".to_owned() }));
     }
 }
