@@ -4,9 +4,11 @@
 //! the latter.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Event;
 use super::sessions::Sessions;
+use crate::callback;
 use crate::column::{Column, Value};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::payload::{Encoder, SessionData};
@@ -92,8 +94,16 @@ impl<T: SessionData> Sessions<T> {
     async fn update_each_of(
         &self,
         subject: &T::Subject,
-        mut change: impl FnMut(&mut T),
+        mut change: impl FnMut(&mut T) + Send,
     ) -> Result<u64, Error> {
+        let panicked = AtomicBool::new(false);
+        let mut change = |data: &mut T| {
+            let mut changed = data.clone();
+            match callback::call("update_subject", || change(&mut changed)) {
+                Ok(()) => *data = changed,
+                Err(_) => panicked.store(true, Ordering::Relaxed),
+            }
+        };
         let mut updated = 0;
         let mut refused = None;
         let mut undecodable = 0;
@@ -105,7 +115,12 @@ impl<T: SessionData> Sessions<T> {
             };
             undecodable += listed.undecodable;
             for record in &listed {
-                match self.update_listed(record, &mut change).await {
+                let outcome = self.update_listed(record, &mut change).await;
+                if panicked.load(Ordering::Relaxed) {
+                    let callback = "update_subject";
+                    return Err(partly(updated, Error::Callback { callback }));
+                }
+                match outcome {
                     Ok(Changed::Written(session)) => {
                         updated += 1;
                         self.emit(&Event::Updated { session: &session });

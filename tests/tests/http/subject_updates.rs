@@ -23,6 +23,7 @@ on_every_store![
     a_session_with_a_new_secret_is_changed_too,
     an_error_says_how_many_were_changed_and_a_repetition_changes_the_rest,
     a_session_whose_new_payload_is_refused_does_not_protect_the_others,
+    a_change_that_panics_says_how_many_were_changed,
     a_change_of_the_subject_is_refused,
     a_change_goes_on_without_its_caller,
 ];
@@ -208,6 +209,26 @@ async fn a_session_whose_new_payload_is_refused_does_not_protect_the_others(back
     assert_eq!(role(&app, &cookies[0]).await, Role::Admin);
     assert_eq!(role(&app, &cookies[1]).await, Role::Member);
     assert_eq!(role(&app, &cookies[2]).await, Role::Admin);
+}
+
+async fn a_change_that_panics_says_how_many_were_changed(backend: Backend) {
+    let app = Application::start(&backend).await;
+    let cookies = log_in_times(&app, 3).await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    // Twice for each session: once as it was listed, and once as it is.
+    let change = move |user: &mut UserSession| {
+        promote(user);
+        assert!(counted.fetch_add(1, Ordering::Relaxed) < 3, "the application's mistake");
+    };
+    let failed = app.sessions.update_subject(&FERRIS, change).await.unwrap_err();
+    let Error::SubjectPartlyUpdated { updated: 1, error } = &failed else { panic!("{failed}") };
+    assert!(matches!(**error, Error::Callback { callback: "update_subject" }), "{error}");
+    let mut admins = 0;
+    for cookie in &cookies {
+        admins += usize::from(role(&app, cookie).await == Role::Admin);
+    }
+    assert_eq!(admins, 1);
 }
 
 async fn a_change_of_the_subject_is_refused(backend: Backend) {

@@ -23,6 +23,9 @@ use crate::timestamp::Timestamp;
 /// How late a call may arrive whose caller has given it up: longer than TCP repeats what was lost.
 const LATE_AT_MOST: Duration = Duration::from_secs(3_600);
 
+/// How often a login that seems to have begun before a cut-off asks for the server's time again.
+const MORE_SAMPLES: usize = 3;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a login inserts, and what it ends.
@@ -50,8 +53,12 @@ pub(super) enum Began {
     Now,
     /// By this node's clock.
     Here(Instant),
-    /// By the server's clock.
-    At(Timestamp),
+    /// By the server's clock. `may_ask` says whether another sample may show that it began later:
+    /// each is too early by the time that its answer took.
+    At {
+        instant: Timestamp,
+        may_ask: bool,
+    },
 }
 
 impl Database {
@@ -61,23 +68,22 @@ impl Database {
         new: NewSession<T>,
     ) -> Result<Created<T>, StoreError> {
         new.check()?;
-        let login = self.login(&new).await?;
+        let mut login = self.login(&new).await?;
         if new.replaces.is_none() && self.is_plain(&login) {
             let mut reply = inserts.get(login).await?;
             let answer = reply.word()?;
             return created(&new, &answer, reply);
         }
         let mut elsewhere = Vec::new();
-        let mut reply = self.insert(&new, &login, "unknown").await?;
-        let mut answer = reply.word()?;
+        let (mut answer, mut reply) = self.insert_in_time(&new, &mut login, "unknown").await?;
         if answer == "elsewhere"
             && let Some(subject) = &login.subject
         {
             // An update has given the subject sessions of other shards.
             elsewhere = self.live_in(subject, shards(reply.rest()?)?, new.replaces).await?;
             let known: Vec<String> = elsewhere.iter().map(of_other_shard).collect();
-            reply = self.insert(&new, &login, &known.join(" ")).await?;
-            answer = reply.word()?;
+            let known = known.join(" ");
+            (answer, reply) = self.insert_in_time(&new, &mut login, &known).await?;
         }
         let created = created(&new, &answer, reply)?;
         if let Created::Session { ended, .. } = &created {
@@ -132,6 +138,30 @@ impl Database {
         let does_nothing_else =
             login.limit.is_none() && login.cut_off.is_empty() && self.keep.is_none();
         does_nothing_else && self.connection.takes_plain_commands() && !login.tidies()
+    }
+
+    /// Inserts the session. If it seems to have begun before a cut-off, asks for the time again.
+    async fn insert_in_time<T: SessionData>(
+        &self,
+        new: &NewSession<T>,
+        login: &mut Login,
+        elsewhere: &str,
+    ) -> Result<(String, Reply), StoreError> {
+        for left in (0..MORE_SAMPLES).rev() {
+            let mut reply = self.insert(new, login, elsewhere).await?;
+            let answer = reply.word()?;
+            if answer != "early" {
+                return Ok((answer, reply));
+            }
+            if let (Began::At { instant, .. }, Began::At { instant: other, .. }) =
+                (&login.began, self.began(new).await?)
+            {
+                let instant = other.max(*instant);
+                login.began = Began::At { instant, may_ask: left > 0 };
+            }
+        }
+        let mut reply = self.insert(new, login, elsewhere).await?;
+        Ok((reply.word()?, reply))
     }
 
     async fn insert<T: SessionData>(
@@ -198,7 +228,8 @@ impl Database {
         }
         // Not later than it was: the answer has been under way for a part of the time.
         let now = self.now(new.id.placement()).await?;
-        Ok(Began::At(now.saturating_sub(began.elapsed())))
+        let instant = now.saturating_sub(began.elapsed());
+        Ok(Began::At { instant, may_ask: true })
     }
 
     /// Returns the cut-off of a subject for a shard that is not the subject's own, which from then
@@ -241,7 +272,9 @@ impl Login {
             .text(match self.began {
                 Began::Now => String::new(),
                 Began::Here(began) => format!("-{}", micros(began.elapsed())),
-                Began::At(instant) => instant.as_micros().to_string(),
+                Began::At { instant, may_ask } => {
+                    format!("{}{}", instant.as_micros(), if may_ask { "?" } else { "" })
+                }
             })
             .subject(self.subject.as_deref())
             .text(self.cut_off.as_str())

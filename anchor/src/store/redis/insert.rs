@@ -188,7 +188,7 @@ fn times(login: &Login, now: Timestamp) -> Times {
         created_at: now,
         authenticated_at: match login.began {
             Began::Here(began) => now.saturating_sub(began.elapsed()),
-            Began::Now | Began::At(_) => now,
+            Began::Now | Began::At { .. } => now,
         },
         last_seen_at: now,
         expires_at: now.saturating_add(login.idle.min(LONGEST_SPAN)).min(deadline),

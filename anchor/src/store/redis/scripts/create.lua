@@ -1,6 +1,6 @@
 -- Inserts a session, ends the one that it replaces, and makes room under its subject's limit.
--- ARGV: 3 id, 4 idle, 5 absolute, 6 when the login began: an instant, how long ago with a minus, or
--- nothing for now, 7 subject or nothing, 8 its number, 9 cut-off of a subject of another shard, or
+-- ARGV: 3 id, 4 idle, 5 absolute, 6 when the login began: an instant, with a question mark if the
+-- caller can ask again, how long ago with a minus, or nothing for now, 7 subject or nothing, 8 its number, 9 cut-off of a subject of another shard, or
 -- nothing where there are none, 10 limit or 0, 11 'refuse' or 'end_oldest', 12 id to replace or
 -- nothing, 13 its proof, 14 the subject's live sessions in other shards, each as its creation and
 -- its id, or 'unknown', 15 what distinguishes this call from others, 16 the session's entries
@@ -18,6 +18,10 @@ if redis.call('EXISTS', key) == 1 then
   return answer
 end
 
+local began, asks = string.gsub(ARGV[6], '%?$', '')
+if asks > 0 and subject ~= '' and tonumber(began) <= cut_off_of(subject, ARGV[9]) then
+  return {'early'}
+end
 local replaced = ARGV[12]
 if replaced ~= '' and (read(replaced) or {}).lasting_hash ~= ARGV[13] then replaced = '' end
 local ended, limit = {}, tonumber(ARGV[10])
@@ -53,8 +57,8 @@ if replaced ~= '' then finish(replaced, 'replaced') end
 
 local deadline, authenticated_at = now + tonumber(ARGV[5]), now
 local expires_at = math.min(now + tonumber(ARGV[4]), deadline)
-if ARGV[6] ~= '' then
-  local began = tonumber(ARGV[6])
+if began ~= '' then
+  began = tonumber(began)
   if began <= 0 then began = now + began end
   authenticated_at = math.min(now, began)
 end
@@ -71,7 +75,7 @@ expire_after(key, expires_at + math.max(keep, 0))
 if keep >= 0 then sweep_at(id, expires_at) end
 if subject ~= '' then
   enter(number, id, deadline)
-  if ARGV[9] ~= '' and ARGV[6] ~= '' then
+  if ARGV[9] ~= '' and began ~= '' then
     local cut_off = cut_off_of(subject, ARGV[9])
     if authenticated_at <= cut_off then arrive_dead(id, row, cut_off) end
   end
