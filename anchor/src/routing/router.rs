@@ -292,7 +292,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///
     /// The guard of a layer is shown if the layer applied it when it was added. A layer of your own
     /// that applies a guard, and calls it only for some requests, is shown as if it always did. Of
-    /// a service, the guard around it is shown, and none that is inside it.
+    /// a service, the guard around it is shown, and none that is inside it. A fallback of a nested
+    /// router is shown for its path, although a route around it may answer first.
     ///
     /// ```
     /// # use anchor::prelude::*;
