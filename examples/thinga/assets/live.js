@@ -20,9 +20,3 @@ events.addEventListener("error", () => {
     state.textContent = "The connection is lost. Trying again.";
   }
 });
-// A page that comes back from the browser's memory shows nothing from before a logout.
-window.addEventListener("pageshow", (event) => {
-  if (event.persisted) {
-    location.reload();
-  }
-});

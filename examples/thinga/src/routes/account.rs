@@ -111,9 +111,9 @@ async fn change_password(
     let ended = app.sessions.change_user(&app.database, session.user_id, &change).await?;
     // This device's own session was one of them.
     let message = Message::PasswordChanged { ended: ended.saturating_sub(1) };
-    // `starting_now` keeps this login from being cut off, also if the user has lost a role since the
-    // request came in. So the role is read once the session is there: whoever loses it after that
-    // loses the session.
+    // `starting_now` keeps this login from being cut off, also if the user has lost a role since
+    // the request came in. So the role is read once the session is there: whoever loses it after
+    // that loses the session.
     let user =
         UserSession { messages: vec![message], role: Role::Member, ..session.data().clone() };
     let login = remembered(auth.login(user), session.record().remembered).starting_now();

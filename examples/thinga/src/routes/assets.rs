@@ -15,6 +15,7 @@ const SVG: &str = "image/svg+xml";
 pub(crate) async fn asset(Path(file): Path<String>) -> Result<Response, AppError> {
     let (kind, text) = match file.as_str() {
         "style.css" => (CSS, include_str!("../../assets/style.css")),
+        "page.js" => (JAVASCRIPT, include_str!("../../assets/page.js")),
         "live.js" => (JAVASCRIPT, include_str!("../../assets/live.js")),
         "icon.svg" => (SVG, include_str!("../../assets/icon.svg")),
         _ => return Err(AppError::NotFound),

@@ -8,6 +8,7 @@ use axum::extract::Path;
 use axum::response::Redirect;
 use serde::Deserialize;
 
+use super::login::{LoggedOut, logged_out};
 use crate::App;
 use crate::error::AppError;
 use crate::flash::Message;
@@ -83,6 +84,6 @@ async fn end_others(mut session: Session<UserSession>) -> Result<Redirect, AppEr
 }
 
 #[logout(UserSession, all)]
-async fn end_all() -> Redirect {
-    Redirect::to("/?message=logged_out")
+async fn end_all() -> LoggedOut {
+    logged_out()
 }

@@ -6,7 +6,7 @@ use anchor::request::Login;
 use anchor::routing::{Router, get, post};
 use axum::Form;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::time::Duration;
@@ -127,6 +127,15 @@ pub(super) fn remembered(login: Login<'_, UserSession>, remember: bool) -> Login
 
 /// After a logout there is no session to keep a message in: the address says which one to show.
 #[logout(UserSession)]
-async fn logout() -> Redirect {
-    Redirect::to("/?message=logged_out")
+async fn logout() -> LoggedOut {
+    logged_out()
+}
+
+/// What a logout answers. The header removes the pages that the browser keeps in memory for its
+/// back button, which `Cache-Control: no-store` alone does not do in Chromium.
+pub(super) type LoggedOut = ([(HeaderName, &'static str); 1], Redirect);
+
+pub(super) fn logged_out() -> LoggedOut {
+    let clear = HeaderName::from_static("clear-site-data");
+    ([(clear, "\"cache\"")], Redirect::to("/?message=logged_out"))
 }
