@@ -61,5 +61,6 @@ async fn all_others_end_at_once(site: Site) {
     let mut phone = site.login("Ann").await;
     let everywhere = desk.post("/logout/all", &[]).await;
     assert_eq!(everywhere.headers()["location"], "/?message=logged_out");
+    assert_eq!(everywhere.headers()["clear-site-data"], "\"cache\"");
     assert!(!phone.is_logged_in().await && !desk.is_logged_in().await);
 }
