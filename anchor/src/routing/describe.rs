@@ -50,7 +50,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///
     /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
     /// #     .keys(KeyRing::generate()?).build()?;
-    /// let app = Router::new()
+    /// let app: Router = Router::new()
     ///     .route("/account", anchor::routing::delete(delete_account))
     ///     .route("/login", post(login))
     ///     .route("/", get(page))
