@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Event;
+use super::callback;
 use super::sessions::Sessions;
-use crate::callback;
 use crate::column::{Column, Value};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::payload::{Encoder, SessionData};
