@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anchor::KeyRing;
 use anchor_tests::databases;
@@ -30,6 +31,10 @@ pub(crate) enum Backend {
     /// The sessions alone. The rest is on SQLite.
     Redis,
 }
+
+/// Redis has 16 databases. In one of them, the registrations of all tests would share the limit of
+/// an address.
+static DATABASES: AtomicUsize = AtomicUsize::new(0);
 
 /// The running application. It ends with this value.
 pub(crate) struct Site {
@@ -61,7 +66,10 @@ impl Site {
             _ => format!("sqlite:{}", folder.path().join("thinga.db").display()),
         };
         let redis_url = match backend {
-            Backend::Redis => Some(REDIS.url()?.to_owned()),
+            Backend::Redis => {
+                let database = DATABASES.fetch_add(1, Ordering::Relaxed) % 16;
+                Some(format!("{}/{database}", REDIS.url()?.trim_end_matches('/')))
+            }
             _ => None,
         };
         let mut config = Config {
