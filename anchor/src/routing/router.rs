@@ -248,21 +248,24 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     {
         let mut paths = BTreeMap::<_, Vec<_>>::new();
         for route in &self.routes {
-            if !matches!(route.extent, Extent::Below | Extent::Fallback) {
+            if matches!(route.extent, Extent::Path | Extent::SomeMethods | Extent::SomeBelow) {
                 paths.entry(&*route.path).or_default().push(route);
             }
         }
-        let is_open = |route: &&Route| {
-            route.extent != Extent::Path || matches!(route.method, RouteMethod::Only(_))
+        let is_open = |route: &&Route| match route.method {
+            RouteMethod::Only(_) => true,
+            RouteMethod::Other => false,
+            // Handlers of axum, which may have some methods.
+            RouteMethod::Any => route.extent != Extent::Path,
         };
         paths.retain(|_, routes| routes.iter().all(is_open));
-        let added = paths.into_iter().map(|(path, routes)| Route {
-            replaces_guard: routes.iter().any(|route| route.is_under_guard()),
-            extent: routes.last().map_or(Extent::Path, |route| match route.extent {
-                Extent::SomeBelow => Extent::SomeBelow,
-                _ => Extent::Path,
-            }),
-            ..Route::of::<H, T, M>(RouteMethod::Other).at(path)
+        let added = paths.into_iter().map(|(path, routes)| {
+            let is_below = routes.iter().any(|route| route.extent == Extent::SomeBelow);
+            Route {
+                replaces_guard: routes.iter().any(|route| route.is_under_guard()),
+                extent: if is_below { Extent::SomeBelow } else { Extent::Path },
+                ..Route::of::<H, T, M>(RouteMethod::Other).at(path)
+            }
         });
         let added: Vec<_> = added.collect();
         self.routes.extend(added);

@@ -55,15 +55,23 @@ async fn a_route_layer_guards_the_handlers_of_any_and_of_a_fallback() {
 #[test]
 fn a_method_fallback_in_place_of_a_merged_groups_answer_is_found_at_the_start() {
     let sessions = sessions();
-    let group = || AxumRouter::new().route("/x", axum::routing::get(plain));
-    let merged: Router = Router::new().merge(sessions.require().layer(group()));
+    let plain_group = || AxumRouter::new().route("/x", axum::routing::get(plain));
+    let merged: Router = Router::new().merge(sessions.require().layer(plain_group()));
     let app = merged.method_not_allowed_fallback(teapot).sessions(&sessions);
     let refused = app.build().unwrap_err().to_string();
     assert!(refused.contains("`other /*` (`routing::covered::teapot`)"), "{refused}");
     assert!(refused.contains("outside of the guard"), "{refused}");
 
+    // What answers all methods is not replaced.
+    let group = Router::new().route("/x", any(declared));
+    let nested: Router = Router::new().nest("/admin", sessions.require().layer(group));
+    let app = nested.method_not_allowed_fallback(teapot).sessions(&sessions);
+    let policies = "any /admin/* session UserSession any /admin/x session UserSession";
+    assert_eq!(table(&app), policies);
+    assert!(app.build().is_ok());
+
     // What the handler needs is known as well.
-    let unchecked: Router = Router::new().merge_unchecked(group());
+    let unchecked: Router = Router::new().merge_unchecked(plain_group());
     let app = unchecked.method_not_allowed_fallback(guarded);
     assert!(app.build().unwrap_err().to_string().contains("`other /*`"));
 }
