@@ -50,6 +50,11 @@ pub trait Transactions: Driver {
     /// Whether a lock outlives its transaction, so that it has to be unlocked.
     const LOCKS_OUTLIVE: bool = false;
 
+    /// Returns whether there are locks that outlive their transaction.
+    fn outlive(locks: &[SubjectLock]) -> bool {
+        Self::LOCKS_OUTLIVE && !locks.is_empty()
+    }
+
     /// Gives a lock back after its transaction has ended.
     fn unlock(
         connection: &mut Self::Connection,
@@ -285,46 +290,25 @@ impl<D: Transactions> OwnTransaction<D> {
         Self { open: Some(open), locks: Vec::new() }
     }
 
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        self.end("COMMIT", true).await
-    }
-
-    pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
-        self.end("ROLLBACK", false).await
-    }
-
-    /// What is left to do for a transaction that is dropped, where sqlx alone would leave its
-    /// connection useless.
-    fn leftover(
-        &mut self,
-    ) -> Option<impl Future<Output = Result<(), sqlx::Error>> + Send + use<D>> {
-        let locks = std::mem::take(&mut self.locks);
-        if !D::REOPENS && (!D::LOCKS_OUTLIVE || locks.is_empty()) {
-            return None;
-        }
-        let mut open = self.open.take()?;
-        Some(async move {
-            if D::REOPENS {
-                D::reopen(&mut open).await;
-                return D::rollback_own(open).await;
+    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        match self.take() {
+            Some((open, locks)) if D::outlive(&locks) => {
+                D::end_and_unlock(open, "COMMIT", locks).await
             }
-            D::end_and_unlock(open, "ROLLBACK", locks).await
-        })
-    }
-
-    async fn end(mut self, statement: &'static str, commits: bool) -> Result<(), sqlx::Error> {
-        let locks = std::mem::take(&mut self.locks);
-        match self.open.take() {
-            Some(open) if D::LOCKS_OUTLIVE && !locks.is_empty() => {
-                D::end_and_unlock(open, statement, locks).await
-            }
-            Some(open) if commits => D::commit_own(open).await,
-            Some(mut open) => {
-                D::reopen(&mut open).await;
-                D::rollback_own(open).await
-            }
+            Some((open, _)) => D::commit_own(open).await,
             None => Ok(()),
         }
+    }
+
+    pub(crate) async fn rollback(mut self) -> Result<(), sqlx::Error> {
+        match self.take() {
+            Some((open, locks)) => roll_back::<D>(open, locks).await,
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self) -> Option<(D::Owned, Vec<SubjectLock>)> {
+        Some((self.open.take()?, std::mem::take(&mut self.locks)))
     }
 
     /// Returns the connection, and the locks that it holds.
@@ -344,12 +328,27 @@ impl<D: Transactions> OwnTransaction<D> {
     }
 }
 
+async fn roll_back<D: Transactions>(
+    mut open: D::Owned,
+    locks: Vec<SubjectLock>,
+) -> Result<(), sqlx::Error> {
+    if D::outlive(&locks) {
+        return D::end_and_unlock(open, "ROLLBACK", locks).await;
+    }
+    D::reopen(&mut open).await;
+    D::rollback_own(open).await
+}
+
 impl<D: Transactions> Drop for OwnTransaction<D> {
     fn drop(&mut self) {
+        // Where sqlx alone leaves a good connection, it also does without a runtime.
+        if !D::REOPENS && !D::outlive(&self.locks) {
+            return;
+        }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if let Some(leftover) = self.leftover() {
+        if let Some((open, locks)) = self.take() {
             runtime.spawn(async move {
-                if let Err(error) = leftover.await {
+                if let Err(error) = roll_back::<D>(open, locks).await {
                     tracing::warn!(
                         target: "anchor",
                         "a transaction that was dropped could not be rolled back, so that its \
