@@ -5,8 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::column::Value;
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -20,25 +18,20 @@ use super::super::cluster::Cluster;
 use super::super::database::{Database, run_again_after_deadlock};
 use super::super::driver::Driver;
 use super::super::expressions::for_update;
-use super::super::row::{Cells, NOW};
-use super::super::runs::{OnConnection, Runs};
+use super::super::row::Cells;
+use super::super::runs::OnConnection;
 use super::super::statement::{Argument, Arguments, Query, Statement};
 use super::super::storable;
 use super::super::subject_lock::SubjectLock;
 use super::super::table::{SqlTable, micros, subject_argument};
 use super::super::transactions::Transactions;
-use super::cut_off::SQLITE_CLOCK_STEP;
+use super::beginning::Beginning;
 use super::end::{End, EndRows};
 use super::insert::{Inserts, PARAMETERS, insert};
 
-/// How often a login that seems to have begun before a cut-off asks for the database's time.
-const SAMPLES: usize = 4;
-
 pub(in super::super) struct Create {
     insert: Statement<11>,
-    /// Selects the database's current time and a subject's latest cut-off; `None` if the payload
-    /// has no cut-offs.
-    start: Option<Statement<1>>,
+    beginning: Beginning,
     /// Selects the ids of a subject's live sessions, oldest first; `None` if the payload has no
     /// subject.
     live_ids: Option<Statement<1>>,
@@ -54,17 +47,7 @@ pub(in super::super) struct Create {
 
 impl Create {
     pub(super) fn new(table: &SqlTable) -> Self {
-        let SqlTable { name, now, .. } = table;
-        let start = table.cut_offs().map(|cut_offs| {
-            let cut_off = format!(
-                "SELECT {} FROM {} WHERE {}",
-                table.instant("cut_off_at"),
-                cut_offs.table,
-                cut_offs.of_subject(table.dialect)
-            );
-            let text = format!("SELECT {}, ({cut_off})", table.instant(now));
-            table.statement(&text, ["subject"])
-        });
+        let name = &table.name;
         let live_ids = |lock: &str| {
             let (of_subject, live) = (table.of_subject()?, table.live());
             let text = format!(
@@ -74,7 +57,7 @@ impl Create {
         };
         Self {
             insert: table.statement(&insert(table, 1), PARAMETERS),
-            start,
+            beginning: Beginning::new(table),
             live_ids: live_ids(""),
             locked_ids: live_ids(for_update(table.dialect)),
             end_replaced: End::proven(table),
@@ -98,7 +81,7 @@ impl Create {
             }
             _ => None,
         };
-        let began_at = self.began_at(database, &new).await?;
+        let began_at = self.beginning.of_login(database, &new).await?;
         let since = new.began.map_or(0, |began| micros(began.elapsed()));
         let row = row(&new, payload, began_at, since);
         let (created_at, ended) = if new.replaces.is_none() && limit_check.is_none() {
@@ -137,7 +120,7 @@ impl Create {
             }
             _ => None,
         };
-        let began_at = self.began_at(&mut *on, &new).await?;
+        let began_at = self.beginning.of_login(&mut *on, &new).await?;
         let since = new.began.map_or(0, |began| micros(began.elapsed()));
         let row = row(&new, payload, began_at, since);
         let row_lock = limit_check.as_ref().filter(|_| cluster.has_several_writers());
@@ -219,57 +202,6 @@ impl Create {
         [self.insert.with_rows(vec![of_lock]), self.unlock.with([lock.row().into()])]
     }
 
-    /// Returns an instant of the database's clock that is not after the login began. The time that
-    /// the database takes to answer is counted against the login, so that no cut-off is missed.
-    /// Returns `None` if the login begins with its insertion, or if there are no cut-offs.
-    ///
-    /// Refuses a login that would be dead on arrival because a transaction of the application's has
-    /// committed a cut-off that lies ahead, and has not settled it yet.
-    async fn began_at<D: Driver, T: SessionData>(
-        &self,
-        mut on: impl Runs<D>,
-        new: &NewSession<T>,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let (Some(start), Some((_, column))) = (&self.start, T::schema().subject()) else {
-            return Ok(None);
-        };
-        let subject = match new.data.subject() {
-            Some(subject) => subject_argument::<T>(D::DIALECT, subject)?,
-            None => None,
-        };
-        let nobody = Argument { ty: column.ty, value: Value::Null };
-        let subject = subject.unwrap_or(nobody);
-        let mut began_at = None;
-        for _ in 0..SAMPLES {
-            let asked = Instant::now();
-            let rows = on.rows(start.with([subject.clone()])).await?;
-            // MySQL takes the time when the statement begins, and Galera then waits for what the
-            // other servers have answered: a cut-off of that while may be later than this time.
-            let tolerance = asked.elapsed() + SQLITE_CLOCK_STEP;
-            let row = rows.first().ok_or_else(|| no_time("no row"))?;
-            let mut cells = Cells::<D>::from_start(row);
-            let now = cells.read::<Timestamp>(NOW).map_err(no_time)?;
-            let cut_off_at = cells.cut_off(T::schema()).map_err(no_time)?;
-            // Every cut-off on SQLite lies ahead by its clock's step.
-            if cut_off_at.is_some_and(|at| at > now.saturating_add(tolerance)) {
-                return Err(StoreError::unavailable(
-                    "a transaction has just cut off this subject, so the login would have ended \
-                     already: log in again in a moment",
-                ));
-            }
-            // Both clocks are truncated to microseconds.
-            let passed = |began: Instant| began.elapsed() + Duration::from_micros(1);
-            let sample = new.began.map(|began| now.saturating_sub(passed(began)));
-            began_at = began_at.max(sample);
-            // A sample is too early by the time that its answer took. If a cut-off came meanwhile,
-            // the next one may show that the login began after it.
-            if cut_off_at.is_none_or(|at| began_at.is_none_or(|began_at| began_at > at)) {
-                break;
-            }
-        }
-        Ok(began_at)
-    }
-
     /// Waits for this login's turn on this node, and returns what the login needs to check its
     /// subject's limit. Returns `None` if no session can have this subject.
     ///
@@ -294,10 +226,6 @@ impl Create {
             limit,
         }))
     }
-}
-
-fn no_time(reason: impl std::fmt::Display) -> StoreError {
-    StoreError::unavailable(format!("the database did not report its time: {reason}"))
 }
 
 /// Returns what the statement inserts.

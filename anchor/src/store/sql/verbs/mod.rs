@@ -1,6 +1,7 @@
 //! The verbs of the contract in SQL, one file per verb: its statements, their arguments, and how
 //! the answer is read.
 
+mod beginning;
 mod consume;
 mod create;
 mod cut_off;
