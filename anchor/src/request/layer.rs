@@ -137,11 +137,14 @@ where
             let response = self.sessions.respond(rejection, &request);
             return SessionFuture { step: Step::Refused { response: Some(response) } };
         }
-        if CurrentScope::has_manager(&request, &self.sessions) {
+        let outer = request.extensions_mut().remove::<CurrentScope>();
+        if let Some(outer) = &outer
+            && outer.leads_to(&self.sessions)
+        {
             // The manager's layer further out has opened the scope, and closes it.
+            request.extensions_mut().insert(outer.clone());
             return SessionFuture { step: Step::Within { running: self.inner.call(request) } };
         }
-        let outer = request.extensions_mut().remove::<CurrentScope>();
         let scope = Scope::open(Arc::clone(&self.sessions), outer);
         request.extensions_mut().insert(CurrentScope(Arc::clone(&scope) as _));
         let running = self.inner.call(request);

@@ -213,9 +213,12 @@ impl<T: SessionData> Scope<T> {
             sessions.watches.ended(replaced);
         }
         let token = SessionToken::sign(id, &secret, &sessions.channels[channel].keys);
-        let Some(earlier) = self.found_created(&record, secret, &token, channel) else {
-            self.end_unsent(id, EndReason::Abandoned).await;
-            return Err(Error::ResponseBegun);
+        let earlier = match self.found_created(&record, secret, &token, channel) {
+            Ok(earlier) => earlier,
+            Err(error) => {
+                self.end_unsent(id, EndReason::Abandoned).await;
+                return Err(error);
+            }
         };
         if let Some(earlier) = earlier.filter(|earlier| Some(*earlier) != replaced) {
             self.end_unsent(earlier, EndReason::Replaced).await;
@@ -239,18 +242,22 @@ impl<T: SessionData> Scope<T> {
         }
     }
 
-    /// Records that the session was created, and returns the session of a login of this request
-    /// that ended meanwhile, if any. Returns `None` if the token can no longer be sent.
+    /// Records that the session was created. Returns the session of another login of this request,
+    /// if there is one, whose token nobody gets any more.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the token can no longer be sent.
     fn found_created(
         &self,
         record: &Arc<Record<T>>,
         secret: Secret,
         token: &SessionToken,
         channel: ChannelId,
-    ) -> Option<Option<SessionId>> {
+    ) -> Result<Option<SessionId>, Error> {
         let mut state = self.state();
         if state.is_closed() {
-            return None;
+            return Err(Error::ResponseBegun);
         }
         let earlier = match &state.current {
             Current::Live(live) if live.is_new => Some(live.record.id),
@@ -272,7 +279,7 @@ impl<T: SessionData> Scope<T> {
         let issue = Issue { token: token.clone(), channel, lifetime, forgets, rotated: None };
         state.outgoing = Outgoing::Issue(Box::new(issue));
         state.current = Current::Live(live);
-        Some(earlier)
+        Ok(earlier)
     }
 
     /// Gives the session a new secret, and the response its token. Returns `None` if another

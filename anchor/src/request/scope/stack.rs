@@ -6,7 +6,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::Request;
 use http::request::Parts;
 
 use super::LogoutReach;
@@ -21,14 +20,9 @@ use crate::rejection::Rejection;
 pub(crate) struct CurrentScope(pub(crate) Arc<dyn AnyScope>);
 
 impl CurrentScope {
-    /// Returns whether a layer of this manager has opened a scope for the request.
-    pub(crate) fn has_manager<B, T: SessionData>(
-        request: &Request<B>,
-        manager: &Arc<Sessions<T>>,
-    ) -> bool {
-        let innermost = request.extensions().get::<CurrentScope>();
-        std::iter::successors(innermost, |CurrentScope(scope)| scope.outer())
-            .any(|CurrentScope(scope)| std::ptr::addr_eq(scope.manager(), Arc::as_ptr(manager)))
+    /// Returns whether it, or one further out, is that of a layer of this manager.
+    pub(crate) fn leads_to<T: SessionData>(&self, manager: &Arc<Sessions<T>>) -> bool {
+        outwards(Some(self)).any(|scope| std::ptr::addr_eq(scope.manager(), Arc::as_ptr(manager)))
     }
 }
 
@@ -84,7 +78,10 @@ impl<T: SessionData> AnyScope for Scope<T> {
 
 /// Returns a request's scopes, starting with the innermost layer's.
 pub(super) fn scopes(request: &Parts) -> impl Iterator<Item = &Arc<dyn AnyScope>> {
-    let innermost = request.extensions.get::<CurrentScope>();
+    outwards(request.extensions.get())
+}
+
+fn outwards(innermost: Option<&CurrentScope>) -> impl Iterator<Item = &Arc<dyn AnyScope>> {
     std::iter::successors(innermost, |CurrentScope(scope)| scope.outer())
         .map(|CurrentScope(scope)| scope)
 }
