@@ -20,6 +20,9 @@ use crate::token::SecretHash;
 /// succeeded.
 const ATTEMPTS: u32 = 64;
 
+/// How errors and the log call the change of all sessions of a subject.
+const UPDATE_SUBJECT: &str = "update_subject";
+
 /// What a change starts from: the session as it was loaded, and a secret that it accepts.
 pub(crate) struct Start<T> {
     pub(crate) record: Arc<Record<T>>,
@@ -97,12 +100,12 @@ impl<T: SessionData> Sessions<T> {
         mut change: impl FnMut(&mut T) + Send,
     ) -> Result<u64, Error> {
         let panicked = AtomicBool::new(false);
-        let mut change = |data: &mut T| {
-            let mut changed = data.clone();
-            match callback::call("update_subject", || change(&mut changed)) {
-                Ok(()) => *data = changed,
-                Err(_) => panicked.store(true, Ordering::Relaxed),
-            }
+        let mut change = |data: &T| {
+            let changed = callback::call(UPDATE_SUBJECT, || differing(data, &mut change));
+            changed.unwrap_or_else(|_| {
+                panicked.store(true, Ordering::Relaxed);
+                None
+            })
         };
         let mut updated = 0;
         let mut refused = None;
@@ -117,8 +120,8 @@ impl<T: SessionData> Sessions<T> {
             for record in &listed {
                 let outcome = self.update_listed(record, &mut change).await;
                 if panicked.load(Ordering::Relaxed) {
-                    let callback = "update_subject";
-                    return Err(partly(updated, Error::Callback { callback }));
+                    let error = Error::Callback { callback: UPDATE_SUBJECT };
+                    return Err(partly(updated, error));
                 }
                 match outcome {
                     Ok(Changed::Written(session)) => {
@@ -147,14 +150,14 @@ impl<T: SessionData> Sessions<T> {
     async fn update_listed(
         &self,
         listed: &Record<T>,
-        change: &mut impl FnMut(&mut T),
+        mut change: impl FnMut(&T) -> Option<T>,
     ) -> Result<Changed<T>, Error> {
-        let Some(to) = differing(&*listed.data, change) else { return Ok(Changed::Unchanged) };
+        let Some(to) = change(&*listed.data) else { return Ok(Changed::Unchanged) };
         check_subject(listed, &to)?;
         let Some(loaded) = self.load_live(listed.id).await? else { return Ok(Changed::Gone) };
         let from =
             |loaded: Loaded<T>| Start { record: loaded.record, secret: loaded.secrets.current };
-        self.change(from(loaded), |data| differing(data, change), |loaded| Ok(from(loaded))).await
+        self.change(from(loaded), change, |loaded| Ok(from(loaded))).await
     }
 }
 
