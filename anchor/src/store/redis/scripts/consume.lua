@@ -12,7 +12,7 @@ if how ~= 'live' then return {'gone'} end
 if not may_rotate(row, ARGV[4], false) then return {'conflict'} end
 
 local values = redis.call('HMGET', session_key(id), unpack(ARGV, 7))
-finish(id, ARGV[5])
+finish(id, ARGV[5], how, row)
 local last = {'@call', ARGV[6]}
 for i, value in ipairs(values) do
   if value then

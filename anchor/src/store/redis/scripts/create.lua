@@ -23,7 +23,11 @@ if asks > 0 and subject ~= '' and tonumber(began) <= cut_off_of(subject, ARGV[9]
   return {'early'}
 end
 local replaced = ARGV[12]
-if replaced ~= '' and (read(replaced) or {}).lasting_hash ~= ARGV[13] then replaced = '' end
+local replaced_is, replaced_row
+if replaced ~= '' then
+  replaced_is, replaced_row = state(replaced)
+  if replaced_row.lasting_hash ~= ARGV[13] then replaced = '' end
+end
 local ended, limit = {}, tonumber(ARGV[10])
 if limit > 0 and subject ~= '' then
   local live = {}
@@ -39,7 +43,7 @@ if limit > 0 and subject ~= '' then
     local how, row = state(other)
     if how == 'absent' then redis.call('ZREM', index_key, other) end
     if how == 'live' and row.subject == subject and other ~= replaced then
-      live[#live + 1] = {tonumber(row.created_at), other}
+      live[#live + 1] = {tonumber(row.created_at), other, row}
     end
   end
   table.sort(live, function(one, other)
@@ -48,12 +52,12 @@ if limit > 0 and subject ~= '' then
   end)
   if #live >= limit and ARGV[11] == 'refuse' then return {'full'} end
   for i = 1, #live - limit + 1 do
-    -- It does nothing to those of other shards, which the caller ends.
+    -- Those of other shards are ended by the caller.
     ended[i] = live[i][2]
-    finish(ended[i], 'overflow')
+    if live[i][3] then finish(ended[i], 'overflow', 'live', live[i][3]) end
   end
 end
-if replaced ~= '' then finish(replaced, 'replaced') end
+if replaced ~= '' then finish(replaced, 'replaced', replaced_is, replaced_row) end
 
 local deadline, authenticated_at = now + tonumber(ARGV[5]), now
 local expires_at = math.min(now + tonumber(ARGV[4]), deadline)

@@ -3,5 +3,5 @@
 local how, row = state(ARGV[3])
 if how == 'absent' or (ARGV[6] ~= '' and row.subject ~= ARGV[6]) then return {'not_live'} end
 if ARGV[5] ~= '' and row.lasting_hash ~= ARGV[5] then return {'unproven'} end
-if finish(ARGV[3], ARGV[4]) then return {'ended'} end
+if finish(ARGV[3], ARGV[4], how, row) then return {'ended'} end
 return {'not_live'}

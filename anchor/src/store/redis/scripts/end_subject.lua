@@ -15,9 +15,11 @@ if cut_off ~= '' then
 end
 local count = 0
 for _, id in ipairs(indexed(ARGV[4])) do
-  local owner = (read(id) or {}).subject
-  if owner == subject and id ~= ARGV[6] and finish(id, ARGV[5]) then count = count + 1 end
-  if not owner then redis.call('ZREM', index_key, id) end
+  local how, row = state(id)
+  if row.subject == subject and id ~= ARGV[6] and finish(id, ARGV[5], how, row) then
+    count = count + 1
+  end
+  if not row.subject then redis.call('ZREM', index_key, id) end
 end
 local answer = {decimal(count), cut_off}
 local away = shard .. 'away:' .. subject

@@ -154,10 +154,9 @@ local function tidy_index()
   if tidy_some(16) then tidy_some(112) end
 end
 
--- Ends a session for good, even if it looks expired, and says whether it was live. The end of a
--- session that is kept is never overwritten.
-local function finish(id, reason)
-  local how, row = state(id)
+-- Ends a session, whose state the caller has, for good, even if it looks expired, and says whether
+-- it was live. The end of a session that is kept is never overwritten.
+local function finish(id, reason, how, row)
   if how == 'absent' then return false end
   if keep < 0 then
     remove(id, row)
