@@ -312,6 +312,41 @@ async fn a_login_looks_at_many_ids_only_where_sessions_have_expired() {
 }
 
 #[tokio::test]
+async fn an_index_lasts_as_long_as_the_sessions_of_logins_in_quick_succession() {
+    let Some(server) = databases::own_redis() else { return };
+    let store = server.store::<Visit>().await;
+    let log_in = async |days: u64| {
+        let mut new = login(&store, visit("ferris"));
+        // The script inserts and tidies where the last five bits are 0.
+        new.id = SessionId::from_uuid(Uuid::from_u128(new.id.as_uuid().as_u128() | 1));
+        new.absolute = Duration::from_secs(days * 86_400);
+        store.create(new.clone()).await.unwrap();
+        let index = server.key(TABLE, new.id, "index");
+        (new, server.run::<i64>(&["PTTL", &index]).await, index)
+    };
+    let expiries = async || {
+        let facts: redis::InfoDict = server.run(&["INFO", "commandstats"]).await;
+        let calls: Option<String> = facts.get("cmdstat_pexpireat");
+        calls.map_or(0, |calls| calls[6..calls.find(',').unwrap()].parse::<u32>().unwrap())
+    };
+    let mut before = 0;
+    // One is the session's own, and two are the index's, unless it lasts long enough.
+    for (days, expected) in [(14, 3), (14, 1), (90, 3), (14, 1), (90, 1)] {
+        let (new, left, _) = log_in(days).await;
+        assert!(left >= new.absolute.as_millis() as i64, "{left} after {days} days");
+        let now = expiries().await;
+        assert_eq!(now - before, expected, "{days} days");
+        before = now;
+    }
+    // Without the index, its sessions have ended, and those of later logins have not.
+    let (earlier, _, index) = log_in(14).await;
+    assert_eq!(server.run::<i64>(&["DEL", &index]).await, 1);
+    let (later, ..) = log_in(14).await;
+    assert!(!is_live(&store, earlier.id).await);
+    assert!(is_live(&store, later.id).await);
+}
+
+#[tokio::test]
 async fn a_session_is_live_while_it_changes_its_subject() {
     let Some(server) = databases::redis().await else { return };
     let store = server.store::<Visit>().await;

@@ -1,9 +1,13 @@
-//! Logins that insert a session and do nothing else: plain commands in a transaction of Redis each,
-//! which concurrent logins send together. A script would cost the server three times as much.
+//! Logins that insert a session and do nothing else: plain commands in a transaction of Redis, which
+//! concurrent logins share. A script would cost the server three times as much.
 //!
 //! A session's times are instants of the server's clock, so it is asked first, once for all of
 //! them. The session is written under another name and then renamed, which fails if there is one
 //! with its id already: then the script has to find out why.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisError, RedisResult, RedisWrite, Value};
 
@@ -25,11 +29,12 @@ const LARGEST: usize = 64;
 /// The logins of one store on one server.
 pub(super) struct Inserts {
     database: Database,
+    indexes: Indexes,
 }
 
 impl Inserts {
     pub(super) fn new(database: &Database) -> Self {
-        Self { database: database.clone() }
+        Self { database: database.clone(), indexes: Indexes::default() }
     }
 
     /// Inserts these sessions.
@@ -44,16 +49,25 @@ impl Inserts {
         let time = refused(time.ok_or_else(unexpected)?).map_err(failed)?;
         let now = Reply::new(time)?.time()?;
         let times: Vec<_> = logins.iter().map(|login| times(login, now)).collect();
-        let mut commands = Pipeline::with_capacity(COMMANDS * logins.len());
+        let mut commands = Pipeline::with_capacity(2 + COMMANDS * logins.len());
+        commands.add_command(command("MULTI", 0, 0));
+        let mut insertions = Vec::with_capacity(logins.len());
         for (login, times) in logins.iter().zip(&times) {
-            transaction(&mut commands, keys, login, times);
+            let index_until = self.indexes.to_keep(login, times);
+            let before = commands.len();
+            add(&mut commands, keys, login, times, index_until);
+            insertions.push((login, times, index_until, commands.len() - before));
         }
+        commands.add_command(command("EXEC", 0, 0));
         // Sent twice, because the connection was lost, a session is found by the script.
         let answers = connection.run_together(&shard, &commands).await.map_err(failed)?;
-        let mut answers = answers.into_iter();
-        let inserted = logins.iter().zip(&times).map(|(login, times)| {
-            let own = answers.by_ref().take(login.commands());
-            Ok(outcome(own).map_err(failed)??.then(|| reply(times)))
+        let mut done = done(answers).map_err(failed)??.into_iter();
+        let inserted = insertions.into_iter().map(|(login, times, index_until, commands)| {
+            let is_inserted = outcome(done.by_ref().take(commands)).map_err(failed)??;
+            if let (true, Some(until)) = (is_inserted, index_until) {
+                self.indexes.keep(login, times, until);
+            }
+            Ok(is_inserted.then(|| reply(times)))
         });
         Ok(inserted.collect())
     }
@@ -85,36 +99,43 @@ impl Database {
 /// its id. Each has its own outcome.
 type Inserted = Result<Option<Reply>, StoreError>;
 
-/// Returns whether a transaction has inserted a session. It takes all of its answers, whatever they
-/// are: those of the next login follow.
-fn outcome(answers: impl Iterator<Item = Value>) -> RedisResult<Result<bool, StoreError>> {
-    let (mut last, mut refusal) = (None, None);
+/// Returns what the commands of a transaction have come to, or why it was not carried out.
+fn done(answers: Vec<Value>) -> RedisResult<Result<Vec<Value>, StoreError>> {
+    let mut last = None;
     for answer in answers {
-        match refused(answer) {
-            Ok(answer) => last = Some(answer),
-            Err(error) => refusal = refusal.or(Some(error)),
-        }
+        last = Some(refused(answer)?);
     }
-    if let Some(refusal) = refusal {
-        return Err(refusal);
-    }
-    let Some(Value::Array(done)) = last else { return Ok(Err(unexpected())) };
-    let mut is_renamed = Err(unexpected());
-    for (place, answer) in done.into_iter().enumerate() {
-        if place != RENAMED {
-            refused(answer)?;
-        } else {
-            // It is an error if the session has expired before it was there.
-            is_renamed = Ok(matches!(answer, Value::Int(1)));
-        }
-    }
-    Ok(is_renamed)
+    Ok(match last {
+        Some(Value::Array(done)) => Ok(done),
+        _ => Err(unexpected()),
+    })
 }
 
-/// Adds the commands of one login.
-fn transaction(commands: &mut Pipeline, keys: &Keys, login: &Login, times: &Times) {
+/// Returns whether the commands of a login have inserted its session. It takes all of their
+/// answers, whatever they are: those of the next login follow.
+fn outcome(answers: impl Iterator<Item = Value>) -> RedisResult<Result<bool, StoreError>> {
+    let (mut is_renamed, mut refusal) = (Err(unexpected()), None);
+    for (place, answer) in answers.enumerate() {
+        if place == RENAMED {
+            // It is an error if the session has expired before it was there.
+            is_renamed = Ok(matches!(answer, Value::Int(1)));
+        } else if let Err(error) = refused(answer) {
+            refusal = refusal.or(Some(error));
+        }
+    }
+    refusal.map_or(Ok(is_renamed), Err)
+}
+
+/// Adds the commands of one login. The index of its shard has to last until this millisecond, if it
+/// does not already.
+fn add(
+    commands: &mut Pipeline,
+    keys: &Keys,
+    login: &Login,
+    times: &Times,
+    index_until: Option<i64>,
+) {
     let LoginKeys { new, session, index } = keys.of_login(login.id);
-    commands.add_command(command("MULTI", 0, 0));
     // As the scripts do it in `save` and in `with_update`.
     let own = format!("{};{}", times.entries(), login.entries);
     let fields = &login.fields.set;
@@ -135,18 +156,18 @@ fn transaction(commands: &mut Pipeline, keys: &Keys, login: &Login, times: &Time
     commands.add_command(rename);
     if let Some(subject) = &login.subject {
         // As the scripts do it in `enter`.
-        let until = millis_after(times.deadline) + 60_000;
         let id = &session[session.len() - ID..];
         let mut enter = command("ZADD", 4, index.len() + NUMBER + ID + 2);
         enter.arg(&index).arg("NX").arg(subject_number(subject)).arg(id);
         commands.add_command(enter);
+    }
+    if let Some(until) = index_until {
         for condition in ["NX", "GT"] {
             let mut keep = command("PEXPIREAT", 3, index.len() + NUMBER + 2);
             keep.arg(&index).arg(until).arg(condition);
             commands.add_command(keep);
         }
     }
-    commands.add_command(command("EXEC", 0, 0));
 }
 
 /// Begins a command with so many arguments of so many bytes. A login has eight commands, whose
@@ -163,16 +184,50 @@ const NUMBER: usize = 20;
 /// The length of the names of anchor's fields, and of `@updates` itself.
 const FIXED_FIELDS: usize = "@session@updates0123456789abcdef=1".len();
 
-/// The place of the `RENAMENX` in a transaction.
+/// The place of the `RENAMENX` among the commands of a login.
 const RENAMED: usize = 2;
 
 /// How many commands insert one session of a subject.
-const COMMANDS: usize = 8;
+const COMMANDS: usize = 6;
 
-impl Login {
-    /// Returns how many commands insert the session.
-    fn commands(&self) -> usize {
-        if self.subject.is_some() { COMMANDS } else { COMMANDS - 3 }
+/// Until which millisecond the indexes of shards last, as this node has arranged it lately, and
+/// when.
+///
+/// Two of a login's six commands do nothing else, and a shard's next login often comes soon. A key
+/// that somebody removes meanwhile lasts as long as the next login says, so this is not known for
+/// long.
+#[derive(Default)]
+struct Indexes(Mutex<HashMap<u16, (i64, Timestamp)>>);
+
+/// How long an index is known to last.
+const KNOWN: Duration = Duration::from_secs(10);
+
+/// How much longer than its sessions an index lasts. More than `KNOWN`, so that a login just after
+/// another one has nothing to do.
+const LONGER: i64 = 60_000;
+
+impl Indexes {
+    /// Returns until when this login has to keep the index of its shard, if the index does not last
+    /// long enough.
+    fn to_keep(&self, login: &Login, times: &Times) -> Option<i64> {
+        login.subject.as_ref()?;
+        let deadline = millis_after(times.deadline);
+        let known = self.locked().get(&login.id.placement().number()).copied();
+        let lasts = known.is_some_and(|(until, at)| {
+            let is_recent = (at..at.saturating_add(KNOWN)).contains(&times.created_at);
+            is_recent && deadline <= until
+        });
+        // As the scripts do it in `enter`.
+        (!lasts).then_some(deadline + LONGER)
+    }
+
+    fn keep(&self, login: &Login, times: &Times, until: i64) {
+        let number = login.id.placement().number();
+        self.locked().insert(number, (until, times.created_at));
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<u16, (i64, Timestamp)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
