@@ -115,6 +115,7 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
 
 /// The first argument that `#[logout(T)]` inserts: the session of `T` was ended before the body of
 /// the handler runs. `R` says which other sessions of its subject were. In a test, get it as
+/// [`Require`]: the session ends then.
 ///
 /// ```
 /// # use anchor::prelude::*;
@@ -134,8 +135,6 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
 /// # Ok(())
 /// # }
 /// ```
-///
-/// [`Require`]: the session ends then.
 pub struct Revoke<T: SessionData, R = This>(Marker<(T, R)>);
 
 impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {
