@@ -234,7 +234,7 @@
 //! | [`token`] | [`KeyRing`], and the credential itself |
 //! | [`store`] | the stores, the trait behind them, and what they return: records, devices, pages |
 //! | [`migrate`] | the migrations that the struct implies |
-//! | [`payload`], [`column`], [`schema`] | what the derives implement: the payload, its columns, its table |
+//! | [`payload`], [`mod@column`], [`schema`] | what the derives implement: the payload, its columns, its table |
 //! | `testing` | sessions, guards, clocks and faults for your tests |
 //! | `metrics`, `openapi` | what a manager measures; the guards in an OpenAPI document |
 //! | `conformance` | the contract of a store, as tests for a store of your own |
