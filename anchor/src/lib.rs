@@ -250,8 +250,10 @@
 //! An application that turns on `.cache(lease)` gives up a part of this: on other nodes, a session
 //! that has ended is refused within the lease at the latest.
 
-// On docs.rs, each item shows the feature that it needs.
+// On docs.rs, each item shows the feature that it needs. What several features turn on is an inner
+// feature here, which is hidden: such an item names the features itself.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_sql", feature = "_openapi"))))]
 
 // The macros refer to `::anchor`, so this crate's own tests need that name too.
 #[cfg(any(test, feature = "_fuzz"))]
@@ -270,6 +272,7 @@ pub mod manager;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod migrate;
+#[cfg_attr(docsrs, doc(cfg(any(feature = "aide", feature = "utoipa"))))]
 #[cfg(feature = "_openapi")]
 pub mod openapi;
 pub mod payload;

@@ -301,6 +301,7 @@ impl<T: SessionData> Login<'_, T> {
     }
 }
 
+#[cfg_attr(docsrs, doc(cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))))]
 #[cfg(feature = "_sql")]
 impl<T: SessionData> Login<'_, T> {
     /// Logs in within a transaction of the application's: the new session is inserted, and the

@@ -24,6 +24,7 @@ use crate::store::Transactional;
 use crate::store::cache::Changing;
 use crate::store::sql::{OwnTransaction, SqlStore, Transactions};
 
+#[cfg_attr(docsrs, doc(cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))))]
 impl<T: SessionData> SessionManager<T> {
     /// Begins a transaction in which the application's own statements and sessions change together,
     /// or not at all. `store` is the store that the manager was built with, or a clone of it.
