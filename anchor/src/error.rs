@@ -8,6 +8,16 @@ use crate::excerpt::{ERROR, excerpt};
 use crate::payload::EncodeError;
 
 /// The kind of failure of a [`StoreError`].
+///
+/// ```
+/// use anchor::{Error, StoreErrorKind};
+///
+/// /// Whether it is worth trying again.
+/// fn is_passing(error: &Error) -> bool {
+///     let Error::Store(error) = error else { return false };
+///     matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::TransactionConflict)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -62,6 +72,14 @@ impl StoreErrorKind {
 
 impl StoreError {
     /// Creates an error of this kind.
+    ///
+    /// ```
+    /// use anchor::{StoreError, StoreErrorKind};
+    ///
+    /// let error = StoreError::new(StoreErrorKind::Constraint, "user 7 does not exist");
+    /// assert_eq!(error.kind(), StoreErrorKind::Constraint);
+    /// assert_eq!(error.to_string(), "the session table refused the row: user 7 does not exist");
+    /// ```
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { kind, source: source.into().into(), is_logged: false, is_refusal: false }
     }
@@ -145,6 +163,20 @@ impl StdError for StoreError {
 
 /// An error in the configuration, found at start-up. The message says what to write instead and
 /// never quotes a secret.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::ConfigError;
+///
+/// fn sessions() -> Result<SessionManager<UserSession>, ConfigError> {
+///     SessionManager::builder(MemoryStore::new()).build()
+/// }
+///
+/// let error = sessions().unwrap_err();
+/// assert!(error.to_string().contains("no signing keys: add `.keys("));
+/// ```
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);

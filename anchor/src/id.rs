@@ -28,6 +28,14 @@ pub struct SessionId(Uuid);
 
 impl SessionId {
     /// Creates a session id from a UUID.
+    ///
+    /// ```
+    /// use anchor::SessionId;
+    /// use uuid::Uuid;
+    ///
+    /// let uuid = Uuid::from_u128(7);
+    /// assert_eq!(SessionId::from_uuid(uuid).as_uuid(), &uuid);
+    /// ```
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }

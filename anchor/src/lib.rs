@@ -2,9 +2,21 @@
 //!
 //! # In ten minutes
 //!
-//! **1. The dependencies.** The README says how each is written and which features there are.
+//! **1. The dependencies.** A new application, `cargo new shop`, has these in its `Cargo.toml`:
 //!
-//! **2. A struct.** It is the payload of a session, and each of its fields is a column:
+//! ```toml
+//! [dependencies]
+//! axum-anchor = "0.1"
+//! axum = "0.8"
+//! serde = { version = "1", features = ["derive"] }
+//! tokio = { version = "1", features = ["full"] }
+//!
+//! [dev-dependencies]
+//! axum-anchor = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! **2. A struct.** It is the payload of a session, and each of its fields is a column. It goes
+//! into `src/main.rs`, with the code of the next steps below it:
 //!
 //! ```
 //! use anchor::prelude::*;
@@ -37,8 +49,15 @@
 //!     password: String,
 //! }
 //!
-//! // Your own check, with a kept library for the password's hash.
-//! # async fn check_password(form: &LoginForm) -> Option<i64> { None }
+//! // Instead, look up the user, and let a maintained library verify the password's hash.
+//! async fn check_password(form: &LoginForm) -> Option<i64> {
+//!     (form.name == "ferris" && form.password == "rustacean").then_some(1)
+//! }
+//!
+//! #[public]
+//! async fn home() -> &'static str {
+//!     "Welcome\n"
+//! }
 //!
 //! #[public]
 //! async fn login(
@@ -54,7 +73,7 @@
 //!
 //! #[require_session(UserSession)]
 //! async fn me(session: Session<UserSession>) -> String {
-//!     format!("Hello, {}", session.name)
+//!     format!("Hello, {}\n", session.name)
 //! }
 //!
 //! #[logout(UserSession)]
@@ -71,6 +90,8 @@
 //! # #[derive(Clone, SessionData)]
 //! # struct UserSession { #[session(subject)] user_id: i64, name: String }
 //! # #[public]
+//! # async fn home() {}
+//! # #[public]
 //! # async fn login() {}
 //! # #[require_session(UserSession)]
 //! # async fn me() {}
@@ -78,15 +99,17 @@
 //! # async fn logout() {}
 //! use std::time::Duration;
 //!
+//! use anchor::Environment;
 //! use anchor::routing::{Router, get, post};
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // With the feature `sqlite`: `SqliteStore::new(pool)`, with `postgres`: `PostgresStore`.
 //!     let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
-//!         .keys(KeyRing::from_file_or_generate("session.key")?)
+//!         .environment(Environment::of_process("ANCHOR"))
 //!         .build()?;
 //!     let app = Router::new()
+//!         .route("/", get(home))
 //!         .route("/login", post(login))
 //!         .route("/me", get(me))
 //!         .route("/logout", post(logout))
@@ -108,11 +131,30 @@
 //! }
 //! ```
 //!
-//! **5. The table.** `store.migrate()` creates it, which is enough to begin with. Later,
-//! `ANCHOR_MIGRATE=1 cargo test anchor_migrations` writes a migration for each change of the
-//! struct: see [`migrate`].
+//! **5. Run it.** `ANCHOR_DEVELOPMENT` allows a cookie for plain HTTP, and makes a signing key for
+//! this run. In production, `ANCHOR_KEYS` has the keys: see [`Environment`].
 //!
-//! **6. A test.** With the feature `testing` among the dev-dependencies, a test creates a session
+//! ```sh
+//! ANCHOR_DEVELOPMENT=true cargo run
+//! ```
+//!
+//! In another terminal:
+//!
+//! ```sh
+//! curl -i http://127.0.0.1:3000/me                                                  # 401
+//! curl -i -c jar -d 'name=ferris&password=rustacean' http://127.0.0.1:3000/login    # 303
+//! curl -i -b jar http://127.0.0.1:3000/me                                           # 200
+//! curl -i -b jar -X POST http://127.0.0.1:3000/logout                               # 303
+//! curl -i -b jar http://127.0.0.1:3000/me                                           # 401
+//! ```
+//!
+//! At the last request, `jar` still has the cookie, but the session has ended.
+//!
+//! **6. The table.** A `MemoryStore` has none. On a SQL store, `store.migrate()` creates it, which
+//! is enough to begin with. Later, `ANCHOR_MIGRATE=1 cargo test anchor_migrations` writes a
+//! migration for each change of the struct: see [`migrate`].
+//!
+//! **7. A test.** With the feature `testing` among the dev-dependencies, a test creates a session
 //! without a login and calls the guarded handler:
 //!
 //! ```
@@ -121,7 +163,7 @@
 //! # struct UserSession { #[session(subject)] user_id: i64, name: String }
 //! # #[require_session(UserSession)]
 //! # async fn me(session: Session<UserSession>) -> String {
-//! #     format!("Hello, {}", session.name)
+//! #     format!("Hello, {}\n", session.name)
 //! # }
 //! # #[cfg(feature = "testing")]
 //! # #[tokio::main]
@@ -133,7 +175,7 @@
 //! let session = sessions.test_session(ferris).await;
 //!
 //! let answer = me(session.guard().await?, session.session().await?).await;
-//! assert_eq!(answer, "Hello, Ferris");
+//! assert_eq!(answer, "Hello, Ferris\n");
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "testing"))]
@@ -177,6 +219,26 @@
 //! | watch it in operation | `anchor::metrics`, with the feature `metrics` |
 //! | serve sessions without the store for a moment | `SessionManagerBuilder::cache`, with the feature `cache` |
 //!
+//! # Where it is
+//!
+//! The root has what every application uses, and [`prelude`] imports it. The rest is in the module
+//! of its subject:
+//!
+//! | module | what is there |
+//! | --- | --- |
+//! | [`manager`] | [`SessionManager`] and its builder, [`Environment`], events, verifiers, transactions, one-time tokens |
+//! | [`request`] | what a handler has of a request: [`Session`], [`Auth`], a login, and the layer |
+//! | [`guard`] | what the attributes and `sessions.require()` demand: policies, groups, [`Next`] |
+//! | [`routing`] | axum's routing for handlers that declare who may call them, and the table of routes |
+//! | [`frontend`] | the cookie and its settings, bearer tokens, headers |
+//! | [`token`] | [`KeyRing`], and the credential itself |
+//! | [`store`] | the stores, the trait behind them, and what they return: records, devices, pages |
+//! | [`migrate`] | the migrations that the struct implies |
+//! | [`payload`], [`mod@column`], [`schema`] | what the derives implement: the payload, its columns, its table |
+//! | `testing` | sessions, guards, clocks and faults for your tests |
+//! | `metrics`, `openapi` | what a manager measures; the guards in an OpenAPI document |
+//! | `conformance` | the contract of a store, as tests for a store of your own |
+//!
 //! # What it promises
 //!
 //! A session is first live and then ended, and an ended session never becomes live again. Once a
@@ -188,8 +250,10 @@
 //! An application that turns on `.cache(lease)` gives up a part of this: on other nodes, a session
 //! that has ended is refused within the lease at the latest.
 
-// On docs.rs, each item shows the feature that it needs.
+// On docs.rs, each item shows the feature that it needs. What several features turn on is an inner
+// feature here, which is hidden: such an item names the features itself.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_sql", feature = "_openapi"))))]
 
 // The macros refer to `::anchor`, so this crate's own tests need that name too.
 #[cfg(any(test, feature = "_fuzz"))]
@@ -208,6 +272,7 @@ pub mod manager;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod migrate;
+#[cfg_attr(docsrs, doc(cfg(any(feature = "aide", feature = "utoipa"))))]
 #[cfg(feature = "_openapi")]
 pub mod openapi;
 pub mod payload;

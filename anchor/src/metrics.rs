@@ -48,6 +48,13 @@ use ::metrics::{
 pub const SESSIONS_CREATED: &str = "anchor_sessions_created_total";
 
 /// How many sessions were ended before they expired.
+///
+/// ```
+/// use anchor::metrics::{SESSIONS_CREATED, SESSIONS_ENDED};
+///
+/// // A query of Prometheus: how many more sessions begin than are ended by hand.
+/// let query = format!("sum(rate({SESSIONS_CREATED}[5m])) - sum(rate({SESSIONS_ENDED}[5m]))");
+/// ```
 pub const SESSIONS_ENDED: &str = "anchor_sessions_ended_total";
 
 /// How many times a session was refused.
@@ -70,18 +77,44 @@ pub const STORE_BATCH_SIZE: &str = "anchor_store_batch_size";
 
 /// Buckets for [`STORE_CALL_DURATION`], in seconds, up to the default of `store_timeout`. For a
 /// recorder that needs to be told, such as that of `metrics-exporter-prometheus`.
+///
+/// ```
+/// use anchor::metrics::{STORE_CALL_DURATION, STORE_CALL_DURATION_BUCKETS};
+///
+/// // With `metrics-exporter-prometheus`:
+/// // `builder.set_buckets_for_metric(Matcher::Full(STORE_CALL_DURATION.to_owned()),
+/// // &STORE_CALL_DURATION_BUCKETS)?`
+/// assert_eq!(STORE_CALL_DURATION, "anchor_store_call_duration_seconds");
+/// assert!(STORE_CALL_DURATION_BUCKETS.is_sorted());
+/// ```
 pub const STORE_CALL_DURATION_BUCKETS: [f64; 16] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
 ];
 
 /// Buckets for [`STORE_BATCH_SIZE`]: the sizes in which the SQL stores make their statements.
+///
+/// ```
+/// use anchor::metrics::{STORE_BATCH_SIZE, STORE_BATCH_SIZE_BUCKETS};
+///
+/// let buckets = [(STORE_BATCH_SIZE, &STORE_BATCH_SIZE_BUCKETS)];
+/// ```
 pub const STORE_BATCH_SIZE_BUCKETS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// Tells the installed recorder the type, the unit and the meaning of each metric.
 ///
 /// [`SessionManagerBuilder::build`](crate::manager::SessionManagerBuilder::build) calls it. Call it
 /// yourself if the recorder is installed after that. It may be called more than once.
+///
+/// ```
+/// use anchor::metrics::describe;
+/// use metrics::NoopRecorder;
+///
+/// // In place of the application's own recorder.
+/// metrics::set_global_recorder(NoopRecorder)?;
+/// describe();
+/// # Ok::<_, metrics::SetRecorderError<NoopRecorder>>(())
+/// ```
 pub fn describe() {
     describe_counter!(SESSIONS_CREATED, Unit::Count, "Sessions that were created.");
     describe_counter!(

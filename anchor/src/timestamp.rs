@@ -42,24 +42,57 @@ impl Timestamp {
     }
 
     /// Returns the current time of this node's clock. Stores use their own clock instead.
+    ///
+    /// ```
+    /// use anchor::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// let soon = Timestamp::now().saturating_add(Duration::from_secs(60));
+    /// assert!(soon > Timestamp::now());
+    /// ```
     pub fn now() -> Self {
         Self::from(SystemTime::now())
     }
 
     /// Returns this instant plus `span`, truncated to whole microseconds, or the latest
     /// representable instant on overflow.
+    ///
+    /// ```
+    /// use anchor::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// let instant = Timestamp::from_micros(1_000_000).saturating_add(Duration::from_secs(2));
+    /// assert_eq!(instant.as_micros(), 3_000_000);
+    /// ```
     pub fn saturating_add(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// Returns this instant minus `span`, truncated to whole microseconds, or the earliest
     /// representable instant on overflow.
+    ///
+    /// ```
+    /// use anchor::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// let instant = Timestamp::from_micros(3_000_000).saturating_sub(Duration::from_secs(2));
+    /// assert_eq!(instant.as_micros(), 1_000_000);
+    /// ```
     pub fn saturating_sub(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// Returns the time from `earlier` to this instant, or zero if this instant is not after
     /// `earlier`.
+    ///
+    /// ```
+    /// use anchor::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// let (begin, end) = (Timestamp::from_micros(0), Timestamp::from_micros(5_000_000));
+    /// assert_eq!(end.saturating_since(begin), Duration::from_secs(5));
+    /// assert_eq!(begin.saturating_since(end), Duration::ZERO);
+    /// ```
     pub fn saturating_since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }

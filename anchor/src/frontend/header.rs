@@ -13,6 +13,26 @@ use crate::token::SessionToken;
 ///
 /// The header must be one that only a script sends, and that a page of another site cannot set
 /// without asking (CORS). Other names, such as `accept-language`, are an error at `build()`.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::frontend::CustomHeader;
+/// use http::HeaderName;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = SessionManager::builder(MemoryStore::new())
+///     .keys(KeyRing::generate()?)
+///     .frontend(CustomHeader::new(HeaderName::from_static("x-session")))
+///     .build()?;
+/// // What a client sends.
+/// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+/// assert_eq!(session.header().0, "x-session");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct CustomHeader {
     name: HeaderName,

@@ -3,6 +3,12 @@
 use http::HeaderName;
 
 /// Where a request carries a session's token, in the terms of OpenAPI's security schemes.
+///
+/// ```
+/// use anchor::frontend::{Bearer, Frontend, TokenScheme};
+///
+/// assert_eq!(Bearer.scheme(), Some(TokenScheme::Bearer));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenScheme {

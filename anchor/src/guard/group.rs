@@ -88,6 +88,22 @@ pub struct RequireSession<T: SessionData> {
 impl<T: SessionData> SessionManager<T> {
     /// Returns the guard of a group of routes, or of a tower service: it requires a live session.
     /// The methods of [`RequireSession`] require more.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # async fn stats() {}
+    /// # fn example(sessions: SessionManager<UserSession>) {
+    /// use axum::Router;
+    /// use axum::routing::get;
+    ///
+    /// let admin: Router = Router::new()
+    ///     .route("/stats", get(stats))
+    ///     .layer(sessions.require())
+    ///     .layer(sessions.layer());
+    /// # }
+    /// ```
     pub fn require(&self) -> RequireSession<T> {
         RequireSession {
             sessions: Arc::clone(&self.inner),
@@ -217,6 +233,24 @@ impl<T: SessionData> RequireSession<T> {
 
     /// Puts the guard around a tower service, or around a router or handlers for
     /// [`anchor::routing`](crate::routing).
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use anchor::routing::Router;
+    ///
+    /// let files = axum::routing::any(|| async { "a file" });
+    /// let app: Router = Router::new().nest_service("/files", sessions.require().layer(files));
+    /// assert_eq!(app.policies().to_string(), "any  /files/*  session UserSession\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn layer<I>(&self, inner: I) -> Guarded<I, T> {
         self.note();
         Guarded { guard: Arc::new(self.clone()), inner }

@@ -56,6 +56,15 @@ pub struct Next(Option<String>);
 
 impl Next {
     /// Returns the path with its query, or `None` if there is no safe path.
+    ///
+    /// ```
+    /// use anchor::Next;
+    ///
+    /// let next: Next = serde_json::from_str(r#""/orders?page=2""#)?;
+    /// assert_eq!(next.path(), Some("/orders?page=2"));
+    /// assert_eq!(Next::default().path(), None);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn path(&self) -> Option<&str> {
         self.0.as_deref()
     }

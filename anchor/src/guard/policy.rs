@@ -118,6 +118,21 @@ all_of!(A, B, C, D, E);
 /// Requires that the subject proved who they are at most this many seconds ago, and that the
 /// request does not present the previous secret: `#[require_session(.., fresh = "10m")]`. Denies
 /// the session of an [impersonator](SessionData::impersonator), whose subject proved nothing.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::guard::{CurrentSecret, Fresh, Policy};
+///
+/// // One name for what several handlers require.
+/// type Careful = (CurrentSecret, Fresh<600>);
+///
+/// #[require_session(UserSession, policy = Careful)]
+/// async fn delete_account() {}
+///
+/// assert_eq!(<Careful as Policy<UserSession>>::describe(), "current secret, fresh 10m");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Fresh<const SECONDS: u64>;
 
@@ -165,6 +180,16 @@ pub(super) fn describe_fresh(max_age: Duration) -> String {
 ///
 /// It is meant for handlers that must not run for a copy of a token from before a change of
 /// privilege. A request that was in flight during the rotation is refused with 403, too.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::guard::CurrentSecret;
+///
+/// #[require_session(UserSession, policy = CurrentSecret)]
+/// async fn show_recovery_codes() {}
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct CurrentSecret;
 
@@ -185,6 +210,20 @@ impl<T: SessionData> Policy<T> for CurrentSecret {
 /// If an outer guard or extractor of the same request was served from the cache, the session is
 /// loaded, and everything about it checked, once more. The extractors of the guarded handler see
 /// what was loaded.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::guard::Authoritative;
+///
+/// #[require_session(UserSession, authoritative)]
+/// async fn pay() {}
+///
+/// // The same, for a tuple of policies.
+/// #[require_session(UserSession, policy = (Authoritative,))]
+/// async fn refund() {}
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Authoritative;
 
@@ -211,6 +250,20 @@ pub fn when<T: SessionData>(session: &Session<T>, predicate: impl FnOnce(&T) -> 
 
 /// A payload with a role, which is its field marked `#[session(role)]`. `role = ..` in
 /// `#[require_session]` is compared with it.
+///
+/// ```
+/// use anchor::guard::HasRole;
+/// use anchor::prelude::*;
+///
+/// #[derive(Clone, PartialEq, Column)]
+/// enum Role { Member, Admin }
+///
+/// #[derive(Clone, SessionData)]
+/// struct UserSession { user_id: i64, #[session(role)] role: Role }
+///
+/// let admin = UserSession { user_id: 1, role: Role::Admin };
+/// assert!(*HasRole::role(&admin) == Role::Admin);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no role: mark the field that holds it with `#[session(role)]`",
     label = "`role = ..` needs a payload whose field is marked `#[session(role)]`"

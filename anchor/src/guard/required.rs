@@ -28,6 +28,24 @@ type Marker<T> = PhantomData<fn() -> T>;
 /// compiler says that this argument is missing, the handler was called like a function. In a test,
 /// the feature `testing` has it: `session.guard().await?` runs the guard for a session that
 /// `sessions.test_session(..).await` has created.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// #[require_session(UserSession)]
+/// async fn me() -> &'static str { "me" }
+///
+/// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+/// assert_eq!(me(session.guard().await?).await, "me");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Require<T: SessionData, P: Policy<T> = (), L: LoginPage = ()>(Marker<(T, P, L)>);
 
 impl<T, P, L, S> FromRequestParts<S> for Require<T, P, L>
@@ -98,6 +116,25 @@ impl<L: LoginPage, S: Send + Sync> FromRequestParts<S> for RequireAny<L> {
 /// The first argument that `#[logout(T)]` inserts: the session of `T` was ended before the body of
 /// the handler runs. `R` says which other sessions of its subject were. In a test, get it as
 /// [`Require`]: the session ends then.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// #[logout(UserSession)]
+/// async fn logout() -> &'static str { "goodbye" }
+///
+/// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+/// assert_eq!(logout(session.guard().await?).await, "goodbye");
+/// assert!(session.session().await.is_err(), "the session has ended");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Revoke<T: SessionData, R = This>(Marker<(T, R)>);
 
 impl<T: SessionData, R: Reaches, S: Send + Sync> FromRequestParts<S> for Revoke<T, R> {
@@ -124,6 +161,26 @@ impl<R: Reaches, S: Send + Sync> FromRequestParts<S> for RevokeAny<R> {
 
 /// The first argument that `#[public]` inserts: anyone may call the handler. In a test, get it as
 /// [`Require`].
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// use axum::http::Request;
+///
+/// #[public]
+/// async fn home() -> &'static str { "welcome" }
+///
+/// let visitor = sessions.test_request(Request::new(()));
+/// assert_eq!(home(visitor.guard().await?).await, "welcome");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Public(());
 
 impl<S: Send + Sync> FromRequestParts<S> for Public {

@@ -18,6 +18,37 @@ use crate::store::{EndReason, Record};
 ///
 /// Exhaustive on purpose: a new kind of event is a breaking change, so that an audit trail cannot
 /// miss one silently. `Debug` shows ids, never a payload.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::mpsc;
+/// use anchor::manager::{Event, RevokedSessions};
+///
+/// let (audit, lines) = mpsc::channel();
+/// let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+///     .keys(KeyRing::generate()?)
+///     .on_event(move |event| {
+///         let _ = match event {
+///             Event::Created { session, .. } => audit.send(format!("{} begun", session.id)),
+///             Event::Revoked { which: RevokedSessions::One(id), reason, .. } => {
+///                 audit.send(format!("{id} ended: {}", reason.as_str()))
+///             }
+///             _ => Ok(()),
+///         };
+///     })
+///     .build()?;
+///
+/// let id = sessions.test_session(UserSession { user_id: 1 }).await.id();
+/// sessions.revoke(id).await?;
+/// assert_eq!(lines.recv()?, format!("{id} begun"));
+/// assert_eq!(lines.recv()?, format!("{id} ended: revoked"));
+/// # Ok(())
+/// # }
+/// ```
 #[allow(clippy::exhaustive_enums)]
 pub enum Event<'a, T> {
     /// A login created a session.
@@ -77,6 +108,21 @@ pub enum Event<'a, T> {
 }
 
 /// Which sessions a revocation was for.
+///
+/// ```
+/// use anchor::SessionId;
+/// use anchor::manager::RevokedSessions;
+///
+/// /// For an audit's line.
+/// fn whose(which: RevokedSessions) -> String {
+///     match which {
+///         RevokedSessions::One(id) => format!("session {id}"),
+///         RevokedSessions::Subject => "all of a subject".to_owned(),
+///         RevokedSessions::Others(kept) => format!("all of a subject but {kept}"),
+///         RevokedSessions::Everyone => "all".to_owned(),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevokedSessions {
     /// One session.

@@ -36,6 +36,7 @@ pub use listing::Listing;
 pub use one_time::OneTimeTokens;
 pub use sweeper::Sweeper;
 #[cfg(feature = "_sql")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))))]
 pub use transaction::{PendingLogin, SessionTransaction};
 pub use verifier::{BoxError, Verdict, Verifier};
 

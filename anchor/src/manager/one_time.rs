@@ -69,6 +69,24 @@ impl<T: SessionData> OneTimeTokens<T> {
     /// With `max_per_subject = 1`, a new token ends the older ones of the same subject. Costs one
     /// statement, or one transaction with a limit.
     ///
+    /// ```
+    /// # use anchor::manager::OneTimeTokens;
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(absolute = "30m")]
+    /// # struct PasswordReset { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let resets: OneTimeTokens<PasswordReset> = SessionManager::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build_one_time_tokens()?;
+    /// let token = resets.issue(PasswordReset { user_id: 1 }).await?;
+    /// // Only the e-mail has it: neither the log nor the response.
+    /// let link = format!("https://shop.example/reset/{}", token.expose());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`Error::Store`] if the store cannot answer, refuses the row, or cannot hold the
@@ -97,6 +115,27 @@ impl<T: SessionData> OneTimeTokens<T> {
     /// statements (on MySQL and MariaDB, one and a transaction of two), and none for a token that
     /// was not issued here.
     ///
+    /// ```
+    /// # use anchor::manager::OneTimeTokens;
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(absolute = "30m")]
+    /// # struct PasswordReset { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let resets: OneTimeTokens<PasswordReset> = SessionManager::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build_one_time_tokens()?;
+    /// let token = resets.issue(PasswordReset { user_id: 1 }).await?;
+    /// let Some(reset) = resets.redeem(token.expose()).await? else {
+    ///     panic!("the link has expired, or was used before");
+    /// };
+    /// assert_eq!(reset.user_id, 1);
+    /// assert!(resets.redeem("forged").await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the store cannot answer. The token may then be used up.
@@ -116,6 +155,25 @@ impl<T: SessionData> OneTimeTokens<T> {
     /// Returns the payload of a token that could be redeemed now, and leaves the token as it is.
     /// For the page that the link opens. Costs one statement.
     ///
+    /// ```
+    /// # use anchor::manager::OneTimeTokens;
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(absolute = "30m")]
+    /// # struct PasswordReset { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let resets: OneTimeTokens<PasswordReset> = SessionManager::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build_one_time_tokens()?;
+    /// let token = resets.issue(PasswordReset { user_id: 1 }).await?;
+    /// assert!(resets.peek(token.expose()).await?.is_some(), "show the form");
+    /// assert!(resets.redeem(token.expose()).await?.is_some());
+    /// assert!(resets.peek(token.expose()).await?.is_none(), "the link was used");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the store cannot answer.
@@ -125,6 +183,24 @@ impl<T: SessionData> OneTimeTokens<T> {
     }
 
     /// Returns the manager of the table, to revoke a subject's tokens, and to sweep.
+    ///
+    /// ```
+    /// # use anchor::manager::OneTimeTokens;
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(absolute = "30m")]
+    /// # struct PasswordReset { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let resets: OneTimeTokens<PasswordReset> = SessionManager::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build_one_time_tokens()?;
+    /// let token = resets.issue(PasswordReset { user_id: 1 }).await?;
+    /// assert_eq!(resets.manager().revoke_subject(&1).await?, 1);
+    /// assert!(resets.redeem(token.expose()).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn manager(&self) -> &SessionManager<T> {
         &self.manager
     }

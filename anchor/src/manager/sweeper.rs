@@ -30,6 +30,24 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// [`SessionManager::run_sweeper`](crate::SessionManager::run_sweeper). Dropping it stops the task.
 /// So does [`SessionManager::shutdown`](crate::SessionManager::shutdown), or dropping the last
 /// clone of the manager.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::manager::Sweeper;
+/// use std::time::Duration;
+///
+/// struct Application {
+///     sessions: SessionManager<UserSession>,
+///     _sweeper: Sweeper,
+/// }
+///
+/// fn start(sessions: SessionManager<UserSession>) -> Application {
+///     let _sweeper = sessions.run_sweeper(Duration::from_secs(300));
+///     Application { sessions, _sweeper }
+/// }
+/// ```
 #[must_use = "dropping the sweeper stops it: keep it as long as the application runs"]
 #[derive(Debug)]
 pub struct Sweeper {

@@ -8,6 +8,24 @@ use super::plan::Allowed;
 use crate::schema::Dialect;
 
 /// Where the migrations are, and which ones may be written.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use anchor::migrate::{Checked, Migrations, check};
+///
+/// // In a test: the folder is beside `Cargo.toml`.
+/// # let folder = std::env::temp_dir();
+/// # /*
+/// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+/// # */
+/// let checked = check(UserSession::schema(), &Migrations::in_folder(folder))?;
+/// assert_ne!(checked, Checked::UpToDate);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Migrations {
     pub(super) folder: PathBuf,
@@ -57,6 +75,39 @@ impl Migrations {
     ///
     /// Columns are dropped in a separate file, which is to be applied
     /// [after the deployment](crate::migrate#the-order-of-a-deployment).
+    ///
+    /// ```
+    /// # mod before {
+    /// #     use anchor::prelude::*;
+    /// #     #[derive(Clone, SessionData)]
+    /// #     #[session(table = "sessions")]
+    /// #     pub struct UserSession {
+    /// #         #[session(subject)]
+    /// #         pub user_id: i64,
+    /// #         pub theme: Option<String>,
+    /// #     }
+    /// # }
+    /// use anchor::migrate::{Migrations, write};
+    /// use anchor::prelude::*;
+    /// use anchor::schema::Dialect;
+    ///
+    /// // Its field `theme` was removed.
+    /// #[derive(Clone, SessionData)]
+    /// #[session(table = "sessions")]
+    /// struct UserSession { #[session(subject)] user_id: i64 }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// let migrations = Migrations::in_folder(&folder).dialect(Dialect::Sqlite);
+    /// # write(before::UserSession::schema(), &migrations)?;
+    /// let written = write(UserSession::schema(), &migrations.allow_drops())?;
+    /// let names: Vec<_> = written.iter().map(|file| file.to_string_lossy()).collect();
+    /// assert!(names.iter().any(|name| name.contains("_drop_theme_after_deploy.")));
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn allow_drops(mut self) -> Self {
         self.allowed.drops = true;
@@ -65,6 +116,42 @@ impl Migrations {
 
     /// Allows migrations that the previous release and the new one cannot both work with, such as a
     /// rename. No process of the application may run while such a file is applied.
+    ///
+    /// ```
+    /// # mod before {
+    /// #     use anchor::prelude::*;
+    /// #     #[derive(Clone, SessionData)]
+    /// #     #[session(table = "sessions")]
+    /// #     pub struct UserSession {
+    /// #         #[session(subject)]
+    /// #         pub user_id: i64,
+    /// #         pub theme: Option<String>,
+    /// #     }
+    /// # }
+    /// use anchor::migrate::{Migrations, write};
+    /// use anchor::prelude::*;
+    /// use anchor::schema::Dialect;
+    ///
+    /// #[derive(Clone, SessionData)]
+    /// #[session(table = "sessions")]
+    /// struct UserSession {
+    ///     #[session(subject)]
+    ///     user_id: i64,
+    ///     #[session(renamed_from = "theme")]
+    ///     skin: Option<String>,
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// let migrations = Migrations::in_folder(&folder).dialect(Dialect::Sqlite);
+    /// # write(before::UserSession::schema(), &migrations)?;
+    /// assert!(write(UserSession::schema(), &migrations).is_err());
+    /// assert!(write(UserSession::schema(), &migrations.allow_downtime()).is_ok());
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn allow_downtime(mut self) -> Self {
         self.allowed.downtime = true;
@@ -75,6 +162,26 @@ impl Migrations {
     /// `anchor_sessions(id, user_id, expires_at, created_at)` of fastapi-anchor. Its sessions end,
     /// because anchor cannot read them. In a database without that table, the migration creates the
     /// struct's table. It has no effect on tables with other names.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(table = "anchor_sessions")]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// use anchor::migrate::{Migrations, write};
+    /// use anchor::schema::Dialect;
+    ///
+    /// let migrations =
+    ///     Migrations::in_folder(&folder).dialect(Dialect::Postgres).adopt_fastapi_anchor();
+    /// let written = write(UserSession::schema(), &migrations)?;
+    /// assert!(!written.is_empty());
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn adopt_fastapi_anchor(mut self) -> Self {
         self.adopts_fastapi_anchor = true;
@@ -84,6 +191,24 @@ impl Migrations {
     /// Makes a table's first migration take over the table that `store.migrate()` created, with its
     /// sessions. When the migration is applied, it compares that table with the struct, and fails
     /// if they differ. In a database without the table, it creates the table.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// use anchor::migrate::{Migrations, write};
+    /// use anchor::schema::Dialect;
+    ///
+    /// let migrations = Migrations::in_folder(&folder).dialect(Dialect::Postgres).baseline();
+    /// let written = write(UserSession::schema(), &migrations)?;
+    /// assert!(!written.is_empty());
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn baseline(mut self) -> Self {
         self.is_baseline = true;
@@ -93,6 +218,38 @@ impl Migrations {
     /// If the struct differs from a table's newest migration, replaces that migration instead of
     /// writing one that follows it. This is for a wrong migration that has not been applied
     /// anywhere: sqlx refuses a database in which it has been applied.
+    ///
+    /// ```
+    /// # mod before {
+    /// #     use anchor::prelude::*;
+    /// #     #[derive(Clone, SessionData)]
+    /// #     #[session(table = "sessions")]
+    /// #     pub struct UserSession {
+    /// #         #[session(subject)]
+    /// #         pub user_id: i64,
+    /// #         pub theme: Option<String>,
+    /// #     }
+    /// # }
+    /// use anchor::migrate::{Checked, Migrations, check, write};
+    /// use anchor::prelude::*;
+    /// use anchor::schema::Dialect;
+    ///
+    /// // A field `theme` was in the newest migration by mistake.
+    /// #[derive(Clone, SessionData)]
+    /// #[session(table = "sessions")]
+    /// struct UserSession { #[session(subject)] user_id: i64 }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// let migrations = Migrations::in_folder(&folder).dialect(Dialect::Sqlite);
+    /// # write(before::UserSession::schema(), &migrations)?;
+    /// write(UserSession::schema(), &migrations.clone().replace_newest())?;
+    /// assert_eq!(check(UserSession::schema(), &migrations)?, Checked::UpToDate);
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn replace_newest(mut self) -> Self {
         self.replaces = true;
@@ -102,6 +259,38 @@ impl Migrations {
     /// Writes a first migration for a table even if a migration renamed another table of that name,
     /// or if no migration knows the table in `renamed_from`. Without this setting the struct is
     /// refused, because it may refer to the existing table.
+    ///
+    /// ```
+    /// # mod before {
+    /// #     use anchor::prelude::*;
+    /// #     #[derive(Clone, SessionData)]
+    /// #     #[session(table = "sessions")]
+    /// #     pub struct UserSession {
+    /// #         #[session(subject)]
+    /// #         pub user_id: i64,
+    /// #         pub theme: Option<String>,
+    /// #     }
+    /// # }
+    /// use anchor::migrate::{Migrations, write};
+    /// use anchor::prelude::*;
+    /// use anchor::schema::Dialect;
+    ///
+    /// #[derive(Clone, SessionData)]
+    /// #[session(table = "admin_sessions", renamed_from = "logins")]
+    /// struct AdminSession { #[session(subject)] user_id: i64 }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// // The folder has migrations, and none of them knows a table `logins`.
+    /// let migrations = Migrations::in_folder(&folder).dialect(Dialect::Sqlite);
+    /// # write(before::UserSession::schema(), &migrations)?;
+    /// assert!(write(AdminSession::schema(), &migrations).is_err());
+    /// assert!(write(AdminSession::schema(), &migrations.new_table()).is_ok());
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new_table(mut self) -> Self {
         self.creates = true;

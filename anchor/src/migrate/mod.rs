@@ -218,6 +218,23 @@ use revision::Revision;
 use steps::difference;
 
 /// What [`check`] returns when nothing is wrong.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// use anchor::migrate::{Checked, Migrations, check};
+///
+/// // The folder has no migration of anchor's yet.
+/// let migrations = Migrations::in_folder(&folder);
+/// assert_eq!(check(UserSession::schema(), &migrations)?, Checked::Unmanaged);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Checked {
@@ -228,6 +245,24 @@ pub enum Checked {
 }
 
 /// Compares a struct's schema with the table that its migrations lead to.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// use anchor::migrate::{Checked, Migrations, check, write};
+/// use anchor::schema::Dialect;
+///
+/// let migrations = Migrations::in_folder(&folder).dialect(Dialect::Sqlite);
+/// write(UserSession::schema(), &migrations)?;
+/// assert_eq!(check(UserSession::schema(), &migrations)?, Checked::UpToDate);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
@@ -265,6 +300,26 @@ pub fn check(schema: &Schema, migrations: &Migrations) -> Result<Checked, Migrat
 ///
 /// Only one process at a time writes into a folder. The migrations of all folders are decided
 /// before the first file is written.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// use anchor::migrate::{Migrations, write};
+/// use anchor::schema::Dialect;
+///
+/// let migrations = Migrations::in_folder(&folder).dialect(Dialect::Postgres);
+/// for file in write(UserSession::schema(), &migrations)? {
+///     println!("wrote {}", file.display());
+/// }
+/// assert!(write(UserSession::schema(), &migrations)?.is_empty(), "nothing is missing now");
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
@@ -317,6 +372,16 @@ fn write_files(schema: &Schema, migrations: &Migrations) -> Result<Changes, Migr
 
 /// Returns the SQL that creates a struct's table, without a header, for a database that anchor's
 /// migrations do not manage.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::migrate::create_table;
+/// use anchor::schema::Dialect;
+///
+/// print!("{}", create_table(UserSession::schema(), Dialect::MySql));
+/// ```
 pub fn create_table(schema: &Schema, dialect: Dialect) -> String {
     schema.create_table(dialect)
 }

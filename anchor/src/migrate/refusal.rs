@@ -6,6 +6,41 @@ use std::fmt::{Display, Write};
 use super::command::{DOWNTIME, DROP, DROP_IN_DOWNTIME};
 
 /// A change that the struct alone does not decide. Nothing is written until all are decided.
+///
+/// ```
+/// # mod before {
+/// #     use anchor::prelude::*;
+/// #     #[derive(Clone, SessionData)]
+/// #     #[session(table = "sessions")]
+/// #     pub struct UserSession {
+/// #         #[session(subject)]
+/// #         pub user_id: i64,
+/// #         pub theme: Option<String>,
+/// #     }
+/// # }
+/// use anchor::migrate::{MigrateError, Migrations, Refusal, write};
+/// use anchor::prelude::*;
+/// use anchor::schema::Dialect;
+///
+/// // The field `visits` is new, and has neither a `default` nor an `Option`.
+/// #[derive(Clone, SessionData)]
+/// #[session(table = "sessions")]
+/// struct UserSession { #[session(subject)] user_id: i64, theme: Option<String>, visits: i64 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let migrations = Migrations::in_folder(&folder).dialect(Dialect::Sqlite);
+/// # write(before::UserSession::schema(), &migrations)?;
+/// let written = write(UserSession::schema(), &migrations);
+/// let Err(MigrateError::Refused { refusals, .. }) = written else {
+///     panic!("the struct does not decide what existing sessions get")
+/// };
+/// assert!(refusals.contains(&Refusal::NoValue { column: "visits".to_owned() }));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {

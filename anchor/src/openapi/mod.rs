@@ -46,4 +46,32 @@ pub(crate) use schemes::{mistakes_of, resolve, result_of, schemes_of};
 pub(crate) use session_use::{SessionUse, add_use};
 
 /// The name of the extension of an operation, which lists the sessions that it uses.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use aide::axum::ApiRouter;
+/// use aide::axum::routing::get;
+/// use aide::openapi::OpenApi;
+/// use anchor::openapi::EXTENSION;
+///
+/// #[require_session(UserSession, fresh = "10m")]
+/// async fn me() -> &'static str { "me" }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// let mut document = OpenApi::default();
+/// let app: axum::Router =
+///     ApiRouter::new().api_route("/me", get(me)).finish_api(&mut document);
+/// sessions.describe_in(&mut document)?;
+///
+/// let me = document.operations().next().unwrap().2;
+/// assert_eq!(me.extensions[EXTENSION][0]["fresh"], 600);
+/// # Ok(())
+/// # }
+/// ```
 pub const EXTENSION: &str = "x-anchor-sessions";

@@ -4,6 +4,17 @@ use std::num::NonZeroU32;
 
 /// The maximum number of live sessions per subject:
 /// `#[session(max_per_subject = 5, on_limit = "refuse")]`.
+///
+/// ```
+/// use anchor::payload::{LimitExceeded, SubjectLimit};
+/// use anchor::prelude::*;
+///
+/// #[derive(Clone, SessionData)]
+/// #[session(max_per_subject = 5, on_limit = "refuse")]
+/// struct UserSession { #[session(subject)] user_id: i64 }
+///
+/// assert_eq!(UserSession::LIMIT, Some(SubjectLimit::new(5, LimitExceeded::Refuse)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubjectLimit {
     /// The maximum number, including the new session.

@@ -17,6 +17,18 @@ use crate::schema::Schema;
 /// it.
 ///
 /// The derive also makes the struct an axum extractor, so a handler may take it as an argument.
+///
+/// ```
+/// use anchor::{SessionData, SessionManager};
+///
+/// /// Works for every payload: the devices of a user, for example.
+/// async fn count<T: SessionData>(
+///     sessions: &SessionManager<T>,
+///     subject: &T::Subject,
+/// ) -> Result<usize, anchor::Error> {
+///     Ok(sessions.list(subject).await?.len())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a session payload",
     label = "this type does not implement `SessionData`",
@@ -79,6 +91,19 @@ pub trait SessionData: Clone + Send + Sync + 'static {
 
 /// A payload whose subjects can be cut off. `#[session(cut_off)]` implements this trait. The
 /// payload's schema has [`SchemaOptions::cut_off`](crate::schema::SchemaOptions::cut_off).
+///
+/// ```
+/// use anchor::SessionManager;
+/// use anchor::payload::CutOff;
+///
+/// /// For every payload with `#[session(cut_off)]`.
+/// async fn password_changed<T: CutOff>(
+///     sessions: &SessionManager<T>,
+///     subject: &T::Subject,
+/// ) -> Result<u64, anchor::Error> {
+///     sessions.cut_off(subject).await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the sessions of `{Self}` have no cut-offs",
     label = "this payload does not implement `CutOff`",

@@ -281,6 +281,15 @@ impl Rejection {
 
     /// Returns the code in the response's body: one code for all 401 cases, otherwise
     /// [`code`](Self::code).
+    ///
+    /// ```
+    /// use anchor::{Rejection, SessionId};
+    /// use uuid::Uuid;
+    ///
+    /// // The log says which case it was. The client does not learn it.
+    /// let refusal = Rejection::Ended { id: SessionId::from_uuid(Uuid::nil()) };
+    /// assert_eq!((refusal.code(), refusal.public_code()), ("session_ended", "unauthenticated"));
+    /// ```
     pub fn public_code(&self) -> &'static str {
         match self.status() {
             StatusCode::UNAUTHORIZED => "unauthenticated",
@@ -290,6 +299,14 @@ impl Rejection {
 
     /// Returns whether the request simply has no valid session: the cases that `Option<Session<T>>`
     /// turns into `None`.
+    ///
+    /// ```
+    /// use anchor::{Rejection, StoreError};
+    ///
+    /// assert!(Rejection::NoSession.is_unauthenticated());
+    /// let failed = Rejection::Store(StoreError::unavailable("connection refused"));
+    /// assert!(!failed.is_unauthenticated(), "the visitor may have a session");
+    /// ```
     pub fn is_unauthenticated(&self) -> bool {
         self.status() == StatusCode::UNAUTHORIZED
     }

@@ -301,6 +301,7 @@ impl<T: SessionData> Login<'_, T> {
     }
 }
 
+#[cfg_attr(docsrs, doc(cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))))]
 #[cfg(feature = "_sql")]
 impl<T: SessionData> Login<'_, T> {
     /// Logs in within a transaction of the application's: the new session is inserted, and the
@@ -310,6 +311,34 @@ impl<T: SessionData> Login<'_, T> {
     ///
     /// A login under a limit waits until other logins of its subject have ended, so a transaction
     /// that has a login should commit soon.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new()
+    /// #     .max_connections(1)
+    /// #     .connect("sqlite::memory:")
+    /// #     .await?;
+    /// # let store = SqliteStore::new(pool);
+    /// # store.migrate().await?;
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// # sqlx::raw_sql("CREATE TABLE users (id INTEGER, name TEXT)").execute(store.pool()).await?;
+    /// # let request = sessions.test_request(axum::http::Request::new(()));
+    /// # let auth = request.auth().await?;
+    /// // A registration: the user and their session begin together.
+    /// let mut transaction = sessions.begin(&store).await?;
+    /// sqlx::query("INSERT INTO users VALUES (1, 'Ferris')").execute(&mut *transaction).await?;
+    /// let login = auth.login(UserSession { user_id: 1 }).within(&mut transaction).await?;
+    /// transaction.commit().await?;
+    /// assert!(sessions.get(login.id()).await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -349,6 +378,18 @@ impl<T: SessionData> fmt::Debug for Login<'_, T> {
 ///
 /// With a cookie, the response already carries the token. With
 /// [`Bearer`](crate::frontend::Bearer), the handler sends it.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # async fn handler(auth: Auth<UserSession>) -> Result<String, anchor::Error> {
+/// let login = auth.login(UserSession { user_id: 1 }).await?;
+/// // It dereferences to the session.
+/// println!("user {} has the session {}", login.user_id, login.id());
+/// Ok(login.token().expose().to_owned())
+/// # }
+/// ```
 pub struct LoggedIn<T: SessionData> {
     session: Session<T>,
     token: SessionToken,

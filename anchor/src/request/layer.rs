@@ -36,6 +36,27 @@ use crate::request::scope::{Closing, CurrentScope, Scope};
 /// whose layer surrounds the route. The layers of two managers of one payload do not stack: a
 /// handler that asks for the session is then answered 500, because the inner manager would replace
 /// the outer manager's verifier.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use axum::Router;
+/// use axum::routing::get;
+///
+/// #[require_session(UserSession)]
+/// async fn me(session: Session<UserSession>) -> String {
+///     session.user_id.to_string()
+/// }
+///
+/// fn app(sessions: &SessionManager<UserSession>) -> Router {
+///     // `/health` is added after the layer, and has no sessions.
+///     Router::new()
+///         .route("/me", get(me))
+///         .layer(sessions.layer())
+///         .route("/health", get(|| async { "ok" }))
+/// }
+/// ```
 pub struct SessionLayer<T: SessionData> {
     sessions: Arc<Sessions<T>>,
 }

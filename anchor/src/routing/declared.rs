@@ -60,6 +60,21 @@ pub trait Declared {
 }
 
 /// What a route requires of a request.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::routing::{DeclaredPolicy, LogoutReach, Router, post};
+///
+/// #[logout(UserSession, all)]
+/// async fn leave_everywhere() {}
+///
+/// let app: Router = Router::new().route("/leave", post(leave_everywhere));
+/// let reach = LogoutReach::All;
+/// let expected = DeclaredPolicy::Logout { payload: "UserSession".to_owned(), reach };
+/// assert_eq!(app.policies()[0].policy, expected);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeclaredPolicy {
@@ -96,6 +111,22 @@ pub enum DeclaredPolicy {
 impl DeclaredPolicy {
     /// Returns whether every request needs a live session: on the handler itself, or on a group
     /// around it.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[require_session(UserSession)]
+    /// async fn stats() {}
+    ///
+    /// // A test of the whole application.
+    /// let app: Router = Router::new().route("/admin/stats", get(stats));
+    /// for route in app.policies().iter().filter(|route| route.path.starts_with("/admin")) {
+    ///     assert!(route.policy.requires_session(), "{} is open", route.path);
+    /// }
+    /// ```
     pub fn requires_session(&self) -> bool {
         match self {
             DeclaredPolicy::Session { .. } => true,

@@ -15,6 +15,7 @@ use crate::openapi::{
 };
 use crate::request::applied::{Applied, Manager};
 
+#[cfg_attr(docsrs, doc(cfg(any(feature = "aide", feature = "utoipa"))))]
 impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Completes an OpenAPI document: each operation gets the security schemes and the responses
     /// that follow from the policies of its route. Returns the routes that the document does not

@@ -18,6 +18,31 @@ use crate::guard::Guarded;
 use crate::payload::SessionData;
 
 /// axum's [`MethodRouter`](axum::routing::MethodRouter) for handlers that declare a policy.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::routing::{MethodFilter, MethodRouter, Router, delete, get, on};
+///
+/// #[require_session(UserSession)]
+/// async fn read() {}
+///
+/// #[require_session(UserSession)]
+/// async fn write() {}
+///
+/// let item: MethodRouter = get(read).put(write).patch(write).delete(write);
+/// let items: MethodRouter = get(read).post(write);
+/// // Several methods at once.
+/// let draft: MethodRouter = on(MethodFilter::PUT.or(MethodFilter::POST), write).get(read);
+///
+/// let app: Router = Router::new()
+///     .route("/items", items)
+///     .route("/items/{id}", item)
+///     .route("/draft", draft)
+///     .route("/cache", delete(write));
+/// assert_eq!(app.policies().len(), 10);
+/// ```
 #[must_use]
 pub struct MethodRouter<S = ()> {
     pub(super) inner: axum::routing::MethodRouter<S>,
@@ -115,6 +140,21 @@ route_functions! {
 /// Routes requests with these methods to a handler that declares a policy.
 ///
 /// A handler with `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
+///
+/// ```
+/// use anchor::public;
+/// use anchor::routing::{MethodFilter, Router, on};
+///
+/// #[public]
+/// async fn hook() {}
+///
+/// let methods = MethodFilter::POST.or(MethodFilter::PUT);
+/// let app: Router = Router::new().route("/hook", on(methods, hook));
+/// assert_eq!(app.policies().to_string(), "\
+/// POST  /hook  public
+/// PUT   /hook  public
+/// ");
+/// ```
 pub fn on<H, T, S, M>(filter: MethodFilter, handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
@@ -127,6 +167,17 @@ where
 /// Routes requests with any method to a handler that declares a policy.
 ///
 /// A handler with `#[logout]` answers `GET`, `HEAD`, `OPTIONS` and `TRACE` with 405.
+///
+/// ```
+/// use anchor::public;
+/// use anchor::routing::{Router, any};
+///
+/// #[public]
+/// async fn hook() {}
+///
+/// let app: Router = Router::new().route("/hook", any(hook));
+/// assert_eq!(app.policies().to_string(), "any  /hook  public\n");
+/// ```
 pub fn any<H, T, S, M>(handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
@@ -141,11 +192,35 @@ where
 
 impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     /// Creates a router without handlers.
+    ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::{MethodFilter, MethodRouter};
+    ///
+    /// #[public]
+    /// async fn home() {}
+    ///
+    /// let home: MethodRouter = MethodRouter::new().on(MethodFilter::GET, home);
+    /// ```
     pub fn new() -> Self {
         Self { inner: axum::routing::MethodRouter::new(), routes: Vec::new() }
     }
 
     /// Also routes requests with these methods to a handler that declares a policy.
+    ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::{MethodFilter, MethodRouter, get};
+    ///
+    /// #[public]
+    /// async fn read() {}
+    ///
+    /// #[public]
+    /// async fn write() {}
+    ///
+    /// let both = MethodFilter::POST.or(MethodFilter::PUT);
+    /// let handlers: MethodRouter = get(read).on(both, write);
+    /// ```
     ///
     /// # Panics
     ///
@@ -164,6 +239,26 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     }
 
     /// Routes requests with the methods that have no handler to this one, which declares a policy.
+    ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::{Router, get};
+    /// use axum::http::StatusCode;
+    ///
+    /// #[public]
+    /// async fn home() {}
+    ///
+    /// #[public]
+    /// async fn other_method() -> StatusCode {
+    ///     StatusCode::METHOD_NOT_ALLOWED
+    /// }
+    ///
+    /// let app: Router = Router::new().route("/", get(home).fallback(other_method));
+    /// assert_eq!(app.policies().to_string(), "\
+    /// GET    /  public
+    /// other  /  public
+    /// ");
+    /// ```
     pub fn fallback<H, T, M>(mut self, handler: H) -> Self
     where
         H: Handler<T, S>,
@@ -179,6 +274,19 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
 
     /// Adds the handlers of another `MethodRouter`.
     ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::{MethodRouter, get, post};
+    ///
+    /// #[public]
+    /// async fn read() {}
+    ///
+    /// #[public]
+    /// async fn write() {}
+    ///
+    /// let handlers: MethodRouter = get(read).merge(post(write));
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if a method has a handler in both, or if both have a fallback.
@@ -189,6 +297,26 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     }
 
     /// Adds a layer around all handlers, including the fallback.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[public]
+    /// async fn stats() {}
+    ///
+    /// let app: Router = Router::new().route("/stats", get(stats).layer(sessions.require()));
+    /// assert_eq!(app.policies().to_string(), "GET  /stats  session UserSession\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<AxumRoute> + Clone + Send + Sync + 'static,
@@ -205,6 +333,27 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     /// Adds a layer around all handlers, but not around the answer to a method without a handler.
     /// axum's `route_layer` leaves out the handlers of `any(..)` and of `.fallback(..)`, too. This
     /// one does not: a guard would not guard them.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[public]
+    /// async fn stats() {}
+    ///
+    /// // `POST /stats` stays 405 for everyone.
+    /// let app: Router = Router::new().route("/stats", get(stats).route_layer(sessions.require()));
+    /// assert_eq!(app.policies().to_string(), "GET  /stats  session UserSession\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
@@ -226,6 +375,19 @@ impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
     }
 
     /// Gives the handlers their state.
+    ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::{MethodRouter, get};
+    /// use axum::extract::State;
+    ///
+    /// #[public]
+    /// async fn name(State(name): State<String>) -> String {
+    ///     name
+    /// }
+    ///
+    /// let handlers: MethodRouter = get(name).with_state("shop".to_owned());
+    /// ```
     pub fn with_state<S2>(self, state: S) -> MethodRouter<S2> {
         MethodRouter { inner: self.inner.with_state(state), routes: self.routes }
     }

@@ -11,6 +11,14 @@ use crate::guard::Guarded;
 use crate::payload::SessionData;
 
 /// A tower service that anyone may call. [`public_service`] returns it.
+///
+/// ```
+/// use anchor::routing::{PublicService, public_service};
+/// use axum::routing::{MethodRouter, any};
+///
+/// let assets: MethodRouter = any(|| async { "body {}" });
+/// let open: PublicService<MethodRouter> = public_service(assets);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct PublicService<T>(pub(super) T);
 

@@ -69,6 +69,19 @@ impl fmt::Display for RoutePolicies {
 }
 
 /// A route and its policy: a line of [`RoutePolicies`].
+///
+/// ```
+/// use anchor::public;
+/// use anchor::routing::{Router, get};
+///
+/// #[public]
+/// async fn home() {}
+///
+/// let app: Router = Router::new().route("/", get(home));
+/// for route in app.policies().iter() {
+///     println!("{} {}: {}", route.method.as_str(), route.path, route.policy);
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoutePolicy {
@@ -94,6 +107,14 @@ pub enum RouteMethod {
 
 impl RouteMethod {
     /// Returns the method's name, `other` or `any`.
+    ///
+    /// ```
+    /// use anchor::routing::RouteMethod;
+    /// use axum::http::Method;
+    ///
+    /// assert_eq!(RouteMethod::Only(Method::GET).as_str(), "GET");
+    /// assert_eq!(RouteMethod::Any.as_str(), "any");
+    /// ```
     pub fn as_str(&self) -> &str {
         match self {
             RouteMethod::Only(method) => method.as_str(),

@@ -54,6 +54,13 @@ pub struct Router<S = ()> {
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Creates a router without routes.
+    ///
+    /// ```
+    /// use anchor::routing::Router;
+    ///
+    /// let app: Router = Router::new();
+    /// assert!(app.policies().is_empty());
+    /// ```
     pub fn new() -> Self {
         Self {
             inner: axum::Router::new(),
@@ -65,6 +72,25 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     /// Adds the handlers of a path, like [`axum::Router::route`].
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[require_session(UserSession)]
+    /// async fn read() {}
+    ///
+    /// #[require_session(UserSession, fresh = "10m")]
+    /// async fn change() {}
+    ///
+    /// let app: Router = Router::new().route("/profile", get(read).post(change));
+    /// assert_eq!(app.policies().to_string(), "\
+    /// GET   /profile  session UserSession
+    /// POST  /profile  session UserSession, fresh 10m
+    /// ");
+    /// ```
     ///
     /// # Panics
     ///
@@ -79,6 +105,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     /// Adds a service that is declared open or guarded, like [`axum::Router::route_service`].
+    ///
+    /// ```
+    /// use anchor::routing::{Router, public_service};
+    /// # let icon = axum::routing::any(|| async { "an icon" });
+    ///
+    /// let app: Router = Router::new().route_service("/favicon.ico", public_service(icon));
+    /// assert_eq!(app.policies().to_string(), "any  /favicon.ico  public service\n");
+    /// ```
     ///
     /// # Panics
     ///
@@ -104,6 +138,18 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// route, `/admin/{*guarded}`, and an extractor [`Path`](axum::extract::Path) in it sees that
     /// parameter.
     ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[public]
+    /// async fn list() {}
+    ///
+    /// let api = Router::new().route("/items", get(list));
+    /// let app: Router = Router::new().nest("/api", api);
+    /// assert_eq!(app.policies().to_string(), "GET  /api/items  public\n");
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if the path is `/` or empty, or if a route overlaps with another. A parameter or a
@@ -117,6 +163,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Adds a service that is declared open or guarded below a path, like
     /// [`axum::Router::nest_service`].
+    ///
+    /// ```
+    /// use anchor::routing::{Router, public_service};
+    /// # let styles = axum::routing::any(|| async { "body {}" });
+    ///
+    /// let app: Router = Router::new().nest_service("/styles", public_service(styles));
+    /// assert_eq!(app.policies().to_string(), "any  /styles/*  public service\n");
+    /// ```
     ///
     /// # Panics
     ///
@@ -135,6 +189,21 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Then the guard covers its routes, other methods on their paths, and its fallback if it has
     /// one.
     ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[public]
+    /// async fn home() {}
+    ///
+    /// #[public]
+    /// async fn about() {}
+    ///
+    /// let pages = Router::new().route("/about", get(about));
+    /// let app: Router = Router::new().route("/", get(home)).merge(pages);
+    /// assert_eq!(app.policies().len(), 2);
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if a route overlaps with another, or if both routers have a fallback.
@@ -145,6 +214,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Adds the routes of an axum router, whose handlers do not declare anything. Only their author
     /// knows whether each of them is guarded. In the table, these routes are one line, `UNCHECKED`.
+    ///
+    /// ```
+    /// use anchor::routing::Router;
+    ///
+    /// let metrics = axum::Router::new().route("/metrics", axum::routing::get(|| async { "" }));
+    /// let app: Router = Router::new().merge_unchecked(metrics);
+    /// assert_eq!(app.policies().to_string(), "any  /*  UNCHECKED\n");
+    /// ```
     ///
     /// # Panics
     ///
@@ -183,6 +260,25 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Adds a layer around the routes that were added before, and around the fallback, like
     /// [`axum::Router::layer`].
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # fn example(sessions: SessionManager<UserSession>) {
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[public]
+    /// async fn stats() {}
+    ///
+    /// // The guard of a group: `stats` is open by itself, and guarded here.
+    /// let app: Router = Router::new().route("/stats", get(stats)).layer(sessions.require());
+    /// assert_eq!(app.policies().to_string(), "GET  /stats  session UserSession\n");
+    /// # }
+    /// # let sessions = SessionManager::builder(MemoryStore::new()).keys(KeyRing::generate()?);
+    /// # example(sessions.build()?);
+    /// # Ok::<_, anchor::ConfigError>(())
+    /// ```
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<AxumRoute> + Clone + Send + Sync + 'static,
@@ -203,6 +299,35 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Adds a layer around the routes that were added before, but not around the fallback, like
     /// [`axum::Router::route_layer`].
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[public]
+    /// async fn stats() {}
+    ///
+    /// #[public]
+    /// async fn missing() {}
+    ///
+    /// let app: Router = Router::new()
+    ///     .route("/stats", get(stats))
+    ///     .fallback(missing)
+    ///     .route_layer(sessions.require());
+    /// assert_eq!(app.policies().to_string(), "\
+    /// any  /*      public
+    /// GET  /stats  session UserSession
+    /// ");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if there is no route yet.
@@ -221,6 +346,20 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Uses a handler that declares a policy for requests that match no route, like
     /// [`axum::Router::fallback`].
+    ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::Router;
+    /// use axum::http::StatusCode;
+    ///
+    /// #[public]
+    /// async fn missing() -> (StatusCode, &'static str) {
+    ///     (StatusCode::NOT_FOUND, "no such page")
+    /// }
+    ///
+    /// let app: Router = Router::new().fallback(missing);
+    /// assert_eq!(app.policies().to_string(), "any  /*  public\n");
+    /// ```
     #[track_caller]
     pub fn fallback<H, T, M>(self, handler: H) -> Self
     where
@@ -232,6 +371,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Uses a service that is declared open or guarded for requests that match no route, like
     /// [`axum::Router::fallback_service`].
+    ///
+    /// ```
+    /// use anchor::routing::{Router, public_service};
+    /// # let files = axum::routing::any(|| async { "a file" });
+    ///
+    /// let app: Router = Router::new().fallback_service(public_service(files));
+    /// assert_eq!(app.policies().to_string(), "any  /*  public service\n");
+    /// ```
     pub fn fallback_service<D: DeclaredService>(self, service: D) -> Self {
         let service = service.into_service();
         self.with_fallback(service_route::<D>(&service), axum::routing::any_service(service))
@@ -241,6 +388,27 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// method, like [`axum::Router::method_not_allowed_fallback`]. It applies to the routes that
     /// were added before. It is an error of [`build`](Self::build) if some of them are guarded as a
     /// group: it would answer outside of the guard.
+    ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::{Router, get};
+    /// use axum::http::StatusCode;
+    ///
+    /// #[public]
+    /// async fn home() {}
+    ///
+    /// #[public]
+    /// async fn other_method() -> StatusCode {
+    ///     StatusCode::METHOD_NOT_ALLOWED
+    /// }
+    ///
+    /// let app: Router =
+    ///     Router::new().route("/", get(home)).method_not_allowed_fallback(other_method);
+    /// assert_eq!(app.policies().to_string(), "\
+    /// GET    /  public
+    /// other  /  public
+    /// ");
+    /// ```
     pub fn method_not_allowed_fallback<H, T, M>(mut self, handler: H) -> Self
     where
         H: Handler<T, S>,
@@ -273,6 +441,17 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     /// Answers requests that match no route with 404 again, like [`axum::Router::reset_fallback`].
+    ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::Router;
+    ///
+    /// #[public]
+    /// async fn missing() {}
+    ///
+    /// let app: Router = Router::new().fallback(missing).reset_fallback();
+    /// assert!(app.policies().is_empty());
+    /// ```
     pub fn reset_fallback(mut self) -> Self {
         self.routes.retain(|route| route.extent != Extent::Fallback);
         let closing = axum::Router::new();
@@ -280,6 +459,19 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     /// Gives the handlers their state, like [`axum::Router::with_state`].
+    ///
+    /// ```
+    /// use anchor::public;
+    /// use anchor::routing::{Router, get};
+    /// use axum::extract::State;
+    ///
+    /// #[public]
+    /// async fn name(State(name): State<String>) -> String {
+    ///     name
+    /// }
+    ///
+    /// let app: Router = Router::new().route("/", get(name)).with_state("shop".to_owned());
+    /// ```
     pub fn with_state<S2>(self, state: S) -> Router<S2> {
         Router {
             fallback: self.fallback.map(|fallback| fallback.with_state(state.clone())),
@@ -359,6 +551,22 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Returns the axum router inside, without the checks of [`build`](Self::build): for routes
     /// that get their session layer from a router of axum.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # fn example(sessions: SessionManager<UserSession>) {
+    /// use anchor::routing::{Router, get};
+    ///
+    /// #[require_session(UserSession)]
+    /// async fn me() {}
+    ///
+    /// let mine: axum::Router = Router::new().route("/me", get(me)).into_axum_unchecked();
+    /// // The layer comes from the router around it.
+    /// let app = axum::Router::new().merge(mine).layer(sessions.layer());
+    /// # }
+    /// ```
     pub fn into_axum_unchecked(self) -> axum::Router<S> {
         self.inner
     }

@@ -25,6 +25,17 @@ pub struct Index {
 impl Schema {
     /// Returns the statements that create the table, its indexes and, if it has one, the companion
     /// table. They are one text that can be put into a migration.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// use anchor::schema::Dialect;
+    ///
+    /// // For a tool that applies migrations of its own.
+    /// let sql = UserSession::schema().create_table(Dialect::Sqlite);
+    /// assert!(sql.starts_with("CREATE TABLE user_session ("));
+    /// ```
     pub fn create_table(&self, dialect: Dialect) -> String {
         Table::of(self, dialect).create_text()
     }
@@ -32,6 +43,15 @@ impl Schema {
     /// Returns the indexes: on the expiry and, if ended rows are kept, on their end (for the
     /// sweep), on the subject, on foreign keys (for the cascade), and on the columns for which the
     /// struct asks for one.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// let indexes = UserSession::schema().indexes();
+    /// let columns: Vec<_> = indexes.iter().map(|index| index.column).collect();
+    /// assert_eq!(columns, ["expires_at", "user_id"]);
+    /// ```
     pub fn indexes(&self) -> Vec<Index> {
         let wanted = self.columns.iter().filter(|column| {
             column.subject || column.index || column.unique || column.references.is_some()

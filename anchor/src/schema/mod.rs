@@ -28,6 +28,20 @@ use crate::column::{Column, ColumnType};
 
 /// The derived table: its name and its payload columns. The system columns
 /// ([`system_columns`](Schema::system_columns)) come before them.
+///
+/// ```
+/// use anchor::prelude::*;
+/// use anchor::schema::Dialect;
+///
+/// #[derive(Clone, SessionData)]
+/// #[session(table = "sessions")]
+/// struct UserSession { #[session(subject)] user_id: i64, theme: Option<String> }
+///
+/// let schema = UserSession::schema();
+/// assert_eq!(schema.table, "sessions");
+/// assert!(schema.columns.iter().any(|column| column.name == "theme"));
+/// assert!(schema.create_table(Dialect::Postgres).starts_with("CREATE TABLE sessions ("));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Schema {

@@ -7,6 +7,17 @@ use std::net::IpAddr;
 /// `Debug` shows neither.
 ///
 /// It has the size of one pointer, because most records have none and should pay little for it.
+///
+/// ```
+/// use anchor::store::ClientInfo;
+/// use std::net::IpAddr;
+///
+/// let agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:145.0) Firefox/145.0";
+/// let client = ClientInfo::new(Some(IpAddr::from([203, 0, 113, 7])), Some(agent));
+/// assert_eq!(client.ip().unwrap().to_string(), "203.0.113.7");
+/// assert_eq!(client.user_agent(), Some(agent));
+/// assert_eq!(client.device().to_string(), "Firefox on Mac");
+/// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ClientInfo(Box<Parts>);
 

@@ -74,6 +74,13 @@ const SYSTEMS: [(&str, &str); 9] = [
 
 impl Device {
     /// Reads a user agent. Costs a search of the text, which is short, and nothing else.
+    ///
+    /// ```
+    /// use anchor::store::Device;
+    ///
+    /// let device = Device::of("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/145.0");
+    /// assert_eq!((device.browser(), device.system()), (Some("Firefox"), Some("Windows")));
+    /// ```
     pub fn of(user_agent: &str) -> Self {
         let first = |table: &[(&str, &'static str)]| {
             table.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)

@@ -7,6 +7,13 @@ use super::Record;
 use crate::timestamp::Timestamp;
 
 /// Why a session was ended before it expired.
+///
+/// ```
+/// use anchor::store::EndReason;
+///
+/// assert_eq!(EndReason::Theft.as_str(), "theft");
+/// assert_eq!(EndReason::from_word("theft"), Some(EndReason::Theft));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
@@ -79,6 +86,12 @@ impl EndReason {
 }
 
 /// How a session ended.
+///
+/// ```
+/// use anchor::store::EndStatus;
+///
+/// assert_eq!(EndStatus::Expired.as_str(), "expired");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndStatus {
     /// It was ended before it expired.
@@ -98,6 +111,31 @@ impl EndStatus {
 }
 
 /// A session that has ended, kept by `#[session(keep_ended = "..")]`.
+///
+/// ```
+/// use anchor::prelude::*;
+/// use anchor::store::{EndReason, EndStatus};
+///
+/// #[derive(Clone, SessionData)]
+/// #[session(keep_ended = "30d")]
+/// struct UserSession {
+///     #[session(subject)]
+///     user_id: i64,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// let id = sessions.test_session(UserSession { user_id: 1 }).await.id();
+/// sessions.revoke(id).await?;
+/// let ended = &sessions.history(&1).await?[0];
+/// assert_eq!(ended.record.id, id);
+/// assert_eq!((ended.status, ended.reason), (EndStatus::Revoked, Some(EndReason::Revoked)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct EndedRecord<T> {
     /// The session in its last state; its `expires_at` is never later than its end.

@@ -13,6 +13,14 @@ hash_type! {
 
 impl Fingerprint {
     /// Returns the fingerprint of these bytes.
+    ///
+    /// ```
+    /// use anchor::store::Fingerprint;
+    ///
+    /// let certificate = b"the client's certificate";
+    /// assert_eq!(Fingerprint::of(certificate), Fingerprint::of(certificate));
+    /// assert_ne!(Fingerprint::of(certificate), Fingerprint::of(b"another one"));
+    /// ```
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }

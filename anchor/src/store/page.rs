@@ -56,6 +56,28 @@ impl Default for Page {
 ///
 /// It can be part of a URL: `FromStr` reads what `Display` writes. It is not a secret and gives no
 /// access: a list only has the sessions of the subject that it is requested for.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// use anchor::store::Cursor;
+///
+/// # for user_id in [1, 1] { sessions.test_session(UserSession { user_id }).await; }
+/// let first = sessions.list(&1).limit(1).await?;
+/// // In the page's link to the next one, and back again.
+/// let link = format!("/devices?after={}", first.next.expect("there are two sessions"));
+/// let cursor: Cursor = link.trim_start_matches("/devices?after=").parse()?;
+/// let second = sessions.list(&1).limit(1).after(cursor).await?;
+/// assert_ne!(second[0].id, first[0].id);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     /// The entry's instant: when it was created, or when it ended.
@@ -94,11 +116,37 @@ impl FromStr for Cursor {
 }
 
 /// An error that is returned when a text is not a [`Cursor`].
+///
+/// ```
+/// use anchor::store::{Cursor, CursorError};
+///
+/// assert_eq!("yesterday".parse::<Cursor>(), Err(CursorError));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor: pass the text that the previous page returned")]
 pub struct CursorError;
 
 /// One page of a list. It dereferences to its entries.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+/// let listed = sessions.list(&1).await?;
+/// assert_eq!(listed.len(), 1);
+/// assert!(listed.next.is_none(), "this is the last page");
+/// for record in listed {
+///     assert_eq!(record.id, session.id());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Listed<R> {
     /// The entries, latest first. An entry that the struct cannot decode is left out, so a page may

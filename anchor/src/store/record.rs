@@ -9,6 +9,25 @@ use crate::payload::DecodeError;
 use crate::timestamp::Timestamp;
 
 /// A session as it is stored, without its secret.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// use anchor::store::Record;
+///
+/// let id = sessions.test_session(UserSession { user_id: 1 }).await.id();
+/// let record: Record<UserSession> = sessions.get(id).await?.expect("it is live");
+/// assert_eq!((record.id, record.version, record.data.user_id), (id, 1, 1));
+/// assert!(record.created_at <= record.expires_at && record.expires_at <= record.deadline);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Record<T> {
     /// The session's public id.

@@ -23,6 +23,24 @@ use crate::payload::SessionData;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// ```
+/// use anchor::prelude::*;
+/// use anchor::store::Transactional;
+///
+/// /// On every SQL store.
+/// async fn end_together<T: SessionData, S: Transactional<T>>(
+///     sessions: &SessionManager<T>,
+///     store: &S,
+///     subjects: &[T::Subject],
+/// ) -> Result<(), anchor::Error> {
+///     let mut transaction = sessions.begin(store).await?;
+///     for subject in subjects {
+///         transaction.revoke_subject(subject).await?;
+///     }
+///     transaction.commit().await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the sessions of `{Self}` cannot be changed in a transaction of your own",
     label = "this store has no SQL transactions",

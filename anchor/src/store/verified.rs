@@ -3,6 +3,21 @@
 use crate::error::StoreError;
 
 /// The result of a store's `verify` if it may be used.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # async fn example(
+/// #     store: PostgresStore<UserSession>,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// let verified = store.verify().await?;
+/// if !verified.warnings.is_empty() {
+///     return Err("not in this company: logouts must survive a crash".into());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
@@ -22,6 +37,28 @@ impl Verified {
 }
 
 /// Why a store's `verify` failed.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let pool = sqlx::sqlite::SqlitePoolOptions::new()
+/// #     .max_connections(1)
+/// #     .connect("sqlite::memory:")
+/// #     .await?;
+/// use anchor::store::VerifyError;
+///
+/// // Neither migrations nor `store.migrate()` have run.
+/// let store = SqliteStore::<UserSession>::new(pool);
+/// let VerifyError::Table { table, .. } = store.verify().await.unwrap_err() else {
+///     panic!("the table is missing")
+/// };
+/// assert_eq!(table, "user_session");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {

@@ -75,18 +75,79 @@ impl<T: SessionData> Faulty<T> {
     }
 
     /// Lets calls of these verbs fail from now on, as if the database did not answer.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # use anchor::testing::{Faulty, Verb};
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = Faulty::new(MemoryStore::new());
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// # let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// store.fail([Verb::Load, Verb::Revoke]);
+    /// let answer = session.session().await;
+    /// assert_eq!(answer.unwrap_err().status(), 503);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn fail(&self, verbs: impl IntoIterator<Item = Verb>) {
         self.change(verbs, |calls| calls.fail = true);
     }
 
     /// Lets calls of these verbs wait so long from now on, before they reach the store behind.
     /// [`Duration::MAX`] is forever, and then `store_timeout` ends the wait.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # use anchor::testing::{Faulty, Verb};
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = Faulty::new(MemoryStore::new());
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// # let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// use std::time::Duration;
+    ///
+    /// store.stall(Verb::Load, Duration::from_millis(10));
+    /// assert!(session.session().await.is_ok(), "it only takes longer");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stall(&self, verbs: impl IntoIterator<Item = Verb>, duration: Duration) {
         self.change(verbs, |calls| calls.wait(Hold::new(), duration));
     }
 
     /// Lets calls of a verb wait from now on, before they reach the store behind, until
     /// [`Hold::release`].
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # use anchor::testing::{Faulty, Verb};
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = Faulty::new(MemoryStore::new());
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// # let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// let hold = store.hold(Verb::Load);
+    /// let request = tokio::spawn(async move { session.session().await.is_ok() });
+    /// hold.reached().await;
+    /// // The request waits for its session. This is the moment to test.
+    /// hold.release();
+    /// assert!(request.await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn hold(&self, verb: Verb) -> Hold {
         let hold = Hold::new();
         self.change(verb, |calls| calls.wait(hold.clone(), Duration::MAX));
@@ -94,6 +155,25 @@ impl<T: SessionData> Faulty<T> {
     }
 
     /// Ends the faults of these verbs. Calls that are waiting go on.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # use anchor::testing::{Faulty, Verb};
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = Faulty::new(MemoryStore::new());
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// # let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// store.fail(Verb::ALL);
+    /// store.heal(Verb::Load);
+    /// assert!(session.session().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn heal(&self, verbs: impl IntoIterator<Item = Verb>) {
         self.change(verbs, |calls| {
             calls.fail = false;
@@ -102,6 +182,26 @@ impl<T: SessionData> Faulty<T> {
     }
 
     /// Returns how often these verbs were called, including the calls that failed.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # use anchor::testing::{Faulty, Verb};
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = Faulty::new(MemoryStore::new());
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// # let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// store.reset_calls();
+    /// session.session().await?;
+    /// assert_eq!(store.calls(Verb::Load), 1);
+    /// assert_eq!(store.calls(Verb::ALL), 1, "one round trip for a request");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn calls(&self, verbs: impl IntoIterator<Item = Verb>) -> usize {
         let calls = self.locked();
         verbs.into_iter().filter_map(|verb| Some(calls.get(&verb)?.count)).sum()

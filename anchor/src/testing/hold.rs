@@ -9,6 +9,24 @@ use tokio::sync::Semaphore;
 /// A place where calls wait until the test lets them go on, made by [`Faulty::hold`]. For a test of
 /// what happens while a call is under way. Clones are the same place.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use anchor::testing::Hold;
+///
+/// // In the application's own code, as well as in a store.
+/// let hold = Hold::new();
+/// let passing = tokio::spawn({
+///     let hold = hold.clone();
+///     async move { hold.pass().await }
+/// });
+/// hold.reached().await;
+/// assert!(!passing.is_finished());
+/// hold.release();
+/// passing.await.unwrap();
+/// # }
+/// ```
+///
 /// [`Faulty::hold`]: super::Faulty::hold
 #[derive(Clone)]
 pub struct Hold {
@@ -33,7 +51,7 @@ impl Hold {
     ///
     /// # Panics
     ///
-    /// Panics after ten seconds without a call.
+    /// Panics after 30 seconds without a call.
     pub async fn reached(&self) {
         let arrived = tokio::time::timeout(Duration::from_secs(30), self.arrived.acquire()).await;
         let arrived = arrived.expect("no call came here within 30 seconds");

@@ -62,6 +62,24 @@ impl<T: SessionData> SessionManager<T> {
 /// [`last_seen_at`](crate::store::Record::last_seen_at) say now, and the rest says the truth. On a
 /// `MemoryStore`, [`Clock::advance`](super::Clock::advance) moves everything. A session may be
 /// older than it can live: it has ended then.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// use std::time::Duration;
+///
+/// let login = sessions.test_session(UserSession { user_id: 1 }).age(Duration::from_secs(60));
+/// let session = login.await.session().await?;
+/// assert!(session.authenticated_for() >= Duration::from_secs(60));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a session is created when this is awaited: add `.await`"]
 pub struct TestLogin<T: SessionData> {
     sessions: SessionManager<T>,
@@ -79,23 +97,100 @@ pub struct TestLogin<T: SessionData> {
 impl<T: SessionData> TestLogin<T> {
     /// Sets how long ago the login was: the absolute timeout has so much less left, and the subject
     /// proved so long ago who they are. Default: now.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use std::time::Duration;
+    ///
+    /// // The absolute timeout is 14 days, unless the struct says otherwise.
+    /// let age = Duration::from_secs(15 * 24 * 60 * 60);
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).age(age).await;
+    /// assert_eq!(session.session().await.unwrap_err().status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn age(self, age: Duration) -> Self {
         Self { age, ..self }
     }
 
     /// Sets how long the session was not used: the idle timeout has so much less left. The session
     /// is at least so old. Default: it is in use.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use std::time::Duration;
+    ///
+    /// // The idle timeout is two hours, unless the struct says otherwise.
+    /// let unused = Duration::from_secs(3 * 60 * 60);
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).unused_for(unused).await;
+    /// assert_eq!(session.session().await.unwrap_err().status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unused_for(self, unused: Duration) -> Self {
         Self { unused, ..self }
     }
 
     /// Sets how long ago the subject proved who they are, for `fresh`. The session is at least so
     /// old. Default: at the login.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use std::time::Duration;
+    ///
+    /// #[require_session(UserSession, fresh = "10m")]
+    /// async fn delete_account() {}
+    ///
+    /// let session = sessions
+    ///     .test_session(UserSession { user_id: 1 })
+    ///     .authenticated_for(Duration::from_secs(11 * 60))
+    ///     .await;
+    /// let refused = session.check(delete_account).await.unwrap_err();
+    /// assert_eq!(refused.code(), Some("reauthentication_required"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn authenticated_for(self, authenticated: Duration) -> Self {
         Self { authenticated: Some(authenticated), ..self }
     }
 
     /// Sets whether the client keeps the token when it is closed. Default: `true`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).remember(false).await;
+    /// assert!(!session.session().await?.record().remembered);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remember(self, remember: bool) -> Self {
         Self { remembered: remember, ..self }
     }
@@ -103,11 +198,49 @@ impl<T: SessionData> TestLogin<T> {
     /// Sets the request that logs in, of which the manager takes the client's address, the user
     /// agent and the fingerprint. The requests of [`TestSession::guard`] and its like have the same
     /// headers and extensions. Default: a request without any.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(track)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use axum::http::Request;
+    ///
+    /// let phone = Request::builder().header("user-agent", "curl/8.0").body(())?;
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).login_request(phone).await;
+    /// let record = sessions.get(session.id()).await?.unwrap();
+    /// assert_eq!(record.client.unwrap().device().to_string(), "curl");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn login_request<B>(self, request: Request<B>) -> Self {
         Self { request: request.into_parts().0, ..self }
     }
 
     /// Sets which of the manager's frontends the token is for. Default: the first one.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use anchor::frontend::Bearer;
+    ///
+    /// let sessions = SessionManager::builder(MemoryStore::new())
+    ///     .keys(KeyRing::generate()?)
+    ///     .add_frontend(Bearer)
+    ///     .build()?;
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).via(Bearer).await;
+    /// assert_eq!(session.header().0, "authorization");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn via(self, frontend: impl Frontend) -> Self {
         Self { via: Some(frontend.channel()), ..self }
     }

@@ -70,6 +70,27 @@ impl<T: SessionData> SessionManager<T> {
     /// Opens a request without a router. Its session is the one that its headers present: none for
     /// `Request::new(())`, and that of `session` for `session.apply(request)`. The body is left
     /// out. Needs the feature `testing`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use axum::http::Request;
+    ///
+    /// let visitor = sessions.test_request(Request::new(()));
+    /// assert_eq!(visitor.session().await.unwrap_err().code(), Some("no_session"));
+    ///
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// let request = session.apply(Request::get("/me").body(())?);
+    /// assert_eq!(sessions.test_request(request).session().await?.user_id, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn test_request<B>(&self, request: Request<B>) -> TestRequest<T> {
         TestRequest::new(self, request.into_parts().0)
     }
@@ -100,6 +121,24 @@ impl<T: SessionData> TestRequest<T> {
     /// to a router: the session is loaded, the verifier is asked, the policies decide, and the
     /// guard of a `#[logout]` ends the session.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// #[require_session(UserSession)]
+    /// async fn me() -> &'static str { "me" }
+    ///
+    /// let request = sessions.test_session(UserSession { user_id: 1 }).await.request();
+    /// assert_eq!(me(request.guard().await?).await, "me");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns the refusal.
@@ -109,6 +148,26 @@ impl<T: SessionData> TestRequest<T> {
 
     /// Runs the guard of a handler, and not the handler: `request.check(ban)`. For a test of what
     /// the guard refuses.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use axum::http::Request;
+    ///
+    /// #[require_session(UserSession)]
+    /// async fn me() {}
+    ///
+    /// let visitor = sessions.test_request(Request::new(()));
+    /// assert_eq!(visitor.check(me).await.unwrap_err().status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -125,6 +184,25 @@ impl<T: SessionData> TestRequest<T> {
 
     /// Returns a handler's argument `Session<T>`.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// async fn me(session: Session<UserSession>) -> String {
+    ///     format!("user {}", session.user_id)
+    /// }
+    ///
+    /// let request = sessions.test_session(UserSession { user_id: 1 }).await.request();
+    /// assert_eq!(me(request.session().await?).await, "user 1");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns the refusal.
@@ -133,6 +211,25 @@ impl<T: SessionData> TestRequest<T> {
     }
 
     /// Returns a handler's argument `Auth<T>`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// async fn leave(auth: Auth<UserSession>) -> Result<bool, anchor::Error> {
+    ///     auth.logout().await
+    /// }
+    ///
+    /// let request = sessions.test_session(UserSession { user_id: 1 }).await.request();
+    /// assert!(leave(request.auth().await?).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -143,6 +240,29 @@ impl<T: SessionData> TestRequest<T> {
 
     /// Returns an argument of any other type that axum takes from a request's head, such as
     /// `Option<Session<T>>`, the payload itself, or `Next`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use anchor::Next;
+    /// use axum::http::Request;
+    ///
+    /// async fn home(session: Option<Session<UserSession>>, next: Next) -> String {
+    ///     format!("{} {}", session.is_some(), next.or("/"))
+    /// }
+    ///
+    /// let request = sessions.test_request(Request::get("/?next=/orders").body(())?);
+    /// let answer = home(request.extract().await?, request.extract().await?).await;
+    /// assert_eq!(answer, "false /orders");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -167,6 +287,30 @@ impl<T: SessionData> TestRequest<T> {
     /// Makes the response of what the handler has returned, and lets the layer write the session's
     /// headers into it. The request is over then: a handler that failed after its login has ended
     /// the new session, and the handles that the request gave out are kept ones.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use axum::http::{Request, StatusCode};
+    ///
+    /// async fn login(auth: Auth<UserSession>) -> Result<StatusCode, anchor::Error> {
+    ///     auth.login(UserSession { user_id: 1 }).await?;
+    ///     Ok(StatusCode::NO_CONTENT)
+    /// }
+    ///
+    /// let request = sessions.test_request(Request::new(()));
+    /// let answer = login(request.auth().await?).await;
+    /// let response = request.respond(answer).await;
+    /// assert!(response.headers().contains_key("set-cookie"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn respond(self, answer: impl IntoResponse) -> Response {
         let mut response = answer.into_response();
         match self.scope.close(response.status()) {
@@ -191,6 +335,27 @@ impl<T: SessionData> fmt::Debug for TestRequest<T> {
 }
 
 /// A guard or an extractor has refused a [`TestRequest`]. `Debug` and `Display` say why.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// use anchor::Rejection;
+/// use axum::http::Request;
+///
+/// let visitor = sessions.test_request(Request::new(()));
+/// let refused = visitor.session().await.unwrap_err();
+/// assert_eq!((refused.status().as_u16(), refused.code()), (401, Some("no_session")));
+/// assert!(matches!(refused.rejection(), Some(Rejection::NoSession)));
+/// assert_eq!(refused.response().headers()["cache-control"], "no-store");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Refused {
     response: Response,
 }

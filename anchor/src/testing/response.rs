@@ -146,6 +146,28 @@ impl<T: SessionData> SessionManager<T> {
     /// Asserts that a response sends a session's token to its client, and returns that session.
     /// Needs the feature `testing`.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use axum::http::Request;
+    ///
+    /// let request = sessions.test_request(Request::new(()));
+    /// request.auth().await?.login(UserSession { user_id: 1 }).await?;
+    /// let response = request.respond("welcome").await;
+    /// let session = sessions.assert_session_set(&response);
+    /// assert_eq!(session.session().await?.user_id, 1);
+    /// // The headers alone are enough, such as those of another HTTP client.
+    /// sessions.assert_session_set(response.headers());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if the response sends none. The message says what the response does instead, without
@@ -165,6 +187,22 @@ impl<T: SessionData> SessionManager<T> {
 
     /// Asserts that a response removes the session's cookie, or empties the header of the manager's
     /// frontend. Needs the feature `testing`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// let request = sessions.test_session(UserSession { user_id: 1 }).await.request();
+    /// request.auth().await?.logout().await?;
+    /// sessions.assert_session_removed(&request.respond("goodbye").await);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///

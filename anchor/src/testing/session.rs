@@ -66,6 +66,30 @@ impl<T: SessionData> SessionManager<T> {
     /// Returns the session of a token's text, such as one from the body of a login's response with
     /// [`Bearer`](crate::frontend::Bearer), or `None` if this manager would not accept it. The
     /// store is not asked. Needs the feature `testing`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use anchor::frontend::Bearer;
+    /// use axum::http::Request;
+    ///
+    /// let sessions = SessionManager::builder(MemoryStore::new())
+    ///     .keys(KeyRing::generate()?)
+    ///     .frontend(Bearer)
+    ///     .build()?;
+    /// let request = sessions.test_request(Request::new(()));
+    /// let login = request.auth().await?.login(UserSession { user_id: 1 }).await?;
+    /// // The body of the login's response.
+    /// let body = login.token().expose().to_owned();
+    ///
+    /// let session = sessions.session_of_token(&body).expect("the manager has signed it");
+    /// assert_eq!(session.session().await?.user_id, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn session_of_token(&self, token: &str) -> Option<TestSession<T>> {
         let (channel, id) = self.signed_by(token.as_bytes())?;
         let token = SessionToken::of(token.as_bytes())?;
@@ -93,17 +117,66 @@ impl<T: SessionData> TestSession<T> {
     }
 
     /// Returns the session's public id.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// assert!(sessions.revoke(session.id()).await?);
+    /// assert!(session.session().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn id(&self) -> SessionId {
         self.id
     }
 
     /// Returns the credential.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// // For a client that this crate does not know.
+    /// let url = format!("wss://shop.example/live?token={}", session.token().expose());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn token(&self) -> &SessionToken {
         &self.token
     }
 
     /// Returns the header with which a client presents the session: a `Cookie`, an `Authorization`,
     /// or the header of the manager's frontend.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// let (name, value) = session.header();
+    /// assert_eq!(name, "cookie");
+    /// assert!(value.to_str()?.starts_with("__Host-id="));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
@@ -121,6 +194,25 @@ impl<T: SessionData> TestSession<T> {
     }
 
     /// Returns the request with the session's header added.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// use axum::body::Body;
+    /// use axum::http::Request;
+    ///
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// let request = session.apply(Request::get("/me").body(Body::empty())?);
+    /// assert!(request.headers().contains_key("cookie"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn apply<B>(&self, mut request: Request<B>) -> Request<B> {
         let (name, value) = self.header();
@@ -130,6 +222,25 @@ impl<T: SessionData> TestSession<T> {
 
     /// Opens a request of this session: a `POST` of `/`. For another one, see
     /// [`SessionManager::test_request`].
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// #[logout(UserSession)]
+    /// async fn logout() -> &'static str { "goodbye" }
+    ///
+    /// let request = sessions.test_session(UserSession { user_id: 1 }).await.request();
+    /// let answer = logout(request.guard().await?).await;
+    /// sessions.assert_session_removed(&request.respond(answer).await);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn request(&self) -> TestRequest<T> {
         // A `#[logout]` refuses a `GET`.
@@ -176,6 +287,25 @@ impl<T: SessionData> TestSession<T> {
     }
 
     /// Returns a handler's argument `Auth<T>`.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// async fn leave(auth: Auth<UserSession>) -> Result<bool, anchor::Error> {
+    ///     auth.logout().await
+    /// }
+    ///
+    /// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+    /// assert!(leave(session.auth().await?).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

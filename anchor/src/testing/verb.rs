@@ -2,6 +2,13 @@
 
 /// A verb of [`SessionStore`](crate::store::SessionStore), for [`Faulty`](super::Faulty). Where
 /// several are wanted, one of them is enough, or an array of some, or [`Verb::ALL`].
+///
+/// ```
+/// use anchor::testing::Verb;
+///
+/// assert_eq!(Verb::RevokeSubject.name(), "revoke_subject");
+/// assert!(Verb::ALL.contains(&Verb::Load));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Verb {

@@ -49,6 +49,18 @@ pub struct SessionToken {
 impl SessionToken {
     /// Returns the token's text. Send it only to its owner, over a secure channel. Never write it
     /// to a log.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # async fn handler(auth: Auth<UserSession>) -> Result<String, anchor::Error> {
+    /// let login = auth.login(UserSession { user_id: 1 }).await?;
+    /// assert_eq!(format!("{:?}", login.token()), "SessionToken(..)");
+    /// // The body of the response, for a client that sends `Authorization: Bearer ..`.
+    /// Ok(login.token().expose().to_owned())
+    /// # }
+    /// ```
     pub fn expose(&self) -> &str {
         std::str::from_utf8(&*self.text).unwrap_or_default()
     }
@@ -125,6 +137,26 @@ impl Verified {
 
 /// The reason why a presented token was refused before any store call. It is only for the log: a
 /// response does not distinguish between the reasons.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+/// #     .keys(KeyRing::generate()?)
+/// #     .build()?;
+/// use anchor::Rejection;
+/// use anchor::token::BadToken;
+/// use axum::http::Request;
+///
+/// let request = Request::builder().header("cookie", "__Host-id=forged").body(())?;
+/// let refused = sessions.test_request(request).session().await.unwrap_err();
+/// assert!(matches!(refused.rejection(), Some(Rejection::BadToken(BadToken::Length))));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
     /// The text does not have the length of a token.

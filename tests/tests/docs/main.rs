@@ -1,6 +1,7 @@
 //! The documentation: its links lead somewhere, its book is complete, and its code is real.
 
 mod book;
+mod examples;
 mod links;
 mod markdown;
 mod shown;

@@ -58,6 +58,12 @@ pub struct SessionCookie {
 
 impl SessionCookie {
     /// Creates a cookie with this name.
+    ///
+    /// ```
+    /// use anchor::frontend::{Frontend, SessionCookie};
+    ///
+    /// assert_eq!(SessionCookie::new("__Host-admin").channel(), "cookie:__Host-admin");
+    /// ```
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
@@ -71,6 +77,13 @@ impl SessionCookie {
 
     /// Creates a cookie for plain HTTP on the developer's own machine, with the name `id` and
     /// without `Secure`. Building a manager with it logs a warning.
+    ///
+    /// ```
+    /// use anchor::frontend::{Frontend, SessionCookie};
+    ///
+    /// assert!(SessionCookie::default().needs_https());
+    /// assert!(!SessionCookie::development().needs_https());
+    /// ```
     pub fn development() -> Self {
         Self { secure: false, development: true, ..Self::new("id") }
     }
@@ -80,23 +93,58 @@ impl SessionCookie {
     }
 
     /// Sets when a browser sends the cookie with requests that another site caused.
+    ///
+    /// ```
+    /// use anchor::frontend::{Frontend, SameSite, SessionCookie};
+    /// use http::HeaderMap;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// SessionCookie::default().same_site(SameSite::Strict).remove(&mut headers);
+    /// assert!(headers["set-cookie"].to_str()?.contains("SameSite=Strict"));
+    /// # Ok::<_, http::header::ToStrError>(())
+    /// ```
     pub fn same_site(self, same_site: SameSite) -> Self {
         Self { same_site, ..self }
     }
 
     /// Sends the cookie to this domain and all its subdomains, instead of only to the host that set
     /// it. Needs a name without `__Host-`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use anchor::frontend::{Frontend, SessionCookie};
+    ///
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// assert!(SessionCookie::new("__Secure-id").domain("example.com").check(day).is_ok());
+    /// assert!(SessionCookie::new("__Host-id").domain("example.com").check(day).is_err());
+    /// ```
     pub fn domain(self, domain: impl Into<String>) -> Self {
         Self { domain: Some(domain.into()), ..self }
     }
 
     /// Sends the cookie only with requests below this path. Needs a name without `__Host-`.
+    ///
+    /// ```
+    /// use anchor::frontend::{Frontend, SessionCookie};
+    /// use http::HeaderMap;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// SessionCookie::new("__Secure-shop").path("/shop").remove(&mut headers);
+    /// assert!(headers["set-cookie"].to_str()?.contains("Path=/shop"));
+    /// # Ok::<_, http::header::ToStrError>(())
+    /// ```
     pub fn path(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }
     }
 
     /// Sets whether the cookie is sent only over HTTPS. Leave it on; to do without it, use
     /// [`development`](Self::development).
+    ///
+    /// ```
+    /// use anchor::frontend::{Frontend, SessionCookie};
+    ///
+    /// assert!(!SessionCookie::new("id").secure(false).needs_https());
+    /// ```
     pub fn secure(self, secure: bool) -> Self {
         Self { secure, ..self }
     }

@@ -56,6 +56,24 @@ impl<T: SessionData> SessionManagerBuilder<T> {
     /// (`absolute`) and the timeouts from this builder. Cookies and cross-origin settings do not
     /// concern them.
     ///
+    /// ```
+    /// use anchor::prelude::*;
+    ///
+    /// #[derive(Clone, SessionData)]
+    /// #[session(table = "invitations", absolute = "7d")]
+    /// struct Invitation { email: String }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let invitations = SessionManager::<Invitation>::builder(MemoryStore::new())
+    ///     .keys(KeyRing::generate()?)
+    ///     .build_one_time_tokens()?;
+    /// let token = invitations.issue(Invitation { email: "a@example.com".into() }).await?;
+    /// assert_eq!(invitations.redeem(token.expose()).await?.unwrap().email, "a@example.com");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns the errors of [`build`](Self::build), and an error if there is a frontend, a

@@ -158,6 +158,19 @@ impl<T: SessionData> SessionManagerBuilder<T> {
 
     /// Sets how many sessions the [`cache`](Self::cache) has room for, approximately. Default:
     /// 10,000, which take about 5 MB and their payloads. Sessions that are used often stay longer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use anchor::prelude::*;
+    /// # fn demo<T: SessionData>(store: impl SessionStore<T>) -> Result<(), anchor::ConfigError> {
+    /// let sessions = SessionManager::<T>::builder(store)
+    ///     .keys(KeyRing::generate()?)
+    ///     .cache(Duration::from_secs(5))
+    ///     .cache_capacity(100_000)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cache_capacity(mut self, sessions: usize) -> Self {
         self.cache.capacity = Some(sessions);
         self

@@ -69,6 +69,23 @@ impl<T: SessionData> SessionManager<T> {
 }
 
 /// Collects the settings of a [`SessionManager`]. [`build`](Self::build) checks them together.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let sessions = SessionManager::<UserSession>::builder(MemoryStore::new())
+///     .keys(KeyRing::generate()?)
+///     .idle(Duration::from_secs(30 * 60))
+///     .trusted_origin("https://app.example.com")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "call `.build()?` to make the manager"]
 pub struct SessionManagerBuilder<T: SessionData> {
     store: Box<dyn SessionStore<T>>,

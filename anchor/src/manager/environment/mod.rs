@@ -41,6 +41,21 @@ use reader::{Reader, Variables};
 /// with its variable and with what to write.
 ///
 /// `Debug` shows the names of the variables, but no value.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::Environment;
+///
+/// // `Environment::of_process("ANCHOR")` in an application.
+/// let environment = Environment::of("ANCHOR", [("ANCHOR_KYES", "c2VjcmV0")]);
+/// let mistakes = SessionManager::<UserSession>::builder(MemoryStore::new())
+///     .environment(environment)
+///     .build()
+///     .unwrap_err();
+/// assert!(mistakes.to_string().contains("ANCHOR_KEYS"));
+/// ```
 #[derive(Clone)]
 pub struct Environment {
     prefix: String,
@@ -53,6 +68,13 @@ impl Environment {
     ///
     /// Two managers need two prefixes, and neither may be the beginning of the other. For example:
     /// `USER` and `ADMIN`.
+    ///
+    /// ```
+    /// use anchor::Environment;
+    ///
+    /// let users = Environment::of_process("USER");
+    /// let administrators = Environment::of_process("ADMIN");
+    /// ```
     pub fn of_process(prefix: &str) -> Self {
         Self::of(prefix, env::vars_os())
     }

@@ -84,6 +84,23 @@ impl<T: SessionData> Effects<T> {
 /// With a cookie frontend, the response carries the token if the transaction has committed before
 /// the handler answers. With [`Bearer`](crate::frontend::Bearer), the handler sends it after the
 /// commit. Until then, and after a rollback, the token is refused like any other unknown one.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # async fn handler(
+/// #     sessions: SessionManager<UserSession>, store: SqliteStore<UserSession>,
+/// #     auth: Auth<UserSession>,
+/// # ) -> Result<String, anchor::Error> {
+/// let mut transaction = sessions.begin(&store).await?;
+/// let login = auth.login(UserSession { user_id: 1 }).within(&mut transaction).await?;
+/// transaction.commit().await?;
+/// // With `Bearer`, the token is the response.
+/// println!("session {}", login.id());
+/// Ok(login.token().expose().to_owned())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct PendingLogin {
     pub(crate) id: SessionId,

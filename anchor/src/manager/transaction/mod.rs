@@ -24,6 +24,7 @@ use crate::store::Transactional;
 use crate::store::cache::Changing;
 use crate::store::sql::{OwnTransaction, SqlStore, Transactions};
 
+#[cfg_attr(docsrs, doc(cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))))]
 impl<T: SessionData> SessionManager<T> {
     /// Begins a transaction in which the application's own statements and sessions change together,
     /// or not at all. `store` is the store that the manager was built with, or a clone of it.
@@ -31,6 +32,31 @@ impl<T: SessionData> SessionManager<T> {
     /// The transaction reads what others have committed (`READ COMMITTED`), and on SQLite it takes
     /// the write lock at once (`BEGIN IMMEDIATE`). Until it ends, it holds one of the pool's
     /// connections. Costs two statements, on MySQL three.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new()
+    /// #     .max_connections(1)
+    /// #     .connect("sqlite::memory:")
+    /// #     .await?;
+    /// # let store = SqliteStore::new(pool);
+    /// # store.migrate().await?;
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// # sqlx::raw_sql("CREATE TABLE users (id INTEGER, name TEXT)").execute(store.pool()).await?;
+    /// # sessions.test_session(UserSession { user_id: 1 }).await;
+    /// let mut transaction = sessions.begin(&store).await?;
+    /// sqlx::query("DELETE FROM users WHERE id = ?").bind(1).execute(&mut *transaction).await?;
+    /// assert_eq!(transaction.revoke_subject(&1).await?, 1);
+    /// transaction.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -201,6 +227,30 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     /// may end. As soon as the database answers that it has committed, the events are reported, and
     /// a login gets its cookie, or is ended again if its response has been sent.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new()
+    /// #     .max_connections(1)
+    /// #     .connect("sqlite::memory:")
+    /// #     .await?;
+    /// # let store = SqliteStore::new(pool);
+    /// # store.migrate().await?;
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// let id = sessions.test_session(UserSession { user_id: 1 }).await.id();
+    /// let mut transaction = sessions.begin(&store).await?;
+    /// transaction.revoke(id).await?;
+    /// transaction.commit().await?;
+    /// assert!(sessions.get(id).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Store`] if the transaction was not committed: it was rolled back. If the database
@@ -217,6 +267,30 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
 
     /// Undoes everything that happened in the transaction. Dropping it does the same, a little
     /// later.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new()
+    /// #     .max_connections(1)
+    /// #     .connect("sqlite::memory:")
+    /// #     .await?;
+    /// # let store = SqliteStore::new(pool);
+    /// # store.migrate().await?;
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// let id = sessions.test_session(UserSession { user_id: 1 }).await.id();
+    /// let mut transaction = sessions.begin(&store).await?;
+    /// transaction.revoke(id).await?;
+    /// transaction.rollback().await?;
+    /// assert!(sessions.get(id).await?.is_some(), "it is still live");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -19,6 +19,21 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     /// Ends a session, whoever its subject is, and returns whether it was live:
     /// [`SessionManager::revoke`](crate::SessionManager::revoke).
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>, store: SqliteStore<UserSession>,
+    /// #     id: anchor::SessionId,
+    /// # ) -> Result<(), anchor::Error> {
+    /// let mut transaction = sessions.begin(&store).await?;
+    /// let was_live = transaction.revoke(id).await?;
+    /// transaction.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the database cannot answer, or if the transaction already has a login.
@@ -42,6 +57,23 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     /// A login that commits after this call and before this transaction does is not found. To end
     /// that one, too, use [`cut_off`](Self::cut_off).
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>, store: SqliteStore<UserSession>, user_id: i64,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// // The user and their sessions go together, or not at all.
+    /// let mut transaction = sessions.begin(&store).await?;
+    /// let delete = sqlx::query("DELETE FROM users WHERE id = ?").bind(user_id);
+    /// delete.execute(&mut *transaction).await?;
+    /// transaction.revoke_subject(&user_id).await?;
+    /// transaction.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the database cannot answer, or if the transaction already has a login.
@@ -51,6 +83,32 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
 
     /// Ends every session of a subject except one, and returns how many it ended:
     /// [`SessionManager::revoke_others`](crate::SessionManager::revoke_others).
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new()
+    /// #     .max_connections(1)
+    /// #     .connect("sqlite::memory:")
+    /// #     .await?;
+    /// # let store = SqliteStore::new(pool);
+    /// # store.migrate().await?;
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// let here = sessions.test_session(UserSession { user_id: 1 }).await.id();
+    /// let elsewhere = sessions.test_session(UserSession { user_id: 1 }).await.id();
+    /// let mut transaction = sessions.begin(&store).await?;
+    /// assert_eq!(transaction.revoke_others(&1, here).await?, 1);
+    /// transaction.commit().await?;
+    /// assert!(sessions.get(here).await?.is_some());
+    /// assert!(sessions.get(elsewhere).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -96,6 +154,27 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     /// To log the user in again, call [`Auth::login`](crate::Auth::login) with
     /// [`starting_now`](crate::request::Login::starting_now) after the commit.
     ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # #[session(cut_off)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # async fn example(
+    /// #     sessions: SessionManager<UserSession>, store: SqliteStore<UserSession>,
+    /// #     user_id: i64, hash: String,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut transaction = sessions.begin(&store).await?;
+    /// sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?")
+    ///     .bind(hash)
+    ///     .bind(user_id)
+    ///     .execute(&mut *transaction)
+    ///     .await?;
+    /// transaction.cut_off(&user_id).await?;
+    /// transaction.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns the errors of [`revoke_subject`](Self::revoke_subject).
@@ -124,6 +203,30 @@ impl<T: SessionData, D: Transactions> SessionTransaction<T, D> {
     /// changed: [`SessionManager::update_subject`](crate::SessionManager::update_subject). All of
     /// them are locked first, so `change` runs once for each, and nobody else changes them until
     /// the transaction has ended.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64, admin: bool }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new()
+    /// #     .max_connections(1)
+    /// #     .connect("sqlite::memory:")
+    /// #     .await?;
+    /// # let store = SqliteStore::new(pool);
+    /// # store.migrate().await?;
+    /// # let sessions = SessionManager::<UserSession>::builder(store.clone())
+    /// #     .keys(KeyRing::generate()?)
+    /// #     .build()?;
+    /// let id = sessions.test_session(UserSession { user_id: 1, admin: true }).await.id();
+    /// let mut transaction = sessions.begin(&store).await?;
+    /// assert_eq!(transaction.update_subject(&1, |user| user.admin = false).await?, 1);
+    /// transaction.commit().await?;
+    /// assert!(!sessions.get(id).await?.unwrap().data.admin);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

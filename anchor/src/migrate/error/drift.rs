@@ -4,6 +4,40 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// How a struct and the migrations in one folder differ.
+///
+/// ```
+/// # mod before {
+/// #     use anchor::prelude::*;
+/// #     #[derive(Clone, SessionData)]
+/// #     #[session(table = "sessions")]
+/// #     pub struct UserSession {
+/// #         #[session(subject)]
+/// #         pub user_id: i64,
+/// #         pub theme: Option<String>,
+/// #     }
+/// # }
+/// use anchor::migrate::{MigrateError, Migrations, check, write};
+/// use anchor::prelude::*;
+/// use anchor::schema::Dialect;
+///
+/// // Its field `theme` was removed.
+/// #[derive(Clone, SessionData)]
+/// #[session(table = "sessions")]
+/// struct UserSession { #[session(subject)] user_id: i64 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("anchor-example-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let migrations = Migrations::in_folder(&folder).dialect(Dialect::Sqlite);
+/// # write(before::UserSession::schema(), &migrations)?;
+/// let Err(MigrateError::Drift(drifts)) = check(UserSession::schema(), &migrations) else {
+///     panic!("the struct and the migrations differ")
+/// };
+/// assert!(drifts[0].difference.starts_with("- theme"));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drift {

@@ -16,6 +16,17 @@ use advice::{
 pub use drift::Drift;
 
 /// Migrations could not be checked or written, or differ from the struct. Nothing was written.
+///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// use anchor::migrate::{MigrateError, Migrations, check};
+///
+/// let missing = Migrations::in_folder("no/such/folder");
+/// let error = check(UserSession::schema(), &missing).unwrap_err();
+/// assert!(matches!(error, MigrateError::NoFolder { .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrateError {

@@ -129,12 +129,31 @@ struct Shared<T> {
 
 impl<T: SessionData> MemoryStore<T> {
     /// Creates an empty store.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// let store = MemoryStore::<UserSession>::new();
+    /// // The clone has the same sessions.
+    /// let same = store.clone();
+    /// ```
     pub fn new() -> Self {
         Self::timed_by(Clock::new())
     }
 
     /// Creates an empty store whose time a test moves:
     /// [`Clock::advance`](crate::testing::Clock::advance).
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// use anchor::testing::Clock;
+    ///
+    /// let clock = Clock::new();
+    /// let store = MemoryStore::<UserSession>::with_clock(&clock);
+    /// ```
     #[cfg(feature = "testing")]
     pub fn with_clock(clock: &TestClock) -> Self {
         Self::timed_by(Clock::moved_by(clock.clone()))

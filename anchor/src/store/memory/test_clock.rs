@@ -66,6 +66,16 @@ impl TestClock {
     }
 
     /// Returns what the clock shows.
+    ///
+    /// ```
+    /// use anchor::testing::Clock;
+    /// use std::time::Duration;
+    ///
+    /// let clock = Clock::new();
+    /// let before = clock.now();
+    /// clock.advance(Duration::from_secs(60));
+    /// assert!(clock.now().saturating_since(before) >= Duration::from_secs(60));
+    /// ```
     pub fn now(&self) -> Timestamp {
         self.at(Instant::now())
     }

@@ -50,6 +50,21 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 /// the same time. From then on, all calls of the store fail, and nothing but a new store with a new
 /// connection helps. [`RedisStore::connect_cluster`](super::RedisStore::connect_cluster) replaces
 /// its connection by itself.
+///
+/// ```no_run
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use anchor::RedisStore;
+/// use anchor::store::RedisConnection;
+///
+/// let client = redis::Client::open("redis://127.0.0.1:6379")?;
+/// let connection = RedisConnection::from(client.get_connection_manager().await?);
+/// let store = RedisStore::<UserSession>::new(connection);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct RedisConnection {
     kind: Kind,

@@ -28,6 +28,22 @@ use crate::store::Placement;
 /// and one confirmation is for all of them: many ends at the same time take hardly longer than one.
 /// An end that comes while others wait may wait for their confirmation first, and an end whose turn
 /// does not come in time is a 503, too, and may be carried out later or not at all.
+///
+/// ```no_run
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use anchor::RedisStore;
+/// use anchor::store::Durability;
+/// use std::time::Duration;
+///
+/// let store = RedisStore::<UserSession>::connect("redis://127.0.0.1:6379").await?;
+/// let confirmed = Durability::Replicas { replicas: 1, within: Duration::from_secs(1) };
+/// let store = store.durability(confirmed).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {

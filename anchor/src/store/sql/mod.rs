@@ -166,6 +166,25 @@ pub type MySqlStore<T> = SqlStore<sqlx::MySqlPool, T>;
 /// Stores sessions in a SQL table. `PostgresStore`, `SqliteStore` and `MySqlStore` are its names
 /// for each database. Cheap to clone.
 ///
+/// ```
+/// # use anchor::prelude::*;
+/// # #[derive(Clone, SessionData)]
+/// # struct UserSession { #[session(subject)] user_id: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sqlx::sqlite::SqlitePoolOptions;
+///
+/// // One connection, because each one has its own in-memory database.
+/// let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+/// let store = SqliteStore::<UserSession>::new(pool);
+/// store.migrate().await?;
+/// let sessions = SessionManager::builder(store).keys(KeyRing::generate()?).build()?;
+/// let session = sessions.test_session(UserSession { user_id: 1 }).await;
+/// assert!(sessions.revoke(session.id()).await?);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Cost
 ///
 /// Each verb is one prepared statement, with these exceptions:
@@ -300,6 +319,17 @@ impl<D: Driver, T: SessionData> SqlStore<D, T> {
     }
 
     /// Returns the pool.
+    ///
+    /// ```
+    /// # use anchor::prelude::*;
+    /// # #[derive(Clone, SessionData)]
+    /// # struct UserSession { #[session(subject)] user_id: i64 }
+    /// # async fn example(store: SqliteStore<UserSession>) -> Result<(), sqlx::Error> {
+    /// // The application's own statement, through the same pool.
+    /// sqlx::query("DELETE FROM carts WHERE updated_at < 0").execute(store.pool()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pool(&self) -> &D {
         &self.database.pool
     }
