@@ -35,14 +35,15 @@ impl OldSessions for FastapiSessions {
         connection: &mut PgConnection,
     ) -> Result<Option<OldSession>, BoxError> {
         let delete = "DELETE FROM anchor_sessions WHERE id = $1 AND expires_at > now() \
-                      RETURNING user_id, extract(epoch FROM expires_at - now())::float8";
-        let old: Option<(String, f64)> =
+                      RETURNING user_id, CASE WHEN isfinite(expires_at) \
+                      THEN extract(epoch FROM expires_at - now())::float8 END";
+        let old: Option<(String, Option<f64>)> =
             sqlx::query_as(delete).bind(id).fetch_optional(&mut *connection).await?;
         let Some((user_id, left)) = old else { return Ok(None) };
         let Ok(user_id) = user_id.parse() else { return Ok(None) };
         let user = users::of_old_session(connection, user_id).await?;
-        // No use extends such a session, so the new one ends when it would have ended.
-        let at_most = Duration::try_from_secs_f64(left).ok();
+        // No use extends such a session, so the new one ends when it would have ended, if ever.
+        let at_most = left.and_then(|left| Duration::try_from_secs_f64(left).ok());
         Ok(user.map(|user| OldSession { user_id: user.id, at_most }))
     }
 }
