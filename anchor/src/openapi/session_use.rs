@@ -10,7 +10,7 @@ use crate::request::scope::LogoutReach;
 use crate::type_name::without_paths;
 
 /// The payload of a guard without a type, until a manager says whose sessions it has.
-pub(super) const ANY: &str = "session";
+pub(super) const ANY: &str = "anchor-session";
 
 /// How an operation uses the sessions of one payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

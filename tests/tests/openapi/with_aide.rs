@@ -163,7 +163,7 @@ fn a_guard_without_a_type_needs_the_sessions_of_the_first_manager() {
         .api_route("/logout", post(untyped_logout));
     let _ = router.finish_api(&mut document);
     let security = |document: &Value| operation(document, "get", "/untyped")["security"].clone();
-    assert_eq!(security(&json_of(&document)), json!([{ "session": [] }]));
+    assert_eq!(security(&json_of(&document)), json!([{ "anchor-session": [] }]));
     users().describe_in(&mut document).expect("a description");
     let document = json_of(&document);
     assert_eq!(security(&document), json!([{ "UserSession": [] }]));
