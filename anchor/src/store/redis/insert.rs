@@ -1,4 +1,4 @@
-//! Logins that insert a session and do nothing else: plain commands in a transaction of Redis, which
+//! Logins that insert a session and do nothing else: plain commands in a transaction of Redis that
 //! concurrent logins share. A script would cost the server three times as much.
 //!
 //! A session's times are instants of the server's clock, so it is asked first, once for all of
@@ -61,7 +61,12 @@ impl Inserts {
         commands.add_command(command("EXEC", 0, 0));
         // Sent twice, because the connection was lost, a session is found by the script.
         let answers = connection.run_together(&shard, &commands).await.map_err(failed)?;
-        let mut done = done(answers).map_err(failed)??.into_iter();
+        let mut done = match done(answers) {
+            Ok(done) => done?.into_iter(),
+            // Whatever was refused, nothing of the transaction has happened.
+            Err(_) if logins.len() > 1 => return Ok(logins.iter().map(|_| Ok(None)).collect()),
+            Err(error) => return Err(failed(error)),
+        };
         let inserted = insertions.into_iter().map(|(login, times, index_until, commands)| {
             let is_inserted = outcome(done.by_ref().take(commands)).map_err(failed)??;
             if let (true, Some(until)) = (is_inserted, index_until) {
@@ -95,8 +100,9 @@ impl Database {
     }
 }
 
-/// What an insertion has come to: the script's answer, or `None` if there already is a session with
-/// its id. Each has its own outcome.
+/// What an insertion has come to: the script's answer, or `None` if the script has to insert the
+/// session, because there already is one with its id, or because Redis refuses some login of the
+/// batch. Each has its own outcome.
 type Inserted = Result<Option<Reply>, StoreError>;
 
 /// Returns what the commands of a transaction have come to, or why it was not carried out.
