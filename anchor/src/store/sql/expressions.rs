@@ -200,3 +200,23 @@ pub(super) fn cast_target(sql_type: &str) -> Option<String> {
         .contains(&lower.split(' ').next().unwrap_or_default());
     (!is_character).then_some(target)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_cast_to_its_columns_type_without_the_length() {
+        for (sql_type, target) in [
+            ("mood", Some("mood")),
+            ("numeric(10, 2)", Some("numeric")),
+            ("timestamp (3) with time zone", Some("timestamp with time zone")),
+            ("VarChar(40)", None),
+            ("character varying (40)", None),
+            ("bpchar", None),
+            ("odd)(", Some("odd)(")),
+        ] {
+            assert_eq!(cast_target(sql_type).as_deref(), target, "{sql_type}");
+        }
+    }
+}
