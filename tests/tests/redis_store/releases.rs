@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anchor::Column;
 use anchor::prelude::*;
-use anchor::store::{Change, Consumed, Load, SessionStore};
+use anchor::store::{Change, Consumed, Load, Page, SessionStore};
 use anchor_tests::{databases, logs};
 
 use super::{UserSession, create, hash, is_live, live, login, user};
@@ -55,6 +55,8 @@ async fn a_session_of_an_earlier_release_is_read_as_a_migration_would_make_it() 
     assert!(!hash(&server, id).await.contains_key("visits"));
     // The earlier release cannot read it, and says so.
     assert!(matches!(before.load(id).await, Ok(Load::Undecodable(_))));
+    let listed = before.list(&"ferris".to_owned(), Page::default()).await.unwrap();
+    assert_eq!((listed.len(), listed.undecodable), (0, 1));
 }
 
 #[tokio::test]

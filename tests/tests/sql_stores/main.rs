@@ -237,6 +237,7 @@ on_every_database! {
     verify_lists_what_the_extras_lack
     a_missing_companion_is_called_by_its_name
     a_reason_of_another_version_is_no_reason
+    an_end_with_a_proof_says_what_it_has_done_whatever_its_reason_is
     of_logins_that_share_a_statement_one_that_does_not_fit_fails_alone
 }
 
@@ -516,6 +517,20 @@ async fn a_reason_of_another_version_is_no_reason(database: impl Database) {
     database.run("UPDATE sessions SET end_reason = 'abducted'").await;
     let history = store.history(&"ann".to_owned(), Page::default()).await.unwrap();
     assert_eq!((history[0].status, history[0].reason), (EndStatus::Revoked, None));
+}
+
+/// A logout shares its statement, and every other end has its own.
+async fn an_end_with_a_proof_says_what_it_has_done_whatever_its_reason_is(database: impl Database) {
+    let store = ready::<Everything, _>(&database).await;
+    for reason in [EndReason::Logout, EndReason::Revoked] {
+        let new = session(everything());
+        store.create(new.clone()).await.unwrap();
+        let end = async |proof| store.revoke(new.id, Some(proof), reason).await.unwrap();
+        assert_eq!(end(LastingHash::from_bytes([9; 32])).await, Ending::Unproven, "{reason:?}");
+        assert!(matches!(store.load(new.id).await.unwrap(), Load::Live(_)), "{reason:?}");
+        assert_eq!(end(new.lasting).await, Ending::Ended, "{reason:?}");
+        assert_eq!(end(new.lasting).await, Ending::NotLive, "{reason:?}");
+    }
 }
 
 async fn an_own_sql_type_is_never_cut(database: impl Database) {
