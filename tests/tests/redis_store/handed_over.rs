@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor::payload::{LimitExceeded, SubjectLimit};
-use anchor::store::{Change, Created, EndReason, Page, Placement, SessionStore};
+use anchor::store::{Change, Created, EndReason, Page, Placement, Replaced, SessionStore};
 use anchor::{RedisStore, SessionId, StoreErrorKind};
 use anchor_tests::databases::{self, Redis};
 
@@ -68,6 +68,30 @@ async fn a_session_that_was_handed_over_is_its_new_subjects_on_one_server() {
 async fn a_session_that_was_handed_over_is_its_new_subjects_in_a_cluster() {
     let Some(server) = databases::redis_cluster().await else { return };
     a_session_that_was_handed_over_is_its_new_subjects(server).await;
+}
+
+/// The session that it replaces leaves room for it, and the others count.
+#[tokio::test]
+async fn a_login_may_replace_a_session_of_another_shard_under_a_limit() {
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    for (limit, is_kept) in [(2, true), (1, false)] {
+        store.revoke_subject(&"corro".to_owned(), EndReason::Revoked).await.unwrap();
+        let [replaced, kept] = [login(&store, user("ferris")), login(&store, user("ferris"))];
+        for new in [&replaced, &kept] {
+            store.create(new.clone()).await.unwrap();
+            hand_over(&store, new.id, "corro").await;
+        }
+        let mut new = login(&store, user("corro"));
+        new.limit = Some(SubjectLimit::new(limit, LimitExceeded::EndOldest));
+        new.replaces = Some(Replaced { id: replaced.id, proof: replaced.lasting });
+        let Created::Session { ended, .. } = store.create(new.clone()).await.unwrap() else {
+            panic!("it makes room for itself")
+        };
+        assert_eq!(ended, if is_kept { vec![] } else { vec![kept.id] }, "{limit}");
+        assert_eq!(is_live(&store, kept.id).await, is_kept, "{limit}");
+        assert!(!is_live(&store, replaced.id).await && is_live(&store, new.id).await, "{limit}");
+    }
 }
 
 #[tokio::test]

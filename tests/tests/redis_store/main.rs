@@ -210,3 +210,31 @@ async fn a_lost_connection_fails_no_call() {
     }
     assert_eq!(store.revoke(id, None, EndReason::Logout).await.unwrap(), Ending::Ended);
 }
+
+/// In the shard of their subject, where logins place them.
+#[tokio::test]
+async fn a_list_of_one_shard_comes_in_pages() {
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    let mut created = Vec::new();
+    for _ in 0..5 {
+        created.push(create(&store, user("ferris")).await);
+    }
+    let (mut page, mut listed) = (Page::first(2), Vec::new());
+    for expected in [2, 2, 1] {
+        let part = store.list(&"ferris".to_owned(), page).await.expect("list answers");
+        assert_eq!(part.len(), expected, "{part:?}");
+        listed.extend(part.iter().map(|record| record.id));
+        let Some(next) = part.next else { break };
+        page = page.after(next);
+    }
+    listed.sort_unstable();
+    created.sort_unstable();
+    assert_eq!(listed, created);
+}
+
+#[tokio::test]
+async fn the_spans_of_its_calls_name_redis() {
+    let Some(server) = databases::redis().await else { return };
+    assert_eq!(server.store::<UserSession>().await.database_system(), Some("redis"));
+}

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anchor::Column;
 use anchor::prelude::*;
-use anchor::store::{Change, Load, SessionStore};
-use anchor_tests::databases;
+use anchor::store::{Change, Consumed, Load, Page, SessionStore};
+use anchor_tests::{databases, logs};
 
-use super::{UserSession, create, hash, live, user};
+use super::{UserSession, create, hash, is_live, live, login, user};
 
 /// The next release of [`UserSession`].
 #[derive(Debug, Clone, PartialEq, SessionData)]
@@ -55,6 +55,8 @@ async fn a_session_of_an_earlier_release_is_read_as_a_migration_would_make_it() 
     assert!(!hash(&server, id).await.contains_key("visits"));
     // The earlier release cannot read it, and says so.
     assert!(matches!(before.load(id).await, Ok(Load::Undecodable(_))));
+    let listed = before.list(&"ferris".to_owned(), Page::default()).await.unwrap();
+    assert_eq!((listed.len(), listed.undecodable), (0, 1));
 }
 
 #[tokio::test]
@@ -116,16 +118,18 @@ async fn a_session_that_was_begun_with_another_subject_has_ended() {
     assert_eq!(error.column(), "visits");
 }
 
+/// A release with a column that no earlier session has.
+#[derive(Debug, Clone, SessionData)]
+#[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+struct Ending {
+    #[session(subject)]
+    name: String,
+    #[session(on_change = "end_sessions")]
+    tenant: i64,
+}
+
 #[tokio::test]
 async fn a_column_that_ends_sessions_on_change_ends_them_without_a_warning() {
-    #[derive(Debug, Clone, SessionData)]
-    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
-    struct Ending {
-        #[session(subject)]
-        name: String,
-        #[session(on_change = "end_sessions")]
-        tenant: i64,
-    }
     let Some(server) = databases::redis().await else { return };
     let id = create(&server.store::<UserSession>().await, user("ferris")).await;
     let after = server.store::<Ending>().await;
@@ -224,5 +228,72 @@ async fn no_release_reads_a_variant_as_the_one_that_it_swapped_names_with() {
         let new = create(&after, new).await;
         assert_eq!(live(&after, new).await.record.data.plan, swapped);
         assert!(matches!(before.load(new).await, Ok(Load::Undecodable(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_variant_that_was_renamed_among_others_is_read_by_its_new_name() {
+    #[derive(Debug, Clone, Copy, PartialEq, Column)]
+    enum Plan {
+        Gold,
+        Silver,
+        Free,
+    }
+    #[derive(Debug, Clone, Copy, PartialEq, Column)]
+    enum RenamedPlan {
+        #[column(renamed_from = "gold")]
+        Team,
+        #[column(renamed_from = "silver")]
+        Single,
+        Free,
+    }
+    #[derive(Debug, Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+    struct WithPlan {
+        #[session(subject)]
+        name: String,
+        plan: Plan,
+    }
+    #[derive(Debug, Clone, SessionData)]
+    #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
+    struct WithRenamedPlan {
+        #[session(subject)]
+        name: String,
+        plan: RenamedPlan,
+    }
+    let Some(server) = databases::redis().await else { return };
+    let before = server.store::<WithPlan>().await;
+    let after = server.store::<WithRenamedPlan>().await;
+    for (plan, renamed) in [
+        (Plan::Gold, RenamedPlan::Team),
+        (Plan::Silver, RenamedPlan::Single),
+        (Plan::Free, RenamedPlan::Free),
+    ] {
+        let id = create(&before, WithPlan { name: "ferris".into(), plan }).await;
+        assert_eq!(live(&after, id).await.record.data.plan, renamed);
+    }
+}
+
+/// It has ended, and the log says why nobody has got its payload, unless that was declared.
+#[tokio::test]
+async fn a_session_that_cannot_be_decoded_is_consumed_without_a_payload() {
+    let Some(server) = databases::redis().await else { return };
+    let before = server.store::<UserSession>().await;
+    let (after, ending) = (server.store::<NextSession>().await, server.store::<Ending>().await);
+    for is_declared in [false, true] {
+        let new = login(&before, user("ferris"));
+        before.create(new.clone()).await.unwrap();
+        let key = server.key(super::TABLE, new.id, &format!("session:{}", new.id));
+        server.run::<i64>(&["HSET", &key, "level", "many"]).await;
+        let (is_gone, logged) = if is_declared {
+            let (consumed, logged) = logs::logged(ending.consume(new.id, new.secret)).await;
+            (matches!(consumed.unwrap(), Consumed::Gone), logged)
+        } else {
+            let (consumed, logged) = logs::logged(after.consume(new.id, new.secret)).await;
+            (matches!(consumed.unwrap(), Consumed::Gone), logged)
+        };
+        assert!(is_gone, "{is_declared}");
+        assert_eq!(logged.contains(&new.id.to_string()), !is_declared, "{logged}");
+        assert!(!is_live(&before, new.id).await);
     }
 }

@@ -109,6 +109,34 @@ async fn logins_that_are_sent_together_are_what_one_alone_is() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// A script costs the server three times as much. A login that is alone runs it, and so does each
+/// 32nd, which tidies the index.
+#[tokio::test]
+async fn of_logins_that_do_nothing_else_few_run_a_script() {
+    let Some(server) = databases::own_redis() else { return };
+    let store = server.store::<Visit>().await;
+    let scripts = async || -> u64 {
+        let statistics: String = server.run(&["INFO", "commandstats"]).await;
+        let of_scripts =
+            |line: &str| line.strip_prefix("cmdstat_evalsha:calls=").map(str::to_owned);
+        let calls = statistics.lines().find_map(of_scripts);
+        calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+    };
+    for (last, expected) in [(1, 0..=16), (0, 64..=64)] {
+        let mut logins = logins(&store, 64);
+        for new in &mut logins {
+            let random = new.id.as_uuid().as_u128();
+            new.id = SessionId::from_uuid(Uuid::from_u128(random & !0x1f | last));
+        }
+        let before = scripts().await;
+        for created in create_all(&store, logins).await {
+            created.unwrap();
+        }
+        let count = scripts().await - before;
+        assert!(expected.contains(&count), "{last}: {count}");
+    }
+}
+
 #[tokio::test]
 async fn of_logins_with_one_id_a_single_one_is_made() {
     let Some(server) = databases::redis().await else { return };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anchor::payload::{LimitExceeded, SubjectLimit};
 use anchor::store::{
     Change, ClientInfo, EndReason, EndStatus, Ending, Load, NewSession, Page, Record, Replaced,
     SessionStore, Touch, Touched, Updated, Use, Verified, VerifyError,
@@ -19,6 +20,7 @@ use anchor_tests::{databases, logs};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, MySqlPool, PgPool, SqlitePool};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 #[derive(Clone, Copy, Debug, PartialEq, Column)]
@@ -235,6 +237,7 @@ on_every_database! {
     verify_lists_what_the_extras_lack
     a_missing_companion_is_called_by_its_name
     a_reason_of_another_version_is_no_reason
+    an_end_with_a_proof_says_what_it_has_done_whatever_its_reason_is
     of_logins_that_share_a_statement_one_that_does_not_fit_fails_alone
 }
 
@@ -516,6 +519,20 @@ async fn a_reason_of_another_version_is_no_reason(database: impl Database) {
     assert_eq!((history[0].status, history[0].reason), (EndStatus::Revoked, None));
 }
 
+/// A logout shares its statement, and every other end has its own.
+async fn an_end_with_a_proof_says_what_it_has_done_whatever_its_reason_is(database: impl Database) {
+    let store = ready::<Everything, _>(&database).await;
+    for reason in [EndReason::Logout, EndReason::Revoked] {
+        let new = session(everything());
+        store.create(new.clone()).await.unwrap();
+        let end = async |proof| store.revoke(new.id, Some(proof), reason).await.unwrap();
+        assert_eq!(end(LastingHash::from_bytes([9; 32])).await, Ending::Unproven, "{reason:?}");
+        assert!(matches!(store.load(new.id).await.unwrap(), Load::Live(_)), "{reason:?}");
+        assert_eq!(end(new.lasting).await, Ending::Ended, "{reason:?}");
+        assert_eq!(end(new.lasting).await, Ending::NotLive, "{reason:?}");
+    }
+}
+
 async fn an_own_sql_type_is_never_cut(database: impl Database) {
     #[derive(Clone, Debug, PartialEq, SessionData)]
     #[session(table = "sessions", idle = "2h", absolute = "14d", migrations = false)]
@@ -672,6 +689,150 @@ async fn on_postgres_a_write_that_waits_past_the_end_does_not_revive() {
 async fn on_mysql_a_write_that_waits_past_the_end_does_not_revive() {
     let Some(pool) = databases::mysql().await else { return };
     a_write_that_waits_past_the_end_does_not_revive!(pool);
+}
+
+/// It waits for a row under its subject's lock, which a login on another node then needs.
+async fn a_login_whose_caller_leaves_gives_its_lock_back<D: Database>(database: D, other: D) {
+    let (store, elsewhere) = (ready::<Everything, D>(&database).await, other.store::<Everything>());
+    let login = || {
+        let mut new = session(everything());
+        new.limit = Some(SubjectLimit::new(1, LimitExceeded::EndOldest));
+        new
+    };
+    store.create(login()).await.unwrap();
+    let left = async {
+        let waits = timeout(Duration::from_millis(500), store.create(login())).await;
+        assert!(waits.is_err(), "the row is locked");
+    };
+    database.while_locked("SELECT id FROM sessions FOR UPDATE", left).await;
+    let created = timeout(Duration::from_secs(10), elsewhere.create(login())).await;
+    let id = created.expect("the lock is free").unwrap().into_record().unwrap().id;
+    let live = elsewhere.list(&"ferris".to_owned(), Page::default()).await.unwrap();
+    assert_eq!(live.iter().map(|record| record.id).collect::<Vec<_>>(), [id]);
+}
+
+#[tokio::test]
+async fn on_postgres_a_login_whose_caller_leaves_gives_its_lock_back() {
+    let Some(pool) = databases::postgres().await else { return };
+    let other = PgPoolOptions::new().connect_lazy_with((*pool.connect_options()).clone());
+    a_login_whose_caller_leaves_gives_its_lock_back(pool, other).await;
+}
+
+#[tokio::test]
+async fn on_mysql_a_login_whose_caller_leaves_gives_its_lock_back() {
+    let Some(pool) = databases::mysql().await else { return };
+    let other = MySqlPoolOptions::new().connect_lazy_with((*pool.connect_options()).clone());
+    a_login_whose_caller_leaves_gives_its_lock_back(pool, other).await;
+}
+
+/// Both wait for the row that they would end, and the second one has to end the first one instead.
+async fn logins_on_two_nodes_that_wait_for_one_row_keep_to_the_limit<D: Database>(
+    database: D,
+    other: D,
+) where
+    D::Store<Everything>: 'static,
+{
+    let stores = [ready::<Everything, D>(&database).await, other.store::<Everything>()];
+    let login = || {
+        let mut new = session(everything());
+        new.limit = Some(SubjectLimit::new(1, LimitExceeded::EndOldest));
+        new
+    };
+    stores[0].create(login()).await.unwrap();
+    let mut logins = Vec::new();
+    let begin = async {
+        for store in &stores {
+            let (store, new) = (store.clone(), login());
+            logins.push(tokio::spawn(async move { store.create(new).await }));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(logins.iter().all(|login| !login.is_finished()), "the row is locked");
+    };
+    database.while_locked("SELECT id FROM sessions FOR UPDATE", begin).await;
+    for login in logins {
+        login.await.unwrap().unwrap();
+    }
+    assert_eq!(stores[0].list(&"ferris".to_owned(), Page::default()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn on_postgres_logins_on_two_nodes_that_wait_for_one_row_keep_to_the_limit() {
+    let Some(pool) = databases::postgres().await else { return };
+    let other = PgPoolOptions::new().connect_lazy_with((*pool.connect_options()).clone());
+    logins_on_two_nodes_that_wait_for_one_row_keep_to_the_limit(pool, other).await;
+}
+
+#[tokio::test]
+async fn on_mysql_logins_on_two_nodes_that_wait_for_one_row_keep_to_the_limit() {
+    let Some(pool) = databases::mysql().await else { return };
+    let other = MySqlPoolOptions::new().connect_lazy_with((*pool.connect_options()).clone());
+    logins_on_two_nodes_that_wait_for_one_row_keep_to_the_limit(pool, other).await;
+}
+
+/// A server refuses a statement of more than 16 MB, and ends its connection.
+#[tokio::test]
+async fn on_mysql_large_logins_at_once_do_not_share_a_statement() {
+    let Some(pool) = databases::mysql().await else { return };
+    let store = ready::<Everything, _>(&pool).await;
+    let large = [
+        Everything { bytes: Some(vec![7; 600_000]), ..everything() },
+        Everything { numbers: vec![u64::MAX; 30_000], ..everything() },
+    ];
+    for data in large {
+        let logins: Vec<_> = (0..40)
+            .map(|_| {
+                let (store, new) = (store.clone(), session(data.clone()));
+                tokio::spawn(async move { store.create(new).await })
+            })
+            .collect();
+        for login in logins {
+            login.await.unwrap().unwrap();
+        }
+    }
+}
+
+/// A sequence goes on when what has asked it is undone.
+#[tokio::test]
+async fn on_postgres_what_was_aborted_in_favor_of_another_statement_is_run_again() {
+    let Some(pool) = databases::postgres().await else { return };
+    let store = ready::<Everything, _>(&pool).await;
+    pool.run(
+        "CREATE SEQUENCE attempts; \
+         CREATE FUNCTION abort() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF nextval('attempts') <= 2 THEN RAISE EXCEPTION 'another' USING ERRCODE = '40P01'; \
+         END IF; RETURN COALESCE(NEW, OLD); END $$; \
+         CREATE TRIGGER abort BEFORE INSERT OR UPDATE OR DELETE ON sessions FOR EACH ROW \
+         EXECUTE FUNCTION abort()",
+    )
+    .await;
+    // Two attempts of each verb.
+    let abort_again = async || pool.run("ALTER SEQUENCE attempts RESTART").await;
+    let shared = session(everything());
+    store.create(shared.clone()).await.unwrap();
+    let idle = Duration::from_secs(60);
+    abort_again().await;
+    let touch = Touch { id: shared.id, idle, presented: None, client: None };
+    assert!(matches!(store.touch(touch).await.unwrap(), Touched::Written { .. }));
+    abort_again().await;
+    let change = Change {
+        id: shared.id,
+        secret: shared.secret,
+        version: 1,
+        from: Arc::clone(&shared.data),
+        to: Arc::new(Everything { small: 7, ..everything() }),
+        idle,
+    };
+    assert!(matches!(store.update(change).await.unwrap(), Updated::Written { version: 2 }));
+    assert_eq!(loaded(&store, shared.id).await.data.small, 7);
+    abort_again().await;
+    let mut replacing = session(everything());
+    replacing.replaces = Some(Replaced { id: shared.id, proof: shared.lasting });
+    store.create(replacing.clone()).await.unwrap();
+    loaded(&store, replacing.id).await;
+    assert!(matches!(store.load(shared.id).await.unwrap(), Load::Absent));
+    abort_again().await;
+    let ended = store.revoke(replacing.id, None, EndReason::Revoked).await.unwrap();
+    assert_eq!(ended, Ending::Ended);
 }
 
 #[tokio::test]

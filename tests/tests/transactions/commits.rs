@@ -1,16 +1,22 @@
 //! What a commit makes true, and nothing before it.
 
+use std::sync::{Arc, Mutex};
+
+use anchor::manager::Event;
+use anchor::prelude::*;
+use anchor::store::{Load, SessionStore};
 use anchor_tests::http::Answer;
 use http::StatusCode;
 use tokio::time::timeout;
 
-use crate::application::{Application, FERRIS, Role, set_password};
-use crate::engine::{A_MOMENT, Engine, on_every_database};
+use crate::application::{Application, FERRIS, Role, UserSession, set_password};
+use crate::engine::{A_MOMENT, Engine, Transaction, on_every_database};
 
 on_every_database![
     a_password_and_the_end_of_all_sessions_are_committed_together,
     each_verb_takes_effect_at_the_commit,
     a_change_of_all_sessions_is_committed,
+    an_event_of_a_commit_has_the_version_that_is_stored,
     who_waits_for_the_end_of_a_session_is_woken_by_the_commit,
     a_commit_empties_the_cache,
     a_commit_continues_without_its_caller,
@@ -88,6 +94,30 @@ async fn a_change_of_all_sessions_is_committed<E: Engine>(pool: E) {
     // Its version has grown, so the next change by compare-and-set starts from it.
     app.post("/visit").cookie(&cookies[0]).send().await.expect(StatusCode::OK);
     assert_eq!(me(&cookies[0]).await.text(), "Member 2");
+}
+
+async fn an_event_of_a_commit_has_the_version_that_is_stored<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let cookie = app.log_in(FERRIS).await;
+    app.post("/visit").cookie(&cookie).send().await.expect(StatusCode::OK);
+    let versions = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&versions);
+    let sessions = SessionManager::builder(app.store.clone())
+        .keys(KeyRing::new([[7; 32]]).unwrap())
+        .on_event(move |event| {
+            if let Event::Updated { session } = event {
+                told.lock().unwrap().push(session.version);
+            }
+        })
+        .build()
+        .unwrap();
+    let mut transaction: Transaction<E, UserSession> = sessions.begin(&app.store).await.unwrap();
+    transaction.update_subject(&FERRIS, |user| user.role = Role::Member).await.unwrap();
+    transaction.commit().await.unwrap();
+    let Load::Live(stored) = app.store.load(app.id(&cookie).await).await.unwrap() else {
+        panic!("it is live")
+    };
+    assert_eq!(*versions.lock().unwrap(), [stored.record.version]);
 }
 
 async fn who_waits_for_the_end_of_a_session_is_woken_by_the_commit<E: Engine>(pool: E) {

@@ -14,6 +14,7 @@ on_every_database![
     if_the_node_dies_after_the_commit_no_early_login_stays,
     a_login_after_a_cut_off_in_the_same_transaction_is_refused,
     until_a_cut_off_is_settled_a_login_is_refused_and_not_dead,
+    a_cut_off_that_cannot_be_recorded_again_commits_nothing,
 ];
 
 /// It checks the old password, because the new one is not visible yet.
@@ -96,6 +97,21 @@ async fn until_a_cut_off_is_settled_a_login_is_refused_and_not_dead<E: Engine>(p
     eventually("it is settled", is_settled).await;
     let login = app.log_in(FERRIS).await;
     assert!(app.is_live(&login).await);
+}
+
+/// The transaction may have taken longer than the cut-off lay ahead. So right before the commit, it
+/// is recorded again.
+async fn a_cut_off_that_cannot_be_recorded_again_commits_nothing<E: Engine>(pool: E) {
+    let app = Application::start(pool).await;
+    let table = "tx_sessions_cut_offs";
+    app.pool.refuse("not_again", "BEFORE UPDATE", table, "NEW.cut_off_at > OLD.cut_off_at").await;
+    let cookie = app.log_in(FERRIS).await;
+    let mut transaction = app.begin().await;
+    set_password::<E>(&mut transaction).await;
+    transaction.cut_off(&FERRIS).await.unwrap();
+    transaction.commit().await.unwrap_err();
+    assert_eq!(app.password().await, 1);
+    assert!(app.is_live(&cookie).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

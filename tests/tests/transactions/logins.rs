@@ -12,12 +12,13 @@ use axum::routing::{get, post};
 use http::{HeaderName, StatusCode};
 
 use crate::application::Application;
-use crate::engine::{Engine, Transaction, on_every_database};
+use crate::engine::{A_MOMENT, Engine, Transaction, on_every_database};
 
 on_every_database![
     a_registration_logs_in_when_it_commits,
     a_registration_that_is_rolled_back_logs_nobody_in,
     a_limit_holds_for_logins_in_transactions,
+    a_limit_holds_for_logins_that_do_not_see_each_other,
     the_token_goes_to_the_frontend_that_the_login_names,
     a_login_that_is_refused_commits_nothing,
     a_login_whose_response_was_sent_says_so_even_if_it_cannot_be_ended,
@@ -108,6 +109,29 @@ async fn a_limit_holds_for_logins_in_transactions<E: Engine>(pool: E) {
     // No lock is left.
     app.post("/login/0").send().await.expect(StatusCode::OK);
     app.post("/login/1").send().await.expect(StatusCode::OK);
+    assert_eq!(sessions.list(&7).await.unwrap().len(), 2);
+}
+
+/// The transaction stays open for a moment after its login.
+async fn log_in_slowly<E: Engine>(
+    auth: Auth<Few>,
+    State((_, sessions, store)): State<Shared<E>>,
+) -> Result<(), anchor::Error> {
+    let mut transaction: Transaction<E, Few> = sessions.begin(&store).await?;
+    auth.login(Few { user_id: 7 }).within(&mut transaction).await?;
+    tokio::time::sleep(A_MOMENT).await;
+    transaction.commit().await
+}
+
+async fn a_limit_holds_for_logins_that_do_not_see_each_other<E: Engine>(pool: E) {
+    let store = pool.store::<Few>().await;
+    let keys = KeyRing::new([[7; 32]]).unwrap();
+    let sessions = SessionManager::builder(store.clone()).keys(keys).build().unwrap();
+    let shared = (pool, sessions.clone(), store);
+    let routes = Router::new().route("/login", post(log_in_slowly::<E>)).with_state(shared);
+    let app = Served::start(routes.layer(sessions.layer())).await;
+    let login = async || app.post("/login").send().await.expect(StatusCode::OK);
+    tokio::join!(login(), login(), login(), login());
     assert_eq!(sessions.list(&7).await.unwrap().len(), 2);
 }
 

@@ -390,4 +390,15 @@ mod tests {
         assert_eq!(warning("redis://127.0.0.1:6379"), None);
         assert_eq!(warning("redis://localhost"), None);
     }
+
+    #[test]
+    fn tls_whose_certificate_is_not_checked_is_warned_of() {
+        let warning = |insecure| {
+            let host = "cache.example.com".to_owned();
+            let tls_params = None;
+            transport_warning(&ConnectionAddr::TcpTls { host, port: 6379, insecure, tls_params })
+        };
+        assert!(warning(true).unwrap().contains("cache.example.com:6379"));
+        assert_eq!(warning(false), None);
+    }
 }

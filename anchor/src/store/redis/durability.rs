@@ -170,3 +170,35 @@ impl Asked {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confirmation_lacks_what_has_not_confirmed() {
+        let asked = |replicas, is_on_disks| Asked {
+            replicas,
+            within: Duration::from_millis(100),
+            is_on_disks,
+        };
+        let both = |here, there| Value::Array(vec![Value::Int(here), Value::Int(there)]);
+        for (asked, answer, lacks) in [
+            (asked(0, true), both(1, 0), None),
+            (asked(0, true), both(0, 0), Some("its own disk")),
+            (asked(2, true), both(0, 2), Some("its own disk")),
+            (asked(2, true), both(1, 1), Some("only 1 of 2 replicas")),
+            (asked(2, true), both(1, 2), None),
+            (asked(2, false), Value::Int(1), Some("only 1 of 2 replicas")),
+            (asked(2, false), Value::Int(2), None),
+            (asked(1, false), Value::Int(2), None),
+        ] {
+            let said = asked.lacks(&answer).unwrap();
+            assert_eq!(said.is_some(), lacks.is_some(), "{asked:?} {answer:?} {said:?}");
+            assert!(said.unwrap_or_default().contains(lacks.unwrap_or_default()), "{asked:?}");
+        }
+        for other in [Value::Nil, Value::Array(vec![Value::Int(1)]), Value::Okay] {
+            assert!(asked(1, true).lacks(&other).is_err(), "{other:?}");
+        }
+    }
+}

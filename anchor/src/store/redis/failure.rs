@@ -108,6 +108,15 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_not_there_cannot_be_reached() {
+        let error = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        let unreached = store_error("Redis at cache:6379", &error).to_string();
+        assert!(unreached.contains("Redis at cache:6379 cannot be reached: "), "{unreached}");
+        let refused = said("ERR value is not an integer or out of range");
+        assert!(!refused.contains("cannot be reached"), "{refused}");
+    }
+
+    #[test]
     fn the_arguments_of_an_unknown_command_are_not_quoted() {
         let said = said("ERR unknown command 'EVALSHA', with args beginning with: 'hunter2' ");
         assert!(said.contains("unknown command") && !said.contains("hunter2"), "{said}");

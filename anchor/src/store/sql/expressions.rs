@@ -200,3 +200,46 @@ pub(super) fn cast_target(sql_type: &str) -> Option<String> {
         .contains(&lower.split(' ').next().unwrap_or_default());
     (!is_character).then_some(target)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_cast_to_its_columns_type_without_the_length() {
+        for (sql_type, target) in [
+            ("mood", Some("mood")),
+            ("numeric(10, 2)", Some("numeric")),
+            ("timestamp (3) with time zone", Some("timestamp with time zone")),
+            ("VarChar(40)", None),
+            ("character varying (40)", None),
+            ("bpchar", None),
+            ("odd)(", Some("odd)(")),
+        ] {
+            assert_eq!(cast_target(sql_type).as_deref(), target, "{sql_type}");
+        }
+    }
+    #[test]
+    fn mysql_reads_a_column_of_an_own_type_as_the_structs_type() {
+        for (ty, expression) in [
+            (ColumnType::Bool, "CAST(`x` AS SIGNED)"),
+            (ColumnType::BigInt, "CAST(`x` AS SIGNED)"),
+            (ColumnType::Real, "CAST(`x` AS DOUBLE)"),
+            (ColumnType::Double, "CAST(`x` AS DOUBLE)"),
+            (ColumnType::Bytes, "CAST(`x` AS BINARY)"),
+            (ColumnType::Uuid, "CAST(`x` AS BINARY)"),
+            (ColumnType::Text, "CAST(`x` AS CHAR)"),
+            (ColumnType::Ip, "CAST(`x` AS CHAR)"),
+            (
+                ColumnType::Timestamp,
+                "TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', `x`)",
+            ),
+        ] {
+            let column = ColumnSchema::new("x", ty, false);
+            assert_eq!(read(Dialect::MySql, &column.sql_type("own")), expression, "{ty:?}");
+        }
+        let x = ColumnSchema::new("x", ColumnType::BigInt, false);
+        assert_eq!(read(Dialect::MySql, &x), "`x`");
+        assert_eq!(read(Dialect::Postgres, &x.sql_type("own")), "CAST(\"x\" AS BIGINT)");
+    }
+}

@@ -234,3 +234,217 @@ fn mysql_refusal(message: &str, code: &str) -> String {
         message.to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::error::Error;
+    use std::fmt;
+
+    use super::*;
+    use crate::column::ColumnType;
+    use crate::schema::{ColumnSchema, SchemaOptions};
+
+    static COLUMNS: [ColumnSchema; 1] =
+        [ColumnSchema::new("user_id", ColumnType::Text, false).subject()];
+    static SCHEMA: Schema =
+        Schema::new("sessions", &COLUMNS).options(SchemaOptions::NONE.cut_off());
+
+    /// What a database has answered.
+    #[derive(Debug)]
+    struct Answer {
+        code: &'static str,
+        message: &'static str,
+        kind: fn() -> ErrorKind,
+    }
+
+    impl fmt::Display for Answer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.message)
+        }
+    }
+
+    impl Error for Answer {}
+
+    impl DatabaseError for Answer {
+        fn message(&self) -> &str {
+            self.message
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.code.into())
+        }
+
+        fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            (self.kind)()
+        }
+    }
+
+    fn answer(code: &'static str, message: &'static str) -> sqlx::Error {
+        sqlx::Error::Database(Box::new(Answer { code, message, kind: || ErrorKind::Other }))
+    }
+
+    fn of(dialect: Dialect, code: &'static str, message: &'static str) -> StoreError {
+        store_error(dialect, &SCHEMA, &answer(code, message))
+    }
+
+    use Dialect::{MySql, Postgres, Sqlite};
+
+    #[test]
+    fn a_pooler_that_does_not_suit_is_named_with_what_to_set() {
+        for (code, message, set) in [
+            ("26000", "prepared statement \"sqlx_s_1\" does not exist", "max_prepared_statements"),
+            ("42P05", "prepared statement \"sqlx_s_1\" already exists", "max_prepared_statements"),
+            (
+                "08P01",
+                "bind message supplies 1 parameters, but prepared statement \"\" requires 2",
+                "max_prepared_statements",
+            ),
+            (
+                "08P01",
+                "unsupported startup parameter: extra_float_digits",
+                "ignore_startup_parameters",
+            ),
+            ("08P01", "unsupported startup parameter: options", "ALTER ROLE"),
+        ] {
+            let advice = of(Postgres, code, message).to_string();
+            assert!(advice.contains(set) && advice.contains(message), "{advice}");
+            let another = of(MySql, code, message).to_string();
+            assert!(!another.contains(set), "{another}");
+        }
+        let another = of(Postgres, "08P01", "insufficient data left in message").to_string();
+        assert!(!another.contains("pooler"), "{another}");
+    }
+
+    #[test]
+    fn a_table_or_a_column_that_is_missing_is_named_if_it_is_ones_own() {
+        for (dialect, code, message, words) in [
+            (Postgres, "42P01", "relation \"sessions\" does not exist", "table `sessions` does"),
+            (Postgres, "42P01", "relation \"sessions_cut_offs\" does not exist", "_cut_offs` does"),
+            (Postgres, "42703", "column \"device\" does not exist", "lacks a column"),
+            (MySql, "42S02", "Table 'app.sessions' doesn't exist", "table `sessions` does"),
+            (MySql, "42S22", "Unknown column 'device' in 'field list'", "lacks a column"),
+            (Sqlite, "1", "no such table: sessions", "table `sessions` does"),
+            (Sqlite, "1", "no such column: device", "lacks a column"),
+            (Sqlite, "1", "table sessions has no column named device", "lacks a column"),
+        ] {
+            let error = of(dialect, code, message);
+            assert_eq!(error.kind(), StoreErrorKind::NotMigrated, "{message}");
+            assert!(error.to_string().contains(words), "{error}");
+            let error = in_transaction(dialect, &SCHEMA, &answer(code, message));
+            assert_eq!(error.kind(), StoreErrorKind::NotMigrated, "{message}");
+            assert!(error.to_string().contains("not on the database of the session store"));
+        }
+        for (dialect, code, message) in [
+            (Postgres, "42P01", "relation \"my_sessions\" does not exist"),
+            (MySql, "42S02", "Table 'app.carts' doesn't exist"),
+            (Sqlite, "1", "no such table: carts"),
+            (Sqlite, "1", "near \"sessions\": syntax error"),
+        ] {
+            let error = of(dialect, code, message);
+            assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_not_quoted() {
+        for (dialect, code, message, is_value) in [
+            (Postgres, "22001", "invalid input: \"hunter2\"", true),
+            (Postgres, "54000", "index row size 3000 exceeds maximum", true),
+            (Postgres, "P0001", "no more of them", false),
+            (MySql, "22003", "Out of range value for column 'age' at row 1", true),
+            (MySql, "01000", "Data truncated for column 'age' at row 1", true),
+            (MySql, "HY000", "Incorrect integer value: 'hunter2' for column 'age' at row 1", true),
+            (MySql, "HY000", "Data truncated for column 'age' at row 1", true),
+            (MySql, "22007", "Incorrect value 'hunter2'", true),
+            (MySql, "HY000", "no more of them", false),
+            (Sqlite, "22001", "no more of them", false),
+        ] {
+            let error = of(dialect, code, message);
+            assert_eq!(error.kind() == StoreErrorKind::Encode, is_value, "{error}");
+            let said = error.to_string();
+            assert!(!said.contains("hunter2") && !said.contains("at row"), "{said}");
+            if message.contains("'age'") {
+                assert!(said.contains("the column 'age'"), "{said}");
+            }
+            assert!(!is_value || error.is_refusal(), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_constraint_is_named_without_the_value_that_it_refuses() {
+        let refused = |dialect, kind, message| {
+            let refused = Answer { code: "23000", message, kind };
+            store_error(dialect, &SCHEMA, &sqlx::Error::Database(Box::new(refused)))
+        };
+        let unique = || ErrorKind::UniqueViolation;
+        let key = "Duplicate entry 'hunter2' for key 'sessions.device'";
+        let error = refused(MySql, unique, key);
+        assert_eq!(error.kind(), StoreErrorKind::Constraint);
+        assert!(error.is_refusal());
+        let said = error.to_string();
+        assert!(said.contains("for the key 'sessions.device'; store a payload"), "{said}");
+        let said = refused(MySql, || ErrorKind::CheckViolation, "the value 'hunter2'").to_string();
+        assert!(said.contains("(SQLSTATE 23000)") && !said.contains("hunter2"), "{said}");
+        let said = refused(Postgres, unique, "the key \"device\"").to_string();
+        assert!(said.contains("the key \"device\""), "{said}");
+        let said = refused(Sqlite, || ErrorKind::ForeignKeyViolation, "a foreign key").to_string();
+        assert!(said.ends_with("`ON DELETE CASCADE`"), "{said}");
+    }
+
+    #[test]
+    fn only_what_one_row_may_have_caused_is_a_refusal() {
+        for (dialect, code, is_refusal) in [
+            (Postgres, "P0001", true),
+            (Postgres, "55P03", true),
+            (Postgres, "53100", false),
+            (Postgres, "57P01", false),
+            (MySql, "45000", true),
+            (MySql, "HY000", true),
+            (MySql, "08S01", false),
+            (MySql, "28000", false),
+            (Sqlite, "1", true),
+            (Sqlite, "1811", true),
+            (Sqlite, "5", false),
+            (Sqlite, "8", false),
+            (Sqlite, "13", false),
+        ] {
+            let error = of(dialect, code, "no");
+            assert_eq!(error.is_refusal(), is_refusal, "{dialect:?} {code}");
+            assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{dialect:?} {code}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_that_came_second_can_be_run_again() {
+        for (dialect, code, is_conflict) in [
+            (Postgres, "40001", true),
+            (Postgres, "40P01", true),
+            (MySql, "40001", true),
+            (Postgres, "5", false),
+            (Postgres, "P0001", false),
+            (Sqlite, "5", true),
+            (Sqlite, "6", true),
+            // SQLITE_BUSY_SNAPSHOT
+            (Sqlite, "517", true),
+            (Sqlite, "1", false),
+        ] {
+            let error = in_transaction(dialect, &SCHEMA, &answer(code, "another one"));
+            let is = error.kind() == StoreErrorKind::TransactionConflict;
+            assert_eq!(is, is_conflict, "{dialect:?} {code}: {error}");
+            assert!(error.to_string().contains("another one"), "{error}");
+        }
+    }
+}

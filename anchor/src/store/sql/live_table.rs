@@ -357,4 +357,75 @@ mod tests {
             ]
         );
     }
+    #[test]
+    fn a_column_that_refuses_null_where_the_struct_has_it_is_a_difference() {
+        let (mut columns, indexes) = as_declared();
+        for column in &mut columns {
+            column.nullable &= column.name != "email";
+        }
+        assert_eq!(
+            differences(Dialect::MySql, &SCHEMA, &columns, &indexes),
+            ["column `email` is NOT NULL and should allow NULL"]
+        );
+    }
+
+    #[test]
+    fn what_a_new_row_may_leave_out_and_what_is_more_than_asked_for_are_no_differences() {
+        let (mut columns, mut indexes) = as_declared();
+        columns.push(live("legacy", "text", true));
+        columns.push(LiveColumn { has_default: true, ..live("made_at", "datetime", false) });
+        indexes[2].unique = true;
+        assert_eq!(differences(Dialect::MySql, &SCHEMA, &columns, &indexes), [""; 0]);
+    }
+
+    #[test]
+    fn the_companion_table_is_compared_as_well() {
+        let differences = |subject: &'static [ColumnSchema], columns: &[LiveColumn]| {
+            let schema = Schema::new("sessions", subject);
+            cut_off_differences(Dialect::Postgres, &schema, "sessions_cut_offs", columns)
+        };
+        static CUSTOM: [ColumnSchema; 1] =
+            [ColumnSchema::new("user_id", ColumnType::BigInt, false).subject().sql_type("user_no")];
+        assert_eq!(differences(&COLUMNS, &[]), ["the table `sessions_cut_offs` does not exist"]);
+        let mut columns: Vec<_> = cut_off_columns(Dialect::Postgres, &COLUMNS[0])
+            .into_iter()
+            .map(|(name, ty)| live(name, ty, false))
+            .collect();
+        assert_eq!(differences(&COLUMNS, &columns), [""; 0]);
+        for column in &mut columns {
+            column.ty = "text".into();
+        }
+        let ats = "column `cut_off_at` of `sessions_cut_offs` is text, but should be TIMESTAMPTZ";
+        let subjects = "column `subject` of `sessions_cut_offs` is text, but should be BIGINT";
+        assert_eq!(differences(&COLUMNS, &columns), [subjects, ats]);
+        // The database has its own name for this type.
+        assert_eq!(differences(&CUSTOM, &columns), [ats]);
+        columns.retain(|column| column.name == "subject");
+        let missing = "column `cut_off_at` (TIMESTAMPTZ) of `sessions_cut_offs` is missing";
+        assert_eq!(differences(&CUSTOM, &columns), [missing]);
+    }
+
+    #[test]
+    fn a_type_has_one_name_however_a_database_spells_it() {
+        for (one, other) in [
+            ("timestamptz", "TIMESTAMP WITH TIME ZONE"),
+            ("bool", "BOOLEAN"),
+            ("tinyint(1)", "boolean"),
+            ("int(11)", "INTEGER"),
+            ("int(10) unsigned", "integer unsigned"),
+            ("bigint(20)", "BIGINT"),
+            ("json", "LONGTEXT"),
+        ] {
+            assert_eq!(canonical(one), canonical(other));
+        }
+        for (one, other) in [
+            ("tinyint(4)", "boolean"),
+            ("int", "bigint"),
+            ("smallint", "integer"),
+            ("int(10) unsigned", "int(10)"),
+            ("varchar(40)", "varchar(41)"),
+        ] {
+            assert_ne!(canonical(one), canonical(other));
+        }
+    }
 }

@@ -442,4 +442,29 @@ mod tests {
         let socket = PgConnectOptions::new_without_pgpass().socket("/tmp").database("a b/c?d");
         assert!(keeps_statements(&socket));
     }
+    /// A column of another type may have values of the same length.
+    #[test]
+    fn a_value_of_another_type_is_not_read_whatever_its_bytes_are() {
+        let address = "192.0.2.1".parse().unwrap();
+        for (ty, value) in [
+            (ColumnType::Bool, Value::Bool(true)),
+            (ColumnType::SmallInt, Value::Int(-7)),
+            (ColumnType::Integer, Value::Int(-7)),
+            (ColumnType::BigInt, Value::Int(-7)),
+            (ColumnType::Real, Value::Float(0.5)),
+            (ColumnType::Double, Value::Float(0.5)),
+            (ColumnType::Bytes, Value::Bytes(vec![1, 2])),
+            (ColumnType::Uuid, Value::Uuid(Uuid::from_u128(7))),
+            (ColumnType::Ip, Value::Ip(address)),
+            (ColumnType::Timestamp, Value::Timestamp(Timestamp::from_micros(7))),
+            (ColumnType::Json, Value::Json("[1]".into())),
+        ] {
+            let bytes = sent(ty, &value).unwrap();
+            assert_eq!(decode(ty, Some(oid(ty)), &bytes), Some(value), "{ty:?}");
+            // 1042 is `bpchar`.
+            for other in [Some(1042), Some(oid(ColumnType::Text)), None] {
+                assert_eq!(decode(ty, other, &bytes), None, "{ty:?} as {other:?}");
+            }
+        }
+    }
 }

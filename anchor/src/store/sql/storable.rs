@@ -211,6 +211,16 @@ mod tests {
     }
 
     #[test]
+    fn mysql_refuses_bytes_that_a_lax_server_would_cut() {
+        let key = ColumnSchema::new("key", ColumnType::Bytes, false).sql_type("VARBINARY(8)");
+        let bytes = |length| Value::Bytes(vec![0; length]);
+        assert!(check(Dialect::MySql, &key, &bytes(8)).is_ok());
+        let refused = check(Dialect::MySql, &key, &bytes(9)).unwrap_err().to_string();
+        assert!(refused.contains("longer than the column's 8 bytes"), "{refused}");
+        assert!(check(Dialect::Postgres, &key, &bytes(9)).is_ok());
+    }
+
+    #[test]
     fn a_value_of_another_kind_than_its_column_is_refused() {
         let refused = refusal(Dialect::Sqlite, ColumnType::BigInt, Value::Text("7".into()));
         assert_eq!(

@@ -54,3 +54,30 @@ impl SubjectLock {
         self.0[..16].iter().fold("anchor:".to_owned(), |name, byte| format!("{name}{byte:02x}"))
     }
 }
+
+#[cfg(all(test, feature = "mysql", feature = "postgres"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_subject_of_each_table_of_each_database_has_its_own_lock() {
+        let lock = |space, table, subject: &str| {
+            let lock = SubjectLock::of(space, table, &Value::Text(subject.into()));
+            (lock.number(), lock.row(), lock.name())
+        };
+        let (number, row, name) = lock("shop", "sessions", "ferris");
+        assert_eq!(lock("shop", "sessions", "ferris"), (number, row, name.clone()));
+        assert!(name.len() <= 64, "{name}");
+        for (space, table, subject) in [
+            ("shop", "sessions", "corro"),
+            ("shop", "carts", "ferris"),
+            ("blog", "sessions", "ferris"),
+            ("shops", "essions", "ferris"),
+        ] {
+            let other = lock(space, table, subject);
+            assert_ne!(other.0, number, "{space} {table} {subject}");
+            assert_ne!(other.1, row, "{space} {table} {subject}");
+            assert_ne!(other.2, name, "{space} {table} {subject}");
+        }
+    }
+}
