@@ -11,6 +11,9 @@ use tokio::task::JoinError;
 
 use crate::pages::{ErrorPage, Page};
 
+/// The title and the text of a page.
+const NOT_FOR_YOU: (&str, &str) = ("Not for you", "Your account may not do this.");
+
 /// The errors that a handler returns with `?`.
 #[derive(Debug)]
 pub(crate) enum AppError {
@@ -21,6 +24,8 @@ pub(crate) enum AppError {
     Unprocessable,
     /// Another request has changed the account at the same moment.
     Outdated,
+    /// The acting user has lost the role since the request came in.
+    NotAdministrator,
     /// What the address names does not exist.
     NotFound,
     /// The database, the e-mails, a template.
@@ -34,6 +39,7 @@ impl fmt::Display for AppError {
             Self::TooManyLogins(_) => f.write_str("too many attempts to log in"),
             Self::Unprocessable => f.write_str("the form is not one of this application"),
             Self::Outdated => f.write_str("the account has changed meanwhile"),
+            Self::NotAdministrator => f.write_str("the user is not an administrator any more"),
             Self::NotFound => f.write_str("there is no such page"),
             Self::Internal(error) => error.fmt(f),
         }
@@ -111,6 +117,7 @@ impl IntoResponse for AppError {
                 "Please try again",
                 "This account was changed at the same moment.",
             ),
+            Self::NotAdministrator => page(StatusCode::FORBIDDEN, NOT_FOR_YOU.0, NOT_FOR_YOU.1),
             Self::NotFound => {
                 page(StatusCode::NOT_FOUND, "Nothing here", "This address leads to no page.")
             }
@@ -137,7 +144,7 @@ pub(crate) fn refuse(rejection: &Rejection, request: &Parts) -> Response {
 
 fn page_of(rejection: &Rejection) -> Response {
     let (title, text) = match rejection {
-        Rejection::Forbidden { .. } => ("Not for you", "Your account may not do this."),
+        Rejection::Forbidden { .. } => NOT_FOR_YOU,
         Rejection::ReauthenticationRequired { .. } => {
             ("Please log in again", "This needs a recent login. Log in, then try again.")
         }

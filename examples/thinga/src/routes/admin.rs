@@ -46,7 +46,7 @@ struct RoleForm {
 }
 
 /// Gives a user another role: in the sessions that they have, or by ending these. Nobody changes
-/// their own, so that there is always an administrator.
+/// their own.
 #[require_session(UserSession, role = Role::Admin, fresh = "30m")]
 async fn change_role(
     Path(id): Path<Uuid>,
@@ -56,10 +56,8 @@ async fn change_role(
 ) -> Result<Redirect, AppError> {
     let role = Role::try_from(form.role).map_err(|_| AppError::Unprocessable)?;
     let user = app.database.user(id).await?.ok_or(AppError::NotFound)?.user;
-    if id == session.user_id {
-        return Err(AppError::Unprocessable);
-    }
-    app.sessions.change_user(&app.database, id, &UserChange::Role(role)).await?;
+    let change = UserChange::Role { role, by: Some(session.user_id) };
+    app.sessions.change_user(&app.database, id, &change).await?;
     let message = Message::RoleChanged { name: user.name };
     session.update(|user| user.messages.push(message.clone())).await?;
     Ok(Redirect::to("/admin"))

@@ -14,6 +14,7 @@ on_every_backend!(
     of_two_new_passwords_at_once_one_is_set,
     a_login_outlives_a_restart,
     an_administrator_loses_the_role_at_once,
+    of_two_administrators_who_demote_each_other_one_stays,
     a_login_that_has_read_a_role_loses_it_as_well,
     a_new_password_does_not_bring_a_role_back,
     a_new_name_is_in_every_session,
@@ -142,6 +143,34 @@ async fn an_administrator_loses_the_role_at_once(site: Site) {
     admin.post(&format!("{path}/end"), &[]).await;
     assert!(!ann.is_logged_in().await);
     assert!(admin.page("/admin").await.contains("Ann is logged out: 1 session."));
+}
+
+async fn of_two_administrators_who_demote_each_other_one_stays(site: Site) {
+    let mut admin = site.user("Admin").await;
+    let mut ann = site.user("Ann").await;
+    let anns = format!("{}/role", path_of(&mut admin, "ann@example.com").await);
+    admin.post(&anns, &[("role", "admin")]).await;
+    let admins = format!("{}/role", path_of(&mut ann, "admin@example.com").await);
+    for round in 0..4 {
+        let member = [("role", "member")];
+        let (one, other) = tokio::join!(admin.post(&anns, &member), ann.post(&admins, &member));
+        let changed = [&one, &other].map(|answer| answer.status() == StatusCode::SEE_OTHER);
+        let (one, other) = (one.status(), other.status());
+        assert_ne!(changed[0], changed[1], "round {round}: {one} {other}");
+        let refused = if changed[0] { other } else { one };
+        assert!(refused.is_client_error(), "round {round}: {refused}");
+
+        let (stays, goes, name, path) = match changed[0] {
+            true => (&mut admin, &mut ann, "Ann", &anns),
+            false => (&mut ann, &mut admin, "Admin", &admins),
+        };
+        assert!(!goes.is_logged_in().await, "round {round}");
+        // Also a login has the role back only if somebody gives it.
+        *goes = site.login(name).await;
+        assert_eq!(goes.get("/admin").await.status(), StatusCode::FORBIDDEN, "round {round}");
+        assert_eq!(stays.post(path, &[("role", "admin")]).await.status(), StatusCode::SEE_OTHER);
+        assert_eq!(goes.get("/admin").await.status(), StatusCode::OK, "round {round}");
+    }
 }
 
 /// Returns where an administrator changes this user.
