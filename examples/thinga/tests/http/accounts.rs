@@ -18,6 +18,7 @@ on_every_backend!(
     a_login_that_has_read_a_role_loses_it_as_well,
     a_new_password_does_not_bring_a_role_back,
     a_new_name_is_in_every_session,
+    what_is_not_an_address_is_a_wrong_address,
 );
 
 async fn an_account_begins_when_its_address_is_confirmed(site: Site) {
@@ -229,6 +230,14 @@ async fn a_new_name_is_in_every_session(site: Site) {
     }
     let empty = desk.post("/profile/name", &[("name", " ")]).await;
     assert_eq!(empty.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+async fn what_is_not_an_address_is_a_wrong_address(site: Site) {
+    for email in ["", "\0", "ann@example.com\0", "\u{fffd}", "'", "%"] {
+        let form = [("email", email), ("password", PASSWORD)];
+        let answer = site.visitor().post("/login", &form).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{email:?}");
+    }
 }
 
 #[tokio::test]
