@@ -14,7 +14,7 @@ use super::login::remembered;
 use crate::App;
 use crate::accounts::UserChange;
 use crate::error::AppError;
-use crate::flash::Message;
+use crate::flash::{self, Message};
 use crate::layout::Layout;
 use crate::pages::{Page, Profile};
 use crate::password;
@@ -74,7 +74,7 @@ async fn rename(
     }
     let change = UserChange::Name(name);
     app.sessions.change_user(&app.database, session.user_id, &change).await?;
-    session.update(|user| user.messages.push(Message::NameChanged)).await?;
+    session.update(|user| flash::add(&mut user.messages, Message::NameChanged)).await?;
     Ok(Redirect::to("/profile").into_response())
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::accounts::UserChange;
 use crate::error::AppError;
-use crate::flash::Message;
+use crate::flash::{self, Message};
 use crate::layout::Layout;
 use crate::pages::{Admin, Page};
 use crate::sessions::{Role, UserSession};
@@ -59,7 +59,7 @@ async fn change_role(
     let change = UserChange::Role { role, by: Some(session.user_id) };
     app.sessions.change_user(&app.database, id, &change).await?;
     let message = Message::RoleChanged { name: user.name };
-    session.update(|user| user.messages.push(message.clone())).await?;
+    session.update(|user| flash::add(&mut user.messages, message.clone())).await?;
     Ok(Redirect::to("/admin"))
 }
 
@@ -76,6 +76,6 @@ async fn end_sessions(
     }
     let ended = app.sessions.users.cut_off(&id).await?;
     let message = Message::UserEnded { name: user.name, ended };
-    session.update(|user| user.messages.push(message.clone())).await?;
+    session.update(|user| flash::add(&mut user.messages, message.clone())).await?;
     Ok(Redirect::to("/admin"))
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::ClientIp;
 use crate::App;
 use crate::error::AppError;
-use crate::flash::Message;
+use crate::flash::{self, Message};
 use crate::layout::Layout;
 use crate::pages::{self, Page};
 use crate::password;
@@ -114,7 +114,7 @@ pub(super) async fn begin_session(
         app.live.voted();
     }
     let message = message(name, votes);
-    session.update(|user| user.messages.push(message.clone())).await?;
+    session.update(|user| flash::add(&mut user.messages, message.clone())).await?;
     Ok(())
 }
 

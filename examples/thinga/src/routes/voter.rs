@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use crate::error::AppError;
-use crate::flash::Message;
+use crate::flash::{self, Message};
 use crate::sessions::{Guest, UserSession};
 
 /// Who votes. As an argument, it refuses nobody, and begins no session.
@@ -47,8 +47,12 @@ impl Voter {
     /// Keeps a message for the next page.
     pub(super) async fn tell(&mut self, message: Message) -> Result<(), Error> {
         match self {
-            Self::User(user) => user.update(|user| user.messages.push(message.clone())).await,
-            Self::Guest(guest) => guest.update(|guest| guest.messages.push(message.clone())).await,
+            Self::User(user) => {
+                user.update(|user| flash::add(&mut user.messages, message.clone())).await
+            }
+            Self::Guest(guest) => {
+                guest.update(|guest| flash::add(&mut guest.messages, message.clone())).await
+            }
             Self::Visitor(_) => Ok(()),
         }
     }
