@@ -58,8 +58,13 @@ pub(crate) struct Guest {
 
 /// A registration that waits for its address to be confirmed. It holds the whole account, so that
 /// nothing is in the table of users before, and a link confirms only what it was sent for.
+///
+/// An address may have any number of them, because anybody can register with it: a limit that ends
+/// the oldest link would let others end that of the owner, and one that refuses the newest would
+/// let them keep the owner out. How many there are is a matter of the form's limit for each
+/// address, and of the day after which they end.
 #[derive(Clone, SessionData)]
-#[session(table = "registrations", absolute = "24h", max_per_subject = 5)]
+#[session(table = "registrations", absolute = "24h")]
 pub(crate) struct Registration {
     #[session(subject)]
     pub(crate) email: String,

@@ -85,7 +85,8 @@ fn registration_of(email: &str) -> String {
 }
 
 /// Returns the name of a limit that only those use up who have a link, so that nobody keeps a user
-/// from confirming by registering with their address.
+/// from confirming by registering with their address. Nor does a registration end the links of
+/// earlier ones: [`Registration`].
 fn confirmation_of(email: &str) -> String {
     format!("confirmation of {email}")
 }
