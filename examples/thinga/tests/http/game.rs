@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 
 use crate::on_every_backend;
-use crate::site::Site;
+use crate::site::{Backend, Site};
 
 on_every_backend!(
     a_vote_that_is_sent_many_times_counts_once,
@@ -111,9 +111,36 @@ async fn nonsense_is_not_counted(site: Site) {
     assert_eq!(guest.votes().await, 0);
 }
 
+/// The rows of both are slow, so that the two logins meet.
+#[tokio::test]
+async fn two_guests_log_in_as_one_user_at_the_same_time() {
+    let Some(site) = Site::start(Backend::Postgres).await else { return };
+    let mut ann = site.user("Ann").await;
+    let (mut one, mut other) = (site.visitor(), site.visitor());
+    for (guest, highs) in [(&mut one, [2, 3, 4, 5, 6, 7]), (&mut other, [7, 6, 5, 4, 3, 2])] {
+        guest.pair().await;
+        for high in highs {
+            guest.vote("1", &high.to_string(), "1").await;
+        }
+        assert_eq!(guest.votes().await, 6);
+    }
+    site.run(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END $$",
+    )
+    .await;
+    site.run("CREATE TRIGGER slowly AFTER INSERT ON votes FOR EACH ROW EXECUTE FUNCTION slowly()")
+        .await;
+    let password = crate::site::PASSWORD;
+    let logins = tokio::join!(one.login("Ann", password), other.login("Ann", password));
+    assert_eq!(logins.0.status(), StatusCode::SEE_OTHER);
+    assert_eq!(logins.1.status(), StatusCode::SEE_OTHER);
+    assert_eq!(ann.votes().await, 6);
+}
+
 #[tokio::test]
 async fn a_voter_who_has_seen_every_pair_is_told_so() {
-    let site = Site::start(crate::site::Backend::Sqlite).await.unwrap();
+    let site = Site::start(Backend::Sqlite).await.unwrap();
     let mut guest = site.visitor();
     guest.pair().await;
     for low in 1..=24_u32 {
