@@ -70,6 +70,19 @@ impl Database {
         }
     }
 
+    /// Removes a vote that was counted, and returns whether it was still this voter's.
+    pub(crate) async fn take_back(&self, voter: Uuid, choice: Choice) -> Result<bool, sqlx::Error> {
+        let sql = "DELETE FROM votes WHERE voter = $1 AND low = $2 AND high = $3";
+        let rows = on!(self, pool => sqlx::query(sql)
+            .bind(voter)
+            .bind(choice.low)
+            .bind(choice.high)
+            .execute(pool)
+            .await?
+            .rows_affected());
+        Ok(rows == 1)
+    }
+
     /// Gives a guest's votes to a user, and returns how many. Where both have voted, the user's own
     /// vote stays.
     pub(crate) async fn hand_over_votes(

@@ -91,8 +91,11 @@ async fn login(
 }
 
 /// Logs in, and gives the guest's votes to the user. The login comes first: if it is refused, the
-/// guest keeps their votes. The end of the guest's session comes last: if the votes could not be
-/// handed over, the next login finds them.
+/// guest keeps their votes. The guest's session ends after the votes are handed over: if that
+/// fails, the next login finds them. What the guest has voted for meanwhile is handed over once
+/// more, after the session's end, and nothing is accepted any more: [`Voter::vote`].
+///
+/// [`Voter::vote`]: super::voter::Voter::vote
 pub(super) async fn begin_session(
     app: &App,
     auth: &Auth<UserSession>,
@@ -109,6 +112,7 @@ pub(super) async fn begin_session(
         votes = app.database.hand_over_votes(voter, user_id).await?;
         // Another login with the same form may have done so: that is not an error.
         guest.logout().await?;
+        votes += app.database.hand_over_votes(voter, user_id).await?;
     }
     if votes > 0 {
         app.live.voted();

@@ -9,6 +9,7 @@ on_every_backend!(
     a_vote_that_is_sent_many_times_counts_once,
     votes_of_a_guest_survive_the_login,
     a_login_form_that_is_sent_twice_brings_the_votes_along,
+    votes_that_a_guest_gives_during_the_login_come_along,
     a_visitor_without_a_session_votes_for_nothing,
     the_leaderboard_shows_what_won,
     nonsense_is_not_counted,
@@ -73,6 +74,46 @@ async fn a_login_form_that_is_sent_twice_brings_the_votes_along(site: Site) {
     for mut ann in [ann, one, other] {
         assert_eq!(ann.votes().await, 1);
     }
+}
+
+/// Every vote that was accepted is the user's afterwards. There are more things than usual, so that
+/// no tab is done before the login is.
+async fn votes_that_a_guest_gives_during_the_login_come_along(site: Site) {
+    site.run(
+        "WITH RECURSIVE more(id) AS (SELECT 25 UNION ALL SELECT id + 1 FROM more WHERE id < 400) \
+         INSERT INTO things (id, name, icon) SELECT id, 'Thing ' || id, '?' FROM more",
+    )
+    .await;
+    let mut ann = site.user("Ann").await;
+    let mut guest = site.visitor();
+    guest.pair().await;
+    let tabs: Vec<_> = (1..=4)
+        .map(|tab: u32| {
+            let mut guest = guest.clone();
+            tokio::spawn(async move {
+                let pairs = (tab..400)
+                    .step_by(4)
+                    .flat_map(|low| (low + 1..=400).map(move |high| [low, high]));
+                for (accepted, pair) in (0..).zip(pairs) {
+                    let [low, high] = pair.map(|thing| thing.to_string());
+                    let answer = guest.vote(&low, &high, &low).await;
+                    if answer.headers()["location"] != "/vote" {
+                        return accepted;
+                    }
+                }
+                panic!("the votes and the login did not meet");
+            })
+        })
+        .collect();
+    let login = guest.login("Ann", crate::site::PASSWORD).await;
+    assert_eq!(login.status(), StatusCode::SEE_OTHER);
+    let mut accepted: u64 = 0;
+    for tab in tabs {
+        accepted += tab.await.unwrap();
+    }
+    assert_eq!(ann.votes().await, accepted);
+    let page = site.visitor().page("/leaderboard").await;
+    assert!(page.contains(&format!("after {accepted} votes")), "no vote is nobody's: {page}");
 }
 
 async fn a_visitor_without_a_session_votes_for_nothing(site: Site) {
