@@ -11,8 +11,14 @@ use tokio::task::JoinError;
 
 use crate::pages::{ErrorPage, Page};
 
-/// The title and the text of a page.
+/// The title and the text of a page, like the next one.
 const NOT_FOR_YOU: (&str, &str) = ("Not for you", "Your account may not do this.");
+
+const REFUSED: (&str, &str) = (
+    "Request refused",
+    "The request seems to come from another site. If you sent it from here, go back, load the page \
+     again, and try once more.",
+);
 
 /// The errors that a handler returns with `?`.
 #[derive(Debug)]
@@ -26,6 +32,8 @@ pub(crate) enum AppError {
     Outdated,
     /// The acting user has lost the role since the request came in.
     NotAdministrator,
+    /// A page of the front end's origin has sent a form.
+    CrossOrigin,
     /// What the address names does not exist.
     NotFound,
     /// The database, the e-mails, a template.
@@ -40,6 +48,7 @@ impl fmt::Display for AppError {
             Self::Unprocessable => f.write_str("the form is not one of this application"),
             Self::Outdated => f.write_str("the account has changed meanwhile"),
             Self::NotAdministrator => f.write_str("the user is not an administrator any more"),
+            Self::CrossOrigin => f.write_str("the request comes from another origin"),
             Self::NotFound => f.write_str("there is no such page"),
             Self::Internal(error) => error.fmt(f),
         }
@@ -118,6 +127,7 @@ impl IntoResponse for AppError {
                 "This account was changed at the same moment.",
             ),
             Self::NotAdministrator => page(StatusCode::FORBIDDEN, NOT_FOR_YOU.0, NOT_FOR_YOU.1),
+            Self::CrossOrigin => page(StatusCode::FORBIDDEN, REFUSED.0, REFUSED.1),
             Self::NotFound => {
                 page(StatusCode::NOT_FOUND, "Nothing here", "This address leads to no page.")
             }
@@ -148,11 +158,7 @@ fn page_of(rejection: &Rejection) -> Response {
         Rejection::ReauthenticationRequired { .. } => {
             ("Please log in again", "This needs a recent login. Log in, then try again.")
         }
-        Rejection::CrossOrigin { .. } => (
-            "Request refused",
-            "The request seems to come from another site. If you sent it from here, go back, load \
-             the page again, and try once more.",
-        ),
+        Rejection::CrossOrigin { .. } => REFUSED,
         other => match other.status() {
             StatusCode::UNAUTHORIZED => {
                 ("Please log in", "You are not logged in, or your session has ended.")

@@ -127,6 +127,7 @@ impl Sessions {
             .keys(config.keys.clone())
             .environment(config.cookies())
             .on_reject(error::refuse);
+        // On every route that they surround. Outside `/api`, `routes` takes it back.
         if let Some(origin) = &config.front_end {
             users = users.trusted_origin(origin);
             guests = guests.trusted_origin(origin);

@@ -19,6 +19,8 @@ use anchor::routing::{Router, get};
 use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::database::Database;
@@ -39,6 +41,9 @@ pub(crate) fn routes(app: &App) -> Result<Router<App>, StartError> {
         .merge(game::routes())
         .merge(live::routes())
         .fallback(nothing)
+        // The sessions trust the front end on every route that they surround. Its place is `/api`:
+        // here, only pages of this origin change something.
+        .layer(CsrfLayer::new().with_rejection_response(only_from_here))
         .sessions(&app.sessions.guests)
         .sessions(&app.sessions.users);
     Ok(Router::new()
@@ -60,6 +65,11 @@ async fn home(layout: Layout, State(app): State<App>) -> Result<Page<Home>, AppE
     let standings = app.live.standings();
     let top = standings.iter().filter(|standing| standing.duels > 0).take(3).cloned().collect();
     Ok(Page(Home { layout, top, votes: app.database.all_votes().await? }))
+}
+
+fn only_from_here(_: ProtectionError) -> Response {
+    tracing::warn!("refused a form of another origin: FRONT_END may change something by `/api`");
+    AppError::CrossOrigin.into_response()
 }
 
 #[public]
