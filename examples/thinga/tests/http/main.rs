@@ -9,6 +9,7 @@ mod devices;
 mod game;
 mod headers;
 mod live;
+mod proxy;
 mod registration;
 
 use site::{Backend, Site};
