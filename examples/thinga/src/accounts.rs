@@ -1,11 +1,11 @@
 //! Changes of a user that concern their sessions as well: both are changed, or neither.
 
-use anchor::Error;
+use anchor::{Error, Session};
 use uuid::Uuid;
 
 use crate::database::{Database, on};
 use crate::error::AppError;
-use crate::sessions::{Role, Sessions, UserStore};
+use crate::sessions::{Role, Sessions, UserSession, UserStore};
 
 /// Locks a row. It is written, because SQLite has no other way.
 const LOCK: &str = "UPDATE users SET role = role WHERE id = $1";
@@ -17,7 +17,7 @@ pub(crate) enum UserChange {
     /// Another password, by its hash, in the place of the one that was checked. It ends every
     /// session of the user, and those of logins that have checked the old password a moment ago.
     Password { checked: String, new: String },
-    /// Another name, of which every session has a copy.
+    /// Another name, of which every session has a copy: see also [`Sessions::refresh`].
     Name(String),
     /// Another role, of which every session has a copy. With a lower one, the sessions end: so do
     /// those of logins that have read the higher one a moment ago, which no update would find.
@@ -91,6 +91,29 @@ macro_rules! change_sessions {
 }
 
 impl Sessions {
+    /// Brings the copies in a session that has just begun up to date. They were read before the
+    /// password was checked, and a change since then has not found the session. A later one has.
+    pub(crate) async fn refresh(
+        &self,
+        database: &Database,
+        session: &mut Session<UserSession>,
+    ) -> Result<(), AppError> {
+        let (name, role) = (session.name.clone(), session.role);
+        let user = database.settled_user(session.user_id).await?.ok_or(AppError::Outdated)?;
+        if user.name == name && user.role == role {
+            return Ok(());
+        }
+        let update = session.update(|session| {
+            if session.name == name {
+                session.name.clone_from(&user.name);
+            }
+            if session.role == role {
+                session.role = user.role;
+            }
+        });
+        Ok(update.await?)
+    }
+
     /// Carries out a change, and returns how many sessions it has ended or changed. If the user is
     /// gone, or has another password than the one that was checked, nothing changes, and the
     /// answer is [`AppError::Outdated`].

@@ -77,6 +77,14 @@ impl Database {
         on!(self, pool => sqlx::query_as(sql).bind(id).fetch_optional(pool).await)
     }
 
+    /// Returns a user as they are once the changes of them that have begun are done: it waits for
+    /// the row, by writing it.
+    pub(crate) async fn settled_user(&self, id: Uuid) -> Result<Option<User>, sqlx::Error> {
+        let sql = "UPDATE users SET role = role WHERE id = $1 \
+                   RETURNING id, email, name, role, joined";
+        on!(self, pool => sqlx::query_as(sql).bind(id).fetch_optional(pool).await)
+    }
+
     /// Inserts a user, unless the address has one. Returns whether it was inserted.
     pub(crate) async fn create_user(
         &self,

@@ -112,13 +112,12 @@ async fn change_password(
     // This device's own session was one of them.
     let message = Message::PasswordChanged { ended: ended.saturating_sub(1) };
     // `starting_now` keeps this login from being cut off, also if the user has lost a role since
-    // the request came in. So the role is read once the session is there: whoever loses it after
+    // the request came in. So the session gets the role once it is there: whoever loses it after
     // that loses the session.
     let user =
         UserSession { messages: vec![message], role: Role::Member, ..session.data().clone() };
     let login = remembered(auth.login(user), session.record().remembered).starting_now();
     let mut session = login.await?.into_session();
-    let role = app.database.user(session.user_id).await?.ok_or(AppError::NotFound)?.user.role;
-    session.update(|user| user.role = role).await?;
+    app.sessions.refresh(&app.database, &mut session).await?;
     Ok(Redirect::to("/profile").into_response())
 }

@@ -104,9 +104,9 @@ pub(super) async fn begin_session(
     remember: bool,
     message: impl FnOnce(String, u64) -> Message,
 ) -> Result<(), AppError> {
-    let user =
-        UserSession { user_id, name: name.clone(), role, device_name: None, messages: vec![] };
+    let user = UserSession { user_id, name, role, device_name: None, messages: vec![] };
     let mut session = remembered(auth.login(user), remember).await?.into_session();
+    app.sessions.refresh(&app.database, &mut session).await?;
     let mut votes = 0;
     if let Some(voter) = guest.session().await?.map(|guest| guest.voter) {
         votes = app.database.hand_over_votes(voter, user_id).await?;
@@ -117,7 +117,7 @@ pub(super) async fn begin_session(
     if votes > 0 {
         app.live.voted();
     }
-    let message = message(name, votes);
+    let message = message(session.name.clone(), votes);
     session.update(|user| flash::add(&mut user.messages, message.clone())).await?;
     Ok(())
 }

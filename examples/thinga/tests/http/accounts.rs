@@ -18,6 +18,7 @@ on_every_backend!(
     a_login_that_has_read_a_role_loses_it_as_well,
     a_new_password_does_not_bring_a_role_back,
     a_new_name_is_in_every_session,
+    a_login_that_has_read_an_old_name_and_role_has_the_new_ones,
     what_is_not_an_address_is_a_wrong_address,
 );
 
@@ -230,6 +231,29 @@ async fn a_new_name_is_in_every_session(site: Site) {
     }
     let empty = desk.post("/profile/name", &[("name", " ")]).await;
     assert_eq!(empty.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// The user changes while a password is checked.
+async fn a_login_that_has_read_an_old_name_and_role_has_the_new_ones(site: Site) {
+    let mut admin = site.user("Admin").await;
+    let mut ann = site.user("Ann").await;
+    let role = format!("{}/role", path_of(&mut admin, "ann@example.com").await);
+    let mut phone = site.visitor();
+    let login = tokio::spawn(async move {
+        phone.login("Ann", PASSWORD).await;
+        phone
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (name, admin_role) = ([("name", "Anna")], [("role", "admin")]);
+    let (renamed, promoted) =
+        tokio::join!(ann.post("/profile/name", &name), admin.post(&role, &admin_role));
+    assert_eq!(renamed.status(), StatusCode::SEE_OTHER);
+    assert_eq!(promoted.status(), StatusCode::SEE_OTHER);
+    let mut phone = login.await.unwrap();
+    for visitor in [&mut ann, &mut phone] {
+        let me = visitor.page("/api/me").await;
+        assert_eq!(me, r#"{"name":"Anna","role":"admin"}"#);
+    }
 }
 
 async fn what_is_not_an_address_is_a_wrong_address(site: Site) {
