@@ -20,7 +20,7 @@ use axum::http::{HeaderName, Uri};
 /// | `MAIL_FROM` | the sender of e-mails | `Thinga <thinga@localhost>` |
 /// | `ADMIN_EMAIL` | whose account is an administrator's | there is none |
 /// | `FRONT_END` | another origin of the same site, whose pages may use `/api`: `https://app.thinga.example` | `http://127.0.0.1:3001`; none with `PUBLIC_URL` |
-/// | `CLIENT_IP_HEADER` | the header in which the proxy says where a request comes from | the address of the connection |
+/// | `CLIENT_IP_HEADER` | the header in which the proxy says where a request comes from, with or without a port. The last entry counts | the address of the connection |
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where the server listens.

@@ -11,6 +11,15 @@ use tokio::task::JoinError;
 
 use crate::pages::{ErrorPage, Page};
 
+/// The title and the text of a page, like the next one.
+const NOT_FOR_YOU: (&str, &str) = ("Not for you", "Your account may not do this.");
+
+const REFUSED: (&str, &str) = (
+    "Request refused",
+    "The request seems to come from another site. If you sent it from here, go back, load the page \
+     again, and try once more.",
+);
+
 /// The errors that a handler returns with `?`.
 #[derive(Debug)]
 pub(crate) enum AppError {
@@ -21,6 +30,10 @@ pub(crate) enum AppError {
     Unprocessable,
     /// Another request has changed the account at the same moment.
     Outdated,
+    /// The acting user has lost the role since the request came in.
+    NotAdministrator,
+    /// A page of the front end's origin has sent a form.
+    CrossOrigin,
     /// What the address names does not exist.
     NotFound,
     /// The database, the e-mails, a template.
@@ -34,6 +47,8 @@ impl fmt::Display for AppError {
             Self::TooManyLogins(_) => f.write_str("too many attempts to log in"),
             Self::Unprocessable => f.write_str("the form is not one of this application"),
             Self::Outdated => f.write_str("the account has changed meanwhile"),
+            Self::NotAdministrator => f.write_str("the user is not an administrator any more"),
+            Self::CrossOrigin => f.write_str("the request comes from another origin"),
             Self::NotFound => f.write_str("there is no such page"),
             Self::Internal(error) => error.fmt(f),
         }
@@ -111,6 +126,8 @@ impl IntoResponse for AppError {
                 "Please try again",
                 "This account was changed at the same moment.",
             ),
+            Self::NotAdministrator => page(StatusCode::FORBIDDEN, NOT_FOR_YOU.0, NOT_FOR_YOU.1),
+            Self::CrossOrigin => page(StatusCode::FORBIDDEN, REFUSED.0, REFUSED.1),
             Self::NotFound => {
                 page(StatusCode::NOT_FOUND, "Nothing here", "This address leads to no page.")
             }
@@ -137,15 +154,11 @@ pub(crate) fn refuse(rejection: &Rejection, request: &Parts) -> Response {
 
 fn page_of(rejection: &Rejection) -> Response {
     let (title, text) = match rejection {
-        Rejection::Forbidden { .. } => ("Not for you", "Your account may not do this."),
+        Rejection::Forbidden { .. } => NOT_FOR_YOU,
         Rejection::ReauthenticationRequired { .. } => {
             ("Please log in again", "This needs a recent login. Log in, then try again.")
         }
-        Rejection::CrossOrigin { .. } => (
-            "Request refused",
-            "The request seems to come from another site. If you sent it from here, go back, load \
-             the page again, and try once more.",
-        ),
+        Rejection::CrossOrigin { .. } => REFUSED,
         other => match other.status() {
             StatusCode::UNAUTHORIZED => {
                 ("Please log in", "You are not logged in, or your session has ended.")

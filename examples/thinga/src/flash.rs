@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How many messages wait for the next page at most.
+const MOST: usize = 5;
+
 /// What was done, or why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,10 +80,39 @@ impl Message {
     }
 }
 
+/// Adds a message to those that wait for the next page. One that waits already is shown once, and
+/// the oldest ones make room: otherwise a session grows with each request of a client that sends
+/// forms and never loads a page.
+pub(crate) fn add(messages: &mut Vec<Message>, message: Message) {
+    messages.retain(|other| *other != message);
+    messages.push(message);
+    let surplus = messages.len().saturating_sub(MOST);
+    messages.drain(..surplus);
+}
+
 fn some(votes: u64) -> String {
     counted(votes, "vote that", "votes that")
 }
 
 fn counted(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_messages_wait_and_each_of_them_once() {
+        let mut messages = Vec::new();
+        for n in 0..400 {
+            add(&mut messages, Message::UserEnded { name: "Ann".into(), ended: n });
+            add(&mut messages, Message::VotedBefore);
+        }
+        assert_eq!(messages.len(), MOST);
+        assert_eq!(messages.iter().filter(|one| **one == Message::VotedBefore).count(), 1);
+        assert_eq!(messages.last(), Some(&Message::VotedBefore));
+        let newest = Message::UserEnded { name: "Ann".into(), ended: 399 };
+        assert_eq!(messages.iter().rev().nth(1), Some(&newest));
+    }
 }

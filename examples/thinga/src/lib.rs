@@ -85,7 +85,7 @@ impl Thinga {
         if let Some(email) = &config.admin_email
             && let Some(found) = database.user_with_email(email).await?
         {
-            let admin = UserChange::Role(Role::Admin);
+            let admin = UserChange::Role { role: Role::Admin, by: None };
             sessions.change_user(&database, found.user.id, &admin).await?;
         }
         let app = App {

@@ -43,6 +43,17 @@ impl Mailer {
         Ok(Self { from, transport })
     }
 
+    /// Returns the address, if a message can be sent to it. lettre's `Address` takes more than its
+    /// messages do, such as `"a b"@example.com`, so one is made for it. Only ASCII, because not
+    /// every server sends to other addresses. Browsers write the domain of an `<input type=email>`
+    /// in ASCII, and accept nothing else before the `@`.
+    pub(crate) fn recipient(&self, email: &str) -> Option<Address> {
+        let is_plain = email.chars().all(|c| c.is_ascii() && !c.is_ascii_control());
+        let address: Address = email.parse().ok().filter(|_| is_plain)?;
+        let message = self.message(&address, "", String::new()).ok()?;
+        (message.envelope().to() == [address.clone()]).then_some(address)
+    }
+
     /// Asks whoever has this address to confirm it.
     pub(crate) async fn confirm(&self, to: &Address, link: &str) -> Result<(), MailError> {
         let text = format!(
@@ -66,12 +77,17 @@ impl Mailer {
         self.send(to, "You have an account already", text).await
     }
 
-    async fn send(&self, to: &Address, subject: &str, text: String) -> Result<(), MailError> {
+    fn message(&self, to: &Address, subject: &str, text: String) -> Result<Message, MailError> {
         let message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to.clone()))
             .subject(subject)
             .body(text)?;
+        Ok(message)
+    }
+
+    async fn send(&self, to: &Address, subject: &str, text: String) -> Result<(), MailError> {
+        let message = self.message(to, subject, text)?;
         match &self.transport {
             Transport::Smtp(smtp) => drop(smtp.send(message).await?),
             Transport::Folder(folder) => drop(folder.send(message).await?),

@@ -58,8 +58,13 @@ pub(crate) struct Guest {
 
 /// A registration that waits for its address to be confirmed. It holds the whole account, so that
 /// nothing is in the table of users before, and a link confirms only what it was sent for.
+///
+/// An address may have any number of them, because anybody can register with it: a limit that ends
+/// the oldest link would let others end that of the owner, and one that refuses the newest would
+/// let them keep the owner out. How many there are is a matter of the form's limit for each
+/// address, and of the day after which they end.
 #[derive(Clone, SessionData)]
-#[session(table = "registrations", absolute = "24h", max_per_subject = 5)]
+#[session(table = "registrations", absolute = "24h")]
 pub(crate) struct Registration {
     #[session(subject)]
     pub(crate) email: String,
@@ -122,6 +127,7 @@ impl Sessions {
             .keys(config.keys.clone())
             .environment(config.cookies())
             .on_reject(error::refuse);
+        // On every route that they surround. Outside `/api`, `routes` takes it back.
         if let Some(origin) = &config.front_end {
             users = users.trusted_origin(origin);
             guests = guests.trusted_origin(origin);
@@ -171,14 +177,51 @@ async fn store<T: SessionData>(
 }
 
 /// Returns where a request comes from: what the proxy says, if there is one, and else the address
-/// of the connection.
+/// of the connection. `None` if the proxy does not say.
 pub(crate) fn client_ip(request: &Parts, header: Option<&HeaderName>) -> Option<IpAddr> {
     match header {
         // Only the proxy's own entry, which is the last one.
         Some(name) => {
             let value = request.headers.get_all(name).iter().next_back()?.to_str().ok()?;
-            value.rsplit(',').next()?.trim().parse().ok()
+            ip_of(value.rsplit(',').next()?.trim())
         }
-        None => request.extensions.get::<ConnectInfo<SocketAddr>>().map(|from| from.ip()),
+        None => connection_ip(request),
+    }
+}
+
+/// Returns the address of the connection, which is that of a proxy, if there is one.
+pub(crate) fn connection_ip(request: &Parts) -> Option<IpAddr> {
+    request.extensions.get::<ConnectInfo<SocketAddr>>().map(|from| from.ip())
+}
+
+/// Reads an address, also with a port or in brackets: proxies write all of these.
+fn ip_of(entry: &str) -> Option<IpAddr> {
+    let bare = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']')).unwrap_or(entry);
+    let with_port = || entry.parse::<SocketAddr>().map(|address| address.ip());
+    bare.parse().or_else(|_| with_port()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_entry_says_where_a_request_comes_from() {
+        let name = HeaderName::from_static("x-forwarded-for");
+        let read = |value: &str| {
+            let request = axum::http::Request::builder().header(&name, value).body(()).unwrap();
+            client_ip(&request.into_parts().0, Some(&name))
+        };
+        let (v4, v6) = (IpAddr::from([192, 0, 2, 1]), "2001:db8::1".parse().unwrap());
+        for entry in ["192.0.2.1", "192.0.2.1:5555", "10.0.0.1, 192.0.2.1:80", "unknown,192.0.2.1"]
+        {
+            assert_eq!(read(entry), Some(v4), "{entry}");
+        }
+        for entry in ["2001:db8::1", "[2001:db8::1]:80", "[2001:db8::1]", "::2,2001:db8::1"] {
+            assert_eq!(read(entry), Some(v6), "{entry}");
+        }
+        for entry in ["", "unknown", "192.0.2.1, unknown", "192.0.2.1,", "192.0.2.1:x", "_hidden"] {
+            assert_eq!(read(entry), None, "{entry}");
+        }
     }
 }

@@ -57,11 +57,16 @@ impl TryFrom<String> for Role {
 }
 
 impl Database {
-    /// Returns the user with this address, and the hash of their password.
+    /// Returns the user with this address, and the hash of their password. The text may be anything
+    /// that somebody has typed.
     pub(crate) async fn user_with_email(
         &self,
         email: &str,
     ) -> Result<Option<WithPassword>, sqlx::Error> {
+        // No address has one, and to PostgreSQL it is an error to ask for it.
+        if email.contains('\0') {
+            return Ok(None);
+        }
         let sql = "SELECT id, email, name, role, joined, password_hash FROM users WHERE email = $1";
         on!(self, pool => sqlx::query_as(sql).bind(email).fetch_optional(pool).await)
     }
@@ -69,6 +74,14 @@ impl Database {
     /// Returns a user.
     pub(crate) async fn user(&self, id: Uuid) -> Result<Option<WithPassword>, sqlx::Error> {
         let sql = "SELECT id, email, name, role, joined, password_hash FROM users WHERE id = $1";
+        on!(self, pool => sqlx::query_as(sql).bind(id).fetch_optional(pool).await)
+    }
+
+    /// Returns a user as they are once the changes of them that have begun are done: it waits for
+    /// the row, by writing it.
+    pub(crate) async fn settled_user(&self, id: Uuid) -> Result<Option<User>, sqlx::Error> {
+        let sql = "UPDATE users SET role = role WHERE id = $1 \
+                   RETURNING id, email, name, role, joined";
         on!(self, pool => sqlx::query_as(sql).bind(id).fetch_optional(pool).await)
     }
 

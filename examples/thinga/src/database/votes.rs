@@ -2,11 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 
 use super::things::Thing;
 use super::{Database, on};
+
+/// How many votes are inserted at a time: databases limit the parameters of a statement.
+const VOTES_PER_STATEMENT: usize = 1_000;
 
 /// Two things, and which of them was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,19 @@ impl Database {
         }
     }
 
+    /// Removes a vote that was counted, and returns whether it was still this voter's.
+    pub(crate) async fn take_back(&self, voter: Uuid, choice: Choice) -> Result<bool, sqlx::Error> {
+        let sql = "DELETE FROM votes WHERE voter = $1 AND low = $2 AND high = $3";
+        let rows = on!(self, pool => sqlx::query(sql)
+            .bind(voter)
+            .bind(choice.low)
+            .bind(choice.high)
+            .execute(pool)
+            .await?
+            .rows_affected());
+        Ok(rows == 1)
+    }
+
     /// Gives a guest's votes to a user, and returns how many. Where both have voted, the user's own
     /// vote stays.
     pub(crate) async fn hand_over_votes(
@@ -76,17 +92,24 @@ impl Database {
     ) -> Result<u64, sqlx::Error> {
         // The first statement decides: of two logins at the same time, one gets the rows.
         let take = "DELETE FROM votes WHERE voter = $1 RETURNING low, high, winner, voted_at";
-        let give = "INSERT INTO votes (voter, low, high, winner, voted_at) \
-                    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (voter, low, high) DO NOTHING";
+        let give = "INSERT INTO votes (voter, low, high, winner, voted_at) ";
+        let but = " ON CONFLICT (voter, low, high) DO NOTHING";
         on!(self, pool => {
             let mut transaction = pool.begin().await?;
-            let taken: Vec<(i64, i64, i64, i64)> =
+            let mut taken: Vec<(i64, i64, i64, i64)> =
                 sqlx::query_as(take).bind(guest).fetch_all(&mut *transaction).await?;
+            // Two guests may log in as one user at the same time: in one order, neither waits for
+            // a row of the other while that one waits for theirs.
+            taken.sort_unstable();
             let mut given = 0;
-            for (low, high, winner, voted_at) in taken {
-                let vote = sqlx::query(give).bind(user).bind(low).bind(high);
-                let vote = vote.bind(winner).bind(voted_at);
-                given += vote.execute(&mut *transaction).await?.rows_affected();
+            for votes in taken.chunks(VOTES_PER_STATEMENT) {
+                let mut statement = QueryBuilder::new(give);
+                statement.push_values(votes, |mut row, (low, high, winner, voted_at)| {
+                    row.push_bind(user).push_bind(*low).push_bind(*high);
+                    row.push_bind(*winner).push_bind(*voted_at);
+                });
+                let statement = statement.push(but).build();
+                given += statement.execute(&mut *transaction).await?.rows_affected();
             }
             transaction.commit().await?;
             Ok(given)

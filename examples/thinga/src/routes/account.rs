@@ -14,7 +14,7 @@ use super::login::remembered;
 use crate::App;
 use crate::accounts::UserChange;
 use crate::error::AppError;
-use crate::flash::Message;
+use crate::flash::{self, Message};
 use crate::layout::Layout;
 use crate::pages::{Page, Profile};
 use crate::password;
@@ -74,7 +74,7 @@ async fn rename(
     }
     let change = UserChange::Name(name);
     app.sessions.change_user(&app.database, session.user_id, &change).await?;
-    session.update(|user| user.messages.push(Message::NameChanged)).await?;
+    session.update(|user| flash::add(&mut user.messages, Message::NameChanged)).await?;
     Ok(Redirect::to("/profile").into_response())
 }
 
@@ -112,13 +112,12 @@ async fn change_password(
     // This device's own session was one of them.
     let message = Message::PasswordChanged { ended: ended.saturating_sub(1) };
     // `starting_now` keeps this login from being cut off, also if the user has lost a role since
-    // the request came in. So the role is read once the session is there: whoever loses it after
+    // the request came in. So the session gets the role once it is there: whoever loses it after
     // that loses the session.
     let user =
         UserSession { messages: vec![message], role: Role::Member, ..session.data().clone() };
     let login = remembered(auth.login(user), session.record().remembered).starting_now();
     let mut session = login.await?.into_session();
-    let role = app.database.user(session.user_id).await?.ok_or(AppError::NotFound)?.user.role;
-    session.update(|user| user.role = role).await?;
+    app.sessions.refresh(&app.database, &mut session).await?;
     Ok(Redirect::to("/profile").into_response())
 }

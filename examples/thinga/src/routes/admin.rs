@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::accounts::UserChange;
 use crate::error::AppError;
-use crate::flash::Message;
+use crate::flash::{self, Message};
 use crate::layout::Layout;
 use crate::pages::{Admin, Page};
 use crate::sessions::{Role, UserSession};
@@ -46,7 +46,7 @@ struct RoleForm {
 }
 
 /// Gives a user another role: in the sessions that they have, or by ending these. Nobody changes
-/// their own, so that there is always an administrator.
+/// their own.
 #[require_session(UserSession, role = Role::Admin, fresh = "30m")]
 async fn change_role(
     Path(id): Path<Uuid>,
@@ -56,12 +56,10 @@ async fn change_role(
 ) -> Result<Redirect, AppError> {
     let role = Role::try_from(form.role).map_err(|_| AppError::Unprocessable)?;
     let user = app.database.user(id).await?.ok_or(AppError::NotFound)?.user;
-    if id == session.user_id {
-        return Err(AppError::Unprocessable);
-    }
-    app.sessions.change_user(&app.database, id, &UserChange::Role(role)).await?;
+    let change = UserChange::Role { role, by: Some(session.user_id) };
+    app.sessions.change_user(&app.database, id, &change).await?;
     let message = Message::RoleChanged { name: user.name };
-    session.update(|user| user.messages.push(message.clone())).await?;
+    session.update(|user| flash::add(&mut user.messages, message.clone())).await?;
     Ok(Redirect::to("/admin"))
 }
 
@@ -78,6 +76,6 @@ async fn end_sessions(
     }
     let ended = app.sessions.users.cut_off(&id).await?;
     let message = Message::UserEnded { name: user.name, ended };
-    session.update(|user| user.messages.push(message.clone())).await?;
+    session.update(|user| flash::add(&mut user.messages, message.clone())).await?;
     Ok(Redirect::to("/admin"))
 }

@@ -71,19 +71,18 @@ async fn pair(voter: Voter, State(database): State<Database>) -> Result<Json<Pai
 #[public]
 async fn vote(
     voter: Voter,
-    State(database): State<Database>,
-    State(live): State<Live>,
+    State(app): State<App>,
     Json(form): Json<VoteForm>,
 ) -> Result<StatusCode, ApiError> {
-    let Some(voter) = voter.id() else { return Ok(StatusCode::UNAUTHORIZED) };
     let Some(choice) = form.choice() else { return Ok(StatusCode::UNPROCESSABLE_ENTITY) };
-    Ok(match database.vote(voter, choice).await? {
-        Voted::Counted => {
-            live.voted();
+    Ok(match voter.vote(&app, choice).await? {
+        Some(Voted::Counted) => {
+            app.live.voted();
             StatusCode::CREATED
         }
-        Voted::Before => StatusCode::OK,
-        Voted::Unknown => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(Voted::Before) => StatusCode::OK,
+        Some(Voted::Unknown) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::UNAUTHORIZED,
     })
 }
 

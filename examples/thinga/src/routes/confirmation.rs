@@ -7,7 +7,6 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use lettre::Address;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -53,7 +52,7 @@ async fn register(
     Form(form): Form<RegisterForm>,
 ) -> Result<Response, AppError> {
     let (name, email) = (form.name.trim().to_owned(), form.email.trim().to_lowercase());
-    let address = email.parse::<Address>().ok().filter(|_| email.len() <= LONGEST_EMAIL);
+    let address = app.mailer.recipient(&email).filter(|_| email.len() <= LONGEST_EMAIL);
     let (address, fault) = match (address, name_fault(&name)) {
         (None, _) => (None, Some("That is not an e-mail address.")),
         (Some(_), Some(fault)) => (None, Some(fault)),
@@ -86,7 +85,8 @@ fn registration_of(email: &str) -> String {
 }
 
 /// Returns the name of a limit that only those use up who have a link, so that nobody keeps a user
-/// from confirming by registering with their address.
+/// from confirming by registering with their address. Nor does a registration end the links of
+/// earlier ones: [`Registration`].
 fn confirmation_of(email: &str) -> String {
     format!("confirmation of {email}")
 }

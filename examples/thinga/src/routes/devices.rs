@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::login::{LoggedOut, logged_out};
 use crate::App;
 use crate::error::AppError;
-use crate::flash::Message;
+use crate::flash::{self, Message};
 use crate::layout::Layout;
 use crate::pages::{Device, Devices, Page};
 use crate::sessions::UserSession;
@@ -55,7 +55,7 @@ async fn name_device(
     session
         .update(|user| {
             user.device_name.clone_from(&name);
-            user.messages.push(Message::DeviceNamed);
+            flash::add(&mut user.messages, Message::DeviceNamed);
         })
         .await?;
     Ok(Redirect::to("/devices"))
@@ -72,14 +72,14 @@ async fn end_device(
         return Ok(Redirect::to("/?message=logged_out"));
     }
     let message = if was_live { Message::DeviceEnded } else { Message::DeviceGone };
-    session.update(|user| user.messages.push(message.clone())).await?;
+    session.update(|user| flash::add(&mut user.messages, message.clone())).await?;
     Ok(Redirect::to("/devices"))
 }
 
 #[require_session(UserSession)]
 async fn end_others(mut session: Session<UserSession>) -> Result<Redirect, AppError> {
     session.revoke_others().await?;
-    session.update(|user| user.messages.push(Message::OthersLoggedOut)).await?;
+    session.update(|user| flash::add(&mut user.messages, Message::OthersLoggedOut)).await?;
     Ok(Redirect::to("/devices"))
 }
 

@@ -14,7 +14,6 @@ use crate::database::votes::{Choice, Voted};
 use crate::error::AppError;
 use crate::flash::Message;
 use crate::layout::Layout;
-use crate::live::Live;
 use crate::pages::{Leaderboard, Page, Vote};
 
 pub(super) fn routes() -> Router<App> {
@@ -55,16 +54,15 @@ impl VoteForm {
 #[public]
 async fn vote(
     mut voter: Voter,
-    State(database): State<Database>,
-    State(live): State<Live>,
+    State(app): State<App>,
     Form(form): Form<VoteForm>,
 ) -> Result<Redirect, AppError> {
-    let Some(id) = voter.id() else { return Ok(Redirect::to("/vote?message=no_session")) };
     let choice = form.choice().ok_or(AppError::Unprocessable)?;
-    match database.vote(id, choice).await? {
-        Voted::Counted => live.voted(),
-        Voted::Before => voter.tell(Message::VotedBefore).await?,
-        Voted::Unknown => return Err(AppError::Unprocessable),
+    match voter.vote(&app, choice).await? {
+        Some(Voted::Counted) => app.live.voted(),
+        Some(Voted::Before) => voter.tell(Message::VotedBefore).await?,
+        Some(Voted::Unknown) => return Err(AppError::Unprocessable),
+        None => return Ok(Redirect::to("/vote?message=no_session")),
     }
     Ok(Redirect::to("/vote"))
 }

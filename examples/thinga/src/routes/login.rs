@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::ClientIp;
 use crate::App;
 use crate::error::AppError;
-use crate::flash::Message;
+use crate::flash::{self, Message};
 use crate::layout::Layout;
 use crate::pages::{self, Page};
 use crate::password;
@@ -91,8 +91,11 @@ async fn login(
 }
 
 /// Logs in, and gives the guest's votes to the user. The login comes first: if it is refused, the
-/// guest keeps their votes. The end of the guest's session comes last: if the votes could not be
-/// handed over, the next login finds them.
+/// guest keeps their votes. The guest's session ends after the votes are handed over: if that
+/// fails, the next login finds them. What the guest has voted for meanwhile is handed over once
+/// more, after the session's end, and nothing is accepted any more: [`Voter::vote`].
+///
+/// [`Voter::vote`]: super::voter::Voter::vote
 pub(super) async fn begin_session(
     app: &App,
     auth: &Auth<UserSession>,
@@ -101,20 +104,21 @@ pub(super) async fn begin_session(
     remember: bool,
     message: impl FnOnce(String, u64) -> Message,
 ) -> Result<(), AppError> {
-    let user =
-        UserSession { user_id, name: name.clone(), role, device_name: None, messages: vec![] };
+    let user = UserSession { user_id, name, role, device_name: None, messages: vec![] };
     let mut session = remembered(auth.login(user), remember).await?.into_session();
+    app.sessions.refresh(&app.database, &mut session).await?;
     let mut votes = 0;
     if let Some(voter) = guest.session().await?.map(|guest| guest.voter) {
         votes = app.database.hand_over_votes(voter, user_id).await?;
         // Another login with the same form may have done so: that is not an error.
         guest.logout().await?;
+        votes += app.database.hand_over_votes(voter, user_id).await?;
     }
     if votes > 0 {
         app.live.voted();
     }
-    let message = message(name, votes);
-    session.update(|user| user.messages.push(message.clone())).await?;
+    let message = message(session.name.clone(), votes);
+    session.update(|user| flash::add(&mut user.messages, message.clone())).await?;
     Ok(())
 }
 

@@ -11,7 +11,9 @@ mod live;
 mod login;
 mod voter;
 
-use std::net::IpAddr;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Once;
 use std::time::Duration;
 
 use anchor::prelude::*;
@@ -19,12 +21,15 @@ use anchor::routing::{Router, get};
 use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::database::Database;
 use crate::error::AppError;
 use crate::layout::Layout;
 use crate::pages::{Home, Page};
+use crate::sessions::{client_ip, connection_ip};
 use crate::{App, StartError, headers};
 
 /// Returns all routes.
@@ -39,6 +44,9 @@ pub(crate) fn routes(app: &App) -> Result<Router<App>, StartError> {
         .merge(game::routes())
         .merge(live::routes())
         .fallback(nothing)
+        // The sessions trust the front end on every route that they surround. Its place is `/api`:
+        // here, only pages of this origin change something.
+        .layer(CsrfLayer::new().with_rejection_response(only_from_here))
         .sessions(&app.sessions.guests)
         .sessions(&app.sessions.users);
     Ok(Router::new()
@@ -62,6 +70,11 @@ async fn home(layout: Layout, State(app): State<App>) -> Result<Page<Home>, AppE
     Ok(Page(Home { layout, top, votes: app.database.all_votes().await? }))
 }
 
+fn only_from_here(_: ProtectionError) -> Response {
+    tracing::warn!("refused a form of another origin: FRONT_END may change something by `/api`");
+    AppError::CrossOrigin.into_response()
+}
+
 #[public]
 async fn nothing() -> AppError {
     AppError::NotFound
@@ -74,7 +87,8 @@ async fn health(State(database): State<Database>) -> Result<&'static str, AppErr
     Ok("ok\n")
 }
 
-/// Where a request comes from, for the limits of the login form.
+/// Where a request comes from, for the limits of the login form. If the proxy does not say so, this
+/// is the proxy: whoever comes from there shares its limit.
 struct ClientIp(IpAddr);
 
 impl<S> FromRequestParts<S> for ClientIp
@@ -82,18 +96,22 @@ where
     App: FromRef<S>,
     S: Send + Sync,
 {
-    type Rejection = AppError;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(request: &mut Parts, state: &S) -> Result<Self, AppError> {
+    async fn from_request_parts(request: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        static WARNED: Once = Once::new();
         let app = App::from_ref(state);
         let header = app.config.client_ip_header.as_ref();
-        let ip = crate::sessions::client_ip(request, header);
-        ip.map(ClientIp).ok_or_else(|| {
-            AppError::Internal(
-                "it is not known where the request comes from: the proxy sent \
-                no CLIENT_IP_HEADER, or the server was not given the connections' addresses"
-                    .into(),
-            )
-        })
+        let ip = client_ip(request, header).or_else(|| {
+            WARNED.call_once(|| {
+                tracing::warn!(
+                    "it is not known where some requests come from, so they share the limit of \
+                     logins: the proxy sent no address in CLIENT_IP_HEADER, or the server was not \
+                     given the connections' addresses"
+                );
+            });
+            connection_ip(request)
+        });
+        Ok(Self(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
     }
 }

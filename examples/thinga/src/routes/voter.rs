@@ -7,8 +7,10 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use uuid::Uuid;
 
+use crate::App;
+use crate::database::votes::{Choice, Voted};
 use crate::error::AppError;
-use crate::flash::Message;
+use crate::flash::{self, Message};
 use crate::sessions::{Guest, UserSession};
 
 /// Who votes. As an argument, it refuses nobody, and begins no session.
@@ -44,11 +46,33 @@ impl Voter {
         }
     }
 
+    /// Counts a vote, or returns `None` if there is no session.
+    ///
+    /// A guest may log in at the same moment. Their session ends first, and then their votes are
+    /// given to the user. So if the session is still live once the vote is counted, the vote will
+    /// be found there. If it is not, either the vote was found already, or nobody would look for it
+    /// any more: then it is taken back, and was not accepted.
+    pub(super) async fn vote(&self, app: &App, choice: Choice) -> Result<Option<Voted>, AppError> {
+        let Some(id) = self.id() else { return Ok(None) };
+        let voted = app.database.vote(id, choice).await?;
+        if let (Self::Guest(guest), Voted::Counted) = (self, voted)
+            && app.sessions.guests.get(guest.id()).await?.is_none()
+            && app.database.take_back(id, choice).await?
+        {
+            return Ok(None);
+        }
+        Ok(Some(voted))
+    }
+
     /// Keeps a message for the next page.
     pub(super) async fn tell(&mut self, message: Message) -> Result<(), Error> {
         match self {
-            Self::User(user) => user.update(|user| user.messages.push(message.clone())).await,
-            Self::Guest(guest) => guest.update(|guest| guest.messages.push(message.clone())).await,
+            Self::User(user) => {
+                user.update(|user| flash::add(&mut user.messages, message.clone())).await
+            }
+            Self::Guest(guest) => {
+                guest.update(|guest| flash::add(&mut guest.messages, message.clone())).await
+            }
             Self::Visitor(_) => Ok(()),
         }
     }

@@ -14,9 +14,12 @@ on_every_backend!(
     of_two_new_passwords_at_once_one_is_set,
     a_login_outlives_a_restart,
     an_administrator_loses_the_role_at_once,
+    of_two_administrators_who_demote_each_other_one_stays,
     a_login_that_has_read_a_role_loses_it_as_well,
     a_new_password_does_not_bring_a_role_back,
     a_new_name_is_in_every_session,
+    a_login_that_has_read_an_old_name_and_role_has_the_new_ones,
+    what_is_not_an_address_is_a_wrong_address,
 );
 
 async fn an_account_begins_when_its_address_is_confirmed(site: Site) {
@@ -144,6 +147,34 @@ async fn an_administrator_loses_the_role_at_once(site: Site) {
     assert!(admin.page("/admin").await.contains("Ann is logged out: 1 session."));
 }
 
+async fn of_two_administrators_who_demote_each_other_one_stays(site: Site) {
+    let mut admin = site.user("Admin").await;
+    let mut ann = site.user("Ann").await;
+    let anns = format!("{}/role", path_of(&mut admin, "ann@example.com").await);
+    admin.post(&anns, &[("role", "admin")]).await;
+    let admins = format!("{}/role", path_of(&mut ann, "admin@example.com").await);
+    for round in 0..4 {
+        let member = [("role", "member")];
+        let (one, other) = tokio::join!(admin.post(&anns, &member), ann.post(&admins, &member));
+        let changed = [&one, &other].map(|answer| answer.status() == StatusCode::SEE_OTHER);
+        let (one, other) = (one.status(), other.status());
+        assert_ne!(changed[0], changed[1], "round {round}: {one} {other}");
+        let refused = if changed[0] { other } else { one };
+        assert!(refused.is_client_error(), "round {round}: {refused}");
+
+        let (stays, goes, name, path) = match changed[0] {
+            true => (&mut admin, &mut ann, "Ann", &anns),
+            false => (&mut ann, &mut admin, "Admin", &admins),
+        };
+        assert!(!goes.is_logged_in().await, "round {round}");
+        // Also a login has the role back only if somebody gives it.
+        *goes = site.login(name).await;
+        assert_eq!(goes.get("/admin").await.status(), StatusCode::FORBIDDEN, "round {round}");
+        assert_eq!(stays.post(path, &[("role", "admin")]).await.status(), StatusCode::SEE_OTHER);
+        assert_eq!(goes.get("/admin").await.status(), StatusCode::OK, "round {round}");
+    }
+}
+
 /// Returns where an administrator changes this user.
 async fn path_of(admin: &mut Visitor, email: &str) -> String {
     let page = admin.page("/admin").await;
@@ -200,6 +231,37 @@ async fn a_new_name_is_in_every_session(site: Site) {
     }
     let empty = desk.post("/profile/name", &[("name", " ")]).await;
     assert_eq!(empty.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// The user changes while a password is checked.
+async fn a_login_that_has_read_an_old_name_and_role_has_the_new_ones(site: Site) {
+    let mut admin = site.user("Admin").await;
+    let mut ann = site.user("Ann").await;
+    let role = format!("{}/role", path_of(&mut admin, "ann@example.com").await);
+    let mut phone = site.visitor();
+    let login = tokio::spawn(async move {
+        phone.login("Ann", PASSWORD).await;
+        phone
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (name, admin_role) = ([("name", "Anna")], [("role", "admin")]);
+    let (renamed, promoted) =
+        tokio::join!(ann.post("/profile/name", &name), admin.post(&role, &admin_role));
+    assert_eq!(renamed.status(), StatusCode::SEE_OTHER);
+    assert_eq!(promoted.status(), StatusCode::SEE_OTHER);
+    let mut phone = login.await.unwrap();
+    for visitor in [&mut ann, &mut phone] {
+        let me = visitor.page("/api/me").await;
+        assert_eq!(me, r#"{"name":"Anna","role":"admin"}"#);
+    }
+}
+
+async fn what_is_not_an_address_is_a_wrong_address(site: Site) {
+    for email in ["", "\0", "ann@example.com\0", "\u{fffd}", "'", "%"] {
+        let form = [("email", email), ("password", PASSWORD)];
+        let answer = site.visitor().post("/login", &form).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{email:?}");
+    }
 }
 
 #[tokio::test]

@@ -79,3 +79,36 @@ async fn the_front_end_may_read_and_vote_and_other_origins_may_not() {
     assert_eq!(logout.status(), StatusCode::FORBIDDEN);
     assert!(ann.page("/profile").await.contains("Hello, Ann"));
 }
+
+#[tokio::test]
+async fn the_front_end_changes_something_by_the_api_alone() {
+    let site = Site::start_with(Backend::Sqlite, |config| {
+        config.front_end = Some(FRONT_END.into());
+    });
+    let site = site.await.unwrap();
+    let mut admin = site.user("Admin").await;
+    let form = [
+        ("origin", FRONT_END),
+        ("sec-fetch-site", "same-site"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let id = "00000000-0000-0000-0000-000000000000";
+    let users = [format!("/admin/users/{id}/role"), format!("/admin/users/{id}/end")];
+    let paths = ["/profile/name", "/devices/others/end", "/vote", "/login", "/logout/all"];
+    for path in paths.into_iter().chain(users.iter().map(String::as_str)) {
+        for from in [&form[..], &[form[0], form[2]]] {
+            let body = "name=Evil&role=admin&one=1&other=2&winner=1".to_owned();
+            let refused = admin.send(Method::POST, path, from, body).await;
+            assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{path}");
+            assert!(refused.text().await.unwrap().contains("Request refused"), "{path}");
+        }
+    }
+    assert!(admin.page("/profile").await.contains("Hello, Admin"));
+    // The form of this origin.
+    let own = [("origin", site.url.as_str()), ("sec-fetch-site", "same-origin"), form[2]];
+    let renamed = admin.send(Method::POST, "/profile/name", &own, "name=Root".into()).await;
+    assert_eq!(renamed.status(), StatusCode::SEE_OTHER);
+    let logout = admin.send(Method::POST, "/api/logout", &form, String::new()).await;
+    assert_eq!(logout.status(), StatusCode::NO_CONTENT);
+    assert!(!admin.is_logged_in().await);
+}

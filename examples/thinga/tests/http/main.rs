@@ -9,6 +9,8 @@ mod devices;
 mod game;
 mod headers;
 mod live;
+mod proxy;
+mod registration;
 
 use site::{Backend, Site};
 

@@ -32,8 +32,8 @@ pub(crate) enum Backend {
     Redis,
 }
 
-/// Redis has 16 databases. In one of them, the registrations of all tests would share the limit of
-/// an address.
+/// Redis has 16 databases. In one of them, a test would end the links of an address that another
+/// one has registered as well.
 static DATABASES: AtomicUsize = AtomicUsize::new(0);
 
 /// The running application. It ends with this value.
