@@ -109,6 +109,8 @@ async fn a_cut_off_that_cannot_be_recorded_again_commits_nothing<E: Engine>(pool
     let mut transaction = app.begin().await;
     set_password::<E>(&mut transaction).await;
     transaction.cut_off(&FERRIS).await.unwrap();
+    // SQLite's clock has steps of a millisecond.
+    tokio::time::sleep(Duration::from_millis(5)).await;
     transaction.commit().await.unwrap_err();
     assert_eq!(app.password().await, 1);
     assert!(app.is_live(&cookie).await);
