@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anchor::prelude::*;
-use anchor::store::{Placement, SessionStore};
+use anchor::store::{EndReason, Placement, SessionStore};
 use anchor_tests::databases::{self, Redis};
 use anchor_tests::http::Served;
 use axum::Router;
@@ -56,7 +56,7 @@ async fn a_guarded_read_a_login_and_a_logout_are_one_call_each() {
     assert_eq!(calls.since().await, ["EVALSHA"], "a login");
     served.get("/me").cookie(&cookie).send().await.expect(StatusCode::OK);
     // Sent together, and faster than a script.
-    assert_eq!(calls.since().await, ["TIME", "HMGET", "ZSCORE"], "a guarded read");
+    assert_eq!(calls.since().await, ["TIME", "ZRANGEBYSCORE", "HMGET"], "a guarded read");
     served.post("/login").cookie(&cookie).send().await.expect(StatusCode::OK);
     assert_eq!(calls.since().await, ["EVALSHA"], "a login that replaces a session");
     let cookie = served.post("/login").send().await.expect(StatusCode::OK).cookie();
@@ -66,7 +66,7 @@ async fn a_guarded_read_a_login_and_a_logout_are_one_call_each() {
 }
 
 #[tokio::test]
-async fn a_load_of_a_payload_without_a_subject_does_not_ask_the_index() {
+async fn a_load_of_a_payload_without_a_subject_asks_for_no_ends() {
     #[derive(Clone, SessionData)]
     #[session(table = "guests", idle = "2h", absolute = "14d", migrations = false)]
     struct Guest {
@@ -79,6 +79,21 @@ async fn a_load_of_a_payload_without_a_subject_does_not_ask_the_index() {
     let mut calls = Calls::of(&server).await;
     assert_eq!(live(&store, new.id).await.record.data.pages, 7);
     assert_eq!(calls.since().await, ["TIME", "HMGET"]);
+}
+
+#[tokio::test]
+async fn a_load_of_a_session_that_an_end_has_spared_asks_the_index() {
+    let Some(server) = databases::own_redis() else { return };
+    let store = server.store().await;
+    let id = super::create(&store, super::user("ferris")).await;
+    store.revoke_others(&"ferris".to_owned(), id, EndReason::LogoutOthers).await.unwrap();
+    let later = super::create(&store, super::user("ferris")).await;
+    let mut calls = Calls::of(&server).await;
+    live(&store, later).await;
+    let short = ["TIME", "ZRANGEBYSCORE", "HMGET"];
+    assert_eq!(calls.since().await, short);
+    live(&store, id).await;
+    assert_eq!(calls.since().await, [&short[..], &short[..], &["ZSCORE"]].concat());
 }
 
 /// The commands that clients send to a server.

@@ -2,9 +2,11 @@
 
 mod calls;
 mod durability;
+mod end_log;
 mod full;
 mod handed_over;
 mod late;
+mod logouts;
 mod lost_answers;
 mod moving_slot;
 mod releases;
@@ -123,22 +125,6 @@ async fn applications_and_payloads_on_one_server_do_not_meet() {
     assert_eq!(other_prefix.revoke_everyone(EndReason::Everyone).await.unwrap(), 0);
     assert!(is_live(&store, id).await);
     assert_eq!(store.revoke_everyone(EndReason::Everyone).await.unwrap(), 1);
-}
-
-#[tokio::test]
-async fn a_session_that_the_index_has_lost_has_ended() {
-    let Some(server) = databases::redis().await else { return };
-    let store = server.store::<UserSession>().await;
-    let (lost, kept) = (create(&store, user("ferris")).await, create(&store, user("ferris")).await);
-    let index = server.key(TABLE, lost, "index");
-    assert_eq!(server.run::<i64>(&["ZREM", &index, &lost.to_string()]).await, 1);
-    assert!(matches!(store.load(lost).await, Ok(Load::Ended)));
-    assert!(is_live(&store, kept).await);
-    // Under another subject's number, it would not be found either.
-    server.run::<i64>(&["ZADD", &index, "4711", &kept.to_string()]).await;
-    assert!(matches!(store.load(kept).await, Ok(Load::Ended)));
-    assert_eq!(server.run::<i64>(&["DEL", &index]).await, 1);
-    assert!(matches!(store.load(kept).await, Ok(Load::Ended)));
 }
 
 #[tokio::test]

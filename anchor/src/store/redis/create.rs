@@ -116,7 +116,7 @@ impl Database {
         };
         let cut_off = if T::schema().options.cut_off { cut_off } else { String::new() };
         let replaced_here = new.replaces.filter(|replaced| replaced.id.placement() == shard);
-        let (began, distinct) = (self.began(new).await?, distinct()?);
+        let began = self.began(new).await?;
         Ok(Login {
             id,
             idle,
@@ -126,7 +126,7 @@ impl Database {
             cut_off,
             began,
             replaced_here,
-            distinct,
+            distinct: distinct(),
             entries,
             fields,
         })

@@ -1,5 +1,6 @@
 //! [`Database`]: calls the scripts on the keys of one payload.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -119,11 +120,10 @@ pub(super) fn micros(span: Duration) -> String {
     span.min(LONGEST_SPAN).as_micros().to_string()
 }
 
-/// Returns a text that no other call for the same session has.
-pub(super) fn distinct() -> Result<String, StoreError> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(StoreError::unavailable)?;
-    Ok(hex(&random))
+/// Returns a text that no other call for the same session has. It is no secret, and each login
+/// needs one, so it does not ask the system for randomness.
+pub(super) fn distinct() -> String {
+    hex(&RandomState::new().hash_one(()).to_be_bytes())
 }
 
 /// The arguments of a script, one after the other.

@@ -1,21 +1,44 @@
 //! The verbs that end sessions.
 
+use std::sync::Arc;
+
 use redis::RedisError;
 
+use super::codec::subject_number;
 use super::create::{home_of, shards};
 use super::database::{AT_ONCE, Arguments, Database, distinct};
+use super::end_log::place;
 use super::failure::store_error;
+use super::logouts::{Logout, Logouts};
 use super::reply::{id_in_key, unexpected};
 use super::row::{ends_on_change, log_undecodable, name_of_subject};
 use super::script;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
+use crate::store::gather::Gather;
 use crate::store::{Consumed, EndReason, Ending};
 use crate::token::{LastingHash, SecretHash};
 
 impl Database {
-    /// Ends one session. A subject, if given, must be its subject.
+    /// Ends one session, with others that are ended at the same time if that is possible.
+    pub(super) async fn revoke(
+        &self,
+        logouts: &Arc<Gather<Logouts>>,
+        id: SessionId,
+        proof: Option<LastingHash>,
+        reason: EndReason,
+    ) -> Result<Ending, StoreError> {
+        let does_nothing_else = self.keep.is_none() && self.confirmation.is_none();
+        match proof {
+            Some(proof) if does_nothing_else && self.connection.takes_plain_commands() => {
+                logouts.get(Logout { id, proof, reason }).await
+            }
+            _ => self.end(id, proof, None, reason).await,
+        }
+    }
+
+    /// Ends one session by the script. A subject, if given, must be its subject.
     pub(super) async fn end(
         &self,
         id: SessionId,
@@ -44,7 +67,7 @@ impl Database {
         let arguments = Arguments::of(id)
             .hash(secret.as_bytes())
             .text(EndReason::Consumed.as_str())
-            .text(distinct()?)
+            .text(distinct())
             .texts(&self.names);
         let mut reply = self.call_end(&script::CONSUME, id.placement(), arguments).await?;
         match reply.word()?.as_str() {
@@ -92,6 +115,7 @@ impl Database {
                 .text(spared.map_or_else(String::new, |id| id.to_string()))
                 .text(cut_off)
         };
+        self.log_end(&subject).await?;
         let home = home_of(&subject);
         let cut_off = if is_cut_off { "now" } else { "" };
         let mut reply = self.call_end(&script::END_SUBJECT, home, arguments(cut_off)).await?;
@@ -101,6 +125,18 @@ impl Database {
                 self.call_end(&script::END_SUBJECT, away, arguments(&at)).await?.read::<u64>()?;
         }
         Ok(count)
+    }
+
+    /// Records that the sessions of a subject are being ended, for those that the index has lost.
+    /// In a cluster, each load asks the index.
+    async fn log_end(&self, subject: &str) -> Result<(), StoreError> {
+        if self.connection.is_cluster() {
+            return Ok(());
+        }
+        let mut call = script::LOG_END.prepare_invoke();
+        call.key(self.keys.ends()).arg(place(subject_number(subject)));
+        let logged = self.connection.call(&call, script::when_replaced(&script::LOG_END)).await;
+        logged.map(drop).map_err(|error| store_error(&self.server, &error))
     }
 
     /// Ends every session, and returns how many were live.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, RedisError, RedisResult, RedisWrite, Value};
+use redis::{Pipeline, RedisError, RedisResult, RedisWrite, Value};
 
 use super::codec::subject_number;
 use super::create::{Began, Login};
@@ -18,6 +18,7 @@ use super::failure::store_error;
 use super::keys::{ID, Keys, LoginKeys};
 use super::own::{OWN, Times};
 use super::reply::{Reply, refused, unexpected};
+use super::transaction::{NUMBER, Transaction, command, done, millis_after};
 use crate::error::StoreError;
 use crate::store::Placement;
 use crate::store::gather::{Batch, Outcome};
@@ -49,18 +50,16 @@ impl Inserts {
         let time = refused(time.ok_or_else(unexpected)?).map_err(failed)?;
         let now = Reply::new(time)?.time()?;
         let times: Vec<_> = logins.iter().map(|login| times(login, now)).collect();
-        let mut commands = Pipeline::with_capacity(2 + COMMANDS * logins.len());
-        commands.add_command(command("MULTI", 0, 0));
+        let mut transaction = Transaction::with_capacity(COMMANDS * logins.len());
         let mut insertions = Vec::with_capacity(logins.len());
         for (login, times) in logins.iter().zip(&times) {
             let index_until = self.indexes.to_keep(login, times);
-            let before = commands.len();
-            add(&mut commands, keys, login, times, index_until);
-            insertions.push((login, times, index_until, commands.len() - before));
+            let commands =
+                transaction.add(|commands| add(commands, keys, login, times, index_until));
+            insertions.push((login, times, index_until, commands));
         }
-        commands.add_command(command("EXEC", 0, 0));
         // Sent twice, because the connection was lost, a session is found by the script.
-        let answers = connection.run_together(&shard, &commands).await.map_err(failed)?;
+        let answers = connection.run_together(&shard, &transaction.end()).await.map_err(failed)?;
         let mut done = match done(answers) {
             Ok(done) => done?.into_iter(),
             // Whatever was refused, nothing of the transaction has happened.
@@ -104,18 +103,6 @@ impl Database {
 /// session, because there already is one with its id, or because Redis refuses some login of the
 /// batch. Each has its own outcome.
 type Inserted = Result<Option<Reply>, StoreError>;
-
-/// Returns what the commands of a transaction have come to, or why it was not carried out.
-fn done(answers: Vec<Value>) -> RedisResult<Result<Vec<Value>, StoreError>> {
-    let mut last = None;
-    for answer in answers {
-        last = Some(refused(answer)?);
-    }
-    Ok(match last {
-        Some(Value::Array(done)) => Ok(done),
-        _ => Err(unexpected()),
-    })
-}
 
 /// Returns whether the commands of a login have inserted its session. It takes all of their
 /// answers, whatever they are: those of the next login follow.
@@ -176,17 +163,6 @@ fn add(
     }
 }
 
-/// Begins a command with so many arguments of so many bytes. A login has eight commands, whose
-/// memory would be a fifth of what the login costs this process if it grew with each argument.
-fn command(name: &str, arguments: usize, length: usize) -> Cmd {
-    let mut command = Cmd::with_capacity(1 + arguments, name.len() + length);
-    command.arg(name);
-    command
-}
-
-/// The longest text of a number.
-const NUMBER: usize = 20;
-
 /// The length of the names of anchor's fields, and of `@updates` itself.
 const FIXED_FIELDS: usize = "@session@updates0123456789abcdef=1".len();
 
@@ -235,11 +211,6 @@ impl Indexes {
     fn locked(&self) -> MutexGuard<'_, HashMap<u16, (i64, Timestamp)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Returns the first whole millisecond after an instant.
-fn millis_after(instant: Timestamp) -> i64 {
-    instant.as_micros() / 1_000 + 1
 }
 
 /// Returns the times of a session that a login begins now.

@@ -36,10 +36,19 @@ impl Keys {
         start
     }
 
-    /// Returns the name of a session's key, and that of the index of its shard.
-    pub(super) fn session_and_index(&self, id: SessionId) -> (String, String) {
-        let start = self.shard(id.placement());
-        (named(&start, SESSION, Some(id)), named(&start, INDEX, None))
+    /// Returns the name of a session's key.
+    pub(super) fn session(&self, id: SessionId) -> String {
+        named(&self.shard(id.placement()), SESSION, Some(id))
+    }
+
+    /// Returns the name of a shard's index.
+    pub(super) fn index(&self, shard: Placement) -> String {
+        named(&self.shard(shard), INDEX, None)
+    }
+
+    /// Returns the name of the log of subjects' ends, which is in no shard.
+    pub(super) fn ends(&self) -> String {
+        format!("{{{}:ends}}", self.space)
     }
 
     /// Returns the names of the keys that a login writes.
@@ -133,7 +142,9 @@ mod tests {
         assert_eq!(new, format!("{{shop:auth.sessions:04c}}:new:{id}"));
         assert_eq!(session, format!("{{shop:auth.sessions:04c}}:session:{id}"));
         assert_eq!(index, "{shop:auth.sessions:04c}:index");
-        assert_eq!(keys.session_and_index(id), (session, index));
+        assert_eq!(keys.index(id.placement()), index);
+        assert_eq!(keys.session(id), session);
+        assert_eq!(keys.ends(), "{shop:auth.sessions:ends}");
     }
 
     #[test]

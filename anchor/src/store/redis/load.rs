@@ -1,12 +1,12 @@
 //! `load`: plain commands, which concurrent callers send together.
 //!
-//! A script that reads a session makes a text of each field twice, and costs the server three times
-//! what these commands cost. They do not run as a whole: a session was live when its fields were
-//! read, if the index has it afterwards. If it does not, the script is asked: an update may have
-//! given the session to another subject in between.
-//!
-//! A payload without a subject is in no index. If a session of an earlier release has one, the
-//! script is asked, too.
+//! A script that reads a session makes a text of each field twice, and costs the server several
+//! times what these commands cost. They do not ask the index: a session is live when its fields say
+//! so, and when the sessions of its subject were not ended since it began ([`EndLog`]). If they
+//! were, it is read again, together with the index. These two do not run as a whole: the session
+//! was live when its fields were read, if the index has it afterwards. If it does not, the script
+//! is asked: an update may have given the session to another subject in between. The script is also
+//! asked if the payload has no subject any more.
 //!
 //! In a cluster, the script alone knows that a slot is being moved.
 
@@ -16,6 +16,7 @@ use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::connection::RedisConnection;
 use super::database::{Arguments, Database};
+use super::end_log::{EndLog, entries_from};
 use super::failure::store_error;
 use super::keys::{ID, Keys};
 use super::own::Own;
@@ -38,58 +39,90 @@ pub(super) struct Lookups {
     server: Arc<str>,
     keys: Keys,
     names: Arc<[String]>,
-    /// Whether the index has the sessions.
-    have_subjects: bool,
+    /// The ends of subjects' sessions; `None` if the sessions have no subjects.
+    ends: Option<Arc<EndLog>>,
+}
+
+/// Which session is looked up.
+#[derive(Clone, Copy)]
+pub(super) struct Lookup {
+    id: SessionId,
+    /// Whether the index is asked for it.
+    asks_index: bool,
 }
 
 /// What the server has of one session, not read yet.
 pub(super) struct Read {
     now: Timestamp,
     fields: Value,
-    /// The number of the session's subject in the index; nil if it has none, or nobody asked.
-    number: Value,
+    index: Index,
+}
+
+/// What the server has said of a session's place in the index.
+enum Index {
+    /// The number of its subject there; nil if it is not there.
+    Asked(Value),
+    /// Nobody asked.
+    Presumed(Option<Arc<EndLog>>),
 }
 
 impl Lookups {
     pub(super) fn new(database: &Database, have_subjects: bool) -> Self {
         let Database { connection, server, keys, names, .. } = database.clone();
-        Self { connection, server, keys, names, have_subjects }
+        Self { connection, server, keys, names, ends: have_subjects.then(Arc::default) }
     }
 
-    async fn look_up(&self, ids: &[SessionId]) -> Result<Vec<Read>, StoreError> {
-        let Some(first) = ids.first() else { return Ok(Vec::new()) };
-        let mut commands = Pipeline::with_capacity(1 + 2 * ids.len());
+    async fn look_up(&self, lookups: &[Lookup]) -> Result<Vec<Read>, StoreError> {
+        let Some(first) = lookups.first() else { return Ok(Vec::new()) };
+        let mut commands = Pipeline::with_capacity(2 + lookups.len());
         commands.cmd("TIME");
+        if let Some(ends) = &self.ends {
+            commands.add_command(ends.unread(&self.keys.ends()));
+        }
         let lengths = self.names.iter().map(String::len).sum::<usize>();
-        for id in ids {
-            let (key, index) = self.keys.session_and_index(*id);
+        for Lookup { id, asks_index } in lookups {
+            let key = self.keys.session(*id);
             let mut fields = Cmd::with_capacity(2 + self.names.len(), 5 + key.len() + lengths);
             fields.arg("HMGET").arg(&key).arg(&self.names[..]);
             commands.add_command(fields);
-            if self.have_subjects {
-                let mut number = Cmd::with_capacity(3, 6 + index.len() + ID);
-                number.arg("ZSCORE").arg(&index).arg(&key[key.len() - ID..]);
-                commands.add_command(number);
+            if *asks_index {
+                let index = self.keys.index(id.placement());
+                commands.cmd("ZSCORE").arg(index).arg(&key[key.len() - ID..]);
             }
         }
-        let shard = self.keys.shard(first.placement());
+        let shard = self.keys.shard(first.id.placement());
         let answers = self.connection.run_together(&shard, &commands).await;
-        let answers = answers.map_err(|error| store_error(&self.server, &error))?;
-        let mut answers = answers.into_iter();
-        let now = answers.next().ok_or_else(unexpected).and_then(|time| self.time(time))?;
-        let found = ids.iter().map(|_| {
+        let mut answers = answers.map_err(|error| self.failed(&error))?.into_iter();
+        let now = self.time(self.answered(answers.next())?)?;
+        if let Some(ends) = &self.ends
+            && !ends.add(self.answered(answers.next())?)?
+        {
+            let mut all = Pipeline::with_capacity(1);
+            all.add_command(entries_from(&self.keys.ends(), 0));
+            let all = self.connection.run_together(&shard, &all).await;
+            let mut all = all.map_err(|error| self.failed(&error))?;
+            ends.begin_again(self.answered(all.pop())?)?;
+        }
+        let found = lookups.iter().map(|lookup| {
             let fields = answers.next().ok_or_else(unexpected)?;
-            let number = match self.have_subjects {
-                true => answers.next().ok_or_else(unexpected)?,
-                false => Value::Nil,
+            let index = match lookup.asks_index {
+                true => Index::Asked(answers.next().ok_or_else(unexpected)?),
+                false => Index::Presumed(self.ends.clone()),
             };
-            Ok(Read { now, fields, number })
+            Ok(Read { now, fields, index })
         });
         found.collect()
     }
 
+    fn answered(&self, answer: Option<Value>) -> Result<Value, StoreError> {
+        refused(answer.ok_or_else(unexpected)?).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &RedisError) -> StoreError {
+        store_error(&self.server, error)
+    }
+
     fn time(&self, time: Value) -> Result<Timestamp, StoreError> {
-        let time = refused(time).map_err(|error| store_error(&self.server, &error))?;
         Reply::new(time)?.time()
     }
 }
@@ -97,7 +130,7 @@ impl Lookups {
 impl Batch for Lookups {
     const VERB: &'static str = "load";
 
-    type Item = SessionId;
+    type Item = Lookup;
 
     type Answer = Read;
 
@@ -107,14 +140,14 @@ impl Batch for Lookups {
         waiting.min(LARGEST)
     }
 
-    async fn run_alone(&self, id: SessionId) -> Result<Read, StoreError> {
-        self.look_up(&[id]).await?.pop().ok_or_else(unexpected)
+    async fn run_alone(&self, lookup: Lookup) -> Result<Read, StoreError> {
+        self.look_up(&[lookup]).await?.pop().ok_or_else(unexpected)
     }
 
-    async fn run(&self, ids: Vec<SessionId>, (): &mut ()) -> Vec<Outcome<SessionId, Read>> {
-        match self.look_up(&ids).await {
+    async fn run(&self, lookups: Vec<Lookup>, (): &mut ()) -> Vec<Outcome<Lookup, Read>> {
+        match self.look_up(&lookups).await {
             Ok(found) => found.into_iter().map(|found| Outcome::Answered(Ok(found))).collect(),
-            Err(error) => ids.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect(),
+            Err(error) => lookups.iter().map(|_| Outcome::Answered(Err(error.clone()))).collect(),
         }
     }
 }
@@ -126,9 +159,12 @@ impl Database {
         id: SessionId,
     ) -> Result<Load<T>, StoreError> {
         if self.connection.takes_plain_commands() {
-            let (now, row) = self.read_row(lookups.get(id).await?)?;
-            if let Some(load) = row.read(id, now) {
-                return Ok(load);
+            for asks_index in [false, true] {
+                let found = lookups.get(Lookup { id, asks_index }).await?;
+                let (now, row) = self.read_row(found)?;
+                if let Some(load) = row.read(id, now) {
+                    return Ok(load);
+                }
             }
         }
         let (now, row) = self.row(id).await?;
@@ -140,40 +176,56 @@ impl Database {
         let arguments = Arguments::of(id).texts(&self.names);
         let mut reply = self.call(&script::LOAD, id.placement(), arguments).await?;
         let now = reply.list()?.time()?;
-        let (fields, number) = (reply.next()?, reply.next()?);
-        self.read_row(Read { now, fields, number })
+        let (fields, indexed) = (reply.next()?, reply.next()?);
+        self.read_row(Read { now, fields, index: Index::Asked(indexed) })
     }
 
     fn read_row(&self, read: Read) -> Result<(Timestamp, Row), StoreError> {
-        let Read { now, fields: found, number: indexed } = read;
+        let Read { now, fields: found, index } = read;
         let failed = |error: RedisError| store_error(&self.server, &error);
         let fields = fields(refused(found).map_err(failed)?, &self.names)?;
-        let number = number(refused(indexed).map_err(failed)?)?;
-        Ok((now, Row { fields, number }))
+        let index = match index {
+            Index::Asked(indexed) => Indexed::Under(number(refused(indexed).map_err(failed)?)?),
+            Index::Presumed(ends) => Indexed::Unless(ends),
+        };
+        Ok((now, Row { fields, index }))
     }
 }
 
 /// A session as the server has it.
 pub(super) struct Row {
     fields: Fields,
-    /// The number of its subject in the index.
-    number: Option<u64>,
+    index: Indexed,
+}
+
+/// What is known of a session's place in the index.
+enum Indexed {
+    /// It is there under this number, if at all.
+    Under(Option<u64>),
+    /// It is there unless the sessions of its subject were ended since it began.
+    Unless(Option<Arc<EndLog>>),
 }
 
 /// What a session is.
 enum Found<T> {
     Absent,
     Ended,
-    /// The index does not have it under its subject. Nobody would find it to end it.
+    /// The index does not have it under its subject, or has to be asked whether it does.
     NotIndexed,
     Live(Loaded<T>),
 }
 
 impl Row {
-    /// Returns whether the index has the session under its subject, if it has one.
+    /// Returns whether the index has the session under its subject, if it has one, or would have it
+    /// if it was still needed.
     fn is_indexed(&self, own: &Own<'_>) -> Result<bool, DecodeError> {
-        let number = own.subject_number()?;
-        Ok(own.subject().is_none() || (number.is_some() && number == self.number))
+        let (subject, number) = (own.subject(), own.subject_number()?);
+        let (Some(_), Some(number)) = (subject, number) else { return Ok(subject.is_none()) };
+        Ok(match &self.index {
+            Indexed::Under(indexed) => *indexed == Some(number),
+            Indexed::Unless(Some(ends)) => ends.has_none_since(number, own.created_at()?),
+            Indexed::Unless(None) => false,
+        })
     }
 
     /// Returns when the session ends at the latest.

@@ -3,7 +3,8 @@
 //! Each session is one hash, and a verb is one script (`scripts/`), which Redis runs as a whole.
 //! `create.rs`, `write.rs`, `end.rs`, `list.rs` and `sweep.rs` call the scripts. On one server, the
 //! verbs that are called most use plain commands instead, which concurrent callers send together:
-//! `load.rs` and, for logins that do nothing else, `insert.rs`. `row.rs` converts between a session
+//! `load.rs` with `end_log.rs` and, for logins and logouts that do nothing else, `insert.rs` and
+//! `logouts.rs`, with transactions (`transaction.rs`). `row.rs` converts between a session
 //! and the fields of its hash, `own.rs` reads the field that is anchor's own, and `codec.rs`
 //! converts between a value and its text. `keys.rs` names the keys. `connection.rs` reaches the
 //! server, by connections that `replaceable.rs` and `silence.rs` replace when they seem to be dead,
@@ -13,15 +14,18 @@
 mod codec;
 mod confirmed;
 mod connection;
+mod contract;
 mod create;
 mod database;
 mod durability;
 mod end;
+mod end_log;
 mod failure;
 mod insert;
 mod keys;
 mod list;
 mod load;
+mod logouts;
 mod own;
 #[cfg(any(test, feature = "_fuzz"))]
 pub(crate) mod properties;
@@ -32,6 +36,7 @@ mod script;
 mod servers;
 mod silence;
 mod sweep;
+mod transaction;
 mod verify;
 mod write;
 
@@ -42,25 +47,21 @@ use std::sync::Arc;
 
 use connection::Reached;
 pub use connection::RedisConnection;
-use create::home_of;
 use database::Database;
 use durability::Confirmation;
 pub use durability::Durability;
 use insert::Inserts;
 use keys::Keys;
 use load::Lookups;
-use row::{field_names, name_of_subject};
+use logouts::Logouts;
+use row::field_names;
 
 use super::gather::Gather;
-use super::{
-    Change, Consumed, Created, EndReason, EndedRecord, Ending, Listed, Load, NewSession, Page,
-    Placement, Reauthenticated, Record, RecordUses, Rotated, Rotation, SessionStore, StoreFuture,
-    Touch, Touched, Updated, Use, Verified, VerifyError,
-};
+#[cfg(doc)]
+use super::{Load, Placement, RecordUses};
+use super::{Verified, VerifyError};
 use crate::error::StoreError;
-use crate::id::SessionId;
-use crate::payload::{CutOff, SessionData};
-use crate::token::{LastingHash, SecretHash};
+use crate::payload::SessionData;
 
 /// Stores sessions in Redis (7.0 or newer), Redis Cluster, or Valkey. It is tested on Redis 7.0 and
 /// its cluster; the tests of this store also pass on Valkey 8.0.
@@ -111,8 +112,11 @@ use crate::token::{LastingHash, SecretHash};
 /// The sessions of a subject are together in one of 4,096 shards (`abc` above), which Redis Cluster
 /// keeps in one slot, so a verb needs one server. Twelve bits of a session's id lead
 /// to its shard ([`Placement`]). The shard's index, a sorted set, has the ids of its sessions, by a
-/// number that stands for the subject, and **a session that the index does not have under its
-/// subject has ended**: no session can exist that "end all sessions of this subject" does not find.
+/// number that stands for the subject. **"End all sessions of this subject" ends those, too, that
+/// the index has lost**: it is first recorded in a log, another sorted set, with at most 65,536
+/// entries. A session that began before the latest end of its subject is live only if the index has
+/// it under its subject. In a cluster, this holds for each session, and there is no log.
+///
 /// Redis' clock decides, and Redis removes expired sessions; `sweep` has work only
 /// for payloads with `keep_ended` or `cut_off`. The scripts use keys that they find in other keys
 /// of the same slot, which Redis and Valkey permit.
@@ -142,13 +146,20 @@ use crate::token::{LastingHash, SecretHash};
 ///
 /// Each verb is one call of a script, with these exceptions:
 ///
-/// - With [`connect`](Self::connect), a `load` is `TIME`, `HMGET` and, if the payload has a
-///   subject, `ZSCORE`, sent together; concurrent ones share the `TIME`. They cost the server a
-///   third of what a script costs.
+/// - With [`connect`](Self::connect), a `load` is an `HMGET`. Concurrent ones are sent together,
+///   and share a `TIME` and, if the payload has a subject, a `ZRANGEBYSCORE` of the log of ends. A
+///   session that is older than the latest end of its subject, such as the one that "log out
+///   everywhere else" has spared, needs another `HMGET` and a `ZSCORE`.
 /// - With [`connect`](Self::connect), logins that arrive at the same time share a `TIME`, and then
 ///   each is a transaction of eight plain commands, sent together: two round trips. That needs a
 ///   payload without `max_per_subject`, `cut_off` and `keep_ended`, and a login that replaces no
 ///   session.
+/// - With [`connect`](Self::connect), concurrent logouts are sent together: their sessions are read
+///   by `TIME` and one `HGET` each, and then removed by a transaction of up to five plain commands
+///   each: two round trips. That needs a payload without `keep_ended`, and
+///   [`Durability::Server`].
+/// - The verbs that end all sessions of a subject make one more call, for the log, except in a
+///   cluster.
 /// - A `create` whose login is measured against cut-offs first asks for the server's clock. One
 ///   that replaces a session of another subject ends it by a second call.
 /// - [`record_uses`](RecordUses::record_uses) is one call for each use; they are sent together.
@@ -183,6 +194,7 @@ pub struct RedisStore<T> {
     database: Database,
     lookups: Arc<Gather<Lookups>>,
     inserts: Arc<Gather<Inserts>>,
+    logouts: Arc<Gather<Logouts>>,
     payload: PhantomData<fn() -> T>,
 }
 
@@ -266,7 +278,8 @@ impl<T: SessionData> RedisStore<T> {
         let (table, one) = (database.table, NonZeroU32::MIN);
         let lookups = Gather::new(table, Lookups::new(&database, have_subjects), one);
         let inserts = Gather::new(table, Inserts::new(&database), one);
-        Self { database, lookups, inserts, payload: PhantomData }
+        let logouts = Gather::new(table, Logouts::new(&database), one);
+        Self { database, lookups, inserts, logouts, payload: PhantomData }
     }
 
     /// Sets what the names of the store's keys begin with, instead of `anchor`. Applications that
@@ -348,6 +361,7 @@ impl<T> Clone for RedisStore<T> {
             database: self.database.clone(),
             lookups: Arc::clone(&self.lookups),
             inserts: Arc::clone(&self.inserts),
+            logouts: Arc::clone(&self.logouts),
             payload: PhantomData,
         }
     }
@@ -360,120 +374,5 @@ impl<T: SessionData> fmt::Debug for RedisStore<T> {
             .field("server", &self.database.server)
             .field("table", &T::schema().table)
             .finish_non_exhaustive()
-    }
-}
-
-impl<T: SessionData> SessionStore<T> for RedisStore<T> {
-    fn create(&self, new: NewSession<T>) -> StoreFuture<'_, Created<T>> {
-        Box::pin(self.database.create(&self.inserts, new))
-    }
-
-    fn placement(&self, data: &T) -> Option<Placement> {
-        let subject = name_of_subject::<T>(data.subject()?).ok()?;
-        subject.as_deref().map(home_of)
-    }
-
-    fn load(&self, id: SessionId) -> StoreFuture<'_, Load<T>> {
-        Box::pin(self.database.load(&self.lookups, id))
-    }
-
-    fn database_system(&self) -> Option<&'static str> {
-        Some("redis")
-    }
-
-    fn update(&self, change: Change<T>) -> StoreFuture<'_, Updated> {
-        Box::pin(self.database.update(change))
-    }
-
-    fn touch(&self, touch: Touch) -> StoreFuture<'_, Touched> {
-        Box::pin(self.database.touch::<T>(touch))
-    }
-
-    fn uses_recorder(&self) -> Option<&dyn RecordUses> {
-        Some(self)
-    }
-
-    fn rotate(&self, rotation: Rotation) -> StoreFuture<'_, Rotated> {
-        Box::pin(self.database.rotate(rotation))
-    }
-
-    fn reauthenticate(&self, rotation: Rotation) -> StoreFuture<'_, Reauthenticated> {
-        Box::pin(self.database.reauthenticate(rotation))
-    }
-
-    fn consume(&self, id: SessionId, secret: SecretHash) -> StoreFuture<'_, Consumed<T>> {
-        Box::pin(self.database.consume(id, secret))
-    }
-
-    fn revoke(
-        &self,
-        id: SessionId,
-        proof: Option<LastingHash>,
-        reason: EndReason,
-    ) -> StoreFuture<'_, Ending> {
-        Box::pin(self.database.end(id, proof, None, reason))
-    }
-
-    fn revoke_of<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        id: SessionId,
-        reason: EndReason,
-    ) -> StoreFuture<'a, Ending> {
-        Box::pin(self.database.end_of::<T>(subject, id, reason))
-    }
-
-    fn revoke_subject<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        reason: EndReason,
-    ) -> StoreFuture<'a, u64> {
-        Box::pin(self.database.end_subject::<T>(subject, None, reason, false))
-    }
-
-    fn revoke_others<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        keep: SessionId,
-        reason: EndReason,
-    ) -> StoreFuture<'a, u64> {
-        Box::pin(self.database.end_subject::<T>(subject, Some(keep), reason, false))
-    }
-
-    fn revoke_everyone(&self, reason: EndReason) -> StoreFuture<'_, u64> {
-        Box::pin(self.database.end_everyone(reason))
-    }
-
-    fn cut_off<'a>(&'a self, subject: &'a T::Subject, reason: EndReason) -> StoreFuture<'a, u64>
-    where
-        T: CutOff,
-    {
-        Box::pin(self.database.end_subject::<T>(subject, None, reason, true))
-    }
-
-    fn list<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        page: Page,
-    ) -> StoreFuture<'a, Listed<Record<T>>> {
-        Box::pin(self.database.list::<T>(subject, page))
-    }
-
-    fn history<'a>(
-        &'a self,
-        subject: &'a T::Subject,
-        page: Page,
-    ) -> StoreFuture<'a, Listed<EndedRecord<T>>> {
-        Box::pin(self.database.history::<T>(subject, page))
-    }
-
-    fn sweep(&self, batch: u32) -> StoreFuture<'_, u64> {
-        Box::pin(self.database.sweep::<T>(batch))
-    }
-}
-
-impl<T: SessionData> RecordUses for RedisStore<T> {
-    fn record_uses(&self, uses: Vec<Use>) -> StoreFuture<'_, Vec<SessionId>> {
-        Box::pin(self.database.record_uses::<T>(uses))
     }
 }

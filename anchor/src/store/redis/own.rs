@@ -133,12 +133,16 @@ impl<'f> Own<'f> {
 
     pub(super) fn times(&self) -> Result<Times, DecodeError> {
         Ok(Times {
-            created_at: required("created_at", self.created_at)?,
+            created_at: self.created_at()?,
             authenticated_at: required("authenticated_at", self.authenticated_at)?,
             last_seen_at: required("last_seen_at", self.last_seen_at)?,
             expires_at: self.expires_at()?,
             deadline: self.deadline()?,
         })
+    }
+
+    pub(super) fn created_at(&self) -> Result<Timestamp, DecodeError> {
+        required("created_at", self.created_at)
     }
 
     fn expires_at(&self) -> Result<Timestamp, DecodeError> {
@@ -163,7 +167,7 @@ impl<'f> Own<'f> {
             || DecodeError::new("rotation_state", ColumnError::new("expected a rotation state"));
         let previous = maybe_hash("previous_secret_hash", self.previous_secret_hash)?;
         Ok(Secrets {
-            lasting: LastingHash::from_bytes(hash("lasting_hash", self.lasting_hash)?),
+            lasting: self.lasting()?,
             current: SecretHash::from_bytes(hash("secret_hash", self.secret_hash)?),
             previous: previous.map(SecretHash::from_bytes),
             previous_until: maybe(
@@ -172,6 +176,11 @@ impl<'f> Own<'f> {
             )?,
             rotation: RotationState::from_word(state).ok_or_else(unknown)?,
         })
+    }
+
+    /// What proves that the caller may end the session.
+    pub(super) fn lasting(&self) -> Result<LastingHash, DecodeError> {
+        hash("lasting_hash", self.lasting_hash).map(LastingHash::from_bytes)
     }
 
     pub(super) fn fingerprint(&self) -> Result<Option<Fingerprint>, DecodeError> {

@@ -17,6 +17,10 @@ macro_rules! scripts {
     )+};
 }
 
+/// The one script that works on no shard.
+pub(super) static LOG_END: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/log_end.lua")));
+
 scripts! {
     AWAY = "away.lua";
     CONSUME = "consume.lua";
@@ -34,8 +38,9 @@ scripts! {
     USE = "use.lua";
 }
 
-/// The scripts that may come once more at any later time: they read, or end one session.
-static HARMLESS: [&LazyLock<Script>; 5] = [&CONSUME, &END, &LIST, &LOAD, &NOW];
+/// The scripts that may come once more at any later time: they read, end one session, or only cost
+/// time.
+static HARMLESS: [&LazyLock<Script>; 6] = [&CONSUME, &END, &LIST, &LOAD, &LOG_END, &NOW];
 
 /// Returns what becomes of a call of this script whose connection is replaced.
 pub(super) fn when_replaced(script: &Script) -> WhenReplaced {

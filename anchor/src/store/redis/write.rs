@@ -51,7 +51,7 @@ impl Database {
             .span(change.idle)
             .subject(subject.as_deref())
             .text(cut_off)
-            .text(distinct()?)
+            .text(distinct())
             .changes(&changes);
         Ok(match outcome(self.call(&script::UPDATE, shard, arguments).await?)? {
             Outcome::Written(mut reply) => Updated::Written { version: reply.read()? },

@@ -8,6 +8,8 @@
 --   cut_off:<subject>  the instant of a subject's latest cut-off
 --   away:<subject>     sorted set: other shards that may have sessions of a subject of this shard
 --   due                sorted set: ids that the sweep has to look at, by the time from when on
+-- On one server, there is one key more, of no shard (log_end.lua):
+--   {<prefix>:<table>:ends}   sorted set: subjects' numbers modulo 65536, by their latest ends
 --
 -- A subject's number is a hash of its name, of 52 bits. The sessions of two subjects with the same
 -- number are told apart by the subject itself.

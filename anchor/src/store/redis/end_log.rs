@@ -1,0 +1,111 @@
+//! [`EndLog`]: whether the sessions of a subject were ended since a session began.
+//!
+//! "End all sessions of this subject" finds them by an index. A session that the index has lost
+//! must not outlive it. So before the index is read, the end is recorded in a log, one sorted set
+//! per payload, with the server's time. Each batch of lookups first reads what has been added to
+//! the log since the last one, mostly nothing, which is one command for all of them. A session that
+//! began after the latest end of its subject needs no index to be live. For one that began before
+//! it, the script asks the index.
+//!
+//! The log has at most one entry for each of 65,536 places, of which a subject's number is one. Two
+//! subjects with the same place cost time, and nothing else.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use redis::{Cmd, Value};
+
+use super::reply::{Reply, number, unexpected};
+use crate::error::StoreError;
+use crate::timestamp::Timestamp;
+
+/// Returns the place in the log of a subject with this number.
+pub(super) fn place(subject_number: u64) -> u16 {
+    // The lowest 16 bits.
+    subject_number as u16
+}
+
+/// The log of one payload, as far as this node has read it.
+#[derive(Default)]
+pub(super) struct EndLog(RwLock<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// The instant of the latest entry, in microseconds.
+    until: u64,
+    /// The latest end of each place.
+    ends: HashMap<u16, u64>,
+}
+
+impl EndLog {
+    /// Returns the command that reads the entries since the latest known one, and that one itself:
+    /// if it is gone, the server has lost the log.
+    pub(super) fn unread(&self, key: &str) -> Cmd {
+        entries_from(key, self.known().until)
+    }
+
+    /// Remembers what the server has answered. Returns whether it was all that is needed.
+    pub(super) fn add(&self, answer: Value) -> Result<bool, StoreError> {
+        let entries = entries_of(answer)?;
+        let until = self.known().until;
+        let Some(latest) = entries.iter().map(|(_, at)| *at).max() else { return Ok(until == 0) };
+        if latest > until {
+            self.write(&entries, latest);
+        }
+        Ok(true)
+    }
+
+    /// Remembers the whole log of a server that has lost entries: after a restart, for example.
+    pub(super) fn begin_again(&self, answer: Value) -> Result<(), StoreError> {
+        let entries = entries_of(answer)?;
+        self.write(&entries, entries.iter().map(|(_, at)| *at).max().unwrap_or_default());
+        Ok(())
+    }
+
+    fn write(&self, entries: &[(u16, u64)], until: u64) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (place, at) in entries {
+            let end = known.ends.entry(*place).or_default();
+            *end = (*at).max(*end);
+        }
+        known.until = until;
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether a session of a subject with this number began after the latest end of all of
+    /// the subject's sessions.
+    pub(super) fn has_none_since(&self, subject_number: u64, began: Timestamp) -> bool {
+        let known = self.known();
+        let end = known.ends.get(&place(subject_number));
+        end.is_none_or(|end| u64::try_from(began.as_micros()).is_ok_and(|began| began > *end))
+    }
+}
+
+/// Returns the command that reads the log from an instant on.
+pub(super) fn entries_from(key: &str, instant: u64) -> Cmd {
+    let mut entries = Cmd::with_capacity(5, key.len() + 50);
+    entries.arg("ZRANGEBYSCORE").arg(key).arg(instant).arg("+inf").arg("WITHSCORES");
+    entries
+}
+
+/// Reads places and their scores, in one list (RESP2) or in pairs (RESP3).
+fn entries_of(answer: Value) -> Result<Vec<(u16, u64)>, StoreError> {
+    let mut entries = Vec::new();
+    let mut answer = Reply::new(answer)?;
+    while !answer.is_empty() {
+        let first = answer.next()?;
+        let (place, score) = match first {
+            Value::Array(_) => {
+                let mut pair = Reply::new(first)?;
+                (pair.next()?, pair.next()?)
+            }
+            place => (place, answer.next()?),
+        };
+        let place = number(place)?.and_then(|place| u16::try_from(place).ok());
+        entries.push(place.zip(number(score)?).ok_or_else(unexpected)?);
+    }
+    Ok(entries)
+}
