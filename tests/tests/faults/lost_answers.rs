@@ -12,6 +12,7 @@ use anchor_tests::{Backend, Direction, Loss, Proxy};
 use http::StatusCode;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use crate::application::{Application, Builder, LoggedIn, UserSession, log_in, me};
 
@@ -21,6 +22,7 @@ on_every_server![
     logouts_that_share_a_statement_are_503_or_true_wherever_it_is_cut,
     a_handler_that_does_not_look_at_the_answer_is_found_by_the_same_cuts;
     not_in_a_cluster: a_connection_that_hangs_delays_one_request,
+    lookups_after_one_whose_connection_is_cut_work,
 ];
 
 /// How long a call of the store may take when nothing answers it.
@@ -197,6 +199,31 @@ async fn a_connection_that_hangs_delays_one_request(backend: Backend) {
         assert_eq!(me(&behind, &session).await, StatusCode::UNAUTHORIZED, "{cut:?}");
         behind.heal();
         hangs
+    })
+    .await;
+}
+
+/// Lookups that share a statement wait for the one before it, and then have its connection, unless
+/// that was cut.
+async fn lookups_after_one_whose_connection_is_cut_work(backend: Backend) {
+    let (backend, proxy) = backend.behind_a_proxy(4).expect("a connection to cut");
+    let store = backend.store::<UserSession>().await;
+    let look = || {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.load(SessionId::from_uuid(Uuid::nil())).await.is_ok() })
+    };
+    at_every_cut(&[Loss::OneConnection], async |cut| {
+        // One has its own statement, and the next one shares it with nobody who comes later.
+        proxy.delay(Duration::from_millis(20));
+        let _alone = look();
+        sleep(Duration::from_millis(5)).await;
+        let first = look();
+        sleep(Duration::from_millis(5)).await;
+        let second = look();
+        proxy.lose(cut.direction, cut.after, cut.loss);
+        let worked = (first.await.unwrap(), second.await.unwrap());
+        assert_ne!(worked, (false, false), "{cut:?}");
+        proxy.heal()
     })
     .await;
 }

@@ -6,7 +6,7 @@ use anchor::prelude::*;
 use anchor::store::{Consumed, Durability, EndReason, Ending, Replaced, SessionStore, VerifyError};
 use anchor::{RedisStore, StoreErrorKind};
 use anchor_tests::cluster::on;
-use anchor_tests::databases;
+use anchor_tests::databases::{self, Redis};
 use anchor_tests::http::Served;
 use axum::Router;
 use axum::routing::{get, post};
@@ -80,15 +80,9 @@ async fn each_primary_of_a_cluster_is_looked_at() {
     assert_eq!(store.revoke_everyone(EndReason::Everyone).await.unwrap(), 50);
 
     // A replica evicts nothing until it is a primary, and then it does.
-    let mut replica = None;
-    for url in server.url.split(',') {
-        if on::<String>(url, &["INFO", "replication"]).await.contains("role:slave") {
-            replica = Some(url);
-        }
-    }
-    let replica = replica.expect("each primary has a replica");
+    let replica = replica_of_one(&server).await;
     let policy =
-        async |policy| on::<()>(replica, &["CONFIG", "SET", "maxmemory-policy", policy]).await;
+        async |policy| on::<()>(&replica, &["CONFIG", "SET", "maxmemory-policy", policy]).await;
     policy("allkeys-lru").await;
     let began = Instant::now();
     // The primaries may not have told one another of it.
@@ -104,6 +98,21 @@ async fn each_primary_of_a_cluster_is_looked_at() {
     assert!(refused.contains(replica.trim_start_matches("redis://")), "{refused}");
     assert!(refused.contains("Set `maxmemory-policy noeviction`"), "{refused}");
     store.verify().await.unwrap();
+}
+
+/// Finds a replica through the first server of a cluster, which may be a primary or a replica.
+async fn replica_of_one(server: &Redis) -> String {
+    let first = server.url.split(',').next().expect("at least one");
+    let replication = on::<String>(first, &["INFO", "replication"]).await;
+    if replication.contains("role:slave") {
+        return first.to_owned();
+    }
+    let replica = replication.lines().find_map(|line| line.strip_prefix("slave0:"));
+    let fact = |name: &str| {
+        let mut facts = replica.expect("each primary has a replica").split(',');
+        facts.find_map(|fact| fact.strip_prefix(name)).expect("an address").to_owned()
+    };
+    format!("redis://{}:{}", fact("ip="), fact("port="))
 }
 
 #[tokio::test]
