@@ -1,5 +1,7 @@
 //! Sessions that the index has lost: "end all sessions of this subject" ends them all the same.
 
+use anchor::store::{Change, Updated};
+
 use super::*;
 
 async fn end_all(store: &RedisStore<UserSession>, name: &str) -> u64 {
@@ -146,5 +148,34 @@ async fn no_node_finds_a_lost_session_after_the_answer_of_an_end() {
         for look in looks {
             look.await.unwrap().unwrap();
         }
+    }
+}
+
+/// An update has given a session to a subject of another shard, which does not know of it any more.
+#[tokio::test]
+async fn an_end_of_all_sessions_ends_one_that_has_strayed() {
+    let Some(server) = databases::redis().await else { return };
+    let (store, other_node) = (server.store().await, server.store::<UserSession>().await);
+    let mut moved = Vec::new();
+    for _ in 0..2 {
+        let new = login(&store, user("ferris"));
+        store.create(new.clone()).await.unwrap();
+        let (from, to) = (Arc::clone(&new.data), Arc::new(user("corro")));
+        let (id, secret, idle) = (new.id, new.secret, new.idle);
+        let change = Change { id, secret, version: 1, from, to, idle };
+        assert!(matches!(store.update(change).await, Ok(Updated::Written { .. })));
+        moved.push(new.id);
+    }
+    let corro = "corro".to_owned();
+    store.revoke_others(&corro, moved[0], EndReason::LogoutOthers).await.unwrap();
+    for node in [&store, &other_node] {
+        assert!(is_live(node, moved[0]).await);
+        assert!(!is_live(node, moved[1]).await);
+    }
+    let away = server.key(TABLE, create(&store, user("corro")).await, "away:corro");
+    assert_eq!(server.run::<i64>(&["DEL", &away]).await, 1);
+    assert_eq!(end_all(&store, "corro").await, 1, "the shard knows of one");
+    for node in [&store, &other_node] {
+        assert!(!is_live(node, moved[0]).await);
     }
 }

@@ -3,12 +3,14 @@
 mod calls;
 mod durability;
 mod end_log;
+mod everyone;
 mod full;
 mod handed_over;
 mod late;
 mod logouts;
 mod lost_answers;
 mod moving_slot;
+mod permissions;
 mod releases;
 mod replaced;
 mod together;

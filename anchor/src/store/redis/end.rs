@@ -1,5 +1,6 @@
 //! The verbs that end sessions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use redis::RedisError;
@@ -13,6 +14,7 @@ use super::logouts::{Logout, Logouts};
 use super::reply::{id_in_key, unexpected};
 use super::row::{ends_on_change, log_undecodable, name_of_subject};
 use super::script;
+use super::servers::Node;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::payload::SessionData;
@@ -140,25 +142,60 @@ impl Database {
     }
 
     /// Ends every session, and returns how many were live.
+    ///
+    /// The cursor of a scan means other keys in another process: after a restart, or on the
+    /// replica that has taken a primary's place. Then it begins again.
     pub(super) async fn end_everyone(&self, reason: EndReason) -> Result<u64, StoreError> {
-        let failed = |error: RedisError| store_error(&self.server, &error);
-        let (mut count, pattern) = (0, self.keys.sessions());
-        for primary in self.connection.primaries().await.map_err(failed)? {
-            let mut cursor = 0;
-            loop {
-                let page = self.connection.scan(&primary, cursor, &pattern).await;
-                let (next, keys) = page.map_err(failed)?;
-                let ids = keys.iter().filter_map(|key| id_in_key(key)).collect();
-                let ended = self.for_each(AT_ONCE, ids, |database: Self, id| async move {
-                    database.end(id, None, None, reason).await
-                });
-                count += ended.await?.into_iter().map(Ending::count).sum::<u64>();
-                cursor = next;
-                if cursor == 0 {
-                    break;
-                }
+        let (mut count, mut processes) = (0, self.processes().await?);
+        for _ in 0..PASSES {
+            for primary in processes.keys() {
+                count += self.end_all_on(primary, reason).await?;
+            }
+            let after = self.processes().await?;
+            if after == processes {
+                return Ok(count);
+            }
+            processes = after;
+        }
+        Err(StoreError::unavailable(format!(
+            "{} was restarted, or another server has taken its place, each of the {PASSES} times \
+             that its sessions were looked for: {count} have ended, and others may be left",
+            self.server
+        )))
+    }
+
+    /// Ends the sessions that a scan of a server finds, and returns how many were live.
+    async fn end_all_on(&self, primary: &Node, reason: EndReason) -> Result<u64, StoreError> {
+        let (mut count, mut cursor, pattern) = (0, 0, self.keys.sessions());
+        loop {
+            let page = self.connection.scan(primary, cursor, &pattern).await;
+            let (next, keys) = page.map_err(|error| store_error(&self.server, &error))?;
+            let ids = keys.iter().filter_map(|key| id_in_key(key)).collect();
+            let ended = self.for_each(AT_ONCE, ids, |database: Self, id| async move {
+                database.end(id, None, None, reason).await
+            });
+            count += ended.await?.into_iter().map(Ending::count).sum::<u64>();
+            cursor = next;
+            if cursor == 0 {
+                return Ok(count);
             }
         }
-        Ok(count)
+    }
+
+    /// Returns the servers that hold sessions, each with the name that Redis gives its process.
+    async fn processes(&self) -> Result<BTreeMap<Node, String>, StoreError> {
+        let failed = |error: RedisError| store_error(&self.server, &error);
+        let mut processes = BTreeMap::new();
+        for primary in self.connection.primaries().await.map_err(failed)? {
+            let mut info = redis::cmd("INFO");
+            info.arg("server");
+            let info: String = self.connection.ask(&primary, info).await.map_err(failed)?;
+            let name = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+            processes.insert(primary, name.ok_or_else(unexpected)?.to_owned());
+        }
+        Ok(processes)
     }
 }
+
+/// How often the sessions of all subjects are looked for, while servers are restarted.
+const PASSES: u32 = 10;

@@ -109,3 +109,61 @@ fn entries_of(answer: Value) -> Result<Vec<(u16, u64)>, StoreError> {
     }
     Ok(entries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: impl ToString) -> Value {
+        Value::BulkString(text.to_string().into_bytes())
+    }
+
+    fn entries(entries: &[(u16, u64)]) -> Value {
+        Value::Array(entries.iter().flat_map(|(place, at)| [text(place), text(at)]).collect())
+    }
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    #[test]
+    fn only_what_is_new_is_read() {
+        let log = EndLog::default();
+        let from =
+            |log: &EndLog| String::from_utf8(log.unread("ends").get_packed_command()).unwrap();
+        assert!(from(&log).contains("\r\n0\r\n"), "all of it at first");
+        assert!(log.add(entries(&[])).unwrap());
+        assert!(log.add(entries(&[(7, 100), (8, 200)])).unwrap());
+        assert!(from(&log).contains("\r\n200\r\n"));
+        // An answer to an earlier question comes late.
+        assert!(log.add(entries(&[(7, 100)])).unwrap());
+        assert!(from(&log).contains("\r\n200\r\n"));
+        assert!(!log.add(entries(&[])).unwrap(), "the latest entry is gone");
+        log.begin_again(entries(&[(7, 50)])).unwrap();
+        assert!(from(&log).contains("\r\n50\r\n"));
+        // What this node has known is not forgotten.
+        assert!(!log.has_none_since(7, at(100)) && log.has_none_since(7, at(101)));
+        assert!(!log.has_none_since(8, at(200)) && log.has_none_since(8, at(201)));
+        assert!(log.has_none_since(9, at(1)));
+        log.begin_again(entries(&[])).unwrap();
+        assert!(from(&log).contains("\r\n0\r\n"));
+        assert!(!log.has_none_since(8 + (5 << 16), at(200)), "it has the same place");
+    }
+
+    #[test]
+    fn both_protocols_are_read_and_nothing_else() {
+        let pair = Value::Array(vec![text(7), Value::Double(1_763_000_000_000_001.0)]);
+        let log = EndLog::default();
+        assert!(log.add(Value::Array(vec![pair])).unwrap());
+        assert!(!log.has_none_since(7, at(1_763_000_000_000_001)));
+        assert!(log.has_none_since(7, at(1_763_000_000_000_002)));
+        for odd in [text(7), Value::Array(vec![text(7)]), entries(&[]), Value::Nil] {
+            let is_empty = odd == entries(&[]);
+            assert_eq!(EndLog::default().add(odd).is_ok(), is_empty);
+        }
+        for place in ["65536", "-1", "hunter2"] {
+            let refused = log.add(Value::Array(vec![text(place), text(1)])).unwrap_err();
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+}

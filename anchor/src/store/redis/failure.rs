@@ -1,7 +1,7 @@
 //! Converts the client's errors to [`StoreError`]s that say what to do, and quote neither a value
 //! nor a password.
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 
 use crate::error::StoreError;
 
@@ -36,7 +36,7 @@ const ADVICE: &[(&str, &str)] = &[
         "its ACL does not permit what the store does: give the user the store's keys, and the \
          commands of hashes, sorted sets and strings, `EVALSHA`, `SCRIPT LOAD`, `SCAN`, `TIME`, \
          `DEL`, `EXISTS`, `PTTL`, `PEXPIREAT`, `RENAMENX`, `MULTI` and `EXEC`; `verify` needs \
-         `INFO` and `CONFIG GET`, and `durability` needs `WAIT` or `WAITAOF`",
+         `INFO` and `CONFIG GET`, `revoke_everyone` needs `INFO`, and `durability` needs `WAIT` or `WAITAOF`",
     ),
     (
         "WRONGTYPE",
@@ -57,13 +57,19 @@ pub(super) fn store_error(server: &str, error: &RedisError) -> StoreError {
     }
     // Within a script, an older server puts its own words in front.
     let code = error.code().unwrap_or_default();
-    let advice = ADVICE.iter().find(|(word, _)| *word == code);
+    // Before Redis 7.2, a script that may not do something says so without a code.
+    let is_forbidden = said.contains("The user executing the script can't");
+    let said_code = if is_forbidden { "NOPERM" } else { code };
+    let advice = ADVICE.iter().find(|(word, _)| *word == said_code);
     let advice = advice.or_else(|| {
         let mut words = said.split(|c: char| !c.is_ascii_alphanumeric());
         words.find_map(|said| ADVICE.iter().find(|(word, _)| *word == said))
     });
     StoreError::unavailable(match advice {
         Some((word, advice)) => format!("{server} answered {word}: {advice}"),
+        None if error.kind() == ErrorKind::Parse => {
+            format!("{server} cannot be reached: the connection ended in the middle of an answer")
+        }
         None if error.is_io_error() => format!("{server} cannot be reached: {said}"),
         None => format!("{server}: {}", without_arguments(&said)),
     })
@@ -90,6 +96,7 @@ mod tests {
             ("OOM command not allowed when used memory > 'maxmemory'.", "raise `maxmemory`"),
             ("READONLY You can't write against a read only replica.", "connect to the primary"),
             ("MISCONF Redis is configured to save RDB snapshots", "cannot save its data"),
+            ("ERR The user executing the script can't run this command", "`PEXPIREAT`"),
             ("CLUSTERDOWN Hash slot not served", "--cluster check"),
             ("MOVED 3999 127.0.0.1:6381", "connect_cluster"),
             ("NOAUTH Authentication required.", "redis://user:password@host:port"),

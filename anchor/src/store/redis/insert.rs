@@ -20,7 +20,6 @@ use super::own::{OWN, Times};
 use super::reply::{Reply, refused, unexpected};
 use super::transaction::{NUMBER, Transaction, command, done, millis_after};
 use crate::error::StoreError;
-use crate::store::Placement;
 use crate::store::gather::{Batch, Outcome};
 use crate::timestamp::Timestamp;
 
@@ -74,28 +73,6 @@ impl Inserts {
             Ok(is_inserted.then(|| reply(times)))
         });
         Ok(inserted.collect())
-    }
-}
-
-impl Database {
-    /// Fails if the server refuses commands that only concurrent logins send.
-    pub(super) async fn tries_plain_commands(&self) -> Result<(), StoreError> {
-        if !self.connection.takes_plain_commands() {
-            return Ok(());
-        }
-        let shard = self.keys.shard(Placement::new(0));
-        let mut commands = Pipeline::new();
-        commands.cmd("MULTI");
-        commands.cmd("EXEC");
-        // No session has this name, so there is nothing to rename.
-        commands.cmd("RENAMENX").arg(format!("{shard}new:")).arg(format!("{shard}session:"));
-        let answers = self.connection.run_together(&shard, &commands).await;
-        let refusals =
-            answers.map(|answers| answers.into_iter().filter_map(|it| refused(it).err()));
-        match refusals.map(|mut all| all.find(|error| error.code() == Some("NOPERM"))) {
-            Ok(None) => Ok(()),
-            Ok(Some(error)) | Err(error) => Err(store_error(&self.server, &error)),
-        }
     }
 }
 
@@ -153,9 +130,9 @@ fn add(
         let mut enter = command("ZADD", 4, index.len() + NUMBER + ID + 2);
         enter.arg(&index).arg("NX").arg(subject_number(subject)).arg(id);
         commands.add_command(enter);
-    }
-    if let Some(until) = index_until {
-        for condition in ["NX", "GT"] {
+        let at_first = millis_after(times.created_at.saturating_add(AT_FIRST));
+        let expiries = [(at_first.max(index_end(times)), "NX")];
+        for (until, condition) in expiries.into_iter().chain(index_until.map(|it| (it, "GT"))) {
             let mut keep = command("PEXPIREAT", 3, index.len() + NUMBER + 2);
             keep.arg(&index).arg(until).arg(condition);
             commands.add_command(keep);
@@ -175,9 +152,9 @@ const COMMANDS: usize = 6;
 /// Until which millisecond the indexes of shards last, as this node has arranged it lately, and
 /// when.
 ///
-/// Two of a login's six commands do nothing else, and a shard's next login often comes soon. A key
-/// that somebody removes meanwhile lasts as long as the next login says, so this is not known for
-/// long.
+/// One of a login's six commands does nothing else, and a shard's next login often comes soon. A
+/// key that is removed meanwhile, as it is when it becomes empty, lasts for [`AT_FIRST`] when it
+/// comes again.
 #[derive(Default)]
 struct Indexes(Mutex<HashMap<u16, (i64, Timestamp)>>);
 
@@ -188,19 +165,26 @@ const KNOWN: Duration = Duration::from_secs(10);
 /// another one has nothing to do.
 const LONGER: i64 = 60_000;
 
+/// How long an index lasts from its first session on, at least; `enter` of the scripts.
+const AT_FIRST: Duration = Duration::from_secs(32 * 86_400);
+
+/// Returns until which millisecond the index of a session lasts at least.
+fn index_end(times: &Times) -> i64 {
+    millis_after(times.deadline) + LONGER
+}
+
 impl Indexes {
     /// Returns until when this login has to keep the index of its shard, if the index does not last
     /// long enough.
     fn to_keep(&self, login: &Login, times: &Times) -> Option<i64> {
         login.subject.as_ref()?;
-        let deadline = millis_after(times.deadline);
         let known = self.locked().get(&login.id.placement().number()).copied();
         let lasts = known.is_some_and(|(until, at)| {
             let is_recent = (at..at.saturating_add(KNOWN)).contains(&times.created_at);
-            is_recent && deadline <= until
+            is_recent && millis_after(times.deadline) <= until
         });
-        // As the scripts do it in `enter`.
-        (!lasts).then_some(deadline + LONGER)
+        let lasts_anew = times.deadline < times.created_at.saturating_add(AT_FIRST);
+        (!(lasts && lasts_anew)).then(|| index_end(times))
     }
 
     fn keep(&self, login: &Login, times: &Times, until: i64) {

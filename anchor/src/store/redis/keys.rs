@@ -46,6 +46,12 @@ impl Keys {
         named(&self.shard(shard), INDEX, None)
     }
 
+    /// Returns the name of the key that has the other shards in which a subject of this shard may
+    /// have sessions.
+    pub(super) fn away(&self, home: Placement, subject: &str) -> String {
+        self.shard(home) + "away:" + subject
+    }
+
     /// Returns the name of the log of subjects' ends, which is in no shard.
     pub(super) fn ends(&self) -> String {
         format!("{{{}:ends}}", self.space)

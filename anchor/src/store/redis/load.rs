@@ -15,10 +15,11 @@ use std::sync::Arc;
 use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::connection::RedisConnection;
+use super::create::home_of;
 use super::database::{Arguments, Database};
 use super::end_log::{EndLog, entries_from};
 use super::failure::store_error;
-use super::keys::{ID, Keys};
+use super::keys::{ID, Keys, shard_name};
 use super::own::Own;
 use super::reply::{Reply, fields, number, refused, unexpected};
 use super::row::{Fields, ends_on_change};
@@ -163,12 +164,43 @@ impl Database {
                 let found = lookups.get(Lookup { id, asks_index }).await?;
                 let (now, row) = self.read_row(found)?;
                 if let Some(load) = row.read(id, now) {
-                    return Ok(load);
+                    let home = if asks_index { self.home_elsewhere(id, row) } else { None };
+                    return self.unless_strayed(home, load).await;
                 }
             }
         }
         let (now, row) = self.row(id).await?;
-        Ok(row.read(id, now).unwrap_or(Load::Ended))
+        let load = row.read(id, now).unwrap_or(Load::Ended);
+        self.unless_strayed(self.home_elsewhere(id, row), load).await
+    }
+
+    /// Returns what asks the shard of a session's subject whether it knows that it has sessions in
+    /// the shard of this one, to which an update has given it.
+    fn home_elsewhere(&self, id: SessionId, row: Row) -> Option<Cmd> {
+        let own = row.fields.own().ok()?;
+        let (subject, shard) = (own.subject()?, id.placement());
+        let home = home_of(subject);
+        (home != shard).then(|| {
+            let mut known = redis::cmd("ZSCORE");
+            known.arg(self.keys.away(home, subject)).arg(shard_name(shard));
+            known
+        })
+    }
+
+    /// Returns what a session is. If its subject's shard does not know of it, the end of all
+    /// sessions of the subject does not find it, so it has ended.
+    async fn unless_strayed<T>(
+        &self,
+        home: Option<Cmd>,
+        load: Load<T>,
+    ) -> Result<Load<T>, StoreError> {
+        match (home, &load) {
+            (Some(known), Load::Live(_)) => {
+                let known: Option<f64> = self.read(&known).await?;
+                Ok(known.map_or(Load::Ended, |_| load))
+            }
+            _ => Ok(load),
+        }
     }
 
     /// Returns a session, as a script finds it, and the server's time.

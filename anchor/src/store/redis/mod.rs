@@ -27,6 +27,7 @@ mod list;
 mod load;
 mod logouts;
 mod own;
+mod permissions;
 #[cfg(any(test, feature = "_fuzz"))]
 pub(crate) mod properties;
 mod replaceable;
@@ -113,9 +114,11 @@ use crate::payload::SessionData;
 /// keeps in one slot, so a verb needs one server. Twelve bits of a session's id lead
 /// to its shard ([`Placement`]). The shard's index, a sorted set, has the ids of its sessions, by a
 /// number that stands for the subject. **"End all sessions of this subject" ends those, too, that
-/// the index has lost**: it is first recorded in a log, another sorted set, with at most 65,536
-/// entries. A session that began before the latest end of its subject is live only if the index has
-/// it under its subject. In a cluster, this holds for each session, and there is no log.
+/// the index has lost**: it is first recorded in a log, `{anchor:sessions:ends}`, another sorted
+/// set, with at most 65,536 entries. A session that began before the latest end of its subject is
+/// live only if the index has it under its subject. One that the index has lost without such an end
+/// can be read and be ended alone, and is not listed, updated or extended any more. In a cluster,
+/// and with [`new`](Self::new), there is no such difference: it has ended.
 ///
 /// Redis' clock decides, and Redis removes expired sessions; `sweep` has work only
 /// for payloads with `keep_ended` or `cut_off`. The scripts use keys that they find in other keys
@@ -163,8 +166,9 @@ use crate::payload::SessionData;
 /// - A `create` whose login is measured against cut-offs first asks for the server's clock. One
 ///   that replaces a session of another subject ends it by a second call.
 /// - [`record_uses`](RecordUses::record_uses) is one call for each use; they are sent together.
-/// - `revoke_everyone` looks at all keys of each server, and makes a call for each session. In a
-///   cluster, do not move slots meanwhile.
+/// - `revoke_everyone` looks at all keys of each server, and makes a call for each session. If a
+///   server is restarted meanwhile, or another one takes its place, it looks at all of them again.
+///   In a cluster, do not move slots meanwhile.
 /// - `sweep` asks each shard whether something is due, with one command each, and remembers those
 ///   that it does not finish for the next call.
 /// - An update that gives a session to a subject of another shard first asks for the session's

@@ -42,7 +42,14 @@ pub(super) fn command(name: &str, arguments: usize, length: usize) -> Cmd {
 }
 
 /// Returns what the commands of a transaction have come to, or why it was not carried out.
+///
+/// If the server does not permit `MULTI`, it has carried out each of them alone.
 pub(super) fn done(answers: Vec<Value>) -> RedisResult<Result<Vec<Value>, StoreError>> {
+    let mut answers = answers.into_iter();
+    if let Some(Value::ServerError(_)) = answers.next() {
+        answers.next_back();
+        return Ok(Ok(answers.collect()));
+    }
     let mut last = None;
     for answer in answers {
         last = Some(refused(answer)?);

@@ -29,7 +29,7 @@ impl Database {
         let (mut refused, mut warnings) = (Vec::new(), self.warnings.to_vec());
         let mut sample = Sample::default();
         let failed = |error: RedisError| store_error(&self.server, &error);
-        self.tries_plain_commands().await?;
+        self.is_permitted().await?;
         let servers = self.connection.servers().await.map_err(failed)?;
         for primary in servers.primaries {
             let name = match &primary {

@@ -43,11 +43,14 @@ local function expire_after(key, instant)
 end
 
 -- Lets a key that several sessions share live at least until this instant. A minute more costs
--- nothing, and a set that is gone too early would end sessions.
-local function keep_until(key, instant)
+-- nothing, and a set that is gone too early would end sessions. One that has no expiry yet gets a
+-- later one, if that is given.
+local function keep_until(key, instant, at_first)
   local millis = millis_after(instant) + 60000
   local left = redis.call('PTTL', key)
-  if left < 0 or left < millis - math.floor(now / 1000) then
+  if left < 0 then
+    redis.call('PEXPIREAT', key, decimal(math.max(millis, millis_after(at_first or 0))))
+  elseif left < millis - math.floor(now / 1000) then
     redis.call('PEXPIREAT', key, decimal(millis))
   end
 end
@@ -227,10 +230,12 @@ local function with_update(updates, call, version)
   return table.concat(latest, ' ')
 end
 
--- Puts a session into the index.
+-- Puts a session into the index. It lasts for 32 days from its first session on: a login that a
+-- transaction inserts does not look at its expiry again if another one has just done so, but the
+-- index may have been empty in between, which removes it, and begin again with a shorter session.
 local function enter(number, id, deadline)
   redis.call('ZADD', index_key, number, id)
-  keep_until(index_key, deadline + math.max(keep, 0))
+  keep_until(index_key, deadline + math.max(keep, 0), now + 32 * 86400000000)
 end
 
 -- A subject's latest cut-off: the recorded one or, for a subject of another shard, the given one.
