@@ -147,7 +147,9 @@ async fn a_session_that_cannot_be_read_concerns_no_other() {
     let key =
         |place: usize| server.key(TABLE, all[place].id, &format!("session:{}", all[place].id));
     let own: String = server.run(&["HGET", &key(5), "@session"]).await;
-    server.run::<i64>(&["HSET", &key(5), "@session", &own.replace("deadline=", "no=")]).await;
+    server
+        .run::<i64>(&["HSET", &key(5), "@session", &own.replace("deadline=", "deadline=x")])
+        .await;
     server.run::<String>(&["SET", &server.key(TABLE, all[7].id, "index"), "x"]).await;
     let logouts: Vec<_> = all.iter().map(|new| (new.id, new.lasting)).collect();
     for (place, ending) in end_together(&store, &logouts).await.into_iter().enumerate() {
@@ -158,6 +160,32 @@ async fn a_session_that_cannot_be_read_concerns_no_other() {
         }
         assert!(!matches!(store.load(all[place].id).await, Ok(Load::Live(_))), "{place}");
     }
+}
+
+/// A transaction would not keep them.
+#[tokio::test]
+async fn ended_sessions_are_kept_where_they_have_to_be() {
+    #[derive(Debug, Clone, PartialEq, SessionData)]
+    #[session(table = "kept", idle = "2h", absolute = "14d", keep_ended = "30d")]
+    #[session(migrations = false)]
+    struct Kept {
+        #[session(subject)]
+        name: String,
+    }
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<Kept>().await;
+    let mut logouts = JoinSet::new();
+    for _ in 0..16 {
+        let new = login(&store, Kept { name: "ferris".into() });
+        store.create(new.clone()).await.unwrap();
+        let store = store.clone();
+        logouts.spawn(async move {
+            store.revoke(new.id, Some(new.lasting), EndReason::Logout).await.unwrap()
+        });
+    }
+    assert_eq!(logouts.join_all().await, [Ending::Ended; 16]);
+    let kept = store.history(&"ferris".to_owned(), Page::default()).await.unwrap();
+    assert_eq!(kept.len(), 16);
 }
 
 #[tokio::test]

@@ -148,6 +148,19 @@ async fn a_mistyped_field_ends_its_own_session_alone() {
 }
 
 #[tokio::test]
+async fn a_session_without_the_number_of_its_subject_has_ended() {
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    let id = create(&store, user("ferris")).await;
+    let own = hash(&server, id).await["@session"].clone();
+    let number = own.split(';').find(|entry| entry.starts_with("subject_number=")).unwrap();
+    let key = server.key(TABLE, id, &format!("session:{id}"));
+    let without = own.replace(&format!("{number};"), "");
+    server.run::<i64>(&["HSET", &key, "@session", &without]).await;
+    assert!(matches!(store.load(id).await, Ok(Load::Ended)));
+}
+
+#[tokio::test]
 async fn a_malformed_own_field_ends_its_own_session_alone() {
     let Some(server) = databases::redis().await else { return };
     let store = server.store::<UserSession>().await;

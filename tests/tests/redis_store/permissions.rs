@@ -73,3 +73,32 @@ async fn logouts_without_a_transaction_say_what_they_have_done() {
         assert!(!is_live(&all, id).await);
     }
 }
+
+#[tokio::test]
+async fn a_wrong_password_is_named() {
+    let Some(server) = databases::own_redis() else { return };
+    let url = server.url.replace("redis://", "redis://nobody:hunter2@");
+    let error = RedisStore::<UserSession>::connect(&url).await.unwrap_err().to_string();
+    assert!(error.contains("does not accept the user name or the password"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn another_programs_key_in_the_place_of_the_log_is_named_at_start_up() {
+    let Some(server) = databases::redis().await else { return };
+    let store = server.store::<UserSession>().await;
+    store.verify().await.unwrap();
+    let log = format!("{{{}:{TABLE}:ends}}", server.prefix);
+    server.run::<String>(&["SET", &log, "x"]).await;
+    let error = store.verify().await.unwrap_err().to_string();
+    assert!(error.contains("give the store a name of its own"), "{error}");
+}
+
+#[tokio::test]
+async fn one_server_of_a_cluster_is_refused_at_start_up() {
+    let Some(cluster) = databases::redis_cluster().await else { return };
+    let one = cluster.url.split(',').next().unwrap();
+    let store = RedisStore::<UserSession>::connect(one).await.unwrap().prefix(&cluster.prefix);
+    let error = store.verify().await.unwrap_err().to_string();
+    assert!(error.contains("connect with `RedisStore::connect_cluster`"), "{error}");
+}

@@ -7,16 +7,19 @@
 //! began after the latest end of its subject needs no index to be live. For one that began before
 //! it, the script asks the index.
 //!
-//! The log has at most one entry for each of 65,536 places, of which a subject's number is one. Two
-//! subjects with the same place cost time, and nothing else.
+//! The log has at most one entry for each of 65,536 places, of which a subject's number is one. So
+//! after many ends, of other subjects, too, the index is asked for most sessions that are older.
+//! Its answer is remembered, for so many sessions.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use redis::{Cmd, Value};
 
 use super::reply::{Reply, number, unexpected};
 use crate::error::StoreError;
+use crate::id::SessionId;
 use crate::timestamp::Timestamp;
 
 /// Returns the place in the log of a subject with this number.
@@ -35,7 +38,16 @@ struct Known {
     until: u64,
     /// The latest end of each place.
     ends: HashMap<u16, u64>,
+    /// Sessions that the index had after this end, which has therefore spared them. When there are
+    /// too many, the earlier half is forgotten.
+    spared: [HashMap<SessionId, u64>; 2],
 }
+
+/// How many sessions are remembered in each half.
+const REMEMBERED: usize = 1 << 15;
+
+/// How long after its entry in the log an end has long been carried out, or has failed.
+const CARRIED_OUT: Duration = Duration::from_secs(60);
 
 impl EndLog {
     /// Returns the command that reads the entries since the latest known one, and that one itself:
@@ -76,11 +88,28 @@ impl EndLog {
     }
 
     /// Returns whether a session of a subject with this number began after the latest end of all of
-    /// the subject's sessions.
-    pub(super) fn has_none_since(&self, subject_number: u64, began: Timestamp) -> bool {
+    /// the subject's sessions, or was spared by it.
+    pub(super) fn has_spared(&self, id: SessionId, number: u64, began: Timestamp) -> bool {
         let known = self.known();
-        let end = known.ends.get(&place(subject_number));
-        end.is_none_or(|end| u64::try_from(began.as_micros()).is_ok_and(|began| began > *end))
+        known.ends.get(&place(number)).is_none_or(|end| {
+            let began = u64::try_from(began.as_micros()).unwrap_or_default();
+            began > *end || known.spared.iter().any(|some| some.get(&id) == Some(end))
+        })
+    }
+
+    /// Remembers that the index has a session at this time.
+    pub(super) fn remember(&self, id: SessionId, number: u64, now: Timestamp) {
+        let Some(end) = self.known().ends.get(&place(number)).copied() else { return };
+        let long_ago = now.saturating_sub(CARRIED_OUT).as_micros();
+        // One that is still to be carried out removes the session.
+        if u64::try_from(long_ago).is_ok_and(|long_ago| end < long_ago) {
+            let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            if known.spared[0].len() >= REMEMBERED {
+                known.spared.swap(0, 1);
+                known.spared[0].clear();
+            }
+            known.spared[0].insert(id, end);
+        }
     }
 }
 
@@ -114,6 +143,8 @@ fn entries_of(answer: Value) -> Result<Vec<(u16, u64)>, StoreError> {
 mod tests {
     use super::*;
 
+    const ID: SessionId = SessionId::from_uuid(uuid::Uuid::nil());
+
     fn text(text: impl ToString) -> Value {
         Value::BulkString(text.to_string().into_bytes())
     }
@@ -142,12 +173,37 @@ mod tests {
         log.begin_again(entries(&[(7, 50)])).unwrap();
         assert!(from(&log).contains("\r\n50\r\n"));
         // What this node has known is not forgotten.
-        assert!(!log.has_none_since(7, at(100)) && log.has_none_since(7, at(101)));
-        assert!(!log.has_none_since(8, at(200)) && log.has_none_since(8, at(201)));
-        assert!(log.has_none_since(9, at(1)));
+        let spares = |number, began| log.has_spared(ID, number, at(began));
+        assert!(!spares(7, 100) && spares(7, 101));
+        assert!(!spares(8, 200) && spares(8, 201));
+        assert!(spares(9, 1));
         log.begin_again(entries(&[])).unwrap();
         assert!(from(&log).contains("\r\n0\r\n"));
-        assert!(!log.has_none_since(8 + (5 << 16), at(200)), "it has the same place");
+        assert!(!spares(8 + (5 << 16), 200), "it has the same place");
+    }
+
+    #[test]
+    fn a_session_that_an_end_has_spared_is_remembered_until_the_next_one() {
+        let (log, other) = (EndLog::default(), SessionId::from_uuid(uuid::Uuid::max()));
+        log.add(entries(&[(7, 100)])).unwrap();
+        let minute = 60_000_000;
+        // The end may not have been carried out.
+        log.remember(ID, 7, at(100 + minute));
+        assert!(!log.has_spared(ID, 7, at(50)));
+        log.remember(ID, 7, at(101 + minute));
+        assert!(log.has_spared(ID, 7, at(50)) && !log.has_spared(other, 7, at(50)));
+        log.add(entries(&[(7, 200)])).unwrap();
+        assert!(!log.has_spared(ID, 7, at(50)));
+        // Those that came later are remembered longer.
+        let id = |number: usize| SessionId::from_uuid(uuid::Uuid::from_u128(number as u128));
+        for number in 1..=2 * REMEMBERED + 1 {
+            log.remember(id(number), 7, at(minute * 2));
+        }
+        let is_remembered = |number| log.has_spared(id(number), 7, at(50));
+        assert!(!is_remembered(1) && is_remembered(REMEMBERED + 1));
+        assert!(is_remembered(2 * REMEMBERED + 1));
+        let count: usize = log.known().spared.iter().map(HashMap::len).sum();
+        assert_eq!(count, REMEMBERED + 2);
     }
 
     #[test]
@@ -155,8 +211,8 @@ mod tests {
         let pair = Value::Array(vec![text(7), Value::Double(1_763_000_000_000_001.0)]);
         let log = EndLog::default();
         assert!(log.add(Value::Array(vec![pair])).unwrap());
-        assert!(!log.has_none_since(7, at(1_763_000_000_000_001)));
-        assert!(log.has_none_since(7, at(1_763_000_000_000_002)));
+        assert!(!log.has_spared(ID, 7, at(1_763_000_000_000_001)));
+        assert!(log.has_spared(ID, 7, at(1_763_000_000_000_002)));
         for odd in [text(7), Value::Array(vec![text(7)]), entries(&[]), Value::Nil] {
             let is_empty = odd == entries(&[]);
             assert_eq!(EndLog::default().add(odd).is_ok(), is_empty);

@@ -36,7 +36,8 @@ const ADVICE: &[(&str, &str)] = &[
         "its ACL does not permit what the store does: give the user the store's keys, and the \
          commands of hashes, sorted sets and strings, `EVALSHA`, `SCRIPT LOAD`, `SCAN`, `TIME`, \
          `DEL`, `EXISTS`, `PTTL`, `PEXPIREAT`, `RENAMENX`, `MULTI` and `EXEC`; `verify` needs \
-         `INFO` and `CONFIG GET`, `revoke_everyone` needs `INFO`, and `durability` needs `WAIT` or `WAITAOF`",
+         `INFO` and `CONFIG GET`, `revoke_everyone` needs `INFO`, and `durability` needs `WAIT` or \
+         `WAITAOF`",
     ),
     (
         "WRONGTYPE",
@@ -59,7 +60,12 @@ pub(super) fn store_error(server: &str, error: &RedisError) -> StoreError {
     let code = error.code().unwrap_or_default();
     // Before Redis 7.2, a script that may not do something says so without a code.
     let is_forbidden = said.contains("The user executing the script can't");
-    let said_code = if is_forbidden { "NOPERM" } else { code };
+    let said_code = match error.kind() {
+        _ if is_forbidden => "NOPERM",
+        // The client keeps the server's own word for it to itself.
+        ErrorKind::AuthenticationFailed => "WRONGPASS",
+        _ => code,
+    };
     let advice = ADVICE.iter().find(|(word, _)| *word == said_code);
     let advice = advice.or_else(|| {
         let mut words = said.split(|c: char| !c.is_ascii_alphanumeric());

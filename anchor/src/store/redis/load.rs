@@ -56,15 +56,9 @@ pub(super) struct Lookup {
 pub(super) struct Read {
     now: Timestamp,
     fields: Value,
-    index: Index,
-}
-
-/// What the server has said of a session's place in the index.
-enum Index {
-    /// The number of its subject there; nil if it is not there.
-    Asked(Value),
-    /// Nobody asked.
-    Presumed(Option<Arc<EndLog>>),
+    /// The number of its subject in the index, nil if it is not there; `None` if nobody asked.
+    indexed: Option<Value>,
+    ends: Option<Arc<EndLog>>,
 }
 
 impl Lookups {
@@ -106,11 +100,11 @@ impl Lookups {
         }
         let found = lookups.iter().map(|lookup| {
             let fields = answers.next().ok_or_else(unexpected)?;
-            let index = match lookup.asks_index {
-                true => Index::Asked(answers.next().ok_or_else(unexpected)?),
-                false => Index::Presumed(self.ends.clone()),
+            let indexed = match lookup.asks_index {
+                true => Some(answers.next().ok_or_else(unexpected)?),
+                false => None,
             };
-            Ok(Read { now, fields, index })
+            Ok(Read { now, fields, indexed, ends: self.ends.clone() })
         });
         found.collect()
     }
@@ -163,10 +157,16 @@ impl Database {
             for asks_index in [false, true] {
                 let found = lookups.get(Lookup { id, asks_index }).await?;
                 let (now, row) = self.read_row(found)?;
-                if let Some(load) = row.read(id, now) {
-                    let home = if asks_index { self.home_elsewhere(id, row) } else { None };
-                    return self.unless_strayed(home, load).await;
+                let Some(load) = row.read(id, now) else { continue };
+                if !asks_index {
+                    return Ok(load);
                 }
+                let (spared, home) = (row.spared(), self.home_elsewhere(id, row));
+                let load = self.unless_strayed(home, load).await?;
+                if let (Load::Live(_), Some((ends, number))) = (&load, spared) {
+                    ends.remember(id, number, now);
+                }
+                return Ok(load);
             }
         }
         let (now, row) = self.row(id).await?;
@@ -209,33 +209,34 @@ impl Database {
         let mut reply = self.call(&script::LOAD, id.placement(), arguments).await?;
         let now = reply.list()?.time()?;
         let (fields, indexed) = (reply.next()?, reply.next()?);
-        self.read_row(Read { now, fields, index: Index::Asked(indexed) })
+        self.read_row(Read { now, fields, indexed: Some(indexed), ends: None })
     }
 
     fn read_row(&self, read: Read) -> Result<(Timestamp, Row), StoreError> {
-        let Read { now, fields: found, index } = read;
+        let Read { now, fields: found, indexed, ends } = read;
         let failed = |error: RedisError| store_error(&self.server, &error);
         let fields = fields(refused(found).map_err(failed)?, &self.names)?;
-        let index = match index {
-            Index::Asked(indexed) => Indexed::Under(number(refused(indexed).map_err(failed)?)?),
-            Index::Presumed(ends) => Indexed::Unless(ends),
+        let indexed = match indexed {
+            Some(indexed) => Indexed::Under(number(refused(indexed).map_err(failed)?)?),
+            None => Indexed::Unknown,
         };
-        Ok((now, Row { fields, index }))
+        Ok((now, Row { fields, indexed, ends }))
     }
 }
 
 /// A session as the server has it.
 pub(super) struct Row {
     fields: Fields,
-    index: Indexed,
+    indexed: Indexed,
+    ends: Option<Arc<EndLog>>,
 }
 
-/// What is known of a session's place in the index.
+/// What the index has said.
 enum Indexed {
-    /// It is there under this number, if at all.
+    /// It has the session under this number, or does not have it.
     Under(Option<u64>),
-    /// It is there unless the sessions of its subject were ended since it began.
-    Unless(Option<Arc<EndLog>>),
+    /// Nobody asked.
+    Unknown,
 }
 
 /// What a session is.
@@ -250,14 +251,20 @@ enum Found<T> {
 impl Row {
     /// Returns whether the index has the session under its subject, if it has one, or would have it
     /// if it was still needed.
-    fn is_indexed(&self, own: &Own<'_>) -> Result<bool, DecodeError> {
+    fn is_indexed(&self, own: &Own<'_>, id: SessionId) -> Result<bool, DecodeError> {
         let (subject, number) = (own.subject(), own.subject_number()?);
         let (Some(_), Some(number)) = (subject, number) else { return Ok(subject.is_none()) };
-        Ok(match &self.index {
-            Indexed::Under(indexed) => *indexed == Some(number),
-            Indexed::Unless(Some(ends)) => ends.has_none_since(number, own.created_at()?),
-            Indexed::Unless(None) => false,
+        Ok(match (&self.indexed, &self.ends) {
+            (Indexed::Under(indexed), _) => *indexed == Some(number),
+            (Indexed::Unknown, Some(ends)) => ends.has_spared(id, number, own.created_at()?),
+            (Indexed::Unknown, None) => false,
         })
+    }
+
+    /// Returns where it is remembered that the index has the session, and its subject's number.
+    fn spared(&self) -> Option<(Arc<EndLog>, u64)> {
+        let number = self.fields.own().ok()?.subject_number().ok()??;
+        self.ends.clone().map(|ends| (ends, number))
     }
 
     /// Returns when the session ends at the latest.
@@ -277,7 +284,7 @@ impl Row {
         if own.has_ended(now)? {
             return Ok(Found::Ended);
         }
-        if !self.is_indexed(&own)? {
+        if !self.is_indexed(&own, id)? {
             return Ok(Found::NotIndexed);
         }
         self.fields.loaded(&own, id, now).map(Found::Live)

@@ -140,10 +140,6 @@ fn found(own: &[u8], logout: &Logout, now: Timestamp) -> Option<Found> {
     if own.lasting().ok()? != logout.proof {
         return Some(Found::Unproven);
     }
-    // Its end was recorded, by a release that keeps it.
-    if own.has_end() {
-        return None;
-    }
     let late_until = own.created_at().ok()?.saturating_add(LATE_AT_MOST);
     own.deadline().ok()?;
     Some(Found::Proven {

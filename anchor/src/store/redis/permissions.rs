@@ -11,7 +11,8 @@ use crate::id::SessionId;
 use crate::store::Placement;
 
 impl Database {
-    /// Fails if the server does not permit a command that the store sends, or that a script does.
+    /// Fails if the server does not permit a command that the store or a script sends, if it is one
+    /// of a cluster, or if another program has a key of the store's.
     pub(super) async fn is_permitted(&self) -> Result<(), StoreError> {
         let shard = self.keys.shard(Placement::new(0));
         // No session has this name, so there is nothing to read, to remove or to rename.
@@ -31,6 +32,11 @@ impl Database {
         commands.cmd("TIME");
         if self.connection.takes_plain_commands() {
             commands.cmd("ZRANGEBYSCORE").arg(self.keys.ends()).arg(0).arg(0);
+            // One server of a cluster has only some of the shards.
+            for number in 0..16 {
+                let shard = self.keys.shard(Placement::new(number));
+                commands.cmd("EXISTS").arg(format!("{shard}session:"));
+            }
             commands.cmd("MULTI");
             commands.cmd("EXEC");
             commands.cmd("RENAMENX").arg(format!("{shard}new:")).arg(&none);
@@ -42,10 +48,11 @@ impl Database {
         let answers = self.connection.run_together(&shard, &commands).await.map_err(failed)?;
         let mut refusals = answers.into_iter().filter_map(|it: Value| refused(it).err());
         // That of `EXEC` has another code, and says this one.
-        let is_forbidden = |error: &RedisError| {
-            error.code() == Some("NOPERM") || error.to_string().contains("NOPERM")
+        let is_refusal = |error: &RedisError| {
+            matches!(error.code(), Some("NOPERM" | "MOVED" | "CROSSSLOT" | "WRONGTYPE"))
+                || error.to_string().contains("NOPERM")
         };
-        if let Some(error) = refusals.find(is_forbidden) {
+        if let Some(error) = refusals.find(is_refusal) {
             return Err(failed(error));
         }
         let arguments = Arguments::of(SessionId::from_uuid(uuid::Uuid::nil())).texts(&self.names);
