@@ -39,6 +39,25 @@ async fn an_end_of_all_sessions_ends_one_that_the_index_has_lost() {
     }
 }
 
+/// There, and with a connection of the application's, each load asks the index.
+#[tokio::test]
+async fn without_a_log_a_session_that_the_index_has_lost_has_ended() {
+    let Some(cluster) = databases::redis_cluster().await else { return };
+    let Some(server) = databases::redis().await else { return };
+    let given = RedisStore::new(server.connection().await).prefix(&server.prefix);
+    for (server, store) in [(&cluster, cluster.store().await), (&server, given)] {
+        let lost = create(&store, user("ferris")).await;
+        let kept = create(&store, user("ferris")).await;
+        lose(server, lost).await;
+        assert!(matches!(store.load(lost).await, Ok(Load::Ended)));
+        assert!(is_live(&store, kept).await);
+        assert_eq!(end_all(&store, "ferris").await, 1);
+        assert!(!is_live(&store, lost).await && !is_live(&store, kept).await);
+    }
+    // For nodes that read it, such a store writes it all the same.
+    assert!(server.run::<bool>(&["EXISTS", &log(&server)]).await);
+}
+
 #[tokio::test]
 async fn an_end_of_the_others_spares_one_and_ends_one_that_the_index_has_lost() {
     let Some(server) = databases::redis().await else { return };
