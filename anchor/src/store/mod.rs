@@ -123,8 +123,8 @@ pub type StoreFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>>
 /// [`revoke`](Self::revoke) with a proof, also share a statement. The contract does not change:
 /// such a statement begins after every call that it answers, so an answer is never older than its
 /// question, and an error of the statement is returned to each of its callers. The documentation of
-/// `SqlStore` gives the cost and the bounds. `RedisStore` sends each call as it comes, over one
-/// connection.
+/// `SqlStore` gives the cost and the bounds. `RedisStore` sends what such calls need together,
+/// unless it is on a cluster; each session has commands of its own.
 ///
 /// `anchor::conformance!` runs the whole contract against any store.
 ///

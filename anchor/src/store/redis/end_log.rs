@@ -5,7 +5,7 @@
 //! per payload, with the server's time. Each batch of lookups first reads what has been added to
 //! the log since the last one, mostly nothing, which is one command for all of them. A session that
 //! began after the latest end of its subject needs no index to be live. For one that began before
-//! it, the script asks the index.
+//! it, the index is asked.
 //!
 //! The log has at most one entry for each of 65,536 places, of which a subject's number is one. So
 //! after many ends, of other subjects, too, the index is asked for most sessions that are older.
