@@ -241,7 +241,7 @@ pub async fn proxied_redis_cluster() -> Option<Redis> {
 /// A server of Redis that this process alone uses, and one test in it; `None`, said on standard
 /// error, when there is none to start.
 pub fn own_redis() -> Option<Redis> {
-    static ONES: [Server; 28] = [const { Server::own_redis() }; 28];
+    static ONES: [Server; 32] = [const { Server::own_redis() }; 32];
     static TAKEN: AtomicUsize = AtomicUsize::new(0);
     let one = ONES.get(TAKEN.fetch_add(1, Ordering::Relaxed)).expect("a server for each test");
     Some(Redis { url: one.url()?.to_owned(), prefix: new_name() })

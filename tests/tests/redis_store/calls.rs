@@ -96,6 +96,40 @@ async fn a_load_of_a_session_that_an_end_has_spared_asks_the_index() {
     assert_eq!(calls.since().await, [&short[..], &short[..], &["ZSCORE"]].concat());
 }
 
+/// What the index has said is remembered when the end was long ago.
+#[tokio::test]
+async fn later_loads_of_such_a_session_do_not_ask_the_index() {
+    let Some(server) = databases::own_redis() else { return };
+    let store = server.store().await;
+    let id = super::create(&store, super::user("ferris")).await;
+    let began = live(&store, id).await.record.created_at.as_micros();
+    store.revoke_others(&"ferris".to_owned(), id, EndReason::LogoutOthers).await.unwrap();
+    let log = format!("{{{}:{}:ends}}", server.prefix, super::TABLE);
+    let place = server.run::<Vec<String>>(&["ZRANGE", &log, "0", "-1"]).await.remove(0);
+    let key = server.key(super::TABLE, id, &format!("session:{id}"));
+    let own: String = server.run(&["HGET", &key, "@session"]).await;
+    let minutes = |count: i64| (began - count * 60_000_000).to_string();
+    let earlier =
+        own.replace(&format!("created_at={began}"), &format!("created_at={}", minutes(9)));
+    server.run::<i64>(&["HSET", &key, "@session", &earlier]).await;
+    server.run::<i64>(&["ZADD", &log, &minutes(2), &place]).await;
+
+    // A node that has not known the log before.
+    let store = server.store::<super::UserSession>().await;
+    let mut calls = Calls::of(&server).await;
+    live(&store, id).await;
+    assert!(calls.since().await.contains(&"ZSCORE".to_owned()));
+    for _ in 0..3 {
+        live(&store, id).await;
+        assert_eq!(calls.since().await, ["TIME", "ZRANGEBYSCORE", "HMGET"]);
+    }
+    // The next end asks it again.
+    store.revoke_others(&"ferris".to_owned(), id, EndReason::LogoutOthers).await.unwrap();
+    calls.since().await;
+    live(&store, id).await;
+    assert!(calls.since().await.contains(&"ZSCORE".to_owned()));
+}
+
 /// The commands that clients send to a server.
 struct Calls {
     lines: BufReader<TcpStream>,
